@@ -1,0 +1,1 @@
+"""Memory budgets for container images, enforced on every pull request."""

@@ -1,0 +1,7 @@
+"""`python -m membudget`."""
+
+import sys
+
+from membudget.cli import main
+
+sys.exit(main())

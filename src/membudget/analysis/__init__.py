@@ -1,0 +1,1 @@
+"""What it means: trials to values, values to deltas, deltas to verdicts. No I/O."""

@@ -1,0 +1,72 @@
+"""What was found out about an image: both sides, their trials, and what stood in the way."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from membudget.budgets.effective import EffectiveBudget
+from membudget.metrics import Metric, MetricValue
+from membudget.trials.trial import Trial
+
+
+class FailureStage(StrEnum):
+    """What of a side could not be done."""
+
+    BUILD = "build"
+    IMAGE = "image"
+    """It was built, but its layers could not be read."""
+    WORKLOAD = "workload"
+    """It ran, but the workload did not pass: its memory says nothing about a service that works."""
+    ENVIRONMENT = "environment"
+    """Engine or cgroups failed during its trials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a side has no, or not all, figures."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    stage: FailureStage
+    reason: str
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SideMeasurement:
+    """One side of an image: base or head."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    image_id: str | None
+    """None when it could not be built."""
+    metrics: dict[Metric, MetricValue]
+    """Every metric: a value, or why there is none."""
+    trials: tuple[Trial, ...] = ()
+    failure: Failure | None = None
+
+
+class Presence(StrEnum):
+    """On which sides an image exists."""
+
+    BOTH = "both"
+    NEW = "new"
+    REMOVED = "removed"
+    HEAD_ONLY = "head_only"
+    """There is no base revision to look for it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMeasurement:
+    """All that the judgement of an image needs, and what a reader wants to see beside it."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    name: str
+    presence: Presence
+    limit_bytes: int
+    workload: str
+    """In words."""
+    budgets: dict[Metric, EffectiveBudget]
+    base: SideMeasurement | None = None
+    head: SideMeasurement | None = None
+    notes: tuple[str, ...] = field(default=())

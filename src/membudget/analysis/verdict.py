@@ -1,0 +1,207 @@
+"""Values against budgets: a verdict for each metric, each image, and the whole."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
+from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance
+from membudget.errors import ExitCode
+from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
+from membudget.quantities import format_percent, format_size, format_size_delta
+
+
+class Verdict(StrEnum):
+    """The answer about a budget. An error is something else: the tool could not measure."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+_SEVERITY = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
+
+EXIT_CODES = {
+    Verdict.PASS: ExitCode.WITHIN_BUDGET,
+    Verdict.FAIL: ExitCode.OVER_BUDGET,
+    Verdict.INCONCLUSIVE: ExitCode.UNMEASURED,
+}
+
+
+class Status(StrEnum):
+    """What became of an image; each asks the reader for something else."""
+
+    WITHIN_BUDGET = "within budget"
+    OVER_BUDGET = "over budget"
+    OOM_KILLED = "OOM-killed"
+    WORKLOAD_FAILED = "workload failed"
+    BUILD_FAILED = "build failed"
+    INCONCLUSIVE = "inconclusive"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric of one image."""
+
+    metric: Metric
+    base: MetricValue | None
+    """None: there is no base to compare with."""
+    head: MetricValue
+    delta: int | None
+    """head - base: positive is worse."""
+    budget: EffectiveBudget
+    headroom: int | None
+    """What is left until the tightest budget breaks; negative when it is broken."""
+    verdict: Verdict | None
+    """None: nothing to judge by."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for a verdict."""
+
+    ours: str
+    """Words of ours, with figures at the most."""
+    quoted: str | None = None
+    """What an engine, a build or a workload said: text from outside."""
+
+    def __str__(self) -> str:
+        return f"{self.ours}: {self.quoted}" if self.quoted else self.ours
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJudgement:
+    """The verdict on one image, and why."""
+
+    name: str
+    verdict: Verdict
+    status: Status
+    rows: tuple[Row, ...]
+    reasons: tuple[Reason, ...]
+    next_step: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on the whole."""
+
+    verdict: Verdict
+    images: tuple[ImageJudgement, ...]
+
+
+def judge(images: Iterable[ImageMeasurement]) -> Judgement:
+    """Judge everything that was measured. One broken budget fails the whole; nothing measured is no pass."""
+    judged = tuple(judge_image(image) for image in images)
+    return Judgement(worst(image.verdict for image in judged), judged)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The gravest of `verdicts`; inconclusive when there is none."""
+    return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.INCONCLUSIVE)
+
+
+def judge_image(image: ImageMeasurement) -> ImageJudgement:
+    """Judge one image by its budgets."""
+    if image.head is None:
+        gone = Reason("it is not in the head's budgets file any more")
+        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (gone,), None)
+    base = image.base.metrics if image.base is not None else {}
+    rows = tuple(
+        judge_metric(metric, base.get(metric), value, image.budgets.get(metric, NO_BUDGET))
+        for metric, value in image.head.metrics.items()
+    )
+    verdicts = [row.verdict for row in rows if row.verdict is not None]
+    failure = image.head.failure
+    verdict = worst([*verdicts, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
+    status = _status(rows, verdict, failure)
+    return ImageJudgement(image.name, verdict, status, rows, tuple(_reasons(image, rows, failure)), _NEXT_STEPS[status])
+
+
+def judge_metric(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> Row:
+    """Judge one metric. Growth is judged only over a base that was measured."""
+    before = base.value if base is not None else None
+    if head.value is None:
+        verdict = Verdict.INCONCLUSIVE if budget.is_set else None
+        return Row(metric, base, head, None, budget, None, verdict, head.reason)
+    delta = head.value - before if before is not None else None
+    ceilings = [budget.max] if budget.max is not None else []
+    broken = []
+    if budget.max is not None and head.value > budget.max:
+        broken.append(f"over by {format_value(metric, head.value - budget.max)}")
+    if budget.tolerance is not None and before is not None:
+        ceilings.append(before + _tolerated(before, budget.tolerance))
+        if head.value > ceilings[-1]:
+            broken.append(f"grew by {_growth(metric, before, head.value)}")
+    headroom = min(ceilings) - head.value if ceilings else None
+    if broken:
+        return Row(metric, base, head, delta, budget, headroom, Verdict.FAIL, ", ".join(broken))
+    if not ceilings:
+        reason = "growth is not judged: there is no base value" if budget.tolerance is not None else None
+        return Row(metric, base, head, delta, budget, None, None, reason)
+    return Row(metric, base, head, delta, budget, headroom, Verdict.PASS)
+
+
+def format_value(metric: Metric, value: int) -> str:
+    """A value of `metric` for people, with its unit."""
+    return format_size(value) if DEFINITIONS[metric].unit is Unit.BYTES else str(value)
+
+
+def format_delta(metric: Metric, delta: int) -> str:
+    """A change of `metric` for people, signed."""
+    return format_size_delta(delta) if DEFINITIONS[metric].unit is Unit.BYTES else f"{delta:+d}" if delta else "0"
+
+
+def _tolerated(before: int, tolerance: Tolerance) -> int:
+    """The growth at which both parts of the tolerance are used up: the larger one counts."""
+    return max(int(before * tolerance.percent / 100), tolerance.floor_bytes)
+
+
+def _growth(metric: Metric, before: int, after: int) -> str:
+    change = format_value(metric, after - before)
+    return f"{change} ({format_percent(100 * (after - before) / before, signed=True)})" if before else change
+
+
+def _status(rows: tuple[Row, ...], verdict: Verdict, failure: Failure | None) -> Status:
+    if _forbidden_kills(rows):
+        return Status.OOM_KILLED
+    if verdict is Verdict.FAIL:
+        return Status.OVER_BUDGET
+    if failure is not None and failure.stage in _FAILURE_STATUS:
+        return _FAILURE_STATUS[failure.stage]
+    return Status.INCONCLUSIVE if verdict is Verdict.INCONCLUSIVE else Status.WITHIN_BUDGET
+
+
+def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], failure: Failure | None) -> Iterator[Reason]:
+    """Why an image does not pass."""
+    for row in rows:
+        label = DEFINITIONS[row.metric].label
+        if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
+            kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"
+            yield Reason(f"the kernel killed {kills} at the limit of {format_size(image.limit_bytes)}")
+        elif row.verdict is Verdict.FAIL:
+            yield Reason(f"{label} {row.reason}")
+        elif row.verdict is Verdict.INCONCLUSIVE and failure is None:
+            yield Reason(f"{label} was not measured", row.reason)
+    if failure is not None:
+        yield Reason(f"its {failure.stage} failed", failure.reason)
+
+
+def _forbidden_kills(rows: tuple[Row, ...]) -> int | None:
+    """OOM kills beyond what the budget allows; None when there are none."""
+    failing = (row for row in rows if row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL)
+    return next((row.head.value for row in failing), None)
+
+
+_FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOAD: Status.WORKLOAD_FAILED}
+
+_NEXT_STEPS = {
+    Status.WITHIN_BUDGET: None,
+    Status.REMOVED: None,
+    Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
+    Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
+    Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
+    Status.BUILD_FAILED: "make the head's image build: its log is below",
+    Status.INCONCLUSIVE: "run the check again; a figure that is missing is not taken for a pass",
+}

@@ -1,0 +1,1 @@
+"""What is allowed: budgets, limits and workloads, as `budgets.toml` declares them."""

@@ -1,0 +1,145 @@
+"""What is allowed: a limit the kernel enforces and budgets we judge by, for each image.
+
+These models are `budgets.toml` one to one: `budgets.example.toml` shows every key, `membudget schema` prints them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from membudget.budgets.fields import DurationMs, FileModel, ImageName, NonEmpty, Percent, Platform, SizeBytes
+from membudget.budgets.workload import CommandWorkload, Workload
+from membudget.metrics import Metric
+
+
+class Growth(FileModel):
+    """Tolerance: growth allowed over base. Both parts must be exceeded to count."""
+
+    percent: Percent
+    """Growth over base in percent."""
+    floor: SizeBytes
+    """Growth in bytes below which no percentage matters."""
+
+
+class SizeBudget(FileModel):
+    """A budget for a metric in bytes."""
+
+    max: SizeBytes | None = None
+    """The most it may be."""
+    growth: Growth | None = None
+    """The most it may grow over base."""
+
+
+class CountBudget(FileModel):
+    """A budget for a metric that counts."""
+
+    max: Annotated[int, Field(ge=0, strict=True)] | None = None
+    """The most it may be."""
+
+
+Budget = SizeBudget | CountBudget
+
+
+class MetricBudgets(FileModel):
+    """The budgets of an image, by metric. A metric without one is reported, not judged."""
+
+    image_size: SizeBudget = SizeBudget()
+    """Sum of regular-file bytes over all layers, uncompressed."""
+    peak_rss: SizeBudget = SizeBudget()
+    """Largest anonymous plus shared memory."""
+    peak_memory: SizeBudget = SizeBudget()
+    """The kernel's high-water mark, page cache included: read docs/measurements.md before gating on it."""
+    peak_working_set: SizeBudget = SizeBudget()
+    """Largest usage minus inactive file pages."""
+    oom_kills: CountBudget = CountBudget()
+    """Processes killed by the OOM killer. `max = 0` unless said otherwise."""
+
+    def of(self, metric: Metric) -> Budget:
+        """The budget of `metric`; an empty one where none is set."""
+        budget: Budget = getattr(self, metric.value)
+        return budget
+
+    def over(self, defaults: "MetricBudgets") -> "MetricBudgets":
+        """These budgets, with `defaults` for each key that is not set here."""
+        merged = {
+            name: getattr(defaults, name).model_copy(update=_set_keys(getattr(self, name)))
+            for name in MetricBudgets.model_fields
+        }
+        return MetricBudgets.model_construct(**merged)
+
+
+NO_OOM_KILLS = MetricBudgets(oom_kills=CountBudget(max=0))
+
+
+class Build(FileModel):
+    """How the image is built, with `docker buildx build`, from a clean checkout."""
+
+    context: NonEmpty = "."
+    """Folder of the build context, from the top of the repository."""
+    dockerfile: NonEmpty = "Dockerfile"
+    """Path of the Dockerfile inside the context."""
+    target: NonEmpty | None = None
+    """Stage to build. Absent: the last."""
+    args: dict[str, str] = {}
+    """Build arguments."""
+    platform: Platform | None = None
+    """Platform to build for, like "linux/amd64". Absent: the engine's own."""
+
+
+class Defaults(FileModel):
+    """What holds for every image that does not say otherwise."""
+
+    limit: SizeBytes | None = None
+    timeout: DurationMs | None = None
+    trials: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
+    budgets: MetricBudgets = MetricBudgets()
+
+
+class ImageSpec(FileModel):
+    """One image of the repository: how it is built, exercised, limited and judged."""
+
+    build: Build = Build()
+    limit: SizeBytes | None = None
+    """The memory limit of the container, swap included: `memory.max`. The kernel kills beyond it."""
+    timeout: DurationMs = 60_000
+    """Wall-clock time a trial may take."""
+    trials: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    """Measured trials a side, after one discarded warm-up."""
+    workload: Workload = CommandWorkload()
+    """What exercises the container. Absent: the image's own command, run to its end."""
+    budgets: MetricBudgets = MetricBudgets()
+
+    @property
+    def limit_bytes(self) -> int:
+        """The limit; every image of a loaded file has one."""
+        if self.limit is None:
+            raise ValueError("this image has no limit: possible.py lets none such pass")
+        return self.limit
+
+    def with_defaults(self, defaults: Defaults) -> "ImageSpec":
+        """This image, with `defaults` for what it does not say."""
+        inherited = {
+            key: getattr(defaults, key)
+            for key in ("limit", "timeout", "trials")
+            if key not in self.model_fields_set and getattr(defaults, key) is not None
+        }
+        budgets = self.budgets.over(defaults.budgets.over(NO_OOM_KILLS))
+        return self.model_copy(update={**inherited, "budgets": budgets})
+
+
+class BudgetsFile(FileModel):
+    """A whole `budgets.toml`."""
+
+    version: Literal[1]
+    """The version of this file's format."""
+    defaults: Defaults = Defaults()
+    images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1)]
+    """The images of the repository, by name."""
+
+    def resolved(self) -> dict[str, ImageSpec]:
+        """Every image with the defaults applied."""
+        return {name: image.with_defaults(self.defaults) for name, image in self.images.items()}
+
+
+def _set_keys(budget: Budget) -> dict[str, object]:
+    return {key: getattr(budget, key) for key in budget.model_fields_set}

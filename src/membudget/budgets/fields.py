@@ -1,0 +1,117 @@
+"""Field types of `budgets.toml`: sizes, durations and percents as people write them."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from membudget import quantities
+
+LONGEST_TEXT = 4096
+
+
+def not_allowed(hint: str) -> PydanticCustomError:
+    """The error of a value that is not what `hint` describes."""
+    return PydanticCustomError("not_allowed", "{allowed}", {"allowed": hint})
+
+
+def _matching(pattern: str, hint: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if len(text) > LONGEST_TEXT or not compiled.fullmatch(text):
+            raise not_allowed(hint)
+        return text
+
+    return check
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        try:
+            return quantities.parse_size(value)
+        except ValueError:
+            pass
+    raise not_allowed(quantities.SIZE_HINT)
+
+
+def _duration(value: object) -> int:
+    if isinstance(value, str):
+        try:
+            return quantities.parse_duration(value)
+        except ValueError:
+            pass
+    raise not_allowed(quantities.DURATION_HINT)
+
+
+def _percent(value: object) -> float:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return quantities.parse_percent(value)
+        except ValueError:
+            pass
+    raise not_allowed(quantities.PERCENT_HINT)
+
+
+SizeBytes = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "pattern": quantities.SIZE_PATTERN, "examples": ["256MiB"]}),
+]
+"""Written "256MiB", held as bytes."""
+
+DurationMs = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": quantities.DURATION_PATTERN, "examples": ["30s"]}),
+]
+"""Written "30s", held as milliseconds."""
+
+Percent = Annotated[
+    float,
+    BeforeValidator(_percent),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1000},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%?\s*$"},
+            ]
+        }
+    ),
+]
+"""Written 5 or "5%", held as a float."""
+
+_NAME_PATTERN = r"^[a-z0-9]+([_.-][a-z0-9]+)*$"
+ImageName = Annotated[
+    str,
+    AfterValidator(_matching(_NAME_PATTERN, "lower-case letters, digits, and single . _ - between them")),
+    Field(max_length=63),
+    WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN, "maxLength": 63}),
+]
+"""A name as in an image reference (OCI distribution spec): it becomes a tag and a step output."""
+
+_PATH_PATTERN = r"^/\S*$"
+HttpPath = Annotated[
+    str,
+    AfterValidator(_matching(_PATH_PATTERN, 'a path that starts with a slash, without spaces: "/search?q=x"')),
+    WithJsonSchema({"type": "string", "pattern": _PATH_PATTERN}),
+]
+
+_PLATFORM_PATTERN = r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$"
+Platform = Annotated[
+    str,
+    AfterValidator(_matching(_PLATFORM_PATTERN, 'an operating system and an architecture: "linux/amd64"')),
+    WithJsonSchema({"type": "string", "pattern": _PLATFORM_PATTERN}),
+]
+
+NonEmpty = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+
+
+class FileModel(BaseModel):
+    """A table of `budgets.toml`: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

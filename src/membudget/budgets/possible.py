@@ -1,0 +1,35 @@
+"""Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
+
+from membudget.budgets.budget import ImageSpec, SizeBudget
+from membudget.errors import Problem
+from membudget.metrics import Metric
+from membudget.quantities import MIB, format_size
+
+SMALLEST_LIMIT_BYTES = 8 * MIB
+"""Below it, the container runtime's own start (4 to 7 MiB, runc #4021) is all one would measure."""
+
+_BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
+
+
+def impossible(image: ImageSpec, where: str) -> list[Problem]:
+    """What cannot work in `image`, its defaults applied; `where` is the image's own key path."""
+    if image.limit is None:
+        return [Problem(f"{where}.limit", "is missing", None, 'e.g. limit = "256MiB", here or in [defaults]')]
+    if image.limit < SMALLEST_LIMIT_BYTES:
+        allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: starting any container takes 4 to 7 MiB of it"
+        return [Problem(f"{where}.limit", "is too small for any container", format_size(image.limit), allowed)]
+    return [
+        Problem(
+            f"{where}.budgets.{metric}.max",
+            "can never be broken: the kernel kills the container at its limit first",
+            format_size(maximum),
+            f"{format_size(image.limit)} (the limit) or less",
+        )
+        for metric in _BOUNDED_BY_LIMIT
+        if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
+    ]
+
+
+def _maximum(image: ImageSpec, metric: Metric) -> int | None:
+    budget = image.budgets.of(metric)
+    return budget.max if isinstance(budget, SizeBudget) else None

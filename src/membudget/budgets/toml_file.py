@@ -1,0 +1,127 @@
+"""`budgets.toml`: text to budgets, with every problem of the file in one error."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from membudget.budgets.budget import BudgetsFile, ImageSpec
+from membudget.budgets.key_path import locate
+from membudget.budgets.possible import impossible
+from membudget.errors import BudgetsFileError, ConfigurationError, Problem
+
+LARGEST_FILE_BYTES = 1_000_000
+
+_WORKLOAD_KINDS = "command, exec, http"
+
+
+def read(path: Path) -> str:
+    """The text of a budgets file. Raises ConfigurationError when it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "there is no such file",
+            where=str(path),
+            fix="write one (budgets.example.toml shows every key), or name another with --budgets",
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    if len(data) > LARGEST_FILE_BYTES:
+        raise ConfigurationError(
+            f"has {len(data)} bytes; a budgets file has {LARGEST_FILE_BYTES} at most", where=str(path)
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"is not UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+
+
+def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, ImageSpec]:
+    """The images of a budgets file, defaults applied.
+
+    `name` is how messages call the file. With `checkout`, build contexts and Dockerfiles must exist below it.
+    Raises BudgetsFileError with everything that is wrong.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BudgetsFileError([Problem(name, f"is not TOML: {error}")]) from None
+    try:
+        problems: list[Problem] = []
+        images = BudgetsFile.model_validate(raw).resolved()
+    except ValidationError as error:
+        problems = _problems(error, name)
+        images = _well_formed_images(raw)
+    for image_name, image in images.items():
+        where = f"{name}: images.{image_name}"
+        problems += impossible(image, where)
+        if checkout is not None:
+            problems += _missing_paths(image, where, checkout)
+    if problems:
+        raise BudgetsFileError(problems)
+    return images
+
+
+def _well_formed_images(raw: dict[str, object]) -> dict[str, ImageSpec]:
+    """What can be read of a broken file, so that one report names the problems of the rest as well."""
+    tables = raw.get("images")
+    images: dict[str, ImageSpec] = {}
+    for image_name, table in tables.items() if isinstance(tables, dict) else ():
+        try:
+            alone = BudgetsFile.model_validate(
+                {"version": 1, "defaults": raw.get("defaults", {}), "images": {image_name: table}}
+            )
+        except ValidationError:
+            continue
+        images |= alone.resolved()
+    return images
+
+
+def _missing_paths(image: ImageSpec, where: str, checkout: Path) -> list[Problem]:
+    top = checkout.resolve()
+    context = (checkout / image.build.context).resolve()
+    if not context.is_relative_to(top) or not context.is_dir():
+        allowed = "a folder of the repository, from its top"
+        return [Problem(f"{where}.build.context", "is no such folder", image.build.context, allowed)]
+    dockerfile = (context / image.build.dockerfile).resolve()
+    if not dockerfile.is_relative_to(top) or not dockerfile.is_file():
+        allowed = "a file of the repository; its path starts at the build context" + _dockerfiles_in(context)
+        return [Problem(f"{where}.build.dockerfile", "is no such file", image.build.dockerfile, allowed)]
+    return []
+
+
+def _dockerfiles_in(context: Path) -> str:
+    found = sorted(path.name for path in context.glob("*ockerfile*") if path.is_file())[:5]
+    return f" (there: {', '.join(found)})" if found else ""
+
+
+def _problems(error: ValidationError, name: str) -> list[Problem]:
+    details = error.errors()
+    # A list that lost its broken items is then called too short: say only what broke.
+    broken = {detail["loc"] for detail in details if detail["type"] != "too_short"}
+    return [
+        _problem(detail, name)
+        for detail in details
+        if not (detail["type"] == "too_short" and any(loc[: len(detail["loc"])] == detail["loc"] for loc in broken))
+    ]
+
+
+def _problem(detail: ErrorDetails, name: str) -> Problem:
+    """One pydantic error in the user's words."""
+    path = locate(detail["loc"])
+    where = f"{name}: {path}" if path.keys else name
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return Problem(where, "is not a key of this table", path.keys[-1], path.siblings_with_guess)
+        case "missing":
+            return Problem(where, "is missing", None, path.description)
+        case "union_tag_not_found":
+            return Problem(f"{where}.kind", "is missing", None, _WORKLOAD_KINDS)
+        case "union_tag_invalid":
+            return Problem(f"{where}.kind", "is no kind of workload", str(context.get("tag")), _WORKLOAD_KINDS)
+        case _:
+            found = str(context["found"]) if "found" in context else repr(detail["input"])
+            return Problem(where, "cannot be used", found, detail["msg"])

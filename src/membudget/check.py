@@ -1,0 +1,226 @@
+"""Use case 1: build base and head, inspect them, run trials, and write down what was found.
+
+Untrusted: it builds and runs the pull request's code, and holds no token. It reads like the README's first
+sentence; how each step is done is behind the protocols below, which `cli` fills in.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.downsample import downsample
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.analysis.verdict import judge
+from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.effective import effective_budgets
+from membudget.budgets.workload import describe
+from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.images.revision import BuiltImage, Commit, NoBase, Side
+from membudget.metrics import Metric, MetricValue
+from membudget.progress import Progress
+from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
+from membudget.trials.order import interleaved
+from membudget.trials.trial import Trial, TrialSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to compare."""
+
+    head: Commit
+    base: Commit | NoBase
+    head_images: Mapping[str, ImageSpec]
+    base_images: Mapping[str, ImageSpec]
+    """Empty where the base has no budgets file."""
+    notes: tuple[str, ...] = ()
+
+
+class Tools(Protocol):
+    """What the check needs done."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where it measures."""
+
+    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
+        """A clean checkout, for as long as the context lasts."""
+
+    def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
+        """Build an image. Raises BuildFailed."""
+
+    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """`image_size` of each. Raises EnvironmentFault."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial. Raises EnvironmentFault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The image of one name on both sides."""
+
+    name: str
+    presence: Presence
+    head: ImageSpec | None
+    base: ImageSpec | None
+
+    @property
+    def builds(self) -> dict[Side, Build]:
+        """What to build, base first. A removed image is not built: there is nothing to compare it with."""
+        if self.head is None:
+            return {}
+        return ({Side.BASE: self.base.build} if self.base else {}) | {Side.HEAD: self.head.build}
+
+
+Built = BuiltImage | Failure
+
+
+def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
+    """Check every image of the request. What fails for one image costs no other image its result."""
+    started = datetime.now(UTC)
+    pairs = list(_pairs(request))
+    building = progress.stage("Building", sum(len(pair.builds) for pair in pairs))
+    with _checkouts(request, tools) as checkouts, building:
+        built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
+    with progress.stage("Measuring", sum(_trial_count(pair, built[pair.name]) for pair in pairs)):
+        images = tuple(_measure(pair, built[pair.name], tools, progress) for pair in pairs)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        membudget_version=version,
+        started_at=started,
+        duration_ms=round((datetime.now(UTC) - started).total_seconds() * 1000),
+        comparison=_comparison(request),
+        environment=tools.environment,
+        images=images,
+        notes=request.notes,
+        verdict=judge(images).verdict,
+    )
+
+
+def _pairs(request: CheckRequest) -> Iterator[_Pair]:
+    """Head's images in the order of its file, then the ones that it dropped."""
+    for name, head in request.head_images.items():
+        base = request.base_images.get(name)
+        if isinstance(request.base, NoBase):
+            yield _Pair(name, Presence.HEAD_ONLY, head, None)
+        else:
+            yield _Pair(name, Presence.BOTH if base else Presence.NEW, head, base)
+    for name, base in request.base_images.items():
+        if name not in request.head_images:
+            yield _Pair(name, Presence.REMOVED, None, base)
+
+
+@contextmanager
+def _checkouts(request: CheckRequest, tools: Tools) -> Iterator[dict[Side, Path]]:
+    with ExitStack() as stack:
+        checkouts = {Side.HEAD: stack.enter_context(tools.checkout(request.head))}
+        if isinstance(request.base, Commit):
+            checkouts[Side.BASE] = stack.enter_context(tools.checkout(request.base))
+        yield checkouts
+
+
+def _build(pair: _Pair, checkouts: dict[Side, Path], tools: Tools, progress: Progress) -> dict[Side, Built]:
+    built: dict[Side, Built] = {}
+    for side, spec in pair.builds.items():
+        progress.step(f"{pair.name} ({side})")
+        try:
+            built[side] = tools.build(pair.name, side, spec, checkouts[side], progress.output)
+        except BuildFailed as error:
+            built[side] = Failure(FailureStage.BUILD, error.what, error.log_tail)
+            progress.note(f"{pair.name} ({side}): {error.what}")
+    return built
+
+
+def _measure(pair: _Pair, built: dict[Side, Built], tools: Tools, progress: Progress) -> ImageMeasurement:
+    spec = pair.head or pair.base
+    assert spec is not None  # noqa: S101 - a pair has a side
+    trials = _run_trials(pair, built, tools, progress)
+    sizes = _sizes(built, tools)
+    sides = {side: _side(built[side], sizes.get(side), trials.get(side, ())) for side in built}
+    return ImageMeasurement(
+        name=pair.name,
+        presence=pair.presence,
+        limit_bytes=spec.limit_bytes,
+        workload=describe(spec.workload),
+        budgets=effective_budgets(spec),
+        base=sides.get(Side.BASE),
+        head=sides.get(Side.HEAD),
+    )
+
+
+def _trial_count(pair: _Pair, built: dict[Side, Built]) -> int:
+    return sum((pair.head.trials + 1) for image in built.values() if pair.head and isinstance(image, BuiltImage))
+
+
+def _run_trials(
+    pair: _Pair, built: dict[Side, Built], tools: Tools, progress: Progress
+) -> dict[Side, list[Trial | Failure]]:
+    """The measured trials of each side. A side whose workload fails is not run again: it would fail again."""
+    if pair.head is None:
+        return {}
+    sides = [side for side, image in built.items() if isinstance(image, BuiltImage)]
+    results: dict[Side, list[Trial | Failure]] = {side: [] for side in sides}
+    for turn in interleaved(sides, pair.head.trials):
+        image, result = built[turn.side], results[turn.side]
+        if not isinstance(image, BuiltImage) or any(isinstance(earlier, Failure) for earlier in result):
+            continue
+        label = "warm-up" if turn.is_warm_up else f"trial {turn.number} of {pair.head.trials}"
+        progress.step(f"{pair.name} ({turn.side}), {label}")
+        outcome = _run_trial(pair.head, image, f"{pair.name} {turn.side} {label}", tools)
+        if isinstance(outcome, Failure) or not turn.is_warm_up:
+            result.append(outcome)
+    return results
+
+
+def _run_trial(spec: ImageSpec, image: BuiltImage, label: str, tools: Tools) -> Trial | Failure:
+    """One trial of either side: the head's limit and workload hold for both, or it would be them we compare."""
+    try:
+        trial = tools.run_trial(TrialSpec(label, image.image_id, spec.limit_bytes, spec.timeout, spec.workload))
+    except EnvironmentFault as error:
+        return Failure(FailureStage.ENVIRONMENT, str(error))
+    if not trial.judgeable:
+        return Failure(FailureStage.WORKLOAD, trial.reason or trial.outcome, trial.log_tail)
+    return replace(trial, series=downsample(trial.series))
+
+
+def _sizes(built: dict[Side, Built], tools: Tools) -> dict[Side, MetricValue]:
+    """`image_size` of both sides, from one export."""
+    images = {side: image for side, image in built.items() if isinstance(image, BuiltImage)}
+    try:
+        sizes = tools.sizes([image.image_id for image in images.values()])
+    except EnvironmentFault as error:
+        return {side: MetricValue.absent(Metric.IMAGE_SIZE, str(error)) for side in images}
+    return {side: MetricValue.of(Metric.IMAGE_SIZE, sizes[image.image_id]) for side, image in images.items()}
+
+
+def _side(built: Built, size: MetricValue | None, results: Sequence[Trial | Failure]) -> SideMeasurement:
+    trials = tuple(result for result in results if isinstance(result, Trial))
+    failures = [built, *results]
+    failure = next((result for result in failures if isinstance(result, Failure)), None)
+    reason = f"{failure.stage} failed: {failure.reason}" if failure else None
+    return SideMeasurement(
+        image_id=built.image_id if isinstance(built, BuiltImage) else None,
+        metrics={
+            Metric.IMAGE_SIZE: size or MetricValue.absent(Metric.IMAGE_SIZE, reason or "unknown"),
+            **(all_absent(reason) if reason else aggregate(trials)),
+        },
+        trials=trials,
+        failure=failure,
+    )
+
+
+def _comparison(request: CheckRequest) -> Comparison:
+    base = request.base
+    return Comparison(
+        head=_revision(request.head),
+        base=_revision(base) if isinstance(base, Commit) else None,
+        no_base_reason=base.reason if isinstance(base, NoBase) else None,
+    )
+
+
+def _revision(commit: Commit) -> RevisionReport:
+    return RevisionReport(sha=commit.sha, subject=commit.subject[:4096])

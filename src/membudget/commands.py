@@ -1,0 +1,233 @@
+"""The composition root: each command wires adapters to its use case, and turns its result into an exit code."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console, RenderableType
+
+from membudget import check as check_use_case
+from membudget import measure as measure_use_case
+from membudget import publish as publish_use_case
+from membudget.analysis.verdict import EXIT_CODES
+from membudget.budgets import toml_file
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.schema import budgets_schema
+from membudget.budgets.workload import CommandWorkload
+from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.proc_owner import own_run_id
+from membudget.engine_tools import CheckTools, MeasuringTools
+from membudget.errors import BudgetsFileError, ConfigurationError, ExitCode
+from membudget.images.docker_build import Builder
+from membudget.images.docker_image import inspect
+from membudget.images.git_base import find_base
+from membudget.images.git_repository import GitRepository
+from membudget.images.git_workspace import workspace
+from membudget.images.layer_cache_file import LayerCache
+from membudget.images.revision import BaseRequest, Commit
+from membudget.progress import Progress
+from membudget.publishing.action_inputs import ActionInputs
+from membudget.publishing.github_comment import GithubCommenter
+from membudget.publishing.github_event import GithubEvent, read_event
+from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
+from membudget.publishing.pull_request import Posted
+from membudget.publishing.report_file import read_report, write_report
+from membudget.publishing.workflow_commands import guarded
+from membudget.publishing.workflow_file import WorkflowStep
+from membudget.report import measure_report, terminal
+from membudget.report.report import Report
+from membudget.trials.docker_measuring import MeasuringOptions, measuring
+from membudget.trials.trial import TrialSpec
+from membudget.version import VERSION
+
+_LOG_WIDTH = 160
+
+
+def check(options: argparse.Namespace) -> ExitCode:
+    """`membudget check`."""
+    base = BaseRequest(revision=options.base, none=options.no_base)
+    report = _run_check(Path(options.budgets), base, options.image or [], _measuring_options(options))
+    return _finish_check(report, Path(options.report))
+
+
+def measure(options: argparse.Namespace) -> ExitCode:
+    """`membudget measure`."""
+    progress = _progress(os.environ)
+    with _engine() as engine:
+        image = inspect(engine, options.image)
+        spec = TrialSpec(
+            label=options.image,
+            image_id=image.image_id,
+            limit_bytes=options.limit,
+            timeout_ms=options.timeout,
+            workload=CommandWorkload(command=tuple(options.container_command) or None),
+        )
+        with measuring(engine, own_run_id(), _measuring_options(options), progress.note) as runner:
+            tools = MeasuringTools(engine, runner, _layer_cache())
+            report = measure_use_case.run(spec, options.image, options.trials, tools, progress)
+    if options.json:
+        print(report.model_dump_json(indent=1))
+    else:
+        _show(measure_report.render(report))
+    return ExitCode.WITHIN_BUDGET if report.judgeable_trials else ExitCode.UNMEASURED
+
+
+def publish(options: argparse.Namespace) -> ExitCode:
+    """`membudget publish`."""
+    path = Path(options.report)
+    _publish(read_report(path), path, os.environ.get("GITHUB_TOKEN", ""), options.key)
+    return ExitCode.WITHIN_BUDGET
+
+
+def schema() -> ExitCode:
+    """`membudget schema`."""
+    print(json.dumps(budgets_schema(), indent=2))
+    return ExitCode.WITHIN_BUDGET
+
+
+def action() -> ExitCode:
+    """`membudget action`: check, then publish; the check's verdict is the exit code, whatever publishing does."""
+    inputs = ActionInputs.take(os.environ)
+    base = BaseRequest(revision=inputs.base or None)
+    options = MeasuringOptions(VERSION, helper_image=os.environ.get("MEMBUDGET_HELPER_IMAGE"))
+    report = _run_check(Path(inputs.budgets), base, [], options)
+    path = Path(inputs.report)
+    exit_code = _finish_check(report, path)
+    _publish(report, path, inputs.github_token, inputs.key)
+    return exit_code
+
+
+def _run_check(budgets: Path, base: BaseRequest, only: list[str], options: MeasuringOptions) -> Report:
+    progress = _progress(os.environ)
+    repository = GitRepository(Path.cwd())
+    request = _check_request(repository, budgets, _with_event(base, read_event(os.environ)), only)
+    for note in request.notes:
+        progress.note(note)
+    run = own_run_id()
+    with _engine() as engine:
+        builder = Builder(engine)
+        builder.check()
+        with (
+            workspace(repository, run) as checkouts,
+            measuring(engine, run, options, progress.note) as runner,
+        ):
+            tools = CheckTools((engine, runner, _layer_cache()), checkouts, builder, run)
+            return check_use_case.run(request, tools, progress, VERSION)
+
+
+def _check_request(
+    repository: GitRepository, budgets: Path, base_request: BaseRequest, only: list[str]
+) -> check_use_case.CheckRequest:
+    """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it."""
+    head = repository.commit("HEAD")
+    if head is None:
+        raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
+    head_images = toml_file.parse(toml_file.read(budgets), str(budgets), repository.top)
+    base = find_base(repository, head, base_request)
+    notes = _uncommitted(repository)
+    base_images: dict[str, ImageSpec] = {}
+    if isinstance(base, Commit):
+        base_images, more_notes = _base_images(repository, base, budgets)
+        notes += more_notes
+    if only:
+        unknown = sorted(set(only) - set(head_images))
+        if unknown:
+            known = ", ".join(head_images)
+            raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {known})")
+        head_images = {name: head_images[name] for name in only}
+        base_images = {name: image for name, image in base_images.items() if name in only}
+    return check_use_case.CheckRequest(head, base, head_images, base_images, tuple(notes))
+
+
+def _base_images(repository: GitRepository, base: Commit, budgets: Path) -> tuple[dict[str, ImageSpec], list[str]]:
+    """The images that the base's own budgets file names, and what is to be said of that file."""
+    path = budgets.resolve()
+    if not path.is_relative_to(repository.top.resolve()):
+        return {}, [f"{budgets} lies outside of the repository: every image counts as new"]
+    name = path.relative_to(repository.top.resolve()).as_posix()
+    text = repository.file_at(base, name)
+    if text is None:
+        return {}, [f"the base {base.sha[:12]} has no {name}: every image counts as new"]
+    try:
+        return toml_file.parse(text, f"{base.sha[:12]}:{name}"), []
+    except BudgetsFileError as error:
+        problem = error.problems[0]
+        return {}, [f"the base's {name} cannot be used ({problem.where}: {problem.what}): every image counts as new"]
+
+
+def _uncommitted(repository: GitRepository) -> list[str]:
+    changed = repository.uncommitted()
+    if not changed:
+        return []
+    files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
+    return [f"{files} uncommitted changes, which are not built: the head is HEAD"]
+
+
+def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
+    if request.none or request.revision is not None:
+        return request
+    return BaseRequest(event_base=event.base_sha, merge_checkout=event.merge_checkout)
+
+
+def _finish_check(report: Report, path: Path) -> ExitCode:
+    write_report(report, path)
+    judgement = report.judged()
+    _show(terminal.render(report, judgement))
+    return EXIT_CODES[judgement.verdict]
+
+
+def _publish(report: Report, path: Path, token: str, key: str) -> None:
+    environ = os.environ
+    commenter = GithubCommenter(token, environ.get("GITHUB_API_URL", "https://api.github.com")) if token else None
+    step = WorkflowStep(environ, sys.stdout, _warn)
+    destination = publish_use_case.Destination(
+        read_event(environ).pull_request, commenter, publish_use_case.CommentSettings(key)
+    )
+    outcome = publish_use_case.run(report, str(path), step, destination)
+    if isinstance(outcome, Posted):
+        print(f"membudget: comment {'created' if outcome.created else 'updated'}: {outcome.url}", file=sys.stderr)
+    else:
+        _warn(f"no comment was posted: {outcome.reason}")
+
+
+@contextmanager
+def _engine() -> Iterator[Engine]:
+    engine = connect()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _measuring_options(options: argparse.Namespace) -> MeasuringOptions:
+    return MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate)
+
+
+def _layer_cache() -> LayerCache:
+    folder = os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget")
+    return LayerCache(Path(folder))
+
+
+def _progress(environ: Mapping[str, str]) -> Progress:
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return WorkflowProgress(sys.stderr)
+    if sys.stderr.isatty():
+        return TerminalProgress(Console(stderr=True))
+    return LogProgress(sys.stderr)
+
+
+def _show(content: RenderableType) -> None:
+    """Print for people. It quotes what builds and workloads said, which must not command a workflow's runner."""
+    is_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
+    console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+    with guarded(sys.stdout) if is_workflow else nullcontext():
+        console.print(content)
+
+
+def _warn(text: str) -> None:
+    print(f"membudget: {text}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Where it runs: the container engine, its cgroups, and what of ours lives there."""

@@ -1,0 +1,186 @@
+"""Containers on the engine: what membudget asks of them, typed, with the engine's errors in our words."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import requests
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig
+from urllib3.exceptions import ReadTimeoutError
+
+from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
+from membudget.engine.docker_stream import FramedStream, LineTail
+from membudget.engine.run_id import RunId
+
+LOG_TAIL_LINES = 50
+_LOG_LIMIT = "10m"
+
+
+class CannotStart(Exception):
+    """The engine refused to run this container: its command does not exist, say. The image's fault, not ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """How a container is made. The defaults are the ones for code that nobody has read."""
+
+    image: str
+    name: str
+    role: str
+    """What it is for, in a label: trial, probe, driver, removal."""
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    memory_bytes: int | None = None
+    """Memory limit; swap included, so that there is none."""
+    cgroup_parent: str | None = None
+    network: str = "none"
+    """"none", or "container:ID" for another container's namespace."""
+    pids: int = 4096
+    capabilities: tuple[str, ...] | None = None
+    """Exactly these; None leaves the engine's default set."""
+    binds: tuple[str, ...] = ()
+    host_namespaces: bool = False
+    """The host's PID and cgroup namespaces, to see other containers' cgroups."""
+    interactive: bool = False
+    """Standard input stays open until we hang up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """What the engine knows of a container at one moment."""
+
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    """Set by the engine on any OOM event in the container, also when PID 1 survived."""
+    pid: int
+    """PID 1's pid in the engine's own namespace; 0 when it does not run."""
+    health: str | None
+    """"starting", "healthy", "unhealthy"; None when the image has no HEALTHCHECK."""
+
+
+class Containers:
+    """The containers of one run."""
+
+    def __init__(self, engine: Engine, run: RunId) -> None:
+        self._engine = engine
+        self._api = engine.client.api
+        self.run = run
+
+    def create(self, options: ContainerOptions) -> str:
+        """Create a container; its id. Raises EnvironmentFault."""
+        host_config = self._api.create_host_config(
+            mem_limit=options.memory_bytes,
+            memswap_limit=options.memory_bytes,
+            cgroup_parent=options.cgroup_parent,
+            network_mode=options.network,
+            pids_limit=options.pids,
+            security_opt=["no-new-privileges"],
+            cap_drop=["ALL"] if options.capabilities is not None else None,
+            cap_add=list(options.capabilities or ()) or None,
+            binds=list(options.binds),
+            pid_mode="host" if options.host_namespaces else None,
+            cgroupns="host" if options.host_namespaces else None,
+            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": _LOG_LIMIT, "max-file": "1"}),
+        )
+        with engine_errors(f"creating the container {options.name}"):
+            created = self._api.create_container(
+                options.image,
+                command=list(options.command) if options.command is not None else None,
+                entrypoint=list(options.entrypoint) if options.entrypoint is not None else None,
+                name=f"membudget-{options.name}-{self.run}",
+                labels={RUN_LABEL: str(self.run), f"{RUN_LABEL}.role": options.role},
+                host_config=host_config,
+                stdin_open=options.interactive,
+            )
+            return str(created["Id"])
+
+    def start(self, container_id: str) -> None:
+        """Start a container. Raises CannotStart when the container is at fault, EnvironmentFault otherwise."""
+        with engine_errors("starting a container"):
+            try:
+                self._api.start(container_id)
+            except APIError as error:
+                # 400 and 404: the OCI runtime found no such command, user or folder (Engine API, ContainerStart).
+                if error.is_client_error() or "OCI runtime" in str(error.explanation):
+                    raise CannotStart(str(error.explanation)) from error
+                raise
+
+    def wait(self, container_id: str, timeout_s: float) -> bool:
+        """Wait until a container does not run; False when it still does after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with engine_errors("waiting for a container"):
+            while (remaining := deadline - time.monotonic()) > 0:
+                try:
+                    self._api.wait(container_id, timeout=max(1, math.ceil(remaining)))
+                except (requests.exceptions.Timeout, ReadTimeoutError):
+                    continue
+                except requests.exceptions.ConnectionError as error:
+                    if "timed out" in str(error).lower():
+                        continue
+                    raise
+                return True
+        return not self.state(container_id).running
+
+    def state(self, container_id: str) -> ContainerState:
+        """What the engine knows of it now."""
+        with engine_errors("inspecting a container"):
+            raw = self._api.inspect_container(container_id)["State"]
+        return ContainerState(
+            running=bool(raw["Running"]),
+            exit_code=int(raw["ExitCode"]),
+            oom_killed=bool(raw["OOMKilled"]),
+            pid=int(raw["Pid"]),
+            health=str(raw["Health"]["Status"]) if "Health" in raw else None,
+        )
+
+    def log_tail(self, container_id: str) -> tuple[str, ...]:
+        """The last lines of its output."""
+        tail = LineTail(LOG_TAIL_LINES)
+        with engine_errors("reading a container's output"):
+            tail.feed(self._api.logs(container_id, tail=LOG_TAIL_LINES))
+        return tail.lines()
+
+    def attach(self, container_id: str, *, input_too: bool = False) -> FramedStream:
+        """Its output from the first byte on, when attached before it starts. The caller closes the stream.
+
+        Attached later, with the log so far, the engine loses what is printed between the two.
+        """
+        params: dict[str, Literal[1]] = {"stdout": 1, "stderr": 1, "stream": 1}
+        if input_too:
+            params["stdin"] = 1
+        with engine_errors("attaching to a container"):
+            return FramedStream(self._api.attach_socket(container_id, params=params))
+
+    def start_exec(self, container_id: str, command: tuple[str, ...]) -> tuple[str, FramedStream]:
+        """Start a command inside a running container: its exec id and its output. The caller closes the stream."""
+        with engine_errors(f"starting {command[0]} inside the container"):
+            exec_id = str(self._api.exec_create(container_id, list(command))["Id"])
+            return exec_id, FramedStream(self._api.exec_start(exec_id, socket=True))
+
+    def exec_exit_code(self, exec_id: str) -> int:
+        """The exit code of a command that ended."""
+        with engine_errors("inspecting a command inside the container"):
+            return int(self._api.exec_inspect(exec_id)["ExitCode"])
+
+    def kill(self, container_id: str) -> None:
+        """End it now. One that has ended already is fine."""
+        with engine_errors("stopping a container"):
+            try:
+                self._api.kill(container_id)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # gone, or not running
+                    raise
+
+    def remove(self, container_id: str) -> None:
+        """Remove it with its anonymous volumes, running or not. One that is gone already is fine."""
+        with engine_errors("removing a container"):
+            try:
+                self._api.remove_container(container_id, force=True, v=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != 409:  # removal is in progress already
+                    raise

@@ -1,0 +1,146 @@
+"""The connection to the container engine, what it says of itself, and its errors in our words."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import docker
+import requests
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException
+from urllib3.exceptions import HTTPError
+
+from membudget.engine.cgroup_layout import CgroupDriver, CgroupVersion
+from membudget.errors import EnvironmentFault
+
+RUN_LABEL = "membudget"
+"""The label on everything of ours; its value is the run id."""
+
+_START_DOCKER = "start Docker, or point DOCKER_HOST at an engine that answers"
+
+
+class EngineLost(EnvironmentFault):
+    """The engine answered before and does not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine says of itself (GET /info, GET /version)."""
+
+    name: str
+    """The host name of the engine's machine."""
+    version: str
+    api_version: str
+    cgroup_version: CgroupVersion
+    cgroup_driver: CgroupDriver
+    kernel: str
+    platform: str
+    """Operating system and architecture, "linux/amd64"."""
+    storage_driver: str
+    cpus: int
+    memory_bytes: int
+
+
+class Engine:
+    """A connected engine. Its `client` is used by the adapters beside this module, and nowhere else."""
+
+    def __init__(self, client: docker.DockerClient, info: EngineInfo, address: str) -> None:
+        self.client = client
+        self.info = info
+        self.address = address
+        """As for DOCKER_HOST."""
+
+    @property
+    def is_local_socket(self) -> bool:
+        """Whether the engine is reached over a Unix socket."""
+        return self.address.startswith(("unix://", "http+unix://"))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.client.close()
+
+
+def connect(environ: Mapping[str, str] = os.environ) -> Engine:
+    """The engine that the docker command would use: DOCKER_HOST, else the current docker context.
+
+    Raises EnvironmentFault when none answers, or when it does not do what we need.
+    """
+    address = environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
+    try:
+        client = docker.DockerClient.from_env(environment={**environ, "DOCKER_HOST": address}, timeout=60)
+        raw_info, raw_version = client.info(), client.version()
+    except (DockerException, requests.RequestException, HTTPError, OSError) as error:
+        raise EnvironmentFault(
+            f"no container engine answers at {address}: {_innermost(error)}", fix=_START_DOCKER
+        ) from None
+    return Engine(client, _engine_info(raw_info, raw_version), address)
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Translate what the SDK raises while `doing` into EnvironmentFault, or EngineLost when it went away."""
+    try:
+        yield
+    except APIError as error:
+        said = _engine_message(error.explanation) or str(error)
+        raise EnvironmentFault(f"{doing}: the engine says: {said}") from error
+    except (requests.RequestException, HTTPError, ConnectionError, BrokenPipeError) as error:
+        raise EngineLost(
+            f"{doing}: the engine stopped answering: {_innermost(error)}",
+            fix="look at the engine's own log; the next run removes what this one could not",
+        ) from error
+    except DockerException as error:
+        raise EnvironmentFault(f"{doing}: {error}") from error
+
+
+def _context_host() -> str | None:
+    try:
+        return ContextAPI.get_current_context().Host
+    except (DockerException, OSError, json.JSONDecodeError):
+        return None
+
+
+def _engine_message(explanation: str | None) -> str:
+    """The engine's message, without the JSON it sometimes comes in."""
+    text = (explanation or "").strip()
+    try:
+        decoded = json.loads(text)
+    except ValueError:
+        return text
+    return str(decoded.get("message", text)) if isinstance(decoded, dict) else text
+
+
+def _innermost(error: BaseException) -> str:
+    """The first cause, which is the one that tells a user something."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        error, cause = cause, cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
+
+
+def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> EngineInfo:
+    driver = info.get("CgroupDriver")
+    if driver not in ("cgroupfs", "systemd"):
+        raise EnvironmentFault(
+            f"the engine manages no cgroups (cgroup driver: {driver or 'none'}), so it cannot limit memory",
+            fix="use an engine whose `docker info` names the cgroupfs or the systemd driver",
+        )
+    if not info.get("MemoryLimit", False):
+        raise EnvironmentFault(
+            "the engine cannot limit memory: its memory cgroup controller is off",
+            fix="boot the engine's machine with cgroup_enable=memory, or delegate the memory controller to it",
+        )
+    return EngineInfo(
+        name=str(info.get("Name", "")),
+        version=str(info.get("ServerVersion", "")),
+        api_version=str(version.get("ApiVersion", "")),
+        cgroup_version=2 if str(info.get("CgroupVersion", "1")) == "2" else 1,  # absent before API 1.41: v1
+        cgroup_driver="systemd" if driver == "systemd" else "cgroupfs",
+        kernel=str(info.get("KernelVersion", "")),
+        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', '')}",
+        storage_driver=str(info.get("Driver", "")),
+        cpus=int(str(info.get("NCPU", 0))),
+        memory_bytes=int(str(info.get("MemTotal", 0))),
+    )

@@ -1,0 +1,96 @@
+"""A helper inside a container, from an image that holds membudget: the action's own image, or one built from it."""
+
+import time
+
+from docker.errors import NotFound
+
+from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.docker_engine import Engine, engine_errors
+from membudget.engine.docker_stream import STDOUT, LineTail
+from membudget.engine.helper import HelperFailed
+from membudget.errors import EnvironmentFault
+
+HELPER_LABEL = "membudget.version"
+"""The label on an image that holds membudget; its value is the version."""
+
+
+def find_helper_image(engine: Engine, version: str, asked: str | None) -> str:
+    """The id of an image that holds membudget: the one `asked` for, else the newest labelled with `version`.
+
+    Raises EnvironmentFault when there is none.
+    """
+    images = engine.client.images
+    with engine_errors("looking for membudget's own image"):
+        if asked:
+            try:
+                return str(images.get(asked).id)
+            except NotFound:
+                raise EnvironmentFault(
+                    f"the helper image {asked} is not in the engine", fix=f"docker pull {asked}, or build it"
+                ) from None
+        found = engine.client.api.images(filters={"label": f"{HELPER_LABEL}={version}"})
+    if not found:
+        raise EnvironmentFault(
+            f"membudget cannot see this engine's cgroups itself, and the engine has no image of membudget {version}"
+            " to look from",
+            fix=f"build it once, from membudget's repository: docker buildx build --load -t membudget:{version} .",
+        )
+    newest = max(found, key=lambda image: int(image["Created"]))
+    return str(newest["Id"])
+
+
+class DockerHelper:
+    """`python -m MODULE` in a container, talked to over its attached input and output."""
+
+    def __init__(self, containers: Containers, module: str, options: ContainerOptions) -> None:
+        self._module = module
+        self._containers = containers
+        self._buffer = bytearray()
+        self._errors = LineTail()
+        self.container_id = containers.create(options)
+        try:
+            self._stream = containers.attach(self.container_id, input_too=True)
+            containers.start(self.container_id)
+        except BaseException:
+            containers.remove(self.container_id)
+            raise
+
+    def send(self, line: str) -> None:
+        """Give it one line."""
+        try:
+            self._stream.send(line.encode() + b"\n")
+        except OSError:
+            raise self._failure() from None
+
+    def receive(self, timeout_s: float) -> str:
+        """Its next line."""
+        deadline = time.monotonic() + timeout_s
+        while (end := self._buffer.find(b"\n")) < 0:
+            try:
+                frame = self._stream.next_frame(deadline)
+            except TimeoutError:
+                raise
+            except OSError:
+                frame = None
+            if frame is None:
+                raise self._failure()
+            stream, payload = frame
+            if stream == STDOUT:
+                self._buffer += payload
+            else:
+                self._errors.feed(payload)
+        line = self._buffer[:end].decode()
+        del self._buffer[: end + 1]
+        return line
+
+    def close(self) -> None:
+        """End it and remove its container. An engine that is gone keeps the container for the next run to reap."""
+        self._stream.close()
+        try:
+            self._containers.remove(self.container_id)
+        except EnvironmentFault:
+            return
+
+    def _failure(self) -> HelperFailed:
+        said = "\n".join(self._errors.lines()) or "it said nothing"
+        return HelperFailed(f"the helper {self._module} ended early in its container: {said}")

@@ -1,0 +1,82 @@
+"""Nothing stays behind: removes what a run has in the engine, and what killed runs left there."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from docker.errors import ImageNotFound, NotFound
+
+from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
+from membudget.engine.run_id import RunId
+
+TRIAL_IMAGES = "membudget-trial"
+"""The repository of the images we build; the run id is in the tag."""
+
+_UNSEEN_RUN_LASTS_S = 6 * 3600
+"""A run whose process we cannot see, with no container running, is believed dead after this time."""
+
+
+def trial_tag(image_name: str, run: RunId, side: str) -> str:
+    """The reference of an image that a run built."""
+    return f"{TRIAL_IMAGES}/{image_name}:{run}-{side}"
+
+
+def remove_run(engine: Engine, run: RunId) -> None:
+    """Remove every container, network, volume and image tag of `run`."""
+    client = engine.client
+    label = {"label": f"{RUN_LABEL}={run}"}
+    with engine_errors("cleaning up"):
+        for container in client.api.containers(all=True, filters=label):
+            _unless_gone(lambda name: client.api.remove_container(name, force=True, v=True), container["Id"])
+        for network in client.api.networks(filters=label):
+            _unless_gone(client.api.remove_network, network["Id"])
+        for volume in client.api.volumes(filters=label)["Volumes"] or []:
+            _unless_gone(client.api.remove_volume, volume["Name"])
+        for tag in _trial_tags(engine):
+            if _run_of_tag(tag) == run:
+                _unless_gone(client.api.remove_image, tag)
+
+
+def runs_present(engine: Engine) -> set[RunId]:
+    """The runs that have anything in the engine."""
+    client = engine.client
+    with engine_errors("looking for what earlier runs left"):
+        labelled = [
+            *client.api.containers(all=True, filters={"label": RUN_LABEL}),
+            *client.api.networks(filters={"label": RUN_LABEL}),
+            *(client.api.volumes(filters={"label": RUN_LABEL})["Volumes"] or []),
+        ]
+        tagged = [_run_of_tag(tag) for tag in _trial_tags(engine)]
+    parsed = [RunId.parse(str(thing["Labels"][RUN_LABEL])) for thing in labelled]
+    return {run for run in [*parsed, *tagged] if run is not None}
+
+
+def abandoned(
+    engine: Engine, runs: Iterable[RunId], owner_lives: Callable[[RunId], bool | None], now: float | None = None
+) -> set[RunId]:
+    """Those of `runs` that nobody works on any more."""
+    moment = time.time() if now is None else now
+    return {run for run in runs if _is_abandoned(engine, run, owner_lives(run), moment)}
+
+
+def _is_abandoned(engine: Engine, run: RunId, lives: bool | None, now: float) -> bool:
+    if lives is not None:
+        return not lives
+    with engine_errors("looking for what earlier runs left"):
+        working = engine.client.api.containers(filters={"label": f"{RUN_LABEL}={run}", "status": "running"})
+    return not working and now - run.started_at > _UNSEEN_RUN_LASTS_S
+
+
+def _trial_tags(engine: Engine) -> list[str]:
+    images = engine.client.api.images(filters={"reference": f"{TRIAL_IMAGES}/*"})
+    return [tag for image in images for tag in image["RepoTags"] or [] if tag.startswith(f"{TRIAL_IMAGES}/")]
+
+
+def _run_of_tag(tag: str) -> RunId | None:
+    return RunId.parse(tag.rpartition(":")[2].partition("-")[0])
+
+
+def _unless_gone(remove: Callable[[str], object], name: str) -> None:
+    try:
+        remove(name)
+    except (NotFound, ImageNotFound):
+        return

@@ -1,0 +1,101 @@
+"""The engine's hijacked connections: two streams in frames over one socket, for attach and exec.
+
+Format: eight bytes of header (stream, three zeros, big-endian length), then the payload
+(Engine API, "Attach to a container", stream format).
+"""
+
+import contextlib
+import socket
+import struct
+import time
+from collections import deque
+from typing import Protocol, cast
+
+STDOUT, STDERR = 1, 2
+
+
+class _Socket(Protocol):
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class FramedStream:
+    """Frames of a hijacked connection, read with a deadline."""
+
+    def __init__(self, sdk_socket: object) -> None:
+        self._owner = sdk_socket  # the SDK's wrapper closes the connection when it is collected
+        self._socket = _inner_socket(sdk_socket)
+        self._buffer = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Write to the process's standard input."""
+        self._socket.sendall(data)
+
+    def next_frame(self, deadline: float) -> tuple[int, bytes] | None:
+        """The next (stream, payload), or None at the end of the stream.
+
+        `deadline` is on `time.monotonic`. Raises TimeoutError when it passes first.
+        """
+        header = self._take(8, deadline)
+        if header is None:
+            return None
+        stream, length = struct.unpack(">BxxxL", header)
+        payload = self._take(length, deadline)
+        return None if payload is None else (stream, payload)
+
+    def close(self) -> None:
+        """Hang up; the process sees the end of its standard input."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        if isinstance(self._owner, socket.SocketIO):
+            self._owner.close()
+
+    def _take(self, size: int, deadline: float) -> bytes | None:
+        while len(self._buffer) < size:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError
+            self._socket.settimeout(remaining)
+            received = self._socket.recv(65_536)
+            if not received:
+                return None
+            self._buffer += received
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+
+def _inner_socket(sdk_socket: object) -> _Socket:
+    """The socket itself: the SDK hands out a reader around it, which cannot write, for Unix sockets."""
+    inner: _Socket = getattr(sdk_socket, "_sock", cast("_Socket", sdk_socket))
+    return inner
+
+
+class LineTail:
+    """The last lines of an output of any length, in bounded memory."""
+
+    def __init__(self, lines: int = 50, longest_line: int = 2000) -> None:
+        self._lines: deque[str] = deque(maxlen=lines)
+        self._longest = longest_line
+        self._open = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Add output as it comes."""
+        *complete, rest = data.split(b"\n")
+        for line in complete:
+            self._extend(line)
+            self._lines.append(self._open.decode(errors="replace").rstrip("\r"))
+            self._open.clear()
+        self._extend(rest)
+
+    def lines(self) -> tuple[str, ...]:
+        """The last lines, an unfinished one included."""
+        unfinished = [self._open.decode(errors="replace")] if self._open else []
+        return tuple([*self._lines, *unfinished][-(self._lines.maxlen or 0) :])
+
+    def _extend(self, part: bytes) -> None:
+        self._open += part[: max(0, self._longest - len(self._open))]

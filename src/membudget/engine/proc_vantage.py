@@ -1,0 +1,60 @@
+"""Where we look from: the engine's own machine as it is, or somewhere that sees it only through the engine."""
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from membudget.engine.docker_engine import Engine
+from membudget.errors import ConfigurationError
+
+ProbePlace = Literal["auto", "host", "container"]
+
+# The kernel gives the initial namespaces fixed inode numbers (include/linux/proc_ns.h).
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC
+_INITIAL_CGROUP_NAMESPACE = 0xEFFFFFFB
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """What this process can do by itself, without a helper container."""
+
+    reads_cgroups: bool
+    """It sees the engine's cgroups under /sys/fs/cgroup."""
+    is_root: bool
+    """It may also enter network namespaces and remove cgroups."""
+
+    @property
+    def acts_alone(self) -> bool:
+        """No helper container is needed for anything."""
+        return self.reads_cgroups and self.is_root
+
+
+def look(engine: Engine, asked: ProbePlace = "auto") -> Vantage:
+    """Our vantage on `engine`. Raises ConfigurationError for "host" where the host cannot be seen."""
+    on_host = _is_on_host_of(engine)
+    if asked == "host" and not on_host:
+        raise ConfigurationError(
+            f"--probe host: this process does not run on the machine of the engine {engine.info.name},"
+            " or not in its initial namespaces",
+            fix="leave --probe out, or say --probe container",
+        )
+    is_root = sys.platform == "linux" and os.geteuid() == 0
+    return Vantage(reads_cgroups=on_host and asked != "container", is_root=is_root)
+
+
+def _is_on_host_of(engine: Engine) -> bool:
+    if sys.platform != "linux" or not engine.is_local_socket:
+        return False
+    same_machine = engine.info.name == socket.gethostname() and engine.info.kernel == os.uname().release
+    return same_machine and _in_initial_namespaces()
+
+
+def _in_initial_namespaces() -> bool:
+    try:
+        pid, cgroup = (Path("/proc/self/ns", name).stat().st_ino for name in ("pid", "cgroup"))
+    except OSError:
+        return False
+    return (pid, cgroup) == (_INITIAL_PID_NAMESPACE, _INITIAL_CGROUP_NAMESPACE)

@@ -1,0 +1,77 @@
+"""A helper as a local process."""
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+
+from membudget.engine.helper import HelperFailed
+
+_GRACE_S = 2.0
+
+
+class SubprocessHelper:
+    """`python -m MODULE`, talked to over pipes. Its own session: a Ctrl-C at the terminal is for us alone."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._buffer = bytearray()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+
+    def send(self, line: str) -> None:
+        """Give it one line."""
+        pipe = self._process.stdin
+        assert pipe is not None  # noqa: S101 - Popen was given PIPE
+        try:
+            pipe.write(line.encode() + b"\n")
+            pipe.flush()
+        except (BrokenPipeError, ValueError):
+            raise self._failure("ended early") from None
+
+    def receive(self, timeout_s: float) -> str:
+        """Its next line."""
+        pipe = self._process.stdout
+        assert pipe is not None  # noqa: S101 - Popen was given PIPE
+        deadline = time.monotonic() + timeout_s
+        while (end := self._buffer.find(b"\n")) < 0:
+            readable, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise TimeoutError
+            received = os.read(pipe.fileno(), 1 << 20)
+            if not received:
+                raise self._failure("ended early")
+            self._buffer += received
+        line = self._buffer[:end].decode()
+        del self._buffer[: end + 1]
+        return line
+
+    def close(self) -> None:
+        """End it: it leaves by itself when its input ends, and is killed if it does not."""
+        process = self._process
+        try:
+            if process.stdin is not None:
+                process.stdin.close()
+        except BrokenPipeError:
+            pass
+        try:
+            process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        self._errors.close()
+
+    def _failure(self, what: str) -> HelperFailed:
+        self._errors.seek(0)
+        said = self._errors.read()[-2000:].decode(errors="replace").strip()
+        return HelperFailed(f"the helper {self._module} {what}: {said or 'it said nothing'}")

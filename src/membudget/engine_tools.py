@@ -1,0 +1,72 @@
+"""The use cases' tools on a container engine: builder, sizes and trials behind one object."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from membudget.budgets.budget import Build
+from membudget.engine.docker_engine import Engine
+from membudget.engine.docker_reaper import trial_tag
+from membudget.engine.run_id import RunId
+from membudget.images.docker_build import Builder
+from membudget.images.docker_image import image_sizes
+from membudget.images.git_workspace import Workspace
+from membudget.images.layer_cache_file import LayerCache
+from membudget.images.revision import BuiltImage, Commit, Side
+from membudget.report.report import Environment
+from membudget.trials.docker_trial import TrialRunner
+from membudget.trials.trial import Trial, TrialSpec
+
+
+class MeasuringTools:
+    """What `measure` needs."""
+
+    def __init__(self, engine: Engine, runner: TrialRunner, cache: LayerCache) -> None:
+        self._engine = engine
+        self._runner = runner
+        self._cache = cache
+
+    @property
+    def environment(self) -> Environment:
+        """Where it measures."""
+        info = self._engine.info
+        return Environment(
+            engine=info.version,
+            platform=info.platform,
+            kernel=info.kernel,
+            cgroup_version=info.cgroup_version,
+            cgroup_driver=info.cgroup_driver,
+            storage_driver=info.storage_driver,
+            cpus=info.cpus,
+            memory_bytes=info.memory_bytes,
+            probe=self._runner.place,
+            rate_hz=self._runner.rate_hz,
+        )
+
+    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """`image_size` of each."""
+        return image_sizes(self._engine, image_ids, self._cache)
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial."""
+        return self._runner.run(spec)
+
+
+class CheckTools(MeasuringTools):
+    """What `check` needs: checkouts and builds besides."""
+
+    def __init__(
+        self, measuring: tuple[Engine, TrialRunner, LayerCache], workspace: Workspace, builder: Builder, run: RunId
+    ) -> None:
+        super().__init__(*measuring)
+        self._workspace = workspace
+        self._builder = builder
+        self._run = run
+
+    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
+        """A clean checkout."""
+        return self._workspace.checkout(commit)
+
+    def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
+        """Build an image and tag it as this run's."""
+        return self._builder.build(spec, checkout, trial_tag(name, self._run, side), on_line)

@@ -1,0 +1,1 @@
+"""What is built: revisions, builds, and the sizes of images."""

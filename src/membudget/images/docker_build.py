@@ -1,0 +1,122 @@
+"""Builds an image with `docker buildx build`: the client is the interface, BuildKit has no other stable one."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from membudget.budgets.budget import Build
+from membudget.engine.docker_containers import LOG_TAIL_LINES
+from membudget.engine.docker_engine import Engine
+from membudget.engine.docker_stream import LineTail
+from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.images.revision import BuiltImage
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PASSED_ON_PREFIXES = ("BUILDKIT_", "BUILDX_", "DOCKER_", "XDG_")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+_TERMINATION_S = 5.0
+
+OnLine = Callable[[str], None]
+
+
+class Builder:
+    """Builds on one engine. What it starts it also ends, whatever happens."""
+
+    def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = {**_build_environment(environ), "DOCKER_HOST": engine.address, "BUILDKIT_PROGRESS": "plain"}
+
+    def check(self) -> None:
+        """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
+        try:
+            done = subprocess.run(
+                ["docker", "buildx", "version"], env=self._environ, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            raise EnvironmentFault("the docker client is not installed", fix="install docker and its buildx") from None
+        if done.returncode != 0:
+            raise EnvironmentFault(
+                "the docker client has no buildx, which builds the images",
+                fix="install the plugin: packages docker-buildx-plugin (Docker's) or docker-buildx (Debian's)",
+            )
+
+    def build(self, spec: Build, checkout: Path, reference: str, on_line: OnLine) -> BuiltImage:
+        """Build `spec` from a clean checkout and tag it `reference`. Raises BuildFailed.
+
+        The client streams the context to the builder: the engine need not see our files.
+        """
+        context = checkout / spec.context
+        dockerfile = context / spec.dockerfile
+        for path, what in ((context, "build context"), (dockerfile, "Dockerfile")):
+            if not path.exists() or not path.resolve().is_relative_to(checkout.resolve()):
+                raise BuildFailed(f"the {what} {path.relative_to(checkout)} does not exist in this revision")
+        with tempfile.TemporaryDirectory(prefix="membudget-build-") as scratch:
+            id_file = Path(scratch) / "image-id"
+            command = [*_command(spec), "--tag", reference, "--iidfile", str(id_file)]
+            self._run([*command, "--file", str(dockerfile), str(context)], on_line)
+            return BuiltImage(id_file.read_text().strip(), reference)
+
+    def _run(self, command: list[str], on_line: OnLine) -> None:
+        tail = LineTail(LOG_TAIL_LINES)
+        process = subprocess.Popen(
+            command,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            for line in process.stdout or ():
+                tail.feed(line)
+                on_line(line.decode(errors="replace").rstrip())
+            exit_code = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            if process.stdout is not None:
+                process.stdout.close()
+        if exit_code != 0:
+            lines = tail.lines()
+            raise BuildFailed(f"docker buildx build failed: {_cause(lines) or f'exit code {exit_code}'}", lines)
+
+
+def _command(spec: Build) -> list[str]:
+    # Attestations would make the image's id differ from build to build on engines that store them.
+    command = ["docker", "buildx", "build", "--load", "--provenance=false", "--progress=plain"]
+    if spec.target is not None:
+        command.append(f"--target={spec.target}")
+    if spec.platform is not None:
+        command.append(f"--platform={spec.platform}")
+    return command + [f"--build-arg={key}={value}" for key, value in spec.args.items()]
+
+
+def _build_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a build needs of our environment: no token is among it."""
+    return {
+        key: value
+        for key, value in environ.items()
+        if key in _PASSED_ON or key.startswith(_PASSED_ON_PREFIXES) or key.lower() in _PROXIES
+    }
+
+
+def _cause(lines: tuple[str, ...]) -> str | None:
+    """The client's own last word on what failed."""
+    for line in reversed(lines):
+        if line.startswith("ERROR: "):
+            return line.removeprefix("ERROR: ")
+    return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a build: the client tells the builder to stop when it is asked to."""
+    for number, patience in ((signal.SIGTERM, _TERMINATION_S), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        return

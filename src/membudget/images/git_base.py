@@ -1,0 +1,67 @@
+"""Which commit is the base: the merge base, not the tip that the base branch had when the event fired."""
+
+from membudget.errors import ConfigurationError
+from membudget.images.git_repository import GitRepository
+from membudget.images.revision import BaseRequest, Commit, NoBase
+
+_DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> Commit | NoBase:
+    """The commit to compare `head` with.
+
+    Raises ConfigurationError for a revision that does not exist, and for a clone too shallow to hold the base.
+    """
+    if request.none:
+        return NoBase("--no-base was given")
+    if request.revision is not None:
+        return _merge_base(repository, head, request.revision, "--base")
+    parents = repository.parents(head)
+    if request.merge_checkout and len(parents) > 1:
+        return _present(repository, parents[0], depth=2)
+    if request.event_base is not None:
+        return _merge_base(repository, head, request.event_base, "the event's base")
+    return _local_base(repository, head, parents)
+
+
+def _local_base(repository: GitRepository, head: Commit, parents: list[str]) -> Commit | NoBase:
+    """Where `head` left the default branch; on the default branch itself, the commit before."""
+    for branch in _DEFAULT_BRANCHES:
+        tip = repository.commit(branch)
+        fork = repository.merge_base(tip, head) if tip is not None else None
+        if fork is not None and fork != head:
+            return fork
+    if not parents:
+        return NoBase("this is the first commit")
+    return _present(repository, parents[0], depth=2)
+
+
+def _merge_base(repository: GitRepository, head: Commit, revision: str, asked_by: str) -> Commit | NoBase:
+    named = repository.commit(revision)
+    if named is None:
+        if repository.is_shallow():
+            raise _too_shallow(revision, depth=0)
+        raise ConfigurationError(
+            f"{asked_by} names {revision}, which is no commit of this repository",
+            fix="fetch it (git fetch origin), or name another",
+        )
+    fork = repository.merge_base(named, head)
+    if fork is None:
+        if repository.is_shallow():
+            raise _too_shallow(revision, depth=0)
+        return NoBase(f"{revision} and the head have no common history")
+    return NoBase(f"{revision} holds the head already") if fork == head else fork
+
+
+def _present(repository: GitRepository, sha: str, depth: int) -> Commit:
+    commit = repository.commit(sha)
+    if commit is None:
+        raise _too_shallow(sha, depth)
+    return commit
+
+
+def _too_shallow(revision: str, depth: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"this clone is shallow and lacks the base {revision[:12]}, so there is nothing to compare with",
+        fix=f"give actions/checkout the line `fetch-depth: {depth}` under `with:` (or run with --no-base)",
+    )

@@ -1,0 +1,113 @@
+"""The git repository: commits, files of a commit, and a clean checkout of each in a worktree of its own."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.images.revision import Commit
+from membudget.interruption import shielded
+
+_QUIET_AND_HARMLESS = (
+    # A workspace may belong to another user (the runner's, seen from inside the action). Command-line scope is
+    # one of those in which git respects this key (git-config(1), safe.directory).
+    ("safe.directory", "*"),
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("advice.detachedHead", "false"),
+    ("gc.auto", "0"),
+)
+
+
+class GitRepository:
+    """The repository that a folder lies in."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str] = os.environ) -> None:
+        """Find it. Raises ConfigurationError where there is none, EnvironmentFault without git."""
+        # GIT_DIR and the like would lead git elsewhere than where the user stands.
+        self._environ = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
+        self._environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        self._folder = folder
+        top = self._try("rev-parse", "--show-toplevel")
+        if top is None:
+            raise ConfigurationError(
+                f"{folder} is not in a git repository",
+                fix="run membudget inside the repository whose images it builds",
+            )
+        self.top = Path(top)
+
+    def commit(self, revision: str) -> Commit | None:
+        """The commit of a branch, tag or id; None when it is not here."""
+        told = self._try("log", "-1", "--no-show-signature", "--format=%H %s", "--end-of-options", revision, "--")
+        if told is None:
+            return None
+        sha, _, subject = told.partition(" ")
+        return Commit(sha, subject)
+
+    def parents(self, commit: Commit) -> list[str]:
+        """Ids of its parents as the commit itself names them, also where a shallow clone cuts them off."""
+        raw = self._run("cat-file", "commit", commit.sha)
+        header = raw.partition("\n\n")[0]
+        return [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
+
+    def merge_base(self, one: Commit, other: Commit) -> Commit | None:
+        """Their best common ancestor; None when the clone has none."""
+        sha = self._try("merge-base", one.sha, other.sha)
+        return self.commit(sha) if sha else None
+
+    def is_shallow(self) -> bool:
+        """Whether history was cut off when this was cloned."""
+        return self._run("rev-parse", "--is-shallow-repository") == "true"
+
+    def file_at(self, commit: Commit, path: str) -> str | None:
+        """A file as it is in a commit; None when it is not there."""
+        return self._try("show", f"{commit.sha}:{path}", strip=False)
+
+    def uncommitted(self) -> list[str]:
+        """Tracked files that differ from HEAD."""
+        return self._run("diff", "--name-only", "HEAD", "--").splitlines()
+
+    @contextmanager
+    def checkout(self, commit: Commit, folder: Path) -> Iterator[Path]:
+        """A clean checkout of `commit` in `folder`, which goes away with the context."""
+        try:
+            self._run("worktree", "add", "--detach", "--force", str(folder), commit.sha)
+            # The file `.git` names this machine's folders: as part of a build context it would change each run.
+            (folder / ".git").unlink()
+            yield folder
+        finally:
+            with shielded():
+                shutil.rmtree(folder, ignore_errors=True)
+                self._try("worktree", "prune")
+
+    def _run(self, *arguments: str) -> str:
+        done = self._git(arguments)
+        if done.returncode != 0:
+            said = done.stderr.strip() or f"exit code {done.returncode}"
+            raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(self._folder))
+        return done.stdout.strip()
+
+    def _try(self, *arguments: str, strip: bool = True) -> str | None:
+        done = self._git(arguments)
+        if done.returncode != 0:
+            return None
+        return done.stdout.strip() if strip else done.stdout
+
+    def _git(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        settings = [part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")]
+        try:
+            return subprocess.run(
+                ["git", *settings, *arguments],
+                cwd=self._folder,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except FileNotFoundError:
+            raise EnvironmentFault("git is not installed", fix="install git") from None

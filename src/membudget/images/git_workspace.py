@@ -1,0 +1,44 @@
+"""Clean checkouts of the two revisions, in a folder of this run that goes away with it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from membudget.engine.proc_owner import owner_lives
+from membudget.engine.run_id import RunId
+from membudget.images.git_repository import GitRepository
+from membudget.images.revision import Commit
+from membudget.interruption import shielded
+
+_PREFIX = "membudget-"
+
+
+class Workspace:
+    """Checkouts below one temporary folder."""
+
+    def __init__(self, repository: GitRepository, folder: Path) -> None:
+        self._repository = repository
+        self._folder = folder
+
+    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
+        """A clean checkout of `commit`, for as long as the context lasts."""
+        return self._repository.checkout(commit, self._folder / commit.sha[:12])
+
+
+@contextmanager
+def workspace(repository: GitRepository, run: RunId) -> Iterator[Workspace]:
+    """A workspace for `run`. Removes what dead runs left of theirs."""
+    parent = Path(tempfile.gettempdir())
+    for left in parent.glob(f"{_PREFIX}*x*"):
+        owner = RunId.parse(left.name.removeprefix(_PREFIX))
+        if owner is not None and owner_lives(owner) is False:
+            shutil.rmtree(left, ignore_errors=True)
+    folder = parent / f"{_PREFIX}{run}"
+    try:
+        folder.mkdir(mode=0o700)
+        yield Workspace(repository, folder)
+    finally:
+        with shielded():
+            shutil.rmtree(folder, ignore_errors=True)

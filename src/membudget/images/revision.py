@@ -1,0 +1,51 @@
+"""Revisions: the two commits that are compared, and how their images are named."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Which of the two revisions."""
+
+    BASE = "base"
+    HEAD = "head"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of the repository."""
+
+    sha: str
+    subject: str
+    """First line of its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoBase:
+    """There is nothing to compare with; absolute budgets still hold."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRequest:
+    """How the base was asked for."""
+
+    revision: str | None = None
+    """What `--base` named."""
+    none: bool = False
+    """`--no-base`."""
+    event_base: str | None = None
+    """The commit that the CI event names as base: a pull request's, a merge queue's, what a push replaced."""
+    merge_checkout: bool = False
+    """The checkout is GitHub's merge of a pull request into its base: its first parent is the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image that was built for one side."""
+
+    image_id: str
+    """What the engine runs it by: a digest."""
+    reference: str
+    """The tag that keeps it alive during the run."""

@@ -1,0 +1,68 @@
+"""Use case 3: measure one image, without a budgets file and without a verdict."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.downsample import downsample
+from membudget.errors import EnvironmentFault
+from membudget.metrics import Metric, MetricValue
+from membudget.progress import Progress
+from membudget.report.measure_report import MeasureReport
+from membudget.report.report import Environment
+from membudget.trials.order import interleaved
+from membudget.trials.trial import Trial, TrialSpec
+
+
+class Tools(Protocol):
+    """What measuring needs done."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where it measures."""
+
+    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """`image_size` of each. Raises EnvironmentFault."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial. Raises EnvironmentFault."""
+
+
+def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progress) -> MeasureReport:
+    """Run a discarded warm-up and `trials` trials.
+
+    A trial whose workload fails is measured all the same and ends the series: its figures are shown with its
+    outcome, and are not part of the aggregate.
+    """
+    done: list[Trial] = []
+    with progress.stage("Measuring", trials + 1):
+        for turn in interleaved([image], trials):
+            progress.step("warm-up" if turn.is_warm_up else f"trial {turn.number} of {trials}")
+            trial = tools.run_trial(spec)
+            if not turn.is_warm_up or not trial.judgeable:
+                done.append(trial)
+            if not trial.judgeable:
+                break
+    judgeable = [trial for trial in done if trial.judgeable]
+    failed = next((trial for trial in done if not trial.judgeable), None)
+    values = aggregate(judgeable) if judgeable else all_absent(_why(failed))
+    return MeasureReport(
+        image=image,
+        image_id=spec.image_id,
+        limit_bytes=spec.limit_bytes,
+        environment=tools.environment,
+        metrics={Metric.IMAGE_SIZE: _size(spec.image_id, tools), **values},
+        trials=tuple(replace(trial, series=downsample(trial.series)) for trial in done),
+    )
+
+
+def _size(image_id: str, tools: Tools) -> MetricValue:
+    try:
+        return MetricValue.of(Metric.IMAGE_SIZE, tools.sizes([image_id])[image_id])
+    except EnvironmentFault as error:
+        return MetricValue.absent(Metric.IMAGE_SIZE, str(error))
+
+
+def _why(failed: Trial | None) -> str:
+    return f"no trial completed: {failed.reason}" if failed is not None else "no trial was run"

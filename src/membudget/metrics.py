@@ -1,0 +1,94 @@
+"""The metrics membudget reports: their names, units, precision and one-line definitions.
+
+`docs/measurements.md` defines each at length. Names are the field's: see "Words" there.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Metric(StrEnum):
+    """A reported value. The member's value is its name in files."""
+
+    IMAGE_SIZE = "image_size"
+    PEAK_RSS = "peak_rss"
+    PEAK_MEMORY = "peak_memory"
+    PEAK_WORKING_SET = "peak_working_set"
+    OOM_KILLS = "oom_kills"
+
+
+class Unit(StrEnum):
+    """What a metric's integer counts."""
+
+    BYTES = "bytes"
+    COUNT = "count"
+
+
+class Aggregation(StrEnum):
+    """How the trials of one side become one value."""
+
+    CONSTANT = "constant"
+    """A property of the image: the same in every trial."""
+    MEDIAN = "median"
+    MAXIMUM = "maximum"
+    """The worst trial counts: one OOM kill in three trials is an OOM kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a metric is."""
+
+    label: str
+    unit: Unit
+    precision: str
+    """How near the truth a value is when it could be had as planned; a reading may state a lesser one."""
+    aggregation: Aggregation
+    summary: str
+
+
+DEFINITIONS: dict[Metric, Definition] = {
+    Metric.IMAGE_SIZE: Definition(
+        "image size", Unit.BYTES, "exact", Aggregation.CONSTANT,
+        "sum of regular-file bytes over all layers, uncompressed",
+    ),
+    Metric.PEAK_RSS: Definition(
+        "peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
+        "largest sampled anonymous plus shared memory: what only swap or a kill gives back",
+    ),
+    Metric.PEAK_MEMORY: Definition(
+        "peak memory", Unit.BYTES, "exact, to 256 KiB a CPU", Aggregation.MEDIAN,
+        "the kernel's own high-water mark, with page cache, kernel memory and the runtime's start",
+    ),
+    Metric.PEAK_WORKING_SET: Definition(
+        "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
+        "largest sampled usage minus inactive file pages: what a kubelet evicts on",
+    ),
+    Metric.OOM_KILLS: Definition(
+        "OOM kills", Unit.COUNT, "exact", Aggregation.MAXIMUM,
+        "processes killed by the cgroup's OOM killer, also when PID 1 lives on",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """One value, or the reason why there is none. Never 0 for "unknown"."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    value: int | None
+    unit: Unit
+    precision: str
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, metric: Metric, value: int, precision: str | None = None) -> "MetricValue":
+        """A measured value of `metric`, in the metric's unit."""
+        definition = DEFINITIONS[metric]
+        return cls(value, definition.unit, precision or definition.precision)
+
+    @classmethod
+    def absent(cls, metric: Metric, reason: str) -> "MetricValue":
+        """The value could not be had, for `reason`."""
+        definition = DEFINITIONS[metric]
+        return cls(None, definition.unit, definition.precision, reason)

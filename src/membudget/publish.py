@@ -1,0 +1,77 @@
+"""Use case 2: tell the workflow and the pull request what a report says.
+
+Privileged: it holds the token. It takes nothing from the report but figures and quoted text, judges and renders
+them itself, and learns from the event, not from the file, which pull request this is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.publishing.pull_request import Commenter, NotPosted, Posted, PullRequest
+from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
+from membudget.report.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class CommentSettings:
+    """Which comment is ours."""
+
+    key: str = "default"
+    """Two workflows with different keys keep two comments."""
+
+    @property
+    def marker(self) -> str:
+        """The hidden first line of the comment."""
+        return f"<!-- membudget:{self.key} -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the comment goes, if anywhere."""
+
+    pull_request: PullRequest | None
+    commenter: Commenter | None
+    """None without a token."""
+    settings: CommentSettings
+
+
+class Workflow(Protocol):
+    """The step that runs us: its summary, outputs and annotations."""
+
+    def summary(self, markdown: str) -> None:
+        """Append to the step summary."""
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        """Set step outputs."""
+
+    def annotate(self, title: str, message: str) -> None:
+        """Annotate an error."""
+
+
+def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Posted | NotPosted:
+    """Publish everywhere it can. That a comment cannot be posted costs the comment, not the rest."""
+    judgement = report.judged()
+    workflow.summary(render(report, judgement, LONGEST_SUMMARY))
+    workflow.outputs(_outputs(judgement, report_path))
+    for image in judgement.images:
+        if image.verdict is not Verdict.PASS:
+            workflow.annotate(f"{image.name}: {image.status}", _annotation(image))
+    if destination.pull_request is None:
+        return NotPosted("this run is for no pull request")
+    if destination.commenter is None:
+        return NotPosted("there is no token")
+    marker = destination.settings.marker
+    body = f"{marker}\n{render(report, judgement, LONGEST_COMMENT)}"
+    return destination.commenter.post(destination.pull_request, marker, body)
+
+
+def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:
+    images = {f"verdict-{image.name}": image.verdict.value for image in judgement.images}
+    return {"verdict": judgement.verdict.value, "report": report_path, **images}
+
+
+def _annotation(image: ImageJudgement) -> str:
+    reasons = "; ".join(map(str, image.reasons)) or image.status.value
+    return f"{reasons}. Next: {image.next_step}" if image.next_step else reasons

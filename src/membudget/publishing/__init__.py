@@ -1,0 +1,1 @@
+"""Where it goes: the pull request, the workflow, the terminal."""

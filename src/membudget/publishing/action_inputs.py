@@ -1,0 +1,36 @@
+"""The action's inputs. The runner passes each as INPUT_NAME; `action.yml` declares the same ones (a test compares)."""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field, fields
+
+from membudget.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class ActionInputs:
+    """What the workflow gave under `with:`. Field names are input names with underscores."""
+
+    budgets: str = "budgets.toml"
+    base: str = ""
+    report: str = "report.json"
+    key: str = "default"
+    github_token: str = field(default="", repr=False)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """As in `action.yml`."""
+        return [declared.name.replace("_", "-") for declared in fields(cls)]
+
+    @classmethod
+    def take(cls, environ: MutableMapping[str, str]) -> "ActionInputs":
+        """Read the inputs and remove the token from `environ`: what runs after this has no use for it."""
+        given = {}
+        for name in cls.names():
+            value = environ.get(f"INPUT_{name.upper()}", "").strip()
+            if value:
+                given[name.replace("-", "_")] = value
+        environ.pop("INPUT_GITHUB-TOKEN", None)
+        environ.pop("GITHUB_TOKEN", None)
+        if "\n" in given.get("key", "") or "--" in given.get("key", ""):
+            raise ConfigurationError("the input `key` must be one line without two dashes", where="the action's inputs")
+        return cls(**given)

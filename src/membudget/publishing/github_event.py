@@ -1,0 +1,70 @@
+"""What the GitHub event that started this workflow says: which pull request, which base."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from membudget.errors import ConfigurationError
+from membudget.publishing.pull_request import PullRequest
+
+_NO_COMMIT = "0" * 40
+"""What a push event names as `before` when it created the branch."""
+
+
+class _Ref(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    sha: str
+
+
+class _PullRequestPart(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    number: int
+    base: _Ref
+
+
+class _MergeGroupPart(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    base_sha: str
+
+
+class _Payload(BaseModel):
+    """The few fields we read of a webhook payload."""
+
+    model_config = ConfigDict(extra="ignore")
+    pull_request: _PullRequestPart | None = None
+    merge_group: _MergeGroupPart | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GithubEvent:
+    """The event of this workflow run; all None outside of GitHub."""
+
+    name: str | None = None
+    pull_request: PullRequest | None = None
+    base_sha: str | None = None
+    """What the event compares with: the base branch's tip, the queue's base, what a push replaced."""
+    merge_checkout: bool = False
+    """By default the runner then checks out the merge of the pull request into its base."""
+
+
+def read_event(environ: Mapping[str, str]) -> GithubEvent:
+    """The event that GITHUB_EVENT_PATH holds. Raises ConfigurationError when it cannot be understood."""
+    path, name = environ.get("GITHUB_EVENT_PATH"), environ.get("GITHUB_EVENT_NAME")
+    if not path or not name:
+        return GithubEvent()
+    try:
+        payload = _Payload.model_validate(json.loads(Path(path).read_bytes()))
+    except (OSError, ValueError, ValidationError) as error:
+        raise ConfigurationError(f"the workflow's event cannot be read: {error}", where=path) from None
+    repository = environ.get("GITHUB_REPOSITORY", "")
+    if payload.pull_request is not None:
+        pull_request = PullRequest(repository, payload.pull_request.number)
+        return GithubEvent(name, pull_request, payload.pull_request.base.sha, merge_checkout=name == "pull_request")
+    if payload.merge_group is not None:
+        return GithubEvent(name, base_sha=payload.merge_group.base_sha)
+    before = payload.before if payload.before != _NO_COMMIT else None
+    return GithubEvent(name, base_sha=before)

@@ -1,0 +1,110 @@
+"""Progress as it is shown: bars on a terminal, plain lines in a log, foldable groups in a GitHub workflow."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from membudget.publishing.workflow_commands import CLOSE_GROUP, guarded, open_group
+from membudget.report.untrusted_text import printable
+
+
+class TerminalProgress:
+    """One bar a stage, with the current step beside it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+        self._begun = False
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[None]:
+        """Show a bar of `total` steps."""
+        columns = (SpinnerColumn(), TextColumn(title), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, TextColumn("{task.description}"), console=self._console, transient=True) as bars:
+            self._bars, self._task, self._begun = bars, bars.add_task("", total=total), False
+            yield
+        self._bars = self._task = None
+
+    def step(self, what: str) -> None:
+        """Advance the bar."""
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, description=printable(what), advance=1 if self._begun else 0)
+            self._begun = True
+
+    def output(self, line: str) -> None:
+        """Show the build's last line beside the bar's title, as far as it fits."""
+        del line  # a bar has no room for it; the log of a failed build is in the report
+
+    def note(self, text: str) -> None:
+        """Print above the bar."""
+        self._console.print(printable(text, 1000), style="yellow", markup=False)
+
+
+class LogProgress:
+    """One line a step, and none of what builds print."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[None]:
+        """Say how much is to come."""
+        self._print(f"{title}: {total} steps")
+        yield
+
+    def step(self, what: str) -> None:
+        """Print a line."""
+        self._print(f"  {printable(what)}")
+
+    def output(self, line: str) -> None:
+        """Not shown."""
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._print(f"  note: {printable(text, 1000)}")
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class WorkflowProgress:
+    """Groups in a GitHub workflow's log, with what builds print inside, kept from commanding the runner."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._guard = ExitStack()
+        self._is_guarded = False
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[None]:
+        """Open a group."""
+        self._say(open_group(f"{title} ({total} steps)"))
+        try:
+            yield
+        finally:
+            self._say(CLOSE_GROUP)
+
+    def step(self, what: str) -> None:
+        """Print a line."""
+        self._say(f"{printable(what)}")
+
+    def output(self, line: str) -> None:
+        """Print what a build printed, guarded."""
+        if not self._is_guarded:
+            self._guard.enter_context(guarded(self._stream))
+            self._is_guarded = True
+        print(f"  {printable(line, 2000)}", file=self._stream, flush=True)
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._say(f"note: {printable(text, 1000)}")
+
+    def _say(self, text: str) -> None:
+        if self._is_guarded:
+            self._guard.close()
+            self._is_guarded = False
+        print(text, file=self._stream, flush=True)

@@ -1,0 +1,63 @@
+"""What a GitHub workflow understands of a step: annotations, groups, outputs, the step summary.
+
+Source: GitHub docs, "Workflow commands for GitHub Actions". Commands are lines of output, so whatever else a step
+prints must not look like one: see `guarded`.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from membudget.report.untrusted_text import printable
+
+MOST_ANNOTATIONS = 10
+"""GitHub shows ten of a kind a step."""
+_LONGEST_ANNOTATION = 1000
+
+
+def error_annotation(title: str, message: str) -> str:
+    """The line that makes an error annotation."""
+    return f"::error title={_property(title)}::{_data(printable(message, _LONGEST_ANNOTATION))}"
+
+
+def open_group(title: str) -> str:
+    """The line that opens a foldable group of the log."""
+    return f"::group::{_data(printable(title))}"
+
+
+CLOSE_GROUP = "::endgroup::"
+
+
+@contextmanager
+def guarded(stream: TextIO) -> Iterator[None]:
+    """Print what others wrote: the runner obeys nothing until the random token comes."""
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", file=stream, flush=True)
+    try:
+        yield
+    finally:
+        print(f"\n::{token}::", file=stream, flush=True)
+
+
+def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
+    """Append step outputs to the file that GITHUB_OUTPUT names. Raises OSError."""
+    with path.open("a", encoding="utf-8") as file:
+        for name, value in outputs.items():
+            delimiter = f"membudget_{secrets.token_hex(16)}"
+            file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+
+
+def append_summary(path: Path, markdown: str) -> None:
+    """Append to the step summary that GITHUB_STEP_SUMMARY names. Raises OSError."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(markdown)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

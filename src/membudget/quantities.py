@@ -1,0 +1,95 @@
+"""Sizes, durations and percents: read what people write, print what people read.
+
+Inside membudget a size is an `int` of bytes and a duration an `int` of milliseconds; the name says which
+(`_bytes`, `_ms`). Units are as written: `MiB` = 2**20 bytes, `MB` = 10**6 bytes (IEC 80000-13).
+"""
+
+import re
+from fractions import Fraction
+
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+
+_BYTES_PER_UNIT = {
+    "B": 1,
+    "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 2**40,
+    "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+}  # fmt: skip
+_MS_PER_UNIT = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
+
+SIZE_HINT = 'a number with a unit: "256MiB", "1.5GiB", "64KiB" (powers of 1024) or "500MB" (powers of 1000)'
+DURATION_HINT = 'a number with a unit: "500ms", "30s", "2m", "1h"'
+PERCENT_HINT = 'a number from 0 to 1000, with or without a percent sign: 5, 2.5, "5%"'
+
+SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)\s*$"
+DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|min|h)\s*$"
+
+_NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", re.ASCII)
+_LONGEST_QUANTITY = 40  # bounds the arithmetic on text from outside
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `text`, like "256MiB" or "1.5 GB".
+
+    Raises ValueError for a missing or unknown unit: a bare number, and docker's `256m`, mean different things
+    to different tools.
+    """
+    return _parse(text, _BYTES_PER_UNIT, "size", SIZE_HINT)
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds of `text`, like "30s". Raises ValueError for a missing or unknown unit."""
+    return _parse(text, _MS_PER_UNIT, "duration", DURATION_HINT)
+
+
+def parse_percent(value: str | float) -> float:
+    """Percent as a number: 5, 2.5, "5%". Raises ValueError outside 0 to 1000."""
+    try:
+        percent = float(value.strip().removesuffix("%")) if isinstance(value, str) else float(value)
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 1000:
+        raise ValueError(f"not a percent; write {PERCENT_HINT}")
+    return percent
+
+
+def format_size(size_bytes: int) -> str:
+    """Bytes for people, in powers of 1024 with one decimal: "12.5 MiB"."""
+    return _format_scaled(size_bytes, signed=False)
+
+
+def format_size_delta(delta_bytes: int) -> str:
+    """A change in bytes with its sign: "+12.5 MiB", "-3.0 KiB", "0 B"."""
+    return _format_scaled(delta_bytes, signed=True)
+
+
+def format_duration(duration_ms: int) -> str:
+    """Milliseconds for people: "840 ms", "12.5 s", "2 m 05 s"."""
+    if duration_ms < 1000:
+        return f"{duration_ms} ms"
+    if duration_ms < 99_950:
+        return f"{duration_ms / 1000:.1f} s"
+    minutes, seconds = divmod(round(duration_ms / 1000), 60)
+    return f"{minutes} m {seconds:02d} s"
+
+
+def format_percent(percent: float, *, signed: bool = False) -> str:
+    """A percent with as many decimals as it needs, one at the most: "5%", "+12.5%"."""
+    text = f"{percent:+.1f}" if signed else f"{percent:.1f}"
+    return f"{text.removesuffix('.0')}%"
+
+
+def _parse(text: str, units: dict[str, int], kind: str, hint: str) -> int:
+    matched = _NUMBER_WITH_UNIT.fullmatch(text) if len(text) <= _LONGEST_QUANTITY else None
+    if matched is None or matched[2] not in units:
+        raise ValueError(f"not a {kind}; write {hint}")
+    return int(Fraction(matched[1]) * units[matched[2]])
+
+
+def _format_scaled(size_bytes: int, *, signed: bool) -> str:
+    magnitude = abs(size_bytes)
+    sign = ("-" if size_bytes < 0 else "+" if size_bytes > 0 else "") if signed or size_bytes < 0 else ""
+    for name, scale in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+        # The unit in which the rounded number stays at or above one: 1023.96 KiB prints as 1.0 MiB.
+        if magnitude >= scale - scale // 2048:
+            return f"{sign}{magnitude / scale:.1f} {name}"
+    return f"{sign}{magnitude} B"

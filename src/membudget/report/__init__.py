@@ -1,0 +1,1 @@
+"""What people see: the report model and its renderings. No I/O."""

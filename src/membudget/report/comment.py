@@ -1,0 +1,144 @@
+"""The report as Markdown: the pull request's comment, and the step summary."""
+
+from collections.abc import Iterator, Sequence
+
+from tabulate import tabulate
+
+from membudget.analysis.measurement import Failure, ImageMeasurement
+from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.quantities import format_duration, format_size
+from membudget.report.report import Report, RevisionReport
+from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdict_line
+from membudget.report.untrusted_text import code_block, code_span
+
+LONGEST_COMMENT = 60_000
+"""Characters. GitHub refuses more than 65,536."""
+LONGEST_SUMMARY = 900_000
+"""Characters, of at most a mebibyte a step (GitHub, workflow commands)."""
+
+_LOG_LINES = 20
+_TITLE = "membudget"
+
+
+def render(report: Report, judgement: Judgement, longest: int = LONGEST_COMMENT) -> str:
+    """The whole report, verdict first, in at most `longest` characters.
+
+    What does not fit goes by whole parts: first the logs, then the rows that pass, the failing ones last.
+    """
+    rows = table_rows(report, judgement)
+    urgent = [row for row in rows if row.needs_attention]
+    for logs in (True, False):
+        text = _page(report, judgement, urgent, rows, logs=logs)
+        if len(text) <= longest:
+            return text
+    shown = len(urgent)
+    while True:
+        text = _short_page(report, judgement, urgent[:shown], len(rows) - shown)
+        if len(text) <= longest or shown == 0:
+            return text[:longest]
+        shown //= 2
+
+
+def _page(
+    report: Report, judgement: Judgement, urgent: Sequence[TableRow], rows: Sequence[TableRow], *, logs: bool
+) -> str:
+    parts = [_headline(report, judgement)]
+    parts += [f"> {note}" for note in _remarks(report)]
+    if urgent:
+        parts.append(_table(urgent))
+    parts += _explanations(report, judgement, logs=logs)
+    parts.append(_folded(f"All {len(rows)} rows", _table(rows)))
+    parts.append(_folded("What was compared", "\n".join(_comparison(report))))
+    return "\n\n".join(parts) + "\n"
+
+
+def _short_page(report: Report, judgement: Judgement, urgent: Sequence[TableRow], left_out: int) -> str:
+    parts = [_headline(report, judgement)]
+    if urgent:
+        parts.append(_table(urgent))
+    parts.append(f"{left_out} rows are left out here: the job's summary and `report.json` have them all.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(report: Report, judgement: Judgement) -> str:
+    return f"### {SIGNS[judgement.verdict]} {_TITLE}: {verdict_line(report, judgement)}"
+
+
+def _table(rows: Sequence[TableRow]) -> str:
+    cells = [(code_span(row.image), *row.cells[1:]) for row in rows]
+    alignment = ("left", "left", "right", "right", "right", "left", "right", "left")
+    return tabulate(cells, HEADINGS, tablefmt="github", colalign=alignment, disable_numparse=True)
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    if report.comparison.no_base_reason is not None:
+        reason = code_span(report.comparison.no_base_reason)
+        yield f"**No base revision** ({reason}): only absolute budgets are judged, no growth."
+    yield from map(code_span, report.notes)
+
+
+def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[str]:
+    """One item an image that needs attention: why, what next, and the log where it helps."""
+    measured = {image.name: image for image in report.images}
+    lines: list[str] = []
+    blocks: list[str] = []
+    for image in judgement.images:
+        measurement = measured[image.name]
+        base_failure = measurement.base.failure if measurement.base is not None else None
+        if base_failure is not None:
+            lines.append(
+                f"- {code_span(image.name)}: its base could not be measured ({code_span(base_failure.reason)}),"
+                " so the head is judged by absolute budgets alone"
+            )
+        if image.verdict is Verdict.PASS:
+            continue
+        lines.append(_explanation(image))
+        failure = measurement.head.failure if measurement.head is not None else None
+        if logs and failure is not None and failure.log_tail:
+            blocks.append(_log(image, failure))
+    return ["\n".join(lines), *blocks] if lines else []
+
+
+def _explanation(image: ImageJudgement) -> str:
+    reasons = "; ".join(
+        f"{reason.ours}: {code_span(reason.quoted)}" if reason.quoted else reason.ours for reason in image.reasons
+    )
+    why = f": {reasons}" if reasons else ""
+    next_step = f"<br>→ {image.next_step}" if image.next_step else ""
+    return f"- {code_span(image.name)} **{image.status}**{why}{next_step}"
+
+
+def _log(image: ImageJudgement, failure: Failure) -> str:
+    block = code_block(failure.log_tail, most_lines=_LOG_LINES)
+    return _folded(f"{image.name}: last lines of its {failure.stage} log", block)
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+
+
+def _comparison(report: Report) -> Iterator[str]:
+    comparison, environment = report.comparison, report.environment
+    yield f"- head {_revision(comparison.head)}"
+    yield f"- base {_revision(comparison.base)}" if comparison.base else "- no base revision"
+    for image in report.images:
+        settings = f"limit {format_size(image.limit_bytes)}; workload: {code_span(image.workload)}"
+        yield f"- {code_span(image.name)}: {_trials(image)}; {settings}"
+    yield (
+        f"- engine {code_span(environment.engine)}, {code_span(environment.platform)}, cgroup"
+        f" v{environment.cgroup_version} ({environment.cgroup_driver}), kernel {code_span(environment.kernel)},"
+        f" {environment.cpus} CPUs, {format_size(environment.memory_bytes)} memory"
+    )
+    yield f"- sampled at {environment.rate_hz} Hz from {code_span(environment.probe)}"
+    yield f"- membudget {code_span(report.membudget_version)}, took {format_duration(report.duration_ms)}"
+
+
+def _revision(revision: RevisionReport) -> str:
+    return f"{revision.sha[:12]} {code_span(revision.subject, 100)}"
+
+
+def _trials(image: ImageMeasurement) -> str:
+    counts = [len(side.trials) for side in (image.base, image.head) if side is not None]
+    if not counts or not max(counts):
+        return "no trials"
+    return f"{max(counts)} trial{'s' if max(counts) != 1 else ''} a side after a discarded warm-up, median"

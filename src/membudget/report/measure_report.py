@@ -1,0 +1,73 @@
+"""What `membudget measure` found out about one image, as JSON and on a terminal."""
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from membudget.analysis.verdict import format_value
+from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.quantities import format_duration, format_size
+from membudget.report.report import Environment
+from membudget.report.untrusted_text import printable
+from membudget.trials.trial import Trial
+
+
+class MeasureReport(BaseModel):
+    """What `membudget measure --json` prints."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    image: str
+    """As it was asked for."""
+    image_id: str
+    limit_bytes: int | None
+    environment: Environment
+    metrics: dict[Metric, MetricValue]
+    """Over all measured trials: the median, of OOM kills the most."""
+    trials: tuple[Trial, ...]
+
+    @property
+    def judgeable_trials(self) -> tuple[Trial, ...]:
+        """The trials whose figures the metrics are made of."""
+        return tuple(trial for trial in self.trials if trial.judgeable)
+
+
+def render(report: MeasureReport) -> RenderableType:
+    """The report for `rich`: a row a metric, a column a trial."""
+    limit = f"limit {format_size(report.limit_bytes)}" if report.limit_bytes is not None else "no limit"
+    parts: list[RenderableType] = [Text(f"{printable(report.image)}, {limit}", style="bold"), _table(report)]
+    for number, trial in enumerate(report.trials, 1):
+        if trial.reason is not None:
+            outcome = trial.outcome.replace("_", " ")
+            parts.append(Text(f"trial {number} {outcome}: {printable(trial.reason)}", style="yellow"))
+            parts += [Text(f"  │ {printable(line)}", style="dim") for line in trial.log_tail]
+    environment = report.environment
+    parts.append(
+        Text(
+            f"engine {environment.engine}, cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"
+            f" sampled at {environment.rate_hz} Hz from {environment.probe}",
+            style="dim",
+        )
+    )
+    return Group(*parts)
+
+
+def _table(report: MeasureReport) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for number, trial in enumerate(report.trials, 1):
+        table.add_column(f"trial {number}\n{format_duration(trial.duration_ms)}", justify="right", style="dim")
+    table.add_column("precision", style="dim")
+    for metric, value in report.metrics.items():
+        cells = [_cell(metric, trial.metrics.get(metric)) for trial in report.trials]
+        note = value.reason if value.value is None else value.precision
+        table.add_row(DEFINITIONS[metric].label, _cell(metric, value), *cells, printable(note or ""))
+    return table
+
+
+def _cell(metric: Metric, value: MetricValue | None) -> str:
+    if value is None:
+        return ""
+    return format_value(metric, value.value) if value.value is not None else "not measured"

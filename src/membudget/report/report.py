@@ -1,0 +1,74 @@
+"""The report: the seam between measuring, which runs other people's code, and publishing, which holds a token.
+
+`report.json` is complete: whoever renders it judges again from its figures and believes none of its verdicts.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.verdict import Judgement, Verdict, judge
+
+SCHEMA_VERSION = 1
+LARGEST_REPORT_BYTES = 50_000_000
+
+
+class ReportModel(BaseModel):
+    """A part of the report: nothing in it that is not named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class RevisionReport(ReportModel):
+    """One of the two commits."""
+
+    sha: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+    subject: Annotated[str, Field(max_length=4096)]
+
+
+class Comparison(ReportModel):
+    """What was compared with what."""
+
+    head: RevisionReport
+    base: RevisionReport | None
+    no_base_reason: str | None
+    """Why there is no base."""
+
+
+class Environment(ReportModel):
+    """Where it was measured."""
+
+    engine: str
+    """Version of the container engine."""
+    platform: str
+    kernel: str
+    cgroup_version: Literal[1, 2]
+    cgroup_driver: Literal["cgroupfs", "systemd"]
+    storage_driver: str
+    cpus: int
+    memory_bytes: int
+    probe: str
+    """Where samples were taken from."""
+    rate_hz: int
+    """Samples a second."""
+
+
+class Report(ReportModel):
+    """A whole `report.json`."""
+
+    schema_version: Literal[1]
+    membudget_version: str
+    started_at: AwareDatetime
+    duration_ms: Annotated[int, Field(ge=0)]
+    comparison: Comparison
+    environment: Environment
+    images: Annotated[tuple[ImageMeasurement, ...], Field(max_length=10_000)]
+    notes: tuple[str, ...] = ()
+    """What a reader has to know of the whole."""
+    verdict: Verdict
+    """For readers of the file. Publishing judges again, from the figures."""
+
+    def judged(self) -> Judgement:
+        """The judgement of this report's figures."""
+        return judge(self.images)

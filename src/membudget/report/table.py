@@ -1,0 +1,137 @@
+"""The diff table: the same cells for the comment, the summary and the terminal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from membudget.analysis.measurement import ImageMeasurement, Presence
+from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Status, Verdict, format_delta, format_value
+from membudget.budgets.effective import EffectiveBudget
+from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.quantities import format_percent, format_size
+from membudget.report.report import Report
+
+HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
+
+SIGNS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
+_NO_VALUE = "–"
+_MOST_NAMED = 3
+_SMALLEST_PERCENT = 0.05
+"""Below it a change would print as zero percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row as people read it."""
+
+    image: str
+    metric: str
+    base: str
+    head: str
+    delta: str
+    budget: str
+    headroom: str
+    status: str
+    verdict: Verdict | None
+    needs_attention: bool
+    """Whether it belongs among the rows that are shown first."""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In the order of HEADINGS."""
+        return (
+            self.image, self.metric, self.base, self.head, self.delta, self.budget, self.headroom, self.status,
+        )  # fmt: skip
+
+
+def table_rows(report: Report, judgement: Judgement) -> list[TableRow]:
+    """Every row of a report, in the order of its images."""
+    judged = {image.name: image for image in judgement.images}
+    return [row for image in report.images for row in _image_rows(image, judged[image.name])]
+
+
+def verdict_line(report: Report, judgement: Judgement) -> str:
+    """The whole answer in one line, without its sign."""
+    count = len(judgement.images)
+    images = f"{count} image" if count == 1 else f"{count} images"
+    if judgement.verdict is Verdict.PASS:
+        return f"{images} within budget" if count == 1 else f"all {images} within budget"
+    limits = {image.name: format_size(image.limit_bytes) for image in report.images}
+    failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
+    unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
+    killed = [image for image in failing if image.status is Status.OOM_KILLED]
+    parts = [f"{len(failing)} of {images} over budget"] if failing else []
+    parts += [f"{image.name} is OOM-killed at {limits[image.name]}" for image in killed[:_MOST_NAMED]]
+    parts += [f"{image.name}: {image.status}" for image in unclear[:_MOST_NAMED]]
+    if len(unclear) > _MOST_NAMED:
+        parts.append(f"{len(unclear)} of {images} could not be judged")
+    return "; ".join(parts) or "nothing was measured"
+
+
+def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
+    if judgement.status is Status.REMOVED:
+        return [_removed_row(image)]
+    return [_table_row(image, row) for row in judgement.rows]
+
+
+def _removed_row(image: ImageMeasurement) -> TableRow:
+    return TableRow(
+        image=image.name,
+        metric="all",
+        base="present",
+        head="removed",
+        delta=_NO_VALUE,
+        budget=_NO_VALUE,
+        headroom=_NO_VALUE,
+        status="➖ removed",
+        verdict=None,
+        needs_attention=False,
+    )
+
+
+def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
+    return TableRow(
+        image=image.name,
+        metric=DEFINITIONS[row.metric].label,
+        base=_base_cell(image, row),
+        head=_value_cell(row.metric, row.head),
+        delta=_delta_cell(row),
+        budget=_budget_cell(row.metric, row.budget),
+        headroom=_headroom_cell(row),
+        status=f"{SIGNS[row.verdict]} {row.verdict}" if row.verdict else "➖ no budget",
+        verdict=row.verdict,
+        needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE),
+    )
+
+
+def _base_cell(image: ImageMeasurement, row: Row) -> str:
+    if row.base is not None:
+        return _value_cell(row.metric, row.base)
+    return "new" if image.presence is Presence.NEW else "no base"
+
+
+def _value_cell(metric: Metric, value: MetricValue) -> str:
+    return format_value(metric, value.value) if value.value is not None else "not measured"
+
+
+def _delta_cell(row: Row) -> str:
+    if row.delta is None or row.base is None:
+        return _NO_VALUE
+    change = format_delta(row.metric, row.delta)
+    percent = 100 * row.delta / row.base.value if row.base.value else 0.0
+    return f"{change} ({format_percent(percent, signed=True)})" if abs(percent) >= _SMALLEST_PERCENT else change
+
+
+def _budget_cell(metric: Metric, budget: EffectiveBudget) -> str:
+    parts = [f"≤ {format_value(metric, budget.max)}"] if budget.max is not None else []
+    if budget.tolerance is not None:
+        tolerance = budget.tolerance
+        parts.append(f"growth ≤ {format_percent(tolerance.percent)} or {format_size(tolerance.floor_bytes)}")
+    return ", ".join(parts) or _NO_VALUE
+
+
+def _headroom_cell(row: Row) -> str:
+    if row.headroom is None:
+        return _NO_VALUE
+    if row.headroom < 0:
+        return f"over by {format_value(row.metric, -row.headroom)}"
+    return format_value(row.metric, row.headroom)

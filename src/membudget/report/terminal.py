@@ -1,0 +1,83 @@
+"""The report on a terminal: the comment's content in the comment's order."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.quantities import format_duration, format_size
+from membudget.report.report import Report
+from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdict_line
+from membudget.report.untrusted_text import printable
+
+_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_RIGHT_ALIGNED = {"base", "head", "delta", "headroom"}
+
+
+def render(report: Report, judgement: Judgement) -> RenderableType:
+    """The whole report for `rich`."""
+    line = f"{SIGNS[judgement.verdict]} {verdict_line(report, judgement)}"
+    parts: list[RenderableType] = [Text(line, style=_STYLES[judgement.verdict])]
+    if report.comparison.no_base_reason is not None:
+        parts.append(Text(f"No base revision ({printable(report.comparison.no_base_reason)}): no growth is judged."))
+    parts += [Text(f"Note: {printable(note)}") for note in report.notes]
+    parts.append(_table(table_rows(report, judgement)))
+    parts += _explanations(report, judgement)
+    parts.append(Text("\n".join(_comparison(report)), style="dim"))
+    return Group(*parts)
+
+
+def _table(rows: Sequence[TableRow]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in HEADINGS:
+        right = heading in _RIGHT_ALIGNED
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "status", overflow="fold")
+    previous = None
+    for row in rows:
+        image = row.image if row.image != previous else ""
+        previous = row.image
+        style = _STYLES[row.verdict] if row.verdict else "dim"
+        table.add_row(
+            Text(image, style="bold"), *map(Text, row.cells[1:-1]), Text(row.status, style=style), end_section=False
+        )
+    return table
+
+
+def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
+    measured = {image.name: image for image in report.images}
+    for image in judgement.images:
+        measurement = measured[image.name]
+        if measurement.base is not None and measurement.base.failure is not None:
+            reason = printable(measurement.base.failure.reason)
+            yield Text(f"{image.name}: its base could not be measured ({reason}): no growth is judged.")
+        if image.verdict is not Verdict.PASS:
+            yield _explanation(image)
+            failure = measurement.head.failure if measurement.head is not None else None
+            if failure is not None and failure.log_tail:
+                log = "\n".join(f"  │ {printable(line)}" for line in failure.log_tail)
+                yield Text(f"  last lines of its {failure.stage} log:\n{log}", style="dim")
+
+
+def _explanation(image: ImageJudgement) -> Text:
+    text = Text.assemble((f"{image.name} {image.status}", _STYLES[image.verdict]))
+    if image.reasons:
+        text.append(f": {printable('; '.join(map(str, image.reasons)))}")
+    if image.next_step:
+        text.append(f"\n  → {image.next_step}")
+    return text
+
+
+def _comparison(report: Report) -> Iterator[str]:
+    comparison, environment = report.comparison, report.environment
+    base = f"base {comparison.base.sha[:12]}" if comparison.base else "no base"
+    yield f"{base} → head {comparison.head.sha[:12]} {printable(comparison.head.subject, 80)}"
+    limits = ", ".join(f"{image.name} {format_size(image.limit_bytes)}" for image in report.images)
+    yield f"limits: {limits}"
+    yield (
+        f"engine {printable(environment.engine)}, {printable(environment.platform)},"
+        f" cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"
+        f" sampled at {environment.rate_hz} Hz from {printable(environment.probe)};"
+        f" took {format_duration(report.duration_ms)}"
+    )

@@ -1,0 +1,88 @@
+"""Where HTTP drivers run: a process that enters the service's network namespace, or a container that shares it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.docker_helper import DockerHelper
+from membudget.engine.helper import Helper
+from membudget.engine.subprocess_helper import SubprocessHelper
+
+_MODULE = "membudget.trials.http_driver"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDriver:
+    """A driver that reaches one container."""
+
+    helper: Helper
+    network_namespace: str | None
+    """What it has to enter first; None when it is inside already."""
+
+
+class Drivers(Protocol):
+    """Makes drivers that reach a container over its own loopback."""
+
+    def reaching(self, container_id: str, pid: int) -> AbstractContextManager[PlacedDriver]:
+        """A driver for one container, ended with the context."""
+
+    def close(self) -> None:
+        """End what is kept between trials."""
+
+
+class HostDrivers:
+    """One process for all trials, entering each container's namespace in turn. Needs root on the engine's host."""
+
+    def __init__(self) -> None:
+        self._helper: SubprocessHelper | None = None
+
+    @contextmanager
+    def reaching(self, container_id: str, pid: int) -> Iterator[PlacedDriver]:
+        """A driver for the container whose PID 1 is `pid`."""
+        del container_id
+        if self._helper is None:
+            self._helper = SubprocessHelper(_MODULE)
+        try:
+            yield PlacedDriver(self._helper, f"/proc/{pid}/ns/net")
+        except BaseException:
+            self.close()  # it may be in the middle of something: the next trial gets a new one
+            raise
+
+    def close(self) -> None:
+        """End the process."""
+        if self._helper is not None:
+            self._helper.close()
+            self._helper = None
+
+
+class ContainerDrivers:
+    """A container for each trial, in the network namespace of the measured one, outside its cgroup."""
+
+    def __init__(self, containers: Containers, helper_image: str) -> None:
+        self._containers = containers
+        self._image = helper_image
+
+    @contextmanager
+    def reaching(self, container_id: str, pid: int) -> Iterator[PlacedDriver]:
+        """A driver for the container of this id."""
+        del pid
+        options = ContainerOptions(
+            image=self._image,
+            name=f"driver-{container_id[:12]}",
+            role="driver",
+            entrypoint=("python3", "-m", _MODULE),
+            command=(),
+            network=f"container:{container_id}",
+            capabilities=(),
+            interactive=True,
+        )
+        helper = DockerHelper(self._containers, _MODULE, options)
+        try:
+            yield PlacedDriver(helper, None)
+        finally:
+            helper.close()
+
+    def close(self) -> None:
+        """Nothing is kept."""

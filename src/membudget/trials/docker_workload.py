@@ -1,0 +1,166 @@
+"""Runs a smoke workload against a started container."""
+
+import dataclasses
+import json
+import time
+
+from pydantic import TypeAdapter, ValidationError
+
+from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpWorkload, Readiness, Workload
+from membudget.engine.docker_containers import LOG_TAIL_LINES, Containers, ContainerState
+from membudget.engine.docker_stream import LineTail
+from membudget.engine.helper import Helper, HelperFailed
+from membudget.trials.docker_drivers import Drivers
+from membudget.trials.docker_readiness import wait_for_health, wait_for_log
+from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
+from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
+
+_EVENT = TypeAdapter(DriveEvent)
+_LIVENESS_POLL_S = 0.25
+
+TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
+
+
+class ContainerWorkload:
+    """A workload against one container: prepared before the container starts, run after. Closed in any case."""
+
+    def __init__(self, containers: Containers, drivers: Drivers, container_id: str, workload: Workload) -> None:
+        self._containers = containers
+        self._drivers = drivers
+        self._container_id = container_id
+        self._workload = workload
+        self._readiness = _readiness(workload)
+        waits_for_log = self._readiness is not None and self._readiness.log is not None
+        self._output = containers.attach(container_id) if waits_for_log else None
+
+    def run(self, deadline: float) -> WorkloadResult:
+        """Exercise the started container until the workload ends or `deadline` (on `time.monotonic`) passes."""
+        if isinstance(self._workload, CommandWorkload):
+            return self._run_to_end(self._workload, deadline)
+        ready = self._become_ready(self._workload, deadline)
+        if ready.passed and isinstance(self._workload, ExecWorkload):
+            return self._run_commands(self._workload, deadline)
+        return ready
+
+    def close(self) -> None:
+        """Let go of the container's output."""
+        if self._output is not None:
+            self._output.close()
+
+    def _run_to_end(self, workload: CommandWorkload, deadline: float) -> WorkloadResult:
+        if not self._containers.wait(self._container_id, deadline - time.monotonic()):
+            return TIMED_OUT
+        exit_code = self._containers.state(self._container_id).exit_code
+        if exit_code == workload.expect:
+            return WORKLOAD_PASSED
+        expected = f" (expected {workload.expect})" if workload.expect else ""
+        return WorkloadResult(passed=False, reason=f"the container exited with code {exit_code}{expected}")
+
+    def _run_commands(self, workload: ExecWorkload, deadline: float) -> WorkloadResult:
+        for command in workload.commands:
+            exec_id, stream = self._containers.start_exec(self._container_id, command)
+            tail = LineTail(LOG_TAIL_LINES)
+            try:
+                while (frame := stream.next_frame(deadline)) is not None:
+                    tail.feed(frame[1])
+            except TimeoutError:
+                return dataclasses.replace(TIMED_OUT, output_tail=tail.lines())
+            finally:
+                stream.close()
+            exit_code = self._containers.exec_exit_code(exec_id)
+            if exit_code != 0:
+                reason = f"the command {' '.join(command)} exited with code {exit_code}"
+                return WorkloadResult(passed=False, reason=reason, output_tail=tail.lines())
+        return WORKLOAD_PASSED
+
+    def _become_ready(self, workload: ExecWorkload | HttpWorkload, deadline: float) -> WorkloadResult:
+        """Wait until the service is ready; HTTP requests are then sent at once, by the driver that waited."""
+        readiness = self._readiness
+        ready_by = min(deadline, time.monotonic() + readiness.timeout / 1000) if readiness else deadline
+        ready = WORKLOAD_PASSED
+        if readiness is not None and readiness.log is not None and self._output is not None:
+            ready = wait_for_log(self._output, readiness.log, ready_by)
+        elif readiness is not None and readiness.healthcheck:
+            ready = wait_for_health(self._containers, self._container_id, ready_by)
+        asked_by_driver = readiness is not None and (readiness.http is not None or readiness.tcp is not None)
+        if not ready.passed or not (asked_by_driver or isinstance(workload, HttpWorkload)):
+            return ready
+        return self._drive(_order(workload, readiness, ready_by), deadline)
+
+    def _drive(self, order: DriveOrder, deadline: float) -> WorkloadResult:
+        """Let a driver do `order`, watching that the service lives and the deadline holds."""
+        pid = self._state().pid
+        if pid == 0:
+            return self._service_ended()
+        try:
+            with self._drivers.reaching(self._container_id, pid) as placed:
+                placed_order = dataclasses.replace(order, network_namespace=placed.network_namespace)
+                placed.helper.send(json.dumps(dataclasses.asdict(placed_order)))
+                problem = self._driven(placed.helper, deadline)
+        except TimeoutError:
+            return TIMED_OUT
+        except HelperFailed:
+            if self._state().running:
+                raise
+            problem = "its network went away"  # and the driver's with it
+        if problem is None:
+            return WORKLOAD_PASSED
+        if not self._state().running:
+            return self._service_ended(problem)
+        return WorkloadResult(passed=False, reason=problem)
+
+    def _driven(self, driver: Helper, deadline: float) -> str | None:
+        """What went wrong with the driver's work, None when nothing did. Raises TimeoutError, HelperFailed."""
+        while True:
+            event = _next_event(driver, deadline)
+            if event is None:
+                if not self._state().running:
+                    raise HelperFailed("the service ended while it was driven")
+            elif event.event == "done":
+                return None
+            elif event.event == "failed":
+                return event.reason or "the driver gave no reason"
+
+    def _service_ended(self, symptom: str | None = None) -> WorkloadResult:
+        reason = f"the container exited with code {self._state().exit_code} while it was exercised"
+        return WorkloadResult(passed=False, reason=f"{reason} ({symptom})" if symptom else reason)
+
+    def _state(self) -> ContainerState:
+        return self._containers.state(self._container_id)
+
+
+def _readiness(workload: Workload) -> Readiness | None:
+    match workload:
+        case HttpWorkload():
+            return workload.readiness
+        case ExecWorkload():
+            return workload.ready
+        case CommandWorkload():
+            return None
+
+
+def _order(workload: ExecWorkload | HttpWorkload, readiness: Readiness | None, ready_by: float) -> DriveOrder:
+    groups = workload.requests if isinstance(workload, HttpWorkload) else ()
+    return DriveOrder(
+        network_namespace=None,
+        port=workload.port,
+        ready_tcp=readiness.tcp if readiness else None,
+        ready_http=readiness.http if readiness else None,
+        ready_timeout_ms=max(1, round((ready_by - time.monotonic()) * 1000)),
+        groups=tuple(RequestGroup(**group.model_dump()) for group in groups),
+    )
+
+
+def _next_event(driver: Helper, deadline: float) -> DriveEvent | None:
+    """The driver's next event, or None when it is time to look after the service. Raises TimeoutError."""
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError
+    try:
+        line = driver.receive(min(_LIVENESS_POLL_S, remaining))
+    except TimeoutError:
+        return None
+    try:
+        return _EVENT.validate_json(line)
+    except ValidationError as error:
+        raise HelperFailed(f"the HTTP driver's answer cannot be read: {error}") from None

@@ -1,0 +1,146 @@
+"""The HTTP driver: readiness and load over loopback, from inside the service's own network namespace.
+
+Runs as `python -m membudget.trials.http_driver`: a process of its own, because a network namespace is entered by
+a whole process, and so that load generation shares neither the measured cgroup nor our interpreter.
+"""
+
+import asyncio
+import ctypes
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections import Counter
+
+import aiohttp
+from pydantic import TypeAdapter
+
+from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
+
+_CLONE_NEWNET = 0x40000000
+_READINESS_POLL_S = 0.02
+_REQUEST_TIMEOUT_S = 60.0
+_FAILURES_TO_GIVE_UP = 200
+"""After so many failed requests nothing is learned from more of them."""
+
+
+def main() -> None:
+    """Obey one order from standard input after another."""
+    order_type = TypeAdapter(DriveOrder)
+    for line in sys.stdin:
+        order = order_type.validate_json(line)
+        if order.network_namespace is not None:
+            _enter(order.network_namespace)
+        asyncio.run(_drive(order))
+
+
+async def _drive(order: DriveOrder) -> None:
+    connections = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
+    base = f"http://127.0.0.1:{order.port}"
+    async with aiohttp.ClientSession(base, connector=connections, timeout=timeout, auto_decompress=False) as session:
+        problem = await _wait_until_ready(session, order)
+        if problem is not None:
+            _say(DriveEvent("failed", problem))
+            return
+        _say(DriveEvent("ready"))
+        sent = 0
+        for group in order.groups:
+            failures = await _send(session, group)
+            sent += group.count
+            if failures:
+                _say(DriveEvent("failed", _describe(group, failures), sent))
+                return
+        _say(DriveEvent("done", requests=sent))
+
+
+async def _wait_until_ready(session: aiohttp.ClientSession, order: DriveOrder) -> str | None:
+    """Why the service is not ready in time; None when it is."""
+    deadline = time.monotonic() + order.ready_timeout_ms / 1000
+    seen = "nothing was tried"
+    while time.monotonic() < deadline:
+        problem = await _not_ready(session, order)
+        if problem is None:
+            return None
+        seen = problem
+        await asyncio.sleep(_READINESS_POLL_S)
+    return f"not ready within {order.ready_timeout_ms / 1000:g} s: {seen}"
+
+
+async def _not_ready(session: aiohttp.ClientSession, order: DriveOrder) -> str | None:
+    try:
+        if order.ready_http is not None:
+            async with session.get(order.ready_http, allow_redirects=False) as answer:
+                await answer.read()
+                return None if answer.status < 400 else f"GET {order.ready_http} answered {answer.status}"
+        if order.ready_tcp is not None:
+            _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
+            writer.close()
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return _words(error)
+    return None
+
+
+async def _send(session: aiohttp.ClientSession, group: RequestGroup) -> Counter[str]:
+    """Send a group's requests; how many failed, by reason."""
+    failures: Counter[str] = Counter()
+    left = iter(range(group.count))
+
+    async def work() -> None:
+        for _ in left:
+            if failures.total() >= _FAILURES_TO_GIVE_UP:
+                return
+            problem = await _request(session, group)
+            if problem is not None:
+                failures[problem] += 1
+
+    await asyncio.gather(*(work() for _ in range(min(group.concurrency, group.count))))
+    return failures
+
+
+async def _request(session: aiohttp.ClientSession, group: RequestGroup) -> str | None:
+    try:
+        async with session.request(
+            group.method, group.path, headers=group.headers, data=group.body, allow_redirects=False
+        ) as answer:
+            async for _ in answer.content.iter_chunked(1 << 16):
+                pass  # read to the end, keep nothing
+            return None if answer.status == group.expect else f"status {answer.status}"
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return _words(error)
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
+        return "connection refused"
+    return str(error) or type(error).__name__
+
+
+def _describe(group: RequestGroup, failures: Counter[str]) -> str:
+    kinds = "; ".join(f"{count} x {kind}" for kind, count in failures.most_common(3))
+    return (
+        f"{failures.total()} of {group.count} requests {group.method} {group.path} failed: {kinds}"
+        f" (expected status {group.expect})"
+    )
+
+
+def _enter(namespace: str) -> None:
+    """Enter a network namespace (setns(2); in the standard library only since Python 3.12)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if libc.setns(descriptor, _CLONE_NEWNET) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), namespace)
+    finally:
+        os.close(descriptor)
+
+
+def _say(event: DriveEvent) -> None:
+    sys.stdout.write(json.dumps(dataclasses.asdict(event)) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

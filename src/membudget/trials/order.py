@@ -1,0 +1,33 @@
+"""In which order the trials of base and head run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[T]):
+    """One trial to run."""
+
+    side: T
+    number: int
+    """From 1; 0 is the warm-up, whose figures are discarded."""
+
+    @property
+    def is_warm_up(self) -> bool:
+        """Whether it only fills the page cache."""
+        return self.number == 0
+
+
+def interleaved(sides: Sequence[T], trials: int) -> Iterator[Turn[T]]:
+    """A discarded warm-up of each side, then `trials` of each in turn, the order reversed every round (ABBA).
+
+    Whatever drifts on the machine then drifts for both: page cache belongs to whoever touches it first, and the
+    second of two sides finds it warm.
+    """
+    for side in sides:
+        yield Turn(side, 0)
+    for number in range(1, trials + 1):
+        yield from (Turn(side, number) for side in (sides if number % 2 else reversed(sides)))

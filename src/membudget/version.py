@@ -1,0 +1,5 @@
+"""Which membudget this is."""
+
+from importlib.metadata import version
+
+VERSION = version("membudget")
