@@ -1,0 +1,54 @@
+# What a contributor runs. Each target does its own set-up, and a second call reuses it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENGINE := $(PYTHON) tools/engine.py run --
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint format bench image schema clean stop-engine lock
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/.installed  ## run the main job on the bundled example (sets up an engine where none answers)
+	@$(ENGINE) $(BIN)/python tools/demo.py
+
+test: $(VENV)/.installed-dev  ## run every test, on a real engine
+	@$(ENGINE) $(BIN)/python tools/test.py
+
+unit: $(VENV)/.installed-dev  ## run the unit tests: a few seconds, no engine
+	@$(BIN)/pytest tests/unit
+
+lint: $(VENV)/.installed-dev  ## run the linters: they are gates
+	@$(BIN)/python tools/lint.py
+
+format: $(VENV)/.installed-dev  ## format the code
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix --select I
+
+bench: $(VENV)/.installed-dev  ## run the benchmarks; each prints one table
+	@$(ENGINE) $(BIN)/python benchmarks/accuracy.py
+
+image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
+	@$(ENGINE) $(BIN)/python tools/own_image.py
+
+schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the budgets models
+	@$(BIN)/membudget schema > docs/schema/budgets.schema.json
+
+stop-engine:  ## stop a private engine that KEEP_ENGINE=1 kept
+	@$(PYTHON) tools/engine.py stop
+
+clean:  ## remove what was made here; the cache outside of the repository stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.installed: pyproject.toml
+	@echo "==> installing membudget into $(VENV)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "membudget needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	@echo "==> installing the test tools and linters into $(VENV)" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,174 @@
+"""A container engine for a command: the one that is there, or a private one for as long as the command runs.
+
+    python3 tools/engine.py run -- COMMAND...      run COMMAND with an engine that answers
+    python3 tools/engine.py stop                   stop a private engine that was kept
+
+With KEEP_ENGINE=1 a private engine is kept for the next call. It is Debian's docker.io, started with folders and a
+socket of its own; nothing else on the machine is told of it. Standard library only: it runs before anything is set up.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import debian
+import dev_cache
+
+_SYSTEM_SOCKET = Path("/var/run/docker.sock")
+_PLUGINS = ["docker-buildx", "docker-compose"]
+_PLUGIN_SUITE = "trixie"  # the newest Debian that has them; static enough to run on older ones
+_START_S = 60
+_STOP_S = 30
+
+
+def main() -> int:
+    """Obey the command line."""
+    match sys.argv[1:]:
+        case ["run", "--", *command] if command:
+            return run(command)
+        case ["stop"]:
+            stop()
+            return 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+def run(command: list[str]) -> int:
+    """Run a command with an engine; its exit code."""
+    environ = dict(os.environ)
+    started = False
+    if not _answers_already(environ):
+        started = not _answers(_private_socket())
+        if started:
+            _start()
+        environ["DOCKER_HOST"] = f"unix://{_private_socket()}"
+    _provide_plugins(environ)
+    process = None
+    try:
+        # The command gets the terminal's Ctrl-C itself; a SIGTERM for us is passed on.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        process = subprocess.Popen(command, env=environ, preexec_fn=_default_sigint)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate() if process else None)
+        return process.wait()
+    finally:
+        if started and environ.get("KEEP_ENGINE") != "1":
+            stop()
+
+
+def stop() -> None:
+    """Stop the private engine, if it runs."""
+    pid_file = _folder() / "dockerd.pid"
+    try:
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError):
+        return
+    debian.say("stopping the private container engine")
+    deadline = time.monotonic() + _STOP_S
+    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+        time.sleep(0.05)
+
+
+def _default_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _folder() -> Path:
+    return dev_cache.folder("engine")
+
+
+def _private_socket() -> Path:
+    return _folder() / "docker.sock"
+
+
+def _answers_already(environ: dict[str, str]) -> bool:
+    """Whether the engine that docker would use answers: by DOCKER_HOST, the usual socket, or the current context."""
+    if environ.get("DOCKER_HOST"):
+        return True  # asked for: if it does not answer, the command says so
+    if _answers(_SYSTEM_SOCKET):
+        return True
+    client = shutil.which("docker")
+    if client is None:
+        return False
+    asked = [client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    host = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    return host.startswith("unix://") and _answers(Path(host.removeprefix("unix://")))
+
+
+def _answers(path: Path) -> bool:
+    """Whether an engine answers on a socket."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        return b" 200 " in connection.recv(64)
+    return False
+
+
+def _start() -> None:
+    """Start a private engine and wait until it answers."""
+    if shutil.which("dockerd") is None:
+        if not debian.is_usable():
+            raise SystemExit(
+                "No container engine answers, and none can be installed here (that needs root and apt).\n"
+                "Start Docker, or set DOCKER_HOST."
+            )
+        debian.install("docker.io", "iptables")
+    debian.say("starting a private container engine (dockerd)")
+    folder = _folder()
+    log = folder / "dockerd.log"
+    command = [
+        "dockerd",
+        f"--data-root={folder / 'data'}",
+        f"--exec-root={folder / 'exec'}",
+        f"--host=unix://{_private_socket()}",
+        f"--pidfile={folder / 'dockerd.pid'}",
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + _START_S
+    while not _answers(_private_socket()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"the engine does not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
+
+
+def _provide_plugins(environ: dict[str, str]) -> None:
+    """The docker client with buildx. Where the plugin is missing, one is unpacked into a folder of ours."""
+    client = shutil.which("docker")
+    if client is None and not debian.is_usable():
+        raise SystemExit("The docker client is missing; install it with its buildx plugin.")
+    if client is None:
+        debian.install("docker.io")
+    if _has_buildx(environ):
+        return
+    if not debian.is_usable():
+        raise SystemExit("The docker client has no buildx; install the docker-buildx-plugin.")
+    folder = dev_cache.folder("docker-config")
+    plugins = folder / "cli-plugins"
+    if not (plugins / "docker-buildx").exists():
+        debian.say(f"fetching {' and '.join(_PLUGINS)} of Debian {_PLUGIN_SUITE}, for the docker client")
+        unpacked = folder / "unpacked"
+        debian.unpack(_PLUGINS, _PLUGIN_SUITE, unpacked)
+        plugins.mkdir(exist_ok=True)
+        for plugin in (unpacked / "usr/libexec/docker/cli-plugins").iterdir():
+            plugin.replace(plugins / plugin.name)
+        shutil.rmtree(unpacked)
+    environ["DOCKER_CONFIG"] = str(folder)
+
+
+def _has_buildx(environ: dict[str, str]) -> bool:
+    done = subprocess.run(["docker", "buildx", "version"], env=environ, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
