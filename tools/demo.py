@@ -12,6 +12,7 @@ from pathlib import Path
 
 import base_image
 import debian
+import own_image
 
 from membudget.engine.docker_engine import connect
 from membudget.engine.proc_vantage import look
@@ -65,9 +66,7 @@ def _provide_helper_image() -> None:
         engine.close()
     if alone:
         return
-    debian.say("building membudget's own image, for its helper containers")
-    base_image.provide("trixie")
-    subprocess.run(["docker", "buildx", "build", "--load", "--tag", f"membudget:{VERSION}", str(_TOP)], check=True)
+    own_image.build(f"membudget:{VERSION}")
 
 
 def _membudget(arguments: list[str], folder: Path, environ: dict[str, str] | None = None) -> int:

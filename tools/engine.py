@@ -71,8 +71,16 @@ def stop() -> None:
         return
     debian.say("stopping the private container engine")
     deadline = time.monotonic() + _STOP_S
-    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+    while time.monotonic() < deadline and _runs(pid):
         time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process lives; one that waits for its parent to take note of its end does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _default_sigint() -> None:

@@ -131,7 +131,7 @@ class BudgetsFile(FileModel):
     """A whole `budgets.toml`."""
 
     version: Literal[1]
-    """The version of this file's format."""
+    """The version of this file's format: 1."""
     defaults: Defaults = Defaults()
     images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1)]
     """The images of the repository, by name."""

@@ -50,13 +50,16 @@ def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, Image
         raise BudgetsFileError([Problem(name, f"is not TOML: {error}")]) from None
     try:
         problems: list[Problem] = []
+        broken_defaults = False
         images = BudgetsFile.model_validate(raw).resolved()
     except ValidationError as error:
         problems = _problems(error, name)
         images = _well_formed_images(raw)
+        broken_defaults = any(problem.where.startswith(f"{name}: defaults") for problem in problems)
     for image_name, image in images.items():
         where = f"{name}: images.{image_name}"
-        problems += impossible(image, where)
+        if image.limit is not None or not broken_defaults:
+            problems += impossible(image, where)
         if checkout is not None:
             problems += _missing_paths(image, where, checkout)
     if problems:
@@ -69,13 +72,15 @@ def _well_formed_images(raw: dict[str, object]) -> dict[str, ImageSpec]:
     tables = raw.get("images")
     images: dict[str, ImageSpec] = {}
     for image_name, table in tables.items() if isinstance(tables, dict) else ():
-        try:
-            alone = BudgetsFile.model_validate(
-                {"version": 1, "defaults": raw.get("defaults", {}), "images": {image_name: table}}
-            )
-        except ValidationError:
-            continue
-        images |= alone.resolved()
+        for defaults in (raw.get("defaults", {}), {}):  # without them, where they are what is broken
+            try:
+                alone = BudgetsFile.model_validate(
+                    {"version": 1, "defaults": defaults, "images": {image_name: table}}
+                ).resolved()
+            except ValidationError:
+                continue
+            images |= alone
+            break
     return images
 
 

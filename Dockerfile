@@ -1,0 +1,36 @@
+# membudget's own image: the GitHub Action, and the helper containers. Debian, because its packages are all it needs.
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS build
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,target=/var/lib/apt,sharing=locked \
+    apt-get update && apt-get install -y --no-install-recommends ca-certificates python3-venv
+WORKDIR /src
+COPY requirements.lock ./
+# The secret is for networks whose proxy has a certificate authority of its own; without it pip uses Debian's.
+RUN --mount=type=secret,id=ca,required=false --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/membudget \
+    && if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+    && /opt/membudget/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN --mount=type=secret,id=ca,required=false --mount=type=cache,target=/root/.cache/pip \
+    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+    && /opt/membudget/bin/pip install --disable-pip-version-check --no-deps . \
+    && /opt/membudget/bin/pip uninstall --yes pip
+
+FROM ${BASE}
+# The engine's clients, and no engine: builds and containers run on the one whose socket is mounted.
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,target=/var/lib/apt,sharing=locked \
+    apt-get update && apt-get install -y --no-install-recommends \
+        ca-certificates docker-buildx docker-cli git python3
+COPY --from=build /opt/membudget /opt/membudget
+ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# helper containers are started from the newest image that carries this label
+LABEL membudget.version=0.1.0
+# A container action has to run as root (GitHub docs, "Dockerfile support for GitHub Actions").
+# hadolint ignore=DL3002
+USER root
+ENTRYPOINT ["membudget"]
+CMD ["--help"]

@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets import toml_file
+from membudget.budgets.workload import CommandWorkload, HttpWorkload
+from membudget.errors import BudgetsFileError, ConfigurationError
+from membudget.metrics import Metric
+from membudget.quantities import MIB
+
+TOP = Path(__file__).parents[3]
+SMALLEST = 'version = 1\n[images.api]\nlimit = "64MiB"\n'
+
+
+def problems_of(text: str, checkout: Path | None = None) -> list[str]:
+    with pytest.raises(BudgetsFileError) as caught:
+        toml_file.parse(text, "budgets.toml", checkout)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_smallest_file() -> None:
+    api = toml_file.parse(SMALLEST, "budgets.toml")["api"]
+    assert (api.limit_bytes, api.trials, api.timeout) == (64 * MIB, 3, 60_000)
+    assert api.workload == CommandWorkload()
+    assert api.budgets.of(Metric.OOM_KILLS).max == 0
+    assert api.budgets.of(Metric.PEAK_RSS).max is None
+
+
+def test_defaults_hold_key_by_key_where_an_image_says_nothing() -> None:
+    images = toml_file.parse(
+        """
+        version = 1
+        [defaults]
+        limit = "64MiB"
+        trials = 5
+        budgets.peak_rss = { max = "32MiB", growth = { percent = 5, floor = "1MiB" } }
+        [images.one]
+        [images.two]
+        limit = "128MiB"
+        budgets.peak_rss.max = "100MiB"
+        budgets.oom_kills.max = 2
+        """,
+        "budgets.toml",
+    )
+    one, two = images["one"], images["two"]
+    assert (one.limit_bytes, one.trials, one.budgets.peak_rss.max) == (64 * MIB, 5, 32 * MIB)
+    assert (two.limit_bytes, two.budgets.peak_rss.max, two.budgets.oom_kills.max) == (128 * MIB, 100 * MIB, 2)
+    assert one.budgets.peak_rss.growth == two.budgets.peak_rss.growth
+    assert two.budgets.peak_rss.growth is not None
+
+
+def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
+    api = toml_file.parse(
+        SMALLEST + 'workload = { kind = "http", port = 3000, requests = [{ path = "/" }] }', "budgets.toml"
+    )["api"]
+    assert isinstance(api.workload, HttpWorkload)
+    assert api.workload.readiness.tcp == 3000
+
+
+def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/Dockerfile.prod").touch()
+    text = (Path(__file__).parent / "broken.toml").read_text()
+    golden = Path(__file__).parent / "broken.txt"
+    with pytest.raises(BudgetsFileError) as caught:
+        toml_file.parse(text, "budgets.toml", tmp_path)
+    assert str(caught.value) + "\n" == golden.read_text()
+
+
+def test_no_toml_at_all() -> None:
+    (problem,) = problems_of("version = = 1")
+    assert problem.startswith("budgets.toml: is not TOML: ")
+    assert "line 1" in problem
+
+
+def test_a_path_may_not_leave_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "Dockerfile").touch()
+    (problem,) = problems_of(SMALLEST + 'build.context = ".."', tmp_path / "repository")
+    assert "images.api.build.context: is no such folder" in problem
+    (tmp_path / "repository/linked").symlink_to(tmp_path)
+    (problem,) = problems_of(SMALLEST + 'build.context = "linked"', tmp_path / "repository")
+    assert "is no such folder" in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "there is no such file"), (b"\xff", "is not UTF-8"), (b"x" * 1_000_001, "has 1000001 bytes")],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "budgets.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message):
+        toml_file.read(path)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        toml_file.read(tmp_path)
+
+
+def test_the_example_file_shows_every_key_and_is_valid() -> None:
+    text = (TOP / "budgets.example.toml").read_text()
+    assert toml_file.parse(text, "budgets.example.toml")
+    missing = [key for key in every_key() if f"{key} =" not in text and f"{key}]" not in text]
+    assert missing == []
+
+
+def every_key() -> set[str]:
+    from membudget.budgets.schema import budgets_schema
+
+    definitions = budgets_schema()["$defs"]
+    assert isinstance(definitions, dict)
+    return {key for model in definitions.values() for key in model.get("properties", {})} - {"images"}

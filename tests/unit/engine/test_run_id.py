@@ -1,0 +1,46 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.engine.cgroup_layout import memory_root, run_name, run_of, trial_cgroup
+from membudget.engine.run_id import ProcessIdentity, RunId
+
+HEX8 = st.text("0123456789abcdef", min_size=8, max_size=8)
+RUNS = st.builds(
+    RunId,
+    st.builds(ProcessIdentity, HEX8, HEX8, st.integers(1, 2**22), st.integers(0, 2**48)),
+    st.integers(0, 2**40),
+    st.text("0123456789abcdef", min_size=4, max_size=4),
+)
+RUN = RunId(ProcessIdentity("0123abcd", "effffffc", 42, 777), 1_763_000_000, "beef")
+
+
+@given(RUNS)
+def test_an_id_survives_being_a_name(run: RunId) -> None:
+    assert RunId.parse(str(run)) == run
+    assert run_of(run_name(run, "systemd")) == run_of(run_name(run, "cgroupfs")) == run
+    assert len(f"{run}-head") < 128, "an image tag has 128 characters at the most"
+
+
+@given(st.text(max_size=80))
+def test_what_others_named_is_not_ours(text: str) -> None:
+    parsed = RunId.parse(text)
+    assert parsed is None or str(parsed) == text
+
+
+def test_no_dash_in_a_slice_but_the_one_that_nests() -> None:
+    cgroup = trial_cgroup(RUN, 3, "systemd")
+    top = f"membudget_{RUN}"
+    assert cgroup.parent_argument == f"{top}-t3.slice"
+    assert str(cgroup.path) == f"{top}.slice/{top}-t3.slice"
+    assert str(cgroup.leaf("abc")) == f"{top}.slice/{top}-t3.slice/docker-abc.scope"
+    assert "-" not in top
+
+
+def test_the_cgroupfs_driver_nests_folders() -> None:
+    cgroup = trial_cgroup(RUN, 3, "cgroupfs")
+    assert cgroup.parent_argument == f"/membudget_{RUN}/t3"
+    assert str(cgroup.leaf("abc")) == f"membudget_{RUN}/t3/abc"
+
+
+def test_only_v1_has_a_tree_a_controller() -> None:
+    assert (str(memory_root(1)), str(memory_root(2))) == ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")

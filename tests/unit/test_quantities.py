@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.quantities import (
+    format_duration,
+    format_percent,
+    format_size,
+    format_size_delta,
+    parse_duration,
+    parse_percent,
+    parse_size,
+)
+
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("256MiB", 256 * 2**20), ("1.5 GiB", 3 * 2**29), ("500MB", 500_000_000), (" 64KiB ", 65536), ("0B", 0)],
+)
+def test_sizes_mean_what_is_written(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["256m", "256", "", "MiB", "-1MiB", "1e3MiB", "1,5GiB", "1MiBs", "٣MiB", "9" * 50 + "B"])
+def test_ambiguous_or_broken_sizes_are_refused_with_a_hint(text: str) -> None:
+    with pytest.raises(ValueError, match='write a number with a unit: "256MiB"'):
+        parse_size(text)
+
+
+@given(st.integers(0, 10**6), st.sampled_from(sorted(UNITS)))
+def test_every_whole_number_with_a_unit_is_exact(number: int, unit: str) -> None:
+    assert parse_size(f"{number}{unit}") == number * UNITS[unit]
+
+
+@given(st.integers(0, 2**50))
+def test_a_printed_size_is_within_a_rounding_of_the_value(size: int) -> None:
+    printed = format_size(size)
+    scale = UNITS[printed.split()[1]]
+    assert abs(parse_size(printed) - size) <= scale * 0.0501
+    assert float(printed.split()[0]) < 1024 or scale == UNITS["GiB"]
+
+
+@given(st.integers(-(2**50), 2**50))
+def test_a_delta_always_carries_its_sign(delta: int) -> None:
+    printed = format_size_delta(delta)
+    assert printed.startswith("+" if delta > 0 else "-" if delta < 0 else "0")
+
+
+def test_rounding_moves_to_the_next_unit() -> None:
+    assert format_size(1024 * 1024 - 1) == "1.0 MiB"
+    assert format_size(1023) == "1023 B"
+
+
+@pytest.mark.parametrize(("text", "ms"), [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("1.5h", 5_400_000)])
+def test_durations(text: str, ms: int) -> None:
+    assert parse_duration(text) == ms
+
+
+def test_a_bare_number_is_no_duration() -> None:
+    with pytest.raises(ValueError, match='"30s"'):
+        parse_duration("30")
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(840, "840 ms"), (12_500, "12.5 s"), (99_949, "99.9 s"), (125_000, "2 m 05 s")]
+)
+def test_printed_durations(ms: int, text: str) -> None:
+    assert format_duration(ms) == text
+
+
+@pytest.mark.parametrize(("value", "percent"), [(5, 5.0), ("5%", 5.0), (" 2.5 % ", 2.5), (0, 0.0)])
+def test_percents(value: str | float, percent: float) -> None:
+    assert parse_percent(value) == percent
+
+
+@pytest.mark.parametrize("value", ["five", "-1", 1001, "nan", "inf"])
+def test_what_is_no_percent(value: str | float) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1000"):
+        parse_percent(value)
+
+
+def test_printed_percents() -> None:
+    assert [format_percent(5), format_percent(2.54), format_percent(12.5, signed=True)] == ["5%", "2.5%", "+12.5%"]

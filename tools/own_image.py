@@ -1,0 +1,38 @@
+"""Builds membudget's own image: the action, and the helper containers.
+
+A proxy with a certificate authority of its own, as companies have, is passed in as an optional secret.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import base_image
+import debian
+
+_TOP = Path(__file__).resolve().parent.parent
+
+
+def build(tag: str) -> None:
+    """Build it and tag it."""
+    base_image.provide("trixie")
+    debian.say(f"building membudget's own image, {tag}")
+    authority = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
+    secret = ["--secret", f"id=ca,src={authority}"] if authority else []
+    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", tag, *secret, str(_TOP)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"membudget's own image cannot be built: {' '.join(command)}")
+
+
+def main() -> int:
+    """Build it under the name of this version."""
+    from membudget.version import VERSION
+
+    build(f"membudget:{VERSION}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
