@@ -49,12 +49,11 @@ def run(command: list[str]) -> int:
             _start()
         environ["DOCKER_HOST"] = f"unix://{_private_socket()}"
     _provide_plugins(environ)
-    process = None
     try:
-        # The command gets the terminal's Ctrl-C itself; a SIGTERM for us is passed on.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        process = subprocess.Popen(command, env=environ, preexec_fn=_default_sigint)
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate() if process else None)
+        process = subprocess.Popen(command, env=environ)
+        # The command gets the terminal's Ctrl-C itself and we wait for it to end; a SIGTERM is passed on.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()
     finally:
         if started and environ.get("KEEP_ENGINE") != "1":
@@ -81,10 +80,6 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _default_sigint() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _folder() -> Path:

@@ -23,7 +23,9 @@ def test_sizes_mean_what_is_written(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["256m", "256", "", "MiB", "-1MiB", "1e3MiB", "1,5GiB", "1MiBs", "٣MiB", "9" * 50 + "B"])
+@pytest.mark.parametrize(
+    "text", ["256m", "256", "", "MiB", "-1MiB", "1e3MiB", "1,5GiB", "1MiBs", "٣MiB", "9" * 50 + "B"]
+)
 def test_ambiguous_or_broken_sizes_are_refused_with_a_hint(text: str) -> None:
     with pytest.raises(ValueError, match='write a number with a unit: "256MiB"'):
         parse_size(text)

@@ -13,6 +13,9 @@ from membudget.errors import BudgetsFileError, ConfigurationError, Problem
 
 LARGEST_FILE_BYTES = 1_000_000
 
+Location = tuple[str | int, ...]
+"""Where pydantic puts an error: keys from the top of the file."""
+
 _WORKLOAD_KINDS = "command, exec, http"
 
 
@@ -49,16 +52,17 @@ def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, Image
     except tomllib.TOMLDecodeError as error:
         raise BudgetsFileError([Problem(name, f"is not TOML: {error}")]) from None
     try:
-        problems: list[Problem] = []
-        broken_defaults = False
         images = BudgetsFile.model_validate(raw).resolved()
+        problems: list[Problem] = []
+        broken: set[Location] = set()
     except ValidationError as error:
         problems = _problems(error, name)
-        images = _well_formed_images(raw)
-        broken_defaults = any(problem.where.startswith(f"{name}: defaults") for problem in problems)
+        broken = {detail["loc"] for detail in error.errors()}
+        images = _without(broken, raw)
     for image_name, image in images.items():
         where = f"{name}: images.{image_name}"
-        if image.limit is not None or not broken_defaults:
+        limit_is_known = ("images", image_name, "limit") not in broken
+        if limit_is_known and (image.limit is not None or ("defaults", "limit") not in broken):
             problems += impossible(image, where)
         if checkout is not None:
             problems += _missing_paths(image, where, checkout)
@@ -67,21 +71,23 @@ def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, Image
     return images
 
 
-def _well_formed_images(raw: dict[str, object]) -> dict[str, ImageSpec]:
-    """What can be read of a broken file, so that one report names the problems of the rest as well."""
+def _without(broken: set[Location], raw: dict[str, object]) -> dict[str, ImageSpec]:
+    """The images of a broken file without the keys that are broken: one report names what else is wrong as well."""
+    defaults = _sound(raw.get("defaults"), {loc[1] for loc in broken if loc[0] == "defaults" and len(loc) > 1})
     tables = raw.get("images")
     images: dict[str, ImageSpec] = {}
     for image_name, table in tables.items() if isinstance(tables, dict) else ():
-        for defaults in (raw.get("defaults", {}), {}):  # without them, where they are what is broken
-            try:
-                alone = BudgetsFile.model_validate(
-                    {"version": 1, "defaults": defaults, "images": {image_name: table}}
-                ).resolved()
-            except ValidationError:
-                continue
-            images |= alone
-            break
+        sound = _sound(table, {loc[2] for loc in broken if loc[:2] == ("images", image_name) and len(loc) > 2})
+        try:
+            alone = BudgetsFile.model_validate({"version": 1, "defaults": defaults, "images": {image_name: sound}})
+        except ValidationError:  # its name is what is broken
+            continue
+        images |= alone.resolved()
     return images
+
+
+def _sound(table: object, broken_keys: set[str | int]) -> dict[str, object]:
+    return {key: value for key, value in table.items() if key not in broken_keys} if isinstance(table, dict) else {}
 
 
 def _missing_paths(image: ImageSpec, where: str, checkout: Path) -> list[Problem]:

@@ -38,7 +38,7 @@ def test_what_is_gone_already_is_fine(v1: Path) -> None:
 def test_a_cgroup_that_stays_is_said(v1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup_removal, "_EMPTYING_S", 0.05)
     (v1 / "memory" / NAME / "t1/busy").touch()  # a real cgroup with a process in it answers EBUSY, not ENOTEMPTY
-    with pytest.raises(CgroupsRemain, match="memory/.*t1"):
+    with pytest.raises(CgroupsRemain, match=r"memory/.*t1"):
         remove_cgroups(v1, [NAME], "cgroupfs")
 
 

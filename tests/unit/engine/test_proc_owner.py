@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 from membudget.engine.proc_owner import own_run_id, owner_lives
+from membudget.engine.run_id import RunId
 
 
 def test_a_run_of_this_process_lives() -> None:
@@ -18,8 +19,6 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
 def test_a_process_that_ended_is_dead() -> None:
     code = "from membudget.engine.proc_owner import own_run_id; print(own_run_id())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    from membudget.engine.run_id import RunId
-
     run = RunId.parse(said)
     assert run is not None
     assert owner_lives(run) is False
@@ -27,5 +26,7 @@ def test_a_process_that_ended_is_dead() -> None:
 
 def test_nobody_can_tell_about_another_machine_or_namespace() -> None:
     run = own_run_id()
-    for other in ({"boot": "00000000"}, {"pid_namespace": "00000000"}):
-        assert owner_lives(dataclasses.replace(run, owner=dataclasses.replace(run.owner, **other))) is None
+    elsewhere = dataclasses.replace(run.owner, boot="00000000")
+    inside = dataclasses.replace(run.owner, pid_namespace="00000000")
+    for owner in (elsewhere, inside):
+        assert owner_lives(dataclasses.replace(run, owner=owner)) is None

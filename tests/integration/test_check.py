@@ -1,0 +1,225 @@
+"""`membudget check` on git repositories, from the budgets file to the exit code."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from membudget.quantities import MIB
+from tests.support.engine import unavailable
+from tests.support.membudget_process import run
+from tests.support.prepared_images import PreparedImages
+from tests.support.repository import Repository
+
+# 5 MiB of growth are too much, and 40 MiB in all.
+BUDGETS = """\
+version = 1
+[defaults]
+limit = "64MiB"
+trials = 2
+[defaults.budgets]
+peak_rss = { max = "40MiB", growth = { percent = 5, floor = "5MiB" } }
+"""
+IMAGE = '[images.%s]\nbuild = { context = "%s" }\n'
+
+
+def holding(images: PreparedImages, mib: int, held_ms: int = 100) -> str:
+    """A Dockerfile whose image holds so many MiB."""
+    return f'FROM {images.truth}\nCMD ["{mib}", "0", "{held_ms}", "1", "0"]\n'
+
+
+def report(repository: Repository) -> Any:
+    return json.loads((repository.folder / "report.json").read_text())
+
+
+def rows(document: Any) -> dict[str, Any]:
+    return {image["name"]: image for image in document["images"]}
+
+
+def metric(side: Any, name: str) -> Any:
+    return side["metrics"][name]["value"]
+
+
+def test_new_removed_same_grown_and_broken_images_each_get_their_row(
+    repository: Repository, images: PreparedImages
+) -> None:
+    same, gone = IMAGE % ("same", "same"), IMAGE % ("gone", "gone")
+    grown, broken = IMAGE % ("grown", "grown"), IMAGE % ("broken", "broken")
+    base = repository.commit(
+        "Base",
+        {
+            "budgets.toml": BUDGETS + same + gone + grown + broken,
+            "same/Dockerfile": holding(images, 20),
+            "gone/Dockerfile": holding(images, 20),
+            "grown/Dockerfile": holding(images, 20),
+            "broken/Dockerfile": holding(images, 20),
+        },
+    )
+    repository.branch("change")
+    head = repository.commit(
+        "Head",
+        {
+            "budgets.toml": BUDGETS + same + grown + broken + IMAGE % ("new", "new"),
+            "grown/Dockerfile": holding(images, 30),
+            "broken/Dockerfile": f'FROM {images.service}\nRUN echo "the reason" && exit 5\n',
+            "new/Dockerfile": holding(images, 20),
+        },
+    )
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 1, done.stderr
+    document = report(repository)
+    assert document["comparison"]["head"]["sha"] == head
+    assert document["comparison"]["base"]["sha"] == base
+    images_by_name = rows(document)
+    assert {name: image["presence"] for name, image in images_by_name.items()} == {
+        "same": "both", "grown": "both", "broken": "both", "new": "new", "gone": "removed",
+    }  # fmt: skip
+    assert metric(images_by_name["grown"]["head"], "peak_rss") == pytest.approx(30 * MIB, rel=0.02)
+    assert metric(images_by_name["grown"]["base"], "peak_rss") == pytest.approx(20 * MIB, rel=0.03)
+    assert metric(images_by_name["grown"]["head"], "image_size") == metric(images_by_name["same"]["base"], "image_size")
+    assert images_by_name["broken"]["head"]["failure"]["stage"] == "build"
+    assert any("the reason" in line for line in images_by_name["broken"]["head"]["failure"]["log_tail"])
+    assert len(images_by_name["same"]["head"]["trials"]) == 2
+    assert document["verdict"] == "fail"
+    for words in ("over budget", "new", "removed", "build failed"):
+        assert words in done.stdout
+
+
+def test_without_a_base_there_are_absolute_budgets_only(repository: Repository, images: PreparedImages) -> None:
+    repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
+    first = run("check", folder=repository.folder)
+    assert first.exit_code == 0, first.stderr
+    assert "this is the first commit" in first.stdout
+    assert rows(report(repository))["api"]["base"] is None
+
+    repository.commit("Second", {"Dockerfile": holding(images, 30)})
+    asked = run("check", "--no-base", folder=repository.folder)
+    assert asked.exit_code == 0, asked.stderr  # 10 MiB of growth, were there a base
+    assert "--no-base was given" in asked.stdout
+
+    repository.commit("Third", {"Dockerfile": holding(images, 50)})
+    over = run("check", "--no-base", folder=repository.folder)
+    assert over.exit_code == 1, over.stderr
+
+
+def test_a_workload_that_fails_is_no_memory_verdict(repository: Repository, images: PreparedImages) -> None:
+    files = {
+        "budgets.toml": BUDGETS + IMAGE % ("api", "."),
+        "Dockerfile": f'FROM {images.service}\nCMD ["sh", "-c", "echo no database >&2; exit 6"]\n',
+    }
+    repository.commit("First", files)
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 3
+    assert "workload failed" in done.stdout
+    assert "no database" in done.stdout
+    assert report(repository)["verdict"] == "inconclusive"
+
+
+def test_what_the_budgets_file_builds_is_built(repository: Repository, images: PreparedImages) -> None:
+    """BuildKit's mounts, a target, build arguments, a Dockerfile elsewhere, a context below the top."""
+    budgets = """
+[images.api]
+build = { context = "service", dockerfile = "docker/api.Dockerfile", target = "middle", args = { MIB = "25" } }
+"""
+    dockerfile = f"""
+FROM {images.service} AS builder
+RUN --mount=type=cache,target=/cache --mount=type=bind,source=data,target=/data cp /data/message /message
+FROM {images.truth} AS middle
+ARG MIB=1
+COPY --from=builder /message /message
+ENV MIB=$MIB
+CMD ["20", "5", "100", "1", "0"]
+FROM middle AS last
+CMD ["no such argument"]
+"""
+    repository.commit(
+        "First",
+        {
+            "budgets.toml": BUDGETS + budgets,
+            "service/docker/api.Dockerfile": dockerfile,
+            "service/data/message": "x" * 70_000,
+        },
+    )
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 0, done.stderr
+    head = rows(report(repository))["api"]["head"]
+    assert metric(head, "peak_rss") == pytest.approx(25 * MIB, rel=0.02)
+    assert metric(head, "image_size") > 70_000
+
+
+def test_uncommitted_changes_are_not_built_and_that_is_said(repository: Repository, images: PreparedImages) -> None:
+    repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
+    repository.write({"Dockerfile": holding(images, 60)})
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 0, done.stderr
+    assert "uncommitted changes, which are not built" in done.stdout + done.stderr
+
+
+def test_a_shallow_clone_is_told_the_line_to_add(
+    repository: Repository, images: PreparedImages, tmp_path: Path
+) -> None:
+    files = {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)}
+    repository.commit("First", files)
+    repository.commit("Second", {"other": "x"})
+    shallow = tmp_path / "shallow"
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(shallow))
+
+    done = run("check", folder=shallow)
+
+    assert done.exit_code == 2
+    assert "`fetch-depth: 2`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_workspace_of_another_user_works(repository: Repository, images: PreparedImages) -> None:
+    if os.geteuid() != 0:
+        unavailable("only root can give a folder away")
+    repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
+    subprocess.run(["chown", "--recursive", "1234:1234", str(repository.folder)], check=True)
+
+    done = run("check", folder=repository.folder, environ={"HOME": "/nonexistent"})
+
+    assert done.exit_code == 0, done.stderr
+
+
+def test_every_problem_of_a_budgets_file_is_told_at_once(repository: Repository) -> None:
+    broken = """\
+version = 1
+[defaults]
+limit = "4MiB"
+[images.api]
+limitt = "64MiB"
+[images.web]
+build = { context = "nowhere" }
+limit = "64m"
+"""
+    repository.commit("First", {"budgets.toml": broken, "Dockerfile": "FROM scratch\n"})
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 2
+    for words in ("limitt", "64m", "nowhere", "4.0 MiB", "problems in the budgets file"):
+        assert words in done.stderr
+    assert not (repository.folder / "report.json").exists()
+
+
+def test_outside_of_a_repository_and_without_a_file_it_says_what_to_do(tmp_path: Path, repository: Repository) -> None:
+    outside = run("check", folder=tmp_path)
+    assert outside.exit_code == 2
+    assert "is not in a git repository" in outside.stderr
+
+    repository.commit("Empty")
+    without = run("check", folder=repository.folder)
+    assert without.exit_code == 2
+    assert "budgets.toml" in without.stderr

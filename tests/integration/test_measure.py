@@ -1,0 +1,156 @@
+"""`membudget measure` against images whose memory is known."""
+
+import pytest
+
+from membudget.engine.docker_engine import Engine
+from membudget.engine.proc_vantage import look
+from membudget.quantities import MIB
+from tests.support.engine import unavailable
+from tests.support.leftovers import leftovers
+from tests.support.membudget_process import run
+from tests.support.prepared_images import PreparedImages
+
+_METRICS = {"image_size", "peak_rss", "peak_memory", "peak_working_set", "oom_kills"}
+
+
+@pytest.fixture(params=["host", "container"])
+def probe(request: pytest.FixtureRequest, engine: Engine) -> str:
+    """Where to measure from: both places have to see the same."""
+    place = str(request.param)
+    if place == "container":
+        request.getfixturevalue("helper_image")
+    elif not look(engine).acts_alone:
+        unavailable("this process does not see the engine's cgroups, or is not root")
+    return place
+
+
+def test_a_known_peak_is_found_by_the_kernel_and_by_sampling(images: PreparedImages, probe: str) -> None:
+    truth_mib = 220  # 20 MiB, and five times 200 MiB more, held for 20 ms each
+
+    done = run("measure", "--probe", probe, "--json", images.truth, "--", "20", "200", "20", "5", "50")
+
+    assert done.exit_code == 0, done.stderr
+    metrics = done.json["metrics"]
+    assert metrics["peak_rss"]["value"] == pytest.approx(truth_mib * MIB, rel=0.02)
+    assert metrics["peak_memory"]["value"] == pytest.approx(truth_mib * MIB, abs=0.02 * truth_mib * MIB + 2 * MIB)
+    assert metrics["oom_kills"]["value"] == 0
+
+
+def test_the_json_has_the_promised_shape(images: PreparedImages) -> None:
+    done = run("measure", "--json", "--trials", "2", "--limit", "64MiB", images.truth)
+
+    assert done.exit_code == 0, done.stderr
+    assert set(done.json["metrics"]) == _METRICS
+    for value in done.json["metrics"].values():
+        assert set(value) == {"value", "unit", "precision", "reason"}
+        assert isinstance(value["value"], int)
+        assert value["reason"] is None
+    assert len(done.json["trials"]) == 2
+    assert done.json["limit_bytes"] == 64 * MIB
+    assert {trial["outcome"] for trial in done.json["trials"]} == {"completed"}
+
+
+def test_an_oom_kill_of_a_child_is_counted_though_the_container_lives_on(images: PreparedImages, probe: str) -> None:
+    done = run(
+        "measure", "--probe", probe, "--json", "--limit", "64MiB", "--trials", "2",
+        images.truth, "--", "20", "100", "20", "1", "50", "child",
+    )  # fmt: skip
+
+    assert done.exit_code == 0, done.stderr
+    assert done.json["metrics"]["oom_kills"]["value"] >= 1
+    assert [(trial["outcome"], trial["exit_code"]) for trial in done.json["trials"]] == [("oom_killed", 0)] * 2
+
+
+def test_an_oom_kill_that_ends_the_container_at_once_is_counted(images: PreparedImages) -> None:
+    done = run("measure", "--json", "--limit", "16MiB", "--trials", "1", images.truth, "--", "200", "0", "0", "1", "0")
+
+    assert done.exit_code == 0, done.stderr
+    assert done.json["metrics"]["oom_kills"]["value"] >= 1
+    assert done.json["trials"][0]["exit_code"] == 137
+
+
+def test_a_kill_that_was_no_oom_is_none(images: PreparedImages) -> None:
+    killed = "sh -c 'kill -9 $$'; exit $?"
+
+    done = run("measure", "--json", "--trials", "1", images.service, "--", "sh", "-c", killed)
+
+    trial = done.json["trials"][0]
+    assert trial["exit_code"] == 137
+    assert trial["metrics"]["oom_kills"]["value"] == 0
+    assert trial["outcome"] == "workload_failed"
+    assert done.exit_code == 3  # nothing could be measured
+
+
+def test_a_container_that_ends_at_once_still_has_the_kernels_mark(images: PreparedImages) -> None:
+    done = run("measure", "--json", "--trials", "1", images.truth, "--", "1", "0", "0", "1", "0")
+
+    assert done.exit_code == 0, done.stderr
+    metrics = done.json["metrics"]
+    assert metrics["peak_memory"]["value"] >= 1 * MIB
+    rss = metrics["peak_rss"]  # sampled or not: never a made-up zero
+    assert rss["value"] is None or rss["value"] > 0
+    assert (rss["value"] is None) == (rss["reason"] is not None)
+
+
+def test_the_table_says_what_was_measured(images: PreparedImages) -> None:
+    done = run("measure", "--limit", "64MiB", images.truth)
+
+    assert done.exit_code == 0, done.stderr
+    assert "peak RSS" in done.stdout
+    assert "OOM kills" in done.stdout
+    assert "64.0 MiB" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (("measure", "--json", "IMAGE", "--", "no-such-command"), "cannot start"),
+        (
+            ("measure", "--json", "--timeout", "500ms", "IMAGE", "--", "1", "0", "60000", "1", "0"),
+            "still running after",
+        ),
+        (("measure", "--json", "IMAGE", "--", "1"), "exited with code 2"),
+    ],
+    ids=["no such command", "too slow", "fails"],
+)
+def test_what_could_not_be_measured_says_why_and_exits_with_3(
+    images: PreparedImages, command: tuple[str, ...], why: str
+) -> None:
+    image = images.service if "no-such-command" in command else images.truth
+
+    done = run(*(image if word == "IMAGE" else word for word in command))
+
+    assert done.exit_code == 3, done.stderr
+    assert done.json["metrics"]["peak_rss"]["value"] is None
+    assert why in done.json["metrics"]["peak_rss"]["reason"]
+    assert why in done.json["trials"][-1]["reason"]
+    assert len(done.json["trials"]) == 1
+
+
+def test_an_image_that_is_not_there_is_a_configuration_error(engine: Engine) -> None:
+    done = run("measure", "membudget-test/none:such")
+
+    assert done.exit_code == 2
+    assert "membudget-test/none:such is not in the engine" in done.stderr
+    assert "fix: docker pull" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_engine_is_an_environment_failure() -> None:
+    done = run("measure", "any", environ={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
+
+    assert done.exit_code == 3
+    assert "no container engine answers at unix:///nowhere/docker.sock" in done.stderr
+    assert "fix: start Docker" in done.stderr
+
+
+def test_nothing_is_charged_to_the_measured_cgroup_and_nothing_stays(engine: Engine, images: PreparedImages) -> None:
+    """The sampled usage of a container that holds 20 MiB is that, the runtime's start apart: no agent is in there."""
+    before = leftovers(engine)
+
+    done = run("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "500", "1", "0")
+
+    assert done.exit_code == 0, done.stderr
+    series = done.json["trials"][0]["series"]
+    assert max(series["usage_bytes"]) - max(series["rss_bytes"]) < 2 * MIB
+    assert leftovers(engine) == before

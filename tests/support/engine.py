@@ -1,0 +1,27 @@
+"""The container engine that integration tests use: the one that docker would use."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+from membudget.engine.docker_engine import Engine, connect
+from membudget.errors import EnvironmentFault
+
+
+def require_engine() -> Engine:
+    """A connected engine; skips the test where none answers. The caller closes it.
+
+    `make test` brings an engine, and sets MEMBUDGET_TEST_ALL so that its absence is a failure there.
+    """
+    try:
+        return connect()
+    except EnvironmentFault as error:
+        unavailable(f"no container engine answers ({error.what}); make test brings one")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for a reason; where everything has to be tested, fail it."""
+    if os.environ.get("MEMBUDGET_TEST_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,54 @@
+"""membudget as its users run it: a process, its output, its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_NOT_OURS = ("GITHUB_", "INPUT_", "MEMBUDGET_", "RUNNER_")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a process left."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """Its standard output, as JSON."""
+        return json.loads(self.stdout)
+
+
+def start(
+    *arguments: str, folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start `membudget ARGUMENTS`, its own process group, away from any workflow this test runs in."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "membudget", *arguments],
+        cwd=folder,
+        env={**inherited, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> Finished:
+    """Wait until it ends."""
+    stdout, stderr = process.communicate(timeout=timeout_s)
+    return Finished(process.returncode, stdout, stderr)
+
+
+def run(*arguments: str, folder: Path | None = None, environ: Mapping[str, str] | None = None) -> Finished:
+    """Run `membudget ARGUMENTS` to its end."""
+    return finish(start(*arguments, folder=folder, environ=environ))
