@@ -13,7 +13,6 @@ from pathlib import Path
 import base_image
 import debian
 import own_image
-
 from membudget.engine.docker_engine import connect
 from membudget.engine.proc_vantage import look
 from membudget.version import VERSION

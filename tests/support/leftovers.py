@@ -15,7 +15,7 @@ def leftovers(engine: Engine, repository: Path | None = None) -> dict[str, set[s
     api = engine.client.api
     listed = {
         "containers": {str(one["Names"]) for one in api.containers(all=True)},
-        "networks": {str(one["Id"]) for one in api.networks()},
+        "networks": {str(one["Name"]) for one in api.networks()},
         "volumes": {str(one["Name"]) for one in api.volumes()["Volumes"] or ()},
         # intermediate ones (all=True) are the classic builder's; what buildx leaves without a name is dangling
         "images": {f"{one['RepoTags']} {one['Id']}" for one in api.images()},

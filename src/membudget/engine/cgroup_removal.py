@@ -6,8 +6,10 @@ systemd driver they are slices, which systemd keeps until it is told to stop the
 Also a helper program, `python -m membudget.engine.cgroup_removal`, for where only a container may do it.
 """
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -65,6 +67,8 @@ def _gone(cgroup: Path, by_systemd: bool) -> str | None:
         problem = _awaited(cgroup) if by_systemd else _remove_tree(cgroup)
         if problem is None or time.monotonic() > deadline:
             return problem
+        if not by_systemd:
+            _kill_all(cgroup)  # the engine does that, unless it died itself
         time.sleep(0.02)
 
 
@@ -84,6 +88,14 @@ def _remove_tree(cgroup: Path) -> str | None:
     except OSError as error:
         return f"{cgroup}: {error.strerror}"
     return None
+
+
+def _kill_all(cgroup: Path) -> None:
+    """Kill what still runs in a cgroup of ours, as systemd does with a slice's."""
+    for listing in cgroup.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to kill from where we are
+            for pid in listing.read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _stop_slices(names: list[str]) -> None:

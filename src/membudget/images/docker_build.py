@@ -1,8 +1,10 @@
 """Builds an image with `docker buildx build`: the client is the interface, BuildKit has no other stable one."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +20,8 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "SSL_CERT_FILE", "SSL_CE
 _PASSED_ON_PREFIXES = ("BUILDKIT_", "BUILDX_", "DOCKER_", "XDG_")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 _TERMINATION_S = 5.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec it must not be
 
 OnLine = Callable[[str], None]
 
@@ -52,7 +56,8 @@ class Builder:
         for path, what in ((context, "build context"), (dockerfile, "Dockerfile")):
             if not path.exists() or not path.resolve().is_relative_to(checkout.resolve()):
                 raise BuildFailed(f"the {what} {path.relative_to(checkout)} does not exist in this revision")
-        with tempfile.TemporaryDirectory(prefix="membudget-build-") as scratch:
+        # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
+        with tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch:
             id_file = Path(scratch) / "image-id"
             command = [*_command(spec), "--tag", reference, "--iidfile", str(id_file)]
             self._run([*command, "--file", str(dockerfile), str(context)], on_line)
@@ -67,6 +72,7 @@ class Builder:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
         )
         try:
             for line in process.stdout or ():
@@ -109,6 +115,12 @@ def _cause(lines: tuple[str, ...]) -> str | None:
         if line.startswith("ERROR: "):
             return line.removeprefix("ERROR: ")
     return None
+
+
+def _end_with_parent() -> None:
+    """In the child: a membudget that is killed takes its build along (prctl(2), PR_SET_PDEATHSIG; Linux only)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -17,7 +17,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if action == "status":
             status = int(argument)
         elif action == "hold":  # this many MiB more, for good
-            held.append(bytes(b"x") * (int(argument) << 20))
+            held.append(b"x" * (int(argument) << 20))
         elif action == "sleep":
             time.sleep(float(argument))
         elif action == "exit":

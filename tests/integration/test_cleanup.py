@@ -1,0 +1,264 @@
+"""Nothing stays behind, whatever happens: everything is listed before and after."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.proc_vantage import look
+from tests.support.engine import unavailable
+from tests.support.leftovers import leftovers
+from tests.support.membudget_process import finish, run, start
+from tests.support.prepared_images import PreparedImages
+from tests.support.repository import Repository
+
+BUDGETS = """\
+version = 1
+[images.api]
+limit = "64MiB"
+"""
+PATIENCE_S = 60
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Await a condition."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about within {PATIENCE_S} s"
+        time.sleep(0.02)
+
+
+def await_line(process: subprocess.Popen[str], text: str) -> None:
+    """Read a process's errors until a line contains `text`."""
+    assert process.stderr is not None
+    read = []
+    for line in process.stderr:
+        read.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"{text!r} never came: {''.join(read)}")
+
+
+def trial_runs(engine: Engine) -> bool:
+    """Whether a measured container runs."""
+    return bool(engine.client.api.containers(filters={"label": "membudget.role=trial", "status": "running"}))
+
+
+def program_runs(words: str) -> bool:
+    """Whether any process on this machine has this command line."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip() == words:
+                return True
+        except OSError:
+            continue
+    return False
+
+
+@pytest.fixture
+def clean(engine: Engine, repository: Repository) -> Iterator[None]:
+    """Lists before, lists after."""
+    before = leftovers(engine, repository.folder)
+    yield
+    assert leftovers(engine, repository.folder) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_while_a_trial_runs(
+    clean: None, engine: Engine, repository: Repository, images: PreparedImages, number: signal.Signals
+) -> None:
+    dockerfile = f'FROM {images.truth}\nCMD ["20", "0", "600000", "1", "0"]\n'
+    repository.commit("First", {"budgets.toml": BUDGETS + 'timeout = "10m"', "Dockerfile": dockerfile})
+    repository.commit("Second", {"Dockerfile": dockerfile + "LABEL second=1\n"})
+    process = start("check", folder=repository.folder)
+    until(lambda: trial_runs(engine), "a running trial")
+
+    os.killpg(process.pid, number)
+    process.send_signal(number)  # an impatient second one changes nothing
+    done = finish(process, PATIENCE_S)
+
+    assert done.exit_code == 130, done.stderr
+    assert "interrupted; everything that was started is cleaned up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_signal_while_an_image_is_built(clean: None, repository: Repository, images: PreparedImages) -> None:
+    seconds = 86_400 + os.getpid()  # a command line that is nobody else's
+    dockerfile = f"FROM {images.service}\nRUN echo build has begun && sleep {seconds}\n"
+    repository.commit("First", {"budgets.toml": BUDGETS, "Dockerfile": dockerfile})
+    process = start("check", folder=repository.folder, environ={"GITHUB_ACTIONS": "true"})
+    until(lambda: program_runs(f"sleep {seconds}"), "the build's step")
+
+    process.terminate()
+    done = finish(process, PATIENCE_S)
+
+    assert done.exit_code == 130, done.stderr
+    until(lambda: not program_runs(f"sleep {seconds}"), "the end of the build's step")
+
+
+def test_a_failed_build_beside_a_good_one(clean: None, repository: Repository, images: PreparedImages) -> None:
+    files = {
+        "budgets.toml": BUDGETS + '[images.web]\nlimit = "64MiB"\nbuild.dockerfile = "web.Dockerfile"\n',
+        "Dockerfile": f"FROM {images.service}\nRUN exit 9\n",
+        "web.Dockerfile": f"FROM {images.truth}\nLABEL some=thing\n",
+    }
+    repository.commit("First", files)
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 3, done.stderr
+    assert "build failed" in done.stdout
+
+
+def test_a_failed_workload(clean: None, repository: Repository, images: PreparedImages) -> None:
+    dockerfile = f'FROM {images.service}\nVOLUME /data\nCMD ["sh", "-c", "exit 9"]\n'
+    repository.commit("First", {"budgets.toml": BUDGETS, "Dockerfile": dockerfile})
+
+    done = run("check", folder=repository.folder)
+
+    assert done.exit_code == 3, done.stderr
+    assert "workload failed" in done.stdout
+
+
+def test_what_a_run_killed_while_it_measured_left_is_reaped_by_the_next(
+    clean: None, engine: Engine, repository: Repository, images: PreparedImages
+) -> None:
+    dockerfile = f'FROM {images.truth}\nCMD ["20", "0", "600000", "1", "0"]\n'
+    repository.commit("First", {"budgets.toml": BUDGETS + 'timeout = "10m"', "Dockerfile": dockerfile})
+    before = leftovers(engine, repository.folder)
+    process = start("check", folder=repository.folder)
+    until(lambda: trial_runs(engine), "a running trial")
+
+    process.kill()  # nothing can be done about that
+    finish(process)
+    left = leftovers(engine, repository.folder)
+    for kind in ("containers", "images", "cgroups", "temporary"):
+        assert left[kind] > before[kind]
+
+    done = run("measure", "--trials", "1", images.truth)
+    assert done.exit_code == 0, done.stderr
+    quick = f'FROM {images.truth}\nCMD ["20", "0", "100", "1", "0"]\n'
+    repository.commit("Second", {"Dockerfile": quick})
+    done = run("check", "--no-base", folder=repository.folder)
+    assert done.exit_code == 0, done.stderr
+
+
+def test_what_a_run_killed_while_it_built_left_is_reaped_by_the_next(
+    clean: None, engine: Engine, repository: Repository, images: PreparedImages
+) -> None:
+    seconds = 86_400 + os.getpid()  # a command line that is nobody else's
+    slow = f"FROM {images.service}\nRUN sleep {seconds}\n"
+    repository.commit("First", {"budgets.toml": BUDGETS, "Dockerfile": slow})
+    before = leftovers(engine, repository.folder)
+    process = start("check", folder=repository.folder)
+    until(lambda: program_runs(f"sleep {seconds}"), "the build's step")
+
+    process.kill()
+    finish(process)
+    left = leftovers(engine, repository.folder)
+    for kind in ("worktrees", "temporary"):
+        assert left[kind] > before[kind]
+    until(lambda: not program_runs(f"sleep {seconds}"), "the end of the build, whose client dies with us")
+
+    quick = f'FROM {images.truth}\nCMD ["20", "0", "100", "1", "0"]\n'
+    repository.commit("Second", {"Dockerfile": quick})
+    done = run("check", "--no-base", folder=repository.folder)
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_run_that_works_is_not_reaped_by_another(
+    clean: None, engine: Engine, repository: Repository, images: PreparedImages
+) -> None:
+    first = start("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "3000", "1", "0")
+    until(lambda: trial_runs(engine), "a running trial")
+
+    second = run("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "50", "1", "0")
+
+    assert second.exit_code == 0, second.stderr
+    assert finish(first).exit_code == 0
+
+
+_APART = ("unshare", "--net", "--mount")  # or it would take the first engine's bridge down, and leave mounts
+
+
+class PrivateEngine:
+    """A second engine, that may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = f"unix://{folder / 'docker.sock'}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Engine:
+        """Start it; a connection to it."""
+        parts = {"data-root": "data", "exec-root": "exec", "pidfile": "dockerd.pid"}
+        options = [f"--{key}={self.folder / name}" for key, name in parts.items()]
+        offline = ["--iptables=false", "--ip-forward=false", f"--host={self.address}"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_APART, "dockerd", *options, *offline], stdout=log, stderr=log, start_new_session=True
+            )
+        until(lambda: self.docker("version").returncode == 0, "the second engine")
+        return connect({**os.environ, "DOCKER_HOST": self.address})
+
+    def kill(self) -> None:
+        """As the OOM killer would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        # Its containerd dies with it, but stays a zombie where PID 1 does not reap: neither pid means anything now.
+        (self.folder / "dockerd.pid").unlink()
+        (self.folder / "exec/containerd/containerd.pid").unlink()
+
+    def stop(self) -> None:
+        """End it in peace."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(PATIENCE_S)
+
+    def docker(self, *arguments: str, input_bytes: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """The docker client, at this engine."""
+        environ = {**os.environ, "DOCKER_HOST": self.address}
+        return subprocess.run(["docker", *arguments], env=environ, input=input_bytes, capture_output=True, check=False)
+
+
+@pytest.fixture
+def private_engine(tmp_path: Path, engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
+    """A second engine with the truth image."""
+    if shutil.which("dockerd") is None or not look(engine).acts_alone:
+        unavailable("a second engine needs root, dockerd, and the machine of the first")
+    archive = subprocess.run(["docker", "save", images.truth], check=True, capture_output=True).stdout
+    second = PrivateEngine(tmp_path)
+    second.start().close()
+    assert second.docker("load", input_bytes=archive).returncode == 0
+    yield second
+    second.stop()
+
+
+def test_an_engine_that_is_killed(private_engine: PrivateEngine, images: PreparedImages) -> None:
+    connected = connect({**os.environ, "DOCKER_HOST": private_engine.address})
+    before = leftovers(connected)
+    arguments = ("measure", "--timeout", "10m", images.truth, "--", "20", "0", "600000", "1", "0")
+    process = start(*arguments, environ={"DOCKER_HOST": private_engine.address})
+    until(lambda: trial_runs(connected), "a running trial")
+    connected.close()
+
+    private_engine.kill()
+    done = finish(process, PATIENCE_S)
+
+    assert done.exit_code == 3
+    assert "Traceback" not in done.stderr
+    assert "engine" in done.stderr
+
+    connected = private_engine.start()
+    assert leftovers(connected)["cgroups"] == before["cgroups"]  # removed though the engine was gone
+    again = run("measure", "--json", "--trials", "1", images.truth, environ={"DOCKER_HOST": private_engine.address})
+    assert again.exit_code == 0, again.stderr
+    assert leftovers(connected) == before
+    connected.close()
