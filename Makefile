@@ -27,7 +27,7 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff check --fix --select I
 
 bench: $(VENV)/.installed-dev  ## run the benchmarks; each prints one table
-	@$(ENGINE) $(BIN)/python benchmarks/accuracy.py
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/accuracy.py
 
 image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
 	@$(ENGINE) $(BIN)/python tools/own_image.py

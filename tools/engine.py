@@ -33,6 +33,7 @@ def main() -> int:
         case ["run", "--", *command] if command:
             return run(command)
         case ["stop"]:
+            debian.say("stopping the private container engine")
             stop()
             return 0
     print(__doc__, file=sys.stderr)
@@ -57,7 +58,7 @@ def run(command: list[str]) -> int:
         return process.wait()
     finally:
         if started and environ.get("KEEP_ENGINE") != "1":
-            stop()
+            stop()  # without a word: the last one is the command's
 
 
 def stop() -> None:
@@ -68,7 +69,6 @@ def stop() -> None:
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return
-    debian.say("stopping the private container engine")
     deadline = time.monotonic() + _STOP_S
     while time.monotonic() < deadline and _runs(pid):
         time.sleep(0.05)
