@@ -4,14 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.proc_vantage import look
+from tests.support.awaited import PATIENCE_S, program_runs, running_trials, until
 from tests.support.engine import unavailable
 from tests.support.leftovers import leftovers
 from tests.support.membudget_process import finish, run, start
@@ -23,42 +23,6 @@ version = 1
 [images.api]
 limit = "64MiB"
 """
-PATIENCE_S = 60
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Await a condition."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about within {PATIENCE_S} s"
-        time.sleep(0.02)
-
-
-def await_line(process: subprocess.Popen[str], text: str) -> None:
-    """Read a process's errors until a line contains `text`."""
-    assert process.stderr is not None
-    read = []
-    for line in process.stderr:
-        read.append(line)
-        if text in line:
-            return
-    raise AssertionError(f"{text!r} never came: {''.join(read)}")
-
-
-def trial_runs(engine: Engine) -> bool:
-    """Whether a measured container runs."""
-    return bool(engine.client.api.containers(filters={"label": "membudget.role=trial", "status": "running"}))
-
-
-def program_runs(words: str) -> bool:
-    """Whether any process on this machine has this command line."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip() == words:
-                return True
-        except OSError:
-            continue
-    return False
 
 
 @pytest.fixture
@@ -77,7 +41,7 @@ def test_a_signal_while_a_trial_runs(
     repository.commit("First", {"budgets.toml": BUDGETS + 'timeout = "10m"', "Dockerfile": dockerfile})
     repository.commit("Second", {"Dockerfile": dockerfile + "LABEL second=1\n"})
     process = start("check", folder=repository.folder)
-    until(lambda: trial_runs(engine), "a running trial")
+    until(lambda: bool(running_trials(engine)), "a running trial")
 
     os.killpg(process.pid, number)
     process.send_signal(number)  # an impatient second one changes nothing
@@ -133,7 +97,7 @@ def test_what_a_run_killed_while_it_measured_left_is_reaped_by_the_next(
     repository.commit("First", {"budgets.toml": BUDGETS + 'timeout = "10m"', "Dockerfile": dockerfile})
     before = leftovers(engine, repository.folder)
     process = start("check", folder=repository.folder)
-    until(lambda: trial_runs(engine), "a running trial")
+    until(lambda: bool(running_trials(engine)), "a running trial")
 
     process.kill()  # nothing can be done about that
     finish(process)
@@ -176,7 +140,7 @@ def test_a_run_that_works_is_not_reaped_by_another(
     clean: None, engine: Engine, repository: Repository, images: PreparedImages
 ) -> None:
     first = start("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "3000", "1", "0")
-    until(lambda: trial_runs(engine), "a running trial")
+    until(lambda: bool(running_trials(engine)), "a running trial")
 
     second = run("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "50", "1", "0")
 
@@ -246,7 +210,7 @@ def test_an_engine_that_is_killed(private_engine: PrivateEngine, images: Prepare
     before = leftovers(connected)
     arguments = ("measure", "--timeout", "10m", images.truth, "--", "20", "0", "600000", "1", "0")
     process = start(*arguments, environ={"DOCKER_HOST": private_engine.address})
-    until(lambda: trial_runs(connected), "a running trial")
+    until(lambda: bool(running_trials(connected)), "a running trial")
     connected.close()
 
     private_engine.kill()

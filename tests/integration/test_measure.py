@@ -5,9 +5,10 @@ import pytest
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
 from membudget.quantities import MIB
+from tests.support.awaited import running_trials, until
 from tests.support.engine import unavailable
 from tests.support.leftovers import leftovers
-from tests.support.membudget_process import run
+from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages
 
 _METRICS = {"image_size", "peak_rss", "peak_memory", "peak_working_set", "oom_kills"}
@@ -154,3 +155,20 @@ def test_nothing_is_charged_to_the_measured_cgroup_and_nothing_stays(engine: Eng
     series = done.json["trials"][0]["series"]
     assert max(series["usage_bytes"]) - max(series["rss_bytes"]) < 2 * MIB
     assert leftovers(engine) == before
+
+
+def test_the_measured_container_is_shut_in(engine: Engine, images: PreparedImages) -> None:
+    process = start("measure", "--limit", "64MiB", "--trials", "1", images.truth, "--", "20", "0", "2000", "1", "0")
+    until(lambda: bool(running_trials(engine)), "a running trial")
+    container = engine.client.api.inspect_container(running_trials(engine)[0])
+    assert finish(process).exit_code == 0
+
+    settings = container["HostConfig"]
+    assert settings["Memory"] == settings["MemorySwap"] == 64 * MIB  # swap included: there is none
+    assert "membudget_" in settings["CgroupParent"]
+    assert settings["NetworkMode"] == "none"
+    assert "no-new-privileges" in settings["SecurityOpt"]
+    assert settings["PidsLimit"] == 4096
+    assert not settings["Privileged"]
+    assert not settings["Binds"]
+    assert not container["Mounts"]
