@@ -6,17 +6,19 @@ RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
     apt-get update && apt-get install -y --no-install-recommends ca-certificates python3-venv
 WORKDIR /src
-COPY requirements.lock ./
+COPY requirements.lock requirements-build.lock ./
 # The secret is for networks whose proxy has a certificate authority of its own; without it pip uses Debian's.
 RUN --mount=type=secret,id=ca,required=false --mount=type=cache,target=/root/.cache/pip \
-    python3 -m venv /opt/membudget \
+    python3 -m venv /opt/membudget && python3 -m venv /opt/build \
     && if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
-    && /opt/membudget/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
+    && export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_HASHES=1 \
+    && /opt/build/bin/pip install --requirement requirements-build.lock \
+    && /opt/membudget/bin/pip install --requirement requirements.lock
+# From here on nothing is fetched: a change of the source needs no network.
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN --mount=type=secret,id=ca,required=false --mount=type=cache,target=/root/.cache/pip \
-    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
-    && /opt/membudget/bin/pip install --disable-pip-version-check --no-deps . \
+RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/membudget/bin/pip install --no-index --no-deps /wheels/*.whl \
     && /opt/membudget/bin/pip uninstall --yes pip
 
 FROM ${BASE}
@@ -31,6 +33,6 @@ ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 LABEL membudget.version=0.1.0
 # A container action has to run as root (GitHub docs, "Dockerfile support for GitHub Actions").
 # hadolint ignore=DL3002
-USER root
+USER 0
 ENTRYPOINT ["membudget"]
 CMD ["--help"]

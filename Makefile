@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench image schema clean stop-engine lock
+.PHONY: help demo test unit lint format bench image picture schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,8 +33,16 @@ bench: $(VENV)/.installed-dev  ## run the benchmarks; each prints one table
 image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
 	@$(ENGINE) $(BIN)/python tools/own_image.py
 
+picture: $(VENV)/.installed-dev demo  ## draw the README's pictures: what the demo shows
+	@$(BIN)/python tools/picture.py build/demo/comment.md docs/pictures/comment.png
+	@$(BIN)/python tools/picture.py build/demo/report.json docs/pictures/terminal.png
+
 schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the budgets models
 	@$(BIN)/membudget schema > docs/schema/budgets.schema.json
+
+lock: $(VENV)/.installed-dev  ## pin the image's Python packages anew, with their hashes
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --only-build-deps --all-build-deps --output-file requirements-build.lock pyproject.toml
 
 stop-engine:  ## stop a private engine that KEEP_ENGINE=1 kept
 	@$(PYTHON) tools/engine.py stop

@@ -15,15 +15,23 @@ _TOP = Path(__file__).resolve().parent.parent
 
 
 def build(tag: str) -> None:
-    """Build it and tag it."""
+    """Build it and tag it; what had the tag before is removed, if nothing else holds it."""
     base_image.provide("trixie")
     debian.say(f"building membudget's own image, {tag}")
     authority = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     secret = ["--secret", f"id=ca,src={authority}"] if authority else []
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", tag, *secret, str(_TOP)]
+    before = _image_id(tag)
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise SystemExit(f"membudget's own image cannot be built: {' '.join(command)}")
+    if before and before != _image_id(tag):
+        subprocess.run(["docker", "image", "rm", before], capture_output=True, check=False)
+
+
+def _image_id(reference: str) -> str:
+    asked = ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def main() -> int:
