@@ -29,7 +29,7 @@ RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
         ca-certificates docker-buildx docker-cli git python3
 COPY --from=build /opt/membudget /opt/membudget
 ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1
-# helper containers are started from the newest image that carries this label
+# how the action knows its own image, which helper containers are started from
 LABEL membudget.version=0.1.0
 # A container action has to run as root (GitHub docs, "Dockerfile support for GitHub Actions").
 # hadolint ignore=DL3002

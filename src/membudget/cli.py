@@ -229,7 +229,15 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 
 def _fail(message: str, code: ExitCode) -> ExitCode:
-    print(f"membudget: error: {message}", file=sys.stderr)
+    text = f"membudget: error: {message}"
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        # It may quote the pull request's files, and the runner obeys what looks like a command.
+        from membudget.publishing.workflow_commands import guarded
+
+        with guarded(sys.stderr):
+            print(text, file=sys.stderr)
+    else:
+        print(text, file=sys.stderr)
     return code
 
 

@@ -1,5 +1,8 @@
 """`membudget measure` against images whose memory is known."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from membudget.engine.docker_engine import Engine
@@ -172,3 +175,13 @@ def test_the_measured_container_is_shut_in(engine: Engine, images: PreparedImage
     assert not settings["Privileged"]
     assert not settings["Binds"]
     assert not container["Mounts"]
+
+
+def test_the_users_proxies_are_not_the_containers(images: PreparedImages, tmp_path: Path) -> None:
+    proxies = {"proxies": {"default": {"httpProxy": "http://user:secret@localhost:1"}}}
+    (tmp_path / "config.json").write_text(json.dumps(proxies))
+
+    look = ("sh", "-c", "env; ! env | grep -i proxy")
+    done = run("measure", "--trials", "1", images.service, "--", *look, environ={"DOCKER_CONFIG": str(tmp_path)})
+
+    assert done.exit_code == 0, done.stdout

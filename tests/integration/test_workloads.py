@@ -78,6 +78,12 @@ def test_the_images_own_healthcheck_is_respected(service: Service, images: Prepa
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
 
 
+def test_an_endless_answer_is_an_answer(service: Service, images: PreparedImages) -> None:
+    trial = service.trial(images.service, http(ready=Readiness(http="/endless", timeout="5s")))
+
+    assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
+
+
 def test_method_headers_body_and_status_are_as_said(service: Service, images: PreparedImages) -> None:
     groups = (
         HttpRequests(path="/", method="POST", body="hello", expect=201, count=30, concurrency=3),
@@ -128,6 +134,7 @@ def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Service,
         (http(HttpRequests(path="/exit/4", count=1)), "the container exited with code 4 while it was exercised"),
         (http(ready=Readiness(tcp=9999, timeout="300ms")), "not ready within 0.3 s: connection refused"),
         (http(ready=Readiness(http="/status/503", timeout="800ms")), "GET /status/503 answered 503"),
+        (http(ready=Readiness(http="/sleep/60", timeout="800ms")), "not ready within 0.8 s: no answer came"),
         (http(ready=Readiness(log="never said", timeout="300ms")), 'no line of the output contains "never said"'),
         (http(ready=Readiness(healthcheck=True)), "the image has no HEALTHCHECK"),
         (execute(("sh", "-c", "echo no luck; exit 9")), "exited with code 9"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from membudget.engine.cgroup_layout import CGROUP_ROOT, run_name, run_of
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
-from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.docker_reaper import abandoned, remove_run, runs_present
@@ -84,6 +84,7 @@ def _removal_options(image: str, by_systemd: bool) -> ContainerOptions:
         role="removal",
         entrypoint=("python3", "-m", _MODULE),
         command=(),
+        memory_bytes=HELPER_MEMORY_BYTES,
         capabilities=("DAC_OVERRIDE",),  # the folders belong to the host's root, their parent to nobody's write
         binds=tuple(binds),
         host_namespaces=True,

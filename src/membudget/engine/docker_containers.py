@@ -13,8 +13,11 @@ from urllib3.exceptions import ReadTimeoutError
 from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
 from membudget.engine.docker_stream import FramedStream, LineTail
 from membudget.engine.run_id import RunId
+from membudget.quantities import MIB
 
 LOG_TAIL_LINES = 50
+HELPER_MEMORY_BYTES = 512 * MIB
+"""For containers of our own: whatever a service answers, they do not take the machine's memory."""
 _LOG_LIMIT = "10m"
 
 
@@ -94,6 +97,7 @@ class Containers:
                 labels={RUN_LABEL: str(self.run), f"{RUN_LABEL}.role": options.role},
                 host_config=host_config,
                 stdin_open=options.interactive,
+                use_config_proxy=False,  # the user's proxies, passwords and all, are not the container's business
             )
             return str(created["Id"])
 

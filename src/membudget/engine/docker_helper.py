@@ -8,6 +8,7 @@ from membudget.engine.docker_containers import ContainerOptions, Containers
 from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.engine.docker_stream import STDOUT, LineTail
 from membudget.engine.helper import HelperFailed
+from membudget.engine.proc_container import own_container_id
 from membudget.errors import EnvironmentFault
 
 HELPER_LABEL = "membudget.version"
@@ -15,28 +16,42 @@ HELPER_LABEL = "membudget.version"
 
 
 def find_helper_image(engine: Engine, version: str, asked: str | None) -> str:
-    """The id of an image that holds membudget: the one `asked` for, else the newest labelled with `version`.
+    """The id of an image that holds membudget: the one `asked` for, else the one we run from, else our own tag.
 
-    Raises EnvironmentFault when there is none.
+    Never one that merely says it is: any Dockerfile can carry a label, a pull request's too, and helpers are given
+    more than other containers. Raises EnvironmentFault when there is none.
     """
     images = engine.client.images
     with engine_errors("looking for membudget's own image"):
-        if asked:
+        for reference in (asked,) if asked else (_image_we_run_from(engine, version), f"membudget:{version}"):
+            if reference is None:
+                continue
             try:
-                return str(images.get(asked).id)
+                return str(images.get(reference).id)
             except NotFound:
-                raise EnvironmentFault(
-                    f"the helper image {asked} is not in the engine", fix=f"docker pull {asked}, or build it"
-                ) from None
-        found = engine.client.api.images(filters={"label": f"{HELPER_LABEL}={version}"})
-    if not found:
+                continue
+    if asked:
         raise EnvironmentFault(
-            f"membudget cannot see this engine's cgroups itself, and the engine has no image of membudget {version}"
-            " to look from",
-            fix=f"build it once, from membudget's repository: docker buildx build --load -t membudget:{version} .",
+            f"the helper image {asked} is not in the engine", fix=f"docker pull {asked}, or build it"
         )
-    newest = max(found, key=lambda image: int(image["Created"]))
-    return str(newest["Id"])
+    raise EnvironmentFault(
+        f"membudget cannot see this engine's cgroups itself, and the engine has no image membudget:{version}"
+        " to look from",
+        fix=f"build it once, from membudget's repository: docker buildx build --load -t membudget:{version} .",
+    )
+
+
+def _image_we_run_from(engine: Engine, version: str) -> str | None:
+    """The image of our own container, as inside the action; None outside, or where it is not membudget's image."""
+    container_id = own_container_id()
+    if container_id is None:
+        return None
+    try:
+        container = engine.client.api.inspect_container(container_id)
+    except NotFound:  # of another engine
+        return None
+    labels = container["Config"]["Labels"] or {}
+    return str(container["Image"]) if labels.get(HELPER_LABEL) == version else None
 
 
 class DockerHelper:

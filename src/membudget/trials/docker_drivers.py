@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.helper import Helper
 from membudget.engine.subprocess_helper import SubprocessHelper
@@ -74,6 +74,7 @@ class ContainerDrivers:
             role="driver",
             entrypoint=("python3", "-m", _MODULE),
             command=(),
+            memory_bytes=HELPER_MEMORY_BYTES,
             network=f"container:{container_id}",
             capabilities=(),
             interactive=True,

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
 from membudget.engine.docker_cleanup import cleaned_up
-from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_helper import DockerHelper, find_helper_image
 from membudget.engine.proc_vantage import ProbePlace, look
@@ -71,6 +71,7 @@ def _container_probe(engine: Engine, containers: Containers, image: str, rate_hz
         role="probe",
         entrypoint=("python3", "-m", _PROBE_MODULE),
         command=(),
+        memory_bytes=HELPER_MEMORY_BYTES,
         capabilities=(),
         binds=(f"{CGROUP_ROOT}:{_MOUNT}:ro",),
         host_namespaces=True,

@@ -59,8 +59,12 @@ async def _wait_until_ready(session: aiohttp.ClientSession, order: DriveOrder) -
     """Why the service is not ready in time; None when it is."""
     deadline = time.monotonic() + order.ready_timeout_ms / 1000
     seen = "nothing was tried"
-    while time.monotonic() < deadline:
-        problem = await _not_ready(session, order)
+    while (remaining := deadline - time.monotonic()) > 0:
+        try:
+            async with asyncio.timeout(remaining):
+                problem = await _not_ready(session, order)
+        except TimeoutError:
+            problem = "no answer came"
         if problem is None:
             return None
         seen = problem
@@ -71,8 +75,8 @@ async def _wait_until_ready(session: aiohttp.ClientSession, order: DriveOrder) -
 async def _not_ready(session: aiohttp.ClientSession, order: DriveOrder) -> str | None:
     try:
         if order.ready_http is not None:
+            # The status is enough. The body may be endless, and is not read.
             async with session.get(order.ready_http, allow_redirects=False) as answer:
-                await answer.read()
                 return None if answer.status < 400 else f"GET {order.ready_http} answered {answer.status}"
         if order.ready_tcp is not None:
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)

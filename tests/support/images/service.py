@@ -1,5 +1,6 @@
 """A service for the tests: answers what the path asks for, and says when it is ready."""
 
+import contextlib
 import http.server
 import os
 import sys
@@ -22,6 +23,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(float(argument))
         elif action == "exit":
             os._exit(int(argument))
+        elif action == "endless":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # until the client has had enough
+                while True:
+                    self.wfile.write(b"x" * 65536)
+            return
         body = self.headers.get("X-Echo", "fine").encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

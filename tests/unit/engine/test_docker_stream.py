@@ -17,9 +17,9 @@ def frame(stream: int, payload: bytes) -> bytes:
 def test_frames_come_out_as_they_went_in_however_they_are_cut(
     frames: list[tuple[int, bytes]], data: st.DataObject
 ) -> None:
-    ours, theirs = socket.socketpair()
     wire = b"".join(frame(*one) for one in frames)
     cut = data.draw(st.integers(0, len(wire)))
+    ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(wire[:cut])
         theirs.sendall(wire[cut:])

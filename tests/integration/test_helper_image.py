@@ -1,0 +1,54 @@
+"""Which image helper containers are started from: they see more than others, so it must be ours."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from membudget.engine.docker_engine import Engine
+from membudget.engine.docker_helper import HELPER_LABEL, find_helper_image
+from membudget.errors import EnvironmentFault
+from membudget.images.docker_image import inspect
+from membudget.version import VERSION
+
+IMPOSTER = "membudget-test/imposter"
+FIND = (
+    "from membudget.engine.docker_engine import connect; from membudget.engine.docker_helper import find_helper_image;"
+    f"print(find_helper_image(connect(), '{VERSION}', None))"
+)
+
+
+@pytest.fixture
+def labelled_later(engine: Engine, helper_image: str, tmp_path: Path) -> Iterator[str]:
+    """An image that is newer than our own, and carries its label: a pull request can build one."""
+    (tmp_path / "Dockerfile").write_text(f'FROM {helper_image}\nLABEL {HELPER_LABEL}="{VERSION}" imposter=1\n')
+    subprocess.run(["docker", "buildx", "build", "--load", "--quiet", "-t", IMPOSTER, str(tmp_path)], check=True)
+    yield inspect(engine, IMPOSTER).image_id
+    engine.client.images.remove(IMPOSTER, force=True)
+
+
+def test_a_label_does_not_make_an_image_ours(engine: Engine, helper_image: str, labelled_later: str) -> None:
+    found = find_helper_image(engine, VERSION, None)
+    assert found == inspect(engine, helper_image).image_id
+    assert found != labelled_later
+
+
+def test_inside_of_a_container_it_is_the_image_we_run_from(engine: Engine, labelled_later: str) -> None:
+    socket = engine.address.removeprefix("unix://")
+    mounts = ["--volume", f"{socket}:/var/run/docker.sock", "--entrypoint", "python3"]
+    done = subprocess.run(
+        ["docker", "run", "--rm", "--network=none", *mounts, IMPOSTER, "-c", FIND],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == labelled_later
+
+
+def test_what_was_asked_for_is_taken_or_missed(engine: Engine, labelled_later: str) -> None:
+    assert find_helper_image(engine, VERSION, IMPOSTER) == labelled_later
+    with pytest.raises(EnvironmentFault, match="the helper image no-such-image is not in the engine"):
+        find_helper_image(engine, VERSION, "no-such-image")
+    with pytest.raises(EnvironmentFault, match="has no image membudget:0"):
+        find_helper_image(engine, "0.0.0", None)
