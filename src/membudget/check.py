@@ -131,7 +131,7 @@ def _build(pair: _Pair, checkouts: dict[Side, Path], tools: Tools, progress: Pro
             built[side] = tools.build(pair.name, side, spec, checkouts[side], progress.output)
         except BuildFailed as error:
             built[side] = Failure(FailureStage.BUILD, error.what, error.log_tail)
-            progress.note(f"{pair.name} ({side}): {error.what}")
+            progress.note(f"{pair.name} ({side}): build failed: {error.what}")
     return built
 
 

@@ -73,9 +73,8 @@ def format_duration(duration_ms: int) -> str:
 
 
 def format_percent(percent: float, *, signed: bool = False) -> str:
-    """A percent with as many decimals as it needs, one at the most: "5%", "+12.5%"."""
-    text = f"{percent:+.1f}" if signed else f"{percent:.1f}"
-    return f"{text.removesuffix('.0')}%"
+    """A percent: "5%", "12.5%"; a change with its sign and always one decimal: "+12.5%", "-3.0%"."""
+    return f"{percent:+.1f}%" if signed else f"{percent:.1f}".removesuffix(".0") + "%"
 
 
 def _parse(text: str, units: dict[str, int], kind: str, hint: str) -> int:

@@ -63,12 +63,12 @@ class Reason:
     """One reason for a verdict."""
 
     ours: str
-    """Words of ours, with figures at the most."""
+    """Words of ours, with figures at the most. Empty where the status says it all."""
     quoted: str | None = None
     """What an engine, a build or a workload said: text from outside."""
 
     def __str__(self) -> str:
-        return f"{self.ours}: {self.quoted}" if self.quoted else self.ours
+        return ": ".join(part for part in (self.ours, self.quoted) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +129,15 @@ def judge_metric(metric: Metric, base: MetricValue | None, head: MetricValue, bu
     ceilings = [budget.max] if budget.max is not None else []
     broken = []
     if budget.max is not None and head.value > budget.max:
-        broken.append(f"over by {format_value(metric, head.value - budget.max)}")
+        broken.append(f"is {format_value(metric, head.value - budget.max)} over its maximum")
     if budget.tolerance is not None and before is not None:
         ceilings.append(before + _tolerated(before, budget.tolerance))
         if head.value > ceilings[-1]:
-            broken.append(f"grew by {_growth(metric, before, head.value)}")
+            beyond = format_value(metric, head.value - ceilings[-1])
+            broken.append(f"grew by {_growth(metric, before, head.value)}, {beyond} more than tolerated")
     headroom = min(ceilings) - head.value if ceilings else None
     if broken:
-        return Row(metric, base, head, delta, budget, headroom, Verdict.FAIL, ", ".join(broken))
+        return Row(metric, base, head, delta, budget, headroom, Verdict.FAIL, " and ".join(broken))
     if not ceilings:
         reason = "growth is not judged: there is no base value" if budget.tolerance is not None else None
         return Row(metric, base, head, delta, budget, None, None, reason)
@@ -185,7 +186,7 @@ def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], failure: Failure | 
         elif row.verdict is Verdict.INCONCLUSIVE and failure is None:
             yield Reason(f"{label} was not measured", row.reason)
     if failure is not None:
-        yield Reason(f"its {failure.stage} failed", failure.reason)
+        yield Reason("" if failure.stage in _FAILURE_STATUS else f"the {failure.stage} failed", failure.reason)
 
 
 def _forbidden_kills(rows: tuple[Row, ...]) -> int | None:

@@ -87,7 +87,7 @@ class Builder:
                 process.stdout.close()
         if exit_code != 0:
             lines = tail.lines()
-            raise BuildFailed(f"docker buildx build failed: {_cause(lines) or f'exit code {exit_code}'}", lines)
+            raise BuildFailed(_cause(lines) or f"docker buildx build exited with code {exit_code}", lines)
 
 
 def _command(spec: Build) -> list[str]:

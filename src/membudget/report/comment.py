@@ -18,6 +18,7 @@ LONGEST_SUMMARY = 900_000
 
 _LOG_LINES = 20
 _TITLE = "membudget"
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def render(report: Report, judgement: Judgement, longest: int = LONGEST_COMMENT) -> str:
@@ -65,9 +66,17 @@ def _headline(report: Report, judgement: Judgement) -> str:
 
 
 def _table(rows: Sequence[TableRow]) -> str:
-    cells = [(code_span(row.image), *row.cells[1:]) for row in rows]
+    cells = [(code_span(row.image), *map(_well_broken, row.cells[1:])) for row in rows]
     alignment = ("left", "left", "right", "right", "right", "left", "right", "left")
-    return tabulate(cells, HEADINGS, tablefmt="github", colalign=alignment, disable_numparse=True)
+    return tabulate(cells, HEADINGS, tablefmt="pipe", colalign=alignment, disable_numparse=True)
+
+
+def _well_broken(cell: str) -> str:
+    """A cell that breaks where it reads well, not between a number and its unit."""
+    unbroken = cell.replace(", ", "<br>").replace(" ", _NO_BREAK)
+    for before, after in (("", "("), ("", "or"), ("by", "")):
+        unbroken = unbroken.replace(f"{before}{_NO_BREAK}{after}", f"{before} {after}")
+    return unbroken
 
 
 def _remarks(report: Report) -> Iterator[str]:
@@ -78,9 +87,10 @@ def _remarks(report: Report) -> Iterator[str]:
 
 
 def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[str]:
-    """One item an image that needs attention: why, what next, and the log where it helps."""
+    """One item an image that needs attention: why. Then what next, each advice once, and the logs that help."""
     measured = {image.name: image for image in report.images}
     lines: list[str] = []
+    next_steps: dict[str, str] = {}
     blocks: list[str] = []
     for image in judgement.images:
         measurement = measured[image.name]
@@ -93,19 +103,21 @@ def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[s
         if image.verdict is Verdict.PASS:
             continue
         lines.append(_explanation(image))
+        if image.next_step:
+            next_steps[image.status] = image.next_step
         failure = measurement.head.failure if measurement.head is not None else None
         if logs and failure is not None and failure.log_tail:
             blocks.append(_log(image, failure))
-    return ["\n".join(lines), *blocks] if lines else []
+    advice = "<br>\n".join(f"→ {status}: {step}" for status, step in next_steps.items())
+    return [part for part in ("\n".join(lines), advice, *blocks) if part]
 
 
 def _explanation(image: ImageJudgement) -> str:
     reasons = "; ".join(
-        f"{reason.ours}: {code_span(reason.quoted)}" if reason.quoted else reason.ours for reason in image.reasons
+        ": ".join(part for part in (reason.ours, code_span(reason.quoted) if reason.quoted else "") if part)
+        for reason in image.reasons
     )
-    why = f": {reasons}" if reasons else ""
-    next_step = f"<br>→ {image.next_step}" if image.next_step else ""
-    return f"- {code_span(image.name)} **{image.status}**{why}{next_step}"
+    return f"- {code_span(image.name)} **{image.status}**{f': {reasons}' if reasons else ''}"
 
 
 def _log(image: ImageJudgement, failure: Failure) -> str:

@@ -125,7 +125,7 @@ def _budget_cell(metric: Metric, budget: EffectiveBudget) -> str:
     parts = [f"≤ {format_value(metric, budget.max)}"] if budget.max is not None else []
     if budget.tolerance is not None:
         tolerance = budget.tolerance
-        parts.append(f"growth ≤ {format_percent(tolerance.percent)} or {format_size(tolerance.floor_bytes)}")
+        parts.append(f"≤ +{format_percent(tolerance.percent)} or +{format_size(tolerance.floor_bytes)}")
     return ", ".join(parts) or _NO_VALUE
 
 

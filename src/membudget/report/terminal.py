@@ -13,6 +13,7 @@ from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdic
 from membudget.report.untrusted_text import printable
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_BLANK = Text()
 _RIGHT_ALIGNED = {"base", "head", "delta", "headroom"}
 
 
@@ -23,8 +24,9 @@ def render(report: Report, judgement: Judgement) -> RenderableType:
     if report.comparison.no_base_reason is not None:
         parts.append(Text(f"No base revision ({printable(report.comparison.no_base_reason)}): no growth is judged."))
     parts += [Text(f"Note: {printable(note)}") for note in report.notes]
-    parts.append(_table(table_rows(report, judgement)))
-    parts += _explanations(report, judgement)
+    explanations = list(_explanations(report, judgement))
+    parts += [_BLANK, _table(table_rows(report, judgement)), _BLANK]
+    parts += [*explanations, _BLANK] if explanations else []
     parts.append(Text("\n".join(_comparison(report)), style="dim"))
     return Group(*parts)
 
@@ -39,9 +41,7 @@ def _table(rows: Sequence[TableRow]) -> Table:
         image = row.image if row.image != previous else ""
         previous = row.image
         style = _STYLES[row.verdict] if row.verdict else "dim"
-        table.add_row(
-            Text(image, style="bold"), *map(Text, row.cells[1:-1]), Text(row.status, style=style), end_section=False
-        )
+        table.add_row(Text(image, style="bold"), *map(Text, row.cells[1:-1]), Text(row.status, style=style))
     return table
 
 
