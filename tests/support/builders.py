@@ -41,9 +41,7 @@ def trial(
 
 def side(*trials: Trial, size: float | None = 100, failure: Failure | None = None) -> SideMeasurement:
     """A side of an image that holds `size` MiB of files."""
-    size_value = (
-        MetricValue.absent(Metric.IMAGE_SIZE, "not built") if size is None else _mib(Metric.IMAGE_SIZE, size)
-    )
+    size_value = MetricValue.absent(Metric.IMAGE_SIZE, "not built") if size is None else _mib(Metric.IMAGE_SIZE, size)
     return SideMeasurement(
         image_id="sha256:" + "a" * 64,
         metrics={

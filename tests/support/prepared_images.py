@@ -4,6 +4,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from membudget.version import VERSION
+
 _FOLDER = Path(__file__).parent / "images"
 
 
@@ -24,8 +26,14 @@ def build() -> PreparedImages:
     return PreparedImages(*(_build(target) for target in ("truth", "service", "healthy")))
 
 
-def _build(target: str) -> str:
+def build_light_helper(own_image: str) -> str:
+    """membudget's own image without git and the docker client."""
+    return _build("helper", OWN=own_image, VERSION=VERSION)
+
+
+def _build(target: str, **arguments: str) -> str:
     reference = f"membudget-test/{target}"
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--target", target]
-    subprocess.run([*command, "--tag", reference, str(_FOLDER)], check=True, stdout=subprocess.DEVNULL)
+    given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    subprocess.run([*command, *given, "--tag", reference, str(_FOLDER)], check=True, stdout=subprocess.DEVNULL)
     return reference

@@ -102,6 +102,7 @@ def _stop_slices(names: list[str]) -> None:
     """Stop slices over D-Bus (org.freedesktop.systemd1.Manager.StopUnit); nested ones stop with their parent."""
     from jeepney import DBusAddress, DBusErrorResponse, new_method_call
     from jeepney.io.blocking import open_dbus_connection
+    from jeepney.wrappers import unwrap_msg
 
     manager = DBusAddress(
         "/org/freedesktop/systemd1",
@@ -116,7 +117,7 @@ def _stop_slices(names: list[str]) -> None:
         for name in names:
             call = new_method_call(manager, "StopUnit", "ss", (name, "replace"))
             try:
-                connection.send_and_get_reply(call, timeout=_EMPTYING_S, unwrap=True)
+                unwrap_msg(connection.send_and_get_reply(call, timeout=_EMPTYING_S))
             except (DBusErrorResponse, TimeoutError, OSError) as error:
                 raise CgroupsRemain(f"systemd did not stop {name}: {error}") from None
 

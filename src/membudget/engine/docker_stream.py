@@ -11,6 +11,8 @@ import time
 from collections import deque
 from typing import Protocol, cast
 
+import requests
+
 STDOUT, STDERR = 1, 2
 
 
@@ -50,9 +52,13 @@ class FramedStream:
         """Hang up; the process sees the end of its standard input."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        # From the top down: a response that finds what it reads from closed already complains when it is collected.
+        response = getattr(self._owner, "_response", None)
+        if isinstance(response, requests.Response):
+            response.close()
         if isinstance(self._owner, socket.SocketIO):
             self._owner.close()
+        self._socket.close()
 
     def _take(self, size: int, deadline: float) -> bytes | None:
         while len(self._buffer) < size:

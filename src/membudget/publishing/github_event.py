@@ -1,6 +1,6 @@
 """What the GitHub event that started this workflow says: which pull request, which base."""
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from membudget.errors import ConfigurationError
 from membudget.publishing.pull_request import PullRequest
 
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NO_COMMIT = "0" * 40
 """What a push event names as `before` when it created the branch."""
 
@@ -56,15 +57,26 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
     path, name = environ.get("GITHUB_EVENT_PATH"), environ.get("GITHUB_EVENT_NAME")
     if not path or not name:
         return GithubEvent()
-    try:
-        payload = _Payload.model_validate(json.loads(Path(path).read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise ConfigurationError(f"the workflow's event cannot be read: {error}", where=path) from None
-    repository = environ.get("GITHUB_REPOSITORY", "")
+    payload = _payload(Path(path))
     if payload.pull_request is not None:
+        repository = environ.get("GITHUB_REPOSITORY", "")
+        if not _REPOSITORY.fullmatch(repository):
+            raise ConfigurationError("is no owner/name of a repository", where="GITHUB_REPOSITORY")
         pull_request = PullRequest(repository, payload.pull_request.number)
         return GithubEvent(name, pull_request, payload.pull_request.base.sha, merge_checkout=name == "pull_request")
     if payload.merge_group is not None:
         return GithubEvent(name, base_sha=payload.merge_group.base_sha)
     before = payload.before if payload.before != _NO_COMMIT else None
     return GithubEvent(name, base_sha=before)
+
+
+def _payload(path: Path) -> _Payload:
+    try:
+        return _Payload.model_validate_json(path.read_bytes())
+    except OSError as error:
+        problem = error.strerror
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        location = ".".join(map(str, first["loc"]))
+        problem = f"{location}: {first['msg']}" if location else first["msg"]
+    raise ConfigurationError(f"the workflow's event cannot be read: {problem}", where=str(path))

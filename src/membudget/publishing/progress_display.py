@@ -1,7 +1,7 @@
 """Progress as it is shown: bars on a terminal, plain lines in a log, foldable groups in a GitHub workflow."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TextIO
 
 from rich.console import Console
@@ -100,8 +100,9 @@ class WorkflowProgress:
         print(f"  {printable(line, 2000)}", file=self._stream, flush=True)
 
     def note(self, text: str) -> None:
-        """Print a line."""
-        self._say(f"note: {printable(text, 1000)}")
+        """Print a line, guarded: it may quote what others wrote."""
+        with nullcontext() if self._is_guarded else guarded(self._stream):
+            print(f"note: {printable(text, 1000)}", file=self._stream, flush=True)
 
     def _say(self, text: str) -> None:
         if self._is_guarded:

@@ -1,13 +1,23 @@
 """`report.json` on disk. Written by whoever measured; read as something a stranger may have written."""
 
+import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.metrics import Metric
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
+from membudget.report.untrusted_text import printable
+
+_NAMES = TypeAdapter(list[ImageName])
+_MOST_DIGITS = 19
+"""As many as 64 bits hold, with a sign or without."""
+_LARGEST_FRACTION = 1e9
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -37,13 +47,56 @@ def read_report(path: Path) -> Report:
     if len(data) > LARGEST_REPORT_BYTES:
         raise ConfigurationError(f"the report has more than {LARGEST_REPORT_BYTES} bytes", where=str(path))
     try:
-        return Report.model_validate_json(data)
+        report = Report.model_validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         location = ".".join(str(step) for step in first["loc"] if isinstance(step, int) or step.isidentifier())
-        raise ConfigurationError(
-            f"is no report of this version of membudget: {error.error_count()} problems, the first at"
-            f" {location or 'its top'}: {first['type']}",
-            where=str(path),
-            fix="check and publish with the same version of membudget",
-        ) from None
+        count = f"{error.error_count()} problem{'s' if error.error_count() != 1 else ''}"
+        problem = f"{count}, the first at {printable(location, 100) or 'its top'}: {first['type']}"
+        raise _no_report(path, problem) from None
+    problems = [*_impossible_numbers(data), *_inconsistencies(report)]
+    if problems:
+        raise _no_report(path, problems[0])
+    return report
+
+
+def _no_report(path: Path, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"is no report of this version of membudget: {problem}",
+        where=str(path),
+        fix="check and publish with the same version of membudget",
+    )
+
+
+def _impossible_numbers(data: bytes) -> Iterator[str]:
+    """Numbers that nothing measured has, and that arithmetic would choke on."""
+    found = set()
+
+    def whole(digits: str) -> int:
+        if len(digits) > _MOST_DIGITS:
+            found.add("a whole number is out of range")
+        return 0
+
+    def fraction(text: str) -> float:
+        if not abs(float(text)) <= _LARGEST_FRACTION:
+            found.add("a fraction is out of range")
+        return 0.0
+
+    json.loads(data, parse_int=whole, parse_float=fraction, parse_constant=fraction)
+    yield from sorted(found)
+
+
+def _inconsistencies(report: Report) -> Iterator[str]:
+    """What check never writes: names that are none, figures that are simply left out."""
+    names = [image.name for image in report.images]
+    try:
+        _NAMES.validate_python(names)
+    except ValidationError:
+        yield "an image has a name that budgets.toml does not allow"
+    if len(set(names)) < len(names):
+        yield "two images have the same name"
+    sides = [side for image in report.images for side in (image.base, image.head) if side is not None]
+    if any(set(side.metrics) != set(Metric) for side in sides):
+        yield "an image lacks some of the metrics"
+    if any((value.value or 0) < 0 for side in sides for value in side.metrics.values()):
+        yield "a metric is negative"

@@ -4,6 +4,7 @@ Source: GitHub docs, "Workflow commands for GitHub Actions". Commands are lines 
 prints must not look like one: see `guarded`.
 """
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +16,15 @@ from membudget.report.untrusted_text import printable
 MOST_ANNOTATIONS = 10
 """GitHub shows ten of a kind a step."""
 _LONGEST_ANNOTATION = 1000
+_LONGEST_TITLE = 200
+_OUTPUT_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 def error_annotation(title: str, message: str) -> str:
     """The line that makes an error annotation."""
-    return f"::error title={_property(title)}::{_data(printable(message, _LONGEST_ANNOTATION))}"
+    return (
+        f"::error title={_property(printable(title, _LONGEST_TITLE))}::{_data(printable(message, _LONGEST_ANNOTATION))}"
+    )
 
 
 def open_group(title: str) -> str:
@@ -42,7 +47,10 @@ def guarded(stream: TextIO) -> Iterator[None]:
 
 
 def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
-    """Append step outputs to the file that GITHUB_OUTPUT names. Raises OSError."""
+    """Append step outputs to the file that GITHUB_OUTPUT names. Raises OSError, and ValueError for what is no name."""
+    wrong = [name for name in outputs if not _OUTPUT_NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is no name of a step output")
     with path.open("a", encoding="utf-8") as file:
         for name, value in outputs.items():
             delimiter = f"membudget_{secrets.token_hex(16)}"

@@ -13,8 +13,8 @@ from membudget.report.untrusted_text import code_block, code_span
 
 LONGEST_COMMENT = 60_000
 """Characters. GitHub refuses more than 65,536."""
-LONGEST_SUMMARY = 900_000
-"""Characters, of at most a mebibyte a step (GitHub, workflow commands)."""
+LONGEST_SUMMARY = 260_000
+"""Characters: at up to four bytes each, within the mebibyte that GitHub takes a step (workflow commands)."""
 
 _LOG_LINES = 20
 _TITLE = "membudget"

@@ -1,0 +1,201 @@
+"""The action under the real act, on the example's pull request, against the stand-in of GitHub."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import base_image
+import demo
+import own_image
+from membudget.engine.docker_engine import Engine
+from membudget.errors import ExitCode
+from membudget.version import VERSION
+from tests.support.act import WorkflowRun, run_pull_request
+from tests.support.engine import require_engine
+from tests.support.github_operations import Permission
+from tests.support.github_server import WORKFLOW_USER, Github
+from tests.support.leftovers import leftovers
+from tests.support.repository import Repository
+
+pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200)]
+
+TOP = Path(__file__).parents[2]
+SHOP = "octo/bookshop"
+NUMBER = 7
+MARKER = "<!-- membudget:default -->"
+TOOL_CACHE = "act-toolcache"
+NO_WRITE = "membudget: no comment was posted: the token may not write comments"
+
+WORKFLOW = """
+on: pull_request
+permissions:
+  contents: read
+  pull-requests: write
+jobs:
+  budgets:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 2
+      - id: budgets
+        uses: ./.github/actions/membudget
+        with:
+          budgets: {budgets}
+          report: {report}
+      - if: always()
+        env:
+          OUTPUTS: ${{{{ toJSON(steps.budgets.outputs) }}}}
+        run: |
+          echo outputs $(echo "$OUTPUTS" | tr -d '\\n')
+          test -s {report} && echo the report is there
+"""
+ALL_IMAGES = WORKFLOW.format(budgets="budgets.toml", report="report.json")
+ONE_IMAGE = WORKFLOW.format(budgets="ci/importer.toml", report="out/importer.json")
+ONE_IMAGE_BUDGETS = """
+version = 1
+[images.importer]
+limit = "24MiB"
+trials = 1
+build = { context = "importer" }
+"""
+
+
+class Checkout:
+    """The example's pull request as GitHub's checkout leaves it: detached at its merge into the base."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        demo.make_repository(folder / "repository")
+        self.repository = Repository(folder / "repository")
+        image = f"docker://membudget:{VERSION}"
+        action = (TOP / "action.yml").read_text()
+        assert action.count("image: Dockerfile") == 1
+        self.repository.commit(
+            "Check memory budgets",
+            {
+                ".gitignore": "report.json\nout/\n",
+                ".github/actions/membudget/action.yml": action.replace("image: Dockerfile", f"image: {image}"),
+                ".github/workflows/all.yml": ALL_IMAGES,
+                ".github/workflows/one.yml": ONE_IMAGE,
+                "ci/importer.toml": ONE_IMAGE_BUDGETS,
+            },
+        )
+        git = self.repository.git
+        git("remote", "add", "origin", f"https://github.com/{SHOP}.git")
+        self.base, self.head = git("rev-parse", "main"), git("rev-parse", "HEAD")
+        git("checkout", "--quiet", "--detach", "main")
+        git("merge", "--quiet", "--no-ff", "--message", "Merge more into main", self.head)
+        pull_request = {"number": NUMBER, "base": {"sha": self.base, "ref": "main"}, "head": {"sha": self.head}}
+        self._event = folder / "event.json"
+        self._event.write_text(json.dumps({"number": NUMBER, "pull_request": pull_request}))
+
+    def run(self, workflow: str, github: Github, token: str) -> WorkflowRun:
+        """Run one of its workflows."""
+        path = f".github/workflows/{workflow}.yml"
+        run = run_pull_request(self.repository, path, self._event, api_url=github.url, token=token, folder=self._folder)
+        print(run.log)  # what a failed test shows
+        assert token not in run.log
+        return run
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """The engine, with the images that the workflow starts from."""
+    connected = require_engine()
+    base_image.provide("bookworm")
+    own_image.build(f"membudget:{VERSION}")
+    volumes = connected.client.volumes
+    had_tools = any(volume.name == TOOL_CACHE for volume in volumes.list())
+    yield connected
+    if not had_tools:
+        volumes.get(TOOL_CACHE).remove()
+    connected.close()
+
+
+@pytest.fixture
+def checkout(engine: Engine, github: Github, tmp_path: Path) -> Checkout:
+    """The pull request, also on the stand-in."""
+    made = Checkout(tmp_path)
+    github.add_pull_request(SHOP, NUMBER, made.head, made.base)
+    return made
+
+
+def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout: Checkout, github: Github) -> None:
+    before = left(engine, checkout)
+    token = github.add_workflow_token()
+
+    run = checkout.run("all", github, token)
+
+    assert run.exit_code == 1
+    assert f"exit with `FAILURE`: {ExitCode.OVER_BUDGET:d}" in run.log
+    assert run.outputs() == {
+        "verdict": "fail",
+        "report": "report.json",
+        "verdict-catalog": "fail",
+        "verdict-storefront": "fail",
+        "verdict-importer": "fail",
+        "verdict-sessions": "pass",
+    }
+    assert "the report is there" in run.said
+    (comment,) = github.comments(SHOP, NUMBER)
+    assert comment.author == WORKFLOW_USER
+    assert_every_outcome_is_told(comment.body)
+    assert comment.body == f"{MARKER}\n{run.summary}"
+    assert annotated(run) == ["catalog%3A over budget", "storefront%3A over budget", "importer%3A OOM-killed"]
+    assert f"membudget: comment created: {comment.html_url}" in run.said
+    assert left(engine, checkout) == before
+
+    run = checkout.run("one", github, token)
+
+    assert run.exit_code == 1
+    assert run.outputs() == {"verdict": "fail", "report": "out/importer.json", "verdict-importer": "fail"}
+    (edited,) = github.comments(SHOP, NUMBER)
+    assert edited.id == comment.id
+    assert edited.body.startswith(f"{MARKER}\n### ❌ membudget: 1 of 1 image over budget; importer is OOM-killed")
+    assert f"membudget: comment updated: {comment.html_url}" in run.said
+
+
+def test_a_token_that_may_only_read_costs_the_comment_and_nothing_else(checkout: Checkout, github: Github) -> None:
+    run = checkout.run("one", github, github.add_workflow_token(Permission.READ))
+
+    assert run.exit_code == 1
+    assert f"exit with `FAILURE`: {ExitCode.OVER_BUDGET:d}" in run.log
+    assert [line for line in run.said if "comment" in line and line.startswith("membudget: ")] == [
+        f"{NO_WRITE} (from a fork it never may; elsewhere give the job `permissions: pull-requests: write`)"
+    ]
+    assert github.comments(SHOP, NUMBER) == []
+    assert run.outputs()["verdict"] == "fail"
+    assert run.summary.startswith("### ❌ membudget: 1 of 1 image over budget")
+    assert annotated(run) == ["importer%3A OOM-killed"]
+
+
+def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
+    """What is there, act's own cache aside."""
+    listed = leftovers(engine, checkout.repository.folder)
+    return {**listed, "volumes": listed["volumes"] - {TOOL_CACHE}}
+
+
+def assert_every_outcome_is_told(body: str) -> None:
+    first, *lines = body.splitlines()
+    assert first == MARKER
+    assert lines[0] == "### ❌ membudget: 3 of 4 images over budget; importer is OOM-killed at 24.0 MiB"
+    explanations = [line for line in lines if line.startswith("- `") and "**" in line]
+    assert [line.split(":")[0] for line in explanations] == [
+        "- `catalog` **over budget**",
+        "- `storefront` **over budget**",
+        "- `importer` **OOM-killed**",
+    ]
+    catalog, storefront, importer = explanations
+    assert "peak RSS" in catalog
+    assert "image size" in storefront
+    assert "killed 1 process" in importer
+    sessions = [line for line in lines if line.startswith("| `sessions`")]
+    assert len(sessions) == 5
+    assert not any("fail" in line for line in sessions)
+
+
+def annotated(run: WorkflowRun) -> list[str]:
+    return [line.split("::error title=")[1].split("::")[0] for line in run.log.splitlines() if "::error title=" in line]

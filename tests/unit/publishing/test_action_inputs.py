@@ -1,0 +1,89 @@
+"""action.yml and the code behind it say the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from membudget import publish
+from membudget.errors import ConfigurationError
+from membudget.publishing.action_inputs import ActionInputs
+from tests.support import builders
+
+ACTION: dict[str, Any] = yaml.safe_load((Path(__file__).parents[3] / "action.yml").read_text())
+
+
+def environ(**given: str) -> dict[str, str]:
+    """What the runner makes of `with:`, over the defaults of action.yml."""
+    defaults = {name: declared["default"] for name, declared in ACTION["inputs"].items()}
+    inputs = {**defaults, **{name.replace("_", "-"): value for name, value in given.items()}}
+    return {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
+
+
+def test_the_inputs_are_the_declared_ones() -> None:
+    assert ActionInputs.names() == list(ACTION["inputs"])
+
+
+def test_the_defaults_are_the_declared_ones() -> None:
+    assert ActionInputs.take(environ(github_token="")) == ActionInputs()
+
+
+def test_the_workflows_own_token_is_the_default() -> None:
+    assert ACTION["inputs"]["github-token"]["default"] == "${{ github.token }}"
+
+
+def test_every_input_is_described() -> None:
+    described = {**ACTION["inputs"], **ACTION["outputs"]}
+    assert [name for name, declared in described.items() if not declared["description"].endswith(".")] == []
+
+
+def test_what_the_workflow_gives_is_taken() -> None:
+    inputs = ActionInputs.take(
+        environ(budgets=" ci/budgets.toml ", base="v1", report="out/r.json", key="nightly", github_token="ghs_x")
+    )
+    assert inputs == ActionInputs("ci/budgets.toml", "v1", "out/r.json", "nightly", "ghs_x")
+
+
+def test_an_empty_input_is_the_default() -> None:
+    assert ActionInputs.take(environ(budgets="", report=" ", key="", github_token="")) == ActionInputs()
+
+
+def test_the_token_leaves_the_environment_and_is_never_printed() -> None:
+    given = {**environ(github_token="ghs_secret"), "GITHUB_TOKEN": "ghs_secret", "PATH": "/bin"}
+    inputs = ActionInputs.take(given)
+    assert inputs.github_token == "ghs_secret"
+    assert "ghs_secret" not in f"{inputs!r} {given}"
+    assert given["PATH"] == "/bin"
+
+
+@pytest.mark.parametrize("key", ["a\nb", "--> @everyone", "a--b"])
+def test_a_key_cannot_end_the_comment_that_hides_it(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="the input `key` must be one line without two dashes"):
+        ActionInputs.take(environ(key=key))
+
+
+def test_a_refused_key_does_not_leave_the_token_behind() -> None:
+    given = environ(key="--", github_token="ghs_secret")
+    with pytest.raises(ConfigurationError):
+        ActionInputs.take(given)
+    assert "ghs_secret" not in str(given)
+
+
+def test_the_declared_outputs_are_the_ones_that_are_set() -> None:
+    report = builders.report(builders.image("api", head=builders.side(builders.trial())))
+    outputs: dict[str, str] = {}
+
+    class Workflow:
+        def summary(self, markdown: str) -> None: ...
+        def annotate(self, title: str, message: str) -> None: ...
+        def outputs(self, values: Any) -> None:
+            outputs.update(values)
+
+    publish.run(report, "report.json", Workflow(), publish.Destination(None, None, publish.CommentSettings()))
+    assert set(outputs) - {"verdict-api"} == set(ACTION["outputs"])
+    assert "verdict-NAME" in ACTION["outputs"]["verdict"]["description"]
+
+
+def test_it_runs_the_command_of_the_action() -> None:
+    assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile", "args": ["action"]}

@@ -1,0 +1,103 @@
+"""Which pull request and which base an event means."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from membudget.errors import ConfigurationError
+from membudget.publishing.github_event import GithubEvent, read_event
+from membudget.publishing.pull_request import PullRequest
+
+BASE, HEAD = "a" * 40, "b" * 40
+
+
+def environ(folder: Path, name: str, payload: Any, repository: str = "octo/shop") -> dict[str, str]:
+    path = folder / "event.json"
+    path.write_bytes(payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+    return {"GITHUB_EVENT_NAME": name, "GITHUB_EVENT_PATH": str(path), "GITHUB_REPOSITORY": repository}
+
+
+def pull_request(number: Any = 7) -> dict[str, Any]:
+    return {
+        "action": "synchronize",
+        "number": number,
+        "pull_request": {
+            "number": number,
+            "title": "Cache\nall the things",
+            "base": {"sha": BASE, "ref": "main"},
+            "head": {"sha": HEAD, "ref": "more"},
+        },
+        "repository": {"full_name": "mallory/other"},
+    }
+
+
+def test_a_pull_request(tmp_path: Path) -> None:
+    event = read_event(environ(tmp_path, "pull_request", pull_request()))
+    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, merge_checkout=True)
+
+
+def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
+    event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
+    assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, merge_checkout=False)
+
+
+def test_a_push(tmp_path: Path) -> None:
+    event = read_event(environ(tmp_path, "push", {"before": BASE, "after": HEAD, "commits": []}))
+    assert event == GithubEvent("push", None, BASE)
+
+
+def test_a_push_that_creates_its_branch_has_no_base(tmp_path: Path) -> None:
+    assert read_event(environ(tmp_path, "push", {"before": "0" * 40, "after": HEAD})) == GithubEvent("push")
+
+
+def test_a_merge_queue(tmp_path: Path) -> None:
+    payload = {"action": "checks_requested", "merge_group": {"base_sha": BASE, "head_sha": HEAD}}
+    assert read_event(environ(tmp_path, "merge_group", payload)) == GithubEvent("merge_group", None, BASE)
+
+
+@pytest.mark.parametrize("name", ["workflow_dispatch", "schedule"])
+def test_an_event_that_compares_with_nothing(tmp_path: Path, name: str) -> None:
+    assert read_event(environ(tmp_path, name, {"inputs": None})) == GithubEvent(name)
+
+
+@pytest.mark.parametrize("missing", ["GITHUB_EVENT_NAME", "GITHUB_EVENT_PATH"])
+def test_outside_of_github_there_is_no_event(tmp_path: Path, missing: str) -> None:
+    given = environ(tmp_path, "pull_request", pull_request())
+    assert read_event({**given, missing: ""}) == GithubEvent()
+    assert read_event({key: value for key, value in given.items() if key != missing}) == GithubEvent()
+
+
+@pytest.mark.parametrize(
+    ("payload", "problem"),
+    [
+        (b"", "Invalid JSON"),
+        (b"{", "Invalid JSON"),
+        (b"\xff", "Invalid JSON"),
+        ([], "Input should be an object"),
+        ({"pull_request": {"number": 7}}, "pull_request.base: Field required"),
+        (pull_request("seven"), "pull_request.number: Input should be a valid integer"),
+        ({"merge_group": {}}, "merge_group.base_sha: Field required"),
+    ],
+)
+def test_a_broken_event_is_named_on_one_line_without_its_content(tmp_path: Path, payload: Any, problem: str) -> None:
+    given = environ(tmp_path, "pull_request", payload)
+    with pytest.raises(ConfigurationError) as caught:
+        read_event(given)
+    assert str(caught.value).startswith(f"{given['GITHUB_EVENT_PATH']}: the workflow's event cannot be read: {problem}")
+    assert "\n" not in str(caught.value)
+    assert "seven" not in str(caught.value)
+
+
+def test_an_event_whose_file_is_gone(tmp_path: Path) -> None:
+    given = environ(tmp_path, "push", {})
+    (tmp_path / "event.json").unlink()
+    with pytest.raises(ConfigurationError, match="the workflow's event cannot be read: No such file or directory"):
+        read_event(given)
+
+
+@pytest.mark.parametrize("repository", ["", "shop", "octo/shop/../other", "octo/shop\n"])
+def test_a_pull_request_is_in_a_repository(tmp_path: Path, repository: str) -> None:
+    with pytest.raises(ConfigurationError, match="GITHUB_REPOSITORY: is no owner/name"):
+        read_event(environ(tmp_path, "pull_request", pull_request(), repository))
