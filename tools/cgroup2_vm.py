@@ -20,7 +20,7 @@ class Unavailable(Exception):
 
 
 def provide() -> Path:
-    """The tool, with its machine's image made: minutes the first time, cached by what it is made of. Raises Unavailable."""
+    """The tool, with its machine's image made; that takes minutes the first time. Raises Unavailable."""
     tool = Path(os.environ.get("MEMBUDGET_CGROUP2_VM") or _BESIDE)
     if not tool.is_file():
         raise Unavailable(f"there is no {tool.name} beside this checkout, and MEMBUDGET_CGROUP2_VM names none")

@@ -1,5 +1,6 @@
 """Which image helper containers are started from: they see more than others, so it must be ours."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,10 @@ from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_helper import HELPER_LABEL, find_helper_image
 from membudget.errors import EnvironmentFault
 from membudget.images.docker_image import inspect
+from membudget.quantities import MIB
 from membudget.version import VERSION
+from tests.support.leftovers import leftovers
+from tests.support.prepared_images import PreparedImages
 
 IMPOSTER = "membudget-test/imposter"
 FIND = (
@@ -44,6 +48,23 @@ def test_inside_of_a_container_it_is_the_image_we_run_from(engine: Engine, label
         text=True,
     )
     assert done.stdout.strip() == labelled_later
+
+
+def test_membudget_works_inside_of_a_container_as_the_action_does(
+    engine: Engine, helper_image: str, images: PreparedImages
+) -> None:
+    mounts = ["--volume", f"{engine.address.removeprefix('unix://')}:/var/run/docker.sock"]
+    before = leftovers(engine)
+    done = subprocess.run(
+        ["docker", "run", "--rm", *mounts, helper_image, "measure", "--json", "--trials", "1", images.truth],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout)["metrics"]["peak_rss"]["value"] == pytest.approx(20 * MIB, rel=0.03)
+    assert json.loads(done.stdout)["environment"]["probe"].startswith("probe container")
+    assert done.stderr.splitlines() == ["Measuring: 2 steps", "  warm-up", "  trial 1 of 1"]
+    assert leftovers(engine) == before
 
 
 def test_what_was_asked_for_is_taken_or_missed(engine: Engine, labelled_later: str) -> None:

@@ -40,5 +40,5 @@ def test_flat_keyed_files(values: dict[bytes, int]) -> None:
 
 @pytest.mark.parametrize("data", [b"anon", b"anon x\n", b"anon 1 2\n"])
 def test_a_file_cut_in_half_is_an_error(data: bytes) -> None:
-    with pytest.raises(ValueError, match="argument|literal"):
+    with pytest.raises(ValueError, match=r"argument|literal"):
         parse_flat_keyed(data)
