@@ -1,0 +1,86 @@
+"""What runs inside the cgroup v2 machine: measures, and leaves what it saw in /job/out. See test_cgroup2_vm.py.
+
+Standard library only, and none of our modules: in there is only what the images bring.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+IN, OUT = Path(__file__).parent, Path("/job/out")
+VENV = Path("/opt/membudget")  # where the image has it; the machine is of the same Debian release
+TRUTH, HELPER = "membudget-test/truth", "membudget-test/helper"
+SPIKE = ("20", "200", "1000", "1", "500")
+CHILD_OVER_LIMIT = ("20", "100", "500", "1", "100", "child")
+BUDGETS = """\
+version = 1
+[images.api]
+limit = "128MiB"
+trials = 1
+budgets.peak_rss = { growth = { percent = 5, floor = "5MiB" } }
+"""
+
+
+def main() -> None:
+    """Every case, each with its output, errors and exit code in a file of its own."""
+    told("docker", "load", "--input", str(IN / "images.tar"))
+    container = told("docker", "create", HELPER)
+    told("docker", "cp", f"{container}:{VENV}", str(VENV))
+    told("docker", "rm", container)
+    membudget = str(VENV / "bin/membudget")
+    before = everything()
+
+    measure = (membudget, "measure", "--json", "--trials", "1")
+    case("host-truth", *measure, TRUTH, "--", *SPIKE)
+    case("host-oom", *measure, "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
+    inside = ("docker", "run", "--rm", "--volume", "/var/run/docker.sock:/var/run/docker.sock", HELPER)
+    case("action-oom", *inside, *measure[1:], "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
+    case("check", membudget, "check", folder=repository())
+    shutil.copy("/tmp/repository/report.json", OUT / "report.json")
+
+    (OUT / "before.json").write_text(json.dumps(before))
+    (OUT / "after.json").write_text(json.dumps(everything()))
+
+
+def case(name: str, *command: str, folder: Path | None = None) -> None:
+    """Run a command and keep all of it."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    kept = {"exit_code": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+    (OUT / f"{name}.json").write_text(json.dumps(kept))
+
+
+def repository() -> Path:
+    """A git repository whose head holds 10 MiB more than its base."""
+    folder = Path("/tmp/repository")
+    folder.mkdir()
+    os.chdir(folder)
+    told("git", "init", "--quiet", "--initial-branch=main")
+    (folder / "budgets.toml").write_text(BUDGETS)
+    for mib in (20, 30):
+        (folder / "Dockerfile").write_text(f'FROM {TRUTH}\nCMD ["{mib}", "0", "500", "1", "0"]\n')
+        told("git", "add", "--all")
+        told("git", "-c", "user.name=Test", "-c", "user.email=test@localhost", "commit", "--quiet", "--message", "x")
+    return folder
+
+
+def everything() -> dict[str, list[str]]:
+    """All that may not stay behind."""
+    return {
+        "containers": told("docker", "ps", "--all", "--quiet").splitlines(),
+        "images": sorted(told("docker", "images", "--all", "--quiet").splitlines()),
+        "networks": sorted(told("docker", "network", "ls", "--quiet").splitlines()),
+        "cgroups": sorted(path.name for path in Path("/sys/fs/cgroup").rglob("*membudget*")),
+        "slices": told("systemctl", "list-units", "--all", "--plain", "--no-legend", "membudget*").splitlines(),
+        "temporary": sorted(path.name for path in Path("/tmp").glob("membudget*")),
+    }
+
+
+def told(*command: str) -> str:
+    """What a command says."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""cgroup v2 with systemd, as on GitHub's runners, in an emulated machine: one boot, all cases."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import base_image
+import cgroup2_vm
+import own_image
+from membudget.quantities import MIB
+from membudget.version import VERSION
+from tests.support.engine import require_engine
+from tests.support.prepared_images import build, build_light_helper
+
+pytestmark = [pytest.mark.cgroup2_vm, pytest.mark.engine, pytest.mark.timeout(1800)]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the machine left."""
+
+    folder: Path
+
+    def case(self, name: str) -> Any:
+        """One case: exit_code, stdout, stderr."""
+        return json.loads((self.folder / f"{name}.json").read_text())
+
+    def measured(self, name: str) -> Any:
+        """The JSON that a case printed."""
+        case = self.case(name)
+        assert case["exit_code"] == 0, case["stderr"]
+        return json.loads(case["stdout"])
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Prepare images here, run the job there."""
+    try:
+        tool = cgroup2_vm.provide()
+    except cgroup2_vm.Unavailable as error:
+        pytest.skip(str(error))
+    require_engine().close()
+    for suite in ("bookworm", "trixie"):
+        base_image.provide(suite)
+    own_image.build(f"membudget:{VERSION}")
+    job = tmp_path_factory.mktemp("cgroup2") / "job"
+    job.mkdir()
+    images = [build().truth, build_light_helper(f"membudget:{VERSION}")]
+    subprocess.run(["docker", "save", "--output", str(job / "images.tar"), *images], check=True)
+    shutil.copy(Path(__file__).with_name("cgroup2_job.py"), job)
+    results = job.with_name("results")
+    done = cgroup2_vm.run(tool, job, results, "python3 /job/in/job/cgroup2_job.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Seen(results)
+
+
+def test_a_known_peak_is_found_by_the_kernel_and_by_sampling(seen: Seen) -> None:
+    document = seen.measured("host-truth")
+    assert (document["environment"]["cgroup_version"], document["environment"]["cgroup_driver"]) == (2, "systemd")
+    truth = 220 * MIB
+    assert document["metrics"]["peak_rss"]["value"] == pytest.approx(truth, rel=0.02)
+    assert document["metrics"]["peak_memory"]["value"] == pytest.approx(truth, abs=0.02 * truth + 2 * MIB)
+    assert document["metrics"]["oom_kills"]["value"] == 0
+
+
+@pytest.mark.parametrize("place", ["host", "action"])
+def test_an_oom_kill_of_a_child_is_counted_though_pid_1_lives(seen: Seen, place: str) -> None:
+    document = seen.measured(f"{place}-oom")
+    assert document["metrics"]["oom_kills"]["value"] >= 1
+    assert document["trials"][0]["exit_code"] == 0
+    assert document["environment"]["probe"].startswith("probe container" if place == "action" else "host cgroup files")
+
+
+def test_a_check_finds_growth(seen: Seen) -> None:
+    assert seen.case("check")["exit_code"] == 1, seen.case("check")["stderr"]
+    report = json.loads((seen.folder / "report.json").read_text())
+    image = report["images"][0]
+    assert image["base"]["metrics"]["peak_rss"]["value"] == pytest.approx(20 * MIB, rel=0.05)
+    assert image["head"]["metrics"]["peak_rss"]["value"] == pytest.approx(30 * MIB, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["host-truth", "host-oom", "action-oom", "check"])
+def test_nothing_unexpected_is_said(seen: Seen, name: str) -> None:
+    said = seen.case(name)["stderr"]
+    assert "Exception ignored" not in said
+    assert "Traceback" not in said
+    assert "clean-up is incomplete" not in said
+
+
+def test_nothing_stays_behind(seen: Seen) -> None:
+    assert seen.case("after") == seen.case("before")
