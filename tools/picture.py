@@ -16,8 +16,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import cmarkgfm  # type: ignore[import-untyped]  # ships no type information
-from cmarkgfm.cmark import Options  # type: ignore[import-untyped]
+import cmarkgfm
+from cmarkgfm.cmark import Options
 from rich.console import Console
 
 import debian

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from membudget.publishing.workflow_commands import CLOSE_GROUP, guarded, open_group
-from membudget.report.untrusted_text import printable
+from membudget.report.untrusted_text import printable, printable_line
 
 
 class TerminalProgress:
@@ -53,7 +53,7 @@ class LogProgress:
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[None]:
         """Say how much is to come."""
-        self._print(f"{title}: {total} steps")
+        self._print(f"{title}: {_steps(total)}")
         yield
 
     def step(self, what: str) -> None:
@@ -82,7 +82,7 @@ class WorkflowProgress:
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[None]:
         """Open a group."""
-        self._say(open_group(f"{title} ({total} steps)"))
+        self._say(open_group(f"{title} ({_steps(total)})"))
         try:
             yield
         finally:
@@ -97,7 +97,7 @@ class WorkflowProgress:
         if not self._is_guarded:
             self._guard.enter_context(guarded(self._stream))
             self._is_guarded = True
-        print(f"  {printable(line, 2000)}", file=self._stream, flush=True)
+        print(f"  {printable_line(line, 2000)}", file=self._stream, flush=True)
 
     def note(self, text: str) -> None:
         """Print a line, guarded: it may quote what others wrote."""
@@ -109,3 +109,7 @@ class WorkflowProgress:
             self._guard.close()
             self._is_guarded = False
         print(text, file=self._stream, flush=True)
+
+
+def _steps(total: int) -> str:
+    return "1 step" if total == 1 else f"{total} steps"

@@ -9,7 +9,7 @@ from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdict_line
-from membudget.report.untrusted_text import code_block, code_span
+from membudget.report.untrusted_text import code_block, code_cell, code_span
 
 LONGEST_COMMENT = 60_000
 """Characters. GitHub refuses more than 65,536."""
@@ -66,7 +66,7 @@ def _headline(report: Report, judgement: Judgement) -> str:
 
 
 def _table(rows: Sequence[TableRow]) -> str:
-    cells = [(code_span(row.image), *map(_well_broken, row.cells[1:])) for row in rows]
+    cells = [(code_cell(row.image), *map(_well_broken, row.cells[1:])) for row in rows]
     alignment = ("left", "left", "right", "right", "right", "left", "right", "left")
     return tabulate(cells, HEADINGS, tablefmt="pipe", colalign=alignment, disable_numparse=True)
 

@@ -9,7 +9,7 @@ from membudget.analysis.verdict import format_value
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
 from membudget.report.report import Environment
-from membudget.report.untrusted_text import printable
+from membudget.report.untrusted_text import printable, printable_line
 from membudget.trials.trial import Trial
 
 
@@ -41,7 +41,7 @@ def render(report: MeasureReport) -> RenderableType:
         if trial.reason is not None:
             outcome = trial.outcome.replace("_", " ")
             parts.append(Text(f"trial {number} {outcome}: {printable(trial.reason)}", style="yellow"))
-            parts += [Text(f"  │ {printable(line)}", style="dim") for line in trial.log_tail]
+            parts += [Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail]
     environment = report.environment
     parts.append(
         Text(

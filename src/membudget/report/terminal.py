@@ -10,7 +10,7 @@ from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdict_line
-from membudget.report.untrusted_text import printable
+from membudget.report.untrusted_text import printable, printable_line
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 _BLANK = Text()
@@ -56,7 +56,7 @@ def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
             yield _explanation(image)
             failure = measurement.head.failure if measurement.head is not None else None
             if failure is not None and failure.log_tail:
-                log = "\n".join(f"  │ {printable(line)}" for line in failure.log_tail)
+                log = "\n".join(f"  │ {printable_line(line)}" for line in failure.log_tail)
                 yield Text(f"  last lines of its {failure.stage} log:\n{log}", style="dim")
 
 

@@ -8,28 +8,51 @@ import re
 import unicodedata
 
 _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_LINE_ENDS = dict.fromkeys(map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 _BACKTICKS = re.compile(r"`+")
 
 
 def printable(text: str, longest: int = 300) -> str:
     """`text` on one line, without control, format and direction characters, cut to `longest` characters."""
-    spaced = " ".join(_TERMINAL_SEQUENCE.sub("", text[: 4 * longest]).split())
-    clean = "".join(character for character in spaced if not unicodedata.category(character).startswith("C"))
-    return clean if len(clean) <= longest else f"{clean[: longest - 1]}…"
+    spaced = " ".join(_within(text, longest).split())  # first, or two lines would become one word
+    return _cut(" ".join(_without_controls(spaced).split()), longest)
+
+
+def printable_line(line: str, longest: int = 300) -> str:
+    """A line of a log: as `printable`, with the spaces that indent and align it."""
+    spaced = _within(line, longest).expandtabs(4).translate(_LINE_ENDS).rstrip()
+    return _cut(_without_controls(spaced), longest)
 
 
 def code_span(text: str, longest: int = 300) -> str:
-    """`text` as a Markdown code span, also inside a table cell."""
+    """`text` as a Markdown code span."""
     clean = printable(text, longest) or "(empty)"
     fence = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(clean)), default=0))
     padding = " " if "`" in clean else ""
-    # GitHub splits table cells before it reads code spans: a pipe has to be escaped even here (GFM spec, 4.10).
-    return f"{fence}{padding}{clean}{padding}{fence}".replace("|", "\\|")
+    return f"{fence}{padding}{clean}{padding}{fence}"
+
+
+def code_cell(text: str, longest: int = 300) -> str:
+    """`text` as a code span inside a table, where GitHub looks for pipes before code spans (GFM spec, 4.10)."""
+    return code_span(text, longest).replace("|", "\\|")
 
 
 def code_block(lines: tuple[str, ...], most_lines: int = 50, longest_line: int = 300) -> str:
     """The last of `lines` as a Markdown code block."""
-    clean = [printable(line, longest_line) for line in lines[-most_lines:]]
+    clean = [printable_line(line, longest_line) for line in lines[-most_lines:]]
     longest_run = max((len(run) for line in clean for run in _BACKTICKS.findall(line)), default=0)
     fence = "`" * max(3, longest_run + 1)
     return "\n".join([f"{fence}text", *clean, fence])
+
+
+def _within(text: str, longest: int) -> str:
+    """Without terminal sequences, and not much longer than what will be shown."""
+    return _TERMINAL_SEQUENCE.sub("", text[: 4 * longest])
+
+
+def _without_controls(text: str) -> str:
+    return "".join(character for character in text if not unicodedata.category(character).startswith("C"))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

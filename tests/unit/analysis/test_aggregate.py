@@ -1,0 +1,30 @@
+from membudget.analysis.aggregate import TRIAL_METRICS, aggregate, all_absent
+from membudget.metrics import Metric, MetricValue
+from membudget.quantities import MIB
+from tests.support.builders import trial
+
+
+def test_the_median_counts_but_the_worst_trial_for_oom_kills() -> None:
+    values = aggregate([trial(40), trial(90), trial(42, oom_kills=2)])
+    assert values[Metric.PEAK_RSS].value == 42 * MIB
+    assert values[Metric.OOM_KILLS].value == 2
+
+
+def test_a_trial_without_a_value_does_not_count() -> None:
+    assert aggregate([trial(40), trial(None), trial(44)])[Metric.PEAK_RSS].value == 42 * MIB
+
+
+def test_no_value_at_all_is_absent_with_its_reason() -> None:
+    assert aggregate([trial(None)])[Metric.PEAK_RSS] == MetricValue.absent(Metric.PEAK_RSS, "no sample")
+    assert aggregate([])[Metric.PEAK_RSS].reason == "no trial was run"
+
+
+def test_a_lesser_precision_is_passed_on() -> None:
+    lesser = MetricValue.of(Metric.OOM_KILLS, 1, "lower bound")
+    one, other = trial(40), trial(40)
+    other.metrics[Metric.OOM_KILLS] = lesser
+    assert aggregate([one, other])[Metric.OOM_KILLS] == lesser
+
+
+def test_every_metric_of_a_trial_is_there() -> None:
+    assert set(aggregate([trial(1)])) == set(TRIAL_METRICS) == set(all_absent("x")) == set(Metric) - {Metric.IMAGE_SIZE}

@@ -1,0 +1,150 @@
+import pytest
+
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.analysis.verdict import EXIT_CODES, Status, Verdict, judge, judge_image, judge_metric, worst
+from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.errors import ExitCode
+from membudget.metrics import Metric, MetricValue
+from membudget.quantities import MIB
+from tests.support.builders import budgets, image, side, trial
+
+BUILD_FAILED = Failure(FailureStage.BUILD, "exit code 1", ("the log",))
+WORKLOAD_FAILED = Failure(FailureStage.WORKLOAD, "still running after 60.0 s")
+ENGINE_FAILED = Failure(FailureStage.ENVIRONMENT, "the engine does not answer")
+
+
+def rss(mib: float) -> MetricValue:
+    return MetricValue.of(Metric.PEAK_RSS, round(mib * MIB))
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "verdict", "headroom_mib"),
+    [
+        (100, 104, Verdict.PASS, 6),  # neither part of 5 % and 10 MiB is exceeded: the larger is the ceiling
+        (100, 108, Verdict.PASS, 2),  # the percent is, the floor is not
+        (1000, 1020, Verdict.PASS, 30),  # the floor is, the percent is not
+        (100, 110, Verdict.PASS, 0),  # exactly as much as is tolerated
+        (100, 111, Verdict.FAIL, -1),
+        (1000, 1051, Verdict.FAIL, -1),
+        (100, 50, Verdict.PASS, 60),
+    ],
+)
+def test_growth_counts_when_both_parts_of_the_tolerance_are_exceeded(
+    base: int, head: int, verdict: Verdict, headroom_mib: int
+) -> None:
+    row = judge_metric(Metric.PEAK_RSS, rss(base), rss(head), EffectiveBudget(None, Tolerance(5, 10 * MIB)))
+    assert row.verdict is verdict
+    assert row.headroom == headroom_mib * MIB
+    assert row.delta == (head - base) * MIB
+
+
+def test_the_maximum_itself_is_within_budget() -> None:
+    budget = EffectiveBudget(64 * MIB)
+    assert judge_metric(Metric.PEAK_RSS, None, rss(64), budget).verdict is Verdict.PASS
+    over = judge_metric(Metric.PEAK_RSS, None, rss(65), budget)
+    assert (over.verdict, over.headroom, over.reason) == (Verdict.FAIL, -MIB, "is 1.0 MiB over its maximum")
+
+
+def test_the_tightest_budget_gives_the_headroom_and_each_broken_one_its_words() -> None:
+    budget = EffectiveBudget(64 * MIB, Tolerance(5, 2 * MIB))
+    row = judge_metric(Metric.PEAK_RSS, rss(50), rss(66), budget)
+    assert row.headroom == pytest.approx((52.5 - 66) * MIB)
+    assert row.reason == ("is 2.0 MiB over its maximum and grew by 16.0 MiB (+32.0%), 13.5 MiB more than tolerated")
+
+
+def test_growth_from_nothing_has_no_percent() -> None:
+    row = judge_metric(
+        Metric.OOM_KILLS, MetricValue.of(Metric.OOM_KILLS, 0), MetricValue.of(Metric.OOM_KILLS, 2), EffectiveBudget(0)
+    )
+    assert (row.verdict, row.delta, row.reason) == (Verdict.FAIL, 2, "is 2 over its maximum")
+
+
+def test_without_a_budget_nothing_is_judged() -> None:
+    assert judge_metric(Metric.PEAK_RSS, rss(1), rss(1000), EffectiveBudget()).verdict is None
+
+
+def test_growth_without_a_base_is_not_judged_and_that_is_said() -> None:
+    row = judge_metric(Metric.PEAK_RSS, None, rss(1000), EffectiveBudget(None, Tolerance(5, MIB)))
+    assert (row.verdict, row.reason) == (None, "growth is not judged: there is no base value")
+
+
+def test_a_value_that_is_missing_is_no_pass() -> None:
+    missing = MetricValue.absent(Metric.PEAK_RSS, "no sample")
+    assert judge_metric(Metric.PEAK_RSS, rss(1), missing, EffectiveBudget(64 * MIB)).verdict is Verdict.INCONCLUSIVE
+    assert judge_metric(Metric.PEAK_RSS, rss(1), missing, EffectiveBudget()).verdict is None
+
+
+def fine(name: str = "fine") -> ImageMeasurement:
+    return image(name, base=side(trial(40)), head=side(trial(41)), allowed=budgets(max_rss=64))
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict", "status"),
+    [
+        (fine(), Verdict.PASS, Status.WITHIN_BUDGET),
+        (
+            image(base=side(trial(40)), head=side(trial(70)), allowed=budgets(max_rss=64)),
+            Verdict.FAIL,
+            Status.OVER_BUDGET,
+        ),
+        (image(base=side(trial(40)), head=side(trial(40, oom_kills=1))), Verdict.FAIL, Status.OOM_KILLED),
+        (image(base=side(trial(40, oom_kills=1)), head=side(trial(40))), Verdict.PASS, Status.WITHIN_BUDGET),
+        (image(head=side(trial(40)), presence=Presence.NEW), Verdict.PASS, Status.WITHIN_BUDGET),
+        (image(presence=Presence.REMOVED), Verdict.PASS, Status.REMOVED),
+        (
+            image(base=side(trial(40)), head=side(size=None, failure=BUILD_FAILED)),
+            Verdict.INCONCLUSIVE,
+            Status.BUILD_FAILED,
+        ),
+        (image(base=side(trial(40)), head=side(failure=WORKLOAD_FAILED)), Verdict.INCONCLUSIVE, Status.WORKLOAD_FAILED),
+        (image(base=side(trial(40)), head=side(failure=ENGINE_FAILED)), Verdict.INCONCLUSIVE, Status.INCONCLUSIVE),
+        # what is known to be over budget stays so, whatever else could not be measured
+        (
+            image(base=side(trial(40)), head=side(failure=WORKLOAD_FAILED, size=200), allowed=budgets(max_size=150)),
+            Verdict.FAIL,
+            Status.OVER_BUDGET,
+        ),
+        # a base that could not be measured costs the growth budgets alone
+        (
+            image(
+                base=side(failure=BUILD_FAILED, size=None),
+                head=side(trial(40)),
+                allowed=budgets(max_rss=64, rss_growth=(1, 1)),
+            ),
+            Verdict.PASS,
+            Status.WITHIN_BUDGET,
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, Status) else "",
+)
+def test_each_outcome_of_an_image_has_its_verdict_and_its_status(
+    measured: ImageMeasurement, verdict: Verdict, status: Status
+) -> None:
+    judged = judge_image(measured)
+    assert (judged.verdict, judged.status) == (verdict, status)
+    assert (judged.next_step is None) == (verdict is Verdict.PASS)
+    assert bool(judged.reasons) == (status is not Status.WITHIN_BUDGET)
+
+
+def test_one_broken_budget_fails_the_whole_and_nothing_is_no_pass() -> None:
+    over = image("over", head=side(trial(70)), allowed=budgets(max_rss=64))
+    unclear = image("unclear", head=side(failure=ENGINE_FAILED))
+    assert judge([fine(), over, unclear]).verdict is Verdict.FAIL
+    assert judge([fine(), unclear]).verdict is Verdict.INCONCLUSIVE
+    assert judge([fine()]).verdict is Verdict.PASS
+    assert judge([]).verdict is Verdict.INCONCLUSIVE
+    assert worst([Verdict.INCONCLUSIVE, Verdict.PASS]) is Verdict.INCONCLUSIVE
+
+
+def test_a_pass_alone_is_exit_code_zero() -> None:
+    assert EXIT_CODES == {
+        Verdict.PASS: ExitCode.WITHIN_BUDGET,
+        Verdict.FAIL: ExitCode.OVER_BUDGET,
+        Verdict.INCONCLUSIVE: ExitCode.UNMEASURED,
+    }
+
+
+def test_what_others_said_is_kept_apart_from_our_words() -> None:
+    (reason,) = judge_image(image(base=side(trial(40)), head=side(failure=ENGINE_FAILED))).reasons
+    assert (reason.ours, reason.quoted) == ("the environment failed", "the engine does not answer")
+    assert str(reason) == "the environment failed: the engine does not answer"

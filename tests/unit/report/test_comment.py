@@ -1,0 +1,110 @@
+import re
+from dataclasses import replace
+
+import cmarkgfm
+import pytest
+from cmarkgfm.cmark import Options
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.analysis.measurement import Failure, FailureStage
+from membudget.report.comment import render
+from membudget.report.report import Comparison, RevisionReport
+from tests.support.builders import budgets, image, report, side, trial
+from tests.support.golden import assert_golden
+from tests.unit.report.reports import REPORTS, everything
+
+TAG = re.compile(r"<(/?[a-z][a-z0-9]*)")
+OURS = {"h3", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "ul", "li", "strong", "br", "p",
+        "details", "summary", "blockquote"}  # fmt: skip
+HOSTILE = [
+    "a|b\\|c",
+    "`tick` ``two``",
+    "<img src=x onerror=alert(1)>",
+    "</details></code>",
+    "@octocat #1 octo/cat#2",
+    "[link](https://localhost)",
+    "https://localhost/x",
+    "![i](x)",
+    "--> <!-- membudget:default -->",
+    "\u202e rtl \u2066",
+    "line\nbreak\r\n::set-output name=verdict::pass",
+    "\x1b[31mred\x1b[0m\x07\x00",
+    "| --- |",
+    "```\nfence",
+    "~~~",
+    "$x$ \\",
+]
+
+
+def html(markdown: str) -> str:
+    """As GitHub's parser makes it, raw HTML kept: whatever slips through is seen."""
+    return str(cmarkgfm.github_flavored_markdown_to_html(markdown, Options.CMARK_OPT_UNSAFE))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_what_reviewers_read(name: str) -> None:
+    made = REPORTS[name]()
+    assert_golden(f"comment-{name}.md", render(made, made.judged()))
+
+
+def test_every_table_is_one() -> None:
+    made = everything()
+    rows = re.findall(r"<tr>(.*?)</tr>", html(render(made, made.judged())), re.DOTALL)
+    assert len(rows) > 40
+    assert {len(re.findall(r"<t[hd]", row)) for row in rows} == {8}
+
+
+def test_the_verdict_comes_first_then_what_fails() -> None:
+    made = everything()
+    lines = render(made, made.judged()).splitlines()
+    assert lines[0].startswith("### ❌ membudget: 3 of 10 images over budget")
+    assert all("❌" in line or "❔" in line for line in lines[6:12])
+
+
+@given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=4, max_size=4))
+def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
+    subject, reason, log, note = texts
+    failure = Failure(FailureStage.WORKLOAD, reason, (log, subject))
+    made = report(
+        replace(image("api", base=side(failure=failure), head=side(failure=failure)), workload=reason), notes=(note,)
+    ).model_copy(update={"comparison": Comparison(head=RevisionReport(sha="b" * 40, subject=subject), base=None,
+                                                  no_base_reason=reason)})  # fmt: skip
+    markdown = render(made, made.judged())
+    page = html(markdown)
+
+    assert {tag.removeprefix("/") for tag in TAG.findall(page)} <= OURS
+    outside_of_code = re.sub(r"<code.*?</code>", "", page, flags=re.DOTALL)
+    plain = re.sub(r"<[^>]*>", "", outside_of_code)
+    for mark in ("@", "#", "localhost", "octo", "::"):
+        assert mark not in plain.replace("head bbbbbbbbbbbb", "")
+    assert all(character.isprintable() or character in "\n\N{NO-BREAK SPACE}" for character in markdown)
+    assert page.count("<table>") == page.count("</table>") == 2
+
+
+def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
+    allowed = budgets(max_rss=64)
+    log = Failure(FailureStage.WORKLOAD, "x", tuple("y" * 300 for _ in range(50)))
+    passing = [
+        image(f"pass{number}", base=side(trial(40)), head=side(trial(40)), allowed=allowed) for number in range(30)
+    ]
+    failing = [
+        image(f"fail{number}", base=side(trial(40)), head=side(trial(70)), allowed=allowed) for number in range(30)
+    ]
+    made = report(*passing, *failing, image("broken", head=side(failure=log)))
+    judged = made.judged()
+    whole = render(made, judged, 10**6)
+
+    without_logs = render(made, judged, len(whole) - 1)
+    assert "y" * 100 in whole
+    assert "y" * 100 not in without_logs
+    assert "`pass3`" in without_logs
+
+    short = render(made, judged, 8_000)
+    assert len(short) <= 8_000
+    assert "`fail3`" in short
+    assert "`pass3`" not in short
+    assert "rows are left out here" in short
+
+    for longest in (1_000, 400, 100):
+        assert len(render(made, judged, longest)) <= longest

@@ -1,0 +1,29 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from membudget.report.report import Report
+from tests.unit.report.reports import everything
+
+
+def test_a_report_comes_back_from_its_json_as_it_was() -> None:
+    made = everything()
+    assert Report.model_validate_json(made.model_dump_json()) == made
+
+
+def test_each_side_has_metrics_of_the_promised_shape() -> None:
+    document = json.loads(everything().model_dump_json())
+    head = document["images"][0]["head"]
+    assert set(head["metrics"]["peak_rss"]) == {"value", "unit", "precision", "reason"}
+    assert head["metrics"]["peak_rss"] == {
+        "value": 70 << 20, "unit": "bytes", "precision": "sampled, lower bound", "reason": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["", "environment", "comparison"])
+def test_an_unknown_key_is_refused(place: str) -> None:
+    document = json.loads(everything().model_dump_json())
+    (document[place] if place else document)["surprise"] = 1
+    with pytest.raises(ValidationError, match="surprise"):
+        Report.model_validate_json(json.dumps(document))
