@@ -10,6 +10,7 @@ from typing import IO, cast
 from membudget.errors import EnvironmentFault
 
 _LARGEST_JSON_BYTES = 8_000_000
+_TAR_MAGIC_AT, _TAR_MAGIC_END = 257, 262
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -56,22 +57,30 @@ def layer_file_bytes(stream: IO[bytes]) -> dict[str, int]:
                 if not member.isreg():
                     continue
                 content = cast("io.BufferedReader", archive.extractfile(member))  # tarfile.ExFileObject is one
-                if content.peek(1)[:1] in (b"{", b"["):
+                if _is_json(content.peek(_TAR_MAGIC_END)):
                     documents[member.name] = json.loads(content.read(_LARGEST_JSON_BYTES))
                 elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
                     sizes[member.name] = _file_bytes(content)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, RecursionError) as error:
         raise UnreadableImage(f"its export is damaged: {error}") from error
     sizes |= {name: sizes[target] for name, target in links.items() if target in sizes}
     return _by_diff_id(documents, sizes)
 
 
+def _is_json(start: bytes) -> bool:
+    """Whether a member is a document. A layer may begin with a brace, too: in the name of its first file."""
+    return start[:1] in (b"{", b"[") and b"ustar" not in start[_TAR_MAGIC_AT:_TAR_MAGIC_END]
+
+
 def _by_diff_id(documents: dict[str, object], sizes: dict[str, int]) -> dict[str, int]:
     """Join layers to their DiffIDs: manifest.json lists an image's layers, its config their DiffIDs, in one order."""
     try:
+        manifest = documents["manifest.json"]
+        if not isinstance(manifest, list):
+            raise TypeError(manifest)
         return {
             str(diff_id): sizes[path]
-            for image in documents["manifest.json"]  # type: ignore[attr-defined] # if not, see below
+            for image in manifest
             for path, diff_id in zip(
                 image["Layers"] or (),
                 documents[image["Config"]]["rootfs"]["diff_ids"] or (),  # type: ignore[index] # likewise

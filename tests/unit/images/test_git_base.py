@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from membudget.errors import ConfigurationError
+from membudget.images.git_base import find_base
+from membudget.images.git_repository import GitRepository
+from membudget.images.revision import BaseRequest, Commit, NoBase
+from tests.support.repository import Repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.new(tmp_path / "repository")
+
+
+def base_of(folder: Path, request: BaseRequest) -> str:
+    """The id of the base, or why there is none."""
+    git = GitRepository(folder)
+    head = git.commit("HEAD")
+    assert head is not None
+    base = find_base(git, head, request)
+    return base.sha if isinstance(base, Commit) else base.reason
+
+
+def test_the_base_is_where_the_head_left_not_the_tip(repository: Repository) -> None:
+    fork = repository.commit("fork")
+    repository.branch("change")
+    repository.commit("change")
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("meanwhile on main")
+    repository.git("checkout", "--quiet", "change")
+    for request in (BaseRequest(), BaseRequest(revision="main"), BaseRequest(event_base="main")):
+        assert base_of(repository.folder, request) == fork
+
+
+def test_of_a_merge_commit_that_was_checked_out_it_is_the_first_parent(repository: Repository) -> None:
+    repository.commit("fork")
+    repository.branch("change")
+    repository.commit("change", {"change": "x"})
+    repository.git("checkout", "--quiet", "main")
+    tip = repository.commit("meanwhile on main", {"main": "x"})
+    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+    assert base_of(repository.folder, BaseRequest(merge_checkout=True, event_base="0" * 40)) == tip
+
+
+def test_on_the_default_branch_it_is_the_commit_before(repository: Repository) -> None:
+    first = repository.commit("first")
+    repository.commit("second")
+    assert base_of(repository.folder, BaseRequest()) == first
+
+
+def test_the_first_commit_has_none(repository: Repository) -> None:
+    only = repository.commit("first")
+    assert base_of(repository.folder, BaseRequest()) == "this is the first commit"
+    assert base_of(repository.folder, BaseRequest(none=True)) == "--no-base was given"
+    assert base_of(repository.folder, BaseRequest(revision=only)) == f"{only} holds the head already"
+
+
+def test_histories_that_have_nothing_in_common(repository: Repository) -> None:
+    repository.commit("first")
+    repository.git("checkout", "--quiet", "--orphan", "other")
+    repository.commit("other")
+    assert base_of(repository.folder, BaseRequest(revision="main")) == "main and the head have no common history"
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--help", "0" * 40])
+def test_a_revision_that_does_not_exist(repository: Repository, revision: str) -> None:
+    repository.commit("first")
+    with pytest.raises(ConfigurationError, match=f"--base names {revision}, which is no commit"):
+        base_of(repository.folder, BaseRequest(revision=revision))
+
+
+@pytest.mark.parametrize(
+    ("request_", "depth"),
+    [
+        (BaseRequest(), 2),
+        (BaseRequest(revision="origin/elsewhere"), 0),
+        (BaseRequest(event_base="a" * 40), 0),
+        (BaseRequest(merge_checkout=True), 2),
+    ],
+)
+def test_a_clone_that_is_too_shallow_is_told_the_line_to_add(
+    repository: Repository, tmp_path: Path, request_: BaseRequest, depth: int
+) -> None:
+    repository.commit("fork")
+    repository.branch("change")
+    repository.commit("change", {"change": "x"})
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("meanwhile", {"main": "x"})
+    if request_.merge_checkout:
+        repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+    shallow = tmp_path / "shallow"
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(shallow))
+    with pytest.raises(ConfigurationError, match=f"`fetch-depth: {depth}`"):
+        base_of(shallow, request_)
+
+
+def test_a_shallow_first_commit_is_still_told_apart_from_a_cut(repository: Repository, tmp_path: Path) -> None:
+    repository.commit("first")
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(tmp_path / "shallow"))
+    git = GitRepository(tmp_path / "shallow")
+    head = git.commit("HEAD")
+    assert head is not None
+    assert isinstance(find_base(git, head, BaseRequest()), NoBase)
