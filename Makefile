@@ -18,7 +18,7 @@ test: $(VENV)/.installed-dev  ## run every test, on a real engine
 	@$(ENGINE) $(BIN)/python tools/test.py
 
 unit: $(VENV)/.installed-dev  ## run the unit tests: a few seconds, no engine
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest -n auto tests/unit
 
 lint: $(VENV)/.installed-dev  ## run the linters: they are gates
 	@$(BIN)/python tools/lint.py
