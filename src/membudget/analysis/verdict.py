@@ -203,6 +203,6 @@ _NEXT_STEPS = {
     Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
-    Status.BUILD_FAILED: "make the head's image build: its log is below",
+    Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",
     Status.INCONCLUSIVE: "run the check again; a figure that is missing is not taken for a pass",
 }

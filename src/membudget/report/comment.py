@@ -1,5 +1,6 @@
 """The report as Markdown: the pull request's comment, and the step summary."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
@@ -24,41 +25,47 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 def render(report: Report, judgement: Judgement, longest: int = LONGEST_COMMENT) -> str:
     """The whole report, verdict first, in at most `longest` characters.
 
-    What does not fit goes by whole parts: first the logs, then the rows that pass, the failing ones last.
+    What does not fit goes by whole parts: first the logs, then the rows that pass and what was compared, then the
+    explanations, and the failing rows last.
     """
     rows = table_rows(report, judgement)
     urgent = [row for row in rows if row.needs_attention]
-    for logs in (True, False):
-        text = _page(report, judgement, urgent, rows, logs=logs)
+    everything = _folded(f"All {len(rows)} rows", _table(rows))
+    compared = _folded("What was compared", "\n".join(_comparison(report)))
+    left_out = _left_out(len(rows) - len(urgent))
+    for logs, details in ((True, (everything, compared)), (False, (everything, compared)), (False, (left_out,))):
+        text = _page(report, judgement, urgent, details, logs=logs)
         if len(text) <= longest:
             return text
-    shown = len(urgent)
-    while True:
-        text = _short_page(report, judgement, urgent[:shown], len(rows) - shown)
-        if len(text) <= longest or shown == 0:
-            return text[:longest]
-        shown //= 2
+
+    def short(shown: int) -> str:
+        return _short_page(report, judgement, urgent[:shown], len(rows) - shown)
+
+    shown = bisect_right(range(len(urgent) + 1), longest, key=lambda count: len(short(count))) - 1
+    return short(max(shown, 0))[:longest]
 
 
 def _page(
-    report: Report, judgement: Judgement, urgent: Sequence[TableRow], rows: Sequence[TableRow], *, logs: bool
+    report: Report, judgement: Judgement, urgent: Sequence[TableRow], details: Sequence[str], *, logs: bool
 ) -> str:
     parts = [_headline(report, judgement)]
     parts += [f"> {note}" for note in _remarks(report)]
     if urgent:
         parts.append(_table(urgent))
     parts += _explanations(report, judgement, logs=logs)
-    parts.append(_folded(f"All {len(rows)} rows", _table(rows)))
-    parts.append(_folded("What was compared", "\n".join(_comparison(report))))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *details]) + "\n"
 
 
 def _short_page(report: Report, judgement: Judgement, urgent: Sequence[TableRow], left_out: int) -> str:
     parts = [_headline(report, judgement)]
     if urgent:
         parts.append(_table(urgent))
-    parts.append(f"{left_out} rows are left out here: the job's summary and `report.json` have them all.")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, _left_out(left_out)]) + "\n"
+
+
+def _left_out(count: int) -> str:
+    rows = "1 row is" if count == 1 else f"{count} rows are"
+    return f"{rows} left out here: the job's summary shows more, `report.json` has all."
 
 
 def _headline(report: Report, judgement: Judgement) -> str:

@@ -1,6 +1,6 @@
 """The diff table: the same cells for the comment, the summary and the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from membudget.analysis.measurement import ImageMeasurement, Presence
@@ -51,20 +51,26 @@ def table_rows(report: Report, judgement: Judgement) -> list[TableRow]:
 
 def verdict_line(report: Report, judgement: Judgement) -> str:
     """The whole answer in one line, without its sign."""
-    count = len(judgement.images)
+    count = sum(image.status is not Status.REMOVED for image in judgement.images)
     images = f"{count} image" if count == 1 else f"{count} images"
     if judgement.verdict is Verdict.PASS:
+        if count == 0:
+            return "every image was removed"
         return f"{images} within budget" if count == 1 else f"all {images} within budget"
     limits = {image.name: format_size(image.limit_bytes) for image in report.images}
     failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
     unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
     killed = [image for image in failing if image.status is Status.OOM_KILLED]
     parts = [f"{len(failing)} of {images} over budget"] if failing else []
-    parts += [f"{image.name} is OOM-killed at {limits[image.name]}" for image in killed[:_MOST_NAMED]]
-    parts += [f"{image.name}: {image.status}" for image in unclear[:_MOST_NAMED]]
-    if len(unclear) > _MOST_NAMED:
-        parts.append(f"{len(unclear)} of {images} could not be judged")
+    parts += _first([f"{image.name} is OOM-killed at {limits[image.name]}" for image in killed], "OOM-killed")
+    parts += _first([f"{image.name}: {image.status}" for image in unclear], "could not be judged")
     return "; ".join(parts) or "nothing was measured"
+
+
+def _first(findings: Sequence[str], shared: str) -> list[str]:
+    """As many as one line holds, then how many more there are and what they have in common."""
+    more = len(findings) - _MOST_NAMED
+    return [*findings[:_MOST_NAMED], *([f"{more} more {shared}"] if more > 0 else [])]
 
 
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
@@ -97,7 +103,7 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
         delta=_delta_cell(row),
         budget=_budget_cell(row.metric, row.budget),
         headroom=_headroom_cell(row),
-        status=f"{SIGNS[row.verdict]} {row.verdict}" if row.verdict else "➖ no budget",
+        status=_status_cell(row),
         verdict=row.verdict,
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE),
     )
@@ -127,6 +133,12 @@ def _budget_cell(metric: Metric, budget: EffectiveBudget) -> str:
         tolerance = budget.tolerance
         parts.append(f"≤ +{format_percent(tolerance.percent)} or +{format_size(tolerance.floor_bytes)}")
     return ", ".join(parts) or _NO_VALUE
+
+
+def _status_cell(row: Row) -> str:
+    if row.verdict is not None:
+        return f"{SIGNS[row.verdict]} {row.verdict}"
+    return "➖ not judged" if row.budget.is_set else "➖ no budget"
 
 
 def _headroom_cell(row: Row) -> str:

@@ -1,8 +1,10 @@
 """The report on a terminal: the comment's content in the comment's order."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +17,8 @@ from membudget.report.untrusted_text import printable, printable_line
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 _BLANK = Text()
 _RIGHT_ALIGNED = {"base", "head", "delta", "headroom"}
+_GOOD_BREAK = re.compile(r", | (?=\(|or )|(?<=by) ")
+_AS_WIDE_AS_IT_LIKES = 10_000
 
 
 def render(report: Report, judgement: Judgement) -> RenderableType:
@@ -25,23 +29,40 @@ def render(report: Report, judgement: Judgement) -> RenderableType:
         parts.append(Text(f"No base revision ({printable(report.comparison.no_base_reason)}): no growth is judged."))
     parts += [Text(f"Note: {printable(note)}") for note in report.notes]
     explanations = list(_explanations(report, judgement))
-    parts += [_BLANK, _table(table_rows(report, judgement)), _BLANK]
+    parts += [_BLANK, _FittingTable(table_rows(report, judgement)), _BLANK]
     parts += [*explanations, _BLANK] if explanations else []
     parts.append(Text("\n".join(_comparison(report)), style="dim"))
     return Group(*parts)
 
 
-def _table(rows: Sequence[TableRow]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+@dataclass(frozen=True, slots=True)
+class _FittingTable:
+    """The diff table. On a line too short for it, cells take several lines: nothing of them is ever cut off."""
+
+    rows: Sequence[TableRow]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        whole = _table(self.rows, str)
+        unbound = options.update(max_width=_AS_WIDE_AS_IT_LIKES)
+        fits = console.measure(whole, options=unbound).maximum <= options.max_width
+        yield whole if fits else _table(self.rows, _on_lines)
+
+
+def _on_lines(cell: str) -> str:
+    return _GOOD_BREAK.sub("\n", cell)
+
+
+def _table(rows: Sequence[TableRow], cell: Callable[[str], str]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=cell is _on_lines)
     for heading in HEADINGS:
-        right = heading in _RIGHT_ALIGNED
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "status", overflow="fold")
+        table.add_column(heading, justify="right" if heading in _RIGHT_ALIGNED else "left", overflow="fold")
     previous = None
     for row in rows:
         image = row.image if row.image != previous else ""
         previous = row.image
         style = _STYLES[row.verdict] if row.verdict else "dim"
-        table.add_row(Text(image, style="bold"), *map(Text, row.cells[1:-1]), Text(row.status, style=style))
+        figures = [Text(cell(figure)) for figure in row.cells[1:-1]]
+        table.add_row(Text(image, style="bold"), *figures, Text(row.status, style=style))
     return table
 
 
@@ -63,7 +84,7 @@ def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
 def _explanation(image: ImageJudgement) -> Text:
     text = Text.assemble((f"{image.name} {image.status}", _STYLES[image.verdict]))
     if image.reasons:
-        text.append(f": {printable('; '.join(map(str, image.reasons)))}")
+        text.append(f": {'; '.join(printable(str(reason)) for reason in image.reasons)}")
     if image.next_step:
         text.append(f"\n  → {image.next_step}")
     return text

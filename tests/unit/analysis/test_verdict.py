@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.verdict import EXIT_CODES, Status, Verdict, judge, judge_image, judge_metric, worst
@@ -10,6 +12,8 @@ from tests.support.builders import budgets, image, side, trial
 
 BUILD_FAILED = Failure(FailureStage.BUILD, "exit code 1", ("the log",))
 WORKLOAD_FAILED = Failure(FailureStage.WORKLOAD, "still running after 60.0 s")
+TIMED_OUT = Failure(FailureStage.WORKLOAD, "timed out after 60.0 s")
+IMAGE_UNREADABLE = Failure(FailureStage.IMAGE, "its export is damaged")
 ENGINE_FAILED = Failure(FailureStage.ENVIRONMENT, "the engine does not answer")
 
 
@@ -134,6 +138,67 @@ def test_one_broken_budget_fails_the_whole_and_nothing_is_no_pass() -> None:
     assert judge([fine()]).verdict is Verdict.PASS
     assert judge([]).verdict is Verdict.INCONCLUSIVE
     assert worst([Verdict.INCONCLUSIVE, Verdict.PASS]) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("failure", [BUILD_FAILED, WORKLOAD_FAILED, TIMED_OUT, IMAGE_UNREADABLE, ENGINE_FAILED])
+def test_what_could_not_be_measured_never_passes_and_is_exit_code_3(failure: Failure) -> None:
+    judged = judge([fine(), image(base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_rss=64))])
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert EXIT_CODES[judged.verdict] == 3
+    assert judged.images[1].reasons[0].quoted == failure.reason  # said once, not once a metric
+    assert len(judged.images[1].reasons) == 1
+
+
+def test_a_value_that_is_missing_alone_makes_its_image_inconclusive_and_says_which() -> None:
+    judged = judge_image(image(base=side(trial(40)), head=side(trial(None)), allowed=budgets(max_rss=64)))
+    assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.INCONCLUSIVE)
+    assert [str(reason) for reason in judged.reasons] == ["peak RSS was not measured: no sample"]
+
+
+def test_a_missing_value_does_not_hide_a_broken_budget() -> None:
+    measured = image(head=side(trial(None), size=200), allowed=budgets(max_rss=64, max_size=150))
+    judged = judge_image(measured)
+    assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OVER_BUDGET)
+    assert [str(reason) for reason in judged.reasons] == [
+        "image size is 50.0 MiB over its maximum",
+        "peak RSS was not measured: no sample",
+    ]
+
+
+def test_an_oom_kill_gives_the_status_and_is_told_beside_what_else_is_broken() -> None:
+    measured = image(head=side(trial(70, oom_kills=1), trial(70, oom_kills=2)), allowed=budgets(max_rss=64), limit=72)
+    judged = judge_image(measured)
+    assert judged.status is Status.OOM_KILLED
+    assert [str(reason) for reason in judged.reasons] == [
+        "peak RSS is 6.0 MiB over its maximum",
+        "the kernel killed 2 processes at the limit of 72.0 MiB",
+    ]
+    (one,) = judge_image(image(head=side(trial(40, oom_kills=1)), limit=72)).reasons
+    assert str(one) == "the kernel killed 1 process at the limit of 72.0 MiB"
+
+
+def test_oom_kills_that_a_budget_allows_are_no_failure() -> None:
+    allowed = {Metric.OOM_KILLS: EffectiveBudget(1)}
+    assert judge_image(image(head=side(trial(40, oom_kills=1)), allowed=allowed)).verdict is Verdict.PASS
+    assert judge_image(image(head=side(trial(40, oom_kills=2)), allowed=allowed)).status is Status.OOM_KILLED
+
+
+def test_without_a_base_the_maximum_still_counts() -> None:
+    allowed = budgets(max_rss=64, rss_growth=(5, 2))
+    for presence in (Presence.NEW, Presence.HEAD_ONLY):
+        judged = judge_image(image(head=side(trial(70)), presence=presence, allowed=allowed))
+        assert judged.status is Status.OVER_BUDGET
+        assert [str(reason) for reason in judged.reasons] == ["peak RSS is 6.0 MiB over its maximum"]
+
+
+@given(st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 2**50), st.floats(0, 1000), st.integers(0, 2**50))
+def test_a_row_fails_exactly_when_its_headroom_is_negative(
+    before: int, after: int, most: int, percent: float, floor: int
+) -> None:
+    base, head = MetricValue.of(Metric.PEAK_RSS, before), MetricValue.of(Metric.PEAK_RSS, after)
+    row = judge_metric(Metric.PEAK_RSS, base, head, EffectiveBudget(most, Tolerance(percent, floor)))
+    assert row.headroom is not None
+    assert (row.verdict is Verdict.FAIL) == (row.headroom < 0) == (row.reason is not None)
 
 
 def test_a_pass_alone_is_exit_code_zero() -> None:

@@ -1,7 +1,11 @@
-"""The reports that the golden files show."""
+"""The reports that the golden files show, and one full of what others said."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 from membudget.analysis.measurement import Failure, FailureStage, Presence
-from membudget.report.report import Report
+from membudget.metrics import Metric, MetricValue
+from membudget.report.report import Comparison, Report, RevisionReport
 from tests.support.builders import budgets, image, report, side, trial
 
 LOG = ("Traceback (most recent call last):", '  File "/app.py", line 3', "ConnectionError: no database")
@@ -42,6 +46,29 @@ def no_base() -> Report:
     allowed = budgets(max_rss=64, rss_growth=(5, 2))
     measured = image("api", presence=Presence.HEAD_ONLY, head=side(trial(40)), allowed=allowed)
     return report(measured, no_base="this is the first commit")
+
+
+def said_by_others(texts: Sequence[str]) -> Report:
+    """A report with `texts` in each place that is not ours."""
+    subject, reason, log, note, surroundings = texts
+    failure = Failure(FailureStage.WORKLOAD, reason, (log, subject))
+    unmeasured = image("worker", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=64))
+    assert unmeasured.head is not None
+    unmeasured.head.metrics[Metric.PEAK_RSS] = MetricValue.absent(Metric.PEAK_RSS, reason)
+    plain = report(
+        replace(image("api", base=side(failure=failure), head=side(failure=failure)), workload=reason),
+        unmeasured,
+        notes=(note, log),
+    )
+    commits = {"head": RevisionReport(sha="b" * 40, subject=subject), "base": RevisionReport(sha="a" * 40, subject=log)}
+    engine = dict.fromkeys(("engine", "platform", "kernel", "probe", "storage_driver"), surroundings)
+    return plain.model_copy(
+        update={
+            "comparison": Comparison(**commits, no_base_reason=reason),
+            "environment": plain.environment.model_copy(update=engine),
+            "membudget_version": surroundings,
+        }
+    )
 
 
 REPORTS = {"everything": everything, "all-pass": all_pass, "no-base": no_base}

@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import cmarkgfm
 import pytest
@@ -9,12 +8,11 @@ from hypothesis import strategies as st
 
 from membudget.analysis.measurement import Failure, FailureStage
 from membudget.report.comment import render
-from membudget.report.report import Comparison, RevisionReport
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
-from tests.unit.report.reports import REPORTS, everything
+from tests.unit.report.reports import REPORTS, everything, said_by_others
 
-TAG = re.compile(r"<(/?[a-z][a-z0-9]*)")
+TAG = re.compile(r"<(/?[a-z][a-z0-9]*|[!?])", re.IGNORECASE)
 OURS = {"h3", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "ul", "li", "strong", "br", "p",
         "details", "summary", "blockquote"}  # fmt: skip
 HOSTILE = [
@@ -22,6 +20,9 @@ HOSTILE = [
     "`tick` ``two``",
     "<img src=x onerror=alert(1)>",
     "</details></code>",
+    "<SCRIPT>alert(1)</SCRIPT>",
+    "a\\\\|`b`|",
+    "octo@localhost www.localhost",
     "@octocat #1 octo/cat#2",
     "[link](https://localhost)",
     "https://localhost/x",
@@ -62,24 +63,29 @@ def test_the_verdict_comes_first_then_what_fails() -> None:
     assert all("❌" in line or "❔" in line for line in lines[6:12])
 
 
-@given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=4, max_size=4))
+@given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=5, max_size=5))
 def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
-    subject, reason, log, note = texts
-    failure = Failure(FailureStage.WORKLOAD, reason, (log, subject))
-    made = report(
-        replace(image("api", base=side(failure=failure), head=side(failure=failure)), workload=reason), notes=(note,)
-    ).model_copy(update={"comparison": Comparison(head=RevisionReport(sha="b" * 40, subject=subject), base=None,
-                                                  no_base_reason=reason)})  # fmt: skip
+    made = said_by_others(texts)
     markdown = render(made, made.judged())
     page = html(markdown)
 
     assert {tag.removeprefix("/") for tag in TAG.findall(page)} <= OURS
     outside_of_code = re.sub(r"<code.*?</code>", "", page, flags=re.DOTALL)
+    assert "&lt;" not in outside_of_code
     plain = re.sub(r"<[^>]*>", "", outside_of_code)
-    for mark in ("@", "#", "localhost", "octo", "::"):
-        assert mark not in plain.replace("head bbbbbbbbbbbb", "")
+    for mark in ("@", "#", "localhost", "octo", "::", "alert"):
+        assert mark not in plain
     assert all(character.isprintable() or character in "\n\N{NO-BREAK SPACE}" for character in markdown)
     assert page.count("<table>") == page.count("</table>") == 2
+    assert {len(re.findall(r"<t[hd]", row)) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)} == {8}
+
+
+def test_what_others_said_is_still_there_to_read() -> None:
+    made = said_by_others(["@subject", "@reason", "@log", "@note", "@surroundings"])
+    page = html(render(made, made.judged()))
+    shown = " ".join(re.findall(r"<code.*?>(.*?)</code>", page, re.DOTALL))
+    for text in ("@subject", "@reason", "@log", "@note", "@surroundings"):
+        assert text in shown
 
 
 def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
@@ -100,10 +106,15 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     assert "y" * 100 not in without_logs
     assert "`pass3`" in without_logs
 
-    short = render(made, judged, 8_000)
-    assert len(short) <= 8_000
+    failing_alone = render(made, judged, len(without_logs) - 1)
+    assert "`pass3`" not in failing_alone
+    assert "`fail29` **over budget**: peak RSS is 6.0 MiB over its maximum" in failing_alone
+    assert "274 rows are left out here" in failing_alone  # of 61 x 5; 30 fail, one is inconclusive
+
+    short = render(made, judged, 3_000)
+    assert 2_700 < len(short) <= 3_000  # as many as there is room for
     assert "`fail3`" in short
-    assert "`pass3`" not in short
+    assert "**over budget**" not in short
     assert "rows are left out here" in short
 
     for longest in (1_000, 400, 100):

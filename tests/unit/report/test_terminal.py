@@ -1,15 +1,17 @@
 import io
+from collections import Counter
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from membudget.metrics import Metric, MetricValue
 from membudget.report import measure_report, terminal
 from membudget.report.measure_report import MeasureReport
 from membudget.trials.trial import Outcome
-from tests.support.builders import report, trial
+from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
-from tests.unit.report.reports import REPORTS, no_base
+from tests.unit.report.reports import REPORTS, everything, said_by_others
 
 
 def printed(content: RenderableType, width: int = 160) -> str:
@@ -23,6 +25,32 @@ def printed(content: RenderableType, width: int = 160) -> str:
 def test_what_a_developer_reads(name: str) -> None:
     made = REPORTS[name]()
     assert_golden(f"terminal-{name}.txt", printed(terminal.render(made, made.judged())))
+
+
+def test_a_narrow_terminal_breaks_cells_where_they_read_well() -> None:
+    made = everything()
+    assert_golden("terminal-narrow.txt", printed(terminal.render(made, made.judged()), 100))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+def test_no_width_costs_a_figure_or_a_status(width: int) -> None:
+    made = everything()
+    text = printed(terminal.render(made, made.judged()), width)
+    whole = printed(terminal.render(made, made.judged()), 1000)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert Counter("".join(text.split()).replace(",", "")) == Counter("".join(whole.split()).replace(",", ""))
+
+
+def test_each_reason_is_cut_for_itself() -> None:
+    missing = MetricValue.absent(Metric.PEAK_RSS, "r" * 400)
+    measured = image("api", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=64, max_size=50))
+    assert measured.head is not None
+    measured.head.metrics[Metric.IMAGE_SIZE] = MetricValue.absent(Metric.IMAGE_SIZE, "s" * 400)
+    measured.head.metrics[Metric.PEAK_RSS] = missing
+    made = report(measured)
+    text = printed(terminal.render(made, made.judged()), 1000)
+    assert "image size was not measured: sss" in text
+    assert "; peak RSS was not measured: rrr" in text
 
 
 def test_what_measure_prints() -> None:
@@ -46,7 +74,8 @@ def test_what_measure_prints() -> None:
 
 
 def test_the_terminal_is_not_commanded() -> None:
-    made = no_base().model_copy(update={"notes": ("\x1b]0;title\x07\x1b[2J[bold]not markup[/bold]",)})
+    made = said_by_others(["\x1b]0;title\x07\x1b[2J\u202e\x9b31m[bold]not markup[/bold]\rx"] * 5)
     text = printed(terminal.render(made, made.judged()))
-    assert "\x1b" not in text
-    assert "[bold]not markup[/bold]" in text
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert text.count("[bold]not markup[/bold]") >= 8
+    assert "title" not in text

@@ -2,7 +2,7 @@ import html
 import re
 
 import cmarkgfm
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from membudget.report.untrusted_text import code_block, code_cell, code_span, printable, printable_line
@@ -46,6 +46,7 @@ def test_a_code_cell_stays_in_its_cell(text: str) -> None:
 
 
 @given(st.lists(anything, min_size=1, max_size=6))
+@example(["```", "# out", "````", "~~~"])
 def test_a_code_block_is_not_left(lines: list[str]) -> None:
     page = cmarkgfm.github_flavored_markdown_to_html(f"{code_block(tuple(lines))}\n\nafter")
     assert re.fullmatch(r"<pre lang=\"text\"><code>[^<]*</code></pre>\n<p>after</p>\n", page)

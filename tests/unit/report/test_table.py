@@ -1,0 +1,50 @@
+import pytest
+
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.report.table import table_rows, verdict_line
+from tests.support.builders import budgets, image, report, side, trial
+
+BROKEN = Failure(FailureStage.ENVIRONMENT, "x")
+
+
+def killed(name: str) -> ImageMeasurement:
+    return image(name, head=side(trial(40, oom_kills=1)), limit=64)
+
+
+def unclear(name: str) -> ImageMeasurement:
+    return image(name, head=side(failure=BROKEN))
+
+
+def line(*images: ImageMeasurement) -> str:
+    made = report(*images)
+    return verdict_line(made, made.judged())
+
+
+def test_the_first_line_names_three_images_and_counts_the_rest() -> None:
+    assert line(killed("a")) == "1 of 1 image over budget; a is OOM-killed at 64.0 MiB"
+    assert line(*map(killed, "abcde")).endswith("c is OOM-killed at 64.0 MiB; 2 more OOM-killed")
+    assert line(*map(unclear, "abc")) == "a: inconclusive; b: inconclusive; c: inconclusive"
+    assert line(*map(unclear, "abcd")).endswith("c: inconclusive; 1 more could not be judged")
+    assert line() == "nothing was measured"
+
+
+def test_a_budget_that_could_not_be_judged_is_not_called_none() -> None:
+    made = report(image(presence=Presence.NEW, head=side(trial(40)), allowed=budgets(rss_growth=(5, 2))))
+    status = {row.metric: row.status for row in table_rows(made, made.judged())}
+    assert status["peak RSS"] == "➖ not judged"
+    assert status["peak memory"] == "➖ no budget"
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "delta"),
+    [
+        (100, 100, "0 B"),
+        (100, 112.5, "+12.5 MiB (+12.5%)"),
+        (100, 50, "-50.0 MiB (-50.0%)"),
+        (1000, 1000.25, "+256.0 KiB"),  # under a tenth of a percent: no "+0.0%"
+        (0, 10, "+10.0 MiB"),
+    ],
+)
+def test_a_delta_has_a_percent_where_that_says_something(base: float, head: float, delta: str) -> None:
+    made = report(image(base=side(trial(base)), head=side(trial(head))))
+    assert next(row.delta for row in table_rows(made, made.judged()) if row.metric == "peak RSS") == delta
