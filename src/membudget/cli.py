@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from membudget.errors import ExitCode, MembudgetError
 
+_LONGEST_LINE = 2000
+
 Handler = Callable[[argparse.Namespace], ExitCode]
 
 _EXIT_CODES = """\
@@ -33,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from membudget import interruption
 
         interruption.install()
-        return handler(options)
+        code = handler(options)
+        sys.stdout.flush()  # a reader that is gone is noticed here, not at Python's exit
+        return code
     except MembudgetError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -66,7 +70,8 @@ class _VersionAction(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from membudget.version import VERSION
 
-        parser.exit(message=f"membudget {VERSION}\n")
+        print(f"membudget {VERSION}")
+        parser.exit()
 
 
 def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -229,9 +234,12 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 
 def _fail(message: str, code: ExitCode) -> ExitCode:
-    text = f"membudget: error: {message}"
+    from membudget.report.untrusted_text import printable_line
+
+    # It may quote the pull request's files, which must not command the terminal.
+    text = "\n".join(printable_line(line, _LONGEST_LINE) for line in f"membudget: error: {message}".split("\n"))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        # It may quote the pull request's files, and the runner obeys what looks like a command.
+        # Nor the runner, which obeys what looks like a command.
         from membudget.publishing.workflow_commands import guarded
 
         with guarded(sys.stderr):
@@ -245,9 +253,14 @@ def _report_bug(error: Exception) -> ExitCode:
     """A failure nobody expected. The traceback goes to a file: it is for us, not for who ran into it."""
     import tempfile
 
-    with tempfile.NamedTemporaryFile("w", prefix="membudget-bug-", suffix=".txt", delete=False) as file:
-        traceback.print_exc(file=file)
+    details = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile("wb", prefix="membudget-bug-", suffix=".txt", delete=False) as file:
+            file.write(details.encode(errors="backslashreplace"))
+        proof = file.name
+    except OSError:  # no disk may be the very cause
+        proof = f"this:\n{details}"
     return _fail(
-        f"this is a bug in membudget: {type(error).__name__}: {error}\n  fix: please report it with {file.name}",
+        f"this is a bug in membudget: {type(error).__name__}: {error}\n  fix: please report it with {proof}",
         ExitCode.BUG,
     )

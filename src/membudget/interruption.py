@@ -23,6 +23,8 @@ class _State:
 def install() -> None:
     """From now on the first of these signals raises Interrupted in the main thread; later ones change nothing."""
     for number in _SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # nohup(1): it is to outlive its terminal
         signal.signal(number, _on_signal)
 
 

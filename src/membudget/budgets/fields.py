@@ -99,6 +99,22 @@ HttpPath = Annotated[
     WithJsonSchema({"type": "string", "pattern": _PATH_PATTERN}),
 ]
 
+_HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+HeaderName = Annotated[
+    str,
+    AfterValidator(_matching(_HEADER_NAME_PATTERN, 'the name of a header field, like "Content-Type"')),
+    WithJsonSchema({"type": "string", "pattern": _HEADER_NAME_PATTERN}),
+]
+"""A token (RFC 9110, 5.1)."""
+
+_HEADER_VALUE_PATTERN = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
+HeaderValue = Annotated[
+    str,
+    AfterValidator(_matching(_HEADER_VALUE_PATTERN, "one line of text, without control characters")),
+    WithJsonSchema({"type": "string", "pattern": _HEADER_VALUE_PATTERN}),
+]
+"""RFC 9110, 5.5."""
+
 _PLATFORM_PATTERN = r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$"
 Platform = Annotated[
     str,

@@ -1,6 +1,7 @@
 """`budgets.toml`: text to budgets, with every problem of the file in one error."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -91,16 +92,23 @@ def _sound(table: object, broken_keys: set[str | int]) -> dict[str, object]:
 
 
 def _missing_paths(image: ImageSpec, where: str, checkout: Path) -> list[Problem]:
-    top = checkout.resolve()
-    context = (checkout / image.build.context).resolve()
-    if not context.is_relative_to(top) or not context.is_dir():
+    context = _existing(checkout, image.build.context, Path.is_dir)
+    if context is None:
         allowed = "a folder of the repository, from its top"
         return [Problem(f"{where}.build.context", "is no such folder", image.build.context, allowed)]
-    dockerfile = (context / image.build.dockerfile).resolve()
-    if not dockerfile.is_relative_to(top) or not dockerfile.is_file():
+    if _existing(checkout, f"{image.build.context}/{image.build.dockerfile}", Path.is_file) is None:
         allowed = "a file of the repository; its path starts at the build context" + _dockerfiles_in(context)
         return [Problem(f"{where}.build.dockerfile", "is no such file", image.build.dockerfile, allowed)]
     return []
+
+
+def _existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
+    """The path below the checkout that `name` leads to, if it is there and what is wanted."""
+    try:
+        path = (checkout / name).resolve()
+        return path if path.is_relative_to(checkout.resolve()) and is_wanted(path) else None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links that go in a circle
+        return None
 
 
 def _dockerfiles_in(context: Path) -> str:

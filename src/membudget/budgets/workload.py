@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from membudget.budgets.fields import DurationMs, FileModel, HttpPath, Port, PositiveCount
+from membudget.budgets.fields import DurationMs, FileModel, HeaderName, HeaderValue, HttpPath, Port, PositiveCount
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -40,7 +40,7 @@ class HttpRequests(FileModel):
     path: HttpPath
     """Path and query, starting with a slash."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    headers: dict[str, str] = {}
+    headers: dict[HeaderName, HeaderValue] = {}
     """Header fields to send."""
     body: str | None = None
     """Sent as UTF-8 with each request."""

@@ -53,9 +53,11 @@ class Builder:
         """
         context = checkout / spec.context
         dockerfile = context / spec.dockerfile
-        for path, what in ((context, "build context"), (dockerfile, "Dockerfile")):
-            if not path.exists() or not path.resolve().is_relative_to(checkout.resolve()):
-                raise BuildFailed(f"the {what} {path.relative_to(checkout)} does not exist in this revision")
+        if not _lies_in(context, checkout):
+            raise BuildFailed(f"the build context {spec.context} does not exist in this revision")
+        if not _lies_in(dockerfile, checkout):
+            written = Path(spec.context, spec.dockerfile)
+            raise BuildFailed(f"the Dockerfile {written} does not exist in this revision")
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
         with tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch:
             id_file = Path(scratch) / "image-id"
@@ -88,6 +90,14 @@ class Builder:
         if exit_code != 0:
             lines = tail.lines()
             raise BuildFailed(_cause(lines) or f"docker buildx build exited with code {exit_code}", lines)
+
+
+def _lies_in(path: Path, checkout: Path) -> bool:
+    """Whether it exists in the checkout, symbolic links followed."""
+    try:
+        return path.exists() and path.resolve().is_relative_to(checkout.resolve())
+    except OSError:  # a name too long for the file system
+        return False
 
 
 def _command(spec: Build) -> list[str]:

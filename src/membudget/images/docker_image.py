@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from docker.errors import NotFound
 
 from membudget.engine.docker_engine import Engine, engine_errors
-from membudget.errors import ConfigurationError
+from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.layer_cache_file import LayerCache
 from membudget.images.layers import ChunkReader, UnreadableImage, layer_file_bytes
 
@@ -42,7 +42,7 @@ def image_sizes(engine: Engine, image_ids: Sequence[str], cache: LayerCache) -> 
     All images come in one export, so that a layer they share is read once; a layer seen before is not read at all.
     Raises EnvironmentFault, and UnreadableImage when the export is not understood.
     """
-    facts = [inspect(engine, image_id) for image_id in dict.fromkeys(image_ids)]
+    facts = [_inspect_built(engine, image_id) for image_id in dict.fromkeys(image_ids)]
     known = {diff_id: cache.get(diff_id) for image in facts for diff_id in image.diff_ids}
     unseen = [image.image_id for image in facts if any(known[diff_id] is None for diff_id in image.diff_ids)]
     if unseen:
@@ -52,6 +52,14 @@ def image_sizes(engine: Engine, image_ids: Sequence[str], cache: LayerCache) -> 
             cache.put(diff_id, file_bytes)
         known |= exported
     return {image.image_id: _total(image, known) for image in facts}
+
+
+def _inspect_built(engine: Engine, image_id: str) -> ImageFacts:
+    """An image that was there a moment ago: where it is gone, the user did nothing wrong."""
+    try:
+        return inspect(engine, image_id)
+    except ConfigurationError as error:
+        raise EnvironmentFault(f"{error.what} any more") from error
 
 
 def _total(image: ImageFacts, known: Mapping[str, int | None]) -> int:

@@ -41,17 +41,16 @@ class GitRepository:
 
     def commit(self, revision: str) -> Commit | None:
         """The commit of a branch, tag or id; None when it is not here."""
-        told = self._try("log", "-1", "--no-show-signature", "--format=%H %s", "--end-of-options", revision, "--")
-        if told is None:
+        sha = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if sha is None or sha.startswith("^"):  # "^main" is not a commit, but all others
             return None
-        sha, _, subject = told.partition(" ")
-        return Commit(sha, subject)
+        return Commit(sha, self._run("log", "-1", "--no-show-signature", "--format=%s", sha, "--"))
 
     def parents(self, commit: Commit) -> list[str]:
         """Ids of its parents as the commit itself names them, also where a shallow clone cuts them off."""
         raw = self._run("cat-file", "commit", commit.sha)
         header = raw.partition("\n\n")[0]
-        return [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
+        return [line.removeprefix("parent ") for line in header.split("\n") if line.startswith("parent ")]
 
     def merge_base(self, one: Commit, other: Commit) -> Commit | None:
         """Their best common ancestor; None when the clone has none."""
@@ -86,17 +85,18 @@ class GitRepository:
     def _run(self, *arguments: str) -> str:
         done = self._git(arguments)
         if done.returncode != 0:
-            said = done.stderr.strip() or f"exit code {done.returncode}"
+            said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
             raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(self._folder))
-        return done.stdout.strip()
+        return done.stdout.decode(errors="replace").strip()
 
     def _try(self, *arguments: str, strip: bool = True) -> str | None:
         done = self._git(arguments)
         if done.returncode != 0:
             return None
-        return done.stdout.strip() if strip else done.stdout
+        said = done.stdout.decode(errors="replace")
+        return said.strip() if strip else said
 
-    def _git(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    def _git(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
         settings = [part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")]
         try:
             return subprocess.run(
@@ -104,9 +104,7 @@ class GitRepository:
                 cwd=self._folder,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
+                capture_output=True,  # as bytes: in text mode a carriage return in somebody's name ends a line
                 check=False,
             )
         except FileNotFoundError:

@@ -20,6 +20,8 @@ from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGrou
 
 _CLONE_NEWNET = 0x40000000
 _READINESS_POLL_S = 0.02
+_TELLING_S = 0.1
+"""An attempt that was cut short after less says nothing about a service."""
 _REQUEST_TIMEOUT_S = 60.0
 _FAILURES_TO_GIVE_UP = 200
 """After so many failed requests nothing is learned from more of them."""
@@ -38,16 +40,16 @@ def main() -> None:
 async def _drive(order: DriveOrder) -> None:
     connections = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
-    base = f"http://127.0.0.1:{order.port}"
-    async with aiohttp.ClientSession(base, connector=connections, timeout=timeout, auto_decompress=False) as session:
-        problem = await _wait_until_ready(session, order)
+    service = f"http://127.0.0.1:{order.port}"
+    async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
+        problem = await _wait_until_ready(session, service, order)
         if problem is not None:
             _say(DriveEvent("failed", problem))
             return
         _say(DriveEvent("ready"))
         sent = 0
         for group in order.groups:
-            failures = await _send(session, group)
+            failures = await _send(session, service, group)
             sent += group.count
             if failures:
                 _say(DriveEvent("failed", _describe(group, failures), sent))
@@ -55,38 +57,40 @@ async def _drive(order: DriveOrder) -> None:
         _say(DriveEvent("done", requests=sent))
 
 
-async def _wait_until_ready(session: aiohttp.ClientSession, order: DriveOrder) -> str | None:
+async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> str | None:
     """Why the service is not ready in time; None when it is."""
     deadline = time.monotonic() + order.ready_timeout_ms / 1000
-    seen = "nothing was tried"
+    seen: str | None = None
     while (remaining := deadline - time.monotonic()) > 0:
         try:
             async with asyncio.timeout(remaining):
-                problem = await _not_ready(session, order)
+                problem = await _not_ready(session, service, order)
         except TimeoutError:
-            problem = "no answer came"
+            if seen is None or remaining >= _TELLING_S:
+                seen = "no answer came" + (f"; before that: {seen}" if seen else "")
+            break
         if problem is None:
             return None
         seen = problem
         await asyncio.sleep(_READINESS_POLL_S)
-    return f"not ready within {order.ready_timeout_ms / 1000:g} s: {seen}"
+    return f"not ready within {order.ready_timeout_ms / 1000:g} s: {seen or 'no time to ask'}"
 
 
-async def _not_ready(session: aiohttp.ClientSession, order: DriveOrder) -> str | None:
+async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> str | None:
     try:
         if order.ready_http is not None:
             # The status is enough. The body may be endless, and is not read.
-            async with session.get(order.ready_http, allow_redirects=False) as answer:
+            async with session.get(service + order.ready_http, allow_redirects=False) as answer:
                 return None if answer.status < 400 else f"GET {order.ready_http} answered {answer.status}"
         if order.ready_tcp is not None:
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         return _words(error)
     return None
 
 
-async def _send(session: aiohttp.ClientSession, group: RequestGroup) -> Counter[str]:
+async def _send(session: aiohttp.ClientSession, service: str, group: RequestGroup) -> Counter[str]:
     """Send a group's requests; how many failed, by reason."""
     failures: Counter[str] = Counter()
     left = iter(range(group.count))
@@ -95,7 +99,7 @@ async def _send(session: aiohttp.ClientSession, group: RequestGroup) -> Counter[
         for _ in left:
             if failures.total() >= _FAILURES_TO_GIVE_UP:
                 return
-            problem = await _request(session, group)
+            problem = await _request(session, service, group)
             if problem is not None:
                 failures[problem] += 1
 
@@ -103,21 +107,24 @@ async def _send(session: aiohttp.ClientSession, group: RequestGroup) -> Counter[
     return failures
 
 
-async def _request(session: aiohttp.ClientSession, group: RequestGroup) -> str | None:
+async def _request(session: aiohttp.ClientSession, service: str, group: RequestGroup) -> str | None:
     try:
         async with session.request(
-            group.method, group.path, headers=group.headers, data=group.body, allow_redirects=False
+            group.method, service + group.path, headers=group.headers, data=group.body, allow_redirects=False
         ) as answer:
             async for _ in answer.content.iter_chunked(1 << 16):
                 pass  # read to the end, keep nothing
             return None if answer.status == group.expect else f"status {answer.status}"
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that HTTP cannot carry
         return _words(error)
 
 
-def _words(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        return "connection refused"
+def _words(error: Exception) -> str:
+    """An error as the kernel calls it, without addresses: equal failures are counted together."""
+    if isinstance(error, TimeoutError):  # aiohttp's, too
+        return f"no whole answer within {_REQUEST_TIMEOUT_S:g} s"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__
 
 

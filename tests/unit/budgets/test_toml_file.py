@@ -83,6 +83,25 @@ def test_a_path_may_not_leave_the_repository(tmp_path: Path) -> None:
     assert "is no such folder" in problem
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\\u0000b", "circle"])
+@pytest.mark.parametrize("key", ["context", "dockerfile"])
+def test_a_path_that_no_system_can_have_is_missing(tmp_path: Path, name: str, key: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    problems = problems_of(f'{SMALLEST}build.{key} = "{name}"', tmp_path)
+    assert any(f"images.api.build.{key}: is no such" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("header", "what"),
+    [('"Bad Name" = "x"', "the name of a header field"), ('Name = "a\\r\\nInjected: b"', "one line of text")],
+)
+def test_headers_that_http_cannot_carry(header: str, what: str) -> None:
+    workload = f'workload = {{ kind = "http", requests = [{{ path = "/", headers = {{ {header} }} }}] }}'
+    (problem,) = problems_of(SMALLEST + workload)
+    assert "images.api.workload.requests.0.headers" in problem
+    assert what in problem
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "there is no such file"), (b"\xff", "is not UTF-8"), (b"x" * 1_000_001, "has 1000001 bytes")],

@@ -81,6 +81,10 @@ def test_a_build_that_fails_has_its_log(fake: Path, checkout: Path) -> None:
         (Build(context="none"), "build context none"),
         (Build(context="api", dockerfile="none"), "Dockerfile api/none"),
         (Build(context="linked"), "build context linked"),
+        (Build(context="/etc"), "build context /etc"),
+        (Build(context="../outside"), "build context ../outside"),
+        (Build(context="x" * 300), "build context x+"),
+        (Build(context="api", dockerfile="../../outside/file"), "Dockerfile api/../../outside/file"),
         (Build(context="api", dockerfile="linked"), "Dockerfile api/linked"),
     ],
 )

@@ -88,6 +88,27 @@ def test_a_subject_may_hold_anything(repository: Repository) -> None:
     assert head(GitRepository(repository.folder)).subject == "\x1b[31mred\x1b[0m ` | <b>"
 
 
+def test_a_carriage_return_in_a_name_makes_no_parent(repository: Repository) -> None:
+    forged = f"Eve\rparent {'0' * 40}\x0bparent {'1' * 40}"
+    first = repository.git("rev-parse", "HEAD")
+    repository.git("commit", "--quiet", "--allow-empty", f"--author={forged} <eve@localhost>", "--message", "a\rb")
+    git = GitRepository(repository.folder)
+    assert git.parents(head(git)) == [first]
+    assert head(git).subject == "a\rb"
+
+
+@pytest.mark.parametrize("revision", ["", "^main", "main..main", "HEAD^{tree}", "HEAD:file", "--all", "main --"])
+def test_what_names_no_commit_is_none(repository: Repository, revision: str) -> None:
+    assert GitRepository(repository.folder).commit(revision) is None
+
+
+def test_branches_tags_and_beginnings_of_ids_name_commits(repository: Repository) -> None:
+    repository.git("tag", "--annotate", "--message", "tagged", "v1")
+    sha = repository.git("rev-parse", "HEAD")
+    git = GitRepository(repository.folder)
+    assert {git.commit(revision) for revision in ("main", "v1", "HEAD", sha, sha[:8])} == {Commit(sha, "first")}
+
+
 def test_no_repository_no_commit_no_git(tmp_path: Path, repository: Repository) -> None:
     with pytest.raises(ConfigurationError, match="is not in a git repository"):
         GitRepository(tmp_path)

@@ -3,7 +3,7 @@ import io
 import tarfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from membudget.images.layers import ChunkReader, UnreadableImage, layer_file_bytes
@@ -80,11 +80,12 @@ def test_a_file_whose_name_looks_like_json_is_a_file(layout: Layout) -> None:
 
 
 names = st.text(alphabet="abcdé./-_{[", min_size=1, max_size=120).filter(lambda name: name.strip("./"))
-layers = st.lists(st.tuples(names, st.binary(max_size=2000)), max_size=6).map(
+layers = st.lists(st.tuples(names, st.binary(max_size=300)), max_size=5).map(
     lambda files: tar([file(name, content) for name, content in files])
 )
 
 
+@settings(max_examples=30)  # each builds and reads some archives
 @given(st.lists(st.lists(layers, max_size=3), min_size=1, max_size=3), st.sampled_from(LAYOUTS), st.integers(1, 4000))
 def test_sizes_are_those_of_really_reading_every_layer(images: list[list[bytes]], layout: Layout, chunk: int) -> None:
     expected = {}

@@ -213,7 +213,7 @@ def test_the_token_is_in_no_message_and_nothing_is_printed(
     token = shop.add_workflow_token(Permission.READ)
     commenter = GithubCommenter(token, shop.url)
     shop.fail_next(500)
-    shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "1"})
+    shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "0"})
     outcome = commenter.post(PULL_REQUEST, MARKER, FIRST)
     assert capfd.readouterr() == ("", "")
     assert [record for record in caplog.records if record.name.startswith("github")] == []

@@ -59,7 +59,7 @@ def test_every_table_is_one() -> None:
 def test_the_verdict_comes_first_then_what_fails() -> None:
     made = everything()
     lines = render(made, made.judged()).splitlines()
-    assert lines[0].startswith("### ❌ membudget: 3 of 10 images over budget")
+    assert lines[0].startswith("### ❌ membudget: 3 of 9 images over budget")
     assert all("❌" in line or "❔" in line for line in lines[6:12])
 
 

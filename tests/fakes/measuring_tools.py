@@ -1,0 +1,58 @@
+"""The use cases' tools without an engine: what is built and measured is what the test says."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from membudget.budgets.budget import Build
+from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.images.revision import BuiltImage, Commit, Side
+from membudget.quantities import MIB
+from membudget.report.report import Environment
+from membudget.trials.trial import Trial, TrialSpec
+from tests.support.builders import report, trial
+
+
+class FakeTools:
+    """Builds and measures in no time, and writes down in which order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.broken_builds: set[str] = set()
+        """As "name side"."""
+        self.trials: dict[str, Callable[[], Trial]] = {}
+        """What a trial of an image gives, by "name side"; 40 MiB where nothing is said."""
+        self.specs: list[TrialSpec] = []
+        self.sizes_fail = False
+
+    @property
+    def environment(self) -> Environment:
+        """Somewhere."""
+        return report().environment
+
+    @contextmanager
+    def checkout(self, commit: Commit) -> Iterator[Path]:
+        """A folder that need not exist."""
+        self.done.append(f"check out {commit.subject}")
+        yield Path(commit.sha)
+        self.done.append(f"remove {commit.subject}")
+
+    def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
+        """The image "name side"."""
+        self.done.append(f"build {name} {side} {spec.context} from {checkout}")
+        on_line(f"building {name}")
+        if f"{name} {side}" in self.broken_builds:
+            raise BuildFailed("exit code 1", ("the log",))
+        return BuiltImage(f"{name} {side}", "tag")
+
+    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """100 MiB each."""
+        if self.sizes_fail:
+            raise EnvironmentFault("its export is damaged")
+        return dict.fromkeys(image_ids, 100 * MIB)
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """As told."""
+        self.done.append(f"run {spec.image_id}")
+        self.specs.append(spec)
+        return self.trials.get(spec.image_id, lambda: trial(40))()

@@ -1,0 +1,209 @@
+import asyncio
+import contextlib
+import http.server
+import io
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from unittest import mock
+
+import pytest
+
+from membudget.trials import http_driver
+from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # header and body in one packet
+    seen: Counter[str] = Counter()
+
+    def do_GET(self) -> None:
+        self.seen[f"{self.command} {self.path} {self.headers.get('X-Test', '')}".strip()] += 1
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length) or b"fine"
+        self.send_response(int(self.path.rpartition("/")[2] or 200))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_POST = do_HEAD = do_GET  # noqa: N815 - names that the base class looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A service that answers with the status that the path names."""
+    Handler.seen.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield int(server.server_address[1])
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield int(unused.getsockname()[1])
+
+
+def lines_of(orders: tuple[DriveOrder, ...]) -> str:
+    return "".join(json.dumps(asdict(order)) + "\n" for order in orders)
+
+
+def drive(*orders: DriveOrder) -> list[dict[str, object]]:
+    """What the driver says to orders."""
+    with mock.patch("sys.stdin", io.StringIO(lines_of(orders))), redirect_stdout(io.StringIO()) as said:
+        http_driver.main()
+    return [json.loads(line) for line in said.getvalue().splitlines()]
+
+
+def drive_as_a_process(*orders: DriveOrder) -> list[dict[str, object]]:
+    """The same, where nothing but the standard streams connects us."""
+    command = [sys.executable, "-m", "membudget.trials.http_driver"]
+    done = subprocess.run(command, input=lines_of(orders), capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def order(
+    port: int,
+    *groups: RequestGroup,
+    ready_tcp: int | None = None,
+    ready_http: str | None = None,
+    ready_timeout_ms: int = 5000,
+) -> DriveOrder:
+    return DriveOrder(None, port, ready_tcp, ready_http, ready_timeout_ms, groups)
+
+
+def group(path: str = "/200", **changes: object) -> RequestGroup:
+    usual: dict[str, object] = {
+        "method": "GET",
+        "headers": {},
+        "body": None,
+        "count": 5,
+        "concurrency": 2,
+        "expect": 200,
+    }
+    return RequestGroup(path=path, **{**usual, **changes})  # type: ignore[arg-type] # as the test says
+
+
+def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
+    get = group(count=30, concurrency=7, headers={"X-Test": "yes"})
+    post = group("/201", method="POST", body="hello", expect=201, count=3)
+    said = drive_as_a_process(order(port, get, post, group(method="HEAD", count=1), ready_tcp=port))
+    assert [event["event"] for event in said] == ["ready", "done"]
+    assert said[-1]["requests"] == 34
+    assert Handler.seen == {"GET /200 yes": 30, "POST /201": 3, "HEAD /200": 1}
+
+
+def test_readiness_is_a_connection_or_an_answer_below_400(port: int, nobody: int) -> None:
+    said = drive(
+        order(port, ready_http="/302"),
+        order(port, ready_http="/503", ready_timeout_ms=200),
+        order(port, ready_tcp=port),
+        order(nobody, ready_tcp=nobody, ready_timeout_ms=100),
+        order(nobody, ready_http="/", ready_timeout_ms=100),
+    )
+    assert [event["reason"] or event["event"] for event in said] == [
+        *("ready", "done"),
+        "not ready within 0.2 s: GET /503 answered 503",
+        *("ready", "done"),
+        "not ready within 0.1 s: connection refused",
+        "not ready within 0.1 s: connection refused",
+    ]
+
+
+def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> None:
+    ready, failed = drive(order(port, group("/500", count=4), group("/200")))
+    assert (ready["event"], failed["event"]) == ("ready", "failed")
+    assert failed["reason"] == "4 of 4 requests GET /500 failed: 4 x status 500 (expected status 200)"
+    assert "GET /200" not in Handler.seen
+
+
+def test_nothing_is_learned_from_thousands_of_failures(port: int) -> None:
+    failed = drive(order(port, group("/500", count=100_000)))[-1]
+    assert str(failed["reason"]).startswith("20")
+    assert Handler.seen.total() < 300
+
+
+@pytest.mark.parametrize("path", ["//127.0.0.2/200", "//double/200", "/@x/200"])
+def test_a_path_stays_a_path(port: int, path: str) -> None:
+    said = drive(order(port, group(path, count=1), ready_http=path))
+    assert said[-1] == {"event": "done", "reason": None, "requests": 1}
+    assert Handler.seen == {f"GET /{path.lstrip('/')}": 2}  # http.server makes one slash of two
+
+
+def test_headers_that_http_cannot_carry_fail_the_workload_alone(port: int) -> None:
+    said = drive(order(port, group(headers={"X-Test": "a\r\nHost: b"}, count=1)), order(port, group()))
+    assert [event["event"] for event in said] == ["ready", "failed", "ready", "done"]
+    assert "control character" in str(said[1]["reason"])
+
+
+@pytest.fixture
+def rude() -> Iterator[int]:
+    """A service whose answers never end; or never come, or but once, where the path says so."""
+    answered, ended = threading.Event(), threading.Event()
+
+    class Rude(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/once" and not answered.is_set():
+                answered.set()
+                self.send_error(503)
+                return
+            if self.path in ("/once", "/silent"):
+                ended.wait()
+                return
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not ended.is_set():
+                    self.wfile.write(b"x" * 65536)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield int(server.server_address[1])
+        ended.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_readiness_does_not_read_a_body_that_never_ends(rude: int) -> None:
+    assert [event["event"] for event in drive(order(rude, ready_http="/"))] == ["ready", "done"]
+
+
+def test_a_service_that_never_answers_is_not_ready(rude: int) -> None:
+    (failed,) = drive(order(rude, ready_http="/silent", ready_timeout_ms=200))
+    assert failed["reason"] == "not ready within 0.2 s: no answer came"
+
+
+def test_silence_does_not_hide_what_was_seen_before(rude: int) -> None:
+    (failed,) = drive(order(rude, ready_http="/once", ready_timeout_ms=200))
+    assert failed["reason"] == "not ready within 0.2 s: no answer came; before that: GET /once answered 503"
+
+
+def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_driver, "_REQUEST_TIMEOUT_S", 0.2)
+    said: list[DriveEvent] = []
+    monkeypatch.setattr(http_driver, "_say", said.append)
+    asyncio.run(http_driver._drive(order(rude, group("/", count=2), ready_tcp=rude)))
+    assert [event.event for event in said] == ["ready", "failed"]
+    assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.2 s (expected status 200)")
