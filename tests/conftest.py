@@ -4,6 +4,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# No test fails for being slow: the machine may be busy.
+settings.register_profile("membudget", deadline=None)
+settings.load_profile("membudget")
 
 if TYPE_CHECKING:
     from tests.support.github_server import Github

@@ -37,4 +37,12 @@ def provide() -> Path:
 def run(tool: Path, job: Path, results: Path, command: str) -> subprocess.CompletedProcess[str]:
     """Run `command` in the machine, which sees the folder `job` as /job/in/NAME and leaves results in /job/out."""
     options = ["--in", str(job), "--out", str(results), "--timeout", str(_JOB_S)]
-    return subprocess.run([tool, "run", *options, "--", command], capture_output=True, text=True, check=False)
+    whole = [str(tool), "run", *options, "--", command]
+    with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            # not kill(), as subprocess.run does: the tool then ends without stopping its emulator
+            process.terminate()
+            raise
+    return subprocess.CompletedProcess(whole, process.returncode, output, errors)

@@ -201,7 +201,7 @@ def _side(built: Built, size: MetricValue | None, results: Sequence[Trial | Fail
     trials = tuple(result for result in results if isinstance(result, Trial))
     failures = [built, *results]
     failure = next((result for result in failures if isinstance(result, Failure)), None)
-    reason = f"{failure.stage} failed: {failure.reason}" if failure else None
+    reason = str(failure) if failure else None
     return SideMeasurement(
         image_id=built.image_id if isinstance(built, BuiltImage) else None,
         metrics={

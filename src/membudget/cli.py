@@ -157,16 +157,24 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
 
 
 def _limit(text: str) -> int:
+    from membudget.budgets.fields import LARGEST_SIZE, LARGEST_SIZE_BYTES
     from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
 
     limit = _quantity(text, "parse_size")
+    if limit > LARGEST_SIZE_BYTES:
+        raise argparse.ArgumentTypeError(f"{LARGEST_SIZE} or less")
     if limit < SMALLEST_LIMIT_BYTES:
         raise argparse.ArgumentTypeError("at least 8MiB: the container runtime itself needs 4 to 7 MiB to start")
     return limit
 
 
 def _duration(text: str) -> int:
-    return _quantity(text, "parse_duration")
+    from membudget.budgets.fields import LONGEST_DURATION, LONGEST_DURATION_MS
+
+    duration = _quantity(text, "parse_duration")
+    if duration > LONGEST_DURATION_MS:
+        raise argparse.ArgumentTypeError(f"{LONGEST_DURATION} or less")
+    return duration
 
 
 def _quantity(text: str, parser: str) -> int:

@@ -30,18 +30,19 @@ def main() -> None:
     told("docker", "cp", f"{container}:{VENV}", str(VENV))
     told("docker", "rm", container)
     membudget = str(VENV / "bin/membudget")
-    before = everything()
+    folder = repository()
+    before = everything(folder)
 
     measure = (membudget, "measure", "--json", "--trials", "1")
     case("host-truth", *measure, TRUTH, "--", *SPIKE)
     case("host-oom", *measure, "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
     inside = ("docker", "run", "--rm", "--volume", "/var/run/docker.sock:/var/run/docker.sock", HELPER)
     case("action-oom", *inside, *measure[1:], "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
-    case("check", membudget, "check", folder=repository())
-    shutil.copy("/tmp/repository/report.json", OUT / "report.json")
+    case("check", membudget, "check", folder=folder)
+    shutil.copy(folder / "report.json", OUT)
 
     (OUT / "before.json").write_text(json.dumps(before))
-    (OUT / "after.json").write_text(json.dumps(everything()))
+    (OUT / "after.json").write_text(json.dumps(everything(folder)))
 
 
 def case(name: str, *command: str, folder: Path | None = None) -> None:
@@ -65,12 +66,15 @@ def repository() -> Path:
     return folder
 
 
-def everything() -> dict[str, list[str]]:
+def everything(repository: Path) -> dict[str, list[str]]:
     """All that may not stay behind."""
+    image = "{{.Repository}}:{{.Tag}} {{.ID}}"
     return {
         "containers": told("docker", "ps", "--all", "--quiet").splitlines(),
-        "images": sorted(told("docker", "images", "--all", "--quiet").splitlines()),
+        "images": sorted(told("docker", "images", "--all", "--format", image).splitlines()),
         "networks": sorted(told("docker", "network", "ls", "--quiet").splitlines()),
+        "volumes": sorted(told("docker", "volume", "ls", "--quiet").splitlines()),
+        "worktrees": told("git", "-C", str(repository), "worktree", "list").splitlines(),
         "cgroups": sorted(path.name for path in Path("/sys/fs/cgroup").rglob("*membudget*")),
         "slices": told("systemctl", "list-units", "--all", "--plain", "--no-legend", "membudget*").splitlines(),
         "temporary": sorted(path.name for path in Path("/tmp").glob("membudget*")),

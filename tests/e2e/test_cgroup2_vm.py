@@ -61,7 +61,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 def test_a_known_peak_is_found_by_the_kernel_and_by_sampling(seen: Seen) -> None:
     document = seen.measured("host-truth")
-    assert (document["environment"]["cgroup_version"], document["environment"]["cgroup_driver"]) == (2, "systemd")
+    assert_v2_with_systemd(document["environment"])
     truth = 220 * MIB
     assert document["metrics"]["peak_rss"]["value"] == pytest.approx(truth, rel=0.02)
     assert document["metrics"]["peak_memory"]["value"] == pytest.approx(truth, abs=0.02 * truth + 2 * MIB)
@@ -79,6 +79,7 @@ def test_an_oom_kill_of_a_child_is_counted_though_pid_1_lives(seen: Seen, place:
 def test_a_check_finds_growth(seen: Seen) -> None:
     assert seen.case("check")["exit_code"] == 1, seen.case("check")["stderr"]
     report = json.loads((seen.folder / "report.json").read_text())
+    assert_v2_with_systemd(report["environment"])
     image = report["images"][0]
     assert image["base"]["metrics"]["peak_rss"]["value"] == pytest.approx(20 * MIB, rel=0.05)
     assert image["head"]["metrics"]["peak_rss"]["value"] == pytest.approx(30 * MIB, rel=0.05)
@@ -94,3 +95,7 @@ def test_nothing_unexpected_is_said(seen: Seen, name: str) -> None:
 
 def test_nothing_stays_behind(seen: Seen) -> None:
     assert seen.case("after") == seen.case("before")
+
+
+def assert_v2_with_systemd(environment: dict[str, Any]) -> None:
+    assert (environment["cgroup_version"], environment["cgroup_driver"]) == (2, "systemd")

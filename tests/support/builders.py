@@ -41,12 +41,13 @@ def trial(
 
 def side(*trials: Trial, size: float | None = 100, failure: Failure | None = None) -> SideMeasurement:
     """A side of an image that holds `size` MiB of files."""
-    size_value = MetricValue.absent(Metric.IMAGE_SIZE, "not built") if size is None else _mib(Metric.IMAGE_SIZE, size)
+    not_built = str(failure) if failure else "not built"
+    size_value = MetricValue.absent(Metric.IMAGE_SIZE, not_built) if size is None else _mib(Metric.IMAGE_SIZE, size)
     return SideMeasurement(
         image_id="sha256:" + "a" * 64,
         metrics={
             Metric.IMAGE_SIZE: size_value,
-            **(all_absent(f"{failure.stage} failed") if failure else aggregate(trials)),
+            **(all_absent(str(failure)) if failure else aggregate(trials)),
         },
         trials=trials,
         failure=failure,

@@ -30,6 +30,9 @@ class Failure:
     reason: str
     log_tail: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.stage} failed: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class SideMeasurement:

@@ -116,7 +116,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     failure = image.head.failure
     verdict = worst([*verdicts, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
     status = _status(rows, verdict, failure)
-    return ImageJudgement(image.name, verdict, status, rows, tuple(_reasons(image, rows, failure)), _NEXT_STEPS[status])
+    return ImageJudgement(image.name, verdict, status, rows, tuple(_reasons(image, rows, status)), _NEXT_STEPS[status])
 
 
 def judge_metric(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> Row:
@@ -174,8 +174,12 @@ def _status(rows: tuple[Row, ...], verdict: Verdict, failure: Failure | None) ->
     return Status.INCONCLUSIVE if verdict is Verdict.INCONCLUSIVE else Status.WITHIN_BUDGET
 
 
-def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], failure: Failure | None) -> Iterator[Reason]:
-    """Why an image does not pass."""
+def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], status: Status) -> Iterator[Reason]:
+    """Why an image does not pass: first what gives it its status."""
+    failure = image.head.failure if image.head is not None else None
+    status_says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
+    if failure is not None and status_says_it:
+        yield Reason("", failure.reason)
     for row in rows:
         label = DEFINITIONS[row.metric].label
         if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
@@ -183,10 +187,10 @@ def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], failure: Failure | 
             yield Reason(f"the kernel killed {kills} at the limit of {format_size(image.limit_bytes)}")
         elif row.verdict is Verdict.FAIL:
             yield Reason(f"{label} {row.reason}")
-        elif row.verdict is Verdict.INCONCLUSIVE and failure is None:
+        elif row.verdict is Verdict.INCONCLUSIVE and (failure is None or row.reason != str(failure)):
             yield Reason(f"{label} was not measured", row.reason)
-    if failure is not None:
-        yield Reason("" if failure.stage in _FAILURE_STATUS else f"the {failure.stage} failed", failure.reason)
+    if failure is not None and not status_says_it:
+        yield Reason(f"the {failure.stage} failed", failure.reason)
 
 
 def _forbidden_kills(rows: tuple[Row, ...]) -> int | None:

@@ -33,7 +33,7 @@ class SizeBudget(FileModel):
 class CountBudget(FileModel):
     """A budget for a metric that counts."""
 
-    max: Annotated[int, Field(ge=0, strict=True)] | None = None
+    max: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | None = None
     """The most it may be."""
 
 

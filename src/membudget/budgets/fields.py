@@ -10,6 +10,9 @@ from pydantic_core import PydanticCustomError
 from membudget import quantities
 
 LONGEST_TEXT = 4096
+LARGEST_SIZE_BYTES, LARGEST_SIZE = 1 << 50, "1024TiB"
+LONGEST_DURATION_MS, LONGEST_DURATION = 24 * 3_600_000, "24h"
+"""More than these is a slip of the hand; engine and timers would choke on it."""
 
 
 def not_allowed(hint: str) -> PydanticCustomError:
@@ -29,28 +32,30 @@ def _matching(pattern: str, hint: str) -> Callable[[str], str]:
 
 
 def _size(value: object) -> int:
-    if isinstance(value, str):
-        try:
-            return quantities.parse_size(value)
-        except ValueError:
-            pass
-    raise not_allowed(quantities.SIZE_HINT)
+    try:
+        size = quantities.parse_size(value) if isinstance(value, str) else None
+    except ValueError:
+        size = None
+    if size is None or size > LARGEST_SIZE_BYTES:
+        raise not_allowed(quantities.SIZE_HINT if size is None else f"{LARGEST_SIZE} or less")
+    return size
 
 
 def _duration(value: object) -> int:
-    if isinstance(value, str):
-        try:
-            return quantities.parse_duration(value)
-        except ValueError:
-            pass
-    raise not_allowed(quantities.DURATION_HINT)
+    try:
+        duration = quantities.parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        duration = None
+    if duration is None or duration > LONGEST_DURATION_MS:
+        raise not_allowed(quantities.DURATION_HINT if duration is None else f"{LONGEST_DURATION} or less")
+    return duration
 
 
 def _percent(value: object) -> float:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             return quantities.parse_percent(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise not_allowed(quantities.PERCENT_HINT)
 

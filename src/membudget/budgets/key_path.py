@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 
 from membudget.budgets.budget import BudgetsFile
 
@@ -34,7 +35,7 @@ class KeyPath:
 
 def locate(location: tuple[str | int, ...]) -> KeyPath:
     """The key path of a pydantic error location in a budgets file."""
-    root: Schema = BudgetsFile.model_json_schema()
+    root = _format()
     definitions = _mapping(root.get("$defs"))
     nodes = [root]
     tables: list[Schema] = [root]
@@ -52,6 +53,12 @@ def locate(location: tuple[str | int, ...]) -> KeyPath:
     siblings = sorted({key for table in tables for key in _mapping(table.get("properties"))})
     described = [text for table in tables if isinstance(text := _described(table, keys), str)]
     return KeyPath(tuple(keys), tuple(siblings), described[0] if described else None)
+
+
+@cache
+def _format() -> Schema:
+    """The format as a JSON schema: making it takes longer than everything else here."""
+    return BudgetsFile.model_json_schema()
 
 
 def _described(table: Schema, keys: list[str]) -> object:

@@ -52,6 +52,8 @@ def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, Image
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BudgetsFileError([Problem(name, f"is not TOML: {error}")]) from None
+    except (ValueError, RecursionError):  # as tomllib lets them through
+        raise BudgetsFileError([Problem(name, "nests too deeply, or holds a number that is too long")]) from None
     try:
         images = BudgetsFile.model_validate(raw).resolved()
         problems: list[Problem] = []
@@ -142,5 +144,12 @@ def _problem(detail: ErrorDetails, name: str) -> Problem:
         case "union_tag_invalid":
             return Problem(f"{where}.kind", "is no kind of workload", str(context.get("tag")), _WORKLOAD_KINDS)
         case _:
-            found = str(context["found"]) if "found" in context else repr(detail["input"])
+            found = str(context["found"]) if "found" in context else _shown(detail["input"])
             return Problem(where, "cannot be used", found, detail["msg"])
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number that is too long to show"

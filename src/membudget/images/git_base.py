@@ -29,7 +29,9 @@ def _local_base(repository: GitRepository, head: Commit, parents: list[str]) -> 
     for branch in _DEFAULT_BRANCHES:
         tip = repository.commit(branch)
         fork = repository.merge_base(tip, head) if tip is not None else None
-        if fork is not None and fork != head:
+        if fork == head:
+            break  # the head is on this one; what comes after it may be a branch that was left long ago
+        if fork is not None:
             return fork
     if not parents:
         return NoBase("this is the first commit")

@@ -5,7 +5,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from membudget.errors import EnvironmentFault
 
@@ -41,6 +41,18 @@ class ChunkReader(io.RawIOBase):
         return size
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose header has to be one: tarfile would take a damaged one for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """The header in a block."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise UnreadableImage(f"its export is damaged: {error}") from error
+
+
 def layer_file_bytes(stream: IO[bytes]) -> dict[str, int]:
     """Bytes of regular files in each layer of a `docker save` stream, by the layer's DiffID.
 
@@ -50,7 +62,7 @@ def layer_file_bytes(stream: IO[bytes]) -> dict[str, int]:
     links: dict[str, str] = {}
     documents: dict[str, object] = {}
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
             for member in archive:
                 if member.issym():  # the legacy layout stores a repeated layer once
                     links[member.name] = member.linkname.removeprefix("../")
@@ -97,7 +109,7 @@ def _file_bytes(content: io.BufferedReader) -> int:
         raise UnreadableImage("a layer is compressed with zstd, which this version cannot read")
     layer: IO[bytes] = gzip.GzipFile(fileobj=content) if magic.startswith(_GZIP) else content  # type: ignore[assignment]
     try:
-        with tarfile.open(fileobj=layer, mode="r|") as archive:
+        with tarfile.open(fileobj=layer, mode="r|", tarinfo=_Member) as archive:
             return sum(member.size for member in archive if member.isreg())
     except tarfile.ReadError as error:
         if "empty file" in str(error):

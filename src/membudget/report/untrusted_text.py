@@ -8,7 +8,8 @@ import re
 import unicodedata
 
 _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_LINE_ENDS = dict.fromkeys(map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
+_SPACE = re.compile(r"\s")
+"""Any: ends of lines, too, and spaces of every width, which not all fonts and terminals show as one."""
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -20,8 +21,8 @@ def printable(text: str, longest: int = 300) -> str:
 
 def printable_line(line: str, longest: int = 300) -> str:
     """A line of a log: as `printable`, with the spaces that indent and align it."""
-    spaced = _within(line, longest).expandtabs(4).translate(_LINE_ENDS).rstrip()
-    return _cut(_without_controls(spaced), longest)
+    spaced = _SPACE.sub(" ", _within(line, longest).expandtabs(4))
+    return _cut(_without_controls(spaced).rstrip(), longest)
 
 
 def code_span(text: str, longest: int = 300) -> str:

@@ -155,6 +155,27 @@ def test_a_value_that_is_missing_alone_makes_its_image_inconclusive_and_says_whi
     assert [str(reason) for reason in judged.reasons] == ["peak RSS was not measured: no sample"]
 
 
+def test_a_failure_does_not_hide_what_is_missing_for_another_reason() -> None:
+    head = side(failure=WORKLOAD_FAILED)
+    head.metrics[Metric.IMAGE_SIZE] = MetricValue.absent(Metric.IMAGE_SIZE, "its export is damaged")
+    judged = judge_image(image(head=head, allowed=budgets(max_rss=64, max_size=150)))
+    assert judged.status is Status.WORKLOAD_FAILED
+    assert [str(reason) for reason in judged.reasons] == [
+        "still running after 60.0 s",  # what the status is about comes first
+        "image size was not measured: its export is damaged",
+    ]
+
+
+def test_a_failure_that_is_not_the_status_is_named() -> None:
+    over = image(head=side(failure=WORKLOAD_FAILED, size=200), allowed=budgets(max_rss=64, max_size=150))
+    judged = judge_image(over)
+    assert judged.status is Status.OVER_BUDGET
+    assert [str(reason) for reason in judged.reasons] == [
+        "image size is 50.0 MiB over its maximum",
+        "the workload failed: still running after 60.0 s",
+    ]
+
+
 def test_a_missing_value_does_not_hide_a_broken_budget() -> None:
     measured = image(head=side(trial(None), size=200), allowed=budgets(max_rss=64, max_size=150))
     judged = judge_image(measured)

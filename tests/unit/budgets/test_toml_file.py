@@ -73,6 +73,53 @@ def test_no_toml_at_all() -> None:
     assert "line 1" in problem
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 100_000, "a = " + "9" * 5_000, "[a]" * 2 + "b = " + "{c = " * 50_000],
+    ids=["lists without end", "a number of 5000 digits", "tables without end"],
+)
+def test_toml_that_no_parser_reads(text: str) -> None:
+    (problem,) = problems_of(text)
+    assert problem.startswith("budgets.toml: ")
+    assert len(problem) < 200
+
+
+@pytest.mark.parametrize("number", ["9" * 4_000, "0x" + "f" * 5_000, "1e999", "nan"])
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        ("trials", ""),
+        ("timeout", '"500ms"'),
+        ("budgets.oom_kills.max", ""),
+        ('budgets.peak_rss.growth = { floor = "1MiB", percent = NUMBER }', "from 0 to 1000"),
+        ("build.args.A", ""),
+    ],
+)
+def test_numbers_beyond_all_bounds_are_said_like_any_others(key: str, allowed: str, number: str) -> None:
+    line = key.replace("NUMBER", number) if "NUMBER" in key else f"{key} = {number}"
+    (problem,) = problems_of(SMALLEST + line)
+    assert problem.startswith("budgets.toml: images.api.")
+    assert allowed in problem
+    assert len(problem) < 350
+
+
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [
+        ('limit = "2000000GiB"', "1024TiB or less"),
+        ('limit = "99999999999999999999TiB"', "1024TiB or less"),
+        ('budgets.image_size.max = "2000TiB"', "1024TiB or less"),
+        ('timeout = "25h"', "24h or less"),
+        ('timeout = "99999999999999999999h"', "24h or less"),
+    ],
+)
+def test_quantities_that_no_machine_has(line: str, allowed: str) -> None:
+    text = SMALLEST.replace('limit = "64MiB"', line) if line.startswith("limit") else SMALLEST + line
+    (problem,) = problems_of(text)
+    assert f"images.api.{line.partition(' ')[0]}: cannot be used" in problem
+    assert problem.endswith(f"allowed: {allowed}")
+
+
 def test_a_path_may_not_leave_the_repository(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     (tmp_path / "Dockerfile").touch()

@@ -50,6 +50,23 @@ def test_on_the_default_branch_it_is_the_commit_before(repository: Repository) -
     assert base_of(repository.folder, BaseRequest()) == first
 
 
+def test_an_old_branch_of_another_default_name_does_not_matter(repository: Repository) -> None:
+    repository.commit("long ago")
+    repository.git("branch", "master")  # what the default branch was called before
+    before = repository.commit("before")
+    repository.commit("now")
+    assert base_of(repository.folder, BaseRequest()) == before
+
+
+def test_a_commit_that_is_not_pushed_yet_is_compared_with_what_is(repository: Repository, tmp_path: Path) -> None:
+    pushed = repository.commit("pushed")
+    repository.git("clone", "--quiet", str(repository.folder), str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    clone.commit("not pushed")
+    clone.commit("neither")
+    assert base_of(clone.folder, BaseRequest()) == pushed
+
+
 def test_the_first_commit_has_none(repository: Repository) -> None:
     only = repository.commit("first")
     assert base_of(repository.folder, BaseRequest()) == "this is the first commit"

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import io
 import tarfile
@@ -105,6 +106,28 @@ def test_an_export_cut_anywhere_is_an_error_of_that_image(data: st.DataObject) -
     cut = data.draw(st.integers(0, end - 1))
     with pytest.raises(UnreadableImage):
         read(whole[:cut])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_layer_damaged_in_its_middle_is_not_taken_for_a_smaller_one(layout: Layout, packed: bool) -> None:
+    layer = tar([file("a", b"x" * 512), file("b", b"y" * 9000)])
+    damaged = bytearray(layer)
+    damaged[1024 + 124] ^= 0xFF  # the size in the second header, which its checksum covers
+    stored = gzip.compress(damaged) if packed else bytes(damaged)
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read(export([[layer]], layout, {layer: stored}))
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_a_damaged_export_gives_no_layer_a_size_that_is_too_small(data: st.DataObject) -> None:
+    layer = tar([file("a", b"x" * 700), file("b", b"y" * 300), special("c", tarfile.LNKTYPE, "a")])
+    whole = bytearray(export([[layer]], data.draw(st.sampled_from(LAYOUTS))))
+    for place in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=4)):
+        whole[place] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(UnreadableImage):
+        assert all(size == 1000 for size in read(bytes(whole)).values())
 
 
 @given(st.binary(max_size=2000))

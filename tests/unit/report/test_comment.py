@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 
 import cmarkgfm
 import pytest
@@ -86,6 +87,26 @@ def test_what_others_said_is_still_there_to_read() -> None:
     shown = " ".join(re.findall(r"<code.*?>(.*?)</code>", page, re.DOTALL))
     for text in ("@subject", "@reason", "@log", "@note", "@surroundings"):
         assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "words"),
+    [
+        ((40, 41), (42, 43), "2 trials a side after a discarded warm-up, median"),
+        ((40,), (42,), "1 trial a side after a discarded warm-up"),
+        ((40, 41, 42), (), "3 trials of the base, none of the head, after a discarded warm-up, median"),
+        ((), (40,), "none of the base, 1 trial of the head, after a discarded warm-up"),
+        (None, (40, 41), "2 trials of the head after a discarded warm-up, median"),
+        ((), (), "no trials"),
+        (None, (), "no trials"),
+    ],
+)
+def test_the_trials_of_each_side_are_counted(
+    base: Sequence[int] | None, head: Sequence[int], words: str
+) -> None:
+    sides = {"base": side(*map(trial, base)) if base is not None else None, "head": side(*map(trial, head))}
+    made = report(image("api", **sides))
+    assert f"- `api`: {words}; limit 128.0 MiB; workload: " in render(made, made.judged())
 
 
 def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:

@@ -10,10 +10,10 @@ RECORDED = Path(__file__).parent / "recorded"
 
 
 def test_v2_as_the_kernel_wrote_it() -> None:
-    stat = (RECORDED / "v2/memory.stat").read_bytes()
-    reading = reading_v2(stat, b"25341952\n")
-    assert reading == MemoryReading(anon_bytes=21_020_672, shmem_bytes=0, inactive_file_bytes=0, usage_bytes=25_341_952)
-    assert reading.rss_bytes == 21_020_672
+    folder = RECORDED / "v2"
+    reading = reading_v2((folder / "memory.stat").read_bytes(), (folder / "memory.current").read_bytes())
+    assert reading == MemoryReading(anon_bytes=21_037_056, shmem_bytes=0, inactive_file_bytes=0, usage_bytes=21_614_592)
+    assert reading.rss_bytes == 21_037_056
 
 
 def test_v1_counts_descendants_and_calls_anonymous_memory_rss() -> None:

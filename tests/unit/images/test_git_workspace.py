@@ -1,0 +1,78 @@
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from membudget.engine.proc_owner import own_run_id
+from membudget.engine.run_id import RunId
+from membudget.errors import EnvironmentFault
+from membudget.images.git_repository import GitRepository
+from membudget.images.git_workspace import workspace
+from membudget.images.revision import Commit
+from tests.support.repository import Repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.new(tmp_path / "repository")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_both_checkouts_lie_in_a_folder_that_only_we_may_enter(repository: Repository, temporary: Path) -> None:
+    base = Commit(repository.commit("base", {"file": "one"}), "base")
+    head = Commit(repository.commit("head", {"file": "two"}), "head")
+    with workspace(GitRepository(repository.folder), own_run_id()) as checkouts:
+        (folder,) = temporary.iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
+        with checkouts.checkout(base) as one, checkouts.checkout(head) as two:
+            assert ((one / "file").read_text(), (two / "file").read_text()) == ("one", "two")
+            assert {one.parent, two.parent} == {folder}
+        assert list(folder.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_all_of_it_goes_away_on_every_path(
+    repository: Repository, temporary: Path, error: type[BaseException]
+) -> None:
+    head = Commit(repository.commit("head", {"file": "one"}), "head")
+    git = GitRepository(repository.folder)
+    with pytest.raises(error), workspace(git, own_run_id()) as checkouts, checkouts.checkout(head) as folder:
+        (folder.parent / "build-left").mkdir()
+        raise error
+    assert list(temporary.iterdir()) == []
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_commit_that_cannot_be_checked_out_leaves_nothing(repository: Repository, temporary: Path) -> None:
+    repository.commit("head")
+    git = GitRepository(repository.folder)
+    with (
+        pytest.raises(EnvironmentFault, match="git worktree add failed"),
+        workspace(git, own_run_id()) as checkouts,
+        checkouts.checkout(Commit("0" * 40, "nothing")),
+    ):
+        pytest.fail("it was checked out")
+    assert list(temporary.iterdir()) == []
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+
+
+def test_what_dead_runs_left_is_removed_and_nothing_else(repository: Repository, temporary: Path) -> None:
+    run = own_run_id()
+    dead = dataclasses.replace(run, owner=dataclasses.replace(run.owner, start_ticks=run.owner.start_ticks + 1))
+    elsewhere = dataclasses.replace(run, owner=dataclasses.replace(run.owner, boot="00000000"))
+    living = RunId.new(run.owner, run.started_at)
+    kept = [f"membudget-{elsewhere}", f"membudget-{living}", "membudget-xyz", f"other-{dead}"]
+    for name in (f"membudget-{dead}", *kept):
+        (temporary / name / "folder").mkdir(parents=True)
+    with workspace(GitRepository(repository.folder), run):
+        assert {folder.name for folder in temporary.iterdir()} == {*kept, f"membudget-{run}"}
+    assert {folder.name for folder in temporary.iterdir()} == set(kept)
