@@ -17,7 +17,7 @@ demo: $(VENV)/.installed  ## run the main job on the bundled example (sets up an
 test: $(VENV)/.installed-dev  ## run every test, on a real engine
 	@$(ENGINE) $(BIN)/python tools/test.py
 
-unit: $(VENV)/.installed-dev  ## run the unit tests: a few seconds, no engine
+unit: $(VENV)/.installed-dev  ## run the unit tests: no engine
 	@$(BIN)/pytest -n auto tests/unit
 
 lint: $(VENV)/.installed-dev  ## run the linters: they are gates
@@ -53,7 +53,7 @@ clean:  ## remove what was made here; the cache outside of the repository stays
 $(VENV)/.installed: pyproject.toml
 	@echo "==> installing membudget into $(VENV)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "membudget needs Python 3.11 or newer")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -44,13 +44,15 @@ def run(command: list[str]) -> int:
     """Run a command with an engine; its exit code."""
     environ = dict(os.environ)
     started = False
-    if not _answers_already(environ):
-        started = not _answers(_private_socket())
-        if started:
-            _start()
-        environ["DOCKER_HOST"] = f"unix://{_private_socket()}"
-    _provide_plugins(environ)
     try:
+        if not _answers_already(environ):
+            _provide_dockerd()
+            if not _answers_already(environ):  # a package may start what it installs
+                started = not _answers(_private_socket())
+                if started:
+                    _start()
+                environ["DOCKER_HOST"] = f"unix://{_private_socket()}"
+        _provide_plugins(environ)
         process = subprocess.Popen(command, env=environ)
         # The command gets the terminal's Ctrl-C itself and we wait for it to end; a SIGTERM is passed on.
         signal.signal(signal.SIGINT, lambda *_: None)
@@ -66,6 +68,9 @@ def stop() -> None:
     pid_file = _folder() / "dockerd.pid"
     try:
         pid = int(pid_file.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if f"--pidfile={pid_file}".encode() not in words:
+            return  # the number is another process's now
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return
@@ -114,15 +119,20 @@ def _answers(path: Path) -> bool:
     return False
 
 
+def _provide_dockerd() -> None:
+    """The engine's program, installed where it is not."""
+    if shutil.which("dockerd") is not None:
+        return
+    if not debian.is_usable():
+        raise SystemExit(
+            "No container engine answers, and none can be installed here (that needs root and apt).\n"
+            "Start Docker, or set DOCKER_HOST."
+        )
+    debian.install("docker.io", "iptables")
+
+
 def _start() -> None:
     """Start a private engine and wait until it answers."""
-    if shutil.which("dockerd") is None:
-        if not debian.is_usable():
-            raise SystemExit(
-                "No container engine answers, and none can be installed here (that needs root and apt).\n"
-                "Start Docker, or set DOCKER_HOST."
-            )
-        debian.install("docker.io", "iptables")
     debian.say("starting a private container engine (dockerd)")
     folder = _folder()
     log = folder / "dockerd.log"

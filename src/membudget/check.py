@@ -1,7 +1,7 @@
 """Use case 1: build base and head, inspect them, run trials, and write down what was found.
 
 Untrusted: it builds and runs the pull request's code, and holds no token. It reads like the README's first
-sentence; how each step is done is behind the protocols below, which `cli` fills in.
+sentence; how each step is done is behind the protocols below, which `commands` fills in.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MembudgetError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; everything that was started is cleaned up", ExitCode.INTERRUPTED)
+        return _fail("interrupted", ExitCode.INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
         return ExitCode.INTERRUPTED
@@ -85,7 +85,9 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
     base = command.add_mutually_exclusive_group()
-    base.add_argument("--base", metavar="REV", help="compare with where HEAD left REV (default: the default branch)")
+    base.add_argument(
+        "--base", metavar="REV", help="compare with where HEAD left REV (default: origin/HEAD, main or master)"
+    )
     base.add_argument("--no-base", action="store_true", help="compare with nothing: absolute budgets only")
     command.add_argument("--image", action="append", metavar="NAME", help="check this image only (may be repeated)")
     command.add_argument(

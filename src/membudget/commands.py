@@ -32,7 +32,7 @@ from membudget.images.layer_cache_file import LayerCache
 from membudget.images.revision import BaseRequest, Commit
 from membudget.progress import Progress
 from membudget.publishing.action_inputs import ActionInputs
-from membudget.publishing.github_comment import GithubCommenter
+from membudget.publishing.github_comment import GITHUB_API, GithubCommenter
 from membudget.publishing.github_event import GithubEvent, read_event
 from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
 from membudget.publishing.pull_request import Posted
@@ -80,7 +80,8 @@ def measure(options: argparse.Namespace) -> ExitCode:
 def publish(options: argparse.Namespace) -> ExitCode:
     """`membudget publish`."""
     path = Path(options.report)
-    _publish(read_report(path), path, os.environ.get("GITHUB_TOKEN", ""), options.key)
+    settings = publish_use_case.CommentSettings(options.key)
+    _publish(read_report(path), path, os.environ.get("GITHUB_TOKEN", ""), settings)
     return ExitCode.WITHIN_BUDGET
 
 
@@ -93,12 +94,13 @@ def schema() -> ExitCode:
 def action() -> ExitCode:
     """`membudget action`: check, then publish; the check's verdict is the exit code, whatever publishing does."""
     inputs = ActionInputs.take(os.environ)
+    settings = publish_use_case.CommentSettings(inputs.key)  # wrong ones are said before anything is built
     base = BaseRequest(revision=inputs.base or None)
     options = MeasuringOptions(VERSION, helper_image=os.environ.get("MEMBUDGET_HELPER_IMAGE"))
     report = _run_check(Path(inputs.budgets), base, [], options)
     path = Path(inputs.report)
     exit_code = _finish_check(report, path)
-    _publish(report, path, inputs.github_token, inputs.key)
+    _publish(report, path, inputs.github_token, settings)
     return exit_code
 
 
@@ -171,7 +173,7 @@ def _uncommitted(repository: GitRepository) -> list[str]:
 def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
     if request.none or request.revision is not None:
         return request
-    return BaseRequest(event_base=event.base_sha, merge_checkout=event.merge_checkout)
+    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha)
 
 
 def _finish_check(report: Report, path: Path) -> ExitCode:
@@ -181,13 +183,11 @@ def _finish_check(report: Report, path: Path) -> ExitCode:
     return EXIT_CODES[judgement.verdict]
 
 
-def _publish(report: Report, path: Path, token: str, key: str) -> None:
+def _publish(report: Report, path: Path, token: str, settings: publish_use_case.CommentSettings) -> None:
     environ = os.environ
-    commenter = GithubCommenter(token, environ.get("GITHUB_API_URL", "https://api.github.com")) if token else None
+    commenter = GithubCommenter(token, environ.get("GITHUB_API_URL") or GITHUB_API) if token else None
     step = WorkflowStep(environ, sys.stdout, _warn)
-    destination = publish_use_case.Destination(
-        read_event(environ).pull_request, commenter, publish_use_case.CommentSettings(key)
-    )
+    destination = publish_use_case.Destination(read_event(environ).pull_request, commenter, settings)
     outcome = publish_use_case.run(report, str(path), step, destination)
     if isinstance(outcome, Posted):
         print(f"membudget: comment {'created' if outcome.created else 'updated'}: {outcome.url}", file=sys.stderr)

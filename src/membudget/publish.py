@@ -4,14 +4,19 @@ Privileged: it holds the token. It takes nothing from the report but figures and
 them itself, and learns from the event, not from the file, which pull request this is.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.errors import ConfigurationError
 from membudget.publishing.pull_request import Commenter, NotPosted, Posted, PullRequest
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
 from membudget.report.report import Report
+
+_KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)
+"""It is part of an HTML comment, which two dashes would end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,12 @@ class CommentSettings:
     """Which comment is ours."""
 
     key: str = "default"
-    """Two workflows with different keys keep two comments."""
+    """Two workflows with different keys keep two comments. Raises ConfigurationError for what cannot be one."""
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            allowed = "letters, digits and single - _ . / between them, 100 at the most"
+            raise ConfigurationError(f"{self.key!r} cannot be the key of a comment: {allowed}", where="key")
 
     @property
     def marker(self) -> str:

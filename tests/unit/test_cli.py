@@ -124,7 +124,7 @@ def test_a_message_cannot_command_the_terminal(
 def test_an_interruption_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     fail_with(monkeypatch, KeyboardInterrupt())
     assert cli.main(["schema"]) == 130
-    assert "cleaned up" in capsys.readouterr().err
+    assert capsys.readouterr().err == "membudget: error: interrupted\n"
 
 
 def test_a_bug_says_so_without_a_traceback_and_keeps_one_in_a_file(
@@ -139,6 +139,17 @@ def test_a_bug_says_so_without_a_traceback_and_keeps_one_in_a_file(
     assert str(kept) in said
     assert "Traceback" not in said
     assert "Traceback" in kept.read_text()
+
+
+def test_a_bug_whose_words_no_file_can_hold_is_reported_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fail_with(monkeypatch, ValueError("a name on disk: \udcff"))
+    assert cli.main(["schema"]) == 70
+    assert "ValueError: a name on disk:" in capsys.readouterr().err
+    (kept,) = tmp_path.iterdir()
+    assert r"\udcff" in kept.read_text()
 
 
 def test_a_bug_that_no_file_can_be_written_about_is_told_in_full(

@@ -1,5 +1,8 @@
+import pytest
+
 from membudget import measure
 from membudget.budgets.workload import CommandWorkload
+from membudget.errors import EnvironmentFault
 from membudget.metrics import Metric
 from membudget.progress import Silence
 from membudget.quantities import MIB
@@ -45,6 +48,16 @@ def test_oom_kills_are_a_result() -> None:
     made = measure.run(SPEC, "api", 2, tools, Silence())
     assert made.metrics[Metric.OOM_KILLS].value == 2
     assert len(made.judgeable_trials) == 2
+
+
+def test_an_engine_that_is_lost_ends_it_with_its_own_message() -> None:
+    def lost() -> Trial:
+        raise EnvironmentFault("the engine does not answer")
+
+    tools = FakeTools()
+    tools.trials["api"] = lost
+    with pytest.raises(EnvironmentFault, match="the engine does not answer"):
+        measure.run(SPEC, "api", 3, tools, Silence())
 
 
 def test_a_size_that_cannot_be_read_costs_the_size_alone() -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 from membudget import publish
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.analysis.verdict import Verdict
+from membudget.errors import ConfigurationError
 from membudget.publish import CommentSettings, Destination
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
 from membudget.report.comment import LONGEST_COMMENT
@@ -166,3 +169,13 @@ def told_everything(step: Step) -> bool:
 
 def _named(measured: ImageMeasurement, name: str) -> ImageMeasurement:
     return image(name, base=measured.base, head=measured.head, allowed=measured.budgets)
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "--> @everyone", "a--b", "-", "a b", "x" * 101])
+def test_a_key_cannot_end_the_comment_that_hides_it(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be the key of a comment"):
+        CommentSettings(key)
+
+
+def test_a_key_may_be_a_name_or_a_path() -> None:
+    assert CommentSettings("services/api-v1.2_x").marker == "<!-- membudget:services/api-v1.2_x -->"

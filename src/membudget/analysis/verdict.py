@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
 from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
@@ -108,18 +108,37 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
         gone = Reason("it is not in the head's budgets file any more")
         return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (gone,), None)
     base = image.base.metrics if image.base is not None else {}
+    needed = _base_is_needed(image)
     rows = tuple(
-        judge_metric(metric, base.get(metric), value, image.budgets.get(metric, NO_BUDGET))
+        judge_metric(metric, base.get(metric), value, image.budgets.get(metric, NO_BUDGET), base_is_needed=needed)
         for metric, value in image.head.metrics.items()
     )
     verdicts = [row.verdict for row in rows if row.verdict is not None]
-    failure = image.head.failure
+    failure = image.head.failure or _failed_with_allowed_kills(image.head, rows)
     verdict = worst([*verdicts, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
     status = _status(rows, verdict, failure)
-    return ImageJudgement(image.name, verdict, status, rows, tuple(_reasons(image, rows, status)), _NEXT_STEPS[status])
+    reasons = tuple(_reasons(image, rows, status, failure))
+    return ImageJudgement(image.name, verdict, status, rows, reasons, _NEXT_STEPS[status])
 
 
-def judge_metric(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> Row:
+def _base_is_needed(image: ImageMeasurement) -> bool:
+    """Whether a figure that the base lacks leaves the answer open.
+
+    A base that does not build or work has no figures, and must not block the pull request that repairs it. One that
+    should have them, and of which only we could get none, is no reason to let growth pass.
+    """
+    failure = image.base.failure if image.base is not None else None
+    return image.base is not None and (failure is None or failure.stage is FailureStage.ENVIRONMENT)
+
+
+def judge_metric(
+    metric: Metric,
+    base: MetricValue | None,
+    head: MetricValue,
+    budget: EffectiveBudget,
+    *,
+    base_is_needed: bool = False,
+) -> Row:
     """Judge one metric. Growth is judged only over a base that was measured."""
     before = base.value if base is not None else None
     if head.value is None:
@@ -138,6 +157,9 @@ def judge_metric(metric: Metric, base: MetricValue | None, head: MetricValue, bu
     headroom = min(ceilings) - head.value if ceilings else None
     if broken:
         return Row(metric, base, head, delta, budget, headroom, Verdict.FAIL, " and ".join(broken))
+    if base_is_needed and budget.tolerance is not None and before is None:
+        why = base.reason if base is not None else None
+        return Row(metric, base, head, None, budget, headroom, Verdict.INCONCLUSIVE, why)
     if not ceilings:
         reason = "growth is not judged: there is no base value" if budget.tolerance is not None else None
         return Row(metric, base, head, delta, budget, None, None, reason)
@@ -174,9 +196,10 @@ def _status(rows: tuple[Row, ...], verdict: Verdict, failure: Failure | None) ->
     return Status.INCONCLUSIVE if verdict is Verdict.INCONCLUSIVE else Status.WITHIN_BUDGET
 
 
-def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], status: Status) -> Iterator[Reason]:
+def _reasons(
+    image: ImageMeasurement, rows: tuple[Row, ...], status: Status, failure: Failure | None
+) -> Iterator[Reason]:
     """Why an image does not pass: first what gives it its status."""
-    failure = image.head.failure if image.head is not None else None
     status_says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
     if failure is not None and status_says_it:
         yield Reason("", failure.reason)
@@ -188,9 +211,18 @@ def _reasons(image: ImageMeasurement, rows: tuple[Row, ...], status: Status) -> 
         elif row.verdict is Verdict.FAIL:
             yield Reason(f"{label} {row.reason}")
         elif row.verdict is Verdict.INCONCLUSIVE and (failure is None or row.reason != str(failure)):
-            yield Reason(f"{label} was not measured", row.reason)
+            side = "" if row.head.value is None else " of the base"
+            yield Reason(f"{label}{side} was not measured", row.reason)
     if failure is not None and not status_says_it:
         yield Reason(f"the {failure.stage} failed", failure.reason)
+
+
+def _failed_with_allowed_kills(head: SideMeasurement, rows: tuple[Row, ...]) -> Failure | None:
+    """OOM kills that the budget allows do not excuse a workload that failed with them."""
+    failed = next((trial for trial in head.trials if not trial.workload_passed), None)
+    if failed is None or _forbidden_kills(rows):
+        return None
+    return Failure(FailureStage.WORKLOAD, failed.reason or failed.outcome, failed.log_tail)
 
 
 def _forbidden_kills(rows: tuple[Row, ...]) -> int | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import requests
 from docker.errors import APIError, NotFound
-from docker.types import LogConfig
+from docker.types import Healthcheck, LogConfig
 from urllib3.exceptions import ReadTimeoutError
 
 from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
@@ -46,6 +46,8 @@ class ContainerOptions:
     binds: tuple[str, ...] = ()
     host_namespaces: bool = False
     """The host's PID and cgroup namespaces, to see other containers' cgroups."""
+    health_interval_ms: int | None = None
+    """How often the image's HEALTHCHECK runs; None leaves the image's own interval, 30 s unless it says otherwise."""
     interactive: bool = False
     """Standard input stays open until we hang up."""
 
@@ -97,6 +99,9 @@ class Containers:
                 labels={RUN_LABEL: str(self.run), f"{RUN_LABEL}.role": options.role},
                 host_config=host_config,
                 stdin_open=options.interactive,
+                healthcheck=Healthcheck(interval=options.health_interval_ms * 1_000_000)
+                if options.health_interval_ms is not None
+                else None,
                 use_config_proxy=False,  # the user's proxies, passwords and all, are not the container's business
             )
             return str(created["Id"])

@@ -1,7 +1,8 @@
 """Nothing stays behind: removes what a run has in the engine, and what killed runs left there."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from docker.errors import ImageNotFound, NotFound
 
@@ -21,16 +22,13 @@ def trial_tag(image_name: str, run: RunId, side: str) -> str:
 
 
 def remove_run(engine: Engine, run: RunId) -> None:
-    """Remove every container, network, volume and image tag of `run`."""
+    """Remove every container of `run`, its anonymous volumes, and every image tag."""
     client = engine.client
     label = {"label": f"{RUN_LABEL}={run}"}
     with engine_errors("cleaning up"):
         for container in client.api.containers(all=True, filters=label):
-            _unless_gone(lambda name: client.api.remove_container(name, force=True, v=True), container["Id"])
-        for network in client.api.networks(filters=label):
-            _unless_gone(client.api.remove_network, network["Id"])
-        for volume in client.api.volumes(filters=label)["Volumes"] or []:
-            _unless_gone(client.api.remove_volume, volume["Name"])
+            if _run_of_container(container) == run:
+                _unless_gone(lambda name: client.api.remove_container(name, force=True, v=True), container["Id"])
         for tag in _trial_tags(engine):
             if _run_of_tag(tag) == run:
                 _unless_gone(client.api.remove_image, tag)
@@ -40,14 +38,10 @@ def runs_present(engine: Engine) -> set[RunId]:
     """The runs that have anything in the engine."""
     client = engine.client
     with engine_errors("looking for what earlier runs left"):
-        labelled = [
-            *client.api.containers(all=True, filters={"label": RUN_LABEL}),
-            *client.api.networks(filters={"label": RUN_LABEL}),
-            *(client.api.volumes(filters={"label": RUN_LABEL})["Volumes"] or []),
-        ]
-        tagged = [_run_of_tag(tag) for tag in _trial_tags(engine)]
-    parsed = [RunId.parse(str(thing["Labels"][RUN_LABEL])) for thing in labelled]
-    return {run for run in [*parsed, *tagged] if run is not None}
+        containers = client.api.containers(all=True, filters={"label": RUN_LABEL})
+        tags = _trial_tags(engine)
+    runs = [*map(_run_of_container, containers), *map(_run_of_tag, tags)]
+    return {run for run in runs if run is not None}
 
 
 def abandoned(
@@ -73,6 +67,13 @@ def _trial_tags(engine: Engine) -> list[str]:
 
 def _run_of_tag(tag: str) -> RunId | None:
     return RunId.parse(tag.rpartition(":")[2].partition("-")[0])
+
+
+def _run_of_container(container: Mapping[str, Any]) -> RunId | None:
+    """The run that made a container: label and name say it. The label alone may come from the image."""
+    run = RunId.parse(str(container["Labels"].get(RUN_LABEL)))
+    ours = any(name.startswith("/membudget-") and name.endswith(f"-{run}") for name in container["Names"] or ())
+    return run if ours else None
 
 
 def _unless_gone(remove: Callable[[str], object], name: str) -> None:

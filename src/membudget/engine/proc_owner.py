@@ -21,7 +21,10 @@ def owner_lives(run: RunId) -> bool | None:
     """Whether the process of `run` lives; None when it cannot be seen from here (other machine or namespace)."""
     if (run.owner.boot, run.owner.pid_namespace) != (_boot(), _pid_namespace()):
         return None
-    return _start_ticks(run.owner.pid) == run.owner.start_ticks
+    started = _start_ticks(run.owner.pid)
+    if started is None and _is_hidden(run.owner.pid):
+        return None
+    return started == run.owner.start_ticks
 
 
 def _boot() -> str:
@@ -47,6 +50,15 @@ def _start_ticks(pid: int) -> int | None:
     except OSError:
         return None
     return int(stat.rpartition(")")[2].split()[19])
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether a process is there that /proc does not show: another user's, with `hidepid` (proc(5))."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def _alive_without_proc(pid: int) -> int | None:

@@ -17,10 +17,11 @@ def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> 
     if request.revision is not None:
         return _merge_base(repository, head, request.revision, "--base")
     parents = repository.parents(head)
-    if request.merge_checkout and len(parents) > 1:
-        return _present(repository, parents[0], depth=2)
-    if request.event_base is not None:
+    if request.event_head is not None and parents[1:] == [request.event_head]:
+        return _present(repository, parents[0], depth=2)  # GitHub's merge of the pull request into its base
+    if request.event_base is not None and (repository.is_shallow() or repository.commit(request.event_base)):
         return _merge_base(repository, head, request.event_base, "the event's base")
+    # also when a push replaced a commit that is nowhere any more
     return _local_base(repository, head, parents)
 
 
@@ -65,5 +66,5 @@ def _present(repository: GitRepository, sha: str, depth: int) -> Commit:
 def _too_shallow(revision: str, depth: int) -> ConfigurationError:
     return ConfigurationError(
         f"this clone is shallow and lacks the base {revision[:12]}, so there is nothing to compare with",
-        fix=f"give actions/checkout the line `fetch-depth: {depth}` under `with:` (or run with --no-base)",
+        fix=f"give actions/checkout the line `fetch-depth: {depth}` under `with:` (or use --no-base)",
     )

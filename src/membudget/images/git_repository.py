@@ -80,7 +80,16 @@ class GitRepository:
         finally:
             with shielded():
                 shutil.rmtree(folder, ignore_errors=True)
-                self._try("worktree", "prune")
+                self.forget_worktree(folder)
+
+    def worktrees(self) -> list[Path]:
+        """Folders of all worktrees that git knows of, the user's own among them."""
+        listed = self._run("worktree", "list", "--porcelain").split("\n")
+        return [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
+
+    def forget_worktree(self, folder: Path) -> None:
+        """Remove git's entry of one worktree. Not `prune`: it would take the user's own that are not mounted now."""
+        self._try("worktree", "remove", "--force", "--force", str(folder))
 
     def _run(self, *arguments: str) -> str:
         done = self._git(arguments)

@@ -32,9 +32,11 @@ def workspace(repository: GitRepository, run: RunId) -> Iterator[Workspace]:
     """A workspace for `run`. Removes what dead runs left of theirs."""
     parent = Path(tempfile.gettempdir())
     for left in parent.glob(f"{_PREFIX}*x*"):
-        owner = RunId.parse(left.name.removeprefix(_PREFIX))
-        if owner is not None and owner_lives(owner) is False:
+        if _is_of_dead_run(left):
             shutil.rmtree(left, ignore_errors=True)
+    for checkout in repository.worktrees():
+        if _is_of_dead_run(checkout.parent):
+            repository.forget_worktree(checkout)
     folder = parent / f"{_PREFIX}{run}"
     try:
         folder.mkdir(mode=0o700)
@@ -42,3 +44,8 @@ def workspace(repository: GitRepository, run: RunId) -> Iterator[Workspace]:
     finally:
         with shielded():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_of_dead_run(folder: Path) -> bool:
+    owner = RunId.parse(folder.name.removeprefix(_PREFIX)) if folder.name.startswith(_PREFIX) else None
+    return owner is not None and owner_lives(owner) is False

@@ -37,8 +37,8 @@ class BaseRequest:
     """`--no-base`."""
     event_base: str | None = None
     """The commit that the CI event names as base: a pull request's, a merge queue's, what a push replaced."""
-    merge_checkout: bool = False
-    """The checkout is GitHub's merge of a pull request into its base: its first parent is the base."""
+    event_head: str | None = None
+    """The pull request's own head, where the event names one: GitHub checks out a merge of it into its base."""
 
 
 @dataclass(frozen=True, slots=True)

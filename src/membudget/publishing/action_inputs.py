@@ -3,8 +3,6 @@
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field, fields
 
-from membudget.errors import ConfigurationError
-
 
 @dataclass(frozen=True, slots=True)
 class ActionInputs:
@@ -31,6 +29,4 @@ class ActionInputs:
                 given[name.replace("-", "_")] = value
         environ.pop("INPUT_GITHUB-TOKEN", None)
         environ.pop("GITHUB_TOKEN", None)
-        if "\n" in given.get("key", "") or "--" in given.get("key", ""):
-            raise ConfigurationError("the input `key` must be one line without two dashes", where="the action's inputs")
         return cls(**given)

@@ -1,6 +1,7 @@
 """The sticky comment on GitHub: found by a hidden marker and its author, created once, edited after."""
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import requests
@@ -8,6 +9,7 @@ from github import Auth, BadAttributeException, Github, GithubException, RateLim
 from github.GithubRetry import GithubRetry
 from github.IssueComment import IssueComment
 
+from membudget.errors import ConfigurationError
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
 from membudget.report.untrusted_text import printable
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
+GITHUB_API = "https://api.github.com"
+_ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
 _TIMEOUT_S = 20
 _RETRIES = 3
 _BACKOFF_S = 0.2
@@ -52,6 +56,9 @@ class GithubCommenter:
     """Comments with one token on one server."""
 
     def __init__(self, token: str, api_url: str) -> None:
+        """Raises ConfigurationError for an address that is none."""
+        if not _ADDRESS.fullmatch(api_url):
+            raise ConfigurationError(f"{api_url!r} is no address of a GitHub API", where="GITHUB_API_URL")
         logging.getLogger("github").setLevel(logging.ERROR)  # PyGithub prints every repetition by itself
         self._is_installation_token = token.startswith("ghs_")
         self._github = Github(

@@ -24,6 +24,7 @@ class _PullRequestPart(BaseModel):
     model_config = ConfigDict(extra="ignore")
     number: int
     base: _Ref
+    head: _Ref
 
 
 class _MergeGroupPart(BaseModel):
@@ -48,8 +49,8 @@ class GithubEvent:
     pull_request: PullRequest | None = None
     base_sha: str | None = None
     """What the event compares with: the base branch's tip, the queue's base, what a push replaced."""
-    merge_checkout: bool = False
-    """By default the runner then checks out the merge of the pull request into its base."""
+    head_sha: str | None = None
+    """The pull request's own head. By default the runner checks out a merge of it into its base."""
 
 
 def read_event(environ: Mapping[str, str]) -> GithubEvent:
@@ -63,7 +64,8 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
         if not _REPOSITORY.fullmatch(repository):
             raise ConfigurationError("is no owner/name of a repository", where="GITHUB_REPOSITORY")
         pull_request = PullRequest(repository, payload.pull_request.number)
-        return GithubEvent(name, pull_request, payload.pull_request.base.sha, merge_checkout=name == "pull_request")
+        base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
+        return GithubEvent(name, pull_request, base, head)
     if payload.merge_group is not None:
         return GithubEvent(name, base_sha=payload.merge_group.base_sha)
     before = payload.before if payload.before != _NO_COMMIT else None

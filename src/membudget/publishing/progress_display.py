@@ -36,7 +36,7 @@ class TerminalProgress:
             self._begun = True
 
     def output(self, line: str) -> None:
-        """Show the build's last line beside the bar's title, as far as it fits."""
+        """Not shown."""
         del line  # a bar has no room for it; the log of a failed build is in the report
 
     def note(self, text: str) -> None:

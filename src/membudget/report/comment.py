@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
-from membudget.analysis.measurement import Failure, ImageMeasurement
+from membudget.analysis.measurement import Failure
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
 from membudget.report.report import Report, RevisionReport
-from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdict_line
+from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import code_block, code_cell, code_span
 
 LONGEST_COMMENT = 60_000
@@ -142,7 +142,7 @@ def _comparison(report: Report) -> Iterator[str]:
     yield f"- base {_revision(comparison.base)}" if comparison.base else "- no base revision"
     for image in report.images:
         settings = f"limit {format_size(image.limit_bytes)}; workload: {code_span(image.workload)}"
-        yield f"- {code_span(image.name)}: {_trials(image)}; {settings}"
+        yield f"- {code_span(image.name)}: {trials_in_words(image)}; {settings}"
     yield (
         f"- engine {code_span(environment.engine)}, {code_span(environment.platform)}, cgroup"
         f" v{environment.cgroup_version} ({environment.cgroup_driver}), kernel {code_span(environment.kernel)},"
@@ -154,10 +154,3 @@ def _comparison(report: Report) -> Iterator[str]:
 
 def _revision(revision: RevisionReport) -> str:
     return f"{revision.sha[:12]} {code_span(revision.subject, 100)}"
-
-
-def _trials(image: ImageMeasurement) -> str:
-    counts = [len(side.trials) for side in (image.base, image.head) if side is not None]
-    if not counts or not max(counts):
-        return "no trials"
-    return f"{max(counts)} trial{'s' if max(counts) != 1 else ''} a side after a discarded warm-up, median"

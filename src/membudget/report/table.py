@@ -67,6 +67,24 @@ def verdict_line(report: Report, judgement: Judgement) -> str:
     return "; ".join(parts) or "nothing was measured"
 
 
+def trials_in_words(image: ImageMeasurement) -> str:
+    """How many trials of each side the figures of an image are made of."""
+    counts = [(name, len(side.trials)) for name, side in (("base", image.base), ("head", image.head)) if side]
+    numbers = [number for _, number in counts]
+    if not any(numbers):
+        return "no trials"
+    how = f"after a discarded warm-up{', median' if max(numbers) > 1 else ''}"
+    if len(numbers) == 1:
+        return f"{_count(numbers[0])} of the head {how}"
+    if len(set(numbers)) == 1:
+        return f"{_count(numbers[0])} a side {how}"
+    return f"{', '.join(f'{_count(number)} of the {name}' for name, number in counts)}, {how}"
+
+
+def _count(trials: int) -> str:
+    return "none" if not trials else "1 trial" if trials == 1 else f"{trials} trials"
+
+
 def _first(findings: Sequence[str], shared: str) -> list[str]:
     """As many as one line holds, then how many more there are and what they have in common."""
     more = len(findings) - _MOST_NAMED

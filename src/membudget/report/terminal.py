@@ -11,7 +11,7 @@ from rich.text import Text
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
 from membudget.report.report import Report
-from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, verdict_line
+from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import printable, printable_line
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
@@ -94,8 +94,11 @@ def _comparison(report: Report) -> Iterator[str]:
     comparison, environment = report.comparison, report.environment
     base = f"base {comparison.base.sha[:12]}" if comparison.base else "no base"
     yield f"{base} → head {comparison.head.sha[:12]} {printable(comparison.head.subject, 80)}"
-    limits = ", ".join(f"{image.name} {format_size(image.limit_bytes)}" for image in report.images)
-    yield f"limits: {limits}"
+    alike: dict[str, list[str]] = {}
+    for image in report.images:
+        alike.setdefault(f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}", []).append(image.name)
+    for settings, names in alike.items():
+        yield f"{', '.join(names)}: {settings}"
     yield (
         f"engine {printable(environment.engine)}, {printable(environment.platform)},"
         f" cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"

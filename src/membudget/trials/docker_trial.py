@@ -2,6 +2,7 @@
 
 import time
 
+from membudget.budgets.workload import Workload
 from membudget.engine.cgroup_layout import CgroupVersion, TrialCgroup, trial_cgroup
 from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
@@ -16,6 +17,8 @@ from membudget.trials.trial import Outcome, Trial, TrialSpec, WorkloadResult
 
 _NO_SAMPLE = "the container ended before the first sample"
 _KILL_S = 20.0
+_HEALTH_INTERVAL_MS = 500
+"""An engine waits for one interval before it looks the first time: by default longer than we wait for readiness."""
 
 
 class TrialRunner:
@@ -68,7 +71,7 @@ class TrialRunner:
         self._containers.remove(container_id)
         report = self._probe.finish()
         if has_started and report.kernel_peak_bytes is None and not report.series.time_us:
-            self._check_probe_sees(cgroup, report)
+            raise self._unseen(cgroup, report)
         metrics = _metrics(report, state, self._info.cgroup_version)
         outcome, reason = _outcome(spec, result, metrics)
         return Trial(
@@ -79,6 +82,7 @@ class TrialRunner:
             metrics=metrics,
             series=report.series,
             log_tail=log,
+            workload_passed=result.passed,
         )
 
     def _end(self, container_id: str) -> tuple[ContainerState, bool]:
@@ -93,9 +97,9 @@ class TrialRunner:
             )
         return self._containers.state(container_id), False
 
-    def _check_probe_sees(self, cgroup: TrialCgroup, report: ProbeReport) -> None:
+    def _unseen(self, cgroup: TrialCgroup, report: ProbeReport) -> EnvironmentFault:
         """A cgroup that no probe saw is a wrong place to look from, not a container without memory."""
-        raise EnvironmentFault(
+        return EnvironmentFault(
             f"the container ran, but its cgroup {cgroup.path} was never seen from {self._probe.place}"
             f" ({report.kernel_peak_reason})",
             fix="choose where to measure from: --probe container",
@@ -111,7 +115,12 @@ def _options(spec: TrialSpec, cgroup: TrialCgroup, number: int) -> ContainerOpti
         command=command,
         memory_bytes=spec.limit_bytes,
         cgroup_parent=cgroup.parent_argument,
+        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(spec.workload) else None,
     )
+
+
+def _waits_for_health(workload: Workload) -> bool:
+    return workload.kind != "command" and workload.ready is not None and workload.ready.healthcheck is not None
 
 
 def _outcome(spec: TrialSpec, result: WorkloadResult, metrics: dict[Metric, MetricValue]) -> tuple[Outcome, str | None]:

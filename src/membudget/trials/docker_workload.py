@@ -17,6 +17,7 @@ from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
 
 _EVENT = TypeAdapter(DriveEvent)
 _LIVENESS_POLL_S = 0.25
+_DEATH_KNELL_S = 0.5
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 
@@ -105,7 +106,8 @@ class ContainerWorkload:
             problem = "its network went away"  # and the driver's with it
         if problem is None:
             return WORKLOAD_PASSED
-        if not self._state().running:
+        # A service that just died fails its requests a moment before the engine knows.
+        if self._containers.wait(self._container_id, _DEATH_KNELL_S):
             return self._service_ended(problem)
         return WorkloadResult(passed=False, reason=problem)
 

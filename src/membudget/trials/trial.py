@@ -48,6 +48,8 @@ class Trial:
     series: Series
     log_tail: tuple[str, ...] = ()
     """The last lines of output, when the workload did not pass."""
+    workload_passed: bool = True
+    """Whether it did. A process may be OOM-killed and the workload pass, or fail with it."""
 
     @property
     def judgeable(self) -> bool:

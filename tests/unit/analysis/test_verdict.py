@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.verdict import EXIT_CODES, Status, Verdict, judge, judge_image, judge_metric, worst
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
@@ -234,3 +236,32 @@ def test_what_others_said_is_kept_apart_from_our_words() -> None:
     (reason,) = judge_image(image(base=side(trial(40)), head=side(failure=ENGINE_FAILED))).reasons
     assert (reason.ours, reason.quoted) == ("the environment failed", "the engine does not answer")
     assert str(reason) == "the environment failed: the engine does not answer"
+
+
+@pytest.mark.parametrize(
+    ("base", "verdict"),
+    [
+        (side(failure=BUILD_FAILED, size=None), Verdict.PASS),  # or nobody could repair a broken base
+        (side(failure=WORKLOAD_FAILED), Verdict.PASS),
+        (side(failure=ENGINE_FAILED), Verdict.INCONCLUSIVE),
+        (side(trial(None)), Verdict.INCONCLUSIVE),
+        (None, Verdict.PASS),  # a new image, or no base revision
+    ],
+)
+def test_growth_over_a_base_that_should_have_a_figure_is_not_let_pass(
+    base: SideMeasurement | None, verdict: Verdict
+) -> None:
+    judged = judge_image(image(base=base, head=side(trial(400)), allowed=budgets(rss_growth=(5, 2))))
+    assert judged.verdict is verdict
+    assert any("peak RSS of the base was not measured" in str(reason) for reason in judged.reasons) == (
+        verdict is Verdict.INCONCLUSIVE
+    )
+
+
+def test_oom_kills_that_are_allowed_do_not_excuse_a_workload_that_failed() -> None:
+    allowed = {**budgets(max_rss=100), Metric.OOM_KILLS: EffectiveBudget(1)}
+    killed = replace(trial(60, oom_kills=1, reason="the kernel killed 1 process"), workload_passed=False)
+    judged = judge_image(image(head=side(killed), allowed=allowed))
+    assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.WORKLOAD_FAILED)
+    passed = judge_image(image(head=side(replace(killed, workload_passed=True)), allowed=allowed))
+    assert passed.verdict is Verdict.PASS

@@ -120,6 +120,12 @@ def test_quantities_that_no_machine_has(line: str, allowed: str) -> None:
     assert problem.endswith(f"allowed: {allowed}")
 
 
+def test_bounds_are_inclusive() -> None:
+    text = SMALLEST.replace("64MiB", "8MiB") + 'budgets.peak_rss.max = "8MiB"\ntimeout = "24h"\n'
+    assert toml_file.parse(text, "budgets.toml")["api"].budgets.peak_rss.max == 8 * MIB
+    assert toml_file.parse(SMALLEST.replace("64MiB", "1024TiB"), "budgets.toml")["api"].limit_bytes == 2**50
+
+
 def test_a_path_may_not_leave_the_repository(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     (tmp_path / "Dockerfile").touch()

@@ -15,8 +15,8 @@ def tar(members: Sequence[tuple[tarfile.TarInfo, bytes]]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for info, content in members:
-            info.size = len(content) if info.isreg() else 0
-            archive.addfile(info, io.BytesIO(content))
+            info.size = len(content) if info.isreg() else info.size
+            archive.addfile(info, io.BytesIO(content) if info.isreg() else None)
     return stream.getvalue()
 
 
@@ -25,10 +25,10 @@ def file(name: str, content: bytes = b"") -> tuple[tarfile.TarInfo, bytes]:
     return tarfile.TarInfo(name), content
 
 
-def special(name: str, kind: bytes, target: str = "") -> tuple[tarfile.TarInfo, bytes]:
-    """Anything else: a folder, a link, a device."""
+def special(name: str, kind: bytes, target: str = "", size: int = 0) -> tuple[tarfile.TarInfo, bytes]:
+    """Anything else: a folder, a link, a device. Its header may state a size all the same; no content follows."""
     info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
+    info.type, info.linkname, info.size = kind, target, size
     return info, b""
 
 

@@ -34,14 +34,34 @@ def test_the_base_is_where_the_head_left_not_the_tip(repository: Repository) -> 
         assert base_of(repository.folder, request) == fork
 
 
-def test_of_a_merge_commit_that_was_checked_out_it_is_the_first_parent(repository: Repository) -> None:
+def test_of_githubs_merge_of_a_pull_request_it_is_the_first_parent(repository: Repository) -> None:
+    repository.commit("fork")
+    repository.branch("change")
+    change = repository.commit("change", {"change": "x"})
+    repository.git("checkout", "--quiet", "main")
+    tip = repository.commit("meanwhile on main", {"main": "x"})
+    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+    assert base_of(repository.folder, BaseRequest(event_head=change, event_base="0" * 40)) == tip
+
+
+def test_a_branch_that_took_main_in_is_no_merge_of_githubs(repository: Repository) -> None:
+    """With `ref: head.sha` the checkout is the branch itself, whose last commit may be a merge of its own."""
     repository.commit("fork")
     repository.branch("change")
     repository.commit("change", {"change": "x"})
     repository.git("checkout", "--quiet", "main")
     tip = repository.commit("meanwhile on main", {"main": "x"})
-    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
-    assert base_of(repository.folder, BaseRequest(merge_checkout=True, event_base="0" * 40)) == tip
+    repository.git("checkout", "--quiet", "change")
+    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "take main in", "main")
+    head = repository.git("rev-parse", "HEAD")
+    assert base_of(repository.folder, BaseRequest(event_head=head, event_base=tip)) == tip
+
+
+def test_what_a_push_replaced_may_be_nowhere_any_more(repository: Repository) -> None:
+    fork = repository.commit("fork")
+    repository.branch("change")
+    repository.commit("change", {"change": "x"})
+    assert base_of(repository.folder, BaseRequest(event_base="1" * 40)) == fork
 
 
 def test_on_the_default_branch_it_is_the_commit_before(repository: Repository) -> None:
@@ -94,7 +114,7 @@ def test_a_revision_that_does_not_exist(repository: Repository, revision: str) -
         (BaseRequest(), 2),
         (BaseRequest(revision="origin/elsewhere"), 0),
         (BaseRequest(event_base="a" * 40), 0),
-        (BaseRequest(merge_checkout=True), 2),
+        (BaseRequest(event_head="HEAD^2"), 2),
     ],
 )
 def test_a_clone_that_is_too_shallow_is_told_the_line_to_add(
@@ -102,11 +122,12 @@ def test_a_clone_that_is_too_shallow_is_told_the_line_to_add(
 ) -> None:
     repository.commit("fork")
     repository.branch("change")
-    repository.commit("change", {"change": "x"})
+    change = repository.commit("change", {"change": "x"})
     repository.git("checkout", "--quiet", "main")
     repository.commit("meanwhile", {"main": "x"})
-    if request_.merge_checkout:
+    if request_.event_head is not None:
         repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+        request_ = BaseRequest(event_head=change)
     shallow = tmp_path / "shallow"
     repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(shallow))
     with pytest.raises(ConfigurationError, match=f"`fetch-depth: {depth}`"):

@@ -40,13 +40,10 @@ def test_both_checkouts_lie_in_a_folder_that_only_we_may_enter(repository: Repos
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_all_of_it_goes_away_on_every_path(
-    repository: Repository, temporary: Path, error: type[BaseException]
-) -> None:
+def test_all_of_it_goes_away_on_every_path(repository: Repository, temporary: Path, error: type[BaseException]) -> None:
     head = Commit(repository.commit("head", {"file": "one"}), "head")
     git = GitRepository(repository.folder)
-    with pytest.raises(error), workspace(git, own_run_id()) as checkouts, checkouts.checkout(head) as folder:
-        (folder.parent / "build-left").mkdir()
+    with pytest.raises(error), workspace(git, own_run_id()) as checkouts, checkouts.checkout(head):
         raise error
     assert list(temporary.iterdir()) == []
     assert len(repository.git("worktree", "list").splitlines()) == 1

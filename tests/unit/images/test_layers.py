@@ -1,6 +1,7 @@
 import contextlib
 import gzip
 import io
+import json
 import tarfile
 
 import pytest
@@ -32,6 +33,7 @@ def test_regular_files_count_and_nothing_else(layout: Layout) -> None:
             file("usr/a", b"x" * 1000),
             file("usr/b", b"y" * 24),
             special("usr/hard", tarfile.LNKTYPE, "usr/a"),  # the same bytes, once
+            special("usr/told", tarfile.LNKTYPE, "usr/a", size=1000),  # as some archivers write it
             special("usr/soft", tarfile.SYMTYPE, "a"),
             special("dev/null", tarfile.CHRTYPE),
             file("usr/.wh.gone"),
@@ -50,10 +52,9 @@ def test_layers_that_images_share_come_once(layout: Layout) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_compressed_and_empty_layers(layout: Layout) -> None:
     packed, empty = tar([file("a", b"x" * 5000)]), tar([])
-    assert read(export([[packed, empty]], layout, {packed: gzip.compress(packed)})) == {
-        diff_id(packed): 5000,
-        diff_id(empty): 0,
-    }
+    for stored_empty in (empty, gzip.compress(empty), b""):
+        stored = {packed: gzip.compress(packed), empty: stored_empty}
+        assert read(export([[packed, empty]], layout, stored)) == {diff_id(packed): 5000, diff_id(empty): 0}
 
 
 def test_the_legacy_layout_links_to_a_layer_it_has_already() -> None:
@@ -143,6 +144,16 @@ def test_noise_is_no_image(noise: bytes) -> None:
 def test_a_manifest_that_makes_no_sense(manifest: bytes) -> None:
     with pytest.raises(UnreadableImage):
         read(tar([file("manifest.json", manifest)]))
+
+
+@pytest.mark.parametrize(("paths", "diff_ids"), [(["a/layer.tar"], []), ([], ["sha256:" + "a" * 64])])
+def test_a_manifest_and_a_config_that_disagree(paths: list[str], diff_ids: list[str]) -> None:
+    manifest = [{"Config": "c.json", "Layers": paths}]
+    config = {"rootfs": {"diff_ids": diff_ids}}
+    members = {"c.json": config, "manifest.json": manifest}
+    documents = [file(name, json.dumps(content).encode()) for name, content in members.items()]
+    with pytest.raises(UnreadableImage, match="does not say which layers"):
+        read(tar([file("a/layer.tar", tar([])), *documents]))
 
 
 def test_zstd_is_said_to_be_unreadable() -> None:

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from membudget import publish
-from membudget.errors import ConfigurationError
 from membudget.publishing.action_inputs import ActionInputs
 from tests.support import builders
 
@@ -55,19 +53,6 @@ def test_the_token_leaves_the_environment_and_is_never_printed() -> None:
     assert inputs.github_token == "ghs_secret"
     assert "ghs_secret" not in f"{inputs!r} {given}"
     assert given["PATH"] == "/bin"
-
-
-@pytest.mark.parametrize("key", ["a\nb", "--> @everyone", "a--b"])
-def test_a_key_cannot_end_the_comment_that_hides_it(key: str) -> None:
-    with pytest.raises(ConfigurationError, match="the input `key` must be one line without two dashes"):
-        ActionInputs.take(environ(key=key))
-
-
-def test_a_refused_key_does_not_leave_the_token_behind() -> None:
-    given = environ(key="--", github_token="ghs_secret")
-    with pytest.raises(ConfigurationError):
-        ActionInputs.take(given)
-    assert "ghs_secret" not in str(given)
 
 
 def test_the_declared_outputs_are_the_ones_that_are_set() -> None:

@@ -5,6 +5,7 @@ from dataclasses import astuple
 
 import pytest
 
+from membudget.errors import ConfigurationError
 from membudget.publishing import github_comment
 from membudget.publishing.github_comment import GithubCommenter
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
@@ -218,3 +219,9 @@ def test_the_token_is_in_no_message_and_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
     assert [record for record in caplog.records if record.name.startswith("github")] == []
     assert token not in f"{outcome} {commenter!r} {caplog.text}"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://localhost", "https://", "https://localhost/a b"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no address of a GitHub API"):
+        GithubCommenter("token", address)

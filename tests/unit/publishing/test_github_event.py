@@ -35,12 +35,12 @@ def pull_request(number: Any = 7) -> dict[str, Any]:
 
 def test_a_pull_request(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request", pull_request()))
-    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, merge_checkout=True)
+    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD)
 
 
 def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
-    assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, merge_checkout=False)
+    assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD)
 
 
 def test_a_push(tmp_path: Path) -> None:

@@ -101,11 +101,9 @@ def test_what_others_said_is_still_there_to_read() -> None:
         (None, (), "no trials"),
     ],
 )
-def test_the_trials_of_each_side_are_counted(
-    base: Sequence[int] | None, head: Sequence[int], words: str
-) -> None:
-    sides = {"base": side(*map(trial, base)) if base is not None else None, "head": side(*map(trial, head))}
-    made = report(image("api", **sides))
+def test_the_trials_of_each_side_are_counted(base: Sequence[int] | None, head: Sequence[int], words: str) -> None:
+    before = side(*map(trial, base)) if base is not None else None
+    made = report(image("api", base=before, head=side(*map(trial, head))))
     assert f"- `api`: {words}; limit 128.0 MiB; workload: " in render(made, made.judged())
 
 

@@ -30,6 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length) or b"fine"
         self.send_response(int(self.path.rpartition("/")[2] or 200))
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Location", "/200")  # which only redirections make anything of
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -133,6 +134,12 @@ def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> 
     assert (ready["event"], failed["event"]) == ("ready", "failed")
     assert failed["reason"] == "4 of 4 requests GET /500 failed: 4 x status 500 (expected status 200)"
     assert "GET /200" not in Handler.seen
+
+
+def test_a_redirection_is_an_answer_and_is_not_followed(port: int) -> None:
+    said = drive(order(port, group("/302", count=2, expect=302), ready_http="/302"))
+    assert said[-1] == {"event": "done", "reason": None, "requests": 2}
+    assert Handler.seen == {"GET /302": 3}
 
 
 def test_nothing_is_learned_from_thousands_of_failures(port: int) -> None:
