@@ -70,7 +70,11 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     address = environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
     try:
         client = docker.DockerClient.from_env(environment={**environ, "DOCKER_HOST": address}, timeout=60)
-        raw_info, raw_version = client.info(), client.version()
+        try:
+            raw_info, raw_version = client.info(), client.version()
+        except BaseException:
+            client.close()
+            raise
     except (DockerException, requests.RequestException, HTTPError, OSError) as error:
         raise EnvironmentFault(
             f"no container engine answers at {address}: {_innermost(error)}", fix=_START_DOCKER
