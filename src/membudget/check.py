@@ -13,6 +13,7 @@ from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
+from membudget.analysis.host_settings import settings_change
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.verdict import judge
 from membudget.budgets.budget import Build, ImageSpec
@@ -23,6 +24,7 @@ from membudget.images.revision import BuiltImage, Commit, NoBase, Side
 from membudget.metrics import Metric, MetricValue
 from membudget.progress import Progress
 from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
+from membudget.side_by_side import side_by_side
 from membudget.trials.order import interleaved
 from membudget.trials.trial import Trial, TrialSpec
 
@@ -58,6 +60,13 @@ class Tools(Protocol):
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
 
+    @property
+    def jobs(self) -> int:
+        """How many images may be measured side by side."""
+
+    def cancel(self) -> None:
+        """End the trials that run, from another thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
@@ -87,7 +96,11 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     with _checkouts(request, tools) as checkouts, building:
         built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
     with progress.stage("Measuring", sum(_trial_count(pair, built[pair.name]) for pair in pairs)):
-        images = tuple(_measure(pair, built[pair.name], tools, progress) for pair in pairs)
+        images = tuple(
+            side_by_side(
+                lambda pair: _measure(pair, built[pair.name], tools, progress), pairs, tools.jobs, tools.cancel
+            )
+        )
     return Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
@@ -140,6 +153,9 @@ def _measure(pair: _Pair, built: dict[Side, Built], tools: Tools, progress: Prog
     assert spec is not None  # noqa: S101 - a pair has a side
     trials = _run_trials(pair, built, tools, progress)
     sizes = _sizes(built, tools)
+    changed = settings_change([trial for results in trials.values() for trial in results if isinstance(trial, Trial)])
+    if changed is not None:
+        trials = {side: [*results, Failure(FailureStage.ENVIRONMENT, changed)] for side, results in trials.items()}
     sides = {side: _side(built[side], sizes.get(side), trials.get(side, ())) for side in built}
     return ImageMeasurement(
         name=pair.name,
@@ -170,16 +186,17 @@ def _run_trials(
             continue
         label = "warm-up" if turn.is_warm_up else f"trial {turn.number} of {pair.head.trials}"
         progress.step(f"{pair.name} ({turn.side}), {label}")
-        outcome = _run_trial(pair.head, image, f"{pair.name} {turn.side} {label}", tools)
+        outcome = _run_trial(pair.name, pair.head, image, tools)
         if isinstance(outcome, Failure) or not turn.is_warm_up:
             result.append(outcome)
     return results
 
 
-def _run_trial(spec: ImageSpec, image: BuiltImage, label: str, tools: Tools) -> Trial | Failure:
+def _run_trial(name: str, spec: ImageSpec, image: BuiltImage, tools: Tools) -> Trial | Failure:
     """One trial of either side: the head's limit and workload hold for both, or it would be them we compare."""
+    trial_spec = TrialSpec(name, image.image_id, spec.limit_bytes, spec.timeout, spec.workload, spec.settle)
     try:
-        trial = tools.run_trial(TrialSpec(label, image.image_id, spec.limit_bytes, spec.timeout, spec.workload))
+        trial = tools.run_trial(trial_spec)
     except EnvironmentFault as error:
         return Failure(FailureStage.ENVIRONMENT, str(error))
     if not trial.judgeable:

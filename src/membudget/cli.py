@@ -93,6 +93,13 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--report", default="report.json", metavar="FILE", help="where to write it (default: %(default)s)"
     )
+    command.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
+    )
     _add_measuring_options(command)
     command.set_defaults(handler=_check)
 
@@ -143,9 +150,10 @@ def _add_action(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_measuring_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--probe",
-        choices=("auto", "host", "container"),
+        choices=("auto", "host", "container", "engine"),
         default="auto",
-        help="where to measure from: this machine's own cgroup files, or a helper container (default: %(default)s)",
+        help="where to measure from: this machine's own cgroup files, a helper container, or the engine's statistics,"
+        " once a second (default: the first that works)",
     )
     command.add_argument(
         "--helper-image",
@@ -154,7 +162,11 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
         help="image of membudget for helper containers (default: $MEMBUDGET_HELPER_IMAGE, or the engine's newest)",
     )
     command.add_argument(
-        "--rate", type=_rate, default=100, metavar="HZ", help="samples a second (default: %(default)s)"
+        "--rate",
+        type=_rate,
+        default=100,
+        metavar="HZ",
+        help="looks a second while memory rests; four times as many while it moves (default: %(default)s)",
     )
 
 
@@ -191,6 +203,10 @@ def _quantity(text: str, parser: str) -> int:
 
 def _trials(text: str) -> int:
     return _whole_number(text, 1, 1000)
+
+
+def _jobs(text: str) -> int:
+    return _whole_number(text, 1, 64)
 
 
 def _rate(text: str) -> int:

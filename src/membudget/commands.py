@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace) -> ExitCode:
     with _engine() as engine:
         image = inspect(engine, options.image)
         spec = TrialSpec(
-            label=options.image,
+            name=options.image,
             image_id=image.image_id,
             limit_bytes=options.limit,
             timeout_ms=options.timeout,
@@ -96,7 +96,8 @@ def action() -> ExitCode:
     inputs = ActionInputs.take(os.environ)
     settings = publish_use_case.CommentSettings(inputs.key)  # wrong ones are said before anything is built
     base = BaseRequest(revision=inputs.base or None)
-    options = MeasuringOptions(VERSION, helper_image=os.environ.get("MEMBUDGET_HELPER_IMAGE"))
+    helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
+    options = MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
     report = _run_check(Path(inputs.budgets), base, [], options)
     path = Path(inputs.report)
     exit_code = _finish_check(report, path)
@@ -205,7 +206,7 @@ def _engine() -> Iterator[Engine]:
 
 
 def _measuring_options(options: argparse.Namespace) -> MeasuringOptions:
-    return MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate)
+    return MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate, getattr(options, "jobs", 1))
 
 
 def _layer_cache() -> LayerCache:

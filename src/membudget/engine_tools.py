@@ -1,10 +1,12 @@
 """The use cases' tools on a container engine: builder, sizes and trials behind one object."""
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from membudget.budgets.budget import Build
+from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_reaper import trial_tag
 from membudget.engine.run_id import RunId
@@ -14,17 +16,18 @@ from membudget.images.git_workspace import Workspace
 from membudget.images.layer_cache_file import LayerCache
 from membudget.images.revision import BuiltImage, Commit, Side
 from membudget.report.report import Environment
-from membudget.trials.docker_trial import TrialRunner
+from membudget.trials.docker_pool import TrialPool
 from membudget.trials.trial import Trial, TrialSpec
 
 
 class MeasuringTools:
     """What `measure` needs."""
 
-    def __init__(self, engine: Engine, runner: TrialRunner, cache: LayerCache) -> None:
+    def __init__(self, engine: Engine, pool: TrialPool, cache: LayerCache) -> None:
         self._engine = engine
-        self._runner = runner
+        self._pool = pool
         self._cache = cache
+        self._sizing = threading.Lock()
 
     @property
     def environment(self) -> Environment:
@@ -39,24 +42,36 @@ class MeasuringTools:
             storage_driver=info.storage_driver,
             cpus=info.cpus,
             memory_bytes=info.memory_bytes,
-            probe=self._runner.place,
-            rate_hz=self._runner.rate_hz,
+            probe=self._pool.place,
+            rate_hz=self._pool.rate_hz,
+            jobs=self._pool.jobs,
+            log_driver=LOG_DRIVER,
         )
 
     def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
         """`image_size` of each."""
-        return image_sizes(self._engine, image_ids, self._cache)
+        with self._sizing:  # one engine connection, one cache
+            return image_sizes(self._engine, image_ids, self._cache)
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial."""
-        return self._runner.run(spec)
+        return self._pool.run(spec)
+
+    @property
+    def jobs(self) -> int:
+        """How many images may be measured side by side."""
+        return self._pool.jobs
+
+    def cancel(self) -> None:
+        """End the trials that run, from another thread."""
+        self._pool.cancel()
 
 
 class CheckTools(MeasuringTools):
     """What `check` needs: checkouts and builds besides."""
 
     def __init__(
-        self, measuring: tuple[Engine, TrialRunner, LayerCache], workspace: Workspace, builder: Builder, run: RunId
+        self, measuring: tuple[Engine, TrialPool, LayerCache], workspace: Workspace, builder: Builder, run: RunId
     ) -> None:
         super().__init__(*measuring)
         self._workspace = workspace

@@ -14,7 +14,12 @@ class Metric(StrEnum):
     PEAK_RSS = "peak_rss"
     PEAK_MEMORY = "peak_memory"
     PEAK_WORKING_SET = "peak_working_set"
+    SETTLED_RSS = "settled_rss"
+    SWAP_PEAK = "swap_peak"
     OOM_KILLS = "oom_kills"
+    MEMORY_PRESSURE = "memory_pressure"
+    STARTUP_TIME = "startup_time"
+    CPU_SECONDS = "cpu_seconds"
 
 
 class Unit(StrEnum):
@@ -22,6 +27,7 @@ class Unit(StrEnum):
 
     BYTES = "bytes"
     COUNT = "count"
+    MILLISECONDS = "milliseconds"
 
 
 class Aggregation(StrEnum):
@@ -63,9 +69,29 @@ DEFINITIONS: dict[Metric, Definition] = {
         "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sampled usage minus inactive file pages: what a kubelet evicts on",
     ),
+    Metric.SETTLED_RSS: Definition(
+        "settled RSS", Unit.BYTES, "sampled", Aggregation.MEDIAN,
+        "RSS at the end of the settle time after the workload: what is kept",
+    ),
+    Metric.SWAP_PEAK: Definition(
+        "swap peak", Unit.BYTES, "exact", Aggregation.MAXIMUM,
+        "largest swap use: zero under a limit, which allows none",
+    ),
     Metric.OOM_KILLS: Definition(
         "OOM kills", Unit.COUNT, "exact", Aggregation.MAXIMUM,
         "processes killed by the cgroup's OOM killer, also when PID 1 lives on",
+    ),
+    Metric.MEMORY_PRESSURE: Definition(
+        "memory pressure", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
+        "time in which some process waited for memory (PSI): reclaim at the limit, pages read again",
+    ),
+    Metric.STARTUP_TIME: Definition(
+        "startup time", Unit.MILLISECONDS, "timed, to 20 ms", Aggregation.MEDIAN,
+        "from the start of the container until it is ready",
+    ),
+    Metric.CPU_SECONDS: Definition(
+        "CPU time", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
+        "CPU time of all processes, user and system, with the container runtime's start",
     ),
 }  # fmt: skip
 
@@ -80,12 +106,14 @@ class MetricValue:
     unit: Unit
     precision: str
     reason: str | None = None
+    at_most: int | None = None
+    """What the truth may be as high as, where the value is known to be a lower bound: a spike was missed."""
 
     @classmethod
-    def of(cls, metric: Metric, value: int, precision: str | None = None) -> "MetricValue":
+    def of(cls, metric: Metric, value: int, precision: str | None = None, at_most: int | None = None) -> "MetricValue":
         """A measured value of `metric`, in the metric's unit."""
         definition = DEFINITIONS[metric]
-        return cls(value, definition.unit, precision or definition.precision)
+        return cls(value, definition.unit, precision or definition.precision, at_most=at_most)
 
     @classmethod
     def absent(cls, metric: Metric, reason: str) -> "MetricValue":

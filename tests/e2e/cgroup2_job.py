@@ -7,12 +7,16 @@ import json
 import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 IN, OUT = Path(__file__).parent, Path("/job/out")
 VENV = Path("/opt/membudget")  # where the image has it; the machine is of the same Debian release
 TRUTH, HELPER = "membudget-test/truth", "membudget-test/helper"
 SPIKE = ("20", "200", "1000", "1", "500")
+SPIKES = ("20", "64", "500", "5", "1000")
 CHILD_OVER_LIMIT = ("20", "100", "500", "1", "100", "child")
 BUDGETS = """\
 version = 1
@@ -20,6 +24,12 @@ version = 1
 limit = "128MiB"
 trials = 1
 budgets.peak_rss = { growth = { percent = 5, floor = "5MiB" } }
+[images.service]
+limit = "128MiB"
+trials = 1
+settle = "2s"
+build = { dockerfile = "service.Dockerfile" }
+workload = { kind = "exec", commands = [["/truth", "0", "40", "1000", "1", "500"]] }
 """
 
 
@@ -36,6 +46,9 @@ def main() -> None:
     measure = (membudget, "measure", "--json", "--trials", "1")
     case("host-truth", *measure, TRUTH, "--", *SPIKE)
     case("host-oom", *measure, "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
+    case("host-spikes", *measure, TRUTH, "--", *SPIKES)
+    with group_kills():
+        case("host-oom-group", *measure, "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
     inside = ("docker", "run", "--rm", "--volume", "/var/run/docker.sock:/var/run/docker.sock", HELPER)
     case("action-oom", *inside, *measure[1:], "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
     case("check", membudget, "check", folder=folder)
@@ -52,6 +65,26 @@ def case(name: str, *command: str, folder: Path | None = None) -> None:
     (OUT / f"{name}.json").write_text(json.dumps(kept))
 
 
+@contextmanager
+def group_kills() -> Iterator[None]:
+    """Set memory.oom.group, which no option of the engine's sets, in every container of membudget's that starts."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            for scope in Path("/sys/fs/cgroup").glob("membudget_*.slice/*.slice/docker-*.scope/memory.oom.group"):
+                with suppress(OSError):
+                    scope.write_text("1")
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def repository() -> Path:
     """A git repository whose head holds 10 MiB more than its base."""
     folder = Path("/tmp/repository")
@@ -59,6 +92,7 @@ def repository() -> Path:
     os.chdir(folder)
     told("git", "init", "--quiet", "--initial-branch=main")
     (folder / "budgets.toml").write_text(BUDGETS)
+    (folder / "service.Dockerfile").write_text(f'FROM {TRUTH}\nCMD ["20", "0", "1", "1", "600000"]\n')
     for mib in (20, 30):
         (folder / "Dockerfile").write_text(f'FROM {TRUTH}\nCMD ["{mib}", "0", "500", "1", "0"]\n')
         told("git", "add", "--all")

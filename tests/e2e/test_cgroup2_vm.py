@@ -68,12 +68,49 @@ def test_a_known_peak_is_found_by_the_kernel_and_by_sampling(seen: Seen) -> None
     assert document["metrics"]["oom_kills"]["value"] == 0
 
 
+def test_no_spike_is_missed_and_the_certificate_says_so(seen: Seen) -> None:
+    document = seen.measured("host-spikes")
+    assert document["metrics"]["peak_rss"]["value"] == pytest.approx(84 * MIB, rel=0.01)
+    certificate = document["trials"][0]["certificate"]
+    assert certificate["conclusion"] == "confirmed"
+    assert certificate["kernel_peak_bytes"] - certificate["largest_sampled_bytes"] <= certificate["resolution_bytes"]
+
+
+def test_what_only_v2_has_is_there(seen: Seen) -> None:
+    metrics = seen.measured("host-oom")["metrics"]
+    assert metrics["memory_pressure"]["value"] > 0
+    assert metrics["swap_peak"] == {**metrics["swap_peak"], "value": 0, "precision": "exact"}
+    assert metrics["cpu_seconds"]["value"] > 0
+
+
 @pytest.mark.parametrize("place", ["host", "action"])
 def test_an_oom_kill_of_a_child_is_counted_though_pid_1_lives(seen: Seen, place: str) -> None:
     document = seen.measured(f"{place}-oom")
     assert document["metrics"]["oom_kills"]["value"] >= 1
     assert document["trials"][0]["exit_code"] == 0
     assert document["environment"]["probe"].startswith("probe container" if place == "action" else "host cgroup files")
+    killed = document["trials"][0]["oom"]["killed"][0]
+    assert killed["name"] == "truth"
+    assert killed["anon_bytes"] == pytest.approx(64 * MIB, rel=0.05)
+
+
+def test_a_group_kill_counts_each_process_once(seen: Seen) -> None:
+    """The kernel itself counts the first of a group (memory.oom.group) twice."""
+    document = seen.measured("host-oom-group")
+    assert document["metrics"]["oom_kills"]["value"] == 2
+    assert len(document["trials"][0]["oom"]["killed"]) == 2
+    assert document["trials"][0]["exit_code"] == 137
+
+
+def test_each_phase_has_a_mark_of_its_own(seen: Seen) -> None:
+    report = json.loads((seen.folder / "report.json").read_text())
+    service = report["images"][1]["head"]
+    steady, settle = service["trials"][0]["phases"]
+    assert (steady["name"], settle["name"]) == ("steady", "settle")
+    assert steady["peak_memory"]["value"] == pytest.approx(60 * MIB, rel=0.05)
+    assert settle["peak_memory"]["value"] == pytest.approx(20 * MIB, rel=0.1)
+    assert settle["peak_memory"]["precision"].startswith("exact")
+    assert service["metrics"]["settled_rss"]["value"] == pytest.approx(20 * MIB, rel=0.05)
 
 
 def test_a_check_finds_growth(seen: Seen) -> None:
@@ -85,7 +122,7 @@ def test_a_check_finds_growth(seen: Seen) -> None:
     assert image["head"]["metrics"]["peak_rss"]["value"] == pytest.approx(30 * MIB, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["host-truth", "host-oom", "action-oom", "check"])
+@pytest.mark.parametrize("name", ["host-truth", "host-spikes", "host-oom", "host-oom-group", "action-oom", "check"])
 def test_nothing_unexpected_is_said(seen: Seen, name: str) -> None:
     said = seen.case(name)["stderr"]
     assert "Exception ignored" not in said

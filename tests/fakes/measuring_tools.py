@@ -24,6 +24,8 @@ class FakeTools:
         """What a trial of an image gives, by "name side"; 40 MiB where nothing is said."""
         self.specs: list[TrialSpec] = []
         self.sizes_fail = False
+        self.jobs = 1
+        self.was_cancelled = False
 
     @property
     def environment(self) -> Environment:
@@ -50,6 +52,10 @@ class FakeTools:
         if self.sizes_fail:
             raise EnvironmentFault("its export is damaged")
         return dict.fromkeys(image_ids, 100 * MIB)
+
+    def cancel(self) -> None:
+        """End nothing: nothing takes time."""
+        self.was_cancelled = True
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """As told."""

@@ -13,7 +13,7 @@ from membudget.images.docker_image import inspect
 from membudget.metrics import Metric
 from membudget.quantities import MIB
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
-from membudget.trials.docker_trial import TrialRunner
+from membudget.trials.docker_pool import TrialPool
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 from tests.support.leftovers import leftovers
@@ -29,7 +29,7 @@ READY_WAYS = {
 class Service:
     """Runs trials of one of the prepared images."""
 
-    def __init__(self, engine: Engine, runner: TrialRunner) -> None:
+    def __init__(self, engine: Engine, runner: TrialPool) -> None:
         self._engine = engine
         self._runner = runner
 

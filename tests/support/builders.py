@@ -1,5 +1,6 @@
 """Small builders for what tests judge, render and publish: say what matters, take the rest."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from membudget.analysis.aggregate import aggregate, all_absent
@@ -9,8 +10,10 @@ from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Environment, Report, RevisionReport
-from membudget.trials.probe_messages import Series
-from membudget.trials.trial import Outcome, Trial
+from membudget.trials.certificate import Certificate, certify
+from membudget.trials.probe_messages import HostSettings, SamplingEffort, Series
+from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
+from membudget.trials.trial import Outcome, Phase, PhaseName, Trial
 
 
 def trial(
@@ -32,11 +35,59 @@ def trial(
             Metric.PEAK_RSS: peak,
             Metric.PEAK_MEMORY: _mib(Metric.PEAK_MEMORY, (rss or 0) + 6),
             Metric.PEAK_WORKING_SET: _mib(Metric.PEAK_WORKING_SET, (rss or 0) + 3),
+            Metric.SETTLED_RSS: _mib(Metric.SETTLED_RSS, (rss or 0) / 2),
+            Metric.SWAP_PEAK: MetricValue.of(Metric.SWAP_PEAK, 0),
             Metric.OOM_KILLS: MetricValue.of(Metric.OOM_KILLS, oom_kills),
+            Metric.MEMORY_PRESSURE: MetricValue.absent(Metric.MEMORY_PRESSURE, "cgroup v1 has no memory.pressure"),
+            Metric.STARTUP_TIME: MetricValue.of(Metric.STARTUP_TIME, 240),
+            Metric.CPU_SECONDS: MetricValue.of(Metric.CPU_SECONDS, 1500),
         },
         series=Series([0, 10_000], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 3 * MIB]),
         log_tail=log,
+        certificate=certificate((rss or 0) + 6, (rss or 0) + 6),
+        settings=HostSettings("madvise", 0, 60, "0"),
     )
+
+
+def certificate(sampled: float, mark: float, *, repeated: bool = False) -> Certificate:
+    """What was sampled, and what the kernel saw, in MiB."""
+    effort = SamplingEffort(120, 40, 11_000, round(sampled * MIB), 1_200_000, 15_000, 2, 4_000)
+    return replace(certify(100, 4, round(sampled * MIB), round(mark * MIB), effort), repeated=repeated)
+
+
+def snapshot(*processes: ProcessUse, rss: float = 40, files: tuple[FileUse, ...] = ()) -> Snapshot:
+    """Some processes at a moment, when the cgroup's RSS was `rss` MiB."""
+    return Snapshot(
+        time_us=900_000,
+        rss_bytes=round(rss * MIB),
+        anon_bytes=round(rss * MIB),
+        took_us=2_000,
+        process_count=len(processes),
+        summed_rss_bytes=sum(process.rss_bytes for process in processes),
+        summed_pss_bytes=sum(process.pss_bytes or 0 for process in processes),
+        unreadable=0,
+        processes=processes,
+        kinds={"heap": round(rss * MIB)},
+        dirty_bytes=0,
+        files=files,
+        detail=None,
+    )
+
+
+def process(*arguments: str, rss: float, pss: float | None, pid: int = 100) -> ProcessUse:
+    """A process that holds `rss` MiB."""
+    of_its_own = None if pss is None else round(pss * MIB)
+    shared = None if pss is None else round((rss - pss) * MIB)
+    return ProcessUse(pid, "name", arguments, round(rss * MIB), of_its_own, shared, round(rss * MIB))
+
+
+def phase(name: PhaseName, begin_ms: int, duration_ms: int, rss: float, mark: float | None = None) -> Phase:
+    """A phase whose peaks are `rss` and `mark` MiB; without a mark, usage was sampled."""
+    usage = _mib(Metric.PEAK_MEMORY, rss + 1)
+    memory = (
+        replace(usage, precision="sampled, lower bound: no mark") if mark is None else _mib(Metric.PEAK_MEMORY, mark)
+    )
+    return Phase(name, begin_ms, duration_ms, _mib(Metric.PEAK_RSS, rss), memory)
 
 
 def side(*trials: Trial, size: float | None = 100, failure: Failure | None = None) -> SideMeasurement:
@@ -113,6 +164,7 @@ def report(*images: ImageMeasurement, no_base: str | None = None, notes: tuple[s
             memory_bytes=16 * 1024 * MIB,
             probe="host cgroup files",
             rate_hz=100,
+            log_driver="json-file",
         ),
         images=images,
         notes=notes,

@@ -19,11 +19,15 @@ class PreparedImages:
     """An HTTP service on loopback: see service.py."""
     healthy: str
     """The same with a HEALTHCHECK."""
+    greedy: str
+    """The same, taking 200 MiB before it is ready."""
+    trouble: str
+    """Does what makes measuring hard: see trouble.c."""
 
 
 def build() -> PreparedImages:
     """Build them all; the engine's build cache makes it quick the second time."""
-    return PreparedImages(*(_build(target) for target in ("truth", "service", "healthy")))
+    return PreparedImages(*(_build(target) for target in ("truth", "service", "healthy", "greedy", "trouble")))
 
 
 def build_light_helper(own_image: str) -> str:

@@ -14,7 +14,7 @@ TRIAL_METRICS = tuple(
 
 def aggregate(trials: Sequence[Trial]) -> dict[Metric, MetricValue]:
     """Each trial metric over the measured trials of a side, warm-up not among them."""
-    return {metric: _aggregated(metric, [trial.metrics[metric] for trial in trials]) for metric in TRIAL_METRICS}
+    return {metric: aggregated(metric, [trial.metrics[metric] for trial in trials]) for metric in TRIAL_METRICS}
 
 
 def all_absent(reason: str) -> dict[Metric, MetricValue]:
@@ -22,12 +22,17 @@ def all_absent(reason: str) -> dict[Metric, MetricValue]:
     return {metric: MetricValue.absent(metric, reason) for metric in TRIAL_METRICS}
 
 
-def _aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
+def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
+    """One value of some readings of `metric`: the median or the largest, with the least of their precisions."""
     values = [reading.value for reading in readings if reading.value is not None]
     if not values:
         return MetricValue.absent(metric, readings[0].reason or "unknown" if readings else "no trial was run")
     usual = DEFINITIONS[metric].precision
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.precision != usual]
     worst = DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM
-    value = max(values) if worst else round(statistics.median(values))
-    return MetricValue.of(metric, value, lesser[0] if lesser else None)
+    combine = max if worst else statistics.median
+    value, at_most = (
+        round(combine(figures))
+        for figures in (values, [reading.at_most or reading.value for reading in readings if reading.value is not None])
+    )
+    return MetricValue.of(metric, value, lesser[0] if lesser else None, at_most if at_most > value else None)

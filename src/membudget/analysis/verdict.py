@@ -8,7 +8,7 @@ from membudget.analysis.measurement import Failure, FailureStage, ImageMeasureme
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
 from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
-from membudget.quantities import format_percent, format_size, format_size_delta
+from membudget.quantities import format_duration, format_percent, format_size, format_size_delta
 
 
 class Verdict(StrEnum):
@@ -56,6 +56,8 @@ class Row:
     verdict: Verdict | None
     """None: nothing to judge by."""
     reason: str | None = None
+    is_unclear: bool = False
+    """Measured, but only as lower bounds, which leave the answer open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,9 @@ def judge_metric(
             beyond = format_value(metric, head.value - ceilings[-1])
             broken.append(f"grew by {_growth(metric, before, head.value)}, {beyond} more than tolerated")
     headroom = min(ceilings) - head.value if ceilings else None
+    unclear = _unclear(metric, base, head, budget)
+    if unclear is not None:
+        return Row(metric, base, head, delta, budget, headroom, Verdict.INCONCLUSIVE, unclear, is_unclear=True)
     if broken:
         return Row(metric, base, head, delta, budget, headroom, Verdict.FAIL, " and ".join(broken))
     if base_is_needed and budget.tolerance is not None and before is None:
@@ -166,14 +171,49 @@ def judge_metric(
     return Row(metric, base, head, delta, budget, headroom, Verdict.PASS)
 
 
+def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> str | None:
+    """Why lower bounds do not answer the question; None when they do, or are none.
+
+    A head that may be higher than it was seen must not pass on what was seen; a base that may be higher must not make
+    the head fail for its growth.
+    """
+    if head.value is None or (budget.max is not None and head.value > budget.max):
+        return None
+    after = (head.value, head.at_most or head.value)
+    answers = {after[0] > budget.max, after[1] > budget.max} if budget.max is not None else {False}
+    if budget.tolerance is not None and base is not None and base.value is not None:
+        before = (base.value, base.at_most or base.value)
+        grown = {value > was + _tolerated(was, budget.tolerance) for value in after for was in before}
+        answers = {True} if grown == {True} else answers | grown
+    if len(answers) == 1:
+        return None
+    sides = [f"the head's may be up to {format_value(metric, after[1])}"] if after[1] > after[0] else []
+    if base is not None and base.at_most is not None:
+        sides.append(f"the base's may be up to {format_value(metric, base.at_most)}")
+    return f"{' and '.join(sides)}: {head.precision if head.at_most else base.precision if base else ''}"
+
+
 def format_value(metric: Metric, value: int) -> str:
     """A value of `metric` for people, with its unit."""
-    return format_size(value) if DEFINITIONS[metric].unit is Unit.BYTES else str(value)
+    match DEFINITIONS[metric].unit:
+        case Unit.BYTES:
+            return format_size(value)
+        case Unit.MILLISECONDS:
+            return format_duration(value)
+        case Unit.COUNT:
+            return str(value)
 
 
 def format_delta(metric: Metric, delta: int) -> str:
     """A change of `metric` for people, signed."""
-    return format_size_delta(delta) if DEFINITIONS[metric].unit is Unit.BYTES else f"{delta:+d}" if delta else "0"
+    match DEFINITIONS[metric].unit:
+        case Unit.BYTES:
+            return format_size_delta(delta)
+        case Unit.MILLISECONDS:
+            sign = "-" if delta < 0 else "+" if delta else ""
+            return f"{sign}{format_duration(abs(delta))}"
+        case Unit.COUNT:
+            return f"{delta:+d}" if delta else "0"
 
 
 def _tolerated(before: int, tolerance: Tolerance) -> int:
@@ -210,6 +250,8 @@ def _reasons(
             yield Reason(f"the kernel killed {kills} at the limit of {format_size(image.limit_bytes)}")
         elif row.verdict is Verdict.FAIL:
             yield Reason(f"{label} {row.reason}")
+        elif row.verdict is Verdict.INCONCLUSIVE and row.is_unclear:
+            yield Reason(f"{label} is not known well enough", row.reason)
         elif row.verdict is Verdict.INCONCLUSIVE and (failure is None or row.reason != str(failure)):
             side = "" if row.head.value is None else " of the base"
             yield Reason(f"{label}{side} was not measured", row.reason)

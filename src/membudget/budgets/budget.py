@@ -37,7 +37,14 @@ class CountBudget(FileModel):
     """The most it may be."""
 
 
-Budget = SizeBudget | CountBudget
+class DurationBudget(FileModel):
+    """A budget for a metric in time."""
+
+    max: DurationMs | None = None
+    """The most it may be."""
+
+
+Budget = SizeBudget | CountBudget | DurationBudget
 
 
 class MetricBudgets(FileModel):
@@ -51,8 +58,18 @@ class MetricBudgets(FileModel):
     """The kernel's high-water mark, page cache included: read docs/measurements.md before gating on it."""
     peak_working_set: SizeBudget = SizeBudget()
     """Largest usage minus inactive file pages."""
+    settled_rss: SizeBudget = SizeBudget()
+    """RSS after the workload and the settle time: what a service keeps."""
+    swap_peak: SizeBudget = SizeBudget()
+    """Largest swap use: none under a limit."""
     oom_kills: CountBudget = CountBudget()
     """Processes killed by the OOM killer. `max = 0` unless said otherwise."""
+    memory_pressure: DurationBudget = DurationBudget()
+    """Time in which some process waited for memory (PSI; not on cgroup v1)."""
+    startup_time: DurationBudget = DurationBudget()
+    """From the container's start until it is ready."""
+    cpu_seconds: DurationBudget = DurationBudget()
+    """CPU time of all processes."""
 
     def of(self, metric: Metric) -> Budget:
         """The budget of `metric`; an empty one where none is set."""
@@ -91,6 +108,7 @@ class Defaults(FileModel):
 
     limit: SizeBytes | None = None
     timeout: DurationMs | None = None
+    settle: DurationMs | None = None
     trials: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
     budgets: MetricBudgets = MetricBudgets()
 
@@ -102,7 +120,9 @@ class ImageSpec(FileModel):
     limit: SizeBytes | None = None
     """The memory limit of the container, swap included: `memory.max`. The kernel kills beyond it."""
     timeout: DurationMs = 60_000
-    """Wall-clock time a trial may take."""
+    """Wall-clock time a trial may take, without the settle time."""
+    settle: DurationMs = 1000
+    """How long a service is watched after its workload: `settled_rss` is what it then keeps."""
     trials: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
     """Measured trials a side, after one discarded warm-up."""
     workload: Workload = CommandWorkload()
@@ -120,7 +140,7 @@ class ImageSpec(FileModel):
         """This image, with `defaults` for what it does not say."""
         inherited = {
             key: getattr(defaults, key)
-            for key in ("limit", "timeout", "trials")
+            for key in ("limit", "timeout", "settle", "trials")
             if key not in self.model_fields_set and getattr(defaults, key) is not None
         }
         budgets = self.budgets.over(defaults.budgets.over(NO_OOM_KILLS))

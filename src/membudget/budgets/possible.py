@@ -8,7 +8,7 @@ from membudget.quantities import MIB, format_size
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below it, the container runtime's own start (4 to 7 MiB, runc #4021) is all one would measure."""
 
-_BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
+_BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET, Metric.SETTLED_RSS)
 
 
 def impossible(image: ImageSpec, where: str) -> list[Problem]:

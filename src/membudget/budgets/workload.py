@@ -50,6 +50,8 @@ class HttpRequests(FileModel):
     """How many of them at once."""
     expect: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
     """The status each must answer with; any other fails the workload."""
+    phase: Literal["steady", "burst"] = "steady"
+    """Which phase of the trial these requests are: each phase has its own peaks in the report."""
 
 
 class CommandWorkload(FileModel):

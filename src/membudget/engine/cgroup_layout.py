@@ -15,6 +15,7 @@ from membudget.engine.run_id import RunId
 
 CgroupVersion = Literal[1, 2]
 CgroupDriver = Literal["cgroupfs", "systemd"]
+EngineKind = Literal["docker", "podman"]
 
 CGROUP_ROOT = PurePosixPath("/sys/fs/cgroup")
 
@@ -30,10 +31,29 @@ class TrialCgroup:
     path: PurePosixPath
     """The parent, from the root of a cgroup tree: below each controller's mount on v1, the one mount on v2."""
     driver: CgroupDriver
+    engine: EngineKind = "docker"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the engine puts processes of its own in there, beside the container's own cgroup.
+
+        Podman does: conmon, which watches the container, and what conmon starts when the container has ended. The
+        kernel's marks of the parent are then not the container's alone.
+        """
+        return self.engine == "podman"
+
+    def leaves(self, container_id: str) -> tuple[PurePosixPath, ...]:
+        """Where the container's own cgroup may lie, which goes away with the container: the first that is there."""
+        leaf = self.leaf(container_id)
+        # crun, below the systemd driver on v2, gives the container a cgroup within its scope; runc does not.
+        return (leaf / "container", leaf) if self.engine == "podman" else (leaf,)
 
     def leaf(self, container_id: str) -> PurePosixPath:
-        """The container's own cgroup, which goes away with the container."""
-        return self.path / (f"docker-{container_id}.scope" if self.driver == "systemd" else container_id)
+        """The cgroup that the engine makes for the container."""
+        name = container_id if self.engine == "docker" else f"libpod-{container_id}"
+        if self.driver == "cgroupfs":
+            return self.path / name
+        return self.path / (f"docker-{name}.scope" if self.engine == "docker" else f"{name}.scope")
 
 
 def run_name(run: RunId, driver: CgroupDriver) -> str:
@@ -47,14 +67,14 @@ def run_of(name: str) -> RunId | None:
     return RunId.parse(matched[1]) if matched else None
 
 
-def trial_cgroup(run: RunId, number: int, driver: CgroupDriver) -> TrialCgroup:
+def trial_cgroup(run: RunId, number: int, driver: CgroupDriver, engine: EngineKind = "docker") -> TrialCgroup:
     """The cgroup of the `number`th trial of a run."""
     top = run_name(run, driver)
     if driver == "systemd":
         # systemd.slice(5): a-b.slice lies in a.slice, and the engine takes the name alone.
         name = f"{top.removesuffix('.slice')}-t{number}.slice"
-        return TrialCgroup(name, PurePosixPath(top, name), driver)
-    return TrialCgroup(f"/{top}/t{number}", PurePosixPath(top, f"t{number}"), driver)
+        return TrialCgroup(name, PurePosixPath(top, name), driver, engine)
+    return TrialCgroup(f"/{top}/t{number}", PurePosixPath(top, f"t{number}"), driver, engine)
 
 
 def memory_root(version: CgroupVersion) -> PurePosixPath:

@@ -22,7 +22,9 @@ Warn = Callable[[str], None]
 
 
 @contextmanager
-def cleaned_up(engine: Engine, containers: Containers, helper_image: str | None, warn: Warn) -> Iterator[None]:
+def cleaned_up(
+    engine: Engine, containers: Containers, helper_image: str | None, warn: Warn, *, makes_cgroups: bool = True
+) -> Iterator[None]:
     """Reap what dead runs left, then do the work, then remove everything of this run, whatever happened.
 
     `helper_image` is None where this process may remove cgroups itself. What cannot be removed is told to `warn`:
@@ -36,8 +38,9 @@ def cleaned_up(engine: Engine, containers: Containers, helper_image: str | None,
     finally:
         with _told(warn):
             remove_run(engine, containers.run)
-        with _told(warn):
-            _remove_cgroups(engine, containers, helper_image)
+        if makes_cgroups:
+            with _told(warn):
+                _remove_cgroups(engine, containers, helper_image)
 
 
 @contextmanager

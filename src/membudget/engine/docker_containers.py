@@ -19,6 +19,8 @@ LOG_TAIL_LINES = 50
 HELPER_MEMORY_BYTES = 512 * MIB
 """For containers of our own: whatever a service answers, they do not take the machine's memory."""
 _LOG_LIMIT = "10m"
+LOG_DRIVER = "json-file"
+"""The same whatever the engine's default is: what a driver buffers is charged to containers on some engines."""
 
 
 class CannotStart(Exception):
@@ -46,6 +48,10 @@ class ContainerOptions:
     binds: tuple[str, ...] = ()
     host_namespaces: bool = False
     """The host's PID and cgroup namespaces, to see other containers' cgroups."""
+    cpuset: str | None = None
+    """The CPUs it may run on, as the kernel lists them: "0-1"; None: all."""
+    devices: tuple[str, ...] = ()
+    """Devices of the host, like "/dev/kmsg:/dev/kmsg:r"."""
     health_interval_ms: int | None = None
     """How often the image's HEALTHCHECK runs; None leaves the image's own interval, 30 s unless it says otherwise."""
     interactive: bool = False
@@ -69,8 +75,10 @@ class ContainerState:
 class Containers:
     """The containers of one run."""
 
-    def __init__(self, engine: Engine, run: RunId) -> None:
+    def __init__(self, engine: Engine, run: RunId, slot: int = 0) -> None:
         self._engine = engine
+        self._slot = f"-{slot}" if slot else ""
+        """Tells containers of one name apart, where several of a run are at work."""
         self._api = engine.client.api
         self.run = run
 
@@ -88,14 +96,16 @@ class Containers:
             binds=list(options.binds),
             pid_mode="host" if options.host_namespaces else None,
             cgroupns="host" if options.host_namespaces else None,
-            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": _LOG_LIMIT, "max-file": "1"}),
+            cpuset_cpus=options.cpuset,
+            devices=list(options.devices) or None,
+            log_config=LogConfig(type=LOG_DRIVER, config={"max-size": _LOG_LIMIT, "max-file": "1"}),
         )
         with engine_errors(f"creating the container {options.name}"):
             created = self._api.create_container(
                 options.image,
                 command=list(options.command) if options.command is not None else None,
                 entrypoint=list(options.entrypoint) if options.entrypoint is not None else None,
-                name=f"membudget-{options.name}-{self.run}",
+                name=f"membudget-{options.name}{self._slot}-{self.run}",
                 labels={RUN_LABEL: str(self.run), f"{RUN_LABEL}.role": options.role},
                 host_config=host_config,
                 stdin_open=options.interactive,
@@ -142,8 +152,14 @@ class Containers:
             exit_code=int(raw["ExitCode"]),
             oom_killed=bool(raw["OOMKilled"]),
             pid=int(raw["Pid"]),
-            health=str(raw["Health"]["Status"]) if "Health" in raw else None,
+            health=str((raw.get("Health") or {}).get("Status") or "") or None,  # Podman: "" where there is none
         )
+
+    def run_healthcheck(self, container_id: str) -> None:
+        """Have its HEALTHCHECK run now, where the engine leaves that to systemd: Podman, also without a systemd."""
+        if self._engine.info.kind == "podman":
+            with engine_errors("running a container's HEALTHCHECK"):  # its answer is in the container's state
+                self._api.get(f"{self._api.base_url}/v4.0.0/libpod/containers/{container_id}/healthcheck")
 
     def log_tail(self, container_id: str) -> tuple[str, ...]:
         """The last lines of its output."""

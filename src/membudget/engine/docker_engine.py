@@ -12,13 +12,17 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException
 from urllib3.exceptions import HTTPError
 
-from membudget.engine.cgroup_layout import CgroupDriver, CgroupVersion
+from membudget.engine.cgroup_layout import CgroupDriver, CgroupVersion, EngineKind
 from membudget.errors import EnvironmentFault
 
 RUN_LABEL = "membudget"
 """The label on everything of ours; its value is the run id."""
 
 _START_DOCKER = "start Docker, or point DOCKER_HOST at an engine that answers"
+_ROOTLESS_LIMITS = (
+    "use an engine that runs as root; a rootless one needs cgroup v2, systemd as its cgroup driver, and the memory"
+    " controller delegated to its user (docs/engines.md)"
+)
 
 
 class EngineLost(EnvironmentFault):
@@ -41,6 +45,9 @@ class EngineInfo:
     storage_driver: str
     cpus: int
     memory_bytes: int
+    kind: EngineKind = "docker"
+    rootless: bool = False
+    """It runs without root, in a user namespace: its cgroups are below those of its user's systemd."""
 
 
 class Engine:
@@ -125,7 +132,12 @@ def _innermost(error: BaseException) -> str:
 
 
 def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> EngineInfo:
+    """Raises EnvironmentFault when the engine cannot limit memory: without that, nothing here means anything."""
+    kind, rootless = _kind(version), _is_rootless(info)
     driver = info.get("CgroupDriver")
+    cgroup_version: CgroupVersion = 2 if str(info.get("CgroupVersion", "1")) == "2" else 1  # absent before API 1.41: v1
+    if rootless:
+        _require_rootless_limits(kind, cgroup_version, driver, info)
     if driver not in ("cgroupfs", "systemd"):
         raise EnvironmentFault(
             f"the engine manages no cgroups (cgroup driver: {driver or 'none'}), so it cannot limit memory",
@@ -140,11 +152,43 @@ def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> E
         name=str(info.get("Name", "")),
         version=str(info.get("ServerVersion", "")),
         api_version=str(version.get("ApiVersion", "")),
-        cgroup_version=2 if str(info.get("CgroupVersion", "1")) == "2" else 1,  # absent before API 1.41: v1
+        cgroup_version=cgroup_version,
         cgroup_driver="systemd" if driver == "systemd" else "cgroupfs",
         kernel=str(info.get("KernelVersion", "")),
         platform=f"{version.get('Os', 'linux')}/{version.get('Arch', '')}",
         storage_driver=str(info.get("Driver", "")),
         cpus=int(str(info.get("NCPU", 0))),
         memory_bytes=int(str(info.get("MemTotal", 0))),
+        kind=kind,
+        rootless=rootless,
     )
+
+
+def _kind(version: Mapping[str, object]) -> EngineKind:
+    """Podman says who it is in the components of GET /version, behind Docker's own answers."""
+    components = version.get("Components")
+    names = [one.get("Name") for one in components if isinstance(one, dict)] if isinstance(components, list) else []
+    return "podman" if "Podman Engine" in names else "docker"
+
+
+def _is_rootless(info: Mapping[str, object]) -> bool:
+    """Docker says so among the security options, Podman in a field of its own."""
+    options = info.get("SecurityOptions")
+    said = isinstance(options, list) and any(str(option).split(",")[0] == "name=rootless" for option in options)
+    return said or info.get("Rootless") is True
+
+
+def _require_rootless_limits(
+    kind: EngineKind, version: CgroupVersion, driver: object, info: Mapping[str, object]
+) -> None:
+    """Only systemd gives cgroups to a user, and only on v2; Podman says that it can limit memory all the same."""
+    missing = None
+    if version == 1:
+        missing = "its machine has cgroup v1, where only root may"
+    elif driver != "systemd":
+        missing = f"its cgroup driver is {driver or 'none'}, not systemd"
+    elif not info.get("MemoryLimit", False):
+        missing = "the memory controller is not delegated to its user"
+    if missing is not None:
+        name = "Podman" if kind == "podman" else "Docker"
+        raise EnvironmentFault(f"this rootless {name} cannot limit memory: {missing}", fix=_ROOTLESS_LIMITS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from membudget.engine.docker_engine import Engine
-from membudget.errors import ConfigurationError
+from membudget.errors import ConfigurationError, EnvironmentFault
 
 ProbePlace = Literal["auto", "host", "container"]
 
@@ -25,6 +25,8 @@ class Vantage:
     """It sees the engine's cgroups under /sys/fs/cgroup."""
     is_root: bool
     """It may also enter network namespaces and remove cgroups."""
+    only_statistics: str | None = None
+    """Why the engine's own statistics are all there is to measure by, from anywhere; None when they are not."""
 
     @property
     def acts_alone(self) -> bool:
@@ -33,7 +35,12 @@ class Vantage:
 
 
 def look(engine: Engine, asked: ProbePlace = "auto") -> Vantage:
-    """Our vantage on `engine`. Raises ConfigurationError for "host" where the host cannot be seen."""
+    """Our vantage on `engine`.
+
+    Raises ConfigurationError for a place from where nothing can be seen, EnvironmentFault when there is no other.
+    """
+    if engine.info.rootless:
+        return _look_at_rootless(engine, asked)
     on_host = _is_on_host_of(engine)
     if asked == "host" and not on_host:
         raise ConfigurationError(
@@ -43,6 +50,22 @@ def look(engine: Engine, asked: ProbePlace = "auto") -> Vantage:
         )
     is_root = sys.platform == "linux" and os.geteuid() == 0
     return Vantage(reads_cgroups=on_host and asked != "container", is_root=is_root)
+
+
+def _look_at_rootless(engine: Engine, asked: ProbePlace) -> Vantage:
+    """A trial's own cgroup would be a slice of the user's systemd, and stay: only that systemd may remove it."""
+    why = (
+        f"the engine {engine.info.name} is rootless, and membudget cannot remove cgroups over the D-Bus of the engine's"
+        " user yet: its trials get none of their own"
+    )
+    if engine.info.kind == "podman":  # whose statistics, the last resort, have no RSS
+        raise EnvironmentFault(why, fix="use an engine that runs as root (docs/engines.md)")
+    if asked != "auto":
+        raise ConfigurationError(
+            f"--probe {asked}: {why}",
+            fix="say --probe engine, to measure by the engine's statistics, or use an engine that runs as root",
+        )
+    return Vantage(reads_cgroups=False, is_root=False, only_statistics=why)
 
 
 def _is_on_host_of(engine: Engine) -> bool:

@@ -3,6 +3,10 @@
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field, fields
 
+from membudget.errors import ConfigurationError
+
+MOST_JOBS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class ActionInputs:
@@ -13,6 +17,14 @@ class ActionInputs:
     report: str = "report.json"
     key: str = "default"
     github_token: str = field(default="", repr=False)
+    jobs: str = "1"
+
+    @property
+    def most_jobs(self) -> int:
+        """How many images may be measured side by side. Raises ConfigurationError."""
+        if not self.jobs.isdecimal() or not 1 <= int(self.jobs) <= MOST_JOBS:
+            raise ConfigurationError(f"jobs: {self.jobs!r} is not a whole number from 1 to {MOST_JOBS}")
+        return int(self.jobs)
 
     @classmethod
     def names(cls) -> list[str]:

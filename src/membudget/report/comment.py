@@ -8,6 +8,8 @@ from tabulate import tabulate
 from membudget.analysis.measurement import Failure
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
+from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
+from membudget.report.findings import findings
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import code_block, code_cell, code_span
@@ -32,8 +34,10 @@ def render(report: Report, judgement: Judgement, longest: int = LONGEST_COMMENT)
     urgent = [row for row in rows if row.needs_attention]
     everything = _folded(f"All {len(rows)} rows", _table(rows))
     compared = _folded("What was compared", "\n".join(_comparison(report)))
+    seen = _seen(report)
     left_out = _left_out(len(rows) - len(urgent))
-    for logs, details in ((True, (everything, compared)), (False, (everything, compared)), (False, (left_out,))):
+    most = ((True, (everything, *seen, compared)), (False, (everything, *seen, compared)))
+    for logs, details in (*most, (False, (everything, compared)), (False, (left_out,))):
         text = _page(report, judgement, urgent, details, logs=logs)
         if len(text) <= longest:
             return text
@@ -54,6 +58,27 @@ def _page(
         parts.append(_table(urgent))
     parts += _explanations(report, judgement, logs=logs)
     return "\n\n".join([*parts, *details]) + "\n"
+
+
+def _seen(report: Report) -> list[str]:
+    """The folded part on how memory was used: phases, causes, and what was not measured."""
+    parts = []
+    rows = phase_rows(report.images)
+    if rows:
+        cells = [(code_cell(row[0]) if row[0] else "", *map(_well_broken, row[1:])) for row in rows]
+        alignment = ("left", "left", *["right"] * (len(PHASE_HEADINGS) - 2))
+        parts.append(tabulate(cells, PHASE_HEADINGS, tablefmt="pipe", colalign=alignment, disable_numparse=True))
+    lines = [
+        f"- {code_span(image.name)}: {finding.as_markdown()}"
+        for image in report.images
+        if image.head is not None
+        for finding in findings(image.head.trials)
+    ]
+    for names, labels, reason in not_measured(report.images):
+        lines.append(f"- {', '.join(map(code_span, names))}: {labels} not measured ({code_span(reason)})")
+    if lines:
+        parts.append("\n".join(lines))
+    return [_folded("How memory was used", "\n\n".join(parts))] if parts else []
 
 
 def _short_page(report: Report, judgement: Judgement, urgent: Sequence[TableRow], left_out: int) -> str:
@@ -107,9 +132,12 @@ def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[s
                 f"- {code_span(image.name)}: its base could not be measured ({code_span(base_failure.reason)}),"
                 " so the head is judged by absolute budgets alone"
             )
+        seen = list(findings(measurement.head.trials)) if measurement.head is not None else []
         if image.verdict is Verdict.PASS:
+            lines += [f"- {code_span(image.name)}: {finding.as_markdown()}" for finding in seen if finding.is_grave]
             continue
         lines.append(_explanation(image))
+        lines += [f"  - {finding.as_markdown()}" for finding in seen]
         if image.next_step:
             next_steps[image.status] = image.next_step
         failure = measurement.head.failure if measurement.head is not None else None
@@ -148,8 +176,22 @@ def _comparison(report: Report) -> Iterator[str]:
         f" v{environment.cgroup_version} ({environment.cgroup_driver}), kernel {code_span(environment.kernel)},"
         f" {environment.cpus} CPUs, {format_size(environment.memory_bytes)} memory"
     )
-    yield f"- sampled at {environment.rate_hz} Hz from {code_span(environment.probe)}"
+    yield f"- sampled at {environment.rates} from {code_span(environment.probe)}"
+    machine = next(_settings(report), None)
+    if machine is not None:
+        yield f"- {machine}; log driver {code_span(environment.log_driver)}; {environment.jobs} at a time"
     yield f"- membudget {code_span(report.membudget_version)}, took {format_duration(report.duration_ms)}"
+
+
+def _settings(report: Report) -> Iterator[str]:
+    """The machine's settings as trials found them; they were the same in all, or the verdict says otherwise."""
+    for image in report.images:
+        for trial in image.head.trials if image.head is not None else ():
+            settings = trial.settings
+            huge = code_span(settings.transparent_huge_pages or "unknown")
+            swap = format_size(settings.swap_bytes) if settings.swap_bytes is not None else "unknown"
+            nodes = code_span(settings.numa_nodes or "unknown")
+            yield f"transparent huge pages {huge}; swap {swap}, swappiness {settings.swappiness}; NUMA nodes {nodes}"
 
 
 def _revision(revision: RevisionReport) -> str:

@@ -8,8 +8,10 @@ from rich.text import Text
 from membudget.analysis.verdict import format_value
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
+from membudget.report.findings import findings
 from membudget.report.report import Environment
 from membudget.report.untrusted_text import printable, printable_line
+from membudget.trials.certificate import Conclusion
 from membudget.trials.trial import Trial
 
 
@@ -42,15 +44,29 @@ def render(report: MeasureReport) -> RenderableType:
             outcome = trial.outcome.replace("_", " ")
             parts.append(Text(f"trial {number} {outcome}: {printable(trial.reason)}", style="yellow"))
             parts += [Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail]
+    parts += [
+        Text(finding.as_text(), style="yellow" if finding.is_grave else "") for finding in findings(report.trials)
+    ]
+    parts += [Text(words, style="dim") for words in _certificates(report)]
     environment = report.environment
     parts.append(
         Text(
             f"engine {environment.engine}, cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"
-            f" sampled at {environment.rate_hz} Hz from {environment.probe}",
+            f" sampled at {environment.rates} from {environment.probe}",
             style="dim",
         )
     )
     return Group(*parts)
+
+
+def _certificates(report: MeasureReport) -> list[str]:
+    """Each certificate that says it all is well, once: the others are findings."""
+    words = {
+        trial.certificate.words: None
+        for trial in report.trials
+        if trial.certificate is not None and trial.certificate.conclusion is Conclusion.CONFIRMED
+    }
+    return list(words)
 
 
 def _table(report: MeasureReport) -> Table:

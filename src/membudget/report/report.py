@@ -51,7 +51,16 @@ class Environment(ReportModel):
     probe: str
     """Where samples were taken from."""
     rate_hz: int
-    """Samples a second."""
+    """Looks a second while memory rests."""
+    jobs: int = 1
+    """How many images were measured side by side."""
+    log_driver: str = "unknown"
+    """The engine's, for the measured containers."""
+
+    @property
+    def rates(self) -> str:
+        """How often it was looked, in words."""
+        return f"{self.rate_hz} Hz{' and more' if self.rate_hz > 1 else ''}"
 
 
 class Report(ReportModel):

@@ -94,7 +94,14 @@ def _first(findings: Sequence[str], shared: str) -> list[str]:
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
     if judgement.status is Status.REMOVED:
         return [_removed_row(image)]
-    return [_table_row(image, row) for row in judgement.rows]
+    return [_table_row(image, row) for row in judgement.rows if _says_something(row)]
+
+
+def _says_something(row: Row) -> bool:
+    """Not a value without a budget that is not there (the details say why), or that was zero and stays so."""
+    if row.budget.is_set:
+        return True
+    return row.head.value is not None and bool(row.head.value or (row.base is not None and row.base.value))
 
 
 def _removed_row(image: ImageMeasurement) -> TableRow:

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
+from membudget.report.details import not_measured
+from membudget.report.findings import findings
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import printable, printable_line
@@ -73,8 +75,12 @@ def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
         if measurement.base is not None and measurement.base.failure is not None:
             reason = printable(measurement.base.failure.reason)
             yield Text(f"{image.name}: its base could not be measured ({reason}): no growth is judged.")
-        if image.verdict is not Verdict.PASS:
+        seen = list(findings(measurement.head.trials)) if measurement.head is not None else []
+        if image.verdict is Verdict.PASS:
+            yield from (Text(f"{image.name}: {finding.as_text()}") for finding in seen if finding.is_grave)
+        else:
             yield _explanation(image)
+            yield from (Text(f"  {finding.as_text()}") for finding in seen)
             failure = measurement.head.failure if measurement.head is not None else None
             if failure is not None and failure.log_tail:
                 log = "\n".join(f"  │ {printable_line(line)}" for line in failure.log_tail)
@@ -91,6 +97,8 @@ def _explanation(image: ImageJudgement) -> Text:
 
 
 def _comparison(report: Report) -> Iterator[str]:
+    for names, labels, reason in not_measured(report.images):
+        yield f"{', '.join(names)}: {labels} not measured: {printable(reason)}"
     comparison, environment = report.comparison, report.environment
     base = f"base {comparison.base.sha[:12]}" if comparison.base else "no base"
     yield f"{base} → head {comparison.head.sha[:12]} {printable(comparison.head.subject, 80)}"
@@ -102,6 +110,6 @@ def _comparison(report: Report) -> Iterator[str]:
     yield (
         f"engine {printable(environment.engine)}, {printable(environment.platform)},"
         f" cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"
-        f" sampled at {environment.rate_hz} Hz from {printable(environment.probe)};"
+        f" sampled at {environment.rates} from {printable(environment.probe)};"
         f" took {format_duration(report.duration_ms)}"
     )

@@ -9,6 +9,7 @@ from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOpt
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.helper import Helper
 from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.errors import EnvironmentFault
 
 _MODULE = "membudget.trials.http_driver"
 
@@ -55,6 +56,21 @@ class HostDrivers:
         if self._helper is not None:
             self._helper.close()
             self._helper = None
+
+
+class MissingDrivers:
+    """Where there is neither: only workloads that need no driver can run."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def reaching(self, container_id: str, pid: int) -> AbstractContextManager[PlacedDriver]:
+        """Raises EnvironmentFault."""
+        del container_id, pid
+        raise EnvironmentFault(f"HTTP requests need a helper container: {self._why}")
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
 
 class ContainerDrivers:

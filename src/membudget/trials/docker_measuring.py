@@ -1,25 +1,34 @@
-"""Sets up what trials need, where they need it: probe, drivers, clean-up. Takes it all down again."""
+"""Sets up what trials need, where they need it: probes, drivers, clean-up. Takes it all down again."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
 from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
 from membudget.engine.docker_cleanup import cleaned_up
 from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
-from membudget.engine.docker_engine import Engine
+from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.docker_helper import DockerHelper, find_helper_image
-from membudget.engine.proc_vantage import ProbePlace, look
+from membudget.engine.proc_vantage import look
 from membudget.engine.run_id import RunId
 from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.errors import EnvironmentFault
 from membudget.interruption import shielded
-from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers
-from membudget.trials.docker_trial import TrialRunner
-from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
+from membudget.trials.admission import Admission, cpu_sets
+from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
+from membudget.trials.docker_pool import TrialPool
+from membudget.trials.docker_stats_probe import RATE_HZ, EngineStatsProbe
+from membudget.trials.docker_trial import RunnerSettings, TrialRunner
+from membudget.trials.kernel_log import KMSG
+from membudget.trials.probe import DEFAULT_RATE_HZ, CgroupProbe, Probe
 
 _PROBE_MODULE = "membudget.trials.cgroup_probe"
 _MOUNT = PurePosixPath("/membudget-cgroup")
+
+ProbeChoice = Literal["auto", "host", "container", "engine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,42 +37,130 @@ class MeasuringOptions:
 
     version: str
     """membudget's own, to find the image that holds it."""
-    probe: ProbePlace = "auto"
+    probe: ProbeChoice = "auto"
     helper_image: str | None = None
     rate_hz: int = DEFAULT_RATE_HZ
+    jobs: int = 1
+    """How many trials may run at once, of different images."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What was found out about where to measure from."""
+
+    kind: Literal["host", "container", "engine"]
+    helper_image: str | None
+    drives_itself: bool
+    """Drivers may be processes of our own."""
+    why_no_helper: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """What was asked for, what was found, and whom to tell."""
+
+    options: MeasuringOptions
+    place: _Place
+    warn: Callable[[str], None]
 
 
 @contextmanager
 def measuring(
     engine: Engine, run: RunId, options: MeasuringOptions, warn: Callable[[str], None]
-) -> Iterator[TrialRunner]:
-    """A trial runner, and a machine without a trace of it afterwards."""
-    vantage = look(engine, options.probe)
+) -> Iterator[TrialPool]:
+    """Trial runners, and a machine without a trace of them afterwards."""
+    place = _choose(engine, options, warn)
     containers = Containers(engine, run)
-    helper_image = None if vantage.acts_alone else find_helper_image(engine, options.version, options.helper_image)
     cleanup = ExitStack()
     try:
-        cleanup.enter_context(cleaned_up(engine, containers, helper_image, warn))
-        if vantage.reads_cgroups or helper_image is None:
-            probe = _host_probe(engine, options.rate_hz)
-        else:
-            probe = _container_probe(engine, containers, helper_image, options.rate_hz)
-        cleanup.callback(probe.close)
-        drivers: Drivers = HostDrivers() if helper_image is None else ContainerDrivers(containers, helper_image)
-        cleanup.callback(drivers.close)
-        yield TrialRunner(containers, engine.info, probe, drivers)
+        removal_image = None if place.drives_itself else place.helper_image
+        makes_cgroups = place.kind != "engine"
+        cleanup.enter_context(cleaned_up(engine, containers, removal_image, warn, makes_cgroups=makes_cgroups))
+        yield _pool(engine, run, _Setup(options, place, warn), cleanup)
     finally:
         with shielded():
             cleanup.close()
 
 
-def _host_probe(engine: Engine, rate_hz: int) -> Probe:
-    version = engine.info.cgroup_version
-    helper = SubprocessHelper(_PROBE_MODULE)
-    return Probe(helper, "host cgroup files", memory_root(version), version, rate_hz)
+def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], None]) -> _Place:
+    """The best place there is: our own view of the cgroups, a container's, the engine's statistics.
+
+    Raises EnvironmentFault or ConfigurationError when the one that was asked for cannot be had.
+    """
+    if options.probe == "engine" and engine.info.kind == "podman":
+        raise EnvironmentFault(
+            "Podman's statistics have no RSS: its containers can be measured by their cgroups alone",
+            fix="leave --probe out",
+        )
+    vantage = look(engine, "auto" if options.probe == "engine" else options.probe)
+    if vantage.acts_alone:
+        return _Place("engine" if options.probe == "engine" else "host", None, drives_itself=True)
+    try:
+        helper_image = find_helper_image(engine, options.version, options.helper_image)
+    except EnvironmentFault as error:
+        last_resort = options.probe in ("auto", "engine") and engine.info.kind != "podman"
+        if not last_resort or options.helper_image is not None:
+            raise
+        if options.probe == "auto":
+            warn(f"{error}\nUntil then the engine's own statistics are used: 1 Hz, may miss spikes")
+        return _Place("engine", None, drives_itself=False, why_no_helper=error.what)
+    kind: Literal["host", "container", "engine"] = "host" if vantage.reads_cgroups else "container"
+    if vantage.only_statistics is not None:
+        kind = "engine"
+        if options.probe == "auto":
+            warn(f"{vantage.only_statistics}\nThe engine's own statistics are used: 1 Hz, may miss spikes")
+    return _Place("engine" if options.probe == "engine" else kind, helper_image, drives_itself=False)
 
 
-def _container_probe(engine: Engine, containers: Containers, image: str, rate_hz: int) -> Probe:
+def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> TrialPool:
+    """As many runners as may be at work at once, each with an engine connection, a probe and drivers of its own."""
+    options = setup.options
+    jobs = min(options.jobs, max(1, engine.info.cpus))
+    if jobs < options.jobs:
+        setup.warn(f"--jobs {options.jobs}: {jobs} at once, one for each CPU")
+    runners = []
+    for number, cpuset in enumerate(cpu_sets(engine.info.cpus, jobs)):
+        own_engine = engine if number == 0 else connect({**os.environ, "DOCKER_HOST": engine.address})
+        if own_engine is not engine:
+            cleanup.callback(own_engine.close)
+        containers = Containers(own_engine, run, slot=number)
+        probe = _probe(own_engine, containers, setup)
+        cleanup.callback(probe.close)
+        drivers = _drivers(containers, setup.place)
+        cleanup.callback(drivers.close)
+        settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ, cpuset=cpuset)
+        runners.append(TrialRunner(containers, own_engine.info, probe, drivers, settings))
+    free = runners[0].available_bytes() or engine.info.memory_bytes
+    return TrialPool(runners, Admission(jobs, free))
+
+
+def _drivers(containers: Containers, place: _Place) -> Drivers:
+    if place.drives_itself:
+        return HostDrivers()
+    if place.helper_image is None:
+        return MissingDrivers(place.why_no_helper or "there is none")
+    return ContainerDrivers(containers, place.helper_image)
+
+
+def _probe(engine: Engine, containers: Containers, setup: _Setup) -> Probe:
+    place = setup.place
+    if place.kind == "engine":
+        return EngineStatsProbe(engine)
+    if place.kind == "host" or place.helper_image is None:
+        version = engine.info.cgroup_version
+        return CgroupProbe(SubprocessHelper(_PROBE_MODULE), "host cgroup files", memory_root(version), version)
+    probe = _container_probe(engine, containers, place.helper_image)
+    if probe.finds_its_cgroup():
+        return probe
+    probe.close()
+    missing = "the probe container does not find its own cgroup below /sys/fs/cgroup of the engine's machine"
+    if setup.options.probe == "container":
+        raise EnvironmentFault(missing, fix="leave --probe out, to measure by the engine's statistics")
+    setup.warn(f"{missing}: the engine's own statistics are used, 1 Hz, may miss spikes")
+    return EngineStatsProbe(engine)
+
+
+def _container_probe(engine: Engine, containers: Containers, image: str) -> CgroupProbe:
     version = engine.info.cgroup_version
     options = ContainerOptions(
         image=image,
@@ -72,11 +169,13 @@ def _container_probe(engine: Engine, containers: Containers, image: str, rate_hz
         entrypoint=("python3", "-m", _PROBE_MODULE),
         command=(),
         memory_bytes=HELPER_MEMORY_BYTES,
-        capabilities=(),
+        # To read smaps of processes that are not its own, and the kernel's log (docs/security.md).
+        capabilities=("SYS_PTRACE", "SYSLOG"),
         binds=(f"{CGROUP_ROOT}:{_MOUNT}:ro",),
+        devices=(f"{KMSG}:{KMSG}:r",),
         host_namespaces=True,
         interactive=True,
     )
     helper = DockerHelper(containers, _PROBE_MODULE, options)
     root = _MOUNT / memory_root(version).relative_to(CGROUP_ROOT)
-    return Probe(helper, "probe container, host cgroup files read-only", root, version, rate_hz)
+    return CgroupProbe(helper, "probe container, host cgroup files read-only", root, version)

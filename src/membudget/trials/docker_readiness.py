@@ -26,6 +26,7 @@ def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadRe
 def wait_for_health(containers: Containers, container_id: str, deadline: float) -> WorkloadResult:
     """Wait until the image's HEALTHCHECK says healthy."""
     while time.monotonic() < deadline:
+        containers.run_healthcheck(container_id)
         state = containers.state(container_id)
         if state.health is None:
             return _not_ready("the image has no HEALTHCHECK; choose another kind of readiness")

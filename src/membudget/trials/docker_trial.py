@@ -1,89 +1,180 @@
 """Runs one trial: a container under its limit, exercised, sampled from outside, and the kernel's word on it."""
 
+import contextlib
+import threading
 import time
+from dataclasses import dataclass, replace
 
 from membudget.budgets.workload import Workload
-from membudget.engine.cgroup_layout import CgroupVersion, TrialCgroup, trial_cgroup
+from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
 from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_duration, format_size
+from membudget.trials.certificate import Certificate, Conclusion, certify
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_workload import ContainerWorkload
-from membudget.trials.probe import Probe
+from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
 from membudget.trials.probe_messages import ProbeReport
-from membudget.trials.trial import Outcome, Trial, TrialSpec, WorkloadResult
+from membudget.trials.trial import Outcome, PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
+from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases, trial_metrics
 
-_NO_SAMPLE = "the container ended before the first sample"
 _KILL_S = 20.0
 _HEALTH_INTERVAL_MS = 500
 """An engine waits for one interval before it looks the first time: by default longer than we wait for readiness."""
+_SIGKILLED = 137
+HIGHEST_RATE_HZ = 1000
+_RATE_FACTOR = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    """How a runner looks, and on which CPUs its containers run."""
+
+    rate_hz: int = DEFAULT_RATE_HZ
+    """Looks a second at rest."""
+    highest_rate_hz: int = HIGHEST_RATE_HZ
+    """How fast a repeated trial may look."""
+    cpuset: str | None = None
+    """As the kernel lists CPUs: "0-1"; None: all."""
 
 
 class TrialRunner:
     """Runs trials one after another on one engine."""
 
-    def __init__(self, containers: Containers, info: EngineInfo, probe: Probe, drivers: Drivers) -> None:
+    def __init__(
+        self,
+        containers: Containers,
+        info: EngineInfo,
+        probe: Probe,
+        drivers: Drivers,
+        settings: RunnerSettings = RunnerSettings(),
+    ) -> None:
         self._containers = containers
         self._info = info
         self._probe = probe
         self._drivers = drivers
-        self._trials = 0
-
-    @property
-    def place(self) -> str:
+        self._settings = settings
+        self._container_id: str | None = None
+        self._cancelled = False
+        self._rates: dict[str, int] = {}
+        """Higher rates that turned out to be needed: of both sides of an image, which are compared."""
+        self.rate_hz = settings.rate_hz
+        """Looks a second at rest."""
+        self.place = probe.place
         """Where samples are taken from, in words."""
-        return self._probe.place
 
-    @property
-    def rate_hz(self) -> int:
-        """Samples a second."""
-        return self._probe.rate_hz
+    def run(self, spec: TrialSpec, numbers: "TrialNumbers") -> Trial:
+        """Run `spec`; once more at a higher rate when a spike was missed.
 
-    def run(self, spec: TrialSpec) -> Trial:
-        """Run `spec` once. Raises EnvironmentFault when nothing can be said about the image."""
-        self._trials += 1
-        cgroup = trial_cgroup(self._containers.run, self._trials, self._info.cgroup_driver)
-        container_id = self._containers.create(_options(spec, cgroup, self._trials))
+        Raises EnvironmentFault when nothing can be said about the image.
+        """
+        rate_hz = self._rates.get(spec.name, self.rate_hz)
+        trial = self._run_once(spec, next(numbers), rate_hz)
+        while _missed_a_spike(trial) and self._probe.sees_cgroups and rate_hz < self._settings.highest_rate_hz:
+            rate_hz = self._rates[spec.name] = min(self._settings.highest_rate_hz, rate_hz * _RATE_FACTOR)
+            again = self._run_once(spec, next(numbers), rate_hz)
+            if not again.judgeable:
+                break
+            assert again.certificate is not None  # noqa: S101 - every trial that was run has one
+            trial = replace(again, certificate=replace(again.certificate, repeated=True))
+        return trial
+
+    def cancel(self) -> None:
+        """End the trial that is running, and start no other. Called from another thread."""
+        self._cancelled = True
+        if self._container_id is not None:
+            with contextlib.suppress(EnvironmentFault):  # gone already, or the engine is
+                self._containers.remove(self._container_id)
+
+    def available_bytes(self) -> int | None:
+        """Memory that the machine has to spare."""
+        return self._probe.available_bytes()
+
+    def _run_once(self, spec: TrialSpec, number: int, rate_hz: int) -> Trial:
+        cgroup = trial_cgroup(self._containers.run, number, self._info.cgroup_driver, self._info.kind)
+        parent = cgroup.parent_argument if self._probe.sees_cgroups else None
+        self._container_id = container_id = self._containers.create(
+            _options(spec, number, parent, self._settings.cpuset)
+        )
         try:
-            return self._measure(spec, cgroup, container_id)
+            if self._cancelled:
+                raise EnvironmentFault("the run was cancelled")
+            return self._measure(spec, cgroup, container_id, rate_hz)
         finally:
+            self._container_id = None
             self._containers.remove(container_id)
 
-    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, container_id: str) -> Trial:
-        self._probe.follow(cgroup, container_id)
-        workload = ContainerWorkload(self._containers, self._drivers, container_id, spec.workload)
-        started = time.monotonic()
+    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> Trial:
+        self._probe.follow(cgroup, container_id, rate_hz)
+        workload = ContainerWorkload(
+            self._containers, self._drivers, container_id, spec.workload, self._probe.begin_phase
+        )
+        self._probe.begin_phase(workload.first_phase)
+        asked = running = time.monotonic()
         try:
             self._containers.start(container_id)
-            result = workload.run(started + spec.timeout_ms / 1000)
+            running = time.monotonic()
+            result = workload.run(asked + spec.timeout_ms / 1000)
             has_started = True
         except CannotStart as error:
             result = WorkloadResult(passed=False, reason=f"the container cannot start: {error}")
             has_started = False
         finally:
             workload.close()
-        duration_ms = round((time.monotonic() - started) * 1000)
+        duration_ms = round((time.monotonic() - asked) * 1000)
+        self._settle(spec, container_id, result)
+        self._probe.end_phase()
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
         # The engine removes the container's cgroup now; the trial's own stays and keeps the kernel's marks.
         self._containers.remove(container_id)
         report = self._probe.finish()
-        if has_started and report.kernel_peak_bytes is None and not report.series.time_us:
+        if has_started and report.kernel_peak.value is None and not report.series.time_us:
             raise self._unseen(cgroup, report)
-        metrics = _metrics(report, state, self._info.cgroup_version)
-        outcome, reason = _outcome(spec, result, metrics)
+        certificate = self._certificate(report, rate_hz)
+        startup = Startup(
+            ready_ms=max(0, round((workload.ready_at - running) * 1000)) if workload.ready_at is not None else None,
+            was_ready_at_once=workload.was_ready_at_once,
+            workload_kind=spec.workload.kind,
+            waits=workload.first_phase is PhaseName.START_UP,
+        )
+        engine = EngineWord(state.oom_killed, self._info.cgroup_version)
+        metrics = trial_metrics(report, certificate, startup, engine)
+        oom = oom_findings(report, metrics[Metric.OOM_KILLS])
+        exit_code = state.exit_code if ended_by_itself else None
+        outcome, reason = _outcome(spec, result, exit_code, metrics)
         return Trial(
             outcome=outcome,
             reason=reason,
             duration_ms=duration_ms,
-            exit_code=state.exit_code if ended_by_itself else None,
+            exit_code=exit_code,
             metrics=metrics,
             series=report.series,
             log_tail=log,
             workload_passed=result.passed,
+            certificate=certificate,
+            phases=phases(report),
+            snapshot=report.snapshot,
+            snapshot_reason=report.snapshot_reason,
+            oom=oom,
+            at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
+            settings=report.settings,
+            ran_inside=_ran_inside(spec, state),
         )
+
+    def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> None:
+        """Watch what a service keeps when its work is done."""
+        if not result.passed or spec.workload.kind == "command" or spec.settle_ms == 0:
+            return
+        self._probe.begin_phase(PhaseName.SETTLE)
+        self._containers.wait(container_id, spec.settle_ms / 1000)
+
+    def _certificate(self, report: ProbeReport, rate_hz: int) -> Certificate:
+        by_engine = max(report.series.usage_bytes, default=None)
+        largest = report.effort.largest_usage_bytes if report.effort is not None else by_engine
+        return certify(rate_hz, self._info.cpus, largest, report.kernel_peak.value, report.effort)
 
     def _end(self, container_id: str) -> tuple[ContainerState, bool]:
         """End the container if it still runs: its last state, and whether it had ended by itself."""
@@ -101,12 +192,29 @@ class TrialRunner:
         """A cgroup that no probe saw is a wrong place to look from, not a container without memory."""
         return EnvironmentFault(
             f"the container ran, but its cgroup {cgroup.path} was never seen from {self._probe.place}"
-            f" ({report.kernel_peak_reason})",
-            fix="choose where to measure from: --probe container",
+            f" ({report.kernel_peak.reason})",
+            fix="choose where to measure from: --probe container, or --probe engine",
         )
 
 
-def _options(spec: TrialSpec, cgroup: TrialCgroup, number: int) -> ContainerOptions:
+class TrialNumbers:
+    """Numbers for the trials of a run, whichever runner runs them."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def __next__(self) -> int:
+        with self._lock:
+            self._last += 1
+            return self._last
+
+
+def _missed_a_spike(trial: Trial) -> bool:
+    return trial.judgeable and trial.certificate is not None and trial.certificate.conclusion is Conclusion.SPIKE_MISSED
+
+
+def _options(spec: TrialSpec, number: int, cgroup_parent: str | None, cpuset: str | None) -> ContainerOptions:
     command = spec.workload.command if spec.workload.kind == "command" else None
     return ContainerOptions(
         image=spec.image_id,
@@ -114,7 +222,8 @@ def _options(spec: TrialSpec, cgroup: TrialCgroup, number: int) -> ContainerOpti
         role="trial",
         command=command,
         memory_bytes=spec.limit_bytes,
-        cgroup_parent=cgroup.parent_argument,
+        cgroup_parent=cgroup_parent,
+        cpuset=cpuset,
         health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(spec.workload) else None,
     )
 
@@ -123,44 +232,30 @@ def _waits_for_health(workload: Workload) -> bool:
     return workload.kind != "command" and workload.ready is not None and workload.ready.healthcheck is not None
 
 
-def _outcome(spec: TrialSpec, result: WorkloadResult, metrics: dict[Metric, MetricValue]) -> tuple[Outcome, str | None]:
+def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
+    commands = (RanInside.COMMANDS,) if spec.workload.kind == "exec" else ()
+    return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))
+
+
+def _outcome(
+    spec: TrialSpec,
+    result: WorkloadResult,
+    exit_code: int | None,
+    metrics: dict[Metric, MetricValue],
+) -> tuple[Outcome, str | None]:
     kills = metrics[Metric.OOM_KILLS].value
     if kills:
-        limit = f" at its limit of {format_size(spec.limit_bytes)}" if spec.limit_bytes is not None else ""
-        processes = "1 process" if kills == 1 else f"{kills} processes"
-        return Outcome.OOM_KILLED, f"the kernel killed {processes} for memory{limit}"
+        return Outcome.OOM_KILLED, _killed_in_words(kills, spec.limit_bytes)
     if result.timed_out:
         return Outcome.TIMED_OUT, f"still running after {format_duration(spec.timeout_ms)}"
     if not result.passed:
-        return Outcome.WORKLOAD_FAILED, result.reason
+        is_told_apart = exit_code == _SIGKILLED and kills == 0
+        signal = ": ended by SIGKILL, but not by the OOM killer" if is_told_apart else ""
+        return Outcome.WORKLOAD_FAILED, f"{result.reason}{signal}"
     return Outcome.COMPLETED, None
 
 
-def _metrics(report: ProbeReport, state: ContainerState, version: CgroupVersion) -> dict[Metric, MetricValue]:
-    series = report.series
-    peak = (
-        MetricValue.of(Metric.PEAK_MEMORY, report.kernel_peak_bytes)
-        if report.kernel_peak_bytes is not None
-        else MetricValue.absent(Metric.PEAK_MEMORY, report.kernel_peak_reason or "unknown")
-    )
-    return {
-        Metric.PEAK_RSS: _largest(Metric.PEAK_RSS, series.rss_bytes),
-        Metric.PEAK_MEMORY: peak,
-        Metric.PEAK_WORKING_SET: _largest(Metric.PEAK_WORKING_SET, series.working_set_bytes),
-        Metric.OOM_KILLS: _oom_kills(report, state, version),
-    }
-
-
-def _largest(metric: Metric, samples: list[int]) -> MetricValue:
-    return MetricValue.of(metric, max(samples)) if samples else MetricValue.absent(metric, _NO_SAMPLE)
-
-
-def _oom_kills(report: ProbeReport, state: ContainerState, version: CgroupVersion) -> MetricValue:
-    """The kernel's count; where v1's went away with the container, what the engine was told."""
-    if report.oom_kills is not None and (report.oom_kills > 0 or not state.oom_killed):
-        return MetricValue.of(Metric.OOM_KILLS, report.oom_kills)
-    if state.oom_killed:
-        return MetricValue.of(Metric.OOM_KILLS, 1, "lower bound: the engine was told of an OOM kill")
-    if version == 1:
-        return MetricValue.of(Metric.OOM_KILLS, 0, "the engine was told of no OOM kill")
-    return MetricValue.absent(Metric.OOM_KILLS, report.oom_kills_reason or "unknown")
+def _killed_in_words(kills: int, limit_bytes: int | None) -> str:
+    limit = f" at its limit of {format_size(limit_bytes)}" if limit_bytes is not None else ""
+    processes = "1 process" if kills == 1 else f"{kills} processes"
+    return f"the kernel killed {processes} for memory{limit}"

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,7 +14,7 @@ from membudget.engine.helper import Helper, HelperFailed
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_readiness import wait_for_health, wait_for_log
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
-from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
+from membudget.trials.trial import WORKLOAD_PASSED, PhaseName, WorkloadResult
 
 _EVENT = TypeAdapter(DriveEvent)
 _LIVENESS_POLL_S = 0.25
@@ -25,7 +26,15 @@ TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 class ContainerWorkload:
     """A workload against one container: prepared before the container starts, run after. Closed in any case."""
 
-    def __init__(self, containers: Containers, drivers: Drivers, container_id: str, workload: Workload) -> None:
+    def __init__(
+        self,
+        containers: Containers,
+        drivers: Drivers,
+        container_id: str,
+        workload: Workload,
+        on_phase: Callable[[PhaseName], None],
+    ) -> None:
+        self._on_phase = on_phase
         self._containers = containers
         self._drivers = drivers
         self._container_id = container_id
@@ -33,6 +42,15 @@ class ContainerWorkload:
         self._readiness = _readiness(workload)
         waits_for_log = self._readiness is not None and self._readiness.log is not None
         self._output = containers.attach(container_id) if waits_for_log else None
+        self.ready_at: float | None = None
+        """When the service was ready, on `time.monotonic`; None when it was not, or nothing is waited for."""
+        self.was_ready_at_once = False
+        """It answered the first question: it may have been ready for longer."""
+
+    @property
+    def first_phase(self) -> PhaseName:
+        """The phase that begins with the container."""
+        return PhaseName.START_UP if self._readiness is not None else PhaseName.STEADY
 
     def run(self, deadline: float) -> WorkloadResult:
         """Exercise the started container until the workload ends or `deadline` (on `time.monotonic`) passes."""
@@ -40,6 +58,8 @@ class ContainerWorkload:
             return self._run_to_end(self._workload, deadline)
         ready = self._become_ready(self._workload, deadline)
         if ready.passed and isinstance(self._workload, ExecWorkload):
+            if self._readiness is not None:
+                self._on_phase(PhaseName.STEADY)
             return self._run_commands(self._workload, deadline)
         return ready
 
@@ -84,6 +104,8 @@ class ContainerWorkload:
         elif readiness is not None and readiness.healthcheck:
             ready = wait_for_health(self._containers, self._container_id, ready_by)
         asked_by_driver = readiness is not None and (readiness.http is not None or readiness.tcp is not None)
+        if ready.passed and not asked_by_driver and readiness is not None:
+            self.ready_at = time.monotonic()
         if not ready.passed or not (asked_by_driver or isinstance(workload, HttpWorkload)):
             return ready
         return self._drive(_order(workload, readiness, ready_by), deadline)
@@ -118,6 +140,12 @@ class ContainerWorkload:
             if event is None:
                 if not self._state().running:
                     raise HelperFailed("the service ended while it was driven")
+            elif event.event == "ready":
+                if self.ready_at is None:
+                    self.ready_at = time.monotonic()
+                    self.was_ready_at_once = event.at_once
+            elif event.event == "phase":
+                self._on_phase(PhaseName(event.phase))
             elif event.event == "done":
                 return None
             elif event.event == "failed":

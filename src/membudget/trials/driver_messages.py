@@ -15,6 +15,7 @@ class RequestGroup:
     count: int
     concurrency: int
     expect: int
+    phase: Literal["steady", "burst"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,11 @@ class DriveOrder:
 
 @dataclass(frozen=True, slots=True)
 class DriveEvent:
-    """What happened: first "ready" or "failed", then "done" or "failed"."""
+    """What happened: first "ready" or "failed", then "phase" at each new one, at last "done" or "failed"."""
 
-    event: Literal["ready", "done", "failed"]
+    event: Literal["ready", "phase", "done", "failed"]
     reason: str | None = None
     requests: int = 0
+    phase: Literal["steady", "burst"] = "steady"
+    at_once: bool = False
+    """Of "ready": the first question was answered, so it may have been ready for longer."""

@@ -42,13 +42,17 @@ async def _drive(order: DriveOrder) -> None:
     timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
     service = f"http://127.0.0.1:{order.port}"
     async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
-        problem = await _wait_until_ready(session, service, order)
+        problem, attempts = await _wait_until_ready(session, service, order)
         if problem is not None:
             _say(DriveEvent("failed", problem))
             return
-        _say(DriveEvent("ready"))
+        _say(DriveEvent("ready", at_once=attempts == 1))
         sent = 0
+        phase = None
         for group in order.groups:
+            if group.phase != phase:
+                phase = group.phase
+                _say(DriveEvent("phase", phase=phase))
             failures = await _send(session, service, group)
             sent += group.count
             if failures:
@@ -57,11 +61,13 @@ async def _drive(order: DriveOrder) -> None:
         _say(DriveEvent("done", requests=sent))
 
 
-async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> str | None:
-    """Why the service is not ready in time; None when it is."""
+async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> tuple[str | None, int]:
+    """Why the service is not ready in time, None when it is; and how often it was asked."""
     deadline = time.monotonic() + order.ready_timeout_ms / 1000
     seen: str | None = None
+    attempts = 0
     while (remaining := deadline - time.monotonic()) > 0:
+        attempts += 1
         try:
             async with asyncio.timeout(remaining):
                 problem = await _not_ready(session, service, order)
@@ -70,10 +76,10 @@ async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order:
                 seen = "no answer came" + (f"; before that: {seen}" if seen else "")
             break
         if problem is None:
-            return None
+            return None, attempts
         seen = problem
         await asyncio.sleep(_READINESS_POLL_S)
-    return f"not ready within {order.ready_timeout_ms / 1000:g} s: {seen or 'no time to ask'}"
+    return f"not ready within {order.ready_timeout_ms / 1000:g} s: {seen or 'no time to ask'}", attempts
 
 
 async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> str | None:

@@ -5,6 +5,8 @@ Standard library only, for the same reason as `readings`.
 
 from dataclasses import dataclass, field
 
+from membudget.trials.snapshot import Snapshot
+
 
 @dataclass(frozen=True, slots=True)
 class Follow:
@@ -12,17 +14,36 @@ class Follow:
 
     parent: str
     """The trial's own cgroup, which outlives the container: the kernel's marks are read here."""
-    leaf: str
-    """The container's cgroup, which is sampled. On v1 it alone knows of OOM kills."""
+    leaves: tuple[str, ...]
+    """Where the container's own cgroup may be: it is sampled. On v1 it alone knows of OOM kills and limit hits."""
+    cpu_parent: str
+    """The trial's own cgroup in the tree that accounts CPU time: the same one on v2."""
+    kernel_path: str
+    """The trial's own cgroup as the kernel's log names it."""
     version: int
     """1 or 2."""
-    interval_us: int
-    """Time between two samples."""
+    rate_hz: int
+    """Looks a second while memory rests; while it moves there are more."""
+    is_shared: bool = False
+    """The engine has processes of its own in the trial's cgroup (Podman): marks are read at the container's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value, or why there is none; `note` says what a value is less than, or other than, it should be."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    value: int | None
+    reason: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """The samples of a trial, in columns; times are microseconds since the first look."""
+
+    __pydantic_config__ = {"extra": "forbid"}
 
     time_us: list[int] = field(default_factory=list)
     anon_bytes: list[int] = field(default_factory=list)
@@ -32,15 +53,103 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseReading:
+    """A phase as the probe saw it; times as in the series."""
+
+    name: str
+    begin_us: int
+    end_us: int
+    kernel_peak: Reading
+    """The kernel's mark of this phase alone, where it could be told apart from earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingEffort:
+    """How closely it was looked, and what that cost."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    looks: int
+    """Readings of the usage, which is cheap; RSS was read as well whenever it had moved."""
+    samples: int
+    """Readings of RSS."""
+    longest_gap_us: int
+    """The longest time between two looks."""
+    largest_usage_bytes: int | None
+    """The largest usage that a look saw; None when there was no look."""
+    wall_us: int
+    """From the first look to the last."""
+    cpu_us: int
+    """CPU time of sampling."""
+    snapshots: int
+    snapshots_cpu_us: int
+    """CPU time of the snapshots of processes, in a process of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class KilledProcess:
+    """A process that the kernel's OOM killer ended, as the kernel's log tells it."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    pid: int
+    """In the engine's own PID namespace."""
+    name: str
+    anon_bytes: int
+    file_bytes: int
+    shmem_bytes: int
+
+    @property
+    def rss_bytes(self) -> int:
+        """Anonymous and shared memory, which a kill gives back."""
+        return self.anon_bytes + self.shmem_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLog:
+    """What the kernel's log says of OOM kills in the trial's cgroup; a `reason` when that is not all."""
+
+    killed: tuple[KilledProcess, ...] = ()
+    """Each process once."""
+    messages: int = 0
+    """How many kills it tells of: the kernel kills, and counts, the first of a group twice (memory.oom.group)."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """Settings of the machine that move memory figures; None: this machine does not say."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    transparent_huge_pages: str | None = None
+    """always, madvise or never."""
+    swap_bytes: int | None = None
+    swappiness: int | None = None
+    numa_nodes: str | None = None
+    """As the kernel lists them: "0", "0-1"."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What a followed cgroup was seen to do. Marks that could not be read are None, with the reason beside them."""
+    """What a followed cgroup was seen to do."""
 
     series: Series
-    kernel_peak_bytes: int | None
-    kernel_peak_reason: str | None
-    oom_kills: int | None
-    oom_kills_reason: str | None
-    cpu_us: int
-    """CPU time this sampling took."""
-    wall_us: int
-    """Time from the first sample to the last."""
+    phases: tuple[PhaseReading, ...]
+    effort: SamplingEffort | None
+    """None: the engine sampled."""
+    kernel_peak: Reading
+    oom_kills: Reading
+    limit_hits: Reading
+    """How often memory was reclaimed because usage had reached the limit."""
+    refaulted_bytes: Reading
+    """Memory that was given back and needed again. Sampled."""
+    swap_peak: Reading
+    stalled_us: Reading
+    """Time in which some process waited for memory (PSI)."""
+    cpu_usage_us: Reading
+    snapshot: Snapshot | None = None
+    """The processes near the peak."""
+    snapshot_reason: str | None = None
+    kernel_log: KernelLog = KernelLog()
+    settings: HostSettings = HostSettings()

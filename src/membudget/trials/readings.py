@@ -6,6 +6,8 @@ the probe imports this in a process of its own that has to start fast and stay s
 
 from typing import NamedTuple
 
+_PAGE_BYTES = 4096
+
 
 class MemoryReading(NamedTuple):
     """One look at a cgroup and everything below it, in bytes."""
@@ -29,27 +31,69 @@ class MemoryReading(NamedTuple):
         return max(0, self.usage_bytes - self.inactive_file_bytes)
 
 
-def parse_flat_keyed(data: bytes) -> dict[bytes, int]:
-    """A "flat keyed" file, `KEY VALUE` a line, as memory.stat and memory.events are. Raises ValueError on others."""
-    words = data.split()
-    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
+def keyed_value(data: bytes, key: bytes) -> int:
+    """The value of `key` in a "flat keyed" file, `KEY VALUE` a line. Raises KeyError, ValueError.
+
+    The files have fifty lines and are read a hundred times a second: only what is asked for is parsed.
+    """
+    name = key + b" "
+    found = 0 if data.startswith(name) else data.find(b"\n" + name) + 1
+    if found == 0 and not data.startswith(name):
+        raise KeyError(key.decode())
+    end = data.find(b"\n", found)
+    if end < 0:
+        raise ValueError(f"the value of {key.decode()} is cut off")
+    return int(data[found + len(name) : end])
 
 
-def reading_v2(stat: bytes, current: bytes) -> MemoryReading:
-    """From v2's memory.stat and memory.current, which count descendants too."""
-    values = parse_flat_keyed(stat)
-    return MemoryReading(values[b"anon"], values[b"shmem"], values[b"inactive_file"], int(current))
+def reading_v2(stat: bytes, usage_bytes: int) -> MemoryReading:
+    """From v2's memory.stat, which counts descendants too, and memory.current."""
+    return MemoryReading(
+        keyed_value(stat, b"anon"), keyed_value(stat, b"shmem"), keyed_value(stat, b"inactive_file"), usage_bytes
+    )
 
 
-def reading_v1(stat: bytes, usage: bytes) -> MemoryReading:
+def reading_v1(stat: bytes, usage_bytes: int) -> MemoryReading:
     """From v1's memory.stat, whose `total_` values count descendants, and memory.usage_in_bytes.
 
     v1's `rss` is anonymous memory alone ("not a true 'resident set size'", memory.rst).
     """
-    values = parse_flat_keyed(stat)
-    return MemoryReading(values[b"total_rss"], values[b"total_shmem"], values[b"total_inactive_file"], int(usage))
+    return MemoryReading(
+        keyed_value(stat, b"total_rss"),
+        keyed_value(stat, b"total_shmem"),
+        keyed_value(stat, b"total_inactive_file"),
+        usage_bytes,
+    )
 
 
 def oom_kills(events: bytes) -> int:
     """Processes killed: `oom_kill` of v2's memory.events, or of v1's memory.oom_control (since 4.13)."""
-    return parse_flat_keyed(events)[b"oom_kill"]
+    return keyed_value(events, b"oom_kill")
+
+
+def limit_hits(events: bytes) -> int:
+    """How often usage was about to go over the limit and memory was reclaimed: `max` of v2's memory.events."""
+    return keyed_value(events, b"max")
+
+
+def refaulted_bytes(stat: bytes, version: int) -> int:
+    """Pages that were given back and needed again, in bytes: `workingset_refault_*` of memory.stat (since 5.9)."""
+    prefix = b"workingset_refault_" if version == 2 else b"total_workingset_refault_"
+    return _PAGE_BYTES * (keyed_value(stat, prefix + b"anon") + keyed_value(stat, prefix + b"file"))
+
+
+def stalled_us(pressure: bytes) -> int:
+    """Time in which at least one process waited for memory, in microseconds: `some ... total=` of memory.pressure.
+
+    Source: Documentation/accounting/psi.rst. Raises ValueError on others.
+    """
+    some, newline, _ = pressure.partition(b"\n")
+    _, _, total = some.rpartition(b"total=")
+    if not some.startswith(b"some ") or not newline:
+        raise ValueError("memory.pressure has no whole line that begins with some")
+    return int(total)
+
+
+def cpu_usage_us(stat: bytes) -> int:
+    """CPU time of a cgroup in microseconds: `usage_usec` of v2's cpu.stat."""
+    return keyed_value(stat, b"usage_usec")

@@ -5,20 +5,25 @@ from enum import StrEnum
 
 from membudget.budgets.workload import Workload
 from membudget.metrics import Metric, MetricValue
-from membudget.trials.probe_messages import Series
+from membudget.quantities import format_size
+from membudget.trials.certificate import Certificate
+from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
+from membudget.trials.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class TrialSpec:
     """What to run, and how."""
 
-    label: str
-    """What people call it: "api base 2/3"."""
+    name: str
+    """Of the image, whichever side it is."""
     image_id: str
     limit_bytes: int | None
     """None: no limit of ours."""
     timeout_ms: int
     workload: Workload
+    settle_ms: int = 1000
+    """How long to watch a service after its workload."""
 
 
 class Outcome(StrEnum):
@@ -29,6 +34,80 @@ class Outcome(StrEnum):
     """The kernel killed at least one of its processes for memory, whether or not the workload then passed."""
     WORKLOAD_FAILED = "workload_failed"
     TIMED_OUT = "timed_out"
+
+
+class RanInside(StrEnum):
+    """What of the load or the checks can run inside the measured cgroup, where what it uses counts."""
+
+    COMMANDS = "the workload's own commands"
+    HEALTHCHECK = "the image's HEALTHCHECK"
+
+
+class PhaseName(StrEnum):
+    """The parts of a trial, in their order. A one-shot container has one phase, steady."""
+
+    START_UP = "start-up"
+    """From the container's start until it is ready."""
+    STEADY = "steady"
+    """While the workload runs."""
+    BURST = "burst"
+    """While a part of the workload runs that the budgets file calls a burst."""
+    SETTLE = "settle"
+    """After the workload, until the end of the settle time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One part of a trial, with its own peaks."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    name: PhaseName
+    begin_ms: int
+    """From the container's start."""
+    duration_ms: int
+    peak_rss: MetricValue
+    peak_memory: MetricValue
+    """The kernel's mark of this phase where it gives one; else the largest sampled usage, and its precision says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitContact:
+    """A container that reached its limit, and lived on because the kernel took memory back."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    hits: int
+    """How often usage was about to go over the limit (`max` of memory.events, v1 memory.failcnt)."""
+    refaulted_bytes: int | None
+    """Memory that was taken back and needed again."""
+    stalled_ms: int | None
+    """Time in which some process waited for memory; None where the kernel does not say."""
+    is_thrashing: bool
+    """Whether it kept the container from its work: docs/measurements.md says from when on."""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        times = "once" if self.hits == 1 else f"{self.hits:,} times"
+        what = "thrashing at the limit" if self.is_thrashing else "reached the limit"
+        parts = [f"{what}: memory was reclaimed {times}"]
+        if self.refaulted_bytes:
+            parts.append(f"{format_size(self.refaulted_bytes)} had to be read again")
+        if self.stalled_ms:
+            parts.append(f"some process waited for memory for {self.stalled_ms} ms")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class OomKills:
+    """Who was killed, as far as the kernel's log says."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    killed: tuple[KilledProcess, ...]
+    reason: str | None
+    """Why some or all are not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +129,19 @@ class Trial:
     """The last lines of output, when the workload did not pass."""
     workload_passed: bool = True
     """Whether it did. A process may be OOM-killed and the workload pass, or fail with it."""
+    certificate: Certificate | None = None
+    phases: tuple[Phase, ...] = ()
+    snapshot: Snapshot | None = None
+    """The processes near the peak."""
+    snapshot_reason: str | None = None
+    """Why there is none."""
+    oom: OomKills | None = None
+    """None: there was no OOM kill."""
+    at_limit: LimitContact | None = None
+    """None: it never reached its limit, or has none, or that is not known."""
+    settings: HostSettings = HostSettings()
+    ran_inside: tuple[RanInside, ...] = ()
+    """What of the load or the checks ran inside the measured cgroup, and counts."""
 
     @property
     def judgeable(self) -> bool:

@@ -19,6 +19,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = int(argument)
         elif action == "hold":  # this many MiB more, for good
             held.append(b"x" * (int(argument) << 20))
+        elif action == "pass":  # this many MiB more, until the answer
+            passing = b"x" * (int(argument) << 20)
+            time.sleep(0.1)
+            del passing
         elif action == "sleep":
             time.sleep(float(argument))
         elif action == "exit":
@@ -47,6 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 time.sleep(float(os.environ.get("DELAY", "0.2")))
+held.append(b"x" * (int(os.environ.get("START_MIB", "0")) << 20))
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Handler)
 print("listening on 8080", flush=True)
 if "--fork" in sys.argv:

@@ -13,6 +13,7 @@ def test_budgets_are_plain_numbers_and_every_metric_has_one() -> None:
         budgets.peak_rss = { max = "64MiB", growth = { percent = "2.5%", floor = "2MiB" } }
         budgets.image_size.max = "100MB"
         budgets.peak_memory.growth = { percent = 0, floor = "1KiB" }
+        budgets.startup_time.max = "2.5s"
         """,
         "budgets.toml",
     )["api"]
@@ -22,6 +23,8 @@ def test_budgets_are_plain_numbers_and_every_metric_has_one() -> None:
         Metric.PEAK_MEMORY: EffectiveBudget(None, Tolerance(0, 1024)),
         Metric.PEAK_WORKING_SET: NO_BUDGET,
         Metric.OOM_KILLS: EffectiveBudget(0),
+        Metric.STARTUP_TIME: EffectiveBudget(2500),
+        **dict.fromkeys((Metric.SETTLED_RSS, Metric.SWAP_PEAK, Metric.MEMORY_PRESSURE, Metric.CPU_SECONDS), NO_BUDGET),
     }
 
 

@@ -17,7 +17,9 @@ def test_the_key_itself() -> None:
 
 
 def test_what_the_format_says_of_a_key() -> None:
-    assert locate(("images", "api", "timeout")).description == "Wall-clock time a trial may take."
+    assert (
+        locate(("images", "api", "timeout")).description == "Wall-clock time a trial may take, without the settle time."
+    )
 
 
 def test_the_top_of_the_file() -> None:

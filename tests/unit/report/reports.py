@@ -5,8 +5,22 @@ from dataclasses import replace
 
 from membudget.analysis.measurement import Failure, FailureStage, Presence
 from membudget.metrics import Metric, MetricValue
+from membudget.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport
-from tests.support.builders import budgets, image, report, side, trial
+from membudget.trials.probe_messages import HostSettings, KilledProcess
+from membudget.trials.snapshot import FileUse
+from membudget.trials.trial import LimitContact, OomKills, PhaseName, Trial
+from tests.support.builders import (
+    budgets,
+    certificate,
+    image,
+    phase,
+    process,
+    report,
+    side,
+    snapshot,
+    trial,
+)
 
 LOG = ("Traceback (most recent call last):", '  File "/app.py", line 3', "ConnectionError: no database")
 BUILD = Failure(FailureStage.BUILD, "failed to solve: exit code: 1", ("#5 0.21 npm ERR! missing script: build",))
@@ -18,8 +32,9 @@ def everything() -> Report:
     """Each outcome once."""
     grown = budgets(max_rss=64, rss_growth=(5, 2), max_size=200, size_growth=(5, 5))
     return report(
-        image("api", base=side(trial(40)), head=side(trial(70)), allowed=grown),
-        image("worker", base=side(trial(40)), head=side(trial(63.8, oom_kills=2)), limit=64),
+        image("api", base=side(in_phases(40)), head=side(in_phases(70)), allowed=grown),
+        image("worker", base=side(trial(40)), head=side(killed()), limit=64),
+        image("gateway", base=side(trial(40)), head=side(with_a_missed_spike()), allowed=budgets(max_rss=64)),
         image("assets", base=side(trial(8)), head=side(trial(8), size=131.5), allowed=grown),
         image("search", presence=Presence.NEW, head=side(trial(48)), allowed=grown),
         image("legacy", presence=Presence.REMOVED),
@@ -27,9 +42,45 @@ def everything() -> Report:
         image("web", base=side(trial(40)), head=side(failure=BUILD, size=None), allowed=grown),
         image("cron", base=side(trial(40)), head=side(failure=ENGINE), allowed=grown),
         image("docs", base=side(failure=BUILD, size=None), head=side(trial(12)), allowed=grown),
-        image("fine", base=side(trial(40)), head=side(trial(40.1)), allowed=grown),
+        image("fine", base=side(trial(40)), head=side(thrashing()), allowed=grown),
         notes=("1 file has uncommitted changes, which are not built: the head is HEAD",),
     )
+
+
+def in_phases(rss: float) -> Trial:
+    """A pre-forking server that starts, works, meets a burst and settles."""
+    workers = [process("/usr/bin/python3", "/usr/bin/gunicorn", "-w4", rss=rss / 3, pss=rss / 5) for _ in range(4)]
+    master = process("/usr/bin/python3", "/usr/bin/gunicorn", "-w4", rss=rss / 4, pss=rss / 8, pid=1)
+    return replace(
+        trial(rss),
+        phases=(
+            phase(PhaseName.START_UP, 0, 310, rss / 2, rss / 2 + 4),
+            phase(PhaseName.STEADY, 310, 1800, rss - 8, rss - 4),
+            phase(PhaseName.BURST, 2110, 640, rss, rss + 4),
+            phase(PhaseName.SETTLE, 2750, 1000, rss / 2),
+        ),
+        snapshot=snapshot(master, *workers, rss=rss, files=(FileUse("/usr/lib/libtorch.so", round(rss / 6 * MIB)),)),
+    )
+
+
+def killed() -> Trial:
+    """Two processes were OOM-killed."""
+    names = (KilledProcess(41, "python3", 60 * MIB, MIB, 0), KilledProcess(42, "sort", 2 * MIB, 0, 0))
+    return replace(trial(63.8, oom_kills=2), oom=OomKills(names, None))
+
+
+def with_a_missed_spike() -> Trial:
+    """Sampled within its budget, and the kernel saw more."""
+    seen = trial(38)
+    peak = MetricValue.of(Metric.PEAK_RSS, 38 * MIB, "lower bound: a spike was missed", at_most=90 * MIB)
+    return replace(
+        seen, metrics={**seen.metrics, Metric.PEAK_RSS: peak}, certificate=certificate(44, 90, repeated=True)
+    )
+
+
+def thrashing() -> Trial:
+    """It works, but at its limit."""
+    return replace(trial(40.1), at_limit=LimitContact(1874, 96 * MIB, 640, is_thrashing=True))
 
 
 def all_pass() -> Report:
@@ -55,13 +106,24 @@ def said_by_others(texts: Sequence[str]) -> Report:
     unmeasured = image("worker", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=64))
     assert unmeasured.head is not None
     unmeasured.head.metrics[Metric.PEAK_RSS] = MetricValue.absent(Metric.PEAK_RSS, reason)
+    said = killed()
+    said = replace(
+        said,
+        oom=OomKills((KilledProcess(1, reason, 0, 0, 0), KilledProcess(2, log, 0, 0, 0)), note),
+        snapshot=snapshot(process(reason, log, rss=9, pss=9), files=(FileUse(f"/{subject}", 9 * MIB),)),
+        snapshot_reason=reason,
+        settings=HostSettings(surroundings, 0, 60, surroundings),
+    )
+    nameless = replace(said, oom=OomKills((), reason))
     plain = report(
+        image("shouter", base=side(said), head=side(said)),
+        image("nameless", base=side(nameless), head=side(nameless)),
         replace(image("api", base=side(failure=failure), head=side(failure=failure)), workload=reason),
         unmeasured,
         notes=(note, log),
     )
     commits = {"head": RevisionReport(sha="b" * 40, subject=subject), "base": RevisionReport(sha="a" * 40, subject=log)}
-    engine = dict.fromkeys(("engine", "platform", "kernel", "probe", "storage_driver"), surroundings)
+    engine = dict.fromkeys(("engine", "platform", "kernel", "probe", "storage_driver", "log_driver"), surroundings)
     return plain.model_copy(
         update={
             "comparison": Comparison(**commits, no_base_reason=reason),

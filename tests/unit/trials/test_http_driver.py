@@ -99,6 +99,7 @@ def group(path: str = "/200", **changes: object) -> RequestGroup:
         "count": 5,
         "concurrency": 2,
         "expect": 200,
+        "phase": "steady",
     }
     return RequestGroup(path=path, **{**usual, **changes})  # type: ignore[arg-type] # as the test says
 
@@ -107,7 +108,7 @@ def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
     get = group(count=30, concurrency=7, headers={"X-Test": "yes"})
     post = group("/201", method="POST", body="hello", expect=201, count=3)
     said = drive_as_a_process(order(port, get, post, group(method="HEAD", count=1), ready_tcp=port))
-    assert [event["event"] for event in said] == ["ready", "done"]
+    assert [event["event"] for event in said] == ["ready", "phase", "done"]
     assert said[-1]["requests"] == 34
     assert Handler.seen == {"GET /200 yes": 30, "POST /201": 3, "HEAD /200": 1}
 
@@ -133,15 +134,26 @@ def test_readiness_is_a_connection_or_an_answer_below_400(
 
 
 def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> None:
-    ready, failed = drive(order(port, group("/500", count=4), group("/200")))
-    assert (ready["event"], failed["event"]) == ("ready", "failed")
+    ready, phase, failed = drive(order(port, group("/500", count=4), group("/200")))
+    assert (ready["event"], phase["event"], failed["event"]) == ("ready", "phase", "failed")
     assert failed["reason"] == "4 of 4 requests GET /500 failed: 4 x status 500 (expected status 200)"
     assert "GET /200" not in Handler.seen
 
 
+def test_each_new_phase_is_said_before_its_first_request(port: int) -> None:
+    groups = (group("/200"), group("/201", expect=201), group("/200", phase="burst"), group("/200"))
+    said = drive(order(port, *groups))
+    assert [event["phase"] for event in said if event["event"] == "phase"] == ["steady", "burst", "steady"]
+
+
+def test_a_service_that_was_ready_before_it_was_asked_is_told_apart(port: int) -> None:
+    ready, _ = drive(order(port, ready_http="/200"))
+    assert ready["at_once"] is True
+
+
 def test_a_redirection_is_an_answer_and_is_not_followed(port: int) -> None:
     said = drive(order(port, group("/302", count=2, expect=302), ready_http="/302"))
-    assert said[-1] == {"event": "done", "reason": None, "requests": 2}
+    assert (said[-1]["event"], said[-1]["requests"]) == ("done", 2)
     assert Handler.seen == {"GET /302": 3}
 
 
@@ -154,14 +166,14 @@ def test_nothing_is_learned_from_thousands_of_failures(port: int) -> None:
 @pytest.mark.parametrize("path", ["//127.0.0.2/200", "//double/200", "/@x/200"])
 def test_a_path_stays_a_path(port: int, path: str) -> None:
     said = drive(order(port, group(path, count=1), ready_http=path))
-    assert said[-1] == {"event": "done", "reason": None, "requests": 1}
+    assert (said[-1]["event"], said[-1]["requests"]) == ("done", 1)
     assert Handler.seen == {f"GET /{path.lstrip('/')}": 2}  # http.server makes one slash of two
 
 
 def test_headers_that_http_cannot_carry_fail_the_workload_alone(port: int) -> None:
     said = drive(order(port, group(headers={"X-Test": "a\r\nHost: b"}, count=1)), order(port, group()))
-    assert [event["event"] for event in said] == ["ready", "failed", "ready", "done"]
-    assert "control character" in str(said[1]["reason"])
+    assert [event["event"] for event in said] == ["ready", "phase", "failed", "ready", "phase", "done"]
+    assert "control character" in str(said[2]["reason"])
 
 
 @pytest.fixture
@@ -216,5 +228,5 @@ def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest
     said: list[DriveEvent] = []
     monkeypatch.setattr(http_driver, "_say", said.append)
     asyncio.run(http_driver._drive(order(rude, group("/", count=2), ready_tcp=rude)))
-    assert [event.event for event in said] == ["ready", "failed"]
+    assert [event.event for event in said] == ["ready", "phase", "failed"]
     assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.1 s (expected status 200)")

@@ -1,0 +1,98 @@
+"""What the benchmarks share: an engine, and containers whose memory is known (tests/support/images/truth.c)."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import base_image
+from membudget.budgets.workload import CommandWorkload
+from membudget.engine.cgroup_layout import memory_root
+from membudget.engine.docker_cleanup import cleaned_up
+from membudget.engine.docker_containers import Containers
+from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.proc_owner import own_run_id
+from membudget.engine.proc_vantage import look
+from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.images.docker_image import inspect
+from membudget.metrics import Metric
+from membudget.trials.docker_drivers import HostDrivers
+from membudget.trials.docker_trial import RunnerSettings, TrialNumbers, TrialRunner
+from membudget.trials.probe import CgroupProbe
+from membudget.trials.trial import Trial, TrialSpec
+from tests.support.prepared_images import build
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An engine with the truth image in it."""
+
+    engine: Engine
+    image_id: str
+
+    @property
+    def where(self) -> str:
+        """The machine, in a line."""
+        info = self.engine.info
+        system = f"Linux {info.kernel}, cgroup v{info.cgroup_version} ({info.cgroup_driver})"
+        return f"{info.cpus} cores, {system}, engine {info.version}"
+
+    @contextmanager
+    def containers(self) -> Iterator[Containers]:
+        """Containers of a run that leaves nothing behind."""
+        containers = Containers(self.engine, own_run_id())
+        with cleaned_up(self.engine, containers, None, print):
+            yield containers
+
+    @contextmanager
+    def probe(self) -> Iterator[CgroupProbe]:
+        """A probe on this machine's own cgroup files."""
+        version = self.engine.info.cgroup_version
+        helper = SubprocessHelper("membudget.trials.cgroup_probe")
+        probe = CgroupProbe(helper, "host", memory_root(version), version)
+        try:
+            yield probe
+        finally:
+            probe.close()
+
+    @contextmanager
+    def trials(self, rate_hz: int, highest_rate_hz: int) -> Iterator["Trials"]:
+        """Trials that begin at one rate, and are repeated up to another."""
+        with self.containers() as containers, self.probe() as probe:
+            info = self.engine.info
+            settings = RunnerSettings(rate_hz, highest_rate_hz)
+            runner = TrialRunner(containers, info, probe, HostDrivers(), settings)
+            yield Trials(runner, self.image_id, TrialNumbers())
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Runs truth's command lines."""
+
+    runner: TrialRunner
+    image_id: str
+    numbers: TrialNumbers
+
+    def run(self, *arguments: int) -> Trial:
+        """One trial of `truth ARGUMENTS`, without a limit."""
+        workload = CommandWorkload(command=tuple(map(str, arguments)))
+        return self.runner.run(TrialSpec("truth", self.image_id, None, 600_000, workload), self.numbers)
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """The bench; exits with 3 where the host's cgroup files cannot be read."""
+    engine = connect()
+    try:
+        if not look(engine).acts_alone:
+            print("benchmarks read the host's cgroup files: run them as root on the engine's machine", file=sys.stderr)
+            raise SystemExit(3)
+        base_image.provide("bookworm")
+        yield Bench(engine, inspect(engine, build().truth).image_id)
+    finally:
+        engine.close()
+
+
+def value(trial: Trial, metric: Metric) -> int:
+    """A trial's figure; 0 where there is none, which no benchmark takes for a hit."""
+    return trial.metrics[metric].value or 0

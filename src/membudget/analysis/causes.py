@@ -1,0 +1,95 @@
+"""Why a container was as large as it was: the two or three biggest causes, in words."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from membudget.quantities import format_size
+from membudget.trials.snapshot import ProcessUse, Snapshot
+
+_SMALLEST_SHARE = 0.05
+_INTERPRETER = re.compile(r"(python|pypy|ruby|perl|php|node|nodejs|deno|bun|bash|dash|sh|java|lua)[\d.]*")
+_TITLE = re.compile(r"([\w./-]+): ")
+"""What servers call their processes: "nginx: worker process", "postgres: checkpointer"."""
+_JAVA_WITH_VALUE = {"-cp", "-classpath", "--class-path", "-p", "--module-path"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Some processes of one program, or a file they have mapped."""
+
+    count: int
+    """How many processes; 1 for a file."""
+    name: str
+    """What the container calls it: to be quoted by whoever shows it."""
+    words: str
+    """How large, in our words."""
+    bytes: int
+
+
+def causes(snapshot: Snapshot, most: int = 3) -> tuple[Cause, ...]:
+    """The biggest causes of `snapshot`, biggest first, none of them under five percent of the whole."""
+    found = sorted([*_programs(snapshot.processes), *_files(snapshot)], key=lambda cause: cause.bytes, reverse=True)
+    whole = snapshot.summed_pss_bytes or snapshot.summed_rss_bytes
+    return tuple(cause for cause in found if cause.bytes >= _SMALLEST_SHARE * whole)[:most]
+
+
+def program_name(process: ProcessUse) -> str:
+    """What people call this program: of an interpreter, the script or module it runs."""
+    if not process.arguments:
+        return process.name
+    first = process.arguments[0]
+    if title := _TITLE.match(first):
+        return PurePosixPath(title[1]).name
+    own = PurePosixPath(first).name or process.name
+    if not _INTERPRETER.fullmatch(own):
+        return own
+    return _script(process.arguments[1:]) or own
+
+
+def _script(arguments: Sequence[str]) -> str | None:
+    """What an interpreter was told to run; None where it reads it from somewhere else."""
+    skip = False
+    for number, argument in enumerate(arguments):
+        if skip:
+            skip = False
+        elif argument in ("-m", "-jar"):
+            return PurePosixPath(arguments[number + 1]).name if number + 1 < len(arguments) else None
+        elif argument in ("-c", "-e"):
+            return None
+        elif argument in _JAVA_WITH_VALUE:
+            skip = True
+        elif not argument.startswith("-"):
+            return PurePosixPath(argument).name or None
+    return None
+
+
+def _programs(processes: Sequence[ProcessUse]) -> Iterator[Cause]:
+    groups: dict[str, list[ProcessUse]] = {}
+    for process in processes:
+        groups.setdefault(program_name(process), []).append(process)
+    for name, group in groups.items():
+        yield _program(name, group)
+
+
+def _program(name: str, group: Sequence[ProcessUse]) -> Cause:
+    """Processes of one program: what is shared among them counts once, where PSS could be read."""
+    count = len(group)
+    rss = sum(process.rss_bytes for process in group) // count
+    pss = [process.pss_bytes for process in group if process.pss_bytes is not None]
+    shared = [process.shared_bytes for process in group if process.shared_bytes is not None]
+    each = " each" if count > 1 else ""
+    words = f"{format_size(rss)}{each}"
+    if len(pss) < count:
+        doubt = ", pages that they share counted more than once" if count > 1 else ""
+        return Cause(count, name, f"{words}{doubt}", rss * count)
+    if count > 1:
+        words += f", of which {format_size(sum(shared) // count)} shared"
+    return Cause(count, name, words, sum(pss))
+
+
+def _files(snapshot: Snapshot) -> Iterator[Cause]:
+    for file in snapshot.files:
+        name = PurePosixPath(file.path).name or file.path
+        yield Cause(1, name, f"{format_size(file.pss_bytes)} file-backed", file.pss_bytes)

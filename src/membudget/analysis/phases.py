@@ -1,0 +1,37 @@
+"""The phases of some trials as one: medians, phase by phase."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from membudget.analysis.aggregate import aggregated
+from membudget.metrics import Metric, MetricValue
+from membudget.trials.trial import PhaseName, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSummary:
+    """One phase over all trials of a side."""
+
+    name: PhaseName
+    duration_ms: int
+    peak_rss: MetricValue
+    peak_memory: MetricValue
+
+
+def phase_summaries(trials: Sequence[Trial]) -> tuple[PhaseSummary, ...]:
+    """The phases that all of `trials` went through, in their order."""
+    if not trials:
+        return ()
+    shortest = min(trials, key=lambda trial: len(trial.phases)).phases
+    columns = [[trial.phases[number] for trial in trials] for number in range(len(shortest))]
+    return tuple(
+        PhaseSummary(
+            name=column[0].name,
+            duration_ms=round(statistics.median(phase.duration_ms for phase in column)),
+            peak_rss=aggregated(Metric.PEAK_RSS, [phase.peak_rss for phase in column]),
+            peak_memory=aggregated(Metric.PEAK_MEMORY, [phase.peak_memory for phase in column]),
+        )
+        for column in columns
+        if len({phase.name for phase in column}) == 1
+    )

@@ -1,0 +1,96 @@
+"""What a reader should know about an image's trials beside the figures: causes, kills, the limit, missed spikes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from membudget.analysis.causes import Cause, causes
+from membudget.metrics import Metric
+from membudget.quantities import format_size
+from membudget.report.untrusted_text import code_span, printable
+from membudget.trials.certificate import Conclusion
+from membudget.trials.trial import Trial
+
+_MOST_KILLED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence, in parts: ours, and those that quote what a container called itself."""
+
+    parts: tuple[tuple[str, bool], ...]
+    """Text, and whether it is quoted."""
+    is_grave: bool = False
+    """Whether it belongs beside the verdict, not among the details."""
+
+    def as_markdown(self) -> str:
+        """For the comment."""
+        return self._joined(code_span)
+
+    def as_text(self) -> str:
+        """For a terminal."""
+        return self._joined(printable)
+
+    def _joined(self, quote: Callable[[str], str]) -> str:
+        return "".join(quote(text) if is_quoted else text for text, is_quoted in self.parts)
+
+
+def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """What the trials of one side of an image showed, gravest first."""
+    yield from _killed(trials)
+    contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
+    if contacts:
+        worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits))
+        yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
+    yield from _missed(trials)
+    yield from _at_the_peak(trials)
+    inside = sorted({what for trial in trials for what in trial.ran_inside})
+    if inside:
+        yield Finding(((f"{' and '.join(inside)} ran inside the container: what they used counts", False),))
+
+
+def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
+    oom = next((trial.oom for trial in trials if trial.oom is not None), None)
+    if oom is None:
+        return
+    if not oom.killed:
+        yield Finding((("the killed process is not named: ", False), (oom.reason or "unknown", True)), is_grave=True)
+        return
+    parts: list[tuple[str, bool]] = [("the OOM killer ended ", False)]
+    for number, process in enumerate(oom.killed[:_MOST_KILLED]):
+        parts += [(", ", False)] if number else []
+        parts += [(process.name, True), (f" (pid {process.pid}, RSS {format_size(process.rss_bytes)})", False)]
+    more = len(oom.killed) - _MOST_KILLED
+    yield Finding((*parts, *([(f" and {more} more", False)] if more > 0 else [])), is_grave=True)
+
+
+def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
+    certificates = [trial.certificate for trial in trials if trial.certificate is not None]
+    missed = [one for one in certificates if one.conclusion is Conclusion.SPIKE_MISSED]
+    if missed:
+        worst = max(missed, key=lambda one: one.missed_bytes)
+        again = ", also when the trial was repeated at a higher rate" if worst.repeated else ""
+        yield Finding(((f"{worst.words}{again}: sampled peaks are lower bounds", False),), is_grave=True)
+    elif certificates and all(one.conclusion is Conclusion.UNCONFIRMED for one in certificates):
+        yield Finding(((certificates[0].words, False),))
+
+
+def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
+    snapshots = [(trial, trial.snapshot) for trial in trials if trial.snapshot is not None]
+    if not snapshots:
+        return
+    trial, snapshot = max(snapshots, key=lambda pair: pair[1].rss_bytes)
+    named = causes(snapshot)
+    if not named:
+        return
+    peak = trial.metrics[Metric.PEAK_RSS].value or snapshot.rss_bytes
+    near = "at the peak" if snapshot.rss_bytes >= 0.95 * peak else f"at {format_size(snapshot.rss_bytes)} of RSS"
+    parts: list[tuple[str, bool]] = [(f"{near}: ", False)]
+    for number, cause in enumerate(named):
+        parts += [("; ", False)] if number else []
+        parts += _words(cause)
+    yield Finding(tuple(parts))
+
+
+def _words(cause: Cause) -> list[tuple[str, bool]]:
+    several = f"{cause.count} × " if cause.count > 1 else ""
+    return [(several, False), (cause.name, True), (f"{',' if several else ''} {cause.words}", False)]

@@ -1,0 +1,242 @@
+"""Samples one cgroup: looks at its usage, reads its RSS whenever that has moved, and keeps the kernel's marks.
+
+A look reads two counters, the usage and the kernel's mark, which costs next to nothing; memory.stat, which the kernel
+has to add up, is read when they have moved, and now and then in any case. Standard library only: the probe imports it.
+"""
+
+import time
+from pathlib import Path
+
+from membudget.trials import readings
+from membudget.trials.cgroup_files import NAMES, KernelMark, LeafFiles
+from membudget.trials.cgroup_marks import GONE, NEVER_SEEN, ParentMarks, keep_newest, reading_of
+from membudget.trials.kernel_log import LogReader
+from membudget.trials.pace import WATCH_NS, Pace
+from membudget.trials.probe_messages import (
+    Follow,
+    HostSettings,
+    PhaseReading,
+    ProbeReport,
+    Reading,
+    SamplingEffort,
+    Series,
+)
+from membudget.trials.proc_settings import host_settings
+from membudget.trials.readings import MemoryReading
+from membudget.trials.snapshot_process import SnapshotProcess
+
+_APPEARANCE_POLL_S = 0.001
+_MOVED_BYTES = 65_536
+"""A smaller change of usage is no reason to read memory.stat."""
+_RESTING_SAMPLE_NS = 50_000_000
+"""RSS is read at least this often: at the limit it can change while the usage does not."""
+_OWN_MARK = "the kernel's, as last read before the container was gone"
+
+_ReadingError = (OSError, ValueError, KeyError)
+
+
+class Sampler:
+    """Follows one trial. Files that are not there yet, or not any more, cost a sample and nothing else."""
+
+    def __init__(self, order: Follow, snapshots: SnapshotProcess) -> None:
+        self._order = order
+        self._snapshots = snapshots
+        self._names = NAMES[order.version]
+        self._parse = readings.reading_v2 if order.version == 2 else readings.reading_v1
+        self._parent = Path(order.parent)
+        self._leaf: LeafFiles | None = None
+        self._mark = KernelMark(self._parent / self._names.peak, order.version)
+        self._log = LogReader()
+        self._settings: HostSettings = host_settings()
+        self._pace = Pace(order.rate_hz)
+        self._series = Series()
+        self._phases: list[PhaseReading] = []
+        self._phase: tuple[str, int, int] | None = None
+        """The phase at hand: its name, when it began, and the mark it began with."""
+        self._origin_ns = time.monotonic_ns()
+        self._cpu_origin_ns = time.process_time_ns()
+        self._first_look_ns = 0
+        self._last_look_ns: int | None = None
+        self._last_sample_ns = 0
+        self._watched_ns = 0
+        self._sampled_usage = 0
+        self._largest_usage: int | None = None
+        self._looks = 0
+        self._longest_gap_ns = 0
+        self._leaf_values: dict[str, Reading] = {}
+        snapshots.forget()
+
+    @property
+    def interval_s(self) -> float:
+        """How long to wait until the next look: short until the cgroup is there."""
+        return self._pace.interval_s if self._leaf is not None else _APPEARANCE_POLL_S
+
+    def look(self) -> None:
+        """Look once, if the cgroup is there."""
+        try:
+            if self._leaf is None:
+                self._leaf = self._find_leaf()
+                if self._leaf is None:
+                    return
+                if self._order.is_shared:
+                    self._mark.close()
+                    self._mark = KernelMark(self._leaf.folder / self._names.peak, self._order.version)
+            usage = int(self._leaf.usage.read())
+            if self._order.is_shared:
+                self._mark.read()  # it goes away with the container
+        except _ReadingError:
+            return
+        now_ns = time.monotonic_ns()
+        self._note_look(now_ns, usage)
+        moved = abs(usage - self._sampled_usage) >= _MOVED_BYTES
+        if moved or now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS:
+            self._sample(self._leaf, usage, now_ns)
+        self._pace.looked(moved=moved)
+        if now_ns - self._watched_ns >= WATCH_NS:
+            self._watched_ns = now_ns
+            self._pace.spent(now_ns, time.process_time_ns())
+
+    def begin_phase(self, name: str) -> None:
+        """What comes now is another phase of the trial."""
+        self.end_phase()
+        try:
+            mark = self._mark.read()
+        except _ReadingError:
+            mark = 0
+        if self._phases:
+            self._mark.start_anew()
+        self._phase = name, self._now_us(), mark
+
+    def end_phase(self) -> None:
+        """The phase at hand, if there is one, is over."""
+        if self._phase is None:
+            return
+        name, begin_us, mark_before = self._phase
+        self._phase = None
+        self._phases.append(PhaseReading(name, begin_us, self._now_us(), self._phase_mark(mark_before)))
+
+    def report(self) -> ProbeReport:
+        """Read the kernel's marks, which outlive the container, and hand everything over."""
+        self.end_phase()
+        snapshot, snapshot_reason = self._snapshots.best()
+        marks = ParentMarks(self._order)
+        report = ProbeReport(
+            series=self._series,
+            phases=tuple(self._phases),
+            effort=self._effort(),
+            kernel_peak=self._kernel_peak(),
+            oom_kills=marks.oom_kills(self._leaf_values.get("oom_kills")),
+            limit_hits=marks.limit_hits(self._leaf_values.get("limit_hits")),
+            refaulted_bytes=self._leaf_values.get("refaulted", Reading(None, GONE)),
+            swap_peak=marks.swap_peak(self._leaf_values.get("swap")),
+            stalled_us=marks.stalled(),
+            cpu_usage_us=marks.cpu_usage(),
+            snapshot=snapshot,
+            snapshot_reason=snapshot_reason,
+            kernel_log=self._log.kills(self._order.kernel_path),
+            settings=self._settings,
+        )
+        self.close()
+        return report
+
+    def close(self) -> None:
+        """Let go of the cgroup's files."""
+        if self._leaf is not None:
+            self._leaf.close()
+            self._leaf = None
+        self._mark.close()
+        self._log.close()
+
+    def _find_leaf(self) -> LeafFiles | None:
+        """The container's own cgroup, None before it is there.
+
+        Not the parent, which would do for most: while somebody reads it often, a parent's memory.stat can lag behind
+        its children by up to two seconds (docs/adr/0003-own-cgroup-parent.md).
+        """
+        folder = next((path for leaf in self._order.leaves if (path := Path(leaf)).is_dir()), None)
+        return LeafFiles(folder, self._order.version) if folder is not None else None
+
+    def _note_look(self, now_ns: int, usage: int) -> None:
+        if self._last_look_ns is None:
+            self._first_look_ns = now_ns
+        else:
+            self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_look_ns)
+        self._last_look_ns = now_ns
+        self._looks += 1
+        self._largest_usage = max(self._largest_usage or 0, usage)
+
+    def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> None:
+        try:
+            stat = leaf.stat.read()
+            reading = self._parse(stat, usage)
+        except _ReadingError:
+            return
+        self._append(reading, now_ns)
+        at_rest = now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS
+        self._last_sample_ns = now_ns
+        self._sampled_usage = usage
+        if at_rest or self._order.version == 1:
+            self._read_leaf_values(leaf, stat)
+        self._snapshots.consider(leaf.folder, reading, self._now_us(), now_ns)
+
+    def _append(self, reading: MemoryReading, now_ns: int) -> None:
+        series = self._series
+        series.time_us.append((now_ns - self._origin_ns) // 1000)
+        series.anon_bytes.append(reading.anon_bytes)
+        series.rss_bytes.append(reading.rss_bytes)
+        series.working_set_bytes.append(reading.working_set_bytes)
+        series.usage_bytes.append(reading.usage_bytes)
+
+    def _read_leaf_values(self, leaf: LeafFiles, stat: bytes) -> None:
+        """What only the container's own cgroup knows, and takes with it: the last look counts."""
+        values = self._leaf_values
+        version = self._order.version
+        values["refaulted"] = reading_of(lambda: readings.refaulted_bytes(stat, version), "memory.stat")
+        if leaf.swap is not None:
+            swap = reading_of(lambda: int(leaf.swap.read() if leaf.swap else b""), "memory.swap.current")
+        else:
+            swap = reading_of(lambda: readings.keyed_value(stat, b"total_swap"), "memory.stat")
+        if swap.value is not None and swap.value >= (values.get("swap", swap).value or 0):
+            values["swap"] = swap
+        if leaf.events is not None:
+            keep_newest(values, "oom_kills", leaf.events.read, readings.oom_kills)
+        if leaf.failcnt is not None:
+            keep_newest(values, "limit_hits", leaf.failcnt.read, int)
+
+    def _phase_mark(self, mark_before: int) -> Reading:
+        """The mark of the phase that ends: its own where it had one, else the trial's, if it rose meanwhile."""
+        try:
+            mark = self._mark.read()
+        except _ReadingError:
+            return Reading(None, NEVER_SEEN)
+        if self._mark.restarts or not self._phases or mark > mark_before:
+            return Reading(mark)
+        why = "the kernel's mark could not be started anew for this phase, and did not rise in it"
+        return Reading(None, why)
+
+    def _effort(self) -> SamplingEffort:
+        return SamplingEffort(
+            looks=self._looks,
+            samples=len(self._series.time_us),
+            longest_gap_us=self._longest_gap_ns // 1000,
+            largest_usage_bytes=self._largest_usage,
+            wall_us=(self._last_look_ns - self._first_look_ns) // 1000 if self._last_look_ns is not None else 0,
+            cpu_us=(time.process_time_ns() - self._cpu_origin_ns) // 1000,
+            snapshots=self._snapshots.taken,
+            snapshots_cpu_us=self._snapshots.cpu_us,
+        )
+
+    def _kernel_peak(self) -> Reading:
+        if not self._parent.is_dir():
+            return Reading(None, NEVER_SEEN)
+        if self._order.is_shared and self._leaf is None:
+            return Reading(None, f"{GONE}, and the trial's has a process of the engine's own in it as well")
+        try:
+            return Reading(self._mark.whole(), note=_OWN_MARK if self._order.is_shared else None)
+        except FileNotFoundError:
+            return Reading(None, f"this kernel has no {self._names.peak} (memory.peak came with Linux 5.19)")
+        except _ReadingError as error:
+            return Reading(None, f"{self._names.peak} could not be read: {error}")
+
+    def _now_us(self) -> int:
+        return (time.monotonic_ns() - self._origin_ns) // 1000

@@ -1,0 +1,70 @@
+"""The processes of a container at one moment: who holds the memory, and of which kind it is.
+
+Standard library only: the probe imports it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """What one process held."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    pid: int
+    """In the engine's own PID namespace."""
+    name: str
+    """What the process calls itself (proc(5), comm): up to 15 characters of anything."""
+    arguments: tuple[str, ...]
+    """The first words of its command line."""
+    rss_bytes: int
+    """Resident: its own pages, and all of those that it shares."""
+    pss_bytes: int | None
+    """Resident, of shared pages only its part; None where that could not be read."""
+    shared_bytes: int | None
+    """Of its RSS, what it shares with others."""
+    high_water_bytes: int | None
+    """The largest RSS it ever had (VmHWM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileUse:
+    """What a mapped file had in memory, in all processes."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    path: str
+    """As the container sees it."""
+    pss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All processes of a container."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    time_us: int
+    """As in the series."""
+    rss_bytes: int
+    """Of the cgroup, when the snapshot was ordered. Shared pages count once; `summed_rss_bytes` counts them often."""
+    anon_bytes: int
+    took_us: int
+    process_count: int
+    summed_rss_bytes: int
+    """What adding up the processes' RSS gives."""
+    summed_pss_bytes: int | None
+    """The same of PSS, over the processes that were read; None when none was."""
+    unreadable: int
+    """Processes that ended meanwhile, or that we may not look at."""
+    processes: tuple[ProcessUse, ...]
+    """The largest."""
+    kinds: dict[str, int]
+    """PSS by kind: heap, stack, anonymous, file, shared_memory."""
+    dirty_bytes: int
+    """Of file-backed memory, what was changed and not yet written."""
+    files: tuple[FileUse, ...]
+    """The largest."""
+    detail: str | None
+    """Why not everything is known."""

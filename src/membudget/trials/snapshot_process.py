@@ -1,0 +1,163 @@
+"""When a new peak has settled, a process of its own looks at the container's processes: sampling goes on meanwhile.
+
+Standard library only: the probe imports it.
+"""
+
+import dataclasses
+import json
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from membudget.trials.proc_snapshot import take
+from membudget.trials.readings import MemoryReading
+from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
+
+_GROWTH = 0.02
+_SMALLEST_GROWTH_BYTES = 1 << 20
+"""A new peak is worth a snapshot when it is larger than the last one's by both of these."""
+_SETTLED = 0.01
+"""RSS has settled when two samples differ by less than this share of it."""
+_OVERDUE_NS = 250_000_000
+"""RSS that never settles is looked at this often while it grows."""
+_REST_FACTOR = 20
+"""A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work."""
+_LAST_ANSWER_S = 1.0
+_NO_PEAK = "RSS never settled near a peak for long enough to look at the processes"
+
+
+class SnapshotProcess:
+    """Takes snapshots on order, one at a time, and keeps the largest."""
+
+    def __init__(self) -> None:
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._orders)
+            os.close(self._answers)
+            _serve(orders, answers)
+        os.close(orders)
+        os.close(answers)
+        self._buffer = bytearray()
+        self._alive = True
+        self._busy = False
+        self._stale = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Another trial begins."""
+        self._stale = self._busy
+        """An answer that is still to come belongs to the trial before."""
+        self._best: Snapshot | None = None
+        self._looked_at_bytes = 0
+        self._previous_bytes = 0
+        self._not_before_ns = 0
+        self._last_ns = time.monotonic_ns()
+        self.taken = 0
+        self.cpu_us = 0
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """For select(2): a file descriptor that is readable when an answer has come; none when it died."""
+        return (self._answers,) if self._alive else ()
+
+    def consider(self, cgroup: Path, reading: MemoryReading, now_us: int, now_ns: int) -> None:
+        """Order a snapshot when `reading` is a new peak that has settled, or that has been growing for long."""
+        rss = reading.rss_bytes
+        settled = abs(rss - self._previous_bytes) <= _SETTLED * rss
+        self._previous_bytes = rss
+        growth = rss - self._looked_at_bytes
+        if self._busy or now_ns < self._not_before_ns:
+            return
+        if growth < max(_SMALLEST_GROWTH_BYTES, _GROWTH * self._looked_at_bytes):
+            return
+        if not settled and now_ns - self._last_ns < _OVERDUE_NS:
+            return
+        order = {"cgroup": str(cgroup), "time_us": now_us, "rss_bytes": rss, "anon_bytes": reading.anon_bytes}
+        try:
+            os.write(self._orders, json.dumps(order).encode() + b"\n")
+        except BrokenPipeError:
+            return  # it died: the trial goes on without
+        self._busy = True
+        self._looked_at_bytes = rss
+
+    def receive(self) -> None:
+        """Take in an answer, or a part of one."""
+        received = os.read(self._answers, 1 << 16)
+        if not received:
+            self._alive = self._busy = False
+            return
+        self._buffer += received
+        line, newline, rest = bytes(self._buffer).partition(b"\n")
+        if not newline:
+            return
+        self._buffer = bytearray(rest)
+        self._busy = False
+        if self._stale:
+            self._stale = False
+            return
+        self._keep(json.loads(line))
+
+    def best(self) -> tuple[Snapshot | None, str | None]:
+        """The snapshot nearest to the peak, or why there is none. Waits for one that is being taken."""
+        deadline = time.monotonic() + _LAST_ANSWER_S
+        while self._busy and (left := deadline - time.monotonic()) > 0:
+            if select.select([self._answers], [], [], left)[0]:
+                self.receive()
+        return self._best, None if self._best is not None else _NO_PEAK
+
+    def close(self) -> None:
+        """End it."""
+        os.close(self._orders)
+        os.close(self._answers)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+    def _keep(self, answer: dict[str, object]) -> None:
+        self.taken += 1
+        self.cpu_us += int(str(answer["cpu_us"]))
+        self._last_ns = time.monotonic_ns()
+        self._not_before_ns = self._last_ns + _REST_FACTOR * 1000 * int(str(answer["cpu_us"]))
+        raw = answer["snapshot"]
+        if not isinstance(raw, dict):
+            return
+        snapshot = _snapshot(raw)
+        if self._best is None or _size(snapshot) >= _size(self._best):
+            self._best = snapshot
+
+
+def _size(snapshot: Snapshot) -> int:
+    """What it saw: memory may have been given back while it was taken."""
+    return snapshot.summed_pss_bytes if snapshot.summed_pss_bytes is not None else snapshot.summed_rss_bytes
+
+
+def _snapshot(raw: dict[str, object]) -> Snapshot:
+    processes = raw.pop("processes")
+    files = raw.pop("files")
+    assert isinstance(processes, list)  # noqa: S101 - our own child wrote it
+    assert isinstance(files, list)  # noqa: S101
+    return Snapshot(
+        **raw,  # type: ignore[arg-type]
+        processes=tuple(ProcessUse(**{**one, "arguments": tuple(one["arguments"])}) for one in processes),
+        files=tuple(FileUse(**one) for one in files),
+    )
+
+
+def _serve(orders: int, answers: int) -> NoReturn:
+    """The child: obey orders until their pipe ends."""
+    with os.fdopen(orders, "rb") as lines, os.fdopen(answers, "wb") as out:
+        for line in lines:
+            order = json.loads(line)
+            before_ns = time.process_time_ns()
+            snapshot = take(Path(order.pop("cgroup")), **order)
+            answer = {
+                "snapshot": dataclasses.asdict(snapshot) if snapshot is not None else None,
+                "cpu_us": (time.process_time_ns() - before_ns) // 1000,
+            }
+            out.write(json.dumps(answer).encode() + b"\n")
+            out.flush()
+    os._exit(0)
