@@ -81,9 +81,8 @@ def throughput(on: Bench) -> Iterator[list[str]]:
                         for n, rate in enumerate(order)}  # fmt: skip
                 changes.append(100 * (took[None] / took[rate_hz] - 1))
         low, _, high = statistics.quantiles(changes, n=4)
-        yield [
-            f"sampled at {rate_hz} Hz", str(PAIRS), f"{statistics.median(changes):+.2f} %", f"{low:+.2f} to {high:+.2f} %",
-        ]  # fmt: skip
+        middle = f"{statistics.median(changes):+.2f} %"
+        yield [f"sampled at {rate_hz} Hz", str(PAIRS), middle, f"{low:+.2f} to {high:+.2f} %"]
 
 
 def memory(on: Bench) -> Iterator[list[str]]:

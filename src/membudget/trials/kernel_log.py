@@ -59,8 +59,10 @@ class LogReader:
     def kills(self, cgroup: str) -> KernelLog:
         """What it said of OOM kills in `cgroup` since this reader was made."""
         told = killed_in(cgroup, self._messages())
-        once = {process.pid: process for process in reversed(told)}
-        return KernelLog(tuple(reversed(once.values())), len(told), self._reason)
+        once: dict[int, KilledProcess] = {}
+        for process in told:
+            once.setdefault(process.pid, process)
+        return KernelLog(tuple(once.values()), len(told), self._reason)
 
     def close(self) -> None:
         """Let go of it."""

@@ -131,8 +131,9 @@ class SnapshotProcess:
 
 
 def _size(snapshot: Snapshot) -> int:
-    """What it saw: memory may have been given back while it was taken."""
-    return snapshot.summed_pss_bytes if snapshot.summed_pss_bytes is not None else snapshot.summed_rss_bytes
+    """What it saw: memory may have been given back while it was taken. PSS of a part of the processes is no sum."""
+    whole = snapshot.summed_pss_bytes is not None and snapshot.detail is None
+    return (snapshot.summed_pss_bytes or 0) if whole else snapshot.summed_rss_bytes
 
 
 def _snapshot(raw: dict[str, object]) -> Snapshot:

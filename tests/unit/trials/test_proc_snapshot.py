@@ -1,0 +1,227 @@
+"""Snapshots of processes: recorded smaps, a /proc written by hand, and real processes."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.quantities import KIB, MIB
+from membudget.trials.proc_snapshot import MOST_PROCESSES, parse_smaps, take
+from membudget.trials.snapshot import Snapshot
+
+SMAPS = b"""\
+55d0c8000000-55d0c8400000 rw-p 00000000 00:00 0                          [heap]
+Size:               4096 kB
+Rss:                4000 kB
+Pss:                3000 kB
+Shared_Clean:          0 kB
+Shared_Dirty:       1000 kB
+Private_Clean:         0 kB
+Private_Dirty:      3000 kB
+Anonymous:          4000 kB
+VmFlags: rd wr mr mw me ac sd
+7f0000000000-7f0000200000 r-xp 00000000 08:01 42                         /usr/lib/lib with\\012newline.so (deleted)
+Rss:                2000 kB
+Pss:                 500 kB
+Shared_Clean:       2000 kB
+Private_Clean:         0 kB
+Private_Dirty:         0 kB
+Anonymous:             0 kB
+7f0000300000-7f0000400000 rw-p 00000000 08:01 43                         /usr/lib/libdata.so
+Rss:                 100 kB
+Pss:                 100 kB
+Private_Clean:        20 kB
+Private_Dirty:        80 kB
+Anonymous:            60 kB
+7f0000500000-7f0000600000 rw-s 00000000 00:01 44                         /dev/shm/segment
+Rss:                  64 kB
+Pss:                  32 kB
+Shared_Dirty:         64 kB
+7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                          [stack]
+Rss:                  12 kB
+Pss:                  12 kB
+Private_Dirty:        12 kB
+Anonymous:            12 kB
+7ffd00100000-7ffd00102000 r-xp 00000000 00:00 0                          [vdso]
+Rss:                   4 kB
+Pss:                   0 kB
+"""
+
+
+def test_memory_is_told_apart_by_kind() -> None:
+    memory = parse_smaps(SMAPS)
+    assert memory.rss == (4000 + 2000 + 100 + 64 + 12) * KIB
+    assert memory.kinds == {
+        "heap": 3000 * KIB, "file": 540 * KIB, "anonymous": 60 * KIB, "shared_memory": 32 * KIB, "stack": 12 * KIB,
+    }  # fmt: skip
+    assert sum(memory.kinds.values()) == memory.pss
+    assert memory.files == {"/usr/lib/lib with\nnewline.so": 500 * KIB, "/usr/lib/libdata.so": 40 * KIB}
+    assert memory.dirty_file == 20 * KIB
+
+
+@given(st.integers(0, len(SMAPS)))
+def test_smaps_cut_anywhere_are_read_as_far_as_they_go(cut: int) -> None:
+    memory = parse_smaps(SMAPS[:cut])
+    assert 0 <= memory.pss <= parse_smaps(SMAPS).pss
+
+
+@given(st.binary(max_size=400))
+def test_anything_else_is_no_crash(data: bytes) -> None:
+    parse_smaps(data)
+
+
+class Processes:
+    """A cgroup and a /proc written by hand."""
+
+    def __init__(self, root: Path) -> None:
+        self.proc, self.cgroup = root / "proc", root / "cgroup"
+        self.proc.mkdir()
+        self.cgroup.mkdir()
+        self.pids: list[int] = []
+
+    def add(self, pid: int, *, pages: int = 10, comm: bytes = b"app", smaps: bytes | None = SMAPS) -> None:
+        folder = self.proc / str(pid)
+        folder.mkdir()
+        (folder / "statm").write_text(f"100 {pages} 1 1 0 1 0\n")
+        (folder / "comm").write_bytes(comm + b"\n")
+        (folder / "cmdline").write_bytes(b"/usr/bin/app\0--port\x0080\0")
+        (folder / "status").write_text("Name:\tapp\nVmHWM:\t  5000 kB\n")
+        if smaps is not None:
+            (folder / "smaps").write_bytes(smaps)
+        self.pids.append(pid)
+        self.list(*self.pids)
+
+    def list(self, *pids: int) -> None:
+        (self.cgroup / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
+
+    def take(self, budget_s: float = 10) -> Snapshot | None:
+        return take(self.cgroup, time_us=1, rss_bytes=2, anon_bytes=3, proc=self.proc, budget_s=budget_s)
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    return Processes(tmp_path)
+
+
+def test_processes_with_what_they_hold(processes: Processes) -> None:
+    processes.add(7)
+    snapshot = processes.take()
+    assert snapshot is not None
+    (process,) = snapshot.processes
+    assert (process.pid, process.name, process.arguments) == (7, "app", ("/usr/bin/app", "--port", "80"))
+    assert process.pss_bytes == 3644 * KIB
+    assert process.shared_bytes == process.rss_bytes - (3000 + 100 + 12) * KIB
+    assert process.high_water_bytes == 5000 * KIB
+    assert (snapshot.time_us, snapshot.rss_bytes, snapshot.anon_bytes) == (1, 2, 3)
+    assert (snapshot.process_count, snapshot.unreadable, snapshot.detail) == (1, 0, None)
+
+
+def test_a_cgroup_below_is_looked_into_and_strangers_are_not(processes: Processes) -> None:
+    processes.add(7)
+    processes.add(8)
+    processes.list(7, 0)
+    (processes.cgroup / "container").mkdir()
+    (processes.cgroup / "container/cgroup.procs").write_text("8\n")
+    snapshot = processes.take()
+    assert snapshot is not None
+    assert {process.pid for process in snapshot.processes} == {7, 8}
+
+
+def test_one_that_ended_or_may_not_be_read_costs_its_own_figures_alone(processes: Processes) -> None:
+    processes.add(7)
+    processes.add(8, smaps=None)
+    processes.list(7, 8, 9)
+    snapshot = processes.take()
+    assert snapshot is not None
+    assert {process.pid: process.pss_bytes is None for process in snapshot.processes} == {7: False, 8: True}
+    assert (snapshot.process_count, snapshot.unreadable) == (3, 2)
+    assert snapshot.detail == "1 of 2 processes, the smaller ones first, were not read whole"
+
+
+def test_nobody_there_is_no_snapshot(processes: Processes) -> None:
+    assert processes.take() is None
+    processes.list(1, 2, 3)
+    assert processes.take() is None
+
+
+def test_five_thousand_processes_are_counted_and_the_largest_are_read(processes: Processes) -> None:
+    for pid in range(1, 5001):
+        folder = processes.proc / str(pid)
+        folder.mkdir()
+        (folder / "statm").write_text(f"100 {pid} 1 1 0 1 0\n")
+        (folder / "comm").write_bytes(b"many\n")
+        (folder / "cmdline").touch()
+        (folder / "status").touch()
+        (folder / "smaps").write_bytes(SMAPS)
+    processes.list(*range(1, 5001))
+    snapshot = processes.take()
+    assert snapshot is not None
+    assert (snapshot.process_count, len(snapshot.processes)) == (5000, MOST_PROCESSES)
+    assert {process.pid for process in snapshot.processes} == set(range(5001 - MOST_PROCESSES, 5001))
+    assert snapshot.summed_rss_bytes == sum(range(5001)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_without_time_there_are_sizes_and_no_maps(processes: Processes) -> None:
+    processes.add(7, pages=25)
+    snapshot = processes.take(budget_s=0)
+    assert snapshot is not None
+    assert snapshot.summed_pss_bytes is None
+    assert snapshot.processes[0].rss_bytes == 25 * os.sysconf("SC_PAGE_SIZE")
+    assert snapshot.detail is not None
+
+
+@pytest.mark.parametrize("name", [b"a\nb", b"(x) y", b"\x1b[31mred", b"\xff\xfe", b""])
+def test_a_process_may_call_itself_anything(processes: Processes, name: bytes) -> None:
+    processes.add(7, comm=name)
+    snapshot = processes.take()
+    assert snapshot is not None
+    assert snapshot.processes[0].name == name.decode(errors="replace")
+
+
+FORKING = """
+import mmap, os, sys, time
+shared = mmap.mmap(-1, 24 << 20)  # anonymous, shared by all
+shared.write(b"x" * (24 << 20))
+for _ in range(2):
+    if os.fork() == 0:
+        shared.find(b"q", 0)  # a shared page belongs to whoever touched it
+        own = b"y" * (10 << 20)
+        os.write(1, b"r")
+        time.sleep(60)
+os.write(1, b"r")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def family() -> Iterator[list[int]]:
+    """A process and two children that share 24 MiB; each child holds 10 MiB of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        assert parent.stdout is not None
+        try:
+            assert parent.stdout.read(3) == "rrr"
+            children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+            yield [parent.pid, *map(int, children)]
+        finally:
+            os.killpg(parent.pid, 9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").write_text("\n".join(map(str, family)))
+    begun = time.monotonic()
+    snapshot = take(tmp_path, time_us=0, rss_bytes=0, anon_bytes=0, budget_s=30)
+    assert time.monotonic() - begun < 30
+    assert snapshot is not None
+    assert snapshot.summed_pss_bytes is not None
+    assert 24 * MIB <= snapshot.kinds["shared_memory"] < 26 * MIB
+    assert snapshot.summed_rss_bytes - snapshot.summed_pss_bytes > 2 * 24 * MIB
+    assert all(process.high_water_bytes for process in snapshot.processes)
