@@ -1,5 +1,7 @@
 """A real engine, the images that are measured there, and git repositories to check."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +10,14 @@ import pytest
 import base_image
 import own_image
 from membudget.engine.docker_engine import Engine
+from membudget.engine.proc_vantage import look
 from membudget.version import VERSION
 from tests.support.engine import require_engine
+from tests.support.leftovers import leftovers
 from tests.support.prepared_images import PreparedImages, build
+from tests.support.private_engine import PrivateEngine
 from tests.support.repository import Repository
+from tests.support.trials import Trials, trials
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,3 +54,39 @@ def helper_image(engine: Engine) -> str:
 def repository(tmp_path: Path, images: PreparedImages) -> Repository:
     """An empty git repository."""
     return Repository.new(tmp_path / "repository")
+
+
+@pytest.fixture(scope="session")
+def on_host(engine: Engine) -> None:
+    """Skips where this process cannot read the engine's cgroups itself."""
+    if not look(engine).acts_alone:
+        pytest.skip("this process does not see the engine's cgroups, or is not root")
+
+
+@pytest.fixture(scope="module")
+def tidy(engine: Engine, images: PreparedImages) -> Iterator[None]:
+    """The tests of a module leave nothing behind."""
+    before = leftovers(engine)
+    yield
+    assert leftovers(engine) == before
+
+
+@pytest.fixture(scope="module")
+def from_host(engine: Engine, images: PreparedImages, on_host: None, tidy: None) -> Iterator[Trials]:
+    """Trials sampled from this machine's own cgroup files."""
+    with trials(engine) as running:
+        yield running
+    assert running.warnings == []
+
+
+@pytest.fixture
+def private_engine(tmp_path: Path, engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
+    """A second engine with the truth image."""
+    if shutil.which("dockerd") is None or not look(engine).acts_alone:
+        pytest.skip("a second engine needs root, dockerd, and the machine of the first")
+    archive = subprocess.run(["docker", "save", images.truth], check=True, capture_output=True).stdout
+    second = PrivateEngine(tmp_path)
+    second.start().close()
+    assert second.docker("load", input_bytes=archive).returncode == 0
+    yield second
+    second.stop()

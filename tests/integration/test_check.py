@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from membudget.engine.docker_engine import Engine
 from membudget.quantities import MIB
-from tests.support.membudget_process import run
+from tests.support.awaited import running_trials
+from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
 
@@ -104,6 +108,35 @@ def test_without_a_base_there_are_absolute_budgets_only(repository: Repository, 
     repository.commit("Third", {"Dockerfile": holding(images, 50)})
     over = run("check", "--no-base", folder=repository.folder)
     assert over.exit_code == 1, over.stderr
+
+
+def test_images_measured_side_by_side_get_the_same_verdicts(
+    engine: Engine, repository: Repository, images: PreparedImages
+) -> None:
+    files = {
+        "budgets.toml": BUDGETS.replace("trials = 2", "trials = 1")
+        + IMAGE % ("small", "small")
+        + IMAGE % ("large", "large"),
+        "small/Dockerfile": holding(images, 20, 1000),
+        "large/Dockerfile": holding(images, 50, 1000),
+    }
+    repository.commit("First", files)
+    answers = {}
+    for jobs in (1, 2):
+        process = start("check", "--jobs", str(jobs), folder=repository.folder)
+        most = 0
+        while process.poll() is None:
+            most = max(most, len(running_trials(engine, process.pid)))
+            time.sleep(0.05)
+        done = finish(process)
+        assert done.exit_code == 1, done.stderr
+        assert most == jobs
+        document = report(repository)
+        assert document["environment"]["jobs"] == jobs
+        found = {name: metric(image["head"], "peak_rss") for name, image in rows(document).items()}
+        assert found == {"small": pytest.approx(20 * MIB, rel=0.03), "large": pytest.approx(50 * MIB, rel=0.03)}
+        answers[jobs] = [re.sub(r"\d", "", line) for line in done.stdout.splitlines() if "over budget" in line]
+    assert answers[1] == answers[2] != []
 
 
 def test_a_workload_that_fails_is_no_memory_verdict(repository: Repository, images: PreparedImages) -> None:

@@ -1,7 +1,6 @@
 """Nothing stays behind, whatever happens: everything is listed before and after."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from membudget.engine.docker_engine import Engine, connect
-from membudget.engine.proc_vantage import look
+from membudget.engine.docker_engine import Engine
 from tests.support.awaited import PATIENCE_S, program_runs, running_trials, until
 from tests.support.leftovers import leftovers
 from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages
+from tests.support.private_engine import PrivateEngine
 from tests.support.repository import Repository
 
 BUDGETS = """\
@@ -40,10 +39,29 @@ def test_a_signal_while_a_trial_runs(
     repository.commit("First", {"budgets.toml": BUDGETS + 'timeout = "10m"', "Dockerfile": dockerfile})
     repository.commit("Second", {"Dockerfile": dockerfile + "LABEL second=1\n"})
     process = start("check", folder=repository.folder)
-    until(lambda: bool(running_trials(engine)), "a running trial")
+    until(lambda: bool(running_trials(engine, process.pid)), "a running trial")
 
     os.killpg(process.pid, number)
     process.send_signal(number)  # an impatient second one changes nothing
+    done = finish(process, PATIENCE_S)
+
+    assert done.exit_code == 130, done.stderr
+    assert "membudget: error: interrupted" in done.stderr
+    assert "clean-up is incomplete" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_signal_while_two_trials_run_side_by_side(
+    clean: None, engine: Engine, repository: Repository, images: PreparedImages
+) -> None:
+    image = '[images.%s]\nlimit = "64MiB"\ntimeout = "10m"\n'
+    dockerfile = f'FROM {images.truth}\nCMD ["20", "0", "600000", "1", "0"]\n'
+    budgets = "version = 1\n" + "".join(image % name for name in ("api", "web", "jobs"))
+    repository.commit("First", {"budgets.toml": budgets, "Dockerfile": dockerfile})
+    process = start("check", "--jobs", "2", folder=repository.folder)
+    until(lambda: len(running_trials(engine, process.pid)) == 2, "two running trials")
+
+    process.terminate()
     done = finish(process, PATIENCE_S)
 
     assert done.exit_code == 130, done.stderr
@@ -97,7 +115,7 @@ def test_what_a_run_killed_while_it_measured_left_is_reaped_by_the_next(
     repository.commit("First", {"budgets.toml": BUDGETS + 'timeout = "10m"', "Dockerfile": dockerfile})
     before = leftovers(engine, repository.folder)
     process = start("check", folder=repository.folder)
-    until(lambda: bool(running_trials(engine)), "a running trial")
+    until(lambda: bool(running_trials(engine, process.pid)), "a running trial")
 
     process.kill()  # nothing can be done about that
     finish(process)
@@ -168,7 +186,7 @@ def test_a_run_that_works_is_not_reaped_by_another(
     clean: None, engine: Engine, repository: Repository, images: PreparedImages
 ) -> None:
     first = start("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "3000", "1", "0")
-    until(lambda: bool(running_trials(engine)), "a running trial")
+    until(lambda: bool(running_trials(engine, first.pid)), "a running trial")
 
     second = run("measure", "--json", "--trials", "1", images.truth, "--", "20", "0", "50", "1", "0")
 
@@ -176,65 +194,8 @@ def test_a_run_that_works_is_not_reaped_by_another(
     assert finish(first).exit_code == 0
 
 
-_APART = ("unshare", "--net", "--mount")  # or it would take the first engine's bridge down, and leave mounts
-
-
-class PrivateEngine:
-    """A second engine, that may be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.address = f"unix://{folder / 'docker.sock'}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> Engine:
-        """Start it; a connection to it."""
-        parts = {"data-root": "data", "exec-root": "exec", "pidfile": "dockerd.pid"}
-        options = [f"--{key}={self.folder / name}" for key, name in parts.items()]
-        offline = ["--iptables=false", "--ip-forward=false", f"--host={self.address}"]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*_APART, "dockerd", *options, *offline], stdout=log, stderr=log, start_new_session=True
-            )
-        until(lambda: self.docker("version").returncode == 0, "the second engine")
-        return connect({**os.environ, "DOCKER_HOST": self.address})
-
-    def kill(self) -> None:
-        """As the OOM killer would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        # Its containerd dies with it, but stays a zombie where PID 1 does not reap: neither pid means anything now.
-        (self.folder / "dockerd.pid").unlink()
-        (self.folder / "exec/containerd/containerd.pid").unlink()
-
-    def stop(self) -> None:
-        """End it in peace."""
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(PATIENCE_S)
-
-    def docker(self, *arguments: str, input_bytes: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-        """The docker client, at this engine."""
-        environ = {**os.environ, "DOCKER_HOST": self.address}
-        return subprocess.run(["docker", *arguments], env=environ, input=input_bytes, capture_output=True, check=False)
-
-
-@pytest.fixture
-def private_engine(tmp_path: Path, engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
-    """A second engine with the truth image."""
-    if shutil.which("dockerd") is None or not look(engine).acts_alone:
-        pytest.skip("a second engine needs root, dockerd, and the machine of the first")
-    archive = subprocess.run(["docker", "save", images.truth], check=True, capture_output=True).stdout
-    second = PrivateEngine(tmp_path)
-    second.start().close()
-    assert second.docker("load", input_bytes=archive).returncode == 0
-    yield second
-    second.stop()
-
-
 def test_an_engine_that_is_killed(private_engine: PrivateEngine, images: PreparedImages) -> None:
-    connected = connect({**os.environ, "DOCKER_HOST": private_engine.address})
+    connected = private_engine.connect()
     before = leftovers(connected)
     arguments = ("measure", "--timeout", "10m", images.truth, "--", "20", "0", "600000", "1", "0")
     process = start(*arguments, environ={"DOCKER_HOST": private_engine.address})

@@ -4,20 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpRequests, HttpWorkload, Readiness, Workload
+from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpRequests, Readiness, Workload
 from membudget.engine.docker_engine import Engine
-from membudget.engine.proc_owner import own_run_id
 from membudget.engine.proc_vantage import look
 from membudget.errors import EnvironmentFault
-from membudget.images.docker_image import inspect
 from membudget.metrics import Metric
 from membudget.quantities import MIB
-from membudget.trials.docker_measuring import MeasuringOptions, measuring
-from membudget.trials.docker_pool import TrialPool
-from membudget.trials.trial import Outcome, Trial, TrialSpec
+from membudget.trials.docker_measuring import MeasuringOptions
+from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION
 from tests.support.leftovers import leftovers
 from tests.support.prepared_images import PreparedImages
+from tests.support.trials import Trials, http, trials
 
 READY_WAYS = {
     "http": Readiness(http="/"),
@@ -26,35 +24,18 @@ READY_WAYS = {
 }
 
 
-class Service:
-    """Runs trials of one of the prepared images."""
-
-    def __init__(self, engine: Engine, runner: TrialPool) -> None:
-        self._engine = engine
-        self._runner = runner
-
-    def trial(self, image: str, workload: Workload, *, limit_mib: int = 128, timeout_ms: int = 30_000) -> Trial:
-        image_id = inspect(self._engine, image).image_id
-        return self._runner.run(TrialSpec("test", image_id, limit_mib * MIB, timeout_ms, workload))
-
-
 @pytest.fixture(scope="module", params=["host", "container"])
-def service(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Service]:
+def service(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Trials]:
     """Both places where probe and driver may be."""
     if request.param == "container":
         request.getfixturevalue("helper_image")
     elif not look(engine).acts_alone:
         pytest.skip("this process does not see the engine's cgroups, or is not root")
     before = leftovers(engine)
-    warnings: list[str] = []
-    with measuring(engine, own_run_id(), MeasuringOptions(VERSION, request.param), warnings.append) as runner:
-        yield Service(engine, runner)
-    assert warnings == []
+    with trials(engine, MeasuringOptions(VERSION, request.param)) as running:
+        yield running
+    assert running.warnings == []
     assert leftovers(engine) == before
-
-
-def http(*groups: HttpRequests, ready: Readiness | None = None) -> HttpWorkload:
-    return HttpWorkload(kind="http", port=8080, requests=groups or (HttpRequests(path="/", count=20),), ready=ready)
 
 
 def execute(*commands: tuple[str, ...], ready: Readiness | None = None) -> ExecWorkload:
@@ -62,8 +43,8 @@ def execute(*commands: tuple[str, ...], ready: Readiness | None = None) -> ExecW
 
 
 @pytest.mark.parametrize("way", READY_WAYS)
-def test_requests_are_sent_once_the_service_is_ready(service: Service, images: PreparedImages, way: str) -> None:
-    trial = service.trial(images.service, http(HttpRequests(path="/hold/20", count=1), ready=READY_WAYS[way]))
+def test_requests_are_sent_once_the_service_is_ready(service: Trials, images: PreparedImages, way: str) -> None:
+    trial = service.run(images.service, http(HttpRequests(path="/hold/20", count=1), ready=READY_WAYS[way]))
 
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
     peak = trial.metrics[Metric.PEAK_RSS].value
@@ -71,43 +52,43 @@ def test_requests_are_sent_once_the_service_is_ready(service: Service, images: P
     assert peak > 20 * MIB  # the request did its work
 
 
-def test_the_images_own_healthcheck_is_respected(service: Service, images: PreparedImages) -> None:
-    trial = service.trial(images.healthy, http(ready=Readiness(healthcheck=True)))
+def test_the_images_own_healthcheck_is_respected(service: Trials, images: PreparedImages) -> None:
+    trial = service.run(images.healthy, http(ready=Readiness(healthcheck=True)))
 
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
 
 
-def test_an_endless_answer_is_an_answer(service: Service, images: PreparedImages) -> None:
-    trial = service.trial(images.service, http(ready=Readiness(http="/endless", timeout="5s")))
+def test_an_endless_answer_is_an_answer(service: Trials, images: PreparedImages) -> None:
+    trial = service.run(images.service, http(ready=Readiness(http="/endless", timeout="5s")))
 
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
 
 
-def test_method_headers_body_and_status_are_as_said(service: Service, images: PreparedImages) -> None:
+def test_method_headers_body_and_status_are_as_said(service: Trials, images: PreparedImages) -> None:
     groups = (
         HttpRequests(path="/", method="POST", body="hello", expect=201, count=30, concurrency=3),
         HttpRequests(path="/status/404", expect=404, headers={"X-Echo": "ö"}),
     )
-    trial = service.trial(images.service, http(*groups))
+    trial = service.run(images.service, http(*groups))
 
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
 
 
 @pytest.mark.parametrize("way", [None, *READY_WAYS])
-def test_commands_run_inside_the_started_service(service: Service, images: PreparedImages, way: str | None) -> None:
+def test_commands_run_inside_the_started_service(service: Trials, images: PreparedImages, way: str | None) -> None:
     get = ("python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/hold/20')")
     commands = (("true",), get) if way else (("sleep", "0.1"),)
 
-    trial = service.trial(images.service, execute(*commands, ready=READY_WAYS[way] if way else None))
+    trial = service.run(images.service, execute(*commands, ready=READY_WAYS[way] if way else None))
 
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
     assert trial.exit_code is None  # we ended it
 
 
-def test_a_one_shot_command_runs_to_its_end(service: Service, images: PreparedImages) -> None:
+def test_a_one_shot_command_runs_to_its_end(service: Trials, images: PreparedImages) -> None:
     hold = "x = bytes(b'x') * (30 << 20); import time; time.sleep(0.2); raise SystemExit(7)"
 
-    trial = service.trial(images.service, CommandWorkload(command=("python3", "-c", hold), expect=7))
+    trial = service.run(images.service, CommandWorkload(command=("python3", "-c", hold), expect=7))
 
     assert (trial.outcome, trial.exit_code) == (Outcome.COMPLETED, 7)
     peak = trial.metrics[Metric.PEAK_RSS].value
@@ -115,10 +96,10 @@ def test_a_one_shot_command_runs_to_its_end(service: Service, images: PreparedIm
     assert 30 * MIB < peak < 45 * MIB
 
 
-def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Service, images: PreparedImages) -> None:
+def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Trials, images: PreparedImages) -> None:
     script = "for i in $(seq 1 80); do echo line $i; done; exit 3"
 
-    trial = service.trial(images.service, CommandWorkload(command=("sh", "-c", script)))
+    trial = service.run(images.service, CommandWorkload(command=("sh", "-c", script)))
 
     assert trial.outcome is Outcome.WORKLOAD_FAILED
     assert trial.reason == "the container exited with code 3"
@@ -142,9 +123,9 @@ def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Service,
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_way_a_workload_fails_has_its_words(
-    service: Service, images: PreparedImages, workload: Workload, why: str
+    service: Trials, images: PreparedImages, workload: Workload, why: str
 ) -> None:
-    trial = service.trial(images.service, workload)
+    trial = service.run(images.service, workload)
 
     assert trial.outcome is Outcome.WORKLOAD_FAILED
     assert trial.reason is not None
@@ -161,8 +142,8 @@ def test_each_way_a_workload_fails_has_its_words(
     ],
     ids=["command", "http", "exec"],
 )
-def test_a_trial_ends_at_its_timeout(service: Service, images: PreparedImages, workload: Workload) -> None:
-    trial = service.trial(images.service, workload, timeout_ms=1500)
+def test_a_trial_ends_at_its_timeout(service: Trials, images: PreparedImages, workload: Workload) -> None:
+    trial = service.run(images.service, workload, timeout_ms=1500)
 
     assert trial.outcome is Outcome.TIMED_OUT
     assert trial.reason == "still running after 1.5 s"
@@ -170,15 +151,15 @@ def test_a_trial_ends_at_its_timeout(service: Service, images: PreparedImages, w
 
 
 def test_memory_that_a_request_takes_over_the_limit_is_an_oom_kill_not_a_failure(
-    service: Service, images: PreparedImages
+    service: Trials, images: PreparedImages
 ) -> None:
-    trial = service.trial(images.service, http(HttpRequests(path="/hold/100", count=1)), limit_mib=48)
+    trial = service.run(images.service, http(HttpRequests(path="/hold/100", count=1)), limit_mib=48)
 
     assert trial.outcome is Outcome.OOM_KILLED
     assert trial.reason == "the kernel killed 1 process for memory at its limit of 48.0 MiB"
 
 
-def test_the_workload_gets_no_network_no_privilege_and_no_engine(service: Service, images: PreparedImages) -> None:
+def test_the_workload_gets_no_network_no_privilege_and_no_engine(service: Trials, images: PreparedImages) -> None:
     look_around = (
         "import os, socket\n"
         "assert os.listdir('/sys/class/net') == ['lo'], os.listdir('/sys/class/net')\n"
@@ -187,11 +168,11 @@ def test_the_workload_gets_no_network_no_privilege_and_no_engine(service: Servic
         "assert 'NoNewPrivs:\\t1' in status, status\n"
         "assert not [key for key in os.environ if key.startswith(('GITHUB_', 'DOCKER_', 'INPUT_'))], os.environ\n"
     )
-    trial = service.trial(images.service, CommandWorkload(command=("python3", "-c", look_around)))
+    trial = service.run(images.service, CommandWorkload(command=("python3", "-c", look_around)))
 
     assert trial.outcome is Outcome.COMPLETED, trial.log_tail
 
 
-def test_an_image_that_vanished_is_an_environment_fault(service: Service) -> None:
+def test_an_image_that_vanished_is_an_environment_fault(service: Trials) -> None:
     with pytest.raises(EnvironmentFault):
-        service._runner.run(TrialSpec("test", "sha256:" + "0" * 64, None, 1000, CommandWorkload()))
+        service.runner.run(TrialSpec("test", "sha256:" + "0" * 64, None, 1000, CommandWorkload()))

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from membudget.engine.docker_engine import Engine
+from membudget.engine.docker_engine import RUN_LABEL, Engine
+from membudget.engine.run_id import RunId
 
 PATIENCE_S = 60
 
@@ -17,10 +18,16 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def running_trials(engine: Engine) -> list[str]:
-    """Ids of the measured containers that run."""
+def running_trials(engine: Engine, owner_pid: int | None = None) -> list[str]:
+    """Ids of the measured containers that run; of one membudget process, where its pid is given."""
     filters = {"label": "membudget.role=trial", "status": "running"}
-    return [str(container["Id"]) for container in engine.client.api.containers(filters=filters)]
+    found = engine.client.api.containers(filters=filters)
+    return [str(one["Id"]) for one in found if owner_pid in (None, _owner_pid(one["Labels"].get(RUN_LABEL, "")))]
+
+
+def _owner_pid(label: str) -> int | None:
+    run = RunId.parse(label)
+    return run.owner.pid if run is not None else None
 
 
 def program_runs(words: str) -> bool:

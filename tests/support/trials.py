@@ -3,17 +3,30 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from membudget.budgets.workload import CommandWorkload, HttpRequests, HttpWorkload, Readiness, Workload
+from membudget.engine.cgroup_layout import memory_root
+from membudget.engine.docker_cleanup import cleaned_up
+from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_owner import own_run_id
+from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_image import inspect
 from membudget.quantities import MIB
+from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
-from membudget.trials.docker_pool import TrialPool
+from membudget.trials.docker_trial import RunnerSettings, TrialNumbers, TrialRunner
+from membudget.trials.probe import CgroupProbe
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.version import VERSION
-from tests.support.leftovers import leftovers
+
+
+class Runner(Protocol):
+    """What runs a trial."""
+
+    def run(self, spec: TrialSpec) -> Trial:
+        """Run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,9 @@ class Trials:
     """Runs trials of images by name."""
 
     engine: Engine
-    pool: TrialPool
+    runner: Runner
+    place: str
+    """Where samples are taken from, in words."""
     warnings: list[str]
     """What membudget said meanwhile."""
 
@@ -37,17 +52,41 @@ class Trials:
         """One trial."""
         image_id = inspect(self.engine, image).image_id
         limit_bytes = limit_mib * MIB if limit_mib is not None else None
-        return self.pool.run(TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms))
+        return self.runner.run(TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms))
 
 
 @contextmanager
-def trials(engine: Engine, options: MeasuringOptions = MeasuringOptions(VERSION)) -> Iterator[Trials]:
-    """Trials from a place of choice, which leave nothing behind."""
-    before = leftovers(engine)
+def trials(engine: Engine, options: MeasuringOptions | None = None) -> Iterator[Trials]:
+    """Trials from a place of choice."""
     warnings: list[str] = []
-    with measuring(engine, own_run_id(), options, warnings.append) as pool:
-        yield Trials(engine, pool, warnings)
-    assert leftovers(engine) == before
+    with measuring(engine, own_run_id(), options or MeasuringOptions(VERSION), warnings.append) as pool:
+        yield Trials(engine, pool, pool.place, warnings)
+
+
+@contextmanager
+def trials_at(engine: Engine, settings: RunnerSettings) -> Iterator[Trials]:
+    """Trials at rates of choice, from this machine's own cgroup files."""
+    info, warnings = engine.info, list[str]()
+    containers = Containers(engine, own_run_id())
+    with cleaned_up(engine, containers, None, warnings.append):
+        helper = SubprocessHelper("membudget.trials.cgroup_probe")
+        probe = CgroupProbe(helper, "host", memory_root(info.cgroup_version), info.cgroup_version)
+        drivers = HostDrivers()
+        try:
+            runner = _Numbered(TrialRunner(containers, info, probe, drivers, settings), TrialNumbers())
+            yield Trials(engine, runner, probe.place, warnings)
+        finally:
+            drivers.close()
+            probe.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    runner: TrialRunner
+    numbers: TrialNumbers
+
+    def run(self, spec: TrialSpec) -> Trial:
+        return self.runner.run(spec, self.numbers)
 
 
 def command(*words: object) -> CommandWorkload:

@@ -2,7 +2,7 @@
  *
  *   trouble many COUNT MS      COUNT children, as many as it may have, that sleep for MS ms
  *   trouble named MIB MS       holds MIB MiB for MS ms, and calls itself what breaks lines, terminals and tables
- *   trouble orphan MIB         PID 1 forks and ends; its child, which takes MIB MiB, is ended with it
+ *   trouble orphan MIB MS      PID 1 forks and ends after MS ms; its child, which takes MIB MiB, is ended with it
  *   trouble reread MIB MS      reads a file of MIB MiB again and again, for MS ms
  */
 #include <errno.h>
@@ -57,8 +57,8 @@ static int named(size_t mib, long ms) {
     return 0;
 }
 
-static int orphan(size_t mib) {
-    if (fork()) return 0;
+static int orphan(size_t mib, long ms) {
+    if (fork()) { sleep_ms(ms); return 0; }
     setsid();
     hold(mib);
     sleep_ms(60000);
@@ -83,8 +83,8 @@ int main(int argc, char **argv) {
     long first = argc > 2 ? atol(argv[2]) : 0, second = argc > 3 ? atol(argv[3]) : 0;
     if (!strcmp(what, "many")) return many(first, second);
     if (!strcmp(what, "named")) return named(first, second);
-    if (!strcmp(what, "orphan")) return orphan(first);
+    if (!strcmp(what, "orphan")) return orphan(first, second);
     if (!strcmp(what, "reread")) return reread(first, second);
-    fputs("usage: trouble many COUNT MS | named MIB MS | orphan MIB | reread MIB MS\n", stderr);
+    fputs("usage: trouble many COUNT MS | named MIB MS | orphan MIB MS | reread MIB MS\n", stderr);
     return 2;
 }

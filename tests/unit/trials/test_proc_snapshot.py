@@ -222,6 +222,6 @@ def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_pat
     assert time.monotonic() - begun < 30
     assert snapshot is not None
     assert snapshot.summed_pss_bytes is not None
-    assert 24 * MIB <= snapshot.kinds["shared_memory"] < 26 * MIB
-    assert snapshot.summed_rss_bytes - snapshot.summed_pss_bytes > 2 * 24 * MIB
+    assert snapshot.kinds["shared_memory"] == pytest.approx(24 * MIB, rel=0.05)
+    assert snapshot.summed_rss_bytes - snapshot.summed_pss_bytes > 1.9 * 24 * MIB
     assert all(process.high_water_bytes for process in snapshot.processes)
