@@ -1,9 +1,8 @@
 """Containers on the engine: what membudget asks of them, typed, with the engine's errors in our words."""
 
-import math
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import requests
 from docker.errors import APIError, NotFound
@@ -19,6 +18,7 @@ LOG_TAIL_LINES = 50
 HELPER_MEMORY_BYTES = 512 * MIB
 """For containers of our own: whatever a service answers, they do not take the machine's memory."""
 _LOG_LIMIT = "10m"
+_SHORTEST_WAIT_S = 0.05
 LOG_DRIVER = "json-file"
 """The same whatever the engine's default is: what a driver buffers is charged to containers on some engines."""
 
@@ -133,7 +133,8 @@ class Containers:
         with engine_errors("waiting for a container"):
             while (remaining := deadline - time.monotonic()) > 0:
                 try:
-                    self._api.wait(container_id, timeout=max(1, math.ceil(remaining)))
+                    # requests takes fractions of a second, whatever the SDK's hint says.
+                    self._api.wait(container_id, timeout=cast("int", max(_SHORTEST_WAIT_S, remaining)))
                 except (requests.exceptions.Timeout, ReadTimeoutError):
                     continue
                 except requests.exceptions.ConnectionError as error:

@@ -54,8 +54,8 @@ class SubprocessHelper:
         del self._buffer[: end + 1]
         return line
 
-    def close(self) -> None:
-        """End it: it leaves by itself when its input ends, and is killed if it does not."""
+    def close(self, grace_s: float = _GRACE_S) -> None:
+        """End it: it leaves by itself when its input ends, and is killed if it has not after `grace_s`."""
         process = self._process
         try:
             if process.stdin is not None:
@@ -63,7 +63,7 @@ class SubprocessHelper:
         except BrokenPipeError:
             pass
         try:
-            process.wait(_GRACE_S)
+            process.wait(grace_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

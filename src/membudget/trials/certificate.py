@@ -22,7 +22,7 @@ class Conclusion(StrEnum):
     SPIKE_MISSED = "spike_missed"
     """The kernel saw more: the sampled peaks are lower bounds."""
     UNCONFIRMED = "unconfirmed"
-    """There is no mark of the kernel's, or no sample, to compare."""
+    """There is no mark of the kernel's, or no sample, to compare; or the mark is as old as the engine's last look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Certificate:
             case Conclusion.SPIKE_MISSED:
                 return f"a spike was missed: the kernel saw {format_size(self.missed_bytes)} more than any sample"
             case Conclusion.UNCONFIRMED:
-                return "sampled peak not confirmed: there is no mark of the kernel's to compare it with"
+                return "sampled peak not confirmed: there is no last mark of the kernel's to compare it with"
 
 
 def certify(
@@ -65,7 +65,7 @@ def certify(
     """Compare what was sampled with what the kernel saw, on a machine of `cpus`."""
     resolution = resolution_bytes(cpus, kernel_peak_bytes or 0)
     missed = 0
-    if largest_sampled_bytes is None or kernel_peak_bytes is None:
+    if largest_sampled_bytes is None or kernel_peak_bytes is None or effort is None:
         conclusion = Conclusion.UNCONFIRMED
     else:
         gap = kernel_peak_bytes - largest_sampled_bytes

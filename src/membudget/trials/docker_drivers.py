@@ -48,13 +48,16 @@ class HostDrivers:
         try:
             yield PlacedDriver(self._helper, f"/proc/{pid}/ns/net")
         except BaseException:
-            self.close()  # it may be in the middle of something: the next trial gets a new one
+            self._end(grace_s=0)  # it may be in the middle of something: the next trial gets a new one
             raise
 
     def close(self) -> None:
         """End the process."""
+        self._end()
+
+    def _end(self, grace_s: float = 2.0) -> None:
         if self._helper is not None:
-            self._helper.close()
+            self._helper.close(grace_s)
             self._helper = None
 
 

@@ -96,7 +96,7 @@ class EngineStatsProbe:
                 for (name, begin), end in zip(self._phases, ends, strict=True)
             ),
             effort=None,
-            kernel_peak=Reading(seen.kernel_peak, note="as of the engine's last statistics")
+            kernel_peak=Reading(seen.kernel_peak, note="lower bound: as of the engine's last statistics")
             if seen.kernel_peak is not None
             else Reading(None, no_mark),
             oom_kills=Reading(None, _UNKNOWN),

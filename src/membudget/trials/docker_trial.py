@@ -140,7 +140,7 @@ class TrialRunner:
             workload_kind=spec.workload.kind,
             waits=workload.first_phase is PhaseName.START_UP,
         )
-        engine = EngineWord(state.oom_killed, self._info.cgroup_version)
+        engine = EngineWord(state.oom_killed, self._info.cgroup_version, spec.limit_bytes)
         metrics = trial_metrics(report, certificate, startup, engine)
         oom = oom_findings(report, metrics[Metric.OOM_KILLS])
         exit_code = state.exit_code if ended_by_itself else None

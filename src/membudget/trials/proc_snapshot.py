@@ -25,6 +25,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _MAPPING = re.compile(rb"^[0-9a-f]+-[0-9a-f]+ \S{4} [0-9a-f]+ \S+ \d+ *(.*)$")
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
+_RUNTIME = "runc:["
+"""What the container runtime calls itself before it becomes the container's program."""
 _KERNELS_OWN = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _SHARED_MEMORY = (b"/dev/shm/", b"/memfd:", b"/SYSV", b"/dev/zero", b"[anon_shmem")
 
@@ -55,7 +57,10 @@ def take(  # noqa: PLR0913 - of what, and when: all by name
     proc: Path = Path("/proc"),
     budget_s: float = 0.15,
 ) -> Snapshot | None:
-    """Look at the processes of `cgroup` and all below it, for about `budget_s`; None when there are none any more."""
+    """Look at the processes of `cgroup` and all below it, for about `budget_s`.
+
+    None when there are none yet, or none any more.
+    """
     begun = time.monotonic()
     pids = set(_pids(cgroup))
     alive = sorted(_sizes(proc, pids), key=lambda process: process.rss_bytes, reverse=True)
@@ -70,9 +75,11 @@ def take(  # noqa: PLR0913 - of what, and when: all by name
             memory = _memory_map(proc / str(process.pid))
             denied += memory is None
         use = _use(proc / str(process.pid), process, memory)
-        if use is not None:
+        if use is not None and not use.name.startswith(_RUNTIME):
             processes.append(use)
             maps += [memory] if memory is not None else []
+    if not processes:
+        return None
     kinds = sum((memory.kinds for memory in maps), Counter[str]())
     files = sum((memory.files for memory in maps), Counter[str]())
     unread = len(alive) - len(maps)

@@ -118,13 +118,15 @@ class SnapshotProcess:
         os.waitpid(self._pid, 0)
 
     def _keep(self, answer: dict[str, object]) -> None:
-        self.taken += 1
-        self.cpu_us += int(str(answer["cpu_us"]))
-        self._last_ns = time.monotonic_ns()
-        self._not_before_ns = self._last_ns + _REST_FACTOR * 1000 * int(str(answer["cpu_us"]))
+        cpu_us = int(str(answer["cpu_us"]))
+        self.cpu_us += cpu_us
         raw = answer["snapshot"]
         if not isinstance(raw, dict):
+            self._looked_at_bytes = 0  # the runtime's own start, which tells nothing of the program
             return
+        self.taken += 1
+        self._last_ns = time.monotonic_ns()
+        self._not_before_ns = self._last_ns + _REST_FACTOR * 1000 * cpu_us
         snapshot = _snapshot(raw)
         if self._best is None or _size(snapshot) >= _size(self._best):
             self._best = snapshot

@@ -77,8 +77,11 @@ class LimitContact:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    hits: int
-    """How often usage was about to go over the limit (`max` of memory.events, v1 memory.failcnt)."""
+    hits: int | None
+    """How often usage was about to go over the limit (`max` of memory.events, v1 memory.failcnt).
+
+    None: v1 does not count where swap is limited as well. That it was reached is then known by the kernel's mark.
+    """
     refaulted_bytes: int | None
     """Memory that was taken back and needed again."""
     stalled_ms: int | None
@@ -89,9 +92,9 @@ class LimitContact:
     @property
     def words(self) -> str:
         """For people."""
-        times = "once" if self.hits == 1 else f"{self.hits:,} times"
+        times = "" if self.hits is None else " once" if self.hits == 1 else f" {self.hits:,} times"
         what = "thrashing at the limit" if self.is_thrashing else "reached the limit"
-        parts = [f"{what}: memory was reclaimed {times}"]
+        parts = [f"{what}: memory was reclaimed{times}"]
         if self.refaulted_bytes:
             parts.append(f"{format_size(self.refaulted_bytes)} had to be read again")
         if self.stalled_ms:

@@ -20,6 +20,8 @@ _NO_READINESS = {
 ONCE_A_SECOND = "1 Hz, may miss spikes"
 _ONCE_A_SECOND_FACTOR = 2
 """What the engine's statistics showed may have been twice as much in between: less headroom proves nothing."""
+_ENOUGH_LOOKS = 5
+"""Fewer of the engine's say nothing at all."""
 _SETTLED_SHARE = 5
 """Settled RSS is the median of the last fifth of the settle phase."""
 _THRASHING_SHARE = 50
@@ -41,10 +43,11 @@ class Startup:
 
 @dataclass(frozen=True, slots=True)
 class EngineWord:
-    """What the engine says of the ended container."""
+    """What the engine says of the ended container, and what it was given."""
 
     oom_killed: bool
     cgroup_version: CgroupVersion
+    limit_bytes: int | None = None
 
 
 def trial_metrics(
@@ -52,10 +55,12 @@ def trial_metrics(
 ) -> dict[Metric, MetricValue]:
     """Every trial metric: a value, or why there is none."""
     return {
-        Metric.PEAK_RSS: _sampled_peak(Metric.PEAK_RSS, report.series.rss_bytes, certificate),
+        Metric.PEAK_RSS: _sampled_peak(
+            Metric.PEAK_RSS, report.series.rss_bytes, certificate, engine.limit_bytes
+        ),
         Metric.PEAK_MEMORY: _value(Metric.PEAK_MEMORY, report.kernel_peak),
         Metric.PEAK_WORKING_SET: _sampled_peak(
-            Metric.PEAK_WORKING_SET, report.series.working_set_bytes, certificate
+            Metric.PEAK_WORKING_SET, report.series.working_set_bytes, certificate, engine.limit_bytes
         ),
         Metric.SETTLED_RSS: _settled_rss(report),
         Metric.SWAP_PEAK: _value(Metric.SWAP_PEAK, report.swap_peak),
@@ -84,11 +89,13 @@ def oom_findings(report: ProbeReport, kills: MetricValue) -> OomKills | None:
 
 def limit_contact(report: ProbeReport, limit_bytes: int | None, duration_ms: int) -> LimitContact | None:
     """Whether the container reached its limit and lived on; None when it did not, or that is not known."""
-    hits = report.limit_hits.value
-    if limit_bytes is None or not hits:
-        return None
+    hits = report.limit_hits.value or None
     stalled = report.stalled_us.value
     refaulted = report.refaulted_bytes.value
+    # v1 charges memory and swap together first, and counts no failure of that.
+    is_uncounted = stalled is None and (refaulted or 0) >= _THRASHING_REFAULTS_BYTES
+    if limit_bytes is None or not (hits or (is_uncounted and (report.kernel_peak.value or 0) >= limit_bytes)):
+        return None
     if stalled is not None:
         is_thrashing = stalled * _THRASHING_SHARE > duration_ms * 1000
     else:
@@ -96,12 +103,17 @@ def limit_contact(report: ProbeReport, limit_bytes: int | None, duration_ms: int
     return LimitContact(hits, refaulted, stalled // 1000 if stalled is not None else None, is_thrashing)
 
 
-def _sampled_peak(metric: Metric, samples: list[int], certificate: Certificate) -> MetricValue:
+def _once_a_second(samples: list[int], certificate: Certificate, limit_bytes: int | None) -> int:
+    """What a peak may be that was looked for once a second: a margin. Only the limit is a bound."""
+    margin = max(_ONCE_A_SECOND_FACTOR * max(samples), certificate.kernel_peak_bytes or 0)
+    return margin if len(samples) >= _ENOUGH_LOOKS or limit_bytes is None else max(margin, limit_bytes)
+
+
+def _sampled_peak(metric: Metric, samples: list[int], certificate: Certificate, limit_bytes: int | None) -> MetricValue:
     if not samples:
         return MetricValue.absent(metric, _NO_SAMPLE)
     if certificate.effort is None:
-        at_most = certificate.kernel_peak_bytes or _ONCE_A_SECOND_FACTOR * max(samples)
-        return MetricValue.of(metric, max(samples), ONCE_A_SECOND, at_most=max(at_most, *samples))
+        return MetricValue.of(metric, max(samples), ONCE_A_SECOND, _once_a_second(samples, certificate, limit_bytes))
     if certificate.conclusion is Conclusion.SPIKE_MISSED and certificate.kernel_peak_bytes is not None:
         return MetricValue.of(
             metric, max(samples), "lower bound: a spike was missed", at_most=certificate.kernel_peak_bytes

@@ -173,7 +173,8 @@ def test_each_phase_has_its_own_peaks() -> None:
         (Reading(5), GONE, Reading(1 * MIB), False),
         (Reading(5), GONE, GONE, False),
         (Reading(0), Reading(999_999), Reading(64 * MIB), None),
-        (GONE, GONE, Reading(64 * MIB), None),
+        (Reading(0), GONE, Reading(64 * MIB), True),  # v1 with a limit on swap: the mark says that it was reached
+        (GONE, GONE, Reading(1 * MIB), None),
     ],
 )
 def test_a_container_at_its_limit_thrashes_or_does_not(
@@ -183,3 +184,17 @@ def test_a_container_at_its_limit_thrashes_or_does_not(
     contact = limit_contact(report, 64 * MIB, 1000)
     assert (contact.is_thrashing if contact else None) is thrashing
     assert limit_contact(report, None, 1000) is None
+
+
+def test_pages_that_were_needed_again_are_no_thrashing_below_the_limit() -> None:
+    report = replace(REPORT, stalled_us=GONE, refaulted_bytes=Reading(64 * MIB))
+    assert limit_contact(report, 85 * MIB, 1000) is None
+
+
+@pytest.mark.parametrize(("looks", "at_most"), [(4, 256 * MIB), (5, 160 * MIB)])
+def test_a_few_looks_of_the_engines_prove_nothing_below_the_limit(looks: int, at_most: int) -> None:
+    series = Series([*range(looks)], RSS[:looks], RSS[:looks], RSS[:looks], RSS[:looks])
+    certificate = certify(1, 2, 80 * MIB, None, None)
+    word = EngineWord(oom_killed=False, cgroup_version=2, limit_bytes=256 * MIB)
+    peak = trial_metrics(replace(REPORT, series=series, effort=None), certificate, READY, word)[Metric.PEAK_RSS]
+    assert peak.at_most == at_most

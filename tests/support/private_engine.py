@@ -1,0 +1,55 @@
+"""A second container engine, which a test may kill."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from membudget.engine.docker_engine import Engine, connect
+from tests.support.awaited import PATIENCE_S, until
+
+_APART = ("unshare", "--net", "--mount")  # or it would take the first engine's bridge down, and leave mounts
+
+
+class PrivateEngine:
+    """A second engine, that may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = f"unix://{folder / 'docker.sock'}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Engine:
+        """Start it; a connection to it."""
+        parts = {"data-root": "data", "exec-root": "exec", "pidfile": "dockerd.pid"}
+        options = [f"--{key}={self.folder / name}" for key, name in parts.items()]
+        offline = ["--iptables=false", "--ip-forward=false", f"--host={self.address}"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_APART, "dockerd", *options, *offline], stdout=log, stderr=log, start_new_session=True
+            )
+        until(lambda: self.docker("version").returncode == 0, "the second engine")
+        return self.connect()
+
+    def connect(self) -> Engine:
+        """Another connection to it."""
+        return connect({**os.environ, "DOCKER_HOST": self.address})
+
+    def kill(self) -> None:
+        """As the OOM killer would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        # Its containerd dies with it, but stays a zombie where PID 1 does not reap: neither pid means anything now.
+        (self.folder / "dockerd.pid").unlink()
+        (self.folder / "exec/containerd/containerd.pid").unlink()
+
+    def stop(self) -> None:
+        """End it in peace."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(PATIENCE_S)
+
+    def docker(self, *arguments: str, input_bytes: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """The docker client, at this engine."""
+        environ = {**os.environ, "DOCKER_HOST": self.address}
+        return subprocess.run(["docker", *arguments], env=environ, input=input_bytes, capture_output=True, check=False)
