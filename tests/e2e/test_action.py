@@ -193,7 +193,7 @@ def assert_every_outcome_is_told(body: str) -> None:
     assert "image size" in storefront
     assert "killed 1 process" in importer
     sessions = [line for line in lines if line.startswith("| `sessions`")]
-    assert len(sessions) == 5
+    assert len(sessions) >= 8  # its metrics, and its first phase; what is not measured here is no row
     assert not any("fail" in line for line in sessions)
 
 

@@ -42,7 +42,8 @@ def program_name(process: ProcessUse) -> str:
     first = process.arguments[0]
     if title := _TITLE.match(first):
         return PurePosixPath(title[1]).name
-    own = PurePosixPath(first).name or process.name
+    # Some write over their arguments: "redis-server *:6379".
+    own = PurePosixPath(first.split(" ")[0]).name or process.name
     if not _INTERPRETER.fullmatch(own):
         return own
     return _script(process.arguments[1:]) or own

@@ -15,6 +15,7 @@ from tests.support.builders import process, snapshot
         (("nginx: worker process",), "nginx"),
         (("postgres: checkpointer ",), "postgres"),
         (("gunicorn: worker [app]",), "gunicorn"),
+        (("redis-server *:6379",), "redis-server"),
         (("/usr/bin/python3", "/usr/bin/gunicorn", "-w", "4", "app:app"), "gunicorn"),
         (("python3.11", "-u", "-m", "http.server"), "http.server"),
         (("python3", "-c", "print(1)"), "python3"),
