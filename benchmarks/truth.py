@@ -17,7 +17,7 @@ from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_image import inspect
 from membudget.metrics import Metric
 from membudget.trials.docker_drivers import HostDrivers
-from membudget.trials.docker_trial import RunnerSettings, TrialNumbers, TrialRunner
+from membudget.trials.docker_trial import RunnerSettings, TrialLedger, TrialRunner
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.trial import Trial, TrialSpec
 from tests.support.prepared_images import build
@@ -62,7 +62,7 @@ class Bench:
             info = self.engine.info
             settings = RunnerSettings(rate_hz, highest_rate_hz)
             runner = TrialRunner(containers, info, probe, HostDrivers(), settings)
-            yield Trials(runner, self.image_id, TrialNumbers())
+            yield Trials(runner, self.image_id, TrialLedger())
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Trials:
 
     runner: TrialRunner
     image_id: str
-    numbers: TrialNumbers
+    ledger: TrialLedger
 
     def run(self, *arguments: int) -> Trial:
         """One trial of `truth ARGUMENTS`, without a limit."""
         workload = CommandWorkload(command=tuple(map(str, arguments)))
-        return self.runner.run(TrialSpec("truth", self.image_id, None, 600_000, workload), self.numbers)
+        return self.runner.run(TrialSpec("truth", self.image_id, None, 600_000, workload), self.ledger)
 
 
 @contextmanager

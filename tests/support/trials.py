@@ -16,7 +16,7 @@ from membudget.images.docker_image import inspect
 from membudget.quantities import MIB
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
-from membudget.trials.docker_trial import RunnerSettings, TrialNumbers, TrialRunner
+from membudget.trials.docker_trial import RunnerSettings, TrialLedger, TrialRunner
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.version import VERSION
@@ -73,7 +73,7 @@ def trials_at(engine: Engine, settings: RunnerSettings) -> Iterator[Trials]:
         probe = CgroupProbe(helper, "host", memory_root(info.cgroup_version), info.cgroup_version)
         drivers = HostDrivers()
         try:
-            runner = _Numbered(TrialRunner(containers, info, probe, drivers, settings), TrialNumbers())
+            runner = _Numbered(TrialRunner(containers, info, probe, drivers, settings), TrialLedger())
             yield Trials(engine, runner, probe.place, warnings)
         finally:
             drivers.close()
@@ -83,10 +83,10 @@ def trials_at(engine: Engine, settings: RunnerSettings) -> Iterator[Trials]:
 @dataclass(frozen=True, slots=True)
 class _Numbered:
     runner: TrialRunner
-    numbers: TrialNumbers
+    ledger: TrialLedger
 
     def run(self, spec: TrialSpec) -> Trial:
-        return self.runner.run(spec, self.numbers)
+        return self.runner.run(spec, self.ledger)
 
 
 def command(*words: object) -> CommandWorkload:

@@ -4,7 +4,7 @@ import queue
 from collections.abc import Sequence
 
 from membudget.trials.admission import Admission
-from membudget.trials.docker_trial import TrialNumbers, TrialRunner
+from membudget.trials.docker_trial import TrialLedger, TrialRunner
 from membudget.trials.trial import Trial, TrialSpec
 
 
@@ -17,7 +17,7 @@ class TrialPool:
         self._free: queue.SimpleQueue[TrialRunner] = queue.SimpleQueue()
         for runner in runners:
             self._free.put(runner)
-        self._numbers = TrialNumbers()
+        self._ledger = TrialLedger()
 
     @property
     def jobs(self) -> int:
@@ -39,7 +39,7 @@ class TrialPool:
         with self._admission.admitted(spec.limit_bytes):
             runner = self._free.get()
             try:
-                return runner.run(spec, self._numbers)
+                return runner.run(spec, self._ledger)
             finally:
                 self._free.put(runner)
 

@@ -58,23 +58,21 @@ class TrialRunner:
         self._settings = settings
         self._container_id: str | None = None
         self._cancelled = False
-        self._rates: dict[str, int] = {}
-        """Higher rates that turned out to be needed: of both sides of an image, which are compared."""
         self.rate_hz = settings.rate_hz
         """Looks a second at rest."""
         self.place = probe.place
         """Where samples are taken from, in words."""
 
-    def run(self, spec: TrialSpec, numbers: "TrialNumbers") -> Trial:
+    def run(self, spec: TrialSpec, ledger: "TrialLedger") -> Trial:
         """Run `spec`; once more at a higher rate when a spike was missed.
 
         Raises EnvironmentFault when nothing can be said about the image.
         """
-        rate_hz = self._rates.get(spec.name, self.rate_hz)
-        trial = self._run_once(spec, next(numbers), rate_hz)
+        rate_hz = ledger.rates_hz.get(spec.name, self.rate_hz)
+        trial = self._run_once(spec, ledger.next_number(), rate_hz)
         while _missed_a_spike(trial) and self._probe.sees_cgroups and rate_hz < self._settings.highest_rate_hz:
-            rate_hz = self._rates[spec.name] = min(self._settings.highest_rate_hz, rate_hz * _RATE_FACTOR)
-            again = self._run_once(spec, next(numbers), rate_hz)
+            rate_hz = ledger.rates_hz[spec.name] = min(self._settings.highest_rate_hz, rate_hz * _RATE_FACTOR)
+            again = self._run_once(spec, ledger.next_number(), rate_hz)
             if not again.judgeable:
                 break
             assert again.certificate is not None  # noqa: S101 - every trial that was run has one
@@ -112,36 +110,29 @@ class TrialRunner:
             self._containers, self._drivers, container_id, spec.workload, self._probe.begin_phase
         )
         self._probe.begin_phase(workload.first_phase)
-        asked = running = time.monotonic()
+        asked = time.monotonic()
+        running: float | None = None
         try:
             self._containers.start(container_id)
             running = time.monotonic()
             result = workload.run(asked + spec.timeout_ms / 1000)
-            has_started = True
         except CannotStart as error:
             result = WorkloadResult(passed=False, reason=f"the container cannot start: {error}")
-            has_started = False
         finally:
             workload.close()
         duration_ms = round((time.monotonic() - asked) * 1000)
-        self._settle(spec, container_id, result)
+        result = self._settle(spec, container_id, result)
         self._probe.end_phase()
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
         # The engine removes the container's cgroup now; the trial's own stays and keeps the kernel's marks.
         self._containers.remove(container_id)
         report = self._probe.finish()
-        if has_started and report.kernel_peak.value is None and not report.series.time_us:
+        if running is not None and report.kernel_peak.value is None and not report.series.time_us:
             raise self._unseen(cgroup, report)
         certificate = self._certificate(report, rate_hz)
-        startup = Startup(
-            ready_ms=max(0, round((workload.ready_at - running) * 1000)) if workload.ready_at is not None else None,
-            was_ready_at_once=workload.was_ready_at_once,
-            workload_kind=spec.workload.kind,
-            waits=workload.first_phase is PhaseName.START_UP,
-        )
         engine = EngineWord(state.oom_killed, self._info.cgroup_version, spec.limit_bytes)
-        metrics = trial_metrics(report, certificate, startup, engine)
+        metrics = trial_metrics(report, certificate, _startup(workload, running, spec), engine)
         oom = oom_findings(report, metrics[Metric.OOM_KILLS])
         exit_code = state.exit_code if ended_by_itself else None
         outcome, reason = _outcome(spec, result, exit_code, metrics)
@@ -164,12 +155,17 @@ class TrialRunner:
             ran_inside=_ran_inside(spec, state),
         )
 
-    def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> None:
-        """Watch what a service keeps when its work is done."""
+    def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> WorkloadResult:
+        """Watch what a service keeps when its work is done. One that dies of it has not passed."""
         if not result.passed or spec.workload.kind == "command" or spec.settle_ms == 0:
-            return
+            return result
         self._probe.begin_phase(PhaseName.SETTLE)
-        self._containers.wait(container_id, spec.settle_ms / 1000)
+        if not self._containers.wait(container_id, spec.settle_ms / 1000):
+            return result
+        exit_code = self._containers.state(container_id).exit_code
+        if exit_code == 0:  # its workload may have told it to end
+            return result
+        return WorkloadResult(passed=False, reason=f"the container exited with code {exit_code} after its workload")
 
     def _certificate(self, report: ProbeReport, rate_hz: int) -> Certificate:
         by_engine = max(report.series.usage_bytes, default=None)
@@ -197,14 +193,17 @@ class TrialRunner:
         )
 
 
-class TrialNumbers:
-    """Numbers for the trials of a run, whichever runner runs them."""
+class TrialLedger:
+    """What the runners of a run share: the numbers of its trials, and what they learned of its images."""
 
     def __init__(self) -> None:
+        self.rates_hz: dict[str, int] = {}
+        """Higher rates that turned out to be needed: of both sides of an image, which are compared."""
         self._last = 0
         self._lock = threading.Lock()
 
-    def __next__(self) -> int:
+    def next_number(self) -> int:
+        """From 1."""
         with self._lock:
             self._last += 1
             return self._last
@@ -230,6 +229,16 @@ def _options(spec: TrialSpec, number: int, cgroup_parent: str | None, cpuset: st
 
 def _waits_for_health(workload: Workload) -> bool:
     return workload.kind != "command" and workload.ready is not None and workload.ready.healthcheck is not None
+
+
+def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec) -> Startup:
+    ready_at = workload.ready_at
+    return Startup(
+        ready_ms=max(0, round((ready_at - running) * 1000)) if ready_at is not None and running is not None else None,
+        was_ready_at_once=workload.was_ready_at_once,
+        workload_kind=spec.workload.kind,
+        waits=workload.first_phase is PhaseName.START_UP,
+    )
 
 
 def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
