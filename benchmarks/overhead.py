@@ -24,11 +24,11 @@ from membudget.trials.certificate import Certificate
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.readings import keyed_value
 
-PAIRS = 15
-REPEATS = 9
+PAIRS = 11
+REPEATS = 7
 AT_REST = (20, 0, 1, 1, 5000)
 NEVER_AT_REST = (20, 8, 2, 1000, 2)
-CHURN = (20, 8, 0, 1500, 0)
+CHURN = (20, 8, 0, 400, 0)
 HOLDING = (20, 0, 1, 1, 600)
 
 

@@ -159,6 +159,7 @@ class Sampler:
     def _note_look(self, now_ns: int, usage: int) -> None:
         if self._last_look_ns is None:
             self._first_look_ns = now_ns
+            self._cpu_origin_ns = time.process_time_ns()
         else:
             self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_look_ns)
         self._last_look_ns = now_ns
