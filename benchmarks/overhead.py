@@ -3,9 +3,11 @@
     make bench-overhead
 
 - CPU: the sampling process, and its snapshots, in percent of one core: at rest, and while memory never stands still.
-- Throughput: a program that does nothing but allocate, touch and free, with and without sampling, in pairs.
+- Throughput: a program that does nothing but allocate, touch and free. Sampling goes on and off while it runs, half a
+  second each, and its work is what the kernel charged it meanwhile (v1 memory.stat, pgpgin): neighbours in time are
+  compared, for what else the machine does changes by the second. A run without sampling at all shows the noise.
 - Memory: what a container of 20 MiB was charged, with and without, by its cgroup's own counters. Pages charged is
-  the count of pages ever charged to it (v1 memory.stat, pgpgin): one byte of ours would be one page more.
+  the count of pages ever charged to it: one byte of ours would be one page more.
 """
 
 import statistics
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tabulate import tabulate
 
@@ -24,11 +27,12 @@ from membudget.trials.certificate import Certificate
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.readings import keyed_value
 
-PAIRS = 11
+PAIRS = 120
+WINDOW_S = 0.5
 REPEATS = 7
 AT_REST = (20, 0, 1, 1, 5000)
 NEVER_AT_REST = (20, 8, 2, 1000, 2)
-CHURN = (20, 8, 0, 400, 0)
+CHURN = (20, 8, 0, 1_000_000, 0)
 HOLDING = (20, 0, 1, 1, 600)
 
 
@@ -38,7 +42,11 @@ def main() -> int:
         print(f"\n{on.where}\n")
         print(tabulate(cpu(on), ["CPU of ours", "at", "of one core", "with snapshots", "looks"], tablefmt="github"))
         print()
-        print(tabulate(throughput(on), ["throughput", "pairs", "median change", "quartiles"], tablefmt="github"))
+        print(
+            tabulate(
+                throughput(on), ["throughput", "pairs", "median change", "95 % of it", "quartiles"], tablefmt="github"
+            )
+        )
         print()
         headings = ["memory of a container of 20 MiB", "pages charged", "usage", "kernel's mark", "processes"]
         print(tabulate(memory(on), headings, tablefmt="github"))
@@ -71,28 +79,41 @@ def _share(certificate: Certificate, *, with_snapshots: bool) -> float:
 
 
 def throughput(on: Bench) -> Iterator[list[str]]:
-    """Work done with and without, in turns."""
-    for rate_hz in (100, 1000):
-        changes = []
+    """Work done in windows of time with sampling and without, in turns: ABBA."""
+    for rate_hz in (None, 100, 1000):
         with on.containers() as containers, on.probe() as probe:
-            for pair in range(PAIRS):
-                order = (None, rate_hz) if pair % 2 else (rate_hz, None)
-                took = {rate: Watched(on, containers, probe, 2 * pair + n).run(CHURN, rate).seconds
-                        for n, rate in enumerate(order)}  # fmt: skip
-                changes.append(100 * (took[None] / took[rate_hz] - 1))
-        low, _, high = statistics.quantiles(changes, n=4)
-        middle = f"{statistics.median(changes):+.2f} %"
-        yield [f"sampled at {rate_hz} Hz", str(PAIRS), middle, f"{low:+.2f} to {high:+.2f} %"]
+            changes = sorted(_changes(on, containers, probe, rate_hz))
+        low, middle, high = statistics.quantiles(changes, n=4)
+        # The median's own interval, at 95 %, by the order statistics (binomial, as a normal distribution).
+        half = round(0.98 * PAIRS**0.5)
+        interval = f"{changes[PAIRS // 2 - half]:+.2f} to {changes[PAIRS // 2 + half]:+.2f} %"
+        what = "not sampled" if rate_hz is None else f"sampled at {rate_hz} Hz"
+        yield [what, str(PAIRS), f"{middle:+.2f} %", interval, f"{low:+.2f} to {high:+.2f} %"]
+
+
+def _changes(on: Bench, containers: Containers, probe: CgroupProbe, rate_hz: int | None) -> Iterator[float]:
+    """By how many percent sampling changed the work done, of each pair of windows."""
+    running = Running(on, containers, probe, number=1, arguments=CHURN)
+    with running:
+        for pair in range(PAIRS):
+            work = {is_sampled: running.work(rate_hz if is_sampled else None)
+                    for is_sampled in ((True, False) if pair % 2 else (False, True))}  # fmt: skip
+            yield 100 * (work[True] / work[False] - 1)
 
 
 def memory(on: Bench) -> Iterator[list[str]]:
     """What the cgroup was charged."""
     with on.containers() as containers, on.probe() as probe:
         for number, rate_hz in enumerate((None, 100, 1000)):
-            runs = [
-                Watched(on, containers, probe, 1000 * (number + 1) + repeat).run(HOLDING, rate_hz)
-                for repeat in range(REPEATS)
-            ]
+            runs = []
+            for repeat in range(REPEATS):
+                running = Running(on, containers, probe, 1000 * (number + 1) + repeat, HOLDING)
+                if rate_hz is not None:
+                    running.follow(rate_hz)
+                with running:
+                    runs.append(running.counters())
+                if rate_hz is not None:
+                    probe.finish()
             pages, usage, mark = (
                 statistics.median(getattr(run, name) for run in runs) for name in ("pages", "usage", "mark")
             )
@@ -105,59 +126,69 @@ def memory(on: Bench) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Counters:
-    """What a container's run came to."""
+    """What a container was charged."""
 
-    seconds: float
     pages: int
     usage: int
     mark: int
     processes: int
 
 
-@dataclass(frozen=True)
-class Watched:
-    """A container run with or without sampling, by nothing but the engine and its cgroup's files."""
+class Running:
+    """A container of truth's, run by nothing but the engine, and its cgroup's files."""
 
-    on: Bench
-    containers: Containers
-    probe: CgroupProbe
-    number: int
-
-    def run(self, arguments: tuple[int, ...], rate_hz: int | None) -> Counters:
-        """Run truth; None: nobody looks."""
-        info = self.on.engine.info
-        cgroup = trial_cgroup(self.containers.run, self.number, info.cgroup_driver)
-        root = Path(memory_root(info.cgroup_version))
-        container_id = self.containers.create(
-            ContainerOptions(
-                image=self.on.image_id,
-                name=f"trial{self.number}",
-                role="trial",
-                command=tuple(map(str, arguments)),
-                cgroup_parent=cgroup.parent_argument,
-            )
+    def __init__(
+        self, on: Bench, containers: Containers, probe: CgroupProbe, number: int, arguments: tuple[int, ...]
+    ) -> None:
+        self._containers = containers
+        self._probe = probe
+        info = on.engine.info
+        self._version = info.cgroup_version
+        self._cgroup = trial_cgroup(containers.run, number, info.cgroup_driver)
+        options = ContainerOptions(
+            image=on.image_id,
+            name=f"trial{number}",
+            role="trial",
+            command=tuple(map(str, arguments)),
+            cgroup_parent=self._cgroup.parent_argument,
         )
-        try:
-            if rate_hz is not None:
-                self.probe.follow(cgroup, container_id, rate_hz)
-            self.containers.start(container_id)
-            begun = time.monotonic()
-            time.sleep(0.3)  # into the program, whose memory then stands still where it is to be counted
-            leaf = root / cgroup.leaf(container_id)
-            pages = keyed_value((leaf / "memory.stat").read_bytes(), b"pgpgin") if info.cgroup_version == 1 else 0
-            usage = int(
-                (leaf / ("memory.usage_in_bytes" if info.cgroup_version == 1 else "memory.current")).read_text()
-            )
-            processes = len((leaf / "cgroup.procs").read_text().split())
-            self.containers.wait(container_id, 120)
-            seconds = time.monotonic() - begun
-        finally:
-            self.containers.remove(container_id)
-        mark_file = "memory.max_usage_in_bytes" if info.cgroup_version == 1 else "memory.peak"
-        mark = int((root / cgroup.path / mark_file).read_text())
+        self._id = containers.create(options)
+        self._parent = Path(memory_root(self._version), self._cgroup.path)
+        self._leaf = Path(memory_root(self._version), self._cgroup.leaf(self._id))
+
+    def __enter__(self) -> Self:
+        self._containers.start(self._id)
+        time.sleep(0.3)  # into the program
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._containers.remove(self._id)
+
+    def follow(self, rate_hz: int) -> None:
+        """Sample it from now on."""
+        self._probe.follow(self._cgroup, self._id, rate_hz)
+
+    def work(self, rate_hz: int | None) -> float:
+        """Pages per second that it is charged in the next while; None: nobody looks."""
         if rate_hz is not None:
-            self.probe.finish()
-        return Counters(seconds, pages, usage, mark, processes)
+            self.follow(rate_hz)
+        before, begun = self._pages(), time.monotonic()
+        time.sleep(WINDOW_S)
+        rate = (self._pages() - before) / (time.monotonic() - begun)
+        if rate_hz is not None:
+            self._probe.finish()
+        return rate
+
+    def counters(self) -> Counters:
+        """What it was charged until now."""
+        v1 = self._version == 1
+        usage = int((self._leaf / ("memory.usage_in_bytes" if v1 else "memory.current")).read_text())
+        mark = int((self._parent / ("memory.max_usage_in_bytes" if v1 else "memory.peak")).read_text())
+        return Counters(self._pages(), usage, mark, len((self._leaf / "cgroup.procs").read_text().split()))
+
+    def _pages(self) -> int:
+        key = b"pgpgin" if self._version == 1 else b"pgfault"
+        return keyed_value((self._leaf / "memory.stat").read_bytes(), key)
 
 
 if __name__ == "__main__":

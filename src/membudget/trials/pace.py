@@ -10,7 +10,7 @@ _FAST_LOOKS = 12
 """As many without movement, and it rests."""
 _DEEP_REST_LOOKS = 100
 """As many, and it rests deeply."""
-_DEEP_REST_FACTOR = 1.25
+_DEEP_REST_FACTOR = 1.5
 _TOO_MUCH_CPU, _LITTLE_CPU = 0.024, 0.016
 """Shares of one core: above the first it looks no faster than it was asked to, until it is below the second."""
 WATCH_NS = 500_000_000

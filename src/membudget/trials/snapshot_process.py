@@ -16,15 +16,18 @@ from membudget.trials.proc_snapshot import take
 from membudget.trials.readings import MemoryReading
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
 
-_GROWTH = 0.02
+_GROWTH, _LEAP = 0.02, 0.25
 _SMALLEST_GROWTH_BYTES = 1 << 20
-"""A new peak is worth a snapshot when it is larger than the last one's by both of these."""
+"""A new peak is worth a snapshot when it is larger than the last one's by this share and as many bytes: by the first
+share where snapshots are below their share of the CPU, by the second in any case."""
 _SETTLED = 0.01
 """RSS has settled when two samples differ by less than this share of it."""
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is looked at this often while it grows."""
 _REST_FACTOR = 20
 """A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work."""
+_SHARE, _HEAD_START_NS = 0.005, 40_000_000
+"""What they may use of a core over a trial, beside this much CPU time beforehand, for short trials have peaks too."""
 _LAST_ANSWER_S = 1.0
 _NO_PEAK = "RSS never settled near a peak for long enough to look at the processes"
 
@@ -44,19 +47,20 @@ class SnapshotProcess:
         os.close(answers)
         self._buffer = bytearray()
         self._alive = True
-        self._busy = False
+        self.is_busy = False
+        """A snapshot is being taken."""
         self._stale = False
         self.forget()
 
     def forget(self) -> None:
         """Another trial begins."""
-        self._stale = self._busy
+        self._stale = self.is_busy
         """An answer that is still to come belongs to the trial before."""
         self._best: Snapshot | None = None
         self._looked_at_bytes = 0
         self._previous_bytes = 0
         self._not_before_ns = 0
-        self._last_ns = time.monotonic_ns()
+        self._begun_ns = self._last_ns = time.monotonic_ns()
         self.taken = 0
         self.cpu_us = 0
 
@@ -71,9 +75,10 @@ class SnapshotProcess:
         settled = abs(rss - self._previous_bytes) <= _SETTLED * rss
         self._previous_bytes = rss
         growth = rss - self._looked_at_bytes
-        if self._busy or now_ns < self._not_before_ns:
+        if self.is_busy or now_ns < self._not_before_ns:
             return
-        if growth < max(_SMALLEST_GROWTH_BYTES, _GROWTH * self._looked_at_bytes):
+        wanted = _GROWTH if now_ns >= self._affordable_from_ns() else _LEAP
+        if growth < max(_SMALLEST_GROWTH_BYTES, wanted * self._looked_at_bytes):
             return
         if not settled and now_ns - self._last_ns < _OVERDUE_NS:
             return
@@ -82,21 +87,21 @@ class SnapshotProcess:
             os.write(self._orders, json.dumps(order).encode() + b"\n")
         except BrokenPipeError:
             return  # it died: the trial goes on without
-        self._busy = True
+        self.is_busy = True
         self._looked_at_bytes = rss
 
     def receive(self) -> None:
         """Take in an answer, or a part of one."""
         received = os.read(self._answers, 1 << 16)
         if not received:
-            self._alive = self._busy = False
+            self._alive = self.is_busy = False
             return
         self._buffer += received
         line, newline, rest = bytes(self._buffer).partition(b"\n")
         if not newline:
             return
         self._buffer = bytearray(rest)
-        self._busy = False
+        self.is_busy = False
         if self._stale:
             self._stale = False
             return
@@ -105,7 +110,7 @@ class SnapshotProcess:
     def best(self) -> tuple[Snapshot | None, str | None]:
         """The snapshot nearest to the peak, or why there is none. Waits for one that is being taken."""
         deadline = time.monotonic() + _LAST_ANSWER_S
-        while self._busy and (left := deadline - time.monotonic()) > 0:
+        while self.is_busy and (left := deadline - time.monotonic()) > 0:
             if select.select([self._answers], [], [], left)[0]:
                 self.receive()
         return self._best, None if self._best is not None else _NO_PEAK
@@ -130,6 +135,11 @@ class SnapshotProcess:
         snapshot = _snapshot(raw)
         if self._best is None or _size(snapshot) >= _size(self._best):
             self._best = snapshot
+
+    def _affordable_from_ns(self) -> int:
+        """When the share of a core will have grown to what was spent."""
+        spent_ns = 1000 * self.cpu_us
+        return self._begun_ns + round((spent_ns - _HEAD_START_NS) / _SHARE)
 
 
 def _size(snapshot: Snapshot) -> int:

@@ -10,7 +10,7 @@ def test_it_looks_fast_while_memory_moves_and_slows_down_in_two_steps() -> None:
     assert pace.interval_s == 1 / 100
     for _ in range(100):
         pace.looked(moved=False)
-    assert pace.interval_s == 1 / 80
+    assert pace.interval_s == 1.5 / 100
 
 
 def test_nothing_is_faster_than_a_kilohertz() -> None:

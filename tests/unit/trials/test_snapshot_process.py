@@ -1,0 +1,77 @@
+"""When a snapshot is ordered, and what is kept: with this test's own process as the container."""
+
+import os
+import select
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from membudget.quantities import MIB
+from membudget.trials.readings import MemoryReading
+from membudget.trials.snapshot_process import SnapshotProcess
+
+HOUR_NS = 3600 * 10**9
+NOW_NS = time.monotonic_ns()
+
+
+@pytest.fixture
+def cgroup(tmp_path: Path) -> Path:
+    (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def snapshots() -> Iterator[SnapshotProcess]:
+    process = SnapshotProcess()
+    yield process
+    process.close()
+
+
+def reading(rss_mib: float) -> MemoryReading:
+    rss = int(rss_mib * MIB)
+    return MemoryReading(rss, 0, rss, rss)
+
+
+def settle(snapshots: SnapshotProcess, cgroup: Path, rss_mib: float, now_ns: int) -> bool:
+    """Whether RSS that stands still there has a snapshot taken."""
+    taken = snapshots.taken
+    for _ in range(2):
+        snapshots.consider(cgroup, reading(rss_mib), now_us=0, now_ns=now_ns)
+    if select.select(snapshots.answers, [], [], 0 if not snapshots.is_busy else 10)[0]:
+        snapshots.receive()
+    return snapshots.taken > taken
+
+
+def test_a_new_peak_that_has_settled_is_looked_at(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    assert not settle(snapshots, cgroup, 20.2, NOW_NS + HOUR_NS)
+    assert settle(snapshots, cgroup, 22, NOW_NS + 2 * HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert best.rss_bytes == 22 * MIB
+    assert os.getpid() in [process.pid for process in best.processes]
+
+
+def test_one_that_has_not_settled_has_to_wait(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    snapshots.consider(cgroup, reading(20), now_us=0, now_ns=NOW_NS)
+    assert not snapshots.is_busy
+    snapshots.consider(cgroup, reading(40), now_us=0, now_ns=NOW_NS)
+    assert not snapshots.is_busy
+
+
+def test_snapshots_have_a_share_of_a_core_and_leaps_of_memory_are_above_it(
+    snapshots: SnapshotProcess, cgroup: Path
+) -> None:
+    assert settle(snapshots, cgroup, 100, NOW_NS + HOUR_NS)
+    snapshots.cpu_us = 3600 * 10**6  # an hour of CPU time
+    assert not settle(snapshots, cgroup, 110, NOW_NS + 2 * HOUR_NS)
+    assert settle(snapshots, cgroup, 130, NOW_NS + 2 * HOUR_NS)
+
+
+def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    assert settle(snapshots, cgroup, 100, NOW_NS + HOUR_NS)
+    snapshots.forget()
+    assert snapshots.best()[0] is None
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
