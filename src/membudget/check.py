@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Rep
 from membudget.side_by_side import side_by_side
 from membudget.trials.order import interleaved
 from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_inputs import TrialInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Tools(Protocol):
 
     def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
         """`image_size` of each. Raises EnvironmentFault."""
+
+    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
+        """What the container of an image is given. Raises ConfigurationError."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
@@ -88,19 +93,29 @@ class _Pair:
 Built = BuiltImage | Failure
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A pair that was built, or not."""
+
+    pair: _Pair
+    built: dict[Side, Built]
+    inputs: TrialInputs
+    """Head's: they hold for both sides."""
+
+
 def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
     """Check every image of the request. What fails for one image costs no other image its result."""
     started = datetime.now(UTC)
     pairs = list(_pairs(request))
     building = progress.stage("Building", sum(len(pair.builds) for pair in pairs))
-    with _checkouts(request, tools) as checkouts, building:
-        built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
-    with progress.stage("Measuring", sum(_trial_count(pair, built[pair.name]) for pair in pairs)):
-        images = tuple(
-            side_by_side(
-                lambda pair: _measure(pair, built[pair.name], tools, progress), pairs, tools.jobs, tools.cancel
-            )
-        )
+    with _checkouts(request, tools) as checkouts:
+        inputs = {pair.name: tools.inputs(pair.name, pair.head, checkouts[Side.HEAD]) for pair in pairs if pair.head}
+        with building:
+            built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
+        subjects = [_Subject(pair, built[pair.name], inputs.get(pair.name, TrialInputs())) for pair in pairs]
+        with progress.stage("Measuring", sum(map(_trial_count, subjects))):
+            measure = partial(_measure, tools=tools, progress=progress)
+            images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     return Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
@@ -148,10 +163,11 @@ def _build(pair: _Pair, checkouts: dict[Side, Path], tools: Tools, progress: Pro
     return built
 
 
-def _measure(pair: _Pair, built: dict[Side, Built], tools: Tools, progress: Progress) -> ImageMeasurement:
+def _measure(subject: _Subject, tools: Tools, progress: Progress) -> ImageMeasurement:
+    pair, built = subject.pair, subject.built
     spec = pair.head or pair.base
     assert spec is not None  # noqa: S101 - a pair has a side
-    trials = _run_trials(pair, built, tools, progress)
+    trials = _run_trials(subject, tools, progress)
     sizes = _sizes(built, tools)
     changed = settings_change([trial for results in trials.values() for trial in results if isinstance(trial, Trial)])
     if changed is not None:
@@ -165,17 +181,29 @@ def _measure(pair: _Pair, built: dict[Side, Built], tools: Tools, progress: Prog
         budgets=effective_budgets(spec),
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),
+        notes=_notes(spec, tools.environment.cpus),
     )
 
 
-def _trial_count(pair: _Pair, built: dict[Side, Built]) -> int:
-    return sum((pair.head.trials + 1) for image in built.values() if pair.head and isinstance(image, BuiltImage))
+def _notes(spec: ImageSpec, cpus: int) -> tuple[str, ...]:
+    """What makes its figures other than those of elsewhere."""
+    settings = spec.container
+    notes = []
+    if settings.network == "open":
+        notes.append("its network was open: what it fetched may change its figures")
+    if settings.cpus > cpus:
+        notes.append(f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did")
+    return tuple(notes)
 
 
-def _run_trials(
-    pair: _Pair, built: dict[Side, Built], tools: Tools, progress: Progress
-) -> dict[Side, list[Trial | Failure]]:
+def _trial_count(subject: _Subject) -> int:
+    head = subject.pair.head
+    return sum(head.trials + 1 for image in subject.built.values() if head and isinstance(image, BuiltImage))
+
+
+def _run_trials(subject: _Subject, tools: Tools, progress: Progress) -> dict[Side, list[Trial | Failure]]:
     """The measured trials of each side. A side whose workload fails is not run again: it would fail again."""
+    pair, built = subject.pair, subject.built
     if pair.head is None:
         return {}
     sides = [side for side, image in built.items() if isinstance(image, BuiltImage)]
@@ -186,15 +214,23 @@ def _run_trials(
             continue
         label = "warm-up" if turn.is_warm_up else f"trial {turn.number} of {pair.head.trials}"
         progress.step(f"{pair.name} ({turn.side}), {label}")
-        outcome = _run_trial(pair.name, pair.head, image, tools)
+        outcome = _run_trial(subject, pair.head, image, tools)
         if isinstance(outcome, Failure) or not turn.is_warm_up:
             result.append(outcome)
     return results
 
 
-def _run_trial(name: str, spec: ImageSpec, image: BuiltImage, tools: Tools) -> Trial | Failure:
-    """One trial of either side: the head's limit and workload hold for both, or it would be them we compare."""
-    trial_spec = TrialSpec(name, image.image_id, spec.limit_bytes, spec.timeout, spec.workload, spec.settle)
+def _run_trial(subject: _Subject, spec: ImageSpec, image: BuiltImage, tools: Tools) -> Trial | Failure:
+    """One trial of either side: the head's limit, workload and inputs hold for both, or it would be them we compare."""
+    trial_spec = TrialSpec(
+        name=subject.pair.name,
+        image_id=image.image_id,
+        limit_bytes=spec.limit_bytes,
+        timeout_ms=spec.timeout,
+        workload=spec.workload,
+        settle_ms=spec.settle,
+        inputs=subject.inputs,
+    )
     try:
         trial = tools.run_trial(trial_spec)
     except EnvironmentFault as error:

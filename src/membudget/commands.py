@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -111,6 +112,8 @@ def _run_check(budgets: Path, base: BaseRequest, only: list[str], options: Measu
     request = _check_request(repository, budgets, _with_event(base, read_event(os.environ)), only)
     for note in request.notes:
         progress.note(note)
+    cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
+    options = replace(options, cpus_each=cpus_each)
     run = own_run_id()
     with _engine() as engine:
         builder = Builder(engine)

@@ -1,11 +1,12 @@
 """The use cases' tools on a container engine: builder, sizes and trials behind one object."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from membudget.budgets.budget import Build
+from membudget.budgets.budget import Build, ImageSpec
 from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_reaper import trial_tag
@@ -17,7 +18,9 @@ from membudget.images.layer_cache_file import LayerCache
 from membudget.images.revision import BuiltImage, Commit, Side
 from membudget.report.report import Environment
 from membudget.trials.docker_pool import TrialPool
+from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_inputs import TrialInputs
 
 
 class MeasuringTools:
@@ -81,6 +84,10 @@ class CheckTools(MeasuringTools):
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """A clean checkout."""
         return self._workspace.checkout(commit)
+
+    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
+        """What the container of an image is given."""
+        return gather(spec, checkout, os.environ, name)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image and tag it as this run's."""

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from membudget.budgets.budget import Build
+from membudget.budgets.budget import Build, ImageSpec
 from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.revision import BuiltImage, Commit, Side
 from membudget.quantities import MIB
 from membudget.report.report import Environment
 from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_inputs import TrialInputs
 from tests.support.builders import report, trial
 
 
@@ -38,6 +39,10 @@ class FakeTools:
         self.done.append(f"check out {commit.subject}")
         yield Path(commit.sha)
         self.done.append(f"remove {commit.subject}")
+
+    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
+        """None but the CPUs."""
+        return TrialInputs(cpus=spec.container.cpus)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """The image "name side"."""

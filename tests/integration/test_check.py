@@ -114,7 +114,7 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
     engine: Engine, repository: Repository, images: PreparedImages
 ) -> None:
     files = {
-        "budgets.toml": BUDGETS.replace("trials = 2", "trials = 1")
+        "budgets.toml": BUDGETS.replace("trials = 2", "trials = 1\ncontainer = { cpus = 1 }")
         + IMAGE % ("small", "small")
         + IMAGE % ("large", "large"),
         "small/Dockerfile": holding(images, 20, 1000),

@@ -54,7 +54,7 @@ def test_a_signal_while_a_trial_runs(
 def test_a_signal_while_two_trials_run_side_by_side(
     clean: None, engine: Engine, repository: Repository, images: PreparedImages
 ) -> None:
-    image = '[images.%s]\nlimit = "64MiB"\ntimeout = "10m"\n'
+    image = '[images.%s]\nlimit = "64MiB"\ntimeout = "10m"\ncontainer = { cpus = 1 }\n'
     dockerfile = f'FROM {images.truth}\nCMD ["20", "0", "600000", "1", "0"]\n'
     budgets = "version = 1\n" + "".join(image % name for name in ("api", "web", "jobs"))
     repository.commit("First", {"budgets.toml": budgets, "Dockerfile": dockerfile})

@@ -19,7 +19,10 @@ from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.trials.docker_trial import RunnerSettings, TrialLedger, TrialRunner
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_inputs import TrialInputs
 from membudget.version import VERSION
+
+NO_INPUTS = TrialInputs()
 
 
 class Runner(Protocol):
@@ -48,11 +51,12 @@ class Trials:
         limit_mib: int | None = 128,
         timeout_ms: int = 30_000,
         settle_ms: int = 0,
+        inputs: TrialInputs = NO_INPUTS,
     ) -> Trial:
         """One trial."""
         image_id = inspect(self.engine, image).image_id
         limit_bytes = limit_mib * MIB if limit_mib is not None else None
-        return self.runner.run(TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms))
+        return self.runner.run(TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms, inputs))
 
 
 @contextmanager

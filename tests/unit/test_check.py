@@ -45,10 +45,10 @@ def test_both_sides_are_built_from_their_own_checkout_and_run_in_turns() -> None
         "check out base",
         f"build api base api from {'b' * 40}",
         f"build api head api from {'a' * 40}",
-        "remove base",
-        "remove head",
         *("run api base", "run api head"),  # the warm-up
         *("run api base", "run api head", "run api head", "run api base"),  # ABBA
+        "remove base",
+        "remove head",
     ]
     (image,) = made.images
     assert image.head is not None

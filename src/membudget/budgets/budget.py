@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from membudget.budgets.container import ContainerSettings
 from membudget.budgets.fields import DurationMs, FileModel, ImageName, NonEmpty, Percent, Platform, SizeBytes
 from membudget.budgets.workload import CommandWorkload, Workload
 from membudget.metrics import Metric
@@ -110,6 +111,7 @@ class Defaults(FileModel):
     timeout: DurationMs | None = None
     settle: DurationMs | None = None
     trials: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
+    container: ContainerSettings = ContainerSettings()
     budgets: MetricBudgets = MetricBudgets()
 
 
@@ -125,6 +127,8 @@ class ImageSpec(FileModel):
     """How long a service is watched after its workload: `settled_rss` is what it then keeps."""
     trials: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
     """Measured trials a side, after one discarded warm-up."""
+    container: ContainerSettings = ContainerSettings()
+    """What surrounds it: environment, files, rights, CPUs."""
     workload: Workload = CommandWorkload()
     """What exercises the container. Absent: the image's own command, run to its end."""
     budgets: MetricBudgets = MetricBudgets()
@@ -144,7 +148,8 @@ class ImageSpec(FileModel):
             if key not in self.model_fields_set and getattr(defaults, key) is not None
         }
         budgets = self.budgets.over(defaults.budgets.over(NO_OOM_KILLS))
-        return self.model_copy(update={**inherited, "budgets": budgets})
+        container = defaults.container.model_copy(update=_set_keys(self.container))
+        return self.model_copy(update={**inherited, "budgets": budgets, "container": container})
 
 
 class BudgetsFile(FileModel):
@@ -161,5 +166,5 @@ class BudgetsFile(FileModel):
         return {name: image.with_defaults(self.defaults) for name, image in self.images.items()}
 
 
-def _set_keys(budget: Budget) -> dict[str, object]:
-    return {key: getattr(budget, key) for key in budget.model_fields_set}
+def _set_keys(table: FileModel) -> dict[str, object]:
+    return {key: getattr(table, key) for key in table.model_fields_set}

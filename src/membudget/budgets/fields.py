@@ -127,6 +127,22 @@ Platform = Annotated[
     WithJsonSchema({"type": "string", "pattern": _PLATFORM_PATTERN}),
 ]
 
+_VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+VariableName = Annotated[
+    str,
+    AfterValidator(_matching(_VARIABLE_PATTERN, "the name of an environment variable: letters, digits and _")),
+    WithJsonSchema({"type": "string", "pattern": _VARIABLE_PATTERN}),
+]
+"""POSIX, 8.1."""
+
+_ABSOLUTE_PATTERN = r"^/[^\x00-\x1f:,]*[^\x00-\x1f:,/]$"
+AbsolutePath = Annotated[
+    str,
+    AfterValidator(_matching(_ABSOLUTE_PATTERN, 'a path inside the container: "/var/cache"')),
+    WithJsonSchema({"type": "string", "pattern": _ABSOLUTE_PATTERN}),
+]
+"""Without what the engine's mount options are written with."""
+
 NonEmpty = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]

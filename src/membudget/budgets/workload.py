@@ -2,12 +2,26 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from membudget.budgets.fields import DurationMs, FileModel, HeaderName, HeaderValue, HttpPath, Port, PositiveCount
+from membudget.budgets.container import Environment, RepositoryPath
+from membudget.budgets.fields import (
+    AbsolutePath,
+    DurationMs,
+    FileModel,
+    HeaderName,
+    HeaderValue,
+    HttpPath,
+    NonEmpty,
+    Port,
+    PositiveCount,
+    SizeBytes,
+)
+from membudget.quantities import MIB
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
+ExitStatus = Annotated[int, Field(ge=0, le=255, strict=True)]
 
 
 class Readiness(FileModel):
@@ -60,16 +74,46 @@ class CommandWorkload(FileModel):
     kind: Literal["command"] = "command"
     command: Command | None = None
     """Replaces the image's CMD. Absent: the image's own."""
-    expect: Annotated[int, Field(ge=0, le=255, strict=True)] = 0
+    workdir: AbsolutePath | None = None
+    """Where it starts. Absent: where the image says."""
+    stdin: RepositoryPath | None = None
+    """A file of the repository to read on standard input. Absent: there is none."""
+    expect: ExitStatus = 0
     """The exit code of success."""
+
+
+class ExecCommand(FileModel):
+    """A command to run inside the started service."""
+
+    run: Command
+    """Its words."""
+    env: Environment = {}
+    """Environment variables, beside the container's own."""
+    workdir: AbsolutePath | None = None
+    """Where it starts. Absent: where the image says."""
+    user: NonEmpty | None = None
+    """Who it is. Absent: who the service is."""
+    stdin: RepositoryPath | None = None
+    """A file of the repository to read on standard input. Absent: there is none."""
+    timeout: DurationMs | None = None
+    """Still running after this time: the workload failed. Absent: the trial's timeout alone."""
+    expect: ExitStatus = 0
+    """The exit code of success."""
+
+
+def _as_table(value: object) -> object:
+    return {"run": value} if isinstance(value, list | tuple) else value
 
 
 class ExecWorkload(FileModel):
     """Commands run one after another inside the started service; what they use counts to its memory."""
 
     kind: Literal["exec"]
-    commands: Annotated[tuple[Command, ...], Field(min_length=1)]
-    """Each a list of words; an exit code other than 0 fails the workload."""
+    commands: Annotated[
+        tuple[Annotated[ExecCommand, BeforeValidator(_as_table, json_schema_input_type=Command | ExecCommand)], ...],
+        Field(min_length=1),
+    ]
+    """Each a list of words, or a table; an exit code that is not expected fails the workload."""
     port: Port = 8080
     """Where `ready.http` asks."""
     ready: Readiness | None = None
@@ -93,10 +137,49 @@ class HttpWorkload(FileModel):
         return self.ready or Readiness(tcp=self.port)
 
 
-Workload = Annotated[CommandWorkload | ExecWorkload | HttpWorkload, Field(discriminator="kind")]
+class DriverWorkload(FileModel):
+    """A container as the load: any image, in the service's own network, not counted to its memory."""
+
+    kind: Literal["driver"]
+    image: NonEmpty
+    """An image that the engine has, or can pull: a load generator, a team's own script."""
+    command: Command | None = None
+    """Replaces the image's CMD. Absent: the image's own."""
+    entrypoint: Command | None = None
+    """Replaces the image's ENTRYPOINT. Absent: the image's own."""
+    env: Environment = {}
+    """Environment variables."""
+    files: dict[AbsolutePath, RepositoryPath] = {}
+    """Files and folders of the repository that are copied in, by where they go."""
+    limit: SizeBytes = 1024 * MIB
+    """The driver's own memory limit."""
+    expect: ExitStatus = 0
+    """The exit code with which the workload has passed."""
+    port: Port = 8080
+    """Where `ready.http` asks."""
+    ready: Readiness | None = None
+    """When the driver starts. Absent: at once."""
 
 
-def describe(workload: CommandWorkload | ExecWorkload | HttpWorkload) -> str:
+ServiceWorkload = ExecWorkload | HttpWorkload | DriverWorkload
+AnyWorkload = CommandWorkload | ServiceWorkload
+Workload = Annotated[AnyWorkload, Field(discriminator="kind")]
+
+
+def named_files(workload: AnyWorkload) -> list[RepositoryPath]:
+    """What of the repository a workload needs."""
+    match workload:
+        case CommandWorkload(stdin=stdin):
+            return [stdin] if stdin is not None else []
+        case ExecWorkload(commands=commands):
+            return [command.stdin for command in commands if command.stdin is not None]
+        case DriverWorkload(files=files):
+            return list(files.values())
+        case HttpWorkload():
+            return []
+
+
+def describe(workload: AnyWorkload) -> str:
     """A workload in a few words, for people."""
     match workload:
         case CommandWorkload(command=None):
@@ -107,3 +190,5 @@ def describe(workload: CommandWorkload | ExecWorkload | HttpWorkload) -> str:
             return f"{len(commands)} command{'s' if len(commands) != 1 else ''} inside the started service"
         case HttpWorkload(requests=groups):
             return f"{sum(group.count for group in groups)} HTTP requests to the started service"
+        case DriverWorkload(image=image):
+            return f"the started service, driven by a container of {image}"

@@ -1,17 +1,23 @@
 """Containers on the engine: what membudget asks of them, typed, with the engine's errors in our words."""
 
+import tarfile
+import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, cast
 
 import requests
 from docker.errors import APIError, NotFound
 from docker.types import Healthcheck, LogConfig
+from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
 
 from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
 from membudget.engine.docker_stream import FramedStream, LineTail
 from membudget.engine.run_id import RunId
+from membudget.errors import EnvironmentFault
 from membudget.quantities import MIB
 
 LOG_TAIL_LINES = 50
@@ -41,7 +47,15 @@ class ContainerOptions:
     """Memory limit; swap included, so that there is none."""
     cgroup_parent: str | None = None
     network: str = "none"
-    """"none", or "container:ID" for another container's namespace."""
+    """"none", "bridge", or "container:ID" for another container's namespace."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    workdir: str | None = None
+    read_only: bool = False
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    """Sizes in bytes, by path."""
+    volumes: tuple[str, ...] = ()
+    """Paths of fresh volumes, which go away with the container."""
     pids: int = 4096
     capabilities: tuple[str, ...] | None = None
     """Exactly these; None leaves the engine's default set."""
@@ -56,6 +70,17 @@ class ContainerOptions:
     """How often the image's HEALTHCHECK runs; None leaves the image's own interval, 30 s unless it says otherwise."""
     interactive: bool = False
     """Standard input stays open until we hang up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecOptions:
+    """How a command is run inside a container."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    workdir: str | None = None
+    user: str | None = None
+    reads_input: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +123,8 @@ class Containers:
             cgroupns="host" if options.host_namespaces else None,
             cpuset_cpus=options.cpuset,
             devices=list(options.devices) or None,
+            read_only=options.read_only,
+            tmpfs={path: f"size={size},mode=1777" for path, size in options.tmpfs.items()} or None,
             log_config=LogConfig(type=LOG_DRIVER, config={"max-size": _LOG_LIMIT, "max-file": "1"}),
         )
         with engine_errors(f"creating the container {options.name}"):
@@ -109,6 +136,10 @@ class Containers:
                 labels={RUN_LABEL: str(self.run), f"{RUN_LABEL}.role": options.role},
                 host_config=host_config,
                 stdin_open=options.interactive,
+                environment=dict(options.environment),
+                user=options.user,
+                working_dir=options.workdir,
+                volumes=list(options.volumes) or None,
                 healthcheck=Healthcheck(interval=options.health_interval_ms * 1_000_000)
                 if options.health_interval_ms is not None
                 else None,
@@ -180,10 +211,47 @@ class Containers:
         with engine_errors("attaching to a container"):
             return FramedStream(self._api.attach_socket(container_id, params=params))
 
-    def start_exec(self, container_id: str, command: tuple[str, ...]) -> tuple[str, FramedStream]:
+    def attach_input(self, container_id: str) -> FramedStream:
+        """Its standard input alone, attached before it starts. The caller closes the stream."""
+        with engine_errors("attaching to a container's input"):
+            return FramedStream(self._api.attach_socket(container_id, params={"stdin": 1, "stream": 1}))
+
+    def copy_in(self, container_id: str, source: Path, folder: str, name: str = ".") -> None:
+        """Copy a file or what is in a folder to `folder` of the container, as `name`; links stay links.
+
+        The container need not run. Owners become root's: a trial does not depend on who checked the repository out.
+        """
+        with tempfile.TemporaryFile() as archive, engine_errors(f"copying files to {folder}"):
+            with tarfile.open(fileobj=archive, mode="w") as tar:
+                tar.add(source, arcname=name, filter=_roots)
+            archive.seek(0)
+            if not self._api.put_archive(container_id, folder, cast("bytes", archive)):
+                raise EnvironmentFault(f"the engine did not take files for {folder}")
+
+    def provide_image(self, image: str) -> None:
+        """Have the engine pull an image that it has not. Raises EnvironmentFault."""
+        with engine_errors(f"looking for the image {image}"):
+            try:
+                self._engine.client.images.get(image)
+                return
+            except NotFound:
+                pass
+        with engine_errors(f"pulling the image {image}, which the engine has not"):
+            repository, tag = parse_repository_tag(image)
+            self._api.pull(repository, tag=tag or "latest")
+
+    def start_exec(self, container_id: str, options: "ExecOptions") -> tuple[str, FramedStream]:
         """Start a command inside a running container: its exec id and its output. The caller closes the stream."""
-        with engine_errors(f"starting {command[0]} inside the container"):
-            exec_id = str(self._api.exec_create(container_id, list(command))["Id"])
+        with engine_errors(f"starting {options.command[0]} inside the container"):
+            created = self._api.exec_create(
+                container_id,
+                list(options.command),
+                stdin=options.reads_input,
+                environment=dict(options.environment),
+                workdir=options.workdir,
+                user=options.user or "",
+            )
+            exec_id = str(created["Id"])
             return exec_id, FramedStream(self._api.exec_start(exec_id, socket=True))
 
     def exec_exit_code(self, exec_id: str) -> int:
@@ -210,3 +278,9 @@ class Containers:
             except APIError as error:
                 if error.status_code != 409:  # removal is in progress already
                     raise
+
+
+def _roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

@@ -7,6 +7,7 @@ Format: eight bytes of header (stream, three zeros, big-endian length), then the
 import contextlib
 import socket
 import struct
+import threading
 import time
 from collections import deque
 from typing import Protocol, cast
@@ -35,6 +36,11 @@ class FramedStream:
     def send(self, data: bytes) -> None:
         """Write to the process's standard input."""
         self._socket.sendall(data)
+
+    def end_input(self) -> None:
+        """The process sees the end of its standard input; its output goes on."""
+        with contextlib.suppress(OSError):  # it ended, and the engine hung up
+            self._socket.shutdown(socket.SHUT_WR)
 
     def next_frame(self, deadline: float) -> tuple[int, bytes] | None:
         """The next (stream, payload), or None at the end of the stream.
@@ -73,6 +79,20 @@ class FramedStream:
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
         return taken
+
+
+def feed(stream: FramedStream, data: bytes) -> None:
+    """Give a process `data` on its standard input, then the end of it, while its output is read elsewhere.
+
+    A process that does not read it all is none of our business: the thread ends when the stream is closed.
+    """
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            stream.send(data)
+        stream.end_input()
+
+    threading.Thread(target=write, name="membudget-input", daemon=True).start()
 
 
 def _inner_socket(sdk_socket: object) -> _Socket:

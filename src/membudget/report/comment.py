@@ -116,6 +116,8 @@ def _remarks(report: Report) -> Iterator[str]:
         reason = code_span(report.comparison.no_base_reason)
         yield f"**No base revision** ({reason}): only absolute budgets are judged, no growth."
     yield from map(code_span, report.notes)
+    for image in report.images:
+        yield from (f"{code_span(image.name)}: {code_span(note)}" for note in image.notes)
 
 
 def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[str]:

@@ -30,6 +30,7 @@ def render(report: Report, judgement: Judgement) -> RenderableType:
     if report.comparison.no_base_reason is not None:
         parts.append(Text(f"No base revision ({printable(report.comparison.no_base_reason)}): no growth is judged."))
     parts += [Text(f"Note: {printable(note)}") for note in report.notes]
+    parts += [Text(f"Note: {image.name}: {printable(note)}") for image in report.images for note in image.notes]
     explanations = list(_explanations(report, judgement))
     parts += [_BLANK, _FittingTable(table_rows(report, judgement)), _BLANK]
     parts += [*explanations, _BLANK] if explanations else []

@@ -34,13 +34,13 @@ class Admission:
                 self._changed.notify_all()
 
 
-def cpu_sets(cpus: int, places: int) -> list[str | None]:
-    """The CPUs of each place, so that none takes another's time; one place alone has them all, unnamed."""
-    if places <= 1:
-        return [None]
+def cpu_shares(cpus: int, places: int) -> list[tuple[int, ...]]:
+    """The CPUs of each place, so that none takes another's time."""
     share = max(1, cpus // places)
-    return [_listed(place * share % cpus, share) for place in range(places)]
+    return [tuple(number % cpus for number in range(place * share, (place + 1) * share)) for place in range(places)]
 
 
-def _listed(first: int, count: int) -> str:
-    return str(first) if count == 1 else f"{first}-{first + count - 1}"
+def cpu_list(share: tuple[int, ...], wanted: int, cpus: int) -> str | None:
+    """The CPUs of one container, as the kernel lists them: `wanted` of a share; None: all `cpus` of the machine."""
+    given = share[:wanted]
+    return None if len(given) == cpus else ",".join(map(str, given))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from membudget.budgets.container import DEFAULT_CPUS
 from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
 from membudget.engine.docker_cleanup import cleaned_up
 from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
@@ -17,7 +18,7 @@ from membudget.engine.run_id import RunId
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.errors import EnvironmentFault
 from membudget.interruption import shielded
-from membudget.trials.admission import Admission, cpu_sets
+from membudget.trials.admission import Admission, cpu_shares
 from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 from membudget.trials.docker_pool import TrialPool
 from membudget.trials.docker_stats_probe import RATE_HZ, EngineStatsProbe
@@ -42,6 +43,8 @@ class MeasuringOptions:
     rate_hz: int = DEFAULT_RATE_HZ
     jobs: int = 1
     """How many trials may run at once, of different images."""
+    cpus_each: int = DEFAULT_CPUS
+    """The most CPUs that one of them wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +118,12 @@ def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], Non
 def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> TrialPool:
     """As many runners as may be at work at once, each with an engine connection, a probe and drivers of its own."""
     options = setup.options
-    jobs = min(options.jobs, max(1, engine.info.cpus))
+    jobs = min(options.jobs, max(1, engine.info.cpus // options.cpus_each))
     if jobs < options.jobs:
-        setup.warn(f"--jobs {options.jobs}: {jobs} at once, one for each CPU")
+        each = "1 CPU" if options.cpus_each == 1 else f"{options.cpus_each} CPUs"
+        setup.warn(f"--jobs {options.jobs}: {jobs} at once, as images have {each} and the machine {engine.info.cpus}")
     runners = []
-    for number, cpuset in enumerate(cpu_sets(engine.info.cpus, jobs)):
+    for number, cpus in enumerate(cpu_shares(engine.info.cpus, jobs)):
         own_engine = engine if number == 0 else connect({**os.environ, "DOCKER_HOST": engine.address})
         if own_engine is not engine:
             cleanup.callback(own_engine.close)
@@ -128,7 +132,7 @@ def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> Tria
         cleanup.callback(probe.close)
         drivers = _drivers(containers, setup.place)
         cleanup.callback(drivers.close)
-        settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ, cpuset=cpuset)
+        settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ, cpus=cpus)
         runners.append(TrialRunner(containers, own_engine.info, probe, drivers, settings))
     free = runners[0].available_bytes() or engine.info.memory_bytes
     return TrialPool(runners, Admission(jobs, free))

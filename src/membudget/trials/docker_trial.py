@@ -12,11 +12,13 @@ from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_duration, format_size
+from membudget.trials.admission import cpu_list
 from membudget.trials.certificate import Certificate, Conclusion, certify
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_workload import ContainerWorkload
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
 from membudget.trials.probe_messages import ProbeReport
+from membudget.trials.redaction import without_secrets
 from membudget.trials.trial import Outcome, PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
 from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases, trial_metrics
 
@@ -36,8 +38,8 @@ class RunnerSettings:
     """Looks a second at rest."""
     highest_rate_hz: int = HIGHEST_RATE_HZ
     """How fast a repeated trial may look."""
-    cpuset: str | None = None
-    """As the kernel lists CPUs: "0-1"; None: all."""
+    cpus: tuple[int, ...] | None = None
+    """Which CPUs its containers may have; None: all."""
 
 
 class TrialRunner:
@@ -90,15 +92,20 @@ class TrialRunner:
         """Memory that the machine has to spare."""
         return self._probe.available_bytes()
 
+    def _cpus(self) -> tuple[int, ...]:
+        return self._settings.cpus or tuple(range(self._info.cpus))
+
     def _run_once(self, spec: TrialSpec, number: int, rate_hz: int) -> Trial:
         cgroup = trial_cgroup(self._containers.run, number, self._info.cgroup_driver, self._info.kind)
         parent = cgroup.parent_argument if self._probe.sees_cgroups else None
         self._container_id = container_id = self._containers.create(
-            _options(spec, number, parent, self._settings.cpuset)
+            _options(spec, number, parent, cpu_list(self._cpus(), spec.inputs.cpus, self._info.cpus))
         )
         try:
             if self._cancelled:
                 raise EnvironmentFault("the run was cancelled")
+            for path, folder in spec.inputs.volumes.items():
+                self._containers.copy_in(container_id, folder, path)
             return self._measure(spec, cgroup, container_id, rate_hz)
         finally:
             self._container_id = None
@@ -106,9 +113,7 @@ class TrialRunner:
 
     def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> Trial:
         self._probe.follow(cgroup, container_id, rate_hz)
-        workload = ContainerWorkload(
-            self._containers, self._drivers, container_id, spec.workload, self._probe.begin_phase
-        )
+        workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._probe.begin_phase)
         self._probe.begin_phase(workload.first_phase)
         asked = time.monotonic()
         running: float | None = None
@@ -136,7 +141,7 @@ class TrialRunner:
         oom = oom_findings(report, metrics[Metric.OOM_KILLS])
         exit_code = state.exit_code if ended_by_itself else None
         outcome, reason = _outcome(spec, result, exit_code, metrics)
-        return Trial(
+        trial = Trial(
             outcome=outcome,
             reason=reason,
             duration_ms=duration_ms,
@@ -154,6 +159,7 @@ class TrialRunner:
             settings=report.settings,
             ran_inside=_ran_inside(spec, state),
         )
+        return without_secrets(trial, spec.inputs.secrets)
 
     def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> WorkloadResult:
         """Watch what a service keeps when its work is done. One that dies of it has not passed."""
@@ -214,16 +220,25 @@ def _missed_a_spike(trial: Trial) -> bool:
 
 
 def _options(spec: TrialSpec, number: int, cgroup_parent: str | None, cpuset: str | None) -> ContainerOptions:
-    command = spec.workload.command if spec.workload.kind == "command" else None
+    workload, inputs = spec.workload, spec.inputs
+    one_shot = workload if workload.kind == "command" else None
     return ContainerOptions(
         image=spec.image_id,
         name=f"trial{number}",
         role="trial",
-        command=command,
+        command=one_shot.command if one_shot is not None else None,
+        workdir=one_shot.workdir if one_shot is not None else None,
+        interactive=one_shot is not None and one_shot.stdin is not None,
         memory_bytes=spec.limit_bytes,
         cgroup_parent=cgroup_parent,
         cpuset=cpuset,
-        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(spec.workload) else None,
+        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(workload) else None,
+        environment=inputs.environment,
+        user=inputs.user,
+        read_only=inputs.read_only,
+        tmpfs=inputs.tmpfs,
+        volumes=tuple(inputs.volumes),
+        network="bridge" if inputs.is_network_open else "none",
     )
 
 

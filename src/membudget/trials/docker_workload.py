@@ -7,20 +7,29 @@ from collections.abc import Callable
 
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpWorkload, Readiness, Workload
-from membudget.engine.docker_containers import LOG_TAIL_LINES, Containers, ContainerState
-from membudget.engine.docker_stream import LineTail
+from membudget.budgets.workload import (
+    CommandWorkload,
+    DriverWorkload,
+    ExecWorkload,
+    HttpWorkload,
+    Readiness,
+    ServiceWorkload,
+    Workload,
+)
+from membudget.engine.docker_containers import CannotStart, Containers, ContainerState
+from membudget.engine.docker_stream import feed
 from membudget.engine.helper import Helper, HelperFailed
+from membudget.trials.docker_driver_container import DriverContainer
 from membudget.trials.docker_drivers import Drivers
+from membudget.trials.docker_exec import TIMED_OUT, exit_in_words, run_commands
 from membudget.trials.docker_readiness import wait_for_health, wait_for_log
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
-from membudget.trials.trial import WORKLOAD_PASSED, PhaseName, WorkloadResult
+from membudget.trials.inputs_file import read_input
+from membudget.trials.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
 
 _EVENT = TypeAdapter(DriveEvent)
 _LIVENESS_POLL_S = 0.25
 _DEATH_KNELL_S = 0.5
-
-TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 
 
 class ContainerWorkload:
@@ -31,17 +40,22 @@ class ContainerWorkload:
         containers: Containers,
         drivers: Drivers,
         container_id: str,
-        workload: Workload,
+        spec: TrialSpec,
         on_phase: Callable[[PhaseName], None],
     ) -> None:
         self._on_phase = on_phase
         self._containers = containers
         self._drivers = drivers
         self._container_id = container_id
-        self._workload = workload
+        self._workload = workload = spec.workload
+        self._checkout = spec.inputs.checkout
         self._readiness = _readiness(workload)
         waits_for_log = self._readiness is not None and self._readiness.log is not None
         self._output = containers.attach(container_id) if waits_for_log else None
+        reads_input = isinstance(workload, CommandWorkload) and workload.stdin is not None
+        if isinstance(workload, DriverWorkload):
+            containers.provide_image(workload.image)
+        self._input = containers.attach_input(container_id) if reads_input else None
         self.ready_at: float | None = None
         """When the service was ready, on `time.monotonic`; None when it was not, or nothing is waited for."""
         self.was_ready_at_once = False
@@ -57,44 +71,55 @@ class ContainerWorkload:
         if isinstance(self._workload, CommandWorkload):
             return self._run_to_end(self._workload, deadline)
         ready = self._become_ready(self._workload, deadline)
-        if ready.passed and isinstance(self._workload, ExecWorkload):
-            if self._readiness is not None:
-                self._on_phase(PhaseName.STEADY)
-            return self._run_commands(self._workload, deadline)
-        return ready
+        if not ready.passed or isinstance(self._workload, HttpWorkload):
+            return ready
+        if self._readiness is not None:
+            self._on_phase(PhaseName.STEADY)
+        if isinstance(self._workload, DriverWorkload):
+            return self._run_driver(self._workload, deadline)
+        return run_commands(self._containers, self._container_id, self._workload, self._checkout, deadline)
 
     def close(self) -> None:
-        """Let go of the container's output."""
-        if self._output is not None:
-            self._output.close()
+        """Let go of the container's input and output."""
+        for stream in (self._output, self._input):
+            if stream is not None:
+                stream.close()
 
     def _run_to_end(self, workload: CommandWorkload, deadline: float) -> WorkloadResult:
+        if self._input is not None and workload.stdin is not None:
+            feed(self._input, read_input(self._checkout, workload.stdin, "workload.stdin"))
         if not self._containers.wait(self._container_id, deadline - time.monotonic()):
             return TIMED_OUT
         exit_code = self._containers.state(self._container_id).exit_code
         if exit_code == workload.expect:
             return WORKLOAD_PASSED
-        expected = f" (expected {workload.expect})" if workload.expect else ""
-        return WorkloadResult(passed=False, reason=f"the container exited with code {exit_code}{expected}")
+        return WorkloadResult(
+            passed=False, reason=f"the container exited with {exit_in_words(exit_code, workload.expect)}"
+        )
 
-    def _run_commands(self, workload: ExecWorkload, deadline: float) -> WorkloadResult:
-        for command in workload.commands:
-            exec_id, stream = self._containers.start_exec(self._container_id, command)
-            tail = LineTail(LOG_TAIL_LINES)
-            try:
-                while (frame := stream.next_frame(deadline)) is not None:
-                    tail.feed(frame[1])
-            except TimeoutError:
-                return dataclasses.replace(TIMED_OUT, output_tail=tail.lines())
-            finally:
-                stream.close()
-            exit_code = self._containers.exec_exit_code(exec_id)
-            if exit_code != 0:
-                reason = f"the command {' '.join(command)} exited with code {exit_code}"
-                return WorkloadResult(passed=False, reason=reason, output_tail=tail.lines())
-        return WORKLOAD_PASSED
+    def _run_driver(self, workload: DriverWorkload, deadline: float) -> WorkloadResult:
+        """Let a container be the load, watching that the service lives and the deadline holds."""
+        try:
+            driver = DriverContainer(self._containers, self._container_id, workload, self._checkout)
+        except CannotStart as error:
+            return WorkloadResult(passed=False, reason=f"the driver {workload.image} cannot start: {error}")
+        try:
+            while not driver.has_ended(min(deadline - time.monotonic(), _LIVENESS_POLL_S)):
+                if time.monotonic() >= deadline:
+                    return dataclasses.replace(TIMED_OUT, output_tail=driver.log_tail())
+                if not self._state().running:
+                    return self._service_ended()
+            exit_code = driver.exit_code()
+            if exit_code == workload.expect:
+                return WORKLOAD_PASSED
+            if self._containers.wait(self._container_id, _DEATH_KNELL_S):
+                return self._service_ended(f"the driver exited with code {exit_code}")
+            reason = f"the driver {workload.image} exited with {exit_in_words(exit_code, workload.expect)}"
+            return WorkloadResult(passed=False, reason=reason, output_tail=driver.log_tail())
+        finally:
+            driver.close()
 
-    def _become_ready(self, workload: ExecWorkload | HttpWorkload, deadline: float) -> WorkloadResult:
+    def _become_ready(self, workload: ServiceWorkload, deadline: float) -> WorkloadResult:
         """Wait until the service is ready; HTTP requests are then sent at once, by the driver that waited."""
         readiness = self._readiness
         ready_by = min(deadline, time.monotonic() + readiness.timeout / 1000) if readiness else deadline
@@ -163,13 +188,13 @@ def _readiness(workload: Workload) -> Readiness | None:
     match workload:
         case HttpWorkload():
             return workload.readiness
-        case ExecWorkload():
+        case ExecWorkload() | DriverWorkload():
             return workload.ready
         case CommandWorkload():
             return None
 
 
-def _order(workload: ExecWorkload | HttpWorkload, readiness: Readiness | None, ready_by: float) -> DriveOrder:
+def _order(workload: ServiceWorkload, readiness: Readiness | None, ready_by: float) -> DriveOrder:
     groups = workload.requests if isinstance(workload, HttpWorkload) else ()
     return DriveOrder(
         network_namespace=None,

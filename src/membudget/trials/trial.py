@@ -9,6 +9,7 @@ from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import Snapshot
+from membudget.trials.trial_inputs import TrialInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class TrialSpec:
     workload: Workload
     settle_ms: int = 1000
     """How long to watch a service after its workload."""
+    inputs: TrialInputs = TrialInputs()
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from membudget.quantities import MIB
-from membudget.trials.admission import Admission, cpu_sets
+from membudget.trials.admission import Admission, cpu_list, cpu_shares
 
 
 def test_no_more_are_let_in_than_there_are_places_or_memory_for() -> None:
@@ -45,8 +45,30 @@ def test_one_that_is_too_large_runs_alone(limit: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpus", "places", "sets"),
-    [(4, 1, [None]), (2, 2, ["0", "1"]), (8, 2, ["0-3", "4-7"]), (5, 2, ["0-1", "2-3"]), (3, 3, ["0", "1", "2"])],
+    ("cpus", "places", "shares"),
+    [
+        (4, 1, [(0, 1, 2, 3)]),
+        (2, 2, [(0,), (1,)]),
+        (8, 2, [(0, 1, 2, 3), (4, 5, 6, 7)]),
+        (5, 2, [(0, 1), (2, 3)]),
+        (3, 3, [(0,), (1,), (2,)]),
+    ],
 )
-def test_each_place_has_cpus_of_its_own(cpus: int, places: int, sets: list[str | None]) -> None:
-    assert cpu_sets(cpus, places) == sets
+def test_each_place_has_cpus_of_its_own(cpus: int, places: int, shares: list[tuple[int, ...]]) -> None:
+    assert cpu_shares(cpus, places) == shares
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted", "cpus", "listed"),
+    [
+        ((0, 1), 2, 2, None),
+        ((0, 1), 4, 2, None),
+        ((0, 1, 2, 3), 2, 4, "0,1"),
+        ((2, 3), 1, 4, "2"),
+        ((2, 3), 2, 4, "2,3"),
+    ],
+)
+def test_a_container_has_as_many_cpus_as_it_wants(
+    share: tuple[int, ...], wanted: int, cpus: int, listed: str | None
+) -> None:
+    assert cpu_list(share, wanted, cpus) == listed

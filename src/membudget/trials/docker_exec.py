@@ -1,0 +1,63 @@
+"""Commands inside the started service, one after another: what they use counts to its memory."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+from membudget.budgets.workload import ExecCommand, ExecWorkload
+from membudget.engine.docker_containers import LOG_TAIL_LINES, Containers, ExecOptions
+from membudget.engine.docker_stream import LineTail, feed
+from membudget.quantities import format_duration
+from membudget.trials.inputs_file import read_input
+from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
+
+TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
+
+
+def run_commands(
+    containers: Containers, container_id: str, workload: ExecWorkload, checkout: Path | None, deadline: float
+) -> WorkloadResult:
+    """Run the commands until one fails, or `deadline` (on `time.monotonic`) passes."""
+    for command in workload.commands:
+        result = _run(containers, container_id, command, checkout, deadline)
+        if not result.passed:
+            return result
+    return WORKLOAD_PASSED
+
+
+def exit_in_words(exit_code: int, expected: int) -> str:
+    """How a process ended: "code 3 (expected 2)"."""
+    return f"code {exit_code}{f' (expected {expected})' if expected else ''}"
+
+
+def _run(
+    containers: Containers, container_id: str, command: ExecCommand, checkout: Path | None, deadline: float
+) -> WorkloadResult:
+    options = ExecOptions(
+        command=command.run,
+        environment=command.env,
+        workdir=command.workdir,
+        user=command.user,
+        reads_input=command.stdin is not None,
+    )
+    what = f"the command {' '.join(command.run)}"
+    own_deadline = time.monotonic() + command.timeout / 1000 if command.timeout is not None else deadline
+    exec_id, stream = containers.start_exec(container_id, options)
+    tail = LineTail(LOG_TAIL_LINES)
+    try:
+        if command.stdin is not None:
+            feed(stream, read_input(checkout, command.stdin, "workload.commands.stdin"))
+        while (frame := stream.next_frame(min(deadline, own_deadline))) is not None:
+            tail.feed(frame[1])
+    except TimeoutError:
+        if own_deadline >= deadline:
+            return dataclasses.replace(TIMED_OUT, output_tail=tail.lines())
+        reason = f"{what} still ran after {format_duration(command.timeout or 0)}"
+        return WorkloadResult(passed=False, reason=reason, output_tail=tail.lines())
+    finally:
+        stream.close()
+    exit_code = containers.exec_exit_code(exec_id)
+    if exit_code == command.expect:
+        return WORKLOAD_PASSED
+    reason = f"{what} exited with {exit_in_words(exit_code, command.expect)}"
+    return WorkloadResult(passed=False, reason=reason, output_tail=tail.lines())

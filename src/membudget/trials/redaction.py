@@ -1,0 +1,37 @@
+"""Takes secrets out of what a container said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from membudget.trials.snapshot import Snapshot
+from membudget.trials.trial import Trial
+
+_HIDDEN = "***"
+
+
+def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
+    """`trial` with every secret's value hidden in what the container said or was called."""
+    shown = tuple(secret for secret in secrets if secret)
+    if not shown:
+        return trial
+
+    def hide(text: str) -> str:
+        for secret in sorted(shown, key=len, reverse=True):
+            text = text.replace(secret, _HIDDEN)
+        return text
+
+    return replace(
+        trial,
+        reason=hide(trial.reason) if trial.reason is not None else None,
+        log_tail=tuple(map(hide, trial.log_tail)),
+        snapshot=_hidden(trial.snapshot, hide) if trial.snapshot is not None else None,
+    )
+
+
+def _hidden(snapshot: Snapshot, hide: Callable[[str], str]) -> Snapshot:
+    """Command lines may hold them."""
+    processes = (
+        replace(process, name=hide(process.name), arguments=tuple(map(hide, process.arguments)))
+        for process in snapshot.processes
+    )
+    return replace(snapshot, processes=tuple(processes))
