@@ -181,6 +181,7 @@ def _measure(subject: _Subject, tools: Tools, progress: Progress) -> ImageMeasur
         budgets=effective_budgets(spec),
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),
+        leak_fails=spec.leak == "fail",
         notes=_notes(spec, tools.environment.cpus),
     )
 

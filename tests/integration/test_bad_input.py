@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from membudget.budgets.workload import HttpRequests, Workload
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import Workload
 from membudget.engine.docker_engine import Engine
 from membudget.errors import EnvironmentFault
 from membudget.metrics import Metric

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.workload import ExecWorkload, HttpRequests
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import ExecWorkload
 from membudget.engine.docker_engine import Engine
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.quantities import MIB

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import podman
-from membudget.budgets.workload import ExecWorkload, HttpRequests, HttpWorkload, Readiness, Workload
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import ExecWorkload, HttpWorkload, Readiness, Workload
 from membudget.engine.cgroup_layout import run_of
 from membudget.engine.cgroup_removal import our_cgroups
 from membudget.engine.docker_engine import Engine, connect

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpRequests, Readiness, Workload
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import CommandWorkload, ExecWorkload, Readiness, Workload
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
 from membudget.errors import EnvironmentFault

@@ -87,7 +87,7 @@ def phase(name: PhaseName, begin_ms: int, duration_ms: int, rss: float, mark: fl
     memory = (
         replace(usage, precision="sampled, lower bound: no mark") if mark is None else _mib(Metric.PEAK_MEMORY, mark)
     )
-    return Phase(name, begin_ms, duration_ms, _mib(Metric.PEAK_RSS, rss), memory)
+    return Phase(name, begin_ms, duration_ms, 1000 * begin_ms, _mib(Metric.PEAK_RSS, rss), memory)
 
 
 def side(*trials: Trial, size: float | None = 100, failure: Failure | None = None) -> SideMeasurement:

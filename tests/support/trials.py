@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.budgets.workload import CommandWorkload, HttpRequests, HttpWorkload, Readiness, Workload
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, Workload
 from membudget.engine.cgroup_layout import memory_root
 from membudget.engine.docker_cleanup import cleaned_up
 from membudget.engine.docker_containers import Containers

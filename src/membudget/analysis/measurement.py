@@ -72,4 +72,6 @@ class ImageMeasurement:
     budgets: dict[Metric, EffectiveBudget]
     base: SideMeasurement | None = None
     head: SideMeasurement | None = None
+    leak_fails: bool = False
+    """Whether growth without end during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())

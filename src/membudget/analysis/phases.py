@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from membudget.analysis.aggregate import aggregated
 from membudget.metrics import Metric, MetricValue
-from membudget.trials.trial import PhaseName, Trial
+from membudget.trials.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseSummary:
     """One phase over all trials of a side."""
 
-    name: PhaseName
+    name: str
     duration_ms: int
     peak_rss: MetricValue
     peak_memory: MetricValue

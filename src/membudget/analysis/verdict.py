@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.analysis.figures import format_value
+from membudget.analysis.leak import LeakVerdict, Trend
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
+from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
-from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
-from membudget.quantities import format_duration, format_percent, format_size, format_size_delta
+from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.quantities import format_percent, format_size
 
 
 class Verdict(StrEnum):
@@ -36,6 +39,8 @@ class Status(StrEnum):
     OOM_KILLED = "OOM-killed"
     WORKLOAD_FAILED = "workload failed"
     BUILD_FAILED = "build failed"
+    LEAKING = "leaking"
+    SOAK_TOO_SHORT = "soak too short"
     INCONCLUSIVE = "inconclusive"
     REMOVED = "removed"
 
@@ -83,6 +88,8 @@ class ImageJudgement:
     rows: tuple[Row, ...]
     reasons: tuple[Reason, ...]
     next_step: str | None
+    soak: LeakVerdict | None = None
+    """None: it was not soaked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +124,17 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     )
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     failure = image.head.failure or _failed_with_allowed_kills(image.head, rows)
-    verdict = worst([*verdicts, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
-    status = _status(rows, verdict, failure)
+    soak = soak_verdict(image)
+    of_soak = _SOAK_VERDICTS.get(soak.trend, Verdict.PASS) if soak is not None and image.leak_fails else Verdict.PASS
+    without_soak = worst([*verdicts, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
+    verdict = worst([without_soak, of_soak])
+    status = _status(rows, without_soak, failure)
+    if status is Status.WITHIN_BUDGET and of_soak is not Verdict.PASS:
+        status = _SOAK_STATUS[of_soak]
     reasons = tuple(_reasons(image, rows, status, failure))
-    return ImageJudgement(image.name, verdict, status, rows, reasons, _NEXT_STEPS[status])
+    if soak is not None and of_soak is not Verdict.PASS:
+        reasons += (Reason(soak_words(soak, soak_requests(image))),)
+    return ImageJudgement(image.name, verdict, status, rows, reasons, _NEXT_STEPS[status], soak)
 
 
 def _base_is_needed(image: ImageMeasurement) -> bool:
@@ -193,29 +207,6 @@ def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget
     return f"{' and '.join(sides)}: {head.precision if head.at_most else base.precision if base else ''}"
 
 
-def format_value(metric: Metric, value: int) -> str:
-    """A value of `metric` for people, with its unit."""
-    match DEFINITIONS[metric].unit:
-        case Unit.BYTES:
-            return format_size(value)
-        case Unit.MILLISECONDS:
-            return format_duration(value)
-        case Unit.COUNT:
-            return str(value)
-
-
-def format_delta(metric: Metric, delta: int) -> str:
-    """A change of `metric` for people, signed."""
-    match DEFINITIONS[metric].unit:
-        case Unit.BYTES:
-            return format_size_delta(delta)
-        case Unit.MILLISECONDS:
-            sign = "-" if delta < 0 else "+" if delta else ""
-            return f"{sign}{format_duration(abs(delta))}"
-        case Unit.COUNT:
-            return f"{delta:+d}" if delta else "0"
-
-
 def _tolerated(before: int, tolerance: Tolerance) -> int:
     """The growth at which both parts of the tolerance are used up: the larger one counts."""
     return max(int(before * tolerance.percent / 100), tolerance.floor_bytes)
@@ -275,6 +266,9 @@ def _forbidden_kills(rows: tuple[Row, ...]) -> int | None:
 
 _FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOAD: Status.WORKLOAD_FAILED}
 
+_SOAK_VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
+_SOAK_STATUS = {Verdict.FAIL: Status.LEAKING, Verdict.INCONCLUSIVE: Status.SOAK_TOO_SHORT}
+
 _NEXT_STEPS = {
     Status.WITHIN_BUDGET: None,
     Status.REMOVED: None,
@@ -282,5 +276,7 @@ _NEXT_STEPS = {
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
     Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",
+    Status.LEAKING: "find what the head keeps with every request; a bounded cache would level off",
+    Status.SOAK_TOO_SHORT: "soak longer, or with more trials: `duration` of the requests, `trials` of the image",
     Status.INCONCLUSIVE: "run the check again; a figure that is missing is not taken for a pass",
 }

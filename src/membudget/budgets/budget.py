@@ -12,6 +12,8 @@ from membudget.budgets.fields import DurationMs, FileModel, ImageName, NonEmpty,
 from membudget.budgets.workload import CommandWorkload, Workload
 from membudget.metrics import Metric
 
+LeakPolicy = Literal["advise", "fail"]
+
 
 class Growth(FileModel):
     """Tolerance: growth allowed over base. Both parts must be exceeded to count."""
@@ -111,6 +113,7 @@ class Defaults(FileModel):
     timeout: DurationMs | None = None
     settle: DurationMs | None = None
     trials: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
+    leak: LeakPolicy | None = None
     container: ContainerSettings = ContainerSettings()
     budgets: MetricBudgets = MetricBudgets()
 
@@ -127,6 +130,8 @@ class ImageSpec(FileModel):
     """How long a service is watched after its workload: `settled_rss` is what it then keeps."""
     trials: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
     """Measured trials a side, after one discarded warm-up."""
+    leak: LeakPolicy = "advise"
+    """What growth without end during the phase "soak" does: "advise" says it, "fail" fails the check."""
     container: ContainerSettings = ContainerSettings()
     """What surrounds it: environment, files, rights, CPUs."""
     workload: Workload = CommandWorkload()
@@ -144,7 +149,7 @@ class ImageSpec(FileModel):
         """This image, with `defaults` for what it does not say."""
         inherited = {
             key: getattr(defaults, key)
-            for key in ("limit", "timeout", "settle", "trials")
+            for key in ("limit", "timeout", "settle", "trials", "leak")
             if key not in self.model_fields_set and getattr(defaults, key) is not None
         }
         budgets = self.budgets.over(defaults.budgets.over(NO_OOM_KILLS))

@@ -143,6 +143,14 @@ AbsolutePath = Annotated[
 ]
 """Without what the engine's mount options are written with."""
 
+PHASE_PATTERN = r"^(?!start-up$|settle$)[a-z][a-z0-9-]{0,30}$"
+PhaseLabel = Annotated[
+    str,
+    AfterValidator(_matching(PHASE_PATTERN, "lower-case letters, digits and -, and neither start-up nor settle")),
+    WithJsonSchema({"type": "string", "pattern": PHASE_PATTERN}),
+]
+"""The name of a phase; start-up and settle are phases of every service."""
+
 NonEmpty = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]

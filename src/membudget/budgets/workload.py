@@ -10,15 +10,13 @@ from membudget.budgets.fields import (
     AbsolutePath,
     DurationMs,
     FileModel,
-    HeaderName,
-    HeaderValue,
     HttpPath,
     NonEmpty,
     Port,
-    PositiveCount,
     SizeBytes,
 )
-from membudget.quantities import MIB
+from membudget.budgets.http_load import HttpRequests
+from membudget.quantities import MIB, format_duration
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 ExitStatus = Annotated[int, Field(ge=0, le=255, strict=True)]
@@ -46,26 +44,6 @@ class Readiness(FileModel):
                 "readiness", "exactly one of http, tcp, log, healthcheck", {"found": ", ".join(given) or "none"}
             )
         return self
-
-
-class HttpRequests(FileModel):
-    """A number of equal HTTP requests."""
-
-    path: HttpPath
-    """Path and query, starting with a slash."""
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    headers: dict[HeaderName, HeaderValue] = {}
-    """Header fields to send."""
-    body: str | None = None
-    """Sent as UTF-8 with each request."""
-    count: PositiveCount = 100
-    """How many requests."""
-    concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
-    """How many of them at once."""
-    expect: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
-    """The status each must answer with; any other fails the workload."""
-    phase: Literal["steady", "burst"] = "steady"
-    """Which phase of the trial these requests are: each phase has its own peaks in the report."""
 
 
 class CommandWorkload(FileModel):
@@ -175,8 +153,8 @@ def named_files(workload: AnyWorkload) -> list[RepositoryPath]:
             return [command.stdin for command in commands if command.stdin is not None]
         case DriverWorkload(files=files):
             return list(files.values())
-        case HttpWorkload():
-            return []
+        case HttpWorkload(requests=groups):
+            return [group.body_file for group in groups if group.body_file is not None]
 
 
 def describe(workload: AnyWorkload) -> str:
@@ -189,6 +167,14 @@ def describe(workload: AnyWorkload) -> str:
         case ExecWorkload(commands=commands):
             return f"{len(commands)} command{'s' if len(commands) != 1 else ''} inside the started service"
         case HttpWorkload(requests=groups):
-            return f"{sum(group.count for group in groups)} HTTP requests to the started service"
+            return f"{_requests_in_words(groups)} to the started service"
         case DriverWorkload(image=image):
             return f"the started service, driven by a container of {image}"
+
+
+def _requests_in_words(groups: tuple[HttpRequests, ...]) -> str:
+    counted = sum(group.requests or 0 for group in groups)
+    timed_ms = sum(group.duration or 0 for group in groups)
+    parts = [f"{counted} HTTP requests"] if counted else []
+    parts += [f"HTTP requests for {format_duration(timed_ms)}"] if timed_ms else []
+    return " and ".join(parts)

@@ -9,7 +9,7 @@ from membudget.analysis.measurement import Failure
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
-from membudget.report.findings import findings
+from membudget.report.findings import findings, soak_finding
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import code_block, code_cell, code_span
@@ -34,7 +34,7 @@ def render(report: Report, judgement: Judgement, longest: int = LONGEST_COMMENT)
     urgent = [row for row in rows if row.needs_attention]
     everything = _folded(f"All {len(rows)} rows", _table(rows))
     compared = _folded("What was compared", "\n".join(_comparison(report)))
-    seen = _seen(report)
+    seen = _seen(report, judgement)
     left_out = _left_out(len(rows) - len(urgent))
     most = ((True, (everything, *seen, compared)), (False, (everything, *seen, compared)))
     for logs, details in (*most, (False, (everything, compared)), (False, (left_out,))):
@@ -60,7 +60,7 @@ def _page(
     return "\n\n".join([*parts, *details]) + "\n"
 
 
-def _seen(report: Report) -> list[str]:
+def _seen(report: Report, judgement: Judgement) -> list[str]:
     """The folded part on how memory was used: phases, causes, and what was not measured."""
     parts = []
     rows = phase_rows(report.images)
@@ -73,6 +73,11 @@ def _seen(report: Report) -> list[str]:
         for image in report.images
         if image.head is not None
         for finding in findings(image.head.trials)
+    ]
+    lines += [
+        f"- {code_span(image.name)}: {finding.as_markdown()}"
+        for image, judged in zip(report.images, judgement.images, strict=True)
+        for finding in soak_finding(image, judged)
     ]
     for names, labels, reason in not_measured(report.images):
         lines.append(f"- {', '.join(map(code_span, names))}: {labels} not measured ({code_span(reason)})")
@@ -135,6 +140,7 @@ def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[s
                 " so the head is judged by absolute budgets alone"
             )
         seen = list(findings(measurement.head.trials)) if measurement.head is not None else []
+        seen += soak_finding(measurement, image)
         if image.verdict is Verdict.PASS:
             lines += [f"- {code_span(image.name)}: {finding.as_markdown()}" for finding in seen if finding.is_grave]
             continue

@@ -40,7 +40,7 @@ def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[str, ...]]:
         before = base.get(summary.name)
         yield (
             image.name if number == 0 else "",
-            summary.name.value,
+            summary.name,
             format_duration(summary.duration_ms),
             _size(before.peak_rss if before else None),
             _size(summary.peak_rss),

@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.analysis.causes import Cause, causes
+from membudget.analysis.leak import Trend
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.soak import soak_requests, soak_words
+from membudget.analysis.verdict import ImageJudgement, Status
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, printable
 from membudget.trials.certificate import Conclusion
+from membudget.trials.driver_messages import LoadResult
 from membudget.trials.trial import Trial
 
 _MOST_KILLED = 3
@@ -43,9 +48,31 @@ def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
         yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
+    yield from load_findings(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
         yield Finding(((f"{' and '.join(inside)} ran inside the container: what they used counts", False),))
+
+
+def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:
+    """What a soak showed; where it decided the verdict, the reasons say it."""
+    if judgement.soak is not None and judgement.status not in (Status.LEAKING, Status.SOAK_TOO_SHORT):
+        words = soak_words(judgement.soak, soak_requests(image))
+        yield Finding(((words, False),), is_grave=judgement.soak.trend is Trend.GROWTH)
+
+
+def load_findings(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """What became of the requests: each group's, of the trial with the median throughput."""
+    for results in zip(*(trial.load for trial in trials if trial.load), strict=False):
+        yield _load_finding(sorted(results, key=lambda result: result.per_second)[len(results) // 2])
+
+
+def _load_finding(load: LoadResult) -> Finding:
+    figures = [f"{load.requests:,} requests", f"{load.errors:,} errors", f"{load.per_second:,.0f} a second"]
+    for name, microseconds in (("p50", load.p50_us), ("p95", load.p95_us), ("p99", load.p99_us)):
+        figures += [f"{name} {microseconds / 1000:.1f} ms"] if microseconds is not None else []
+    figures += [f"{load.connections_open:,} connections held open"] if load.connections_open else []
+    return Finding(((load.what, True), (f" ({load.phase}): {', '.join(figures)}", False)))
 
 
 def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from membudget.analysis.figures import format_delta, format_value
 from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Status, Verdict, format_delta, format_value
+from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Status, Verdict
 from membudget.budgets.effective import EffectiveBudget
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.quantities import format_percent, format_size

@@ -11,7 +11,7 @@ from rich.text import Text
 from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
 from membudget.quantities import format_duration, format_size
 from membudget.report.details import not_measured
-from membudget.report.findings import findings
+from membudget.report.findings import findings, load_findings, soak_finding
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import printable, printable_line
@@ -76,9 +76,13 @@ def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
         if measurement.base is not None and measurement.base.failure is not None:
             reason = printable(measurement.base.failure.reason)
             yield Text(f"{image.name}: its base could not be measured ({reason}): no growth is judged.")
-        seen = list(findings(measurement.head.trials)) if measurement.head is not None else []
+        trials = measurement.head.trials if measurement.head is not None else ()
+        seen = [*findings(trials), *soak_finding(measurement, image)]
         if image.verdict is Verdict.PASS:
-            yield from (Text(f"{image.name}: {finding.as_text()}") for finding in seen if finding.is_grave)
+            told = [finding for finding in seen if finding.is_grave]
+            told += [finding for finding in (*soak_finding(measurement, image), *load_findings(trials))
+                     if not finding.is_grave]  # fmt: skip
+            yield from (Text(f"{image.name}: {finding.as_text()}") for finding in told)
         else:
             yield _explanation(image)
             yield from (Text(f"  {finding.as_text()}") for finding in seen)

@@ -157,6 +157,7 @@ class TrialRunner:
             oom=oom,
             at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
             settings=report.settings,
+            load=tuple(workload.loads),
             ran_inside=_ran_inside(spec, state),
         )
         return without_secrets(trial, spec.inputs.secrets)

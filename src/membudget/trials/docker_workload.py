@@ -3,10 +3,13 @@
 import dataclasses
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import (
     CommandWorkload,
     DriverWorkload,
@@ -23,7 +26,7 @@ from membudget.trials.docker_driver_container import DriverContainer
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_exec import TIMED_OUT, exit_in_words, run_commands
 from membudget.trials.docker_readiness import wait_for_health, wait_for_log
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
+from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup
 from membudget.trials.inputs_file import read_input
 from membudget.trials.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
 
@@ -41,7 +44,7 @@ class ContainerWorkload:
         drivers: Drivers,
         container_id: str,
         spec: TrialSpec,
-        on_phase: Callable[[PhaseName], None],
+        on_phase: Callable[[str], None],
     ) -> None:
         self._on_phase = on_phase
         self._containers = containers
@@ -56,6 +59,8 @@ class ContainerWorkload:
         if isinstance(workload, DriverWorkload):
             containers.provide_image(workload.image)
         self._input = containers.attach_input(container_id) if reads_input else None
+        self.loads: list[LoadResult] = []
+        """What became of the requests, group by group."""
         self.ready_at: float | None = None
         """When the service was ready, on `time.monotonic`; None when it was not, or nothing is waited for."""
         self.was_ready_at_once = False
@@ -133,7 +138,7 @@ class ContainerWorkload:
             self.ready_at = time.monotonic()
         if not ready.passed or not (asked_by_driver or isinstance(workload, HttpWorkload)):
             return ready
-        return self._drive(_order(workload, readiness, ready_by), deadline)
+        return self._drive(_order(workload, readiness, ready_by, self._checkout), deadline)
 
     def _drive(self, order: DriveOrder, deadline: float) -> WorkloadResult:
         """Let a driver do `order`, watching that the service lives and the deadline holds."""
@@ -165,16 +170,21 @@ class ContainerWorkload:
             if event is None:
                 if not self._state().running:
                     raise HelperFailed("the service ended while it was driven")
-            elif event.event == "ready":
-                if self.ready_at is None:
-                    self.ready_at = time.monotonic()
-                    self.was_ready_at_once = event.at_once
-            elif event.event == "phase":
-                self._on_phase(PhaseName(event.phase))
             elif event.event == "done":
                 return None
             elif event.event == "failed":
                 return event.reason or "the driver gave no reason"
+            else:
+                self._note(event)
+
+    def _note(self, event: DriveEvent) -> None:
+        if event.event == "ready" and self.ready_at is None:
+            self.ready_at = time.monotonic()
+            self.was_ready_at_once = event.at_once
+        elif event.event == "phase":
+            self._on_phase(event.phase)
+        elif event.load is not None:
+            self.loads.append(event.load)
 
     def _service_ended(self, symptom: str | None = None) -> WorkloadResult:
         reason = f"the container exited with code {self._state().exit_code} while it was exercised"
@@ -194,7 +204,9 @@ def _readiness(workload: Workload) -> Readiness | None:
             return None
 
 
-def _order(workload: ServiceWorkload, readiness: Readiness | None, ready_by: float) -> DriveOrder:
+def _order(
+    workload: ServiceWorkload, readiness: Readiness | None, ready_by: float, checkout: Path | None
+) -> DriveOrder:
     groups = workload.requests if isinstance(workload, HttpWorkload) else ()
     return DriveOrder(
         network_namespace=None,
@@ -202,7 +214,32 @@ def _order(workload: ServiceWorkload, readiness: Readiness | None, ready_by: flo
         ready_tcp=readiness.tcp if readiness else None,
         ready_http=readiness.http if readiness else None,
         ready_timeout_ms=max(1, round((ready_by - time.monotonic()) * 1000)),
-        groups=tuple(RequestGroup(**group.model_dump()) for group in groups),
+        groups=tuple(_group(group, checkout) for group in groups),
+    )
+
+
+def _group(group: HttpRequests, checkout: Path | None) -> RequestGroup:
+    body = group.body.encode() if group.body is not None else None
+    if group.body_file is not None:
+        body = read_input(checkout, group.body_file, "workload.requests.body_file")
+    return RequestGroup(
+        method=group.method,
+        path=group.path,
+        headers=dict(group.headers),
+        body_base64=b64encode(body).decode() if body is not None else None,
+        body_size=group.body_size,
+        count=group.requests,
+        duration_ms=group.duration,
+        concurrency=group.concurrency,
+        rate=group.rate,
+        ramp_ms=group.ramp or 0,
+        keep_alive=group.keep_alive,
+        connections=group.connections,
+        read_rate=group.read_rate,
+        read_for_ms=group.read_for,
+        expect=group.expect,
+        errors_percent=group.errors,
+        phase=group.phase,
     )
 
 

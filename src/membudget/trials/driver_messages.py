@@ -4,18 +4,54 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestGroup:
-    """A number of equal requests."""
+    """Equal requests."""
 
     method: str
     path: str
     headers: dict[str, str]
-    body: str | None
-    count: int
+    body_base64: str | None = None
+    body_size: int | None = None
+    """Of random bytes."""
+    count: int | None
+    """None: as many as fit into the duration."""
+    duration_ms: int | None = None
     concurrency: int
+    rate: int | None = None
+    ramp_ms: int = 0
+    keep_alive: bool = True
+    connections: int = 0
+    read_rate: int | None = None
+    read_for_ms: int | None = None
     expect: int
-    phase: Literal["steady", "burst"]
+    errors_percent: float = 0.0
+    phase: str = "steady"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What became of a group's requests. Latencies are of those that succeeded."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    phase: str
+    what: str
+    """Method and path."""
+    requests: int
+    errors: int
+    duration_ms: int
+    received_bytes: int
+    p50_us: int | None
+    p95_us: int | None
+    p99_us: int | None
+    connections_open: int
+    """Of those that were held open, how many the service had not closed at the end."""
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return 1000 * self.requests / max(1, self.duration_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +69,12 @@ class DriveOrder:
 
 @dataclass(frozen=True, slots=True)
 class DriveEvent:
-    """What happened: first "ready" or "failed", then "phase" at each new one, at last "done" or "failed"."""
+    """What happened: first "ready" or "failed", then "phase" and "load" for each group, at last "done" or "failed"."""
 
-    event: Literal["ready", "phase", "done", "failed"]
+    event: Literal["ready", "phase", "load", "done", "failed"]
     reason: str | None = None
     requests: int = 0
-    phase: Literal["steady", "burst"] = "steady"
+    phase: str = "steady"
+    load: LoadResult | None = None
     at_once: bool = False
     """Of "ready": the first question was answered, so it may have been ready for longer."""

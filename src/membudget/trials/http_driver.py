@@ -16,15 +16,14 @@ from collections import Counter
 import aiohttp
 from pydantic import TypeAdapter
 
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
+from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup
+from membudget.trials.http_load import in_words, send
 
 _CLONE_NEWNET = 0x40000000
 _READINESS_POLL_S = 0.02
 _TELLING_S = 0.1
 """An attempt that was cut short after less says nothing about a service."""
 _REQUEST_TIMEOUT_S = 60.0
-_FAILURES_TO_GIVE_UP = 200
-"""After so many failed requests nothing is learned from more of them."""
 
 
 def main() -> None:
@@ -38,27 +37,36 @@ def main() -> None:
 
 
 async def _drive(order: DriveOrder) -> None:
+    problem, attempts = await _become_ready(order)
+    if problem is not None:
+        _say(DriveEvent("failed", problem))
+        return
+    _say(DriveEvent("ready", at_once=attempts == 1))
+    sent = 0
+    phase = None
+    for group in order.groups:
+        if group.phase != phase:
+            phase = group.phase
+            _say(DriveEvent("phase", phase=phase))
+        try:
+            result, failures = await send(order.port, group)
+        except OSError as error:
+            _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {in_words(error)}", sent))
+            return
+        sent += result.requests
+        _say(DriveEvent("load", load=result))
+        if result.errors > result.requests * group.errors_percent / 100:
+            _say(DriveEvent("failed", _describe(group, result, failures), sent))
+            return
+    _say(DriveEvent("done", requests=sent))
+
+
+async def _become_ready(order: DriveOrder) -> tuple[str | None, int]:
     connections = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
     service = f"http://127.0.0.1:{order.port}"
     async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
-        problem, attempts = await _wait_until_ready(session, service, order)
-        if problem is not None:
-            _say(DriveEvent("failed", problem))
-            return
-        _say(DriveEvent("ready", at_once=attempts == 1))
-        sent = 0
-        phase = None
-        for group in order.groups:
-            if group.phase != phase:
-                phase = group.phase
-                _say(DriveEvent("phase", phase=phase))
-            failures = await _send(session, service, group)
-            sent += group.count
-            if failures:
-                _say(DriveEvent("failed", _describe(group, failures), sent))
-                return
-        _say(DriveEvent("done", requests=sent))
+        return await _wait_until_ready(session, service, order)
 
 
 async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> tuple[str | None, int]:
@@ -92,53 +100,15 @@ async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveO
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
     except (aiohttp.ClientError, OSError) as error:
-        return _words(error)
+        return in_words(error)
     return None
 
 
-async def _send(session: aiohttp.ClientSession, service: str, group: RequestGroup) -> Counter[str]:
-    """Send a group's requests; how many failed, by reason."""
-    failures: Counter[str] = Counter()
-    left = iter(range(group.count))
-
-    async def work() -> None:
-        for _ in left:
-            if failures.total() >= _FAILURES_TO_GIVE_UP:
-                return
-            problem = await _request(session, service, group)
-            if problem is not None:
-                failures[problem] += 1
-
-    await asyncio.gather(*(work() for _ in range(min(group.concurrency, group.count))))
-    return failures
-
-
-async def _request(session: aiohttp.ClientSession, service: str, group: RequestGroup) -> str | None:
-    try:
-        async with session.request(
-            group.method, service + group.path, headers=group.headers, data=group.body, allow_redirects=False
-        ) as answer:
-            async for _ in answer.content.iter_chunked(1 << 16):
-                pass  # read to the end, keep nothing
-            return None if answer.status == group.expect else f"status {answer.status}"
-    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that HTTP cannot carry
-        return _words(error)
-
-
-def _words(error: Exception) -> str:
-    """An error as the kernel calls it, without addresses: equal failures are counted together."""
-    if isinstance(error, TimeoutError):  # aiohttp's, too
-        return f"no whole answer within {_REQUEST_TIMEOUT_S:g} s"
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
-
-
-def _describe(group: RequestGroup, failures: Counter[str]) -> str:
+def _describe(group: RequestGroup, result: LoadResult, failures: Counter[str]) -> str:
     kinds = "; ".join(f"{count} x {kind}" for kind, count in failures.most_common(3))
+    of = group.count if group.count is not None else result.requests
     return (
-        f"{failures.total()} of {group.count} requests {group.method} {group.path} failed: {kinds}"
-        f" (expected status {group.expect})"
+        f"{result.errors} of {of} requests {group.method} {group.path} failed: {kinds} (expected status {group.expect})"
     )
 
 

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from membudget.budgets.workload import Workload
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
+from membudget.trials.driver_messages import LoadResult
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial_inputs import TrialInputs
@@ -45,8 +49,11 @@ class RanInside(StrEnum):
     HEALTHCHECK = "the image's HEALTHCHECK"
 
 
+PhaseLabel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
 class PhaseName(StrEnum):
-    """The parts of a trial, in their order. A one-shot container has one phase, steady."""
+    """The parts of a trial that mean something, in their order; a workload may name others."""
 
     START_UP = "start-up"
     """From the container's start until it is ready."""
@@ -54,6 +61,8 @@ class PhaseName(StrEnum):
     """While the workload runs."""
     BURST = "burst"
     """While a part of the workload runs that the budgets file calls a burst."""
+    SOAK = "soak"
+    """While the same load goes on and on: what grows then without end is a leak."""
     SETTLE = "settle"
     """After the workload, until the end of the settle time."""
 
@@ -64,10 +73,12 @@ class Phase:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    name: PhaseName
+    name: PhaseLabel
     begin_ms: int
     """From the container's start."""
     duration_ms: int
+    begin_us: int
+    """As in the series."""
     peak_rss: MetricValue
     peak_memory: MetricValue
     """The kernel's mark of this phase where it gives one; else the largest sampled usage, and its precision says so."""
@@ -145,6 +156,8 @@ class Trial:
     at_limit: LimitContact | None = None
     """None: it never reached its limit, or has none, or that is not known."""
     settings: HostSettings = HostSettings()
+    load: tuple[LoadResult, ...] = ()
+    """What became of the HTTP requests, group by group."""
     ran_inside: tuple[RanInside, ...] = ()
     """What of the load or the checks ran inside the measured cgroup, and counts."""
 

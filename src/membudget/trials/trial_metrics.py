@@ -178,7 +178,8 @@ def _oom_kills(report: ProbeReport, engine: EngineWord) -> MetricValue:
 def _phase(reading: PhaseReading, series: Series, start_us: int) -> Phase:
     rss = _within(series, reading.begin_us, reading.end_us, series.rss_bytes)
     return Phase(
-        name=PhaseName(reading.name),
+        name=reading.name,
+        begin_us=reading.begin_us,
         begin_ms=round((reading.begin_us - start_us) / 1000),
         duration_ms=round((reading.end_us - reading.begin_us) / 1000),
         peak_rss=MetricValue.of(Metric.PEAK_RSS, max(rss))

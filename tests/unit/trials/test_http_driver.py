@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 
-from membudget.trials import http_driver
+from membudget.trials import http_driver, http_load
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
 
 
@@ -95,7 +95,6 @@ def group(path: str = "/200", **changes: object) -> RequestGroup:
     usual: dict[str, object] = {
         "method": "GET",
         "headers": {},
-        "body": None,
         "count": 5,
         "concurrency": 2,
         "expect": 200,
@@ -106,9 +105,9 @@ def group(path: str = "/200", **changes: object) -> RequestGroup:
 
 def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
     get = group(count=30, concurrency=7, headers={"X-Test": "yes"})
-    post = group("/201", method="POST", body="hello", expect=201, count=3)
+    post = group("/201", method="POST", body_base64="aGVsbG8=", expect=201, count=3)
     said = drive_as_a_process(order(port, get, post, group(method="HEAD", count=1), ready_tcp=port))
-    assert [event["event"] for event in said] == ["ready", "phase", "done"]
+    assert [event["event"] for event in said] == ["ready", "phase", "load", "load", "load", "done"]
     assert said[-1]["requests"] == 34
     assert Handler.seen == {"GET /200 yes": 30, "POST /201": 3, "HEAD /200": 1}
 
@@ -134,7 +133,7 @@ def test_readiness_is_a_connection_or_an_answer_below_400(
 
 
 def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> None:
-    ready, phase, failed = drive(order(port, group("/500", count=4), group("/200")))
+    ready, phase, _, failed = drive(order(port, group("/500", count=4), group("/200")))
     assert (ready["event"], phase["event"], failed["event"]) == ("ready", "phase", "failed")
     assert failed["reason"] == "4 of 4 requests GET /500 failed: 4 x status 500 (expected status 200)"
     assert "GET /200" not in Handler.seen
@@ -172,8 +171,11 @@ def test_a_path_stays_a_path(port: int, path: str) -> None:
 
 def test_headers_that_http_cannot_carry_fail_the_workload_alone(port: int) -> None:
     said = drive(order(port, group(headers={"X-Test": "a\r\nHost: b"}, count=1)), order(port, group()))
-    assert [event["event"] for event in said] == ["ready", "phase", "failed", "ready", "phase", "done"]
-    assert "control character" in str(said[2]["reason"])
+    assert [event["event"] for event in said] == [
+        *("ready", "phase", "load", "failed"),
+        *("ready", "phase", "load", "done"),
+    ]
+    assert "control character" in str(said[3]["reason"])
 
 
 @pytest.fixture
@@ -224,9 +226,9 @@ def test_silence_does_not_hide_what_was_seen_before(rude: int, monkeypatch: pyte
 
 
 def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_driver, "_REQUEST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http_load, "_REQUEST_TIMEOUT_S", 0.1)
     said: list[DriveEvent] = []
     monkeypatch.setattr(http_driver, "_say", said.append)
     asyncio.run(http_driver._drive(order(rude, group("/", count=2), ready_tcp=rude)))
-    assert [event.event for event in said] == ["ready", "phase", "failed"]
+    assert [event.event for event in said] == ["ready", "phase", "load", "failed"]
     assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.1 s (expected status 200)")

@@ -1,0 +1,27 @@
+"""Figures of metrics as people read them, each with its unit."""
+
+from membudget.metrics import DEFINITIONS, Metric, Unit
+from membudget.quantities import format_duration, format_size, format_size_delta
+
+
+def format_value(metric: Metric, value: int) -> str:
+    """A value of `metric` for people, with its unit."""
+    match DEFINITIONS[metric].unit:
+        case Unit.BYTES:
+            return format_size(value)
+        case Unit.MILLISECONDS:
+            return format_duration(value)
+        case Unit.COUNT:
+            return str(value)
+
+
+def format_delta(metric: Metric, delta: int) -> str:
+    """A change of `metric` for people, signed."""
+    match DEFINITIONS[metric].unit:
+        case Unit.BYTES:
+            return format_size_delta(delta)
+        case Unit.MILLISECONDS:
+            sign = "-" if delta < 0 else "+" if delta else ""
+            return f"{sign}{format_duration(abs(delta))}"
+        case Unit.COUNT:
+            return f"{delta:+d}" if delta else "0"
