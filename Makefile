@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau image picture schema clean stop-engine lock
+.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load image picture schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,10 +27,13 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix --select I
 
-bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau  ## run all benchmarks: half an hour; or one, like bench-accuracy
+bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load  ## run all benchmarks: half an hour; or one, like bench-accuracy
 
 bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and plateaus left alone: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/leak_or_plateau.py
+
+bench-http-load: $(VENV)/.installed-dev  ## how hard the HTTP driver can drive
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/http_load.py
 
 bench-accuracy bench-overhead bench-leaks bench-peers: bench-%: $(VENV)/.installed-dev
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/$*.py

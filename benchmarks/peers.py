@@ -98,7 +98,7 @@ def main() -> int:
     if sys.argv[1:] == [_AS_REFERENCE]:
         return be_the_reference()
     with bench() as on:
-        peers = Peers(on, _build_image(on), _install())
+        peers = Peers(on, build_programs(on), _install())
         daemon = engine_share(peers)
         observations: list[Observation] = []
         missed = trials = 0
@@ -554,7 +554,8 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 # What is needed.
 
 
-def _build_image(on: Bench) -> str:
+def build_programs(on: Bench) -> str:
+    """The id of the image of the programs."""
     reference = "membudget-bench/programs"
     debian.say("the image of the programs (two minutes or so, once)")
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference, str(_FOLDER)]

@@ -13,7 +13,7 @@ from membudget.report.report import Comparison, Environment, Report, RevisionRep
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.probe_messages import HostSettings, SamplingEffort, Series
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
-from membudget.trials.trial import Outcome, Phase, PhaseName, Trial
+from membudget.trials.trial import Outcome, Phase, Trial
 
 
 def trial(
@@ -81,7 +81,7 @@ def process(*arguments: str, rss: float, pss: float | None, pid: int = 100) -> P
     return ProcessUse(pid, "name", arguments, round(rss * MIB), of_its_own, shared, round(rss * MIB))
 
 
-def phase(name: PhaseName, begin_ms: int, duration_ms: int, rss: float, mark: float | None = None) -> Phase:
+def phase(name: str, begin_ms: int, duration_ms: int, rss: float, mark: float | None = None) -> Phase:
     """A phase whose peaks are `rss` and `mark` MiB; without a mark, usage was sampled."""
     usage = _mib(Metric.PEAK_MEMORY, rss + 1)
     memory = (

@@ -143,6 +143,13 @@ AbsolutePath = Annotated[
 ]
 """Without what the engine's mount options are written with."""
 
+_FOLDER_PATTERN = r"^/[^\x00-\x1f]*$"
+WorkingFolder = Annotated[
+    str,
+    AfterValidator(_matching(_FOLDER_PATTERN, 'a folder inside the container: "/app"')),
+    WithJsonSchema({"type": "string", "pattern": _FOLDER_PATTERN}),
+]
+
 PHASE_PATTERN = r"^(?!start-up$|settle$)[a-z][a-z0-9-]{0,30}$"
 PhaseLabel = Annotated[
     str,

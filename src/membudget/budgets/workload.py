@@ -14,6 +14,7 @@ from membudget.budgets.fields import (
     NonEmpty,
     Port,
     SizeBytes,
+    WorkingFolder,
 )
 from membudget.budgets.http_load import HttpRequests
 from membudget.quantities import MIB, format_duration
@@ -52,7 +53,7 @@ class CommandWorkload(FileModel):
     kind: Literal["command"] = "command"
     command: Command | None = None
     """Replaces the image's CMD. Absent: the image's own."""
-    workdir: AbsolutePath | None = None
+    workdir: WorkingFolder | None = None
     """Where it starts. Absent: where the image says."""
     stdin: RepositoryPath | None = None
     """A file of the repository to read on standard input. Absent: there is none."""
@@ -67,7 +68,7 @@ class ExecCommand(FileModel):
     """Its words."""
     env: Environment = {}
     """Environment variables, beside the container's own."""
-    workdir: AbsolutePath | None = None
+    workdir: WorkingFolder | None = None
     """Where it starts. Absent: where the image says."""
     user: NonEmpty | None = None
     """Who it is. Absent: who the service is."""

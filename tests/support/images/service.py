@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 
 held: list[bytes] = []
 cached: dict[int, bytes] = {}
@@ -20,7 +21,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if action in STREAMS:
             self.stream(*STREAMS[action])
             return
-        ACTIONS.get(action, lambda _: None)(argument)
+        if action in ACTIONS:
+            ACTIONS[action](argument)
         self.answer(int(argument) if action == "status" else 200, self.headers.get("X-Echo", "fine").encode())
 
     def do_PUT(self) -> None:
@@ -74,7 +76,7 @@ def take_for_a_while(mib: str) -> None:
         time.sleep(0.1)
 
 
-ACTIONS = {
+ACTIONS: dict[str, Callable[[str], None]] = {
     "hold": hold,
     "leak": leak,
     "cache": cache,

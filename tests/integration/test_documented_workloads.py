@@ -1,0 +1,59 @@
+"""Every example of docs/workloads.md works as it stands there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets import toml_file
+from membudget.engine.docker_engine import Engine
+from membudget.images.docker_image import inspect
+from membudget.trials.inputs_file import gather
+from membudget.trials.trial import Outcome, TrialSpec
+from tests.support.prepared_images import PreparedImages
+from tests.support.trials import Trials, trials
+
+TEXT = (Path(__file__).parents[2] / "docs/workloads.md").read_text()
+EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+LOAD = "import os, urllib.request as u; u.urlopen(os.environ['BASE_URL']).read()\n"
+
+
+@pytest.fixture(scope="module")
+def running(engine: Engine) -> Iterator[Trials]:
+    with trials(engine) as made:
+        yield made
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The repository that the examples speak of."""
+    for folder in ("fixtures", "load"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "fixtures/books.csv").write_text("Dune\nSolaris\n")
+    (tmp_path / "load/check.py").write_text(LOAD)
+    (tmp_path / "smoke.env").write_text("LOCALE=C\n")
+    return tmp_path
+
+
+def kind_of(example: str) -> str:
+    found = re.search(r"^\[images\.(\w+)\]", example, flags=re.MULTILINE)
+    return found[1] if found else "unnamed"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=kind_of)
+def test_it_works(example: str, running: Trials, images: PreparedImages, checkout: Path) -> None:
+    text = example.replace('"load-generator"', f'"{images.service}"')
+    ((name, spec),) = toml_file.parse(f"version = 1\n{text}", "docs/workloads.md").items()
+    inputs = gather(spec, checkout, {"API_TOKEN": "s3cr3t"}, name)
+    image_id = inspect(running.engine, images.service).image_id
+
+    trial = running.runner.run(
+        TrialSpec(name, image_id, spec.limit_bytes, spec.timeout, spec.workload, settle_ms=0, inputs=inputs)
+    )
+
+    assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.COMPLETED, None, ())
+
+
+def test_there_is_one_for_each_kind() -> None:
+    assert set(re.findall(r'kind = "(\w+)"', TEXT)) == {"command", "http", "exec", "driver"}
