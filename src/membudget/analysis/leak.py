@@ -144,20 +144,22 @@ _STUDENT = 2.31
 
 def _curve(repeats: Sequence[SoakSeries]) -> tuple[list[float] | None, float]:
     """What was kept, block by block, the median of the repeats; and how long the soaks were."""
-    floors = [floor for series in repeats if (floor := _floors(series)) is not None]
-    if not floors:
+    cut = [(floors, series) for series in repeats if (floors := _floors(series)) is not None]
+    if not cut:
         return None, 0.0
-    soak_ms = statistics.median(series.time_ms[-1] - series.time_ms[0] for series in repeats if series.time_ms)
-    return [statistics.median(block) for block in zip(*floors, strict=True)], soak_ms
+    soak_ms = statistics.median(max(series.time_ms) - min(series.time_ms) for _, series in cut)
+    return [statistics.median(block) for block in zip(*(floors for floors, _ in cut), strict=True)], soak_ms
 
 
 def _floors(series: SoakSeries) -> list[float] | None:
     """The low quantile of each block; None when a block has too few samples."""
     if len(series.time_ms) < BLOCKS * _FEWEST_SAMPLES:
         return None
-    begin, end = series.time_ms[0], series.time_ms[-1]
+    begin, end = min(series.time_ms), max(series.time_ms)
+    if begin == end:
+        return None
     blocks: list[list[int]] = [[] for _ in range(BLOCKS)]
-    for time_ms, rss in zip(series.time_ms, series.rss_bytes, strict=True):
+    for time_ms, rss in zip(series.time_ms, series.rss_bytes, strict=False):
         blocks[min(BLOCKS - 1, int(BLOCKS * (time_ms - begin) / (end - begin)))].append(rss)
     if min(map(len, blocks)) < _FEWEST_SAMPLES:
         return None

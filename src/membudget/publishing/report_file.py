@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -98,5 +99,8 @@ def _inconsistencies(report: Report) -> Iterator[str]:
     sides = [side for image in report.images for side in (image.base, image.head) if side is not None]
     if any(set(side.metrics) != set(Metric) for side in sides):
         yield "an image lacks some of the metrics"
+    series = [trial.series for side in sides for trial in side.trials]
+    if any(len({len(getattr(one, column.name)) for column in fields(one)}) > 1 for one in series):
+        yield "the columns of a series differ in length"
     if any((value.value or 0) < 0 for side in sides for value in side.metrics.values()):
         yield "a metric is negative"

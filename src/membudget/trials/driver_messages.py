@@ -1,7 +1,12 @@
 """What the HTTP driver and the rest of membudget say to each other: one JSON object a line."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+PhaseLabel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+"""The name of a phase, also where a stranger wrote the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +40,7 @@ class LoadResult:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    phase: str
+    phase: PhaseLabel
     what: str
     """Method and path."""
     requests: int

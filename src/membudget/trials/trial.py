@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
-
-from pydantic import StringConstraints
 
 from membudget.budgets.workload import Workload
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
-from membudget.trials.driver_messages import LoadResult
+from membudget.trials.driver_messages import LoadResult, PhaseLabel
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial_inputs import TrialInputs
@@ -47,9 +44,6 @@ class RanInside(StrEnum):
 
     COMMANDS = "the workload's own commands"
     HEALTHCHECK = "the image's HEALTHCHECK"
-
-
-PhaseLabel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
 class PhaseName(StrEnum):

@@ -112,6 +112,14 @@ def test_too_few_samples_say_nothing() -> None:
     assert judge_soak([clumped]) is None
 
 
+def test_series_that_nobody_measured_break_nothing() -> None:
+    assert judge_soak([SoakSeries([7.0] * 100, [MIB] * 100)]) is None
+    backwards = SoakSeries([float(-number) for number in range(100)], [MIB] * 100)
+    verdict = judge_soak([backwards])
+    assert verdict is not None
+    assert verdict.trend is Trend.NOISE
+
+
 @given(st.lists(st.integers(0, 1 << 50), min_size=BLOCKS * 3, max_size=200))
 def test_any_series_has_a_verdict(rss: list[int]) -> None:
     verdict = judge_soak([SoakSeries([float(number) for number in range(len(rss))], rss)])

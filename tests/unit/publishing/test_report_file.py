@@ -226,3 +226,19 @@ def test_a_report_of_many_images_is_read_in_time(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(json.dumps(document))
     assert len(read_report(path).images) == 1000
+
+
+def test_a_series_whose_columns_do_not_match_is_refused(tmp_path: Path) -> None:
+    times = ("images", 0, "head", "trials", 0, "series", "time_us")
+    assert refusal(tmp_path, changed(times, [1, 2, 3, 4, 5])) == "the columns of a series differ in length"
+
+
+@pytest.mark.parametrize("name", ["</details>", "soak\n# hi", "`", "Soak", ""])
+def test_a_phase_has_a_plain_name(tmp_path: Path, name: str) -> None:
+    load = {"phase": name, "what": "GET /", "requests": 1, "errors": 0, "duration_ms": 1, "received_bytes": 0,
+            "p50_us": 1, "p95_us": 1, "p99_us": 1, "connections_open": 0}  # fmt: skip
+    place = ("images", 0, "head", "trials", 0, "load")
+    assert "string_pattern_mismatch" in refusal(tmp_path, changed(place, [load]))
+    path = tmp_path / "good.json"
+    path.write_text(json.dumps(changed(place, [{**load, "phase": "soak"}])))
+    assert read_report(path).images[0].head is not None
