@@ -18,7 +18,7 @@ from membudget.analysis.host_settings import settings_change
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.verdict import judge
 from membudget.budgets.budget import Build, ImageSpec
-from membudget.budgets.effective import effective_budgets
+from membudget.budgets.effective import effective_budgets, effective_phase_budgets
 from membudget.budgets.workload import describe
 from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.revision import BuiltImage, Commit, NoBase, Side
@@ -179,6 +179,7 @@ def _measure(subject: _Subject, tools: Tools, progress: Progress) -> ImageMeasur
         limit_bytes=spec.limit_bytes,
         workload=describe(spec.workload),
         budgets=effective_budgets(spec),
+        phase_budgets=effective_phase_budgets(spec),
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),
         leak_fails=spec.leak == "fail",

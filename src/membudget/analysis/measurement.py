@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from membudget.budgets.effective import EffectiveBudget
 from membudget.metrics import Metric, MetricValue
+from membudget.trials.driver_messages import PhaseLabel
 from membudget.trials.trial import Trial
 
 
@@ -75,3 +76,4 @@ class ImageMeasurement:
     leak_fails: bool = False
     """Whether growth without end during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())
+    phase_budgets: dict[PhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from membudget.analysis.aggregate import aggregated
+from membudget.analysis.measurement import SideMeasurement
 from membudget.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial
 
@@ -35,3 +36,14 @@ def phase_summaries(trials: Sequence[Trial]) -> tuple[PhaseSummary, ...]:
         for column in columns
         if len({phase.name for phase in column}) == 1
     )
+
+
+def phase_values(side: SideMeasurement | None) -> dict[tuple[str, Metric], MetricValue]:
+    """What each phase of a side has its own value of; of two phases of one name, the larger."""
+    values: dict[tuple[str, Metric], MetricValue] = {}
+    for summary in phase_summaries(side.trials) if side is not None else ():
+        for metric, value in ((Metric.PEAK_RSS, summary.peak_rss), (Metric.PEAK_MEMORY, summary.peak_memory)):
+            before = values.get((summary.name, metric))
+            if before is None or before.value is None or (value.value or 0) > before.value:
+                values[summary.name, metric] = value
+    return values

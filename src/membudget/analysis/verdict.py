@@ -1,13 +1,15 @@
 """Values against budgets: a verdict for each metric, each image, and the whole."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.analysis.figures import format_value
 from membudget.analysis.leak import LeakVerdict, Trend
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
+from membudget.analysis.phases import phase_values
 from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
+from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
@@ -31,20 +33,6 @@ EXIT_CODES = {
 }
 
 
-class Status(StrEnum):
-    """What became of an image; each asks the reader for something else."""
-
-    WITHIN_BUDGET = "within budget"
-    OVER_BUDGET = "over budget"
-    OOM_KILLED = "OOM-killed"
-    WORKLOAD_FAILED = "workload failed"
-    BUILD_FAILED = "build failed"
-    LEAKING = "leaking"
-    SOAK_TOO_SHORT = "soak too short"
-    INCONCLUSIVE = "inconclusive"
-    REMOVED = "removed"
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One metric of one image."""
@@ -63,6 +51,14 @@ class Row:
     reason: str | None = None
     is_unclear: bool = False
     """Measured, but only as lower bounds, which leave the answer open."""
+    phase: str | None = None
+    """None: of the whole trial."""
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        label = DEFINITIONS[self.metric].label
+        return label if self.phase is None else f"{label} ({self.phase})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     rows = tuple(
         judge_metric(metric, base.get(metric), value, image.budgets.get(metric, NO_BUDGET), base_is_needed=needed)
         for metric, value in image.head.metrics.items()
-    )
+    ) + tuple(_phase_rows(image, image.head, base_is_needed=needed))
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     failure = image.head.failure or _failed_with_allowed_kills(image.head, rows)
     soak = soak_verdict(image)
@@ -134,7 +130,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     reasons = tuple(_reasons(image, rows, status, failure))
     if soak is not None and of_soak is not Verdict.PASS:
         reasons += (Reason(soak_words(soak, soak_requests(image))),)
-    return ImageJudgement(image.name, verdict, status, rows, reasons, _NEXT_STEPS[status], soak)
+    return ImageJudgement(image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak)
 
 
 def _base_is_needed(image: ImageMeasurement) -> bool:
@@ -145,6 +141,19 @@ def _base_is_needed(image: ImageMeasurement) -> bool:
     """
     failure = image.base.failure if image.base is not None else None
     return image.base is not None and (failure is None or failure.stage is FailureStage.ENVIRONMENT)
+
+
+def _phase_rows(image: ImageMeasurement, head: SideMeasurement, *, base_is_needed: bool) -> Iterator[Row]:
+    """A row for each metric of a phase that has a budget."""
+    heads, bases = phase_values(head), phase_values(image.base)
+    for phase, budgets in image.phase_budgets.items():
+        for metric, budget in budgets.items():
+            if budget.is_set:
+                missing = MetricValue.absent(metric, str(head.failure or f"no trial reached the phase {phase}"))
+                value = heads.get((phase, metric), missing)
+                base = bases.get((phase, metric))
+                row = judge_metric(metric, base, value, budget, base_is_needed=base_is_needed)
+                yield replace(row, phase=phase)
 
 
 def judge_metric(
@@ -235,7 +244,7 @@ def _reasons(
     if failure is not None and status_says_it:
         yield Reason("", failure.reason)
     for row in rows:
-        label = DEFINITIONS[row.metric].label
+        label = row.label
         if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
             kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"
             yield Reason(f"the kernel killed {kills} at the limit of {format_size(image.limit_bytes)}")
@@ -268,15 +277,3 @@ _FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOA
 
 _SOAK_VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
 _SOAK_STATUS = {Verdict.FAIL: Status.LEAKING, Verdict.INCONCLUSIVE: Status.SOAK_TOO_SHORT}
-
-_NEXT_STEPS = {
-    Status.WITHIN_BUDGET: None,
-    Status.REMOVED: None,
-    Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
-    Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
-    Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
-    Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",
-    Status.LEAKING: "find what the head keeps with every request; a bounded cache would level off",
-    Status.SOAK_TOO_SHORT: "soak longer, or with more trials: `duration` of the requests, `trials` of the image",
-    Status.INCONCLUSIVE: "run the check again; a figure that is missing is not taken for a pass",
-}

@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from membudget.budgets.container import ContainerSettings
-from membudget.budgets.fields import DurationMs, FileModel, ImageName, NonEmpty, Percent, Platform, SizeBytes
+from membudget.budgets.fields import (
+    AnyPhaseLabel,
+    DurationMs,
+    FileModel,
+    ImageName,
+    NonEmpty,
+    Percent,
+    Platform,
+    SizeBytes,
+)
 from membudget.budgets.workload import CommandWorkload, Workload
 from membudget.metrics import Metric
 
@@ -88,6 +97,15 @@ class MetricBudgets(FileModel):
         return MetricBudgets.model_construct(**merged)
 
 
+class PhaseBudgets(FileModel):
+    """The budgets of one phase."""
+
+    peak_rss: SizeBudget = SizeBudget()
+    """Largest anonymous plus shared memory of the phase."""
+    peak_memory: SizeBudget = SizeBudget()
+    """The kernel's high-water mark of the phase, page cache included."""
+
+
 NO_OOM_KILLS = MetricBudgets(oom_kills=CountBudget(max=0))
 
 
@@ -137,6 +155,8 @@ class ImageSpec(FileModel):
     workload: Workload = CommandWorkload()
     """What exercises the container. Absent: the image's own command, run to its end."""
     budgets: MetricBudgets = MetricBudgets()
+    phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
+    """Budgets of single phases, by name: start-up, settle, or one of the workload's."""
 
     @property
     def limit_bytes(self) -> int:

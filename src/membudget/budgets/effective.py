@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from membudget.budgets.budget import ImageSpec, SizeBudget
+from membudget.budgets.budget import Budget, ImageSpec, SizeBudget
 from membudget.metrics import Metric
 
 
@@ -37,11 +37,21 @@ NO_BUDGET = EffectiveBudget()
 
 def effective_budgets(image: ImageSpec) -> dict[Metric, EffectiveBudget]:
     """The budgets of an image whose defaults are applied."""
-    return {metric: _effective(image, metric) for metric in Metric}
+    return {metric: _effective(image.budgets.of(metric)) for metric in Metric}
 
 
-def _effective(image: ImageSpec, metric: Metric) -> EffectiveBudget:
-    budget = image.budgets.of(metric)
+def effective_phase_budgets(image: ImageSpec) -> dict[str, dict[Metric, EffectiveBudget]]:
+    """The budgets of its phases, by name."""
+    return {
+        name: {
+            Metric.PEAK_RSS: _effective(budgets.peak_rss),
+            Metric.PEAK_MEMORY: _effective(budgets.peak_memory),
+        }
+        for name, budgets in image.phases.items()
+    }
+
+
+def _effective(budget: Budget) -> EffectiveBudget:
     if not isinstance(budget, SizeBudget) or budget.growth is None:
         return EffectiveBudget(budget.max)
     return EffectiveBudget(budget.max, Tolerance(budget.growth.percent, budget.growth.floor))

@@ -143,6 +143,13 @@ AbsolutePath = Annotated[
 ]
 """Without what the engine's mount options are written with."""
 
+ANY_PHASE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+AnyPhaseLabel = Annotated[
+    str,
+    AfterValidator(_matching(ANY_PHASE_PATTERN, "the name of a phase: lower-case letters, digits and -")),
+    WithJsonSchema({"type": "string", "pattern": ANY_PHASE_PATTERN}),
+]
+
 _FOLDER_PATTERN = r"^/[^\x00-\x1f]*$"
 WorkingFolder = Annotated[
     str,

@@ -1,6 +1,7 @@
 """Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
 
 from membudget.budgets.budget import ImageSpec, SizeBudget
+from membudget.budgets.workload import phase_names
 from membudget.errors import Problem
 from membudget.metrics import Metric
 from membudget.quantities import MIB, format_size
@@ -18,7 +19,7 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
     if image.limit < SMALLEST_LIMIT_BYTES:
         allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: starting any container takes 4 to 7 MiB of it"
         return [Problem(f"{where}.limit", "is too small for any container", format_size(image.limit), allowed)]
-    return [
+    return _unreachable(image, where) + [
         Problem(
             f"{where}.budgets.{metric}.max",
             "can never be broken: the kernel kills the container at its limit first",
@@ -27,6 +28,16 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
         )
         for metric in _BOUNDED_BY_LIMIT
         if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
+    ]
+
+
+def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
+    """Budgets of phases that no trial of this workload goes through."""
+    names = phase_names(image.workload)
+    return [
+        Problem(f"{where}.phases.{name}", "is no phase of this workload", name, ", ".join(names))
+        for name in image.phases
+        if name not in names
     ]
 
 

@@ -158,6 +158,17 @@ def named_files(workload: AnyWorkload) -> list[RepositoryPath]:
             return [group.body_file for group in groups if group.body_file is not None]
 
 
+def phase_names(workload: AnyWorkload) -> list[str]:
+    """The phases that a trial of it goes through, in their order."""
+    match workload:
+        case CommandWorkload():
+            return ["steady"]
+        case HttpWorkload(requests=groups):
+            return ["start-up", *dict.fromkeys(group.phase for group in groups), "settle"]
+        case ExecWorkload(ready=ready) | DriverWorkload(ready=ready):
+            return [*(["start-up"] if ready is not None else []), "steady", "settle"]
+
+
 def describe(workload: AnyWorkload) -> str:
     """A workload in a few words, for people."""
     match workload:

@@ -7,7 +7,8 @@ from membudget.analysis.causes import Cause, causes
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.soak import soak_requests, soak_words
-from membudget.analysis.verdict import ImageJudgement, Status
+from membudget.analysis.status import Status
+from membudget.analysis.verdict import ImageJudgement
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, printable

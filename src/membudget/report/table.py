@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from membudget.analysis.figures import format_delta, format_value
 from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Status, Verdict
+from membudget.analysis.status import Status
+from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Verdict
 from membudget.budgets.effective import EffectiveBudget
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_percent, format_size
 from membudget.report.report import Report
 
@@ -123,7 +124,7 @@ def _removed_row(image: ImageMeasurement) -> TableRow:
 def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
     return TableRow(
         image=image.name,
-        metric=DEFINITIONS[row.metric].label,
+        metric=row.label,
         base=_base_cell(image, row),
         head=_value_cell(row.metric, row.head),
         delta=_delta_cell(row),

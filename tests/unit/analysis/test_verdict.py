@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.analysis.verdict import EXIT_CODES, Status, Verdict, judge, judge_image, judge_metric, worst
+from membudget.analysis.status import Status
+from membudget.analysis.verdict import EXIT_CODES, Verdict, judge, judge_image, judge_metric, worst
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
 from membudget.metrics import Metric, MetricValue

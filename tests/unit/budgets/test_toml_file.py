@@ -185,3 +185,25 @@ def every_key() -> set[str]:
     definitions = budgets_schema()["$defs"]
     assert isinstance(definitions, dict)
     return {key for model in definitions.values() for key in model.get("properties", {})} - {"images"}
+
+
+@pytest.mark.parametrize(
+    ("workload", "allowed"),
+    [
+        ('kind = "command"', "steady"),
+        ('kind = "exec"\ncommands = [["true"]]', "steady, settle"),
+        ('kind = "http"\nrequests = [{ path = "/", phase = "soak" }]', "start-up, soak, settle"),
+    ],
+)
+def test_budgets_of_a_phase_that_never_comes_are_a_mistake(workload: str, allowed: str) -> None:
+    text = f"""version = 1
+[images.api]
+limit = "64MiB"
+phases = {{ burst = {{ peak_rss = {{ max = "32MiB" }} }} }}
+[images.api.workload]
+{workload}
+"""
+    with pytest.raises(BudgetsFileError) as caught:
+        toml_file.parse(text, "budgets.toml")
+    assert "images.api.phases.burst: is no phase of this workload (found: burst)" in str(caught.value)
+    assert f"allowed: {allowed}\n" in f"{caught.value}\n"
