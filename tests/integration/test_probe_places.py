@@ -138,3 +138,14 @@ def test_where_neither_cgroups_nor_a_helper_image_are_the_statistics_are_left(
     (warning,) = running.warnings
     assert "has no image membudget:0.0.0" in warning
     assert "1 Hz, may miss spikes" in warning
+
+
+def test_a_container_that_is_faster_than_the_statistics_has_no_peak_and_says_why(
+    engine: Engine, images: PreparedImages
+) -> None:
+    with trials(engine, MeasuringOptions(VERSION, "engine")) as running:
+        all_trials = [running.run(images.truth, command(20, 0, 1, 1, 0)) for _ in range(3)]
+
+    assert {trial.outcome for trial in all_trials} == {Outcome.COMPLETED}
+    for peak in (trial.metrics[Metric.PEAK_RSS] for trial in all_trials):
+        assert peak.value is not None or peak.reason is not None
