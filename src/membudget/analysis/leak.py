@@ -15,7 +15,7 @@ One series tells little: garbage collectors make saws, caches fill, runtimes war
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -30,6 +30,8 @@ _SMALLEST_GROWTH_BYTES = 256 * KIB
 """Growth over the soak below either is no leak that anybody would look for."""
 _SURE = 3.0
 """Standard errors."""
+_STUDENT = 2.31
+"""97.5 % quantile of Student's t for BLOCKS - 2 degrees of freedom."""
 _CLEARLY_BETTER = 4.0
 """Difference of two information criteria that counts as positive evidence (Kass and Raftery 1995: 2 to 6)."""
 _RESOLUTION = 0.0005
@@ -61,8 +63,6 @@ class SoakSeries:
 @dataclass(frozen=True, slots=True)
 class LeakVerdict:
     """What became of a soak."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     trend: Trend
     bytes_per_minute: float
@@ -97,8 +97,8 @@ def judge_soak(head: Sequence[SoakSeries], base: Sequence[SoakSeries] = ()) -> L
 def _with_base(alone: "_Fit", paired: "_Fit", smallest: float) -> Trend:
     """The trend of head, whose own curve is `alone`, and `paired` less that of base.
 
-    The pair says whether there is growth that base has not. Its shape may show in either: the pair has twice the
-    noise, and the lone curve has the warm-up in it.
+    The pair says whether there is growth that base has not. Its shape may show in either: the pair has the noise
+    of both, and the lone curve has the warm-up in it.
     """
     grows_more = paired.is_sure and paired.slope >= smallest and alone.slope >= smallest
     if grows_more and Trend.GROWTH in (alone.trend, paired.trend):
@@ -138,10 +138,6 @@ def _verdict(trend: Trend, fit: _Fit, soak_ms: float, *, is_paired: bool) -> Lea
     )
 
 
-_STUDENT = 2.31
-"""97.5 % quantile of Student's t for BLOCKS - 2 degrees of freedom."""
-
-
 def _curve(repeats: Sequence[SoakSeries]) -> tuple[list[float] | None, float]:
     """What was kept, block by block, the median of the repeats; and how long the soaks were."""
     cut = [(floors, series) for series in repeats if (floors := _floors(series)) is not None]
@@ -159,7 +155,7 @@ def _floors(series: SoakSeries) -> list[float] | None:
     if begin == end:
         return None
     blocks: list[list[int]] = [[] for _ in range(BLOCKS)]
-    for time_ms, rss in zip(series.time_ms, series.rss_bytes, strict=False):
+    for time_ms, rss in zip(series.time_ms, series.rss_bytes, strict=True):
         blocks[min(BLOCKS - 1, int(BLOCKS * (time_ms - begin) / (end - begin)))].append(rss)
     if min(map(len, blocks)) < _FEWEST_SAMPLES:
         return None
@@ -220,9 +216,6 @@ def _score(curve: Sequence[float], fitted: Sequence[float], parameters: int, lev
     count = len(curve)
     residual = sum((value - model) ** 2 for value, model in zip(curve, fitted, strict=True)) / count
     return count * math.log(max(residual, (_RESOLUTION * level) ** 2, 1.0)) + parameters * math.log(count)
-
-
-_Shape = Callable[[Sequence[float], float], list[float]]
 
 
 def _step(times: Sequence[float], at: float) -> list[float]:

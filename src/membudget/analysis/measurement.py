@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.budgets.effective import EffectiveBudget
+from membudget.budgets.fields import AnyPhaseLabel
 from membudget.metrics import Metric, MetricValue
-from membudget.trials.driver_messages import PhaseLabel
 from membudget.trials.trial import Trial
 
 
@@ -76,4 +76,4 @@ class ImageMeasurement:
     leak_fails: bool = False
     """Whether growth without end during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())
-    phase_budgets: dict[PhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
+    phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)

@@ -86,6 +86,8 @@ class ImageJudgement:
     next_step: str | None
     soak: LeakVerdict | None = None
     """None: it was not soaked."""
+    soak_verdict: Verdict = Verdict.PASS
+    """What the soak alone comes to: always pass where it is advice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     reasons = tuple(_reasons(image, rows, status, failure))
     if soak is not None and of_soak is not Verdict.PASS:
         reasons += (Reason(soak_words(soak, soak_requests(image))),)
-    return ImageJudgement(image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak)
+    return ImageJudgement(image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak, of_soak)
 
 
 def _base_is_needed(image: ImageMeasurement) -> bool:

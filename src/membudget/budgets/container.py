@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from membudget.budgets.fields import AbsolutePath, FileModel, NonEmpty, SizeBytes, VariableName
+from membudget.budgets.fields import AbsolutePath, FileModel, NonEmpty, SizeBytes, VariableName, not_allowed
 
 DEFAULT_CPUS = 2
 """The same everywhere: runtimes size their heaps and pools by what they see."""
@@ -12,17 +12,29 @@ DEFAULT_CPUS = 2
 RepositoryPath = NonEmpty
 """From the top of the repository, as committed."""
 
-Environment = dict[VariableName, Annotated[str, StringConstraints(max_length=32_768)]]
+_RUNNERS_OWN = ("ACTIONS_", "GITHUB_", "INPUT_", "RUNNER_", "DOCKER_", "MEMBUDGET_")
+"""A pull request writes the budgets file: it must not name the runner's tokens and have them handed out."""
+
+
+def _not_the_runners(name: str) -> str:
+    if name.upper().startswith(_RUNNERS_OWN):
+        raise not_allowed(f"a name of the workload's own; none that begins with {', '.join(_RUNNERS_OWN)}")
+    return name
+
+
+SecretName = Annotated[VariableName, AfterValidator(_not_the_runners)]
+
+Variables = dict[VariableName, Annotated[str, StringConstraints(max_length=32_768)]]
 
 
 class ContainerSettings(FileModel):
     """Environment, files and rights of the measured container. Nothing of the runner is mounted: all is copied."""
 
-    env: Environment = {}
+    env: Variables = {}
     """Environment variables, over those of `env_files`."""
     env_files: tuple[RepositoryPath, ...] = ()
     """Files of the repository with a NAME=VALUE a line, later ones over earlier ones."""
-    secrets: tuple[VariableName, ...] = ()
+    secrets: tuple[SecretName, ...] = ()
     """Variables taken by name from membudget's own environment; what they hold is shown nowhere."""
     tmpfs: dict[AbsolutePath, SizeBytes] = {}
     """Memory file systems and their sizes. What is in them counts as RSS."""

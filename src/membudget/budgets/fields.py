@@ -1,11 +1,20 @@
 """Field types of `budgets.toml`: sizes, durations and percents as people write them."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from membudget import quantities
 
@@ -20,15 +29,27 @@ def not_allowed(hint: str) -> PydanticCustomError:
     return PydanticCustomError("not_allowed", "{allowed}", {"allowed": hint})
 
 
-def _matching(pattern: str, hint: str) -> Callable[[str], str]:
-    compiled = re.compile(pattern, re.ASCII)
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Text that matches a pattern as a whole; `hint` says it in words."""
 
-    def check(text: str) -> str:
-        if len(text) > LONGEST_TEXT or not compiled.fullmatch(text):
-            raise not_allowed(hint)
+    pattern: str
+    hint: str
+    longest: int = LONGEST_TEXT
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
+        limit = {"maxLength": self.longest} if self.longest != LONGEST_TEXT else {}
+        return {"type": "string", "pattern": self.pattern, **limit}
+
+    def _check(self, text: str) -> str:
+        if len(text) > self.longest:
+            raise not_allowed(f"{self.longest} characters or fewer")
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            raise not_allowed(self.hint)
         return text
-
-    return check
 
 
 def _size(value: object) -> int:
@@ -88,80 +109,44 @@ Percent = Annotated[
 ]
 """Written 5 or "5%", held as a float."""
 
-_NAME_PATTERN = r"^[a-z0-9]+([_.-][a-z0-9]+)*$"
 ImageName = Annotated[
-    str,
-    AfterValidator(_matching(_NAME_PATTERN, "lower-case letters, digits, and single . _ - between them")),
-    Field(max_length=63),
-    WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN, "maxLength": 63}),
+    str, _Text(r"^[a-z0-9]+([_.-][a-z0-9]+)*$", "lower-case letters, digits, and single . _ - between them", 63)
 ]
 """A name as in an image reference (OCI distribution spec): it becomes a tag and a step output."""
 
-_PATH_PATTERN = r"^/\S*$"
-HttpPath = Annotated[
-    str,
-    AfterValidator(_matching(_PATH_PATTERN, 'a path that starts with a slash, without spaces: "/search?q=x"')),
-    WithJsonSchema({"type": "string", "pattern": _PATH_PATTERN}),
-]
+HttpPath = Annotated[str, _Text(r"^/\S*$", 'a path that starts with a slash, without spaces: "/search?q=x"')]
 
-_HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
-HeaderName = Annotated[
-    str,
-    AfterValidator(_matching(_HEADER_NAME_PATTERN, 'the name of a header field, like "Content-Type"')),
-    WithJsonSchema({"type": "string", "pattern": _HEADER_NAME_PATTERN}),
-]
+HeaderName = Annotated[str, _Text(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", 'the name of a header field, like "Content-Type"')]
 """A token (RFC 9110, 5.1)."""
 
-_HEADER_VALUE_PATTERN = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
-HeaderValue = Annotated[
-    str,
-    AfterValidator(_matching(_HEADER_VALUE_PATTERN, "one line of text, without control characters")),
-    WithJsonSchema({"type": "string", "pattern": _HEADER_VALUE_PATTERN}),
-]
+HeaderValue = Annotated[str, _Text(r"^[^\x00-\x08\x0a-\x1f\x7f]*$", "one line of text, without control characters")]
 """RFC 9110, 5.5."""
 
-_PLATFORM_PATTERN = r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$"
 Platform = Annotated[
-    str,
-    AfterValidator(_matching(_PLATFORM_PATTERN, 'an operating system and an architecture: "linux/amd64"')),
-    WithJsonSchema({"type": "string", "pattern": _PLATFORM_PATTERN}),
+    str, _Text(r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$", 'an operating system and an architecture: "linux/amd64"')
 ]
 
-_VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 VariableName = Annotated[
-    str,
-    AfterValidator(_matching(_VARIABLE_PATTERN, "the name of an environment variable: letters, digits and _")),
-    WithJsonSchema({"type": "string", "pattern": _VARIABLE_PATTERN}),
+    str, _Text(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable: letters, digits and _")
 ]
 """POSIX, 8.1."""
 
-_ABSOLUTE_PATTERN = r"^/[^\x00-\x1f:,]*[^\x00-\x1f:,/]$"
-AbsolutePath = Annotated[
-    str,
-    AfterValidator(_matching(_ABSOLUTE_PATTERN, 'a path inside the container: "/var/cache"')),
-    WithJsonSchema({"type": "string", "pattern": _ABSOLUTE_PATTERN}),
-]
+AbsolutePath = Annotated[str, _Text(r"^/[^\x00-\x1f:,]*[^\x00-\x1f:,/]$", 'a path inside the container: "/var/cache"')]
 """Without what the engine's mount options are written with."""
 
-ANY_PHASE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
 AnyPhaseLabel = Annotated[
-    str,
-    AfterValidator(_matching(ANY_PHASE_PATTERN, "the name of a phase: lower-case letters, digits and -")),
-    WithJsonSchema({"type": "string", "pattern": ANY_PHASE_PATTERN}),
+    str, _Text(r"^[a-z][a-z0-9-]{0,30}$", "the name of a phase: lower-case letters, digits and -")
 ]
+"""Plain, also where a stranger wrote the report."""
 
-_FOLDER_PATTERN = r"^/[^\x00-\x1f]*$"
-WorkingFolder = Annotated[
-    str,
-    AfterValidator(_matching(_FOLDER_PATTERN, 'a folder inside the container: "/app"')),
-    WithJsonSchema({"type": "string", "pattern": _FOLDER_PATTERN}),
-]
+WorkingFolder = Annotated[str, _Text(r"^/[^\x00-\x1f]*$", 'a folder inside the container: "/app"')]
 
-PHASE_PATTERN = r"^(?!start-up$|settle$)[a-z][a-z0-9-]{0,30}$"
 PhaseLabel = Annotated[
     str,
-    AfterValidator(_matching(PHASE_PATTERN, "lower-case letters, digits and -, and neither start-up nor settle")),
-    WithJsonSchema({"type": "string", "pattern": PHASE_PATTERN}),
+    _Text(
+        r"^(?!start-up$|settle$)[a-z][a-z0-9-]{0,30}$",
+        "lower-case letters, digits and -, and neither start-up nor settle",
+    ),
 ]
 """The name of a phase; start-up and settle are phases of every service."""
 

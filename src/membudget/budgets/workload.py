@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from membudget.budgets.container import Environment, RepositoryPath
+from membudget.budgets.container import RepositoryPath, Variables
 from membudget.budgets.fields import (
     AbsolutePath,
     DurationMs,
@@ -66,7 +66,7 @@ class ExecCommand(FileModel):
 
     run: Command
     """Its words."""
-    env: Environment = {}
+    env: Variables = {}
     """Environment variables, beside the container's own."""
     workdir: WorkingFolder | None = None
     """Where it starts. Absent: where the image says."""
@@ -126,7 +126,7 @@ class DriverWorkload(FileModel):
     """Replaces the image's CMD. Absent: the image's own."""
     entrypoint: Command | None = None
     """Replaces the image's ENTRYPOINT. Absent: the image's own."""
-    env: Environment = {}
+    env: Variables = {}
     """Environment variables."""
     files: dict[AbsolutePath, RepositoryPath] = {}
     """Files and folders of the repository that are copied in, by where they go."""

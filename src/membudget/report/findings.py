@@ -7,8 +7,7 @@ from membudget.analysis.causes import Cause, causes
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.soak import soak_requests, soak_words
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import ImageJudgement
+from membudget.analysis.verdict import ImageJudgement, Verdict
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, printable
@@ -45,7 +44,7 @@ def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
     yield from _killed(trials)
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
-        worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits))
+        worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits or 0))
         yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
@@ -57,7 +56,7 @@ def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:
     """What a soak showed; where it decided the verdict, the reasons say it."""
-    if judgement.soak is not None and judgement.status not in (Status.LEAKING, Status.SOAK_TOO_SHORT):
+    if judgement.soak is not None and judgement.soak_verdict is Verdict.PASS:
         words = soak_words(judgement.soak, soak_requests(image))
         yield Finding(((words, False),), is_grave=judgement.soak.trend is Trend.GROWTH)
 

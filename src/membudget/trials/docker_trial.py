@@ -10,8 +10,7 @@ from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
 from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import format_duration, format_size
+from membudget.metrics import Metric
 from membudget.trials.admission import cpu_list
 from membudget.trials.certificate import Certificate, Conclusion, certify
 from membudget.trials.docker_drivers import Drivers
@@ -19,13 +18,13 @@ from membudget.trials.docker_workload import ContainerWorkload
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.redaction import without_secrets
-from membudget.trials.trial import Outcome, PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
+from membudget.trials.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
 from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases, trial_metrics
+from membudget.trials.trial_outcome import outcome_of
 
 _KILL_S = 20.0
 _HEALTH_INTERVAL_MS = 500
 """An engine waits for one interval before it looks the first time: by default longer than we wait for readiness."""
-_SIGKILLED = 137
 HIGHEST_RATE_HZ = 1000
 _RATE_FACTOR = 10
 
@@ -142,7 +141,7 @@ class TrialRunner:
         metrics = trial_metrics(report, certificate, _startup(workload, running, spec), engine)
         oom = oom_findings(report, metrics[Metric.OOM_KILLS])
         exit_code = state.exit_code if ended_by_itself else None
-        outcome, reason = _outcome(spec, result, exit_code, metrics)
+        outcome, reason = outcome_of(spec, result, exit_code, metrics)
         trial = Trial(
             outcome=outcome,
             reason=reason,
@@ -262,27 +261,3 @@ def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec
 def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
     commands = (RanInside.COMMANDS,) if spec.workload.kind == "exec" else ()
     return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))
-
-
-def _outcome(
-    spec: TrialSpec,
-    result: WorkloadResult,
-    exit_code: int | None,
-    metrics: dict[Metric, MetricValue],
-) -> tuple[Outcome, str | None]:
-    kills = metrics[Metric.OOM_KILLS].value
-    if kills:
-        return Outcome.OOM_KILLED, _killed_in_words(kills, spec.limit_bytes)
-    if result.timed_out:
-        return Outcome.TIMED_OUT, f"still running after {format_duration(spec.timeout_ms)}"
-    if not result.passed:
-        is_told_apart = exit_code == _SIGKILLED and kills == 0
-        signal = ": ended by SIGKILL, but not by the OOM killer" if is_told_apart else ""
-        return Outcome.WORKLOAD_FAILED, f"{result.reason}{signal}"
-    return Outcome.COMPLETED, None
-
-
-def _killed_in_words(kills: int, limit_bytes: int | None) -> str:
-    limit = f" at its limit of {format_size(limit_bytes)}" if limit_bytes is not None else ""
-    processes = "1 process" if kills == 1 else f"{kills} processes"
-    return f"the kernel killed {processes} for memory{limit}"

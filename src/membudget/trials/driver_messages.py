@@ -1,12 +1,9 @@
 """What the HTTP driver and the rest of membudget say to each other: one JSON object a line."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import StringConstraints
-
-PhaseLabel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-"""The name of a phase, also where a stranger wrote the report."""
+from membudget.budgets.fields import AnyPhaseLabel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +21,13 @@ class RequestGroup:
     duration_ms: int | None = None
     concurrency: int
     rate: int | None = None
+    """Requests a second; None: one after another."""
     ramp_ms: int = 0
     keep_alive: bool = True
     connections: int = 0
+    """Held open without a word."""
     read_rate: int | None = None
+    """Bytes a second; None: as fast as it comes."""
     read_for_ms: int | None = None
     expect: int
     errors_percent: float = 0.0
@@ -40,7 +40,7 @@ class LoadResult:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    phase: PhaseLabel
+    phase: AnyPhaseLabel
     what: str
     """Method and path."""
     requests: int

@@ -13,22 +13,12 @@ from membudget.trials.trial_inputs import TrialInputs
 
 _LARGEST_FILE_BYTES = 64 << 20
 
-_NOT_FOR_WORKLOADS = ("ACTIONS_", "GITHUB_", "INPUT_", "RUNNER_", "DOCKER_", "MEMBUDGET_")
-"""A pull request writes the budgets file: it must not name the runner's tokens and have them handed out."""
-
 
 def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: str) -> TrialInputs:
     """The inputs of the image `name`. Raises ConfigurationError for a file or a secret that is not there."""
     settings = spec.container
     for file in named_files(spec.workload):
         existing(checkout, file, f"images.{name}.workload")
-    for secret in settings.secrets:
-        if secret.upper().startswith(_NOT_FOR_WORKLOADS):
-            raise ConfigurationError(
-                f"{secret} is the runner's own, and not for workloads",
-                where=f"images.{name}.container.secrets",
-                fix="give what the workload needs a name of its own",
-            )
     missing = [secret for secret in settings.secrets if not environ.get(secret)]
     if missing:
         raise ConfigurationError(

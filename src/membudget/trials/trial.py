@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload import Workload
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
-from membudget.trials.driver_messages import LoadResult, PhaseLabel
+from membudget.trials.driver_messages import LoadResult
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial_inputs import TrialInputs
@@ -67,7 +68,7 @@ class Phase:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    name: PhaseLabel
+    name: AnyPhaseLabel
     begin_ms: int
     """From the container's start."""
     duration_ms: int

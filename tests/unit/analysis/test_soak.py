@@ -16,7 +16,7 @@ from membudget.report.findings import soak_finding
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.probe_messages import Series
 from membudget.trials.trial import PhaseName, Trial
-from tests.support.builders import image, phase, side, trial
+from tests.support.builders import budgets, image, phase, side, trial
 
 START_MS, SOAK_MS = 1000, 60_000
 Shape = Callable[[float], float]
@@ -82,6 +82,15 @@ def test_a_leak_is_said_with_its_rate_and_what_to_do() -> None:
     assert "1.7 MiB in 1,000 requests, over a soak of 59.9 s" in str(reason)
     assert judged.next_step is not None
     assert list(soak_finding(measured, judged)) == []  # it is said already
+
+
+def test_a_leak_beside_a_broken_budget_is_said_once() -> None:
+    leaking = soak_of(leak)
+    measured = replace(leaking, budgets=budgets(max_rss=30))
+    judged = judge_image(measured)
+    assert judged.status is Status.OVER_BUDGET
+    assert sum("growth without end" in str(reason) for reason in judged.reasons) == 1
+    assert list(soak_finding(measured, judged)) == []
 
 
 def test_advice_is_a_finding() -> None:

@@ -207,3 +207,10 @@ phases = {{ burst = {{ peak_rss = {{ max = "32MiB" }} }} }}
         toml_file.parse(text, "budgets.toml")
     assert "images.api.phases.burst: is no phase of this workload (found: burst)" in str(caught.value)
     assert f"allowed: {allowed}\n" in f"{caught.value}\n"
+
+
+@pytest.mark.parametrize("name", ["ACTIONS_RUNTIME_TOKEN", "GITHUB_TOKEN", "INPUT_GITHUB_TOKEN", "actions_id_token"])
+def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
+    text = f'version = 1\n[images.api]\nlimit = "64MiB"\ncontainer = {{ secrets = ["{name}"] }}\n'
+    with pytest.raises(BudgetsFileError, match="a name of the workload's own; none that begins with ACTIONS_"):
+        toml_file.parse(text, "budgets.toml")

@@ -34,12 +34,6 @@ def test_a_secret_that_is_not_there_is_said_with_what_to_write(tmp_path: Path) -
     assert "images.api.container.secrets" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["ACTIONS_RUNTIME_TOKEN", "GITHUB_TOKEN", "INPUT_GITHUB_TOKEN", "actions_id_token"])
-def test_the_runners_own_tokens_are_not_for_workloads(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigurationError, match="the runner's own"):
-        gather(image(secrets=(name,)), tmp_path, {name: "token"}, "api")
-
-
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "link", "missing", "a\0b", "x" * 4000])
 def test_nothing_comes_from_outside_of_the_checkout(tmp_path: Path, name: str) -> None:
     (tmp_path / "outside").write_text("A=1")
