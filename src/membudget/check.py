@@ -72,6 +72,9 @@ class Tools(Protocol):
     def cancel(self) -> None:
         """End the trials that run, from another thread."""
 
+    def live(self) -> str:
+        """Phase and memory of the trials that run, in words, from another thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
@@ -113,7 +116,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         with building:
             built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
         subjects = [_Subject(pair, built[pair.name], inputs.get(pair.name, TrialInputs())) for pair in pairs]
-        with progress.stage("Measuring", sum(map(_trial_count, subjects))):
+        with progress.stage("Measuring", sum(map(_trial_count, subjects)), tools.live):
             measure = partial(_measure, tools=tools, progress=progress)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     return Report(
@@ -180,6 +183,7 @@ def _measure(subject: _Subject, tools: Tools, progress: Progress) -> ImageMeasur
         workload=describe(spec.workload),
         budgets=effective_budgets(spec),
         phase_budgets=effective_phase_budgets(spec),
+        unjudged_phases=tuple(sorted(spec.unjudged_phases)),
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),
         leak_fails=spec.leak == "fail",
@@ -232,6 +236,7 @@ def _run_trial(subject: _Subject, spec: ImageSpec, image: BuiltImage, tools: Too
         workload=spec.workload,
         settle_ms=spec.settle,
         inputs=subject.inputs,
+        unjudged_phases=spec.unjudged_phases,
     )
     try:
         trial = tools.run_trial(trial_spec)

@@ -16,6 +16,7 @@ from membudget.images.docker_image import image_sizes
 from membudget.images.git_workspace import Workspace
 from membudget.images.layer_cache_file import LayerCache
 from membudget.images.revision import BuiltImage, Commit, Side
+from membudget.quantities import format_size
 from membudget.report.report import Environment
 from membudget.trials.docker_pool import TrialPool
 from membudget.trials.inputs_file import gather
@@ -68,6 +69,10 @@ class MeasuringTools:
     def cancel(self) -> None:
         """End the trials that run, from another thread."""
         self._pool.cancel()
+
+    def live(self) -> str:
+        """Phase and memory of the trials that run, in words, from another thread."""
+        return ", ".join(f"{trial.phase} {format_size(trial.rss_bytes)}" for trial in self._pool.live())
 
 
 class CheckTools(MeasuringTools):

@@ -28,6 +28,9 @@ class Tools(Protocol):
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
 
+    def live(self) -> str:
+        """Phase and memory of the trial that runs, in words, from another thread."""
+
 
 def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progress) -> MeasureReport:
     """Run a discarded warm-up and `trials` trials.
@@ -36,7 +39,7 @@ def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progre
     outcome, and are not part of the aggregate.
     """
     done: list[Trial] = []
-    with progress.stage("Measuring", trials + 1):
+    with progress.stage("Measuring", trials + 1, tools.live):
         for turn in interleaved([image], trials):
             progress.step("warm-up" if turn.is_warm_up else f"trial {turn.number} of {trials}")
             trial = tools.run_trial(spec)

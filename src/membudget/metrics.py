@@ -20,6 +20,9 @@ class Metric(StrEnum):
     MEMORY_PRESSURE = "memory_pressure"
     STARTUP_TIME = "startup_time"
     CPU_SECONDS = "cpu_seconds"
+    RSS_PER_CONNECTION = "rss_per_connection"
+    RSS_PER_STREAM = "rss_per_stream"
+    RSS_PER_1000_REQUESTS = "rss_per_1000_requests"
 
 
 class Unit(StrEnum):
@@ -38,6 +41,8 @@ class Aggregation(StrEnum):
     MEDIAN = "median"
     MAXIMUM = "maximum"
     """The worst trial counts: one OOM kill in three trials is an OOM kill."""
+    ESTIMATE = "estimate"
+    """Fitted in each trial: the mean, with its interval over the trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,18 @@ DEFINITIONS: dict[Metric, Definition] = {
         "CPU time", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
         "CPU time of all processes, user and system, with the container runtime's start",
     ),
+    Metric.RSS_PER_CONNECTION: Definition(
+        "RSS per connection", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
+        "growth of RSS with each connection that is held open, fitted while they are opened",
+    ),
+    Metric.RSS_PER_STREAM: Definition(
+        "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
+        "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
+    ),
+    Metric.RSS_PER_1000_REQUESTS: Definition(
+        "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
+        "growth of RSS with 1,000 requests more, fitted over the longest group of them",
+    ),
 }  # fmt: skip
 
 
@@ -108,12 +125,20 @@ class MetricValue:
     reason: str | None = None
     at_most: int | None = None
     """What the truth may be as high as, where the value is known to be a lower bound: a spike was missed."""
+    interval: tuple[int, int] | None = None
+    """The 95 % confidence interval of an estimate."""
 
     @classmethod
     def of(cls, metric: Metric, value: int, precision: str | None = None, at_most: int | None = None) -> "MetricValue":
         """A measured value of `metric`, in the metric's unit."""
         definition = DEFINITIONS[metric]
         return cls(value, definition.unit, precision or definition.precision, at_most=at_most)
+
+    @classmethod
+    def estimate(cls, metric: Metric, value: int, low: int, high: int) -> "MetricValue":
+        """A fitted value of `metric` and its 95 % confidence interval."""
+        definition = DEFINITIONS[metric]
+        return cls(value, definition.unit, definition.precision, interval=(low, high))
 
     @classmethod
     def absent(cls, metric: Metric, reason: str) -> "MetricValue":

@@ -1,14 +1,22 @@
 """What the two use cases tell about their progress, wherever it is shown."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
+
+Live = Callable[[], str]
+
+
+def nothing() -> str:
+    """No words."""
+    return ""
 
 
 class Progress(Protocol):
     """Told as it happens; shown as bars on a terminal, as plain lines in a log."""
 
-    def stage(self, title: str, total: int) -> AbstractContextManager[None]:
-        """A stage of `total` steps."""
+    def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
+        """A stage of `total` steps. `live` says what happens now, when it is asked, from another thread."""
 
     def step(self, what: str) -> None:
         """The next step of the stage begins."""
@@ -23,11 +31,9 @@ class Progress(Protocol):
 class Silence:
     """No progress shown."""
 
-    def stage(self, title: str, total: int) -> AbstractContextManager[None]:
+    def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
         """Nothing."""
-        from contextlib import nullcontext
-
-        del title, total
+        del title, total, live
         return nullcontext()
 
     def step(self, what: str) -> None:

@@ -62,6 +62,10 @@ class FakeTools:
         """End nothing: nothing takes time."""
         self.was_cancelled = True
 
+    def live(self) -> str:
+        """Nothing runs."""
+        return ""
+
     def run_trial(self, spec: TrialSpec) -> Trial:
         """As told."""
         self.done.append(f"run {spec.image_id}")

@@ -9,6 +9,7 @@ import pytest
 from membudget.budgets import toml_file
 from membudget.engine.docker_engine import Engine
 from membudget.images.docker_image import inspect
+from membudget.metrics import Metric
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Outcome, TrialSpec
 from tests.support.prepared_images import PreparedImages
@@ -49,11 +50,23 @@ def test_it_works(example: str, running: Trials, images: PreparedImages, checkou
     image_id = inspect(running.engine, images.service).image_id
 
     trial = running.runner.run(
-        TrialSpec(name, image_id, spec.limit_bytes, spec.timeout, spec.workload, settle_ms=0, inputs=inputs)
+        TrialSpec(
+            name,
+            image_id,
+            spec.limit_bytes,
+            spec.timeout,
+            spec.workload,
+            settle_ms=0,
+            inputs=inputs,
+            unjudged_phases=spec.unjudged_phases,
+        )
     )
 
     assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.COMPLETED, None, ())
+    budgeted = [metric for metric in Metric if spec.budgets.of(metric) != type(spec.budgets.of(metric))()]
+    missing = {metric: trial.metrics[metric].reason for metric in budgeted if trial.metrics[metric].value is None}
+    assert missing == {}
 
 
 def test_there_is_one_for_each_kind() -> None:
-    assert set(re.findall(r'kind = "(\w+)"', TEXT)) == {"command", "http", "exec", "driver"}
+    assert set(re.findall(r'kind = "(\w+)"', TEXT)) == {"command", "http", "exec", "driver", "steps"}

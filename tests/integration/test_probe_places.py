@@ -80,7 +80,7 @@ def test_a_container_reads_who_was_killed(from_container: Trials, images: Prepar
     assert trial.outcome is Outcome.OOM_KILLED
     assert trial.oom is not None
     assert trial.oom.reason is None  # which takes SYSLOG and /dev/kmsg
-    assert [killed.name for killed in trial.oom.killed] == ["truth"]
+    assert {killed.name for killed in trial.oom.killed} == {"truth"}  # on a busy machine its parent may be, too
     assert trial.oom.killed[0].rss_bytes == pytest.approx(64 * MIB, rel=0.1)
 
 

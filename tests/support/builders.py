@@ -14,6 +14,7 @@ from membudget.trials.certificate import Certificate, certify
 from membudget.trials.probe_messages import HostSettings, SamplingEffort, Series
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
 from membudget.trials.trial import Outcome, Phase, Trial
+from membudget.trials.unit_cost import unit_costs
 
 
 def trial(
@@ -41,6 +42,7 @@ def trial(
             Metric.MEMORY_PRESSURE: MetricValue.absent(Metric.MEMORY_PRESSURE, "cgroup v1 has no memory.pressure"),
             Metric.STARTUP_TIME: MetricValue.of(Metric.STARTUP_TIME, 240),
             Metric.CPU_SECONDS: MetricValue.of(Metric.CPU_SECONDS, 1500),
+            **unit_costs([], Series(), None),
         },
         series=Series([0, 10_000], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 3 * MIB]),
         log_tail=log,

@@ -53,11 +53,13 @@ class Trials:
         timeout_ms: int = 30_000,
         settle_ms: int = 0,
         inputs: TrialInputs = NO_INPUTS,
+        unjudged: frozenset[str] = frozenset(),
     ) -> Trial:
         """One trial."""
         image_id = inspect(self.engine, image).image_id
         limit_bytes = limit_mib * MIB if limit_mib is not None else None
-        return self.runner.run(TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms, inputs))
+        spec = TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms, inputs, unjudged)
+        return self.runner.run(spec)
 
 
 @contextmanager

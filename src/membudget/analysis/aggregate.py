@@ -1,5 +1,6 @@
 """Trials to values: one figure a metric for a side."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ TRIAL_METRICS = tuple(
     metric for metric, definition in DEFINITIONS.items() if definition.aggregation is not Aggregation.CONSTANT
 )
 """What a trial measures; the others are properties of the image."""
+
+_STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 15: 2.13, 30: 2.04}
+"""97.5 % quantiles of Student's t, by degrees of freedom."""
 
 
 def aggregate(trials: Sequence[Trial]) -> dict[Metric, MetricValue]:
@@ -23,10 +27,12 @@ def all_absent(reason: str) -> dict[Metric, MetricValue]:
 
 
 def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
-    """One value of some readings of `metric`: the median or the largest, with the least of their precisions."""
+    """One value of some readings of `metric`: median, largest or mean, with the least of their precisions."""
     values = [reading.value for reading in readings if reading.value is not None]
     if not values:
         return MetricValue.absent(metric, readings[0].reason or "unknown" if readings else "no trial was run")
+    if DEFINITIONS[metric].aggregation is Aggregation.ESTIMATE:
+        return _estimated(metric, [reading for reading in readings if reading.value is not None])
     usual = DEFINITIONS[metric].precision
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.precision != usual]
     worst = DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM
@@ -36,3 +42,18 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
         for figures in (values, [reading.at_most or reading.value for reading in readings if reading.value is not None])
     )
     return MetricValue.of(metric, value, lesser[0] if lesser else None, at_most if at_most > value else None)
+
+
+def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
+    """The mean of the trials' estimates; its interval by how far the trials differ, or of one trial its own."""
+    values = [reading.value or 0 for reading in readings]
+    if len(values) == 1:
+        return readings[0]
+    mean = statistics.fmean(values)
+    margin = _student(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return MetricValue.estimate(metric, round(mean), math.floor(mean - margin), math.ceil(mean + margin))
+
+
+def _student(degrees: int) -> float:
+    """97.5 % quantile of Student's t; of fewer degrees where it is not tabled, which is the wider interval."""
+    return _STUDENT[max(known for known in _STUDENT if known <= degrees)]

@@ -1,6 +1,6 @@
 """Figures of metrics as people read them, each with its unit."""
 
-from membudget.metrics import DEFINITIONS, Metric, Unit
+from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
 from membudget.quantities import format_duration, format_size, format_size_delta
 
 
@@ -13,6 +13,17 @@ def format_value(metric: Metric, value: int) -> str:
             return format_duration(value)
         case Unit.COUNT:
             return str(value)
+
+
+def format_reading(metric: Metric, reading: MetricValue) -> str:
+    """A value, or that there is none; an estimate with its margin: "38.2 KiB ± 0.3 KiB"."""
+    if reading.value is None:
+        return "not measured"
+    value = format_value(metric, reading.value)
+    if reading.interval is None:
+        return value
+    low, high = reading.interval
+    return f"{value} ± {format_value(metric, round((high - low) / 2))}"
 
 
 def format_delta(metric: Metric, delta: int) -> str:

@@ -77,3 +77,5 @@ class ImageMeasurement:
     """Whether growth without end during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())
     phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
+    unjudged_phases: tuple[AnyPhaseLabel, ...] = ()
+    """Those whose peaks do not count to the figures of the whole trial."""

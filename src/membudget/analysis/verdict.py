@@ -178,7 +178,7 @@ def judge_metric(
         broken.append(f"is {format_value(metric, head.value - budget.max)} over its maximum")
     if budget.tolerance is not None and before is not None:
         ceilings.append(before + _tolerated(before, budget.tolerance))
-        if head.value > ceilings[-1]:
+        if head.value > ceilings[-1] and _differ(base, head):
             beyond = format_value(metric, head.value - ceilings[-1])
             broken.append(f"grew by {_growth(metric, before, head.value)}, {beyond} more than tolerated")
     headroom = min(ceilings) - head.value if ceilings else None
@@ -202,7 +202,12 @@ def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget
     A head that may be higher than it was seen must not pass on what was seen; a base that may be higher must not make
     the head fail for its growth.
     """
-    if head.value is None or (budget.max is not None and head.value > budget.max):
+    if head.value is None:
+        return None
+    if head.interval is not None and budget.max is not None and head.interval[0] <= budget.max < head.value:
+        low, high = (format_value(metric, bound) for bound in head.interval)
+        return f"it is {low} to {high}; a longer ramp, more of them, or more trials would tell"
+    if budget.max is not None and head.value > budget.max:
         return None
     after = (head.value, head.at_most or head.value)
     answers = {after[0] > budget.max, after[1] > budget.max} if budget.max is not None else {False}
@@ -216,6 +221,13 @@ def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget
     if base is not None and base.at_most is not None:
         sides.append(f"the base's may be up to {format_value(metric, base.at_most)}")
     return f"{' and '.join(sides)}: {head.precision if head.at_most else base.precision if base else ''}"
+
+
+def _differ(base: MetricValue | None, head: MetricValue) -> bool:
+    """Whether two values differ by more than chance; what is no estimate does."""
+    if base is None or base.interval is None or head.interval is None:
+        return True
+    return head.interval[0] > base.interval[1]
 
 
 def _tolerated(before: int, tolerance: Tolerance) -> int:

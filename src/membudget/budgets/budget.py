@@ -3,9 +3,9 @@
 These models are `budgets.toml` one to one: `budgets.example.toml` shows every key, `membudget schema` prints them.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from membudget.budgets.container import ContainerSettings
 from membudget.budgets.fields import (
@@ -17,6 +17,7 @@ from membudget.budgets.fields import (
     Percent,
     Platform,
     SizeBytes,
+    not_allowed,
 )
 from membudget.budgets.workload import CommandWorkload, Workload
 from membudget.metrics import Metric
@@ -59,6 +60,14 @@ class DurationBudget(FileModel):
 Budget = SizeBudget | CountBudget | DurationBudget
 
 
+def _as_budget(value: object) -> object:
+    return {"max": value} if isinstance(value, str) else value
+
+
+UnitCost = Annotated[SizeBudget, BeforeValidator(_as_budget, json_schema_input_type=SizeBytes | SizeBudget)]
+"""Written "64KiB", or as a table."""
+
+
 class MetricBudgets(FileModel):
     """The budgets of an image, by metric. A metric without one is reported, not judged."""
 
@@ -82,6 +91,13 @@ class MetricBudgets(FileModel):
     """From the container's start until it is ready."""
     cpu_seconds: DurationBudget = DurationBudget()
     """CPU time of all processes."""
+    rss_per_connection: UnitCost = SizeBudget()
+    """RSS for each connection that is held open; needs requests with `connections` and a `ramp`."""
+    rss_per_stream: UnitCost = SizeBudget()
+    """RSS for each answer that is read slowly or for a time; needs requests with `read_rate` or `read_for`, and a
+    `ramp`."""
+    rss_per_1000_requests: UnitCost = SizeBudget()
+    """RSS that 1,000 requests more leave behind."""
 
     def of(self, metric: Metric) -> Budget:
         """The budget of `metric`; an empty one where none is set."""
@@ -98,12 +114,20 @@ class MetricBudgets(FileModel):
 
 
 class PhaseBudgets(FileModel):
-    """The budgets of one phase."""
+    """One phase: whether it is judged, and the budgets of its own."""
 
+    judged: bool = True
+    """Whether its peaks count to those of the whole trial: not in a warm-up, say. OOM kills count in any case."""
     peak_rss: SizeBudget = SizeBudget()
     """Largest anonymous plus shared memory of the phase."""
     peak_memory: SizeBudget = SizeBudget()
     """The kernel's high-water mark of the phase, page cache included."""
+
+    @model_validator(mode="after")
+    def _no_budget_of_what_is_not_judged(self) -> Self:
+        if not self.judged and self.model_fields_set - {"judged"}:
+            raise not_allowed("true for a phase with budgets of its own")
+        return self
 
 
 NO_OOM_KILLS = MetricBudgets(oom_kills=CountBudget(max=0))
@@ -156,7 +180,12 @@ class ImageSpec(FileModel):
     """What exercises the container. Absent: the image's own command, run to its end."""
     budgets: MetricBudgets = MetricBudgets()
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
-    """Budgets of single phases, by name: start-up, settle, or one of the workload's."""
+    """Single phases, by name: start-up, settle, or one of the workload's."""
+
+    @property
+    def unjudged_phases(self) -> frozenset[str]:
+        """Those whose peaks do not count to the whole trial's."""
+        return frozenset(name for name, phase in self.phases.items() if not phase.judged)
 
     @property
     def limit_bytes(self) -> int:

@@ -34,11 +34,14 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
     """Budgets of phases that no trial of this workload goes through."""
     names = phase_names(image.workload)
-    return [
+    problems = [
         Problem(f"{where}.phases.{name}", "is no phase of this workload", name, ", ".join(names))
         for name in image.phases
         if name not in names
     ]
+    if image.unjudged_phases.issuperset(names):
+        problems.append(Problem(f"{where}.phases", "no phase is judged", None, "at least one of them"))
+    return problems
 
 
 def _maximum(image: ImageSpec, metric: Metric) -> int | None:

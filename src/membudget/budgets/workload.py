@@ -12,7 +12,9 @@ from membudget.budgets.fields import (
     FileModel,
     HttpPath,
     NonEmpty,
+    PhaseLabel,
     Port,
+    PositiveCount,
     SizeBytes,
     WorkingFolder,
 )
@@ -84,14 +86,17 @@ def _as_table(value: object) -> object:
     return {"run": value} if isinstance(value, list | tuple) else value
 
 
+ExecCommands = Annotated[
+    tuple[Annotated[ExecCommand, BeforeValidator(_as_table, json_schema_input_type=Command | ExecCommand)], ...],
+    Field(min_length=1),
+]
+
+
 class ExecWorkload(FileModel):
     """Commands run one after another inside the started service; what they use counts to its memory."""
 
     kind: Literal["exec"]
-    commands: Annotated[
-        tuple[Annotated[ExecCommand, BeforeValidator(_as_table, json_schema_input_type=Command | ExecCommand)], ...],
-        Field(min_length=1),
-    ]
+    commands: ExecCommands
     """Each a list of words, or a table; an exit code that is not expected fails the workload."""
     port: Port = 8080
     """Where `ready.http` asks."""
@@ -110,16 +115,10 @@ class HttpWorkload(FileModel):
     ready: Readiness | None = None
     """Absent: when `port` accepts a connection."""
 
-    @property
-    def readiness(self) -> Readiness:
-        """When the requests may start."""
-        return self.ready or Readiness(tcp=self.port)
 
-
-class DriverWorkload(FileModel):
+class Driver(FileModel):
     """A container as the load: any image, in the service's own network, not counted to its memory."""
 
-    kind: Literal["driver"]
     image: NonEmpty
     """An image that the engine has, or can pull: a load generator, a team's own script."""
     command: Command | None = None
@@ -134,39 +133,106 @@ class DriverWorkload(FileModel):
     """The driver's own memory limit."""
     expect: ExitStatus = 0
     """The exit code with which the workload has passed."""
+
+
+class DriverWorkload(Driver):
+    """A container as the load, and nothing else."""
+
+    kind: Literal["driver"]
     port: Port = 8080
     """Where `ready.http` asks."""
     ready: Readiness | None = None
     """When the driver starts. Absent: at once."""
 
 
-ServiceWorkload = ExecWorkload | HttpWorkload | DriverWorkload
+class Step(FileModel):
+    """One part of a longer workload: exactly one of `http`, `exec`, `driver`, `idle`."""
+
+    phase: PhaseLabel = "steady"
+    """Which phase of the trial it is; neighbours of one name are one phase."""
+    http: Annotated[tuple[HttpRequests, ...], Field(min_length=1)] | None = None
+    """Groups of requests, one group after another."""
+    exec: ExecCommands | None = None
+    """Commands inside the service, one after another."""
+    driver: Driver | None = None
+    """A container as the load."""
+    idle: DurationMs | None = None
+    """Nothing, for this long."""
+    repeat: PositiveCount = 1
+    """How often this step is done."""
+    duration: DurationMs | None = None
+    """How long it is done again and again, instead of `repeat`; what is under way then is finished."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("http", "exec", "driver", "idle") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise PydanticCustomError(
+                "step", "exactly one of http, exec, driver, idle", {"found": ", ".join(given) or "none"}
+            )
+        if any("phase" in group.model_fields_set for group in self.http or ()):
+            raise PydanticCustomError("step", "the phase of the step, not of its requests", {"found": "http.phase"})
+        if self.duration is not None and "repeat" in self.model_fields_set:
+            raise PydanticCustomError("step", "only one of repeat or duration", {"found": "repeat, duration"})
+        return self
+
+
+class StepsWorkload(FileModel):
+    """Different kinds of load, one after another: what a service goes through in production."""
+
+    kind: Literal["steps"]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    """In their order."""
+    port: Port = 8080
+    """Where the service listens."""
+    ready: Readiness | None = None
+    """Absent: when `port` accepts a connection if a step sends requests, else at once."""
+
+
+ServiceWorkload = ExecWorkload | HttpWorkload | DriverWorkload | StepsWorkload
 AnyWorkload = CommandWorkload | ServiceWorkload
 Workload = Annotated[AnyWorkload, Field(discriminator="kind")]
 
 
+def readiness(workload: AnyWorkload) -> Readiness | None:
+    """When a started container may be exercised; None: at once."""
+    if isinstance(workload, CommandWorkload):
+        return None
+    sends_requests = any(step.http is not None for step in steps_of(workload))
+    return workload.ready or (Readiness(tcp=workload.port) if sends_requests else None)
+
+
+def steps_of(workload: ServiceWorkload) -> tuple[Step, ...]:
+    """What is done with the service once it is ready, whichever kind of workload says so."""
+    match workload:
+        case ExecWorkload(commands=commands):
+            return (Step(exec=commands),)
+        case DriverWorkload():
+            return (Step(driver=workload),)
+        case HttpWorkload(requests=groups):
+            return tuple(Step.model_construct(phase=group.phase, http=(group,)) for group in groups)
+        case StepsWorkload(steps=steps):
+            return steps
+
+
 def named_files(workload: AnyWorkload) -> list[RepositoryPath]:
     """What of the repository a workload needs."""
-    match workload:
-        case CommandWorkload(stdin=stdin):
-            return [stdin] if stdin is not None else []
-        case ExecWorkload(commands=commands):
-            return [command.stdin for command in commands if command.stdin is not None]
-        case DriverWorkload(files=files):
-            return list(files.values())
-        case HttpWorkload(requests=groups):
-            return [group.body_file for group in groups if group.body_file is not None]
+    if isinstance(workload, CommandWorkload):
+        return [workload.stdin] if workload.stdin is not None else []
+    files = []
+    for step in steps_of(workload):
+        files += [group.body_file for group in step.http or () if group.body_file is not None]
+        files += [command.stdin for command in step.exec or () if command.stdin is not None]
+        files += step.driver.files.values() if step.driver is not None else ()
+    return files
 
 
 def phase_names(workload: AnyWorkload) -> list[str]:
     """The phases that a trial of it goes through, in their order."""
-    match workload:
-        case CommandWorkload():
-            return ["steady"]
-        case HttpWorkload(requests=groups):
-            return ["start-up", *dict.fromkeys(group.phase for group in groups), "settle"]
-        case ExecWorkload(ready=ready) | DriverWorkload(ready=ready):
-            return [*(["start-up"] if ready is not None else []), "steady", "settle"]
+    if isinstance(workload, CommandWorkload):
+        return ["steady"]
+    start_up = ["start-up"] if readiness(workload) is not None else []
+    return [*start_up, *dict.fromkeys(step.phase for step in steps_of(workload)), "settle"]
 
 
 def describe(workload: AnyWorkload) -> str:
@@ -182,6 +248,8 @@ def describe(workload: AnyWorkload) -> str:
             return f"{_requests_in_words(groups)} to the started service"
         case DriverWorkload(image=image):
             return f"the started service, driven by a container of {image}"
+        case StepsWorkload(steps=steps):
+            return f"the started service, in {len(steps)} step{'s' if len(steps) != 1 else ''}"
 
 
 def _requests_in_words(groups: tuple[HttpRequests, ...]) -> str:

@@ -1,14 +1,48 @@
 """Progress as it is shown: bars on a terminal, plain lines in a log, foldable groups in a GitHub workflow."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
+from membudget.progress import Live, nothing
 from membudget.publishing.workflow_commands import CLOSE_GROUP, guarded, open_group
 from membudget.report.untrusted_text import printable, printable_line
+
+_ASKED_EVERY_S = 0.5
+
+
+class _LiveColumn(ProgressColumn):
+    """What happens now, asked for twice a second: to ask costs the one who samples."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__()
+        self._live = live
+        self._asked_at = -math.inf
+        self._words = ""
+
+    def render(self, task: Task) -> Text:
+        """As last said."""
+        del task
+        if time.monotonic() - self._asked_at >= _ASKED_EVERY_S:
+            self._words = printable(self._live())
+            self._asked_at = time.monotonic()
+        return Text(self._words, style="cyan", no_wrap=True)
 
 
 class TerminalProgress:
@@ -21,10 +55,11 @@ class TerminalProgress:
         self._begun = False
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
+    def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
         """Show a bar of `total` steps."""
         columns = (SpinnerColumn(), TextColumn(title), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, TextColumn("{task.description}"), console=self._console, transient=True) as bars:
+        described = (TextColumn("{task.description}"), _LiveColumn(live))
+        with Progress(*columns, *described, console=self._console, transient=True) as bars:
             self._bars, self._task, self._begun = bars, bars.add_task("", total=total), False
             yield
         self._bars = self._task = None
@@ -51,8 +86,9 @@ class LogProgress:
         self._stream = stream
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
+    def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
         """Say how much is to come."""
+        del live  # a log is read afterwards
         self._print(f"{title}: {_steps(total)}")
         yield
 
@@ -80,8 +116,9 @@ class WorkflowProgress:
         self._is_guarded = False
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
+    def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
         """Open a group."""
+        del live
         self._say(open_group(f"{title} ({_steps(total)})"))
         try:
             yield

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.analysis.phases import PhaseSummary, phase_summaries
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.budgets.effective import NO_BUDGET
+from membudget.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
 
 PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "peak memory base", "peak memory head")
@@ -24,11 +25,17 @@ def not_measured(images: Sequence[ImageMeasurement]) -> list[tuple[list[str], st
             continue
         by_reason: dict[str, list[str]] = {}
         for metric, value in image.head.metrics.items():
-            if value.value is None:
+            if value.value is None and not _was_not_asked_for(image, metric):
                 by_reason.setdefault(value.reason or "unknown", []).append(DEFINITIONS[metric].label)
         for reason, labels in by_reason.items():
             names.setdefault((", ".join(labels), reason), []).append(image.name)
     return [(images_alike, labels, reason) for (labels, reason), images_alike in names.items()]
+
+
+def _was_not_asked_for(image: ImageMeasurement, metric: Metric) -> bool:
+    """A figure that only some workloads have, and for which nobody set a budget."""
+    is_estimate = DEFINITIONS[metric].aggregation is Aggregation.ESTIMATE
+    return is_estimate and not image.budgets.get(metric, NO_BUDGET).is_set
 
 
 def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[str, ...]]:
@@ -40,7 +47,7 @@ def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[str, ...]]:
         before = base.get(summary.name)
         yield (
             image.name if number == 0 else "",
-            summary.name,
+            f"{summary.name}{' (not judged)' if summary.name in image.unjudged_phases else ''}",
             format_duration(summary.duration_ms),
             _size(before.peak_rss if before else None),
             _size(summary.peak_rss),

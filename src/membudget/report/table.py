@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from membudget.analysis.figures import format_delta, format_value
+from membudget.analysis.figures import format_delta, format_reading, format_value
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Verdict
 from membudget.budgets.effective import EffectiveBudget
-from membudget.metrics import Metric, MetricValue
+from membudget.metrics import Metric
 from membudget.quantities import format_percent, format_size
 from membudget.report.report import Report
 
@@ -126,7 +126,7 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
         image=image.name,
         metric=row.label,
         base=_base_cell(image, row),
-        head=_value_cell(row.metric, row.head),
+        head=format_reading(row.metric, row.head),
         delta=_delta_cell(row),
         budget=_budget_cell(row.metric, row.budget),
         headroom=_headroom_cell(row),
@@ -138,12 +138,8 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
 
 def _base_cell(image: ImageMeasurement, row: Row) -> str:
     if row.base is not None:
-        return _value_cell(row.metric, row.base)
+        return format_reading(row.metric, row.base)
     return "new" if image.presence is Presence.NEW else "no base"
-
-
-def _value_cell(metric: Metric, value: MetricValue) -> str:
-    return format_value(metric, value.value) if value.value is not None else "not measured"
 
 
 def _delta_cell(row: Row) -> str:

@@ -67,6 +67,8 @@ class _Probe:
         if kind == "machine":
             root = Path(str(order["root"]))
             return {"available_bytes": available_bytes(), "sees_cgroups": sees_itself(root)}
+        if kind == "now":
+            return {"rss_bytes": self._sampler.now() if self._sampler is not None else None}
         if kind == "follow":
             if self._sampler is not None:
                 self._sampler.close()
@@ -75,15 +77,17 @@ class _Probe:
             return {}
         if self._sampler is None:
             return {"error": "nothing is followed"}
+        return self._obey_for(self._sampler, str(kind), order)
+
+    def _obey_for(self, sampler: Sampler, kind: str, order: dict[str, object]) -> dict[str, object]:
         if kind == "phase":
-            self._sampler.begin_phase(str(order["name"]))
-            return {}
-        if kind == "end":
-            self._sampler.end_phase()
-            return {}
-        report = self._sampler.report()
-        self._sampler = None
-        return dataclasses.asdict(report)
+            sampler.begin_phase(str(order["name"]))
+        elif kind == "end":
+            sampler.end_phase()
+        else:
+            self._sampler = None
+            return dataclasses.asdict(sampler.report())
+        return {}
 
 
 def main() -> None:

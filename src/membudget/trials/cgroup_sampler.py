@@ -53,6 +53,8 @@ class Sampler:
         self._phases: list[PhaseReading] = []
         self._phase: tuple[str, int, int] | None = None
         """The phase at hand: its name, when it began, and the mark it began with."""
+        self._phase_usage: int | None = None
+        """The largest usage that a look saw in it."""
         self._origin_ns = time.monotonic_ns()
         self._cpu_origin_ns = time.process_time_ns()
         self._first_look_ns = 0
@@ -106,6 +108,9 @@ class Sampler:
         if self._phases:
             self._mark.start_anew()
         self._phase = name, self._now_us(), mark
+        self._phase_usage = None
+        self._last_sample_ns = 0
+        self.look()  # what it begins with is its own, not what a sample of the phase before says
 
     def end_phase(self) -> None:
         """The phase at hand, if there is one, is over."""
@@ -113,7 +118,8 @@ class Sampler:
             return
         name, begin_us, mark_before = self._phase
         self._phase = None
-        self._phases.append(PhaseReading(name, begin_us, self._now_us(), self._phase_mark(mark_before)))
+        mark = self._phase_mark(mark_before)
+        self._phases.append(PhaseReading(name, begin_us, self._now_us(), mark, self._phase_usage))
 
     def report(self) -> ProbeReport:
         """Read the kernel's marks, which outlive the container, and hand everything over."""
@@ -135,9 +141,14 @@ class Sampler:
             snapshot_reason=snapshot_reason,
             kernel_log=self._log.kills(self._order.kernel_path),
             settings=self._settings,
+            origin_ns=self._origin_ns,
         )
         self.close()
         return report
+
+    def now(self) -> int | None:
+        """RSS as last sampled; None before there is any."""
+        return self._series.rss_bytes[-1] if self._series.rss_bytes else None
 
     def close(self) -> None:
         """Let go of the cgroup's files."""
@@ -165,6 +176,7 @@ class Sampler:
         self._last_look_ns = now_ns
         self._looks += 1
         self._largest_usage = max(self._largest_usage or 0, usage)
+        self._phase_usage = max(self._phase_usage or 0, usage)
 
     def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> None:
         try:

@@ -1,54 +1,65 @@
 """A driver container: any image as the load, in the service's own network namespace, outside its cgroup."""
 
+import dataclasses
+import time
 from pathlib import Path
 
-from membudget.budgets.workload import DriverWorkload
-from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.budgets.workload import Driver
+from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers
+from membudget.trials.docker_exec import TIMED_OUT, exit_in_words
+from membudget.trials.docker_http_load import ServiceGone
 from membudget.trials.inputs_file import existing
+from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
+
+_LIVENESS_POLL_S = 0.25
 
 
-class DriverContainer:
-    """Made, given its files, and started. Closed in any case."""
+def run_driver(
+    containers: Containers, service_id: str, driver: Driver, checkout: Path | None, deadline: float
+) -> WorkloadResult:
+    """Let a container be the load until it ends, or `deadline` (on `time.monotonic`) passes.
 
-    def __init__(
-        self, containers: Containers, service_id: str, workload: DriverWorkload, checkout: Path | None
-    ) -> None:
-        """Raises CannotStart when its command or image is at fault, ConfigurationError for a file that is not there."""
-        self._containers = containers
-        sources = {
-            path: existing(checkout, name, "workload.files") for path, name in workload.files.items()
-        }  # before anything is made
-        options = ContainerOptions(
-            image=workload.image,
-            name=f"driver-{service_id[:12]}",
-            role="driver",
-            command=workload.command,
-            entrypoint=workload.entrypoint,
-            memory_bytes=workload.limit,
-            network=f"container:{service_id}",
-            environment=workload.env,
-        )
-        self._id = containers.create(options)
-        try:
-            for path, source in sources.items():
-                containers.copy_in(self._id, source, "/", path.lstrip("/"))
-            containers.start(self._id)
-        except BaseException:
-            containers.remove(self._id)
-            raise
+    Raises ServiceGone when the service ends meanwhile, ConfigurationError for a file that is not there.
+    """
+    try:
+        container_id = _start(containers, service_id, driver, checkout)
+    except CannotStart as error:
+        return WorkloadResult(passed=False, reason=f"the driver {driver.image} cannot start: {error}")
+    try:
+        while not containers.wait(container_id, min(deadline - time.monotonic(), _LIVENESS_POLL_S)):
+            if time.monotonic() >= deadline:
+                return dataclasses.replace(TIMED_OUT, output_tail=containers.log_tail(container_id))
+            if not containers.state(service_id).running:
+                raise ServiceGone
+        exit_code = containers.state(container_id).exit_code
+        if exit_code == driver.expect:
+            return WORKLOAD_PASSED
+        reason = f"the driver {driver.image} exited with {exit_in_words(exit_code, driver.expect)}"
+        return WorkloadResult(passed=False, reason=reason, output_tail=containers.log_tail(container_id))
+    finally:
+        containers.remove(container_id)
 
-    def has_ended(self, timeout_s: float) -> bool:
-        """Whether it ended, within `timeout_s`."""
-        return self._containers.wait(self._id, timeout_s)
 
-    def exit_code(self) -> int:
-        """Of one that ended."""
-        return self._containers.state(self._id).exit_code
-
-    def log_tail(self) -> tuple[str, ...]:
-        """The last lines of its output."""
-        return self._containers.log_tail(self._id)
-
-    def close(self) -> None:
-        """End it, if need be, and remove it."""
-        self._containers.remove(self._id)
+def _start(containers: Containers, service_id: str, driver: Driver, checkout: Path | None) -> str:
+    sources = {
+        path: existing(checkout, name, "workload.files") for path, name in driver.files.items()
+    }  # before anything is made
+    options = ContainerOptions(
+        image=driver.image,
+        name=f"driver-{service_id[:12]}",
+        role="driver",
+        command=driver.command,
+        entrypoint=driver.entrypoint,
+        memory_bytes=driver.limit,
+        network=f"container:{service_id}",
+        environment=driver.env,
+    )
+    container_id = containers.create(options)
+    try:
+        for path, source in sources.items():
+            containers.copy_in(container_id, source, "/", path.lstrip("/"))
+        containers.start(container_id)
+    except BaseException:
+        containers.remove(container_id)
+        raise
+    return container_id

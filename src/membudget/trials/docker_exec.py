@@ -2,9 +2,10 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from membudget.budgets.workload import ExecCommand, ExecWorkload
+from membudget.budgets.workload import ExecCommand
 from membudget.engine.docker_containers import LOG_TAIL_LINES, Containers, ExecOptions
 from membudget.engine.docker_stream import LineTail, feed
 from membudget.quantities import format_duration
@@ -15,10 +16,14 @@ TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 
 
 def run_commands(
-    containers: Containers, container_id: str, workload: ExecWorkload, checkout: Path | None, deadline: float
+    containers: Containers,
+    container_id: str,
+    commands: Sequence[ExecCommand],
+    checkout: Path | None,
+    deadline: float,
 ) -> WorkloadResult:
     """Run the commands until one fails, or `deadline` (on `time.monotonic`) passes."""
-    for command in workload.commands:
+    for command in commands:
         result = _run(containers, container_id, command, checkout, deadline)
         if not result.passed:
             return result

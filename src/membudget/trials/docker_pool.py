@@ -4,7 +4,7 @@ import queue
 from collections.abc import Sequence
 
 from membudget.trials.admission import Admission
-from membudget.trials.docker_trial import TrialLedger, TrialRunner
+from membudget.trials.docker_trial import LiveTrial, TrialLedger, TrialRunner
 from membudget.trials.trial import Trial, TrialSpec
 
 
@@ -42,6 +42,10 @@ class TrialPool:
                 return runner.run(spec, self._ledger)
             finally:
                 self._free.put(runner)
+
+    def live(self) -> list[LiveTrial]:
+        """The trials that run, as last sampled. Called from another thread."""
+        return [trial for runner in self._runners if (trial := runner.live()) is not None]
 
     def cancel(self) -> None:
         """End what runs, from another thread: each runner then fails soon."""

@@ -112,6 +112,11 @@ class EngineStatsProbe:
             settings=HostSettings(),
         )
 
+    def rss_now(self) -> int | None:
+        """RSS as the engine last said."""
+        rss = self._seen.series.rss_bytes
+        return rss[-1] if rss else None
+
     def available_bytes(self) -> int | None:
         """Not known."""
         return None

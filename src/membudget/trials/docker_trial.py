@@ -5,22 +5,24 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from membudget.budgets.workload import Workload
+from membudget.budgets.workload import Workload, steps_of
 from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
 from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
 from membudget.metrics import Metric
 from membudget.trials.admission import cpu_list
-from membudget.trials.certificate import Certificate, Conclusion, certify
+from membudget.trials.certificate import Conclusion, certify
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_workload import ContainerWorkload
+from membudget.trials.judged_part import judged_part
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.redaction import without_secrets
 from membudget.trials.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
 from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases, trial_metrics
 from membudget.trials.trial_outcome import outcome_of
+from membudget.trials.unit_cost import unit_costs
 
 _KILL_S = 20.0
 _HEALTH_INTERVAL_MS = 500
@@ -41,6 +43,14 @@ class RunnerSettings:
     """Which CPUs its containers may have; None: all."""
 
 
+@dataclass(frozen=True, slots=True)
+class LiveTrial:
+    """A trial that runs."""
+
+    phase: str
+    rss_bytes: int
+
+
 class TrialRunner:
     """Runs trials one after another on one engine."""
 
@@ -59,6 +69,8 @@ class TrialRunner:
         self._settings = settings
         self._container_id: str | None = None
         self._cancelled = False
+        self._phase: str | None = None
+        """That of the trial which runs."""
         self.rate_hz = settings.rate_hz
         """Looks a second at rest."""
         self.place = probe.place
@@ -87,6 +99,15 @@ class TrialRunner:
             with contextlib.suppress(EnvironmentFault):  # gone already, or the engine is
                 self._containers.remove(self._container_id)
 
+    def live(self) -> LiveTrial | None:
+        """The trial that runs, as last sampled; None when there is none. Called from another thread."""
+        phase = self._phase
+        try:
+            rss = self._probe.rss_now() if phase is not None else None
+        except EnvironmentFault:  # the trial's own thread says so
+            return None
+        return LiveTrial(phase, rss) if phase is not None and rss is not None else None
+
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare."""
         return self._probe.available_bytes()
@@ -107,13 +128,13 @@ class TrialRunner:
                 self._containers.copy_in(container_id, folder, path)
             return self._measure(spec, cgroup, container_id, rate_hz)
         finally:
-            self._container_id = None
+            self._container_id = self._phase = None
             self._containers.remove(container_id)
 
     def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> Trial:
         self._probe.follow(cgroup, container_id, rate_hz)
-        workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._probe.begin_phase)
-        self._probe.begin_phase(workload.first_phase)
+        workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._begin_phase)
+        self._begin_phase(workload.first_phase)
         asked = time.monotonic()
         running: float | None = None
         try:
@@ -127,6 +148,7 @@ class TrialRunner:
         duration_ms = round((time.monotonic() - asked) * 1000)
         result = self._settle(spec, container_id, result)
         self._probe.end_phase()
+        self._phase = None
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
         # The engine removes the container's cgroup now; the trial's own stays and keeps the kernel's marks.
@@ -136,9 +158,14 @@ class TrialRunner:
         # The engine's statistics come once a second: a container that was faster is measured as absent values.
         if running is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
-        certificate = self._certificate(report, rate_hz)
+        judged = judged_part(report, spec.unjudged_phases)
+        certificate = certify(
+            rate_hz, self._info.cpus, judged.largest_usage_bytes, judged.certified_peak_bytes, report.effort
+        )
         engine = EngineWord(state.oom_killed, self._info.cgroup_version, spec.limit_bytes)
-        metrics = trial_metrics(report, certificate, _startup(workload, running, spec), engine)
+        startup = _startup(workload, running, spec)
+        costs = unit_costs(workload.progress, report.series, report.origin_ns)
+        metrics = trial_metrics(report, judged, certificate, startup, engine) | costs
         oom = oom_findings(report, metrics[Metric.OOM_KILLS])
         exit_code = state.exit_code if ended_by_itself else None
         outcome, reason = outcome_of(spec, result, exit_code, metrics)
@@ -158,27 +185,26 @@ class TrialRunner:
             oom=oom,
             at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
             settings=report.settings,
-            load=tuple(workload.loads),
+            load=workload.loads,
             ran_inside=_ran_inside(spec, state),
         )
         return without_secrets(trial, spec.inputs.secrets)
+
+    def _begin_phase(self, name: str) -> None:
+        self._probe.begin_phase(name)
+        self._phase = name
 
     def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> WorkloadResult:
         """Watch what a service keeps when its work is done. One that dies of it has not passed."""
         if not result.passed or spec.workload.kind == "command" or spec.settle_ms == 0:
             return result
-        self._probe.begin_phase(PhaseName.SETTLE)
+        self._begin_phase(PhaseName.SETTLE)
         if not self._containers.wait(container_id, spec.settle_ms / 1000):
             return result
         exit_code = self._containers.state(container_id).exit_code
         if exit_code == 0:  # its workload may have told it to end
             return result
         return WorkloadResult(passed=False, reason=f"the container exited with code {exit_code} after its workload")
-
-    def _certificate(self, report: ProbeReport, rate_hz: int) -> Certificate:
-        by_engine = max(report.series.usage_bytes, default=None)
-        largest = report.effort.largest_usage_bytes if report.effort is not None else by_engine
-        return certify(rate_hz, self._info.cpus, largest, report.kernel_peak.value, report.effort)
 
     def _end(self, container_id: str) -> tuple[ContainerState, bool]:
         """End the container if it still runs: its last state, and whether it had ended by itself."""
@@ -259,5 +285,6 @@ def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec
 
 
 def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
-    commands = (RanInside.COMMANDS,) if spec.workload.kind == "exec" else ()
+    has_commands = spec.workload.kind != "command" and any(step.exec for step in steps_of(spec.workload))
+    commands = (RanInside.COMMANDS,) if has_commands else ()
     return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))

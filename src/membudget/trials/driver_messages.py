@@ -60,6 +60,19 @@ class LoadResult:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """How far the load is, at one moment."""
+
+    at_ns: int
+    """On CLOCK_MONOTONIC, which all processes of a machine share, containers or not."""
+    requests: int
+    """Ended, since the group began."""
+    under_way: int
+    connections: int
+    """Held open without a word."""
+
+
+@dataclass(frozen=True, slots=True)
 class DriveOrder:
     """Wait until the service is ready, say so, send the requests, say how they went."""
 
@@ -74,12 +87,13 @@ class DriveOrder:
 
 @dataclass(frozen=True, slots=True)
 class DriveEvent:
-    """What happened: first "ready" or "failed", then "phase" and "load" for each group, at last "done" or "failed"."""
+    """What happened: "ready" or "failed"; then points and a "load" for each group; at last "done" or "failed"."""
 
-    event: Literal["ready", "phase", "load", "done", "failed"]
+    event: Literal["ready", "point", "load", "done", "failed"]
     reason: str | None = None
-    requests: int = 0
-    phase: str = "steady"
+    group: int = 0
+    """Of "point": whose."""
+    point: LoadPoint | None = None
     load: LoadResult | None = None
     at_once: bool = False
     """Of "ready": the first question was answered, so it may have been ready for longer."""

@@ -12,11 +12,12 @@ import os
 import sys
 import time
 from collections import Counter
+from functools import partial
 
 import aiohttp
 from pydantic import TypeAdapter
 
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup
+from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
 from membudget.trials.http_load import in_words, send
 
 _CLONE_NEWNET = 0x40000000
@@ -42,23 +43,17 @@ async def _drive(order: DriveOrder) -> None:
         _say(DriveEvent("failed", problem))
         return
     _say(DriveEvent("ready", at_once=attempts == 1))
-    sent = 0
-    phase = None
-    for group in order.groups:
-        if group.phase != phase:
-            phase = group.phase
-            _say(DriveEvent("phase", phase=phase))
+    for number, group in enumerate(order.groups):
         try:
-            result, failures = await send(order.port, group)
+            result, failures = await send(order.port, group, partial(_say_point, number))
         except OSError as error:
-            _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {in_words(error)}", sent))
+            _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {in_words(error)}"))
             return
-        sent += result.requests
         _say(DriveEvent("load", load=result))
         if result.errors > result.requests * group.errors_percent / 100:
-            _say(DriveEvent("failed", _describe(group, result, failures), sent))
+            _say(DriveEvent("failed", _describe(group, result, failures)))
             return
-    _say(DriveEvent("done", requests=sent))
+    _say(DriveEvent("done"))
 
 
 async def _become_ready(order: DriveOrder) -> tuple[str | None, int]:
@@ -122,6 +117,10 @@ def _enter(namespace: str) -> None:
             raise OSError(error, os.strerror(error), namespace)
     finally:
         os.close(descriptor)
+
+
+def _say_point(group: int, point: LoadPoint) -> None:
+    _say(DriveEvent("point", group=group, point=point))
 
 
 def _say(event: DriveEvent) -> None:

@@ -13,12 +13,12 @@ import resource
 import time
 from base64 import b64decode
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 
-from membudget.trials.driver_messages import LoadResult, RequestGroup
+from membudget.trials.driver_messages import LoadPoint, LoadResult, RequestGroup
 
 _REQUEST_TIMEOUT_S = 60.0
 """Between two pieces of an answer; for a whole one where nothing is said of slow reading."""
@@ -26,14 +26,19 @@ _FAILURES_TO_GIVE_UP = 200
 """After so many failed requests nothing is learned from more of them."""
 _CHUNK_BYTES = 1 << 16
 _SEED = 4711
+_FIRST_INTERVAL_S = 0.02
+_POINTS_AN_INTERVAL = 100
+"""Then the interval doubles: a soak of ten minutes is some 800 points."""
 _BUCKETS_PER_E = 100
 """Latencies are counted in steps of 1 %."""
 
 
-async def send(port: int, group: RequestGroup) -> tuple[LoadResult, Counter[str]]:
-    """Send a group's requests: figures, and the failures by reason."""
+async def send(
+    port: int, group: RequestGroup, on_point: Callable[[LoadPoint], None]
+) -> tuple[LoadResult, Counter[str]]:
+    """Send a group's requests: figures, and the failures by reason. `on_point` is told now and then how far it is."""
     load = _Load(port, group)
-    async with load.session(), _held_open(port, group.connections) as held:
+    async with load.session(), _told(load, on_point), _held_open(port, load) as held:
         begun = time.monotonic()
         await load.run(begun)
         took_s = time.monotonic() - begun
@@ -41,9 +46,31 @@ async def send(port: int, group: RequestGroup) -> tuple[LoadResult, Counter[str]
     return result, load.failures
 
 
+@asynccontextmanager
+async def _told(load: "_Load", on_point: Callable[[LoadPoint], None]) -> AsyncIterator[None]:
+    """Points while the context lasts: many at first, fewer of a load that goes on."""
+
+    async def tell() -> None:
+        interval_s = _FIRST_INTERVAL_S
+        while True:
+            for _ in range(_POINTS_AN_INTERVAL):
+                on_point(load.point())
+                await asyncio.sleep(interval_s)
+            interval_s *= 2
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+        on_point(load.point())
+    finally:
+        telling.cancel()
+
+
 class _Load:
     def __init__(self, port: int, group: RequestGroup) -> None:
-        self._group = group
+        self.group = group
+        self.connections_opened = 0
+        self._under_way = 0
         self._url = f"http://127.0.0.1:{port}{group.path}"
         self._body = _body(group)
         self._latencies: Counter[int] = Counter()
@@ -54,7 +81,7 @@ class _Load:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
         """Connections for as long as the context lasts."""
-        group = self._group
+        group = self.group
         reads_slowly = group.read_rate is not None or group.read_for_ms is not None
         timeout = aiohttp.ClientTimeout(
             total=None if reads_slowly else _REQUEST_TIMEOUT_S, sock_read=_REQUEST_TIMEOUT_S
@@ -64,13 +91,18 @@ class _Load:
             self._session = session
             yield
 
+    def point(self) -> LoadPoint:
+        """How far it is."""
+        done = self._latencies.total() + self.failures.total()
+        return LoadPoint(time.monotonic_ns(), done, self._under_way, self.connections_opened)
+
     async def run(self, begun: float) -> None:
         """Send all requests."""
         due = self._due(begun)
-        ramp_s = 0.0 if self._group.rate else self._group.ramp_ms / 1000
-        workers = self._group.concurrency
-        if self._group.count is not None:
-            workers = min(workers, self._group.count)
+        ramp_s = 0.0 if self.group.rate else self.group.ramp_ms / 1000
+        workers = self.group.concurrency
+        if self.group.count is not None:
+            workers = min(workers, self.group.count)
         starts = (begun + ramp_s * number / workers for number in range(workers))
         await asyncio.gather(*(self._work(due, start) for start in starts))
 
@@ -78,8 +110,8 @@ class _Load:
         """What became of them."""
         done = self._latencies.total() + self.failures.total()
         return LoadResult(
-            phase=self._group.phase,
-            what=f"{self._group.method} {self._group.path}",
+            phase=self.group.phase,
+            what=f"{self.group.method} {self.group.path}",
             requests=done,
             errors=self.failures.total(),
             duration_ms=round(took_s * 1000),
@@ -92,7 +124,7 @@ class _Load:
 
     def _due(self, begun: float) -> Iterator[float]:
         """When each request is due, until there are enough of them."""
-        group = self._group
+        group = self.group
         end = begun + group.duration_ms / 1000 if group.duration_ms is not None else math.inf
         number = 0
         while group.count is None or number < group.count:
@@ -107,22 +139,24 @@ class _Load:
         for at in due:
             if self._has_failed():
                 return
-            if self._group.rate:
+            if self.group.rate:
                 await _sleep_until(at)
-            begun = at if self._group.rate else time.monotonic()
+            begun = at if self.group.rate else time.monotonic()
+            self._under_way += 1
             problem = await self._request()
+            self._under_way -= 1
             if problem is not None:
                 self.failures[problem] += 1
             else:
                 self._latencies[_bucket(time.monotonic() - begun)] += 1
 
     def _has_failed(self) -> bool:
-        tolerated = self._group.errors_percent / 100 * self._latencies.total()
+        tolerated = self.group.errors_percent / 100 * self._latencies.total()
         return self.failures.total() >= _FAILURES_TO_GIVE_UP + tolerated
 
     async def _request(self) -> str | None:
         assert self._session is not None  # noqa: S101 - inside the context
-        group = self._group
+        group = self.group
         try:
             async with self._session.request(
                 group.method, self._url, headers=group.headers, data=self._body, allow_redirects=False
@@ -134,7 +168,7 @@ class _Load:
 
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
         """Read the body and keep nothing of it."""
-        group = self._group
+        group = self.group
         if group.read_rate is None and group.read_for_ms is None:
             async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
                 self._received += len(chunk)
@@ -179,15 +213,19 @@ class _HeldConnections:
 
 
 @asynccontextmanager
-async def _held_open(port: int, count: int) -> AsyncIterator[_HeldConnections]:
-    """Raises OSError when they cannot all be opened."""
+async def _held_open(port: int, load: _Load) -> AsyncIterator[_HeldConnections]:
+    """Opens them over the ramp, and closes them with the context. Raises OSError when they cannot all be opened."""
+    count, ramp_s = load.group.connections, load.group.ramp_ms / 1000
     if count:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    begun = time.monotonic()
     try:
-        for _ in range(count):
-            opened.append(await asyncio.open_connection("127.0.0.1", port))  # noqa: PERF401 - closed if one fails
+        for number in range(count):
+            await _sleep_until(begun + ramp_s * number / count)
+            opened.append(await asyncio.open_connection("127.0.0.1", port))
+            load.connections_opened += 1
         yield _HeldConnections(opened)
     finally:
         for _, writer in opened:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -40,6 +41,9 @@ class Probe(Protocol):
     def finish(self) -> ProbeReport:
         """Stop sampling, read the kernel's marks, and hand everything over. Raises HelperFailed."""
 
+    def rss_now(self) -> int | None:
+        """RSS as last sampled; None before there is any. Called from another thread than the rest."""
+
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare; None where that is not known."""
 
@@ -52,6 +56,10 @@ class _Machine(BaseModel):
     sees_cgroups: bool
 
 
+class _Now(BaseModel):
+    rss_bytes: int | None
+
+
 class CgroupProbe:
     """Reads the kernel's own files, with a helper process that sees them."""
 
@@ -62,6 +70,7 @@ class CgroupProbe:
         self.place = place
         self._root = memory_root
         self._version = version
+        self._asking = threading.Lock()
 
     def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> None:
         """Sample from now on."""
@@ -93,6 +102,10 @@ class CgroupProbe:
         except ValidationError as error:
             raise HelperFailed(f"the probe's report cannot be read: {error}") from None
 
+    def rss_now(self) -> int | None:
+        """RSS as last sampled. Raises HelperFailed."""
+        return _Now.model_validate_json(self._ask({"order": "now"})).rss_bytes
+
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare."""
         return self._machine().available_bytes
@@ -109,8 +122,9 @@ class CgroupProbe:
         return _Machine.model_validate_json(self._ask({"order": "machine", "root": str(self._root)}))
 
     def _ask(self, order: dict[str, object]) -> str:
-        self._helper.send(json.dumps(order))
-        try:
-            return self._helper.receive(_ANSWER_S)
-        except TimeoutError:
-            raise HelperFailed(f"the probe did not answer within {_ANSWER_S:.0f} s") from None
+        with self._asking:  # the display asks, too, from a thread of its own
+            self._helper.send(json.dumps(order))
+            try:
+                return self._helper.receive(_ANSWER_S)
+            except TimeoutError:
+                raise HelperFailed(f"the probe did not answer within {_ANSWER_S:.0f} s") from None

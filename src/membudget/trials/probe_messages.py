@@ -61,6 +61,8 @@ class PhaseReading:
     end_us: int
     kernel_peak: Reading
     """The kernel's mark of this phase alone, where it could be told apart from earlier ones."""
+    largest_usage_bytes: int | None = None
+    """The largest usage that a look saw; None: not known for this phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +155,5 @@ class ProbeReport:
     snapshot_reason: str | None = None
     kernel_log: KernelLog = KernelLog()
     settings: HostSettings = HostSettings()
+    origin_ns: int | None = None
+    """When the series begins, on CLOCK_MONOTONIC; None: on no clock that others share."""

@@ -28,6 +28,8 @@ class TrialSpec:
     settle_ms: int = 1000
     """How long to watch a service after its workload."""
     inputs: TrialInputs = TrialInputs()
+    unjudged_phases: frozenset[str] = frozenset()
+    """Phases whose peaks do not count to the trial's."""
 
 
 class Outcome(StrEnum):

@@ -8,6 +8,7 @@ from membudget.engine.cgroup_layout import CgroupVersion
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.trials.certificate import Certificate, Conclusion
+from membudget.trials.judged_part import JudgedPart
 from membudget.trials.probe_messages import PhaseReading, ProbeReport, Reading, Series
 from membudget.trials.trial import LimitContact, OomKills, Phase, PhaseName
 
@@ -51,16 +52,16 @@ class EngineWord:
 
 
 def trial_metrics(
-    report: ProbeReport, certificate: Certificate, startup: Startup, engine: EngineWord
+    report: ProbeReport, judged: JudgedPart, certificate: Certificate, startup: Startup, engine: EngineWord
 ) -> dict[Metric, MetricValue]:
-    """Every trial metric: a value, or why there is none."""
+    """Every trial metric that does not depend on the load: a value, or why there is none. Peaks are of `judged`."""
     return {
         Metric.PEAK_RSS: _sampled_peak(
-            Metric.PEAK_RSS, report.series.rss_bytes, certificate, engine.limit_bytes
+            Metric.PEAK_RSS, judged.series.rss_bytes, certificate, engine.limit_bytes
         ),
-        Metric.PEAK_MEMORY: _value(Metric.PEAK_MEMORY, report.kernel_peak),
+        Metric.PEAK_MEMORY: _value(Metric.PEAK_MEMORY, judged.kernel_peak),
         Metric.PEAK_WORKING_SET: _sampled_peak(
-            Metric.PEAK_WORKING_SET, report.series.working_set_bytes, certificate, engine.limit_bytes
+            Metric.PEAK_WORKING_SET, judged.series.working_set_bytes, certificate, engine.limit_bytes
         ),
         Metric.SETTLED_RSS: _settled_rss(report),
         Metric.SWAP_PEAK: _value(Metric.SWAP_PEAK, report.swap_peak),
@@ -200,7 +201,7 @@ def _phase_peak(reading: PhaseReading, series: Series) -> MetricValue:
 
 
 def _within(series: Series, begin_us: int, end_us: int, column: list[int]) -> list[int]:
-    """The samples of a stretch of time, and the one before it: what it began with."""
-    first = bisect.bisect_right(series.time_us, begin_us)
+    """The samples of a stretch of time; where there is none, the one before it."""
+    first = bisect.bisect_left(series.time_us, begin_us)
     last = bisect.bisect_right(series.time_us, end_us)
-    return column[max(0, first - 1) : last]
+    return column[min(first, max(0, last - 1)) : last]

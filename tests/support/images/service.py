@@ -9,12 +9,20 @@ import sys
 import time
 from collections.abc import Callable
 
+OF_CONNECTION = int(os.environ.get("CONNECTION_KIB", "0")) << 10
+OF_STREAM = int(os.environ.get("STREAM_KIB", "0")) << 10
+"""What each takes more, while it lasts."""
+
 held: list[bytes] = []
 cached: dict[int, bytes] = {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.kept = b"x" * OF_CONNECTION
 
     def do_GET(self) -> None:
         action, _, argument = self.path.strip("/").partition("/")
@@ -42,6 +50,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def stream(self, kind: str, piece: bytes, pause_s: float) -> None:
+        self.kept += b"x" * OF_STREAM
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.end_headers()

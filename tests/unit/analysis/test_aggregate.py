@@ -28,3 +28,23 @@ def test_a_lesser_precision_is_passed_on() -> None:
 
 def test_every_metric_of_a_trial_is_there() -> None:
     assert set(aggregate([trial(1)])) == set(TRIAL_METRICS) == set(all_absent("x")) == set(Metric) - {Metric.IMAGE_SIZE}
+
+
+def test_estimates_are_averaged_and_their_interval_is_that_of_the_trials() -> None:
+    trials = [trial(1) for _ in range(3)]
+    for one, value in zip(trials, (90, 100, 110), strict=True):
+        one.metrics[Metric.RSS_PER_STREAM] = MetricValue.estimate(Metric.RSS_PER_STREAM, value, value - 1, value + 1)
+    estimate = aggregate(trials)[Metric.RSS_PER_STREAM]
+    assert estimate.value == 100
+    assert estimate.interval == (75, 125)  # 4.3 standard errors of 5.8
+    assert aggregate(trials[:1])[Metric.RSS_PER_STREAM].interval == (89, 91)
+
+
+def test_more_trials_than_are_tabled_take_the_wider_interval() -> None:
+    trials = [trial(1) for _ in range(13)]
+    for number, one in enumerate(trials):
+        one.metrics[Metric.RSS_PER_STREAM] = MetricValue.estimate(Metric.RSS_PER_STREAM, 100 + number % 2, 0, 200)
+    interval = aggregate(trials)[Metric.RSS_PER_STREAM].interval
+    assert interval is not None
+    assert interval[0] in (99, 100)
+    assert interval[1] in (100, 101)

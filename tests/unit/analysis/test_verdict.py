@@ -266,3 +266,30 @@ def test_oom_kills_that_are_allowed_do_not_excuse_a_workload_that_failed() -> No
     assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.WORKLOAD_FAILED)
     passed = judge_image(image(head=side(replace(killed, workload_passed=True)), allowed=allowed))
     assert passed.verdict is Verdict.PASS
+
+
+def per_connection(value: int, margin: int) -> MetricValue:
+    return MetricValue.estimate(Metric.RSS_PER_CONNECTION, value, value - margin, value + margin)
+
+
+@pytest.mark.parametrize(
+    ("value", "margin", "verdict"),
+    [
+        (60_000, 1_000, Verdict.PASS),
+        (60_000, 9_000, Verdict.PASS),  # the best guess is within, as a median is
+        (70_000, 1_000, Verdict.FAIL),
+        (70_000, 9_000, Verdict.INCONCLUSIVE),  # over, but perhaps by chance
+    ],
+)
+def test_an_estimate_fails_only_where_chance_is_no_excuse(value: int, margin: int, verdict: Verdict) -> None:
+    row = judge_metric(Metric.RSS_PER_CONNECTION, None, per_connection(value, margin), EffectiveBudget(65_536))
+    assert row.verdict is verdict
+    if verdict is Verdict.INCONCLUSIVE:
+        assert row.reason == "it is 59.6 KiB to 77.1 KiB; a longer ramp, more of them, or more trials would tell"
+
+
+def test_the_growth_of_an_estimate_counts_where_the_intervals_are_apart() -> None:
+    budget = EffectiveBudget(None, Tolerance(5, 0))
+    base, apart, overlapping = per_connection(1000, 50), per_connection(1200, 50), per_connection(1200, 200)
+    assert judge_metric(Metric.RSS_PER_CONNECTION, base, apart, budget).verdict is Verdict.FAIL
+    assert judge_metric(Metric.RSS_PER_CONNECTION, base, overlapping, budget).verdict is Verdict.PASS

@@ -14,17 +14,17 @@ def test_budgets_are_plain_numbers_and_every_metric_has_one() -> None:
         budgets.image_size.max = "100MB"
         budgets.peak_memory.growth = { percent = 0, floor = "1KiB" }
         budgets.startup_time.max = "2.5s"
+        budgets.rss_per_connection = "64KiB"
         """,
         "budgets.toml",
     )["api"]
-    assert effective_budgets(api) == {
+    assert effective_budgets(api) == dict.fromkeys(Metric, NO_BUDGET) | {
         Metric.IMAGE_SIZE: EffectiveBudget(100_000_000),
         Metric.PEAK_RSS: EffectiveBudget(64 * MIB, Tolerance(2.5, 2 * MIB)),
         Metric.PEAK_MEMORY: EffectiveBudget(None, Tolerance(0, 1024)),
-        Metric.PEAK_WORKING_SET: NO_BUDGET,
         Metric.OOM_KILLS: EffectiveBudget(0),
         Metric.STARTUP_TIME: EffectiveBudget(2500),
-        **dict.fromkeys((Metric.SETTLED_RSS, Metric.SWAP_PEAK, Metric.MEMORY_PRESSURE, Metric.CPU_SECONDS), NO_BUDGET),
+        Metric.RSS_PER_CONNECTION: EffectiveBudget(65_536),
     }
 
 

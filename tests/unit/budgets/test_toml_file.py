@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import toml_file
-from membudget.budgets.workload import CommandWorkload, HttpWorkload
+from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, readiness
 from membudget.errors import BudgetsFileError, ConfigurationError
 from membudget.metrics import Metric
 from membudget.quantities import MIB
@@ -54,7 +54,7 @@ def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
         SMALLEST + 'workload = { kind = "http", port = 3000, requests = [{ path = "/" }] }', "budgets.toml"
     )["api"]
     assert isinstance(api.workload, HttpWorkload)
-    assert api.workload.readiness.tcp == 3000
+    assert readiness(api.workload) == Readiness(tcp=3000)
 
 
 def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:

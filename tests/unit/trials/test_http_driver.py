@@ -67,10 +67,20 @@ def lines_of(orders: tuple[DriveOrder, ...]) -> str:
 
 
 def drive(*orders: DriveOrder) -> list[dict[str, object]]:
-    """What the driver says to orders."""
+    """What the driver says to orders, but for the points of its progress."""
     with mock.patch("sys.stdin", io.StringIO(lines_of(orders))), redirect_stdout(io.StringIO()) as said:
         http_driver.main()
-    return [json.loads(line) for line in said.getvalue().splitlines()]
+    return without_points([json.loads(line) for line in said.getvalue().splitlines()])
+
+
+def without_points(said: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [event for event in said if event["event"] != "point"]
+
+
+def requests(event: dict[str, object]) -> int:
+    load = event["load"]
+    assert isinstance(load, dict)
+    return int(load["requests"])
 
 
 def drive_as_a_process(*orders: DriveOrder) -> list[dict[str, object]]:
@@ -78,7 +88,7 @@ def drive_as_a_process(*orders: DriveOrder) -> list[dict[str, object]]:
     command = [sys.executable, "-m", "membudget.trials.http_driver"]
     done = subprocess.run(command, input=lines_of(orders), capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return without_points([json.loads(line) for line in done.stdout.splitlines()])
 
 
 def order(
@@ -107,8 +117,8 @@ def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
     get = group(count=30, concurrency=7, headers={"X-Test": "yes"})
     post = group("/201", method="POST", body_base64="aGVsbG8=", expect=201, count=3)
     said = drive_as_a_process(order(port, get, post, group(method="HEAD", count=1), ready_tcp=port))
-    assert [event["event"] for event in said] == ["ready", "phase", "load", "load", "load", "done"]
-    assert said[-1]["requests"] == 34
+    assert [event["event"] for event in said] == ["ready", "load", "load", "load", "done"]
+    assert sum(requests(event) for event in said[1:4]) == 34
     assert Handler.seen == {"GET /200 yes": 30, "POST /201": 3, "HEAD /200": 1}
 
 
@@ -133,16 +143,21 @@ def test_readiness_is_a_connection_or_an_answer_below_400(
 
 
 def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> None:
-    ready, phase, _, failed = drive(order(port, group("/500", count=4), group("/200")))
-    assert (ready["event"], phase["event"], failed["event"]) == ("ready", "phase", "failed")
+    ready, _, failed = drive(order(port, group("/500", count=4), group("/200")))
+    assert (ready["event"], failed["event"]) == ("ready", "failed")
     assert failed["reason"] == "4 of 4 requests GET /500 failed: 4 x status 500 (expected status 200)"
     assert "GET /200" not in Handler.seen
 
 
-def test_each_new_phase_is_said_before_its_first_request(port: int) -> None:
-    groups = (group("/200"), group("/201", expect=201), group("/200", phase="burst"), group("/200"))
-    said = drive(order(port, *groups))
-    assert [event["phase"] for event in said if event["event"] == "phase"] == ["steady", "burst", "steady"]
+def test_progress_is_told_while_requests_are_sent(port: int) -> None:
+    said: list[DriveEvent] = []
+    with mock.patch.object(http_driver, "_say", said.append):
+        asyncio.run(http_driver._drive(order(port, group(count=3), group(count=40, connections=5))))
+    points = [(event.group, event.point) for event in said if event.point is not None]
+    last = dict(points)
+    assert {number: (point.requests, point.connections) for number, point in last.items()} == {0: (3, 0), 1: (40, 5)}
+    times = [point.at_ns for _, point in points]
+    assert times == sorted(times)
 
 
 def test_a_service_that_was_ready_before_it_was_asked_is_told_apart(port: int) -> None:
@@ -152,7 +167,7 @@ def test_a_service_that_was_ready_before_it_was_asked_is_told_apart(port: int) -
 
 def test_a_redirection_is_an_answer_and_is_not_followed(port: int) -> None:
     said = drive(order(port, group("/302", count=2, expect=302), ready_http="/302"))
-    assert (said[-1]["event"], said[-1]["requests"]) == ("done", 2)
+    assert (said[-1]["event"], requests(said[-2])) == ("done", 2)
     assert Handler.seen == {"GET /302": 3}
 
 
@@ -165,17 +180,17 @@ def test_nothing_is_learned_from_thousands_of_failures(port: int) -> None:
 @pytest.mark.parametrize("path", ["//127.0.0.2/200", "//double/200", "/@x/200"])
 def test_a_path_stays_a_path(port: int, path: str) -> None:
     said = drive(order(port, group(path, count=1), ready_http=path))
-    assert (said[-1]["event"], said[-1]["requests"]) == ("done", 1)
+    assert (said[-1]["event"], requests(said[-2])) == ("done", 1)
     assert Handler.seen == {f"GET /{path.lstrip('/')}": 2}  # http.server makes one slash of two
 
 
 def test_headers_that_http_cannot_carry_fail_the_workload_alone(port: int) -> None:
     said = drive(order(port, group(headers={"X-Test": "a\r\nHost: b"}, count=1)), order(port, group()))
     assert [event["event"] for event in said] == [
-        *("ready", "phase", "load", "failed"),
-        *("ready", "phase", "load", "done"),
+        *("ready", "load", "failed"),
+        *("ready", "load", "done"),
     ]
-    assert "control character" in str(said[3]["reason"])
+    assert "control character" in str(said[2]["reason"])
 
 
 @pytest.fixture
@@ -230,5 +245,5 @@ def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest
     said: list[DriveEvent] = []
     monkeypatch.setattr(http_driver, "_say", said.append)
     asyncio.run(http_driver._drive(order(rude, group("/", count=2), ready_tcp=rude)))
-    assert [event.event for event in said] == ["ready", "phase", "load", "failed"]
+    assert [event.event for event in said if event.point is None] == ["ready", "load", "failed"]
     assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.1 s (expected status 200)")

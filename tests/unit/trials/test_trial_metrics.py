@@ -8,6 +8,7 @@ from membudget.engine.cgroup_layout import CgroupVersion
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.trials.certificate import Certificate, certify
+from membudget.trials.judged_part import judged_part
 from membudget.trials.probe_messages import (
     HostSettings,
     KernelLog,
@@ -61,7 +62,7 @@ def metrics(
     version: CgroupVersion = 2,
 ) -> dict[Metric, MetricValue]:
     given = certificate or certify(100, 2, 84 * MIB, 84 * MIB, EFFORT)
-    return trial_metrics(report, given, startup, EngineWord(oom_killed, version))
+    return trial_metrics(report, judged_part(report, frozenset()), given, startup, EngineWord(oom_killed, version))
 
 
 def test_every_trial_metric_has_a_value() -> None:
@@ -157,7 +158,7 @@ def test_the_killed_are_named_and_those_who_are_not_are_said() -> None:
 def test_each_phase_has_its_own_peaks() -> None:
     start_up, steady, settle = phases(REPORT)
     assert [phase.duration_ms for phase in (start_up, steady, settle)] == [500, 2000, 1500]
-    assert [phase.peak_rss.value for phase in (start_up, steady, settle)] == [20 * MIB, 80 * MIB, 30 * MIB]
+    assert [phase.peak_rss.value for phase in (start_up, steady, settle)] == [20 * MIB, 80 * MIB, 10 * MIB]
     assert steady.peak_memory.value == 82 * MIB
     assert steady.peak_memory.precision.startswith("exact")
     assert settle.peak_memory.value == 31 * MIB
@@ -196,5 +197,6 @@ def test_a_few_looks_of_the_engines_prove_nothing_below_the_limit(looks: int, at
     series = Series([*range(looks)], RSS[:looks], RSS[:looks], RSS[:looks], RSS[:looks])
     certificate = certify(1, 2, 80 * MIB, None, None)
     word = EngineWord(oom_killed=False, cgroup_version=2, limit_bytes=256 * MIB)
-    peak = trial_metrics(replace(REPORT, series=series, effort=None), certificate, READY, word)[Metric.PEAK_RSS]
+    seen = replace(REPORT, series=series, effort=None)
+    peak = trial_metrics(seen, judged_part(seen, frozenset()), certificate, READY, word)[Metric.PEAK_RSS]
     assert peak.at_most == at_most

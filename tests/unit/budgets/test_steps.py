@@ -1,0 +1,82 @@
+"""Workloads of several steps, and phases that are not judged."""
+
+import pytest
+
+from membudget.budgets import toml_file
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.workload import Readiness, describe, named_files, phase_names, readiness
+from membudget.errors import ConfigurationError
+
+STEPS = """
+version = 1
+[images.api]
+limit = "64MiB"
+phases.warm-up.judged = false
+[images.api.workload]
+kind = "steps"
+port = 9000
+steps = [
+  { phase = "warm-up", http = [{ path = "/", body_file = "body.json", method = "POST" }], repeat = 3 },
+  { exec = [["./migrate"], { run = ["cat"], stdin = "books.csv" }] },
+  { phase = "burst", driver = { image = "k6", files = { "/load" = "load" } } },
+  { phase = "rest", idle = "2s" },
+]
+"""
+
+
+def api(text: str = STEPS) -> ImageSpec:
+    return toml_file.parse(text, "budgets.toml")["api"]
+
+
+def test_a_workload_of_steps_goes_through_their_phases() -> None:
+    workload = api().workload
+    assert phase_names(workload) == ["start-up", "warm-up", "steady", "burst", "rest", "settle"]
+    assert describe(workload) == "the started service, in 4 steps"
+
+
+def test_it_waits_for_the_port_where_a_step_sends_requests() -> None:
+    assert readiness(api().workload) == Readiness(tcp=9000)
+    without = STEPS.replace(
+        'http = [{ path = "/", body_file = "body.json", method = "POST" }], repeat = 3', 'idle = "1s"'
+    )
+    assert readiness(api(without).workload) is None
+
+
+def test_the_files_of_all_steps_are_named() -> None:
+    assert named_files(api().workload) == ["body.json", "books.csv", "load"]
+
+
+def test_a_phase_that_is_not_judged_is_known() -> None:
+    assert api().unjudged_phases == {"warm-up"}
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "message"),
+    [
+        (', idle = "2s"', "", "exactly one of http, exec, driver, idle"),
+        ('idle = "2s"', 'idle = "2s", exec = [["true"]]', "exactly one of http, exec, driver, idle"),
+        ('http = [{ path = "/"', 'http = [{ phase = "x", path = "/"', "the phase of the step, not of its requests"),
+        ("repeat = 3", 'repeat = 3, duration = "1s"', "only one of repeat or duration"),
+        ('phase = "rest"', 'phase = "settle"', "neither start-up nor settle"),
+        ("judged = false", 'judged = false, peak_rss.max = "9MiB"', "true for a phase with budgets of its own"),
+        ("phases.warm-up", "phases.wram-up", "is no phase of this workload"),
+    ],
+)
+def test_what_makes_no_sense_is_said(found: str, instead: str, message: str) -> None:
+    text = STEPS.replace(found, instead)
+    if "peak_rss" in instead:
+        text = STEPS.replace("phases.warm-up.judged = false", f"phases.warm-up = {{ {instead} }}")
+    with pytest.raises(ConfigurationError) as error:
+        api(text)
+    assert message in str(error.value)
+
+
+def test_something_has_to_be_judged() -> None:
+    text = """
+    version = 1
+    [images.api]
+    limit = "64MiB"
+    phases.steady.judged = false
+    """
+    with pytest.raises(ConfigurationError, match="no phase is judged"):
+        api(text)
