@@ -26,7 +26,7 @@ FROM ${BASE}
 RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
     apt-get update && apt-get install -y --no-install-recommends \
-        ca-certificates docker-buildx docker-cli git python3
+        ca-certificates docker-buildx docker-cli docker-compose git python3
 COPY --from=build /opt/membudget /opt/membudget
 ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # how the action knows its own image, which helper containers are started from

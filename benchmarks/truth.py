@@ -9,6 +9,7 @@ import base_image
 from membudget.budgets.workload import CommandWorkload
 from membudget.engine.cgroup_layout import memory_root
 from membudget.engine.docker_cleanup import cleaned_up
+from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.proc_owner import own_run_id
@@ -17,9 +18,11 @@ from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_image import inspect
 from membudget.metrics import Metric
 from membudget.trials.docker_drivers import HostDrivers
-from membudget.trials.docker_trial import RunnerSettings, TrialLedger, TrialRunner
+from membudget.trials.docker_pod import PodTools
+from membudget.trials.docker_trial import RunnerSettings, TrialRunner
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_ledger import TrialLedger
 from tests.support.prepared_images import build
 
 
@@ -61,7 +64,8 @@ class Bench:
         with self.containers() as containers, self.probe() as probe:
             info = self.engine.info
             settings = RunnerSettings(rate_hz, highest_rate_hz)
-            runner = TrialRunner(containers, info, probe, HostDrivers(), settings)
+            pods = PodTools(Compose(self.engine.address), lambda _: probe)  # its trials have no sidecars
+            runner = TrialRunner(containers, info, probe, HostDrivers(), pods, settings=settings)
             yield Trials(runner, self.image_id, TrialLedger())
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
 from membudget.analysis.host_settings import settings_change
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
 from membudget.analysis.verdict import judge
 from membudget.budgets.budget import Build, ImageSpec
 from membudget.budgets.effective import effective_budgets, effective_phase_budgets
@@ -23,9 +23,11 @@ from membudget.budgets.workload import describe
 from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.revision import BuiltImage, Commit, NoBase, Side
 from membudget.metrics import Metric, MetricValue
+from membudget.pairing import Pair, paired
 from membudget.progress import Progress
 from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
 from membudget.side_by_side import side_by_side
+from membudget.trials.compose_pod import PodPlan
 from membudget.trials.order import interleaved
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
@@ -76,23 +78,6 @@ class Tools(Protocol):
         """Phase and memory of the trials that run, in words, from another thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """The image of one name on both sides."""
-
-    name: str
-    presence: Presence
-    head: ImageSpec | None
-    base: ImageSpec | None
-
-    @property
-    def builds(self) -> dict[Side, Build]:
-        """What to build, base first. A removed image is not built: there is nothing to compare it with."""
-        if self.head is None:
-            return {}
-        return ({Side.BASE: self.base.build} if self.base else {}) | {Side.HEAD: self.head.build}
-
-
 Built = BuiltImage | Failure
 
 
@@ -100,7 +85,7 @@ Built = BuiltImage | Failure
 class _Subject:
     """A pair that was built, or not."""
 
-    pair: _Pair
+    pair: Pair
     built: dict[Side, Built]
     inputs: TrialInputs
     """Head's: they hold for both sides."""
@@ -109,12 +94,14 @@ class _Subject:
 def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
     """Check every image of the request. What fails for one image costs no other image its result."""
     started = datetime.now(UTC)
-    pairs = list(_pairs(request))
+    pairs = list(paired(request.head_images, request.base_images, request.base))
     building = progress.stage("Building", sum(len(pair.builds) for pair in pairs))
     with _checkouts(request, tools) as checkouts:
         inputs = {pair.name: tools.inputs(pair.name, pair.head, checkouts[Side.HEAD]) for pair in pairs if pair.head}
         with building:
             built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
+            for name, given in inputs.items():
+                built[name] = _build_around(name, built[name], given.pod, checkouts, tools)
         subjects = [_Subject(pair, built[pair.name], inputs.get(pair.name, TrialInputs())) for pair in pairs]
         with progress.stage("Measuring", sum(map(_trial_count, subjects)), tools.live):
             measure = partial(_measure, tools=tools, progress=progress)
@@ -132,19 +119,6 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     )
 
 
-def _pairs(request: CheckRequest) -> Iterator[_Pair]:
-    """Head's images in the order of its file, then the ones that it dropped."""
-    for name, head in request.head_images.items():
-        base = request.base_images.get(name)
-        if isinstance(request.base, NoBase):
-            yield _Pair(name, Presence.HEAD_ONLY, head, None)
-        else:
-            yield _Pair(name, Presence.BOTH if base else Presence.NEW, head, base)
-    for name, base in request.base_images.items():
-        if name not in request.head_images:
-            yield _Pair(name, Presence.REMOVED, None, base)
-
-
 @contextmanager
 def _checkouts(request: CheckRequest, tools: Tools) -> Iterator[dict[Side, Path]]:
     with ExitStack() as stack:
@@ -154,7 +128,7 @@ def _checkouts(request: CheckRequest, tools: Tools) -> Iterator[dict[Side, Path]
         yield checkouts
 
 
-def _build(pair: _Pair, checkouts: dict[Side, Path], tools: Tools, progress: Progress) -> dict[Side, Built]:
+def _build(pair: Pair, checkouts: dict[Side, Path], tools: Tools, progress: Progress) -> dict[Side, Built]:
     built: dict[Side, Built] = {}
     for side, spec in pair.builds.items():
         progress.step(f"{pair.name} ({side})")
@@ -164,6 +138,27 @@ def _build(pair: _Pair, checkouts: dict[Side, Path], tools: Tools, progress: Pro
             built[side] = Failure(FailureStage.BUILD, error.what, error.log_tail)
             progress.note(f"{pair.name} ({side}): build failed: {error.what}")
     return built
+
+
+def _build_around(
+    name: str, built: dict[Side, Built], pod: PodPlan | None, checkouts: dict[Side, Path], tools: Tools
+) -> dict[Side, Built]:
+    """Build the services around an image: sidecars of each side, what is only needed of head for both."""
+    if pod is None or not pod.builds:
+        return built
+    around: dict[str, str] = {}
+    done: dict[Side, Built] = {}
+    for side in sorted(built, reverse=True):  # head first: base takes what they share
+        image = built[side]
+        try:
+            for service, build in pod.builds.items():
+                if side is Side.HEAD or service in pod.sidecars:
+                    tag = f"{name}.{service.lower()}"
+                    around[service] = tools.build(tag, side, build, checkouts[side], lambda _: None).image_id
+            done[side] = replace(image, beside={**around}) if isinstance(image, BuiltImage) else image
+        except BuildFailed as error:
+            done[side] = Failure(FailureStage.BUILD, f"of a service around it: {error.what}", error.log_tail)
+    return {side: done[side] for side in built}
 
 
 def _measure(subject: _Subject, tools: Tools, progress: Progress) -> ImageMeasurement:
@@ -237,6 +232,7 @@ def _run_trial(subject: _Subject, spec: ImageSpec, image: BuiltImage, tools: Too
         settle_ms=spec.settle,
         inputs=subject.inputs,
         unjudged_phases=spec.unjudged_phases,
+        pod_images=image.beside,
     )
     try:
         trial = tools.run_trial(trial_spec)

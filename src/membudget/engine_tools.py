@@ -4,9 +4,11 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from membudget.budgets.budget import Build, ImageSpec
+from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_reaper import trial_tag
@@ -18,6 +20,7 @@ from membudget.images.layer_cache_file import LayerCache
 from membudget.images.revision import BuiltImage, Commit, Side
 from membudget.quantities import format_size
 from membudget.report.report import Environment
+from membudget.trials.compose_file import read_pod
 from membudget.trials.docker_pool import TrialPool
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Trial, TrialSpec
@@ -85,14 +88,20 @@ class CheckTools(MeasuringTools):
         self._workspace = workspace
         self._builder = builder
         self._run = run
+        self._compose = Compose(measuring[0].address)
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """A clean checkout."""
         return self._workspace.checkout(commit)
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
-        """What the container of an image is given."""
-        return gather(spec, checkout, os.environ, name)
+        """What the container of an image is given, and what its compose file puts around it."""
+        inputs = gather(spec, checkout, os.environ, name)
+        if spec.compose is None:
+            return inputs
+        self._compose.check()
+        pod = read_pod(spec.compose, name, checkout, self._compose.resolve, is_open=inputs.is_network_open)
+        return replace(inputs, pod=pod)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image and tag it as this run's."""

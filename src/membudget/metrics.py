@@ -23,6 +23,7 @@ class Metric(StrEnum):
     RSS_PER_CONNECTION = "rss_per_connection"
     RSS_PER_STREAM = "rss_per_stream"
     RSS_PER_1000_REQUESTS = "rss_per_1000_requests"
+    POD_PEAK_RSS = "pod_peak_rss"
 
 
 class Unit(StrEnum):
@@ -110,7 +111,17 @@ DEFINITIONS: dict[Metric, Definition] = {
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with 1,000 requests more, fitted over the longest group of them",
     ),
+    Metric.POD_PEAK_RSS: Definition(
+        "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
+        "largest sum of the RSS of the image's container and its sidecars at one time",
+    ),
 }  # fmt: skip
+
+
+OF_SOME_WORKLOADS = frozenset(
+    {Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS, Metric.POD_PEAK_RSS}
+)
+"""Figures that only some workloads have: where nobody set a budget, their absence is no news."""
 
 
 @dataclass(frozen=True, slots=True)

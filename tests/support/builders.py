@@ -11,6 +11,7 @@ from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Environment, Report, RevisionReport
 from membudget.trials.certificate import Certificate, certify
+from membudget.trials.pod_metrics import pod_peak_rss
 from membudget.trials.probe_messages import HostSettings, SamplingEffort, Series
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
 from membudget.trials.trial import Outcome, Phase, Trial
@@ -43,6 +44,7 @@ def trial(
             Metric.STARTUP_TIME: MetricValue.of(Metric.STARTUP_TIME, 240),
             Metric.CPU_SECONDS: MetricValue.of(Metric.CPU_SECONDS, 1500),
             **unit_costs([], Series(), None),
+            Metric.POD_PEAK_RSS: pod_peak_rss(Series(), None, [], 0),
         },
         series=Series([0, 10_000], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 3 * MIB]),
         log_tail=log,

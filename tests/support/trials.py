@@ -9,6 +9,7 @@ from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, Workload
 from membudget.engine.cgroup_layout import memory_root
 from membudget.engine.docker_cleanup import cleaned_up
+from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_owner import own_run_id
@@ -17,10 +18,12 @@ from membudget.images.docker_image import inspect
 from membudget.quantities import MIB
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
-from membudget.trials.docker_trial import RunnerSettings, TrialLedger, TrialRunner
+from membudget.trials.docker_pod import PodTools
+from membudget.trials.docker_trial import RunnerSettings, TrialRunner
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
+from membudget.trials.trial_ledger import TrialLedger
 from membudget.version import VERSION
 
 NO_INPUTS = TrialInputs()
@@ -80,7 +83,8 @@ def trials_at(engine: Engine, settings: RunnerSettings) -> Iterator[Trials]:
         probe = CgroupProbe(helper, "host", memory_root(info.cgroup_version), info.cgroup_version)
         drivers = HostDrivers()
         try:
-            runner = _Numbered(TrialRunner(containers, info, probe, drivers, settings), TrialLedger())
+            pods = PodTools(Compose(engine.address), lambda _: probe)
+            runner = _Numbered(TrialRunner(containers, info, probe, drivers, pods, settings=settings), TrialLedger())
             yield Trials(engine, runner, probe.place, warnings)
         finally:
             drivers.close()

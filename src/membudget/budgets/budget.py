@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.container import ContainerSettings
 from membudget.budgets.fields import (
     AnyPhaseLabel,
@@ -98,6 +99,8 @@ class MetricBudgets(FileModel):
     `ramp`."""
     rss_per_1000_requests: UnitCost = SizeBudget()
     """RSS that 1,000 requests more leave behind."""
+    pod_peak_rss: SizeBudget = SizeBudget()
+    """Largest RSS of the image and its sidecars together."""
 
     def of(self, metric: Metric) -> Budget:
         """The budget of `metric`; an empty one where none is set."""
@@ -176,6 +179,8 @@ class ImageSpec(FileModel):
     """What growth without end during the phase "soak" does: "advise" says it, "fail" fails the check."""
     container: ContainerSettings = ContainerSettings()
     """What surrounds it: environment, files, rights, CPUs."""
+    compose: ComposeSettings | None = None
+    """The services it needs, and its sidecars. Absent: it runs alone."""
     workload: Workload = CommandWorkload()
     """What exercises the container. Absent: the image's own command, run to its end."""
     budgets: MetricBudgets = MetricBudgets()

@@ -150,6 +150,11 @@ PhaseLabel = Annotated[
 ]
 """The name of a phase; start-up and settle are phases of every service."""
 
+ServiceName = Annotated[
+    str, _Text(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "the name of a service: letters, digits and . _ -", 63)
+]
+"""As in a compose file; a name on its network."""
+
 NonEmpty = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]

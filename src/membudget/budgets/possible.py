@@ -19,16 +19,20 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
     if image.limit < SMALLEST_LIMIT_BYTES:
         allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: starting any container takes 4 to 7 MiB of it"
         return [Problem(f"{where}.limit", "is too small for any container", format_size(image.limit), allowed)]
-    return _unreachable(image, where) + [
-        Problem(
-            f"{where}.budgets.{metric}.max",
-            "can never be broken: the kernel kills the container at its limit first",
-            format_size(maximum),
-            f"{format_size(image.limit)} (the limit) or less",
-        )
-        for metric in _BOUNDED_BY_LIMIT
-        if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
-    ]
+    return (
+        _unreachable(image, where)
+        + _without_sidecars(image, where)
+        + [
+            Problem(
+                f"{where}.budgets.{metric}.max",
+                "can never be broken: the kernel kills the container at its limit first",
+                format_size(maximum),
+                f"{format_size(image.limit)} (the limit) or less",
+            )
+            for metric in _BOUNDED_BY_LIMIT
+            if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
+        ]
+    )
 
 
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
@@ -42,6 +46,15 @@ def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
     if image.unjudged_phases.issuperset(names):
         problems.append(Problem(f"{where}.phases", "no phase is judged", None, "at least one of them"))
     return problems
+
+
+def _without_sidecars(image: ImageSpec, where: str) -> list[Problem]:
+    """A budget of a pod that has one container."""
+    has_budget = image.budgets.pod_peak_rss != SizeBudget()
+    if not has_budget or (image.compose is not None and image.compose.sidecars):
+        return []
+    allowed = f'{where}.compose.sidecars = ["a-service"], or peak_rss'
+    return [Problem(f"{where}.budgets.pod_peak_rss", "is the budget of an image with sidecars", None, allowed)]
 
 
 def _maximum(image: ImageSpec, metric: Metric) -> int | None:

@@ -32,6 +32,8 @@ class TrialCgroup:
     """The parent, from the root of a cgroup tree: below each controller's mount on v1, the one mount on v2."""
     driver: CgroupDriver
     engine: EngineKind = "docker"
+    number: int = 0
+    """Which of the run's."""
 
     @property
     def is_shared(self) -> bool:
@@ -73,8 +75,8 @@ def trial_cgroup(run: RunId, number: int, driver: CgroupDriver, engine: EngineKi
     if driver == "systemd":
         # systemd.slice(5): a-b.slice lies in a.slice, and the engine takes the name alone.
         name = f"{top.removesuffix('.slice')}-t{number}.slice"
-        return TrialCgroup(name, PurePosixPath(top, name), driver, engine)
-    return TrialCgroup(f"/{top}/t{number}", PurePosixPath(top, f"t{number}"), driver, engine)
+        return TrialCgroup(name, PurePosixPath(top, name), driver, engine, number)
+    return TrialCgroup(f"/{top}/t{number}", PurePosixPath(top, f"t{number}"), driver, engine, number)
 
 
 def memory_root(version: CgroupVersion) -> PurePosixPath:

@@ -3,7 +3,7 @@
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -15,6 +15,7 @@ from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
 
 from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
+from membudget.engine.docker_reaper import remove_networks_and_volumes
 from membudget.engine.docker_stream import FramedStream, LineTail
 from membudget.engine.run_id import RunId
 from membudget.errors import EnvironmentFault
@@ -100,12 +101,16 @@ class ContainerState:
 class Containers:
     """The containers of one run."""
 
-    def __init__(self, engine: Engine, run: RunId, slot: int = 0) -> None:
+    def __init__(self, engine: Engine, run: RunId, slot: int | str = 0) -> None:
         self._engine = engine
         self._slot = f"-{slot}" if slot else ""
         """Tells containers of one name apart, where several of a run are at work."""
         self._api = engine.client.api
         self.run = run
+
+    def numbered(self, number: int) -> "Containers":
+        """The same, for more containers of the same names."""
+        return Containers(self._engine, self.run, slot=f"{self._slot.removeprefix('-') or 0}.{number}")
 
     def create(self, options: ContainerOptions) -> str:
         """Create a container; its id. Raises EnvironmentFault."""
@@ -217,9 +222,9 @@ class Containers:
             return FramedStream(self._api.attach_socket(container_id, params={"stdin": 1, "stream": 1}))
 
     def copy_in(self, container_id: str, source: Path, folder: str, name: str = ".") -> None:
-        """Copy a file or what is in a folder to `folder` of the container, as `name`; links stay links.
+        """Copy a file or what is in a folder to `folder` of the container, running or not, as `name`; links stay links.
 
-        The container need not run. Owners become root's: a trial does not depend on who checked the repository out.
+        Owners become root's: a trial does not depend on who checked the repository out.
         """
         with tempfile.TemporaryFile() as archive, engine_errors(f"copying files to {folder}"):
             with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -268,15 +273,24 @@ class Containers:
                 if error.status_code not in (404, 409):  # gone, or not running
                     raise
 
+    def find(self, name: str) -> str:
+        """The id of the container called `name`. Raises EnvironmentFault."""
+        with engine_errors(f"looking for the container {name}"):
+            return str(self._api.inspect_container(name)["Id"])
+
+    def remove_project(self, names: Iterable[str], prefix: str) -> None:
+        """Remove containers by name, and this run's networks and volumes whose names begin with `prefix`."""
+        for name in names:
+            self.remove(name)
+        remove_networks_and_volumes(self._engine, self.run, prefix)
+
     def remove(self, container_id: str) -> None:
         """Remove it with its anonymous volumes, running or not. One that is gone already is fine."""
         with engine_errors("removing a container"):
             try:
                 self._api.remove_container(container_id, force=True, v=True)
-            except NotFound:
-                return
             except APIError as error:
-                if error.status_code != 409:  # removal is in progress already
+                if error.status_code not in (404, 409):  # gone, or its removal is in progress
                     raise
 
 

@@ -22,7 +22,7 @@ def trial_tag(image_name: str, run: RunId, side: str) -> str:
 
 
 def remove_run(engine: Engine, run: RunId) -> None:
-    """Remove every container of `run`, its anonymous volumes, and every image tag."""
+    """Remove every container of `run`, its networks and volumes, and every image tag."""
     client = engine.client
     label = {"label": f"{RUN_LABEL}={run}"}
     with engine_errors("cleaning up"):
@@ -32,6 +32,19 @@ def remove_run(engine: Engine, run: RunId) -> None:
         for tag in _trial_tags(engine):
             if _run_of_tag(tag) == run:
                 _unless_gone(client.api.remove_image, tag)
+    remove_networks_and_volumes(engine, run, f"membudget-{run}-")
+
+
+def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None:
+    """Those with the label of `run` whose names begin with `prefix`; what is gone already is fine."""
+    api, label = engine.client.api, {"label": f"{RUN_LABEL}={run}"}
+    with engine_errors("removing networks and volumes"):
+        networks = [str(network["Name"]) for network in api.networks(filters=label)]
+        volumes = [str(volume["Name"]) for volume in api.volumes(filters=label)["Volumes"] or ()]
+        for names, remove in ((networks, api.remove_network), (volumes, api.remove_volume)):
+            for name in names:
+                if name.startswith(prefix):
+                    _unless_gone(remove, name)
 
 
 def runs_present(engine: Engine) -> set[RunId]:
@@ -39,8 +52,9 @@ def runs_present(engine: Engine) -> set[RunId]:
     client = engine.client
     with engine_errors("looking for what earlier runs left"):
         containers = client.api.containers(all=True, filters={"label": RUN_LABEL})
+        networks = client.api.networks(filters={"label": RUN_LABEL})
         tags = _trial_tags(engine)
-    runs = [*map(_run_of_container, containers), *map(_run_of_tag, tags)]
+    runs = [*map(_run_of_container, containers), *map(_run_of_network, networks), *map(_run_of_tag, tags)]
     return {run for run in runs if run is not None}
 
 
@@ -74,6 +88,12 @@ def _run_of_container(container: Mapping[str, Any]) -> RunId | None:
     run = RunId.parse(str(container["Labels"].get(RUN_LABEL)))
     ours = any(name.startswith("/membudget-") and name.endswith(f"-{run}") for name in container["Names"] or ())
     return run if ours else None
+
+
+def _run_of_network(network: Mapping[str, Any]) -> RunId | None:
+    """The run that made a network: label and name say it."""
+    run = RunId.parse(str((network["Labels"] or {}).get(RUN_LABEL)))
+    return run if str(network["Name"]).startswith(f"membudget-{run}-") else None
 
 
 def _unless_gone(remove: Callable[[str], object], name: str) -> None:

@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from membudget.budgets.budget import Build
+from membudget.engine.client_environment import client_environment
 from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_stream import LineTail
 from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.revision import BuiltImage
 
-_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_PASSED_ON_PREFIXES = ("BUILDKIT_", "BUILDX_", "DOCKER_", "XDG_")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 _TERMINATION_S = 5.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec it must not be
@@ -30,7 +28,7 @@ class Builder:
     """Builds on one engine. What it starts it also ends, whatever happens."""
 
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
-        self._environ = {**_build_environment(environ), "DOCKER_HOST": engine.address, "BUILDKIT_PROGRESS": "plain"}
+        self._environ = {**client_environment(engine.address, environ), "BUILDKIT_PROGRESS": "plain"}
 
     def check(self) -> None:
         """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
@@ -108,15 +106,6 @@ def _command(spec: Build) -> list[str]:
     if spec.platform is not None:
         command.append(f"--platform={spec.platform}")
     return command + [f"--build-arg={key}={value}" for key, value in spec.args.items()]
-
-
-def _build_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a build needs of our environment: no token is among it."""
-    return {
-        key: value
-        for key, value in environ.items()
-        if key in _PASSED_ON or key.startswith(_PASSED_ON_PREFIXES) or key.lower() in _PROXIES
-    }
 
 
 def _cause(lines: tuple[str, ...]) -> str | None:

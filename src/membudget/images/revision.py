@@ -1,6 +1,7 @@
 """Revisions: the two commits that are compared, and how their images are named."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -49,3 +50,5 @@ class BuiltImage:
     """What the engine runs it by: a digest."""
     reference: str
     """The tag that keeps it alive during the run."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Ids of what was built for the services around it, by service."""

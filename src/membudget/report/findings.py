@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.analysis.causes import Cause, causes
+from membudget.analysis.figures import format_reading
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.soak import soak_requests, soak_words
@@ -49,9 +50,23 @@ def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
     yield from _missed(trials)
     yield from _at_the_peak(trials)
     yield from load_findings(trials)
+    yield from _sidecars(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
         yield Finding(((f"{' and '.join(inside)} ran inside the container: what they used counts", False),))
+
+
+def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """Each sidecar's own figures, of the trial in which it was largest."""
+    names = dict.fromkeys(sidecar.name for trial in trials for sidecar in trial.sidecars)
+    for name in names:
+        uses = [sidecar for trial in trials for sidecar in trial.sidecars if sidecar.name == name]
+        largest = max(uses, key=lambda use: use.peak_rss.value or 0)
+        kills = sum(use.oom_kills.value or 0 for use in uses)
+        words = f": peak RSS {format_reading(Metric.PEAK_RSS, largest.peak_rss)}"
+        words += f", peak memory {format_reading(Metric.PEAK_MEMORY, largest.peak_memory)}"
+        killed = f", {kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
+        yield Finding((("sidecar ", False), (name, True), (words + killed, False)), is_grave=bool(kills))
 
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:

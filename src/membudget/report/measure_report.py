@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from membudget.analysis.figures import format_reading
-from membudget.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
+from membudget.metrics import DEFINITIONS, OF_SOME_WORKLOADS, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
 from membudget.report.findings import findings
 from membudget.report.report import Environment
@@ -77,8 +77,8 @@ def _table(report: MeasureReport) -> Table:
         table.add_column(f"trial {number}\n{format_duration(trial.duration_ms)}", justify="right", style="dim")
     table.add_column("precision", style="dim")
     for metric, value in report.metrics.items():
-        if value.value is None and DEFINITIONS[metric].aggregation is Aggregation.ESTIMATE:
-            continue  # only some workloads have it
+        if value.value is None and metric in OF_SOME_WORKLOADS:
+            continue
         cells = [_cell(metric, trial.metrics.get(metric)) for trial in report.trials]
         note = value.reason if value.value is None else value.precision
         table.add_row(DEFINITIONS[metric].label, _cell(metric, value), *cells, printable(note or ""))

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
 from membudget.budgets.container import DEFAULT_CPUS
 from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
 from membudget.engine.docker_cleanup import cleaned_up
+from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.docker_helper import DockerHelper, find_helper_image
@@ -20,6 +22,7 @@ from membudget.errors import EnvironmentFault
 from membudget.interruption import shielded
 from membudget.trials.admission import Admission, cpu_shares
 from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
+from membudget.trials.docker_pod import PodTools
 from membudget.trials.docker_pool import TrialPool
 from membudget.trials.docker_stats_probe import RATE_HZ, EngineStatsProbe
 from membudget.trials.docker_trial import RunnerSettings, TrialRunner
@@ -133,7 +136,9 @@ def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> Tria
         drivers = _drivers(containers, setup.place)
         cleanup.callback(drivers.close)
         settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ, cpus=cpus)
-        runners.append(TrialRunner(containers, own_engine.info, probe, drivers, settings))
+        pods = PodTools(Compose(engine.address), partial(_sidecar_probe, own_engine, containers, setup))
+        cleanup.callback(pods.close)
+        runners.append(TrialRunner(containers, own_engine.info, probe, drivers, pods, settings=settings))
     free = runners[0].available_bytes() or engine.info.memory_bytes
     return TrialPool(runners, Admission(jobs, free))
 
@@ -144,6 +149,11 @@ def _drivers(containers: Containers, place: _Place) -> Drivers:
     if place.helper_image is None:
         return MissingDrivers(place.why_no_helper or "there is none")
     return ContainerDrivers(containers, place.helper_image)
+
+
+def _sidecar_probe(engine: Engine, containers: Containers, setup: _Setup, number: int) -> Probe:
+    """Another probe at the same place. Which one it is tells containers apart."""
+    return _probe(engine, containers.numbered(number), setup)
 
 
 def _probe(engine: Engine, containers: Containers, setup: _Setup) -> Probe:

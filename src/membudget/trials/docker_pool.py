@@ -4,8 +4,9 @@ import queue
 from collections.abc import Sequence
 
 from membudget.trials.admission import Admission
-from membudget.trials.docker_trial import LiveTrial, TrialLedger, TrialRunner
+from membudget.trials.docker_trial import LiveTrial, TrialRunner
 from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_ledger import TrialLedger
 
 
 class TrialPool:

@@ -1,32 +1,32 @@
 """Runs one trial: a container under its limit, exercised, sampled from outside, and the kernel's word on it."""
 
 import contextlib
-import threading
 import time
 from dataclasses import dataclass, replace
 
-from membudget.budgets.workload import Workload, steps_of
+from membudget.budgets.workload import steps_of
 from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
-from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers, ContainerState
+from membudget.engine.docker_containers import CannotStart, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
 from membudget.metrics import Metric
 from membudget.trials.admission import cpu_list
-from membudget.trials.certificate import Conclusion, certify
+from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_drivers import Drivers
+from membudget.trials.docker_pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.trials.docker_workload import ContainerWorkload
-from membudget.trials.judged_part import judged_part
+from membudget.trials.pod_metrics import sidecar_use
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.redaction import without_secrets
 from membudget.trials.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
-from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases, trial_metrics
+from membudget.trials.trial_figures import Seen, trial_figures
+from membudget.trials.trial_ledger import TrialLedger
+from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases
+from membudget.trials.trial_options import container_options
 from membudget.trials.trial_outcome import outcome_of
-from membudget.trials.unit_cost import unit_costs
 
 _KILL_S = 20.0
-_HEALTH_INTERVAL_MS = 500
-"""An engine waits for one interval before it looks the first time: by default longer than we wait for readiness."""
 HIGHEST_RATE_HZ = 1000
 _RATE_FACTOR = 10
 
@@ -54,12 +54,14 @@ class LiveTrial:
 class TrialRunner:
     """Runs trials one after another on one engine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         containers: Containers,
         info: EngineInfo,
         probe: Probe,
         drivers: Drivers,
+        pods: PodTools,
+        *,
         settings: RunnerSettings = RunnerSettings(),
     ) -> None:
         self._containers = containers
@@ -67,6 +69,7 @@ class TrialRunner:
         self._probe = probe
         self._drivers = drivers
         self._settings = settings
+        self._pods = pods
         self._container_id: str | None = None
         self._cancelled = False
         self._phase: str | None = None
@@ -76,16 +79,16 @@ class TrialRunner:
         self.place = probe.place
         """Where samples are taken from, in words."""
 
-    def run(self, spec: TrialSpec, ledger: "TrialLedger") -> Trial:
+    def run(self, spec: TrialSpec, ledger: TrialLedger) -> Trial:
         """Run `spec`; once more at a higher rate when a spike was missed.
 
         Raises EnvironmentFault when nothing can be said about the image.
         """
         rate_hz = ledger.rates_hz.get(spec.name, self.rate_hz)
-        trial = self._run_once(spec, ledger.next_number(), rate_hz)
+        trial = self._run_once(spec, ledger, rate_hz)
         while _missed_a_spike(trial) and self._probe.sees_cgroups and rate_hz < self._settings.highest_rate_hz:
             rate_hz = ledger.rates_hz[spec.name] = min(self._settings.highest_rate_hz, rate_hz * _RATE_FACTOR)
-            again = self._run_once(spec, ledger.next_number(), rate_hz)
+            again = self._run_once(spec, ledger, rate_hz)
             if not again.judgeable:
                 break
             assert again.certificate is not None  # noqa: S101 - every trial that was run has one
@@ -115,78 +118,102 @@ class TrialRunner:
     def _cpus(self) -> tuple[int, ...]:
         return self._settings.cpus or tuple(range(self._info.cpus))
 
-    def _run_once(self, spec: TrialSpec, number: int, rate_hz: int) -> Trial:
-        cgroup = trial_cgroup(self._containers.run, number, self._info.cgroup_driver, self._info.kind)
-        parent = cgroup.parent_argument if self._probe.sees_cgroups else None
-        self._container_id = container_id = self._containers.create(
-            _options(spec, number, parent, cpu_list(self._cpus(), spec.inputs.cpus, self._info.cpus))
-        )
+    def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int) -> Trial:
+        cgroup = self._next_cgroup(ledger)
+        subject = self._make(spec, cgroup, ledger)
+        self._container_id = subject.container_id
         try:
             if self._cancelled:
                 raise EnvironmentFault("the run was cancelled")
-            for path, folder in spec.inputs.volumes.items():
-                self._containers.copy_in(container_id, folder, path)
-            return self._measure(spec, cgroup, container_id, rate_hz)
+            return self._measure(spec, cgroup, subject, rate_hz)
         finally:
             self._container_id = self._phase = None
-            self._containers.remove(container_id)
+            subject.close()
 
-    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> Trial:
+    def _next_cgroup(self, ledger: TrialLedger) -> TrialCgroup:
+        return trial_cgroup(self._containers.run, ledger.next_number(), self._info.cgroup_driver, self._info.kind)
+
+    def _make(self, spec: TrialSpec, cgroup: TrialCgroup, ledger: TrialLedger) -> Subject:
+        cpus = cpu_list(self._cpus(), spec.inputs.cpus, self._info.cpus)
+        options = container_options(spec, f"trial{cgroup.number}", self._parent(cgroup), cpus)
+        plan = spec.inputs.pod
+        if plan is None:
+            return LoneContainer(self._containers, options, spec.inputs.volumes)
+        cgroups = {name: self._next_cgroup(ledger) for name in plan.sidecars}
+        beside = {
+            name: replace(options, cgroup_parent=self._parent(own), health_interval_ms=None)
+            for name, own in cgroups.items()
+        }
+        places = Places({plan.measured: options, **beside}, cgroups)
+        return ComposePod(self._containers, self._pods.compose, spec, plan, places)
+
+    def _parent(self, cgroup: TrialCgroup) -> str | None:
+        return cgroup.parent_argument if self._probe.sees_cgroups else None
+
+    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, subject: Subject, rate_hz: int) -> Trial:
+        container_id = subject.container_id
+        asked = time.monotonic()
+        deadline = asked + spec.timeout_ms / 1000
+        result = subject.prepare(deadline)
+        probes = self._pods.probes(len(subject.sidecars))
+        for sidecar, probe in zip(subject.sidecars, probes, strict=True):
+            probe.follow(sidecar.cgroup, sidecar.container_id, rate_hz)
         self._probe.follow(cgroup, container_id, rate_hz)
         workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._begin_phase)
         self._begin_phase(workload.first_phase)
-        asked = time.monotonic()
         running: float | None = None
         try:
-            self._containers.start(container_id)
-            running = time.monotonic()
-            result = workload.run(asked + spec.timeout_ms / 1000)
+            if result.passed:
+                asked = time.monotonic()
+                subject.start()
+                running = time.monotonic()
+                result = subject.start_the_rest(deadline)
+            if result.passed:
+                result = workload.run(deadline)
         except CannotStart as error:
             result = WorkloadResult(passed=False, reason=f"the container cannot start: {error}")
         finally:
             workload.close()
         duration_ms = round((time.monotonic() - asked) * 1000)
-        result = self._settle(spec, container_id, result)
+        result = _with_trouble(self._settle(spec, container_id, result), subject.trouble())
         self._probe.end_phase()
         self._phase = None
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
-        # The engine removes the container's cgroup now; the trial's own stays and keeps the kernel's marks.
-        self._containers.remove(container_id)
+        # The engine removes the containers' cgroups now; the trial's own stay and keep the kernel's marks.
+        subject.remove_measured()
         report = self._probe.finish()
+        beside = [probe.finish() for probe in probes]
         was_unseen = report.kernel_peak.value is None and not report.series.time_us
         # The engine's statistics come once a second: a container that was faster is measured as absent values.
         if running is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
-        judged = judged_part(report, spec.unjudged_phases)
-        certificate = certify(
-            rate_hz, self._info.cpus, judged.largest_usage_bytes, judged.certified_peak_bytes, report.effort
-        )
-        engine = EngineWord(state.oom_killed, self._info.cgroup_version, spec.limit_bytes)
-        startup = _startup(workload, running, spec)
-        costs = unit_costs(workload.progress, report.series, report.origin_ns)
-        metrics = trial_metrics(report, judged, certificate, startup, engine) | costs
-        oom = oom_findings(report, metrics[Metric.OOM_KILLS])
+        engine = EngineWord(state.oom_killed, self._info.cgroup_version, self._info.cpus)
+        seen = Seen(report, beside, workload.progress, _startup(workload, running, spec))
+        figures = trial_figures(spec, seen, engine, rate_hz)
         exit_code = state.exit_code if ended_by_itself else None
-        outcome, reason = outcome_of(spec, result, exit_code, metrics)
+        outcome, reason = outcome_of(spec, result, exit_code, figures.metrics)
         trial = Trial(
             outcome=outcome,
             reason=reason,
             duration_ms=duration_ms,
             exit_code=exit_code,
-            metrics=metrics,
+            metrics=figures.metrics,
             series=report.series,
             log_tail=log,
             workload_passed=result.passed,
-            certificate=certificate,
+            certificate=figures.certificate,
             phases=phases(report),
             snapshot=report.snapshot,
             snapshot_reason=report.snapshot_reason,
-            oom=oom,
+            oom=oom_findings(report, figures.metrics[Metric.OOM_KILLS]),
             at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
             settings=report.settings,
             load=workload.loads,
             ran_inside=_ran_inside(spec, state),
+            sidecars=tuple(
+                sidecar_use(sidecar.name, own) for sidecar, own in zip(subject.sidecars, beside, strict=True)
+            ),
         )
         return without_secrets(trial, spec.inputs.secrets)
 
@@ -227,51 +254,8 @@ class TrialRunner:
         )
 
 
-class TrialLedger:
-    """What the runners of a run share: the numbers of its trials, and what they learned of its images."""
-
-    def __init__(self) -> None:
-        self.rates_hz: dict[str, int] = {}
-        """Higher rates that turned out to be needed: of both sides of an image, which are compared."""
-        self._last = 0
-        self._lock = threading.Lock()
-
-    def next_number(self) -> int:
-        """From 1."""
-        with self._lock:
-            self._last += 1
-            return self._last
-
-
 def _missed_a_spike(trial: Trial) -> bool:
     return trial.judgeable and trial.certificate is not None and trial.certificate.conclusion is Conclusion.SPIKE_MISSED
-
-
-def _options(spec: TrialSpec, number: int, cgroup_parent: str | None, cpuset: str | None) -> ContainerOptions:
-    workload, inputs = spec.workload, spec.inputs
-    one_shot = workload if workload.kind == "command" else None
-    return ContainerOptions(
-        image=spec.image_id,
-        name=f"trial{number}",
-        role="trial",
-        command=one_shot.command if one_shot is not None else None,
-        workdir=one_shot.workdir if one_shot is not None else None,
-        interactive=one_shot is not None and one_shot.stdin is not None,
-        memory_bytes=spec.limit_bytes,
-        cgroup_parent=cgroup_parent,
-        cpuset=cpuset,
-        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(workload) else None,
-        environment=inputs.environment,
-        user=inputs.user,
-        read_only=inputs.read_only,
-        tmpfs=inputs.tmpfs,
-        volumes=tuple(inputs.volumes),
-        network="bridge" if inputs.is_network_open else "none",
-    )
-
-
-def _waits_for_health(workload: Workload) -> bool:
-    return workload.kind != "command" and workload.ready is not None and workload.ready.healthcheck is not None
 
 
 def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec) -> Startup:
@@ -282,6 +266,14 @@ def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec
         workload_kind=spec.workload.kind,
         waits=workload.first_phase is PhaseName.START_UP,
     )
+
+
+def _with_trouble(result: WorkloadResult, trouble: str | None) -> WorkloadResult:
+    """A workload whose surroundings failed has not passed; one that failed may have failed because of them."""
+    if trouble is None or (result.reason or "").startswith("the service "):
+        return result
+    reason = f"{result.reason} ({trouble})" if result.reason else trouble
+    return replace(result, passed=False, reason=reason)
 
 
 def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:

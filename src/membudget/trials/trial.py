@@ -1,6 +1,7 @@
 """A trial: one execution of one image under its limit, and what came of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.budgets.fields import AnyPhaseLabel
@@ -9,6 +10,7 @@ from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
 from membudget.trials.driver_messages import LoadResult
+from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial_inputs import TrialInputs
@@ -30,6 +32,8 @@ class TrialSpec:
     inputs: TrialInputs = TrialInputs()
     unjudged_phases: frozenset[str] = frozenset()
     """Phases whose peaks do not count to the trial's."""
+    pod_images: Mapping[str, str] = field(default_factory=dict)
+    """What was built for services around the image, by service."""
 
 
 class Outcome(StrEnum):
@@ -157,6 +161,8 @@ class Trial:
     """What became of the HTTP requests, group by group."""
     ran_inside: tuple[RanInside, ...] = ()
     """What of the load or the checks ran inside the measured cgroup, and counts."""
+    sidecars: tuple[SidecarUse, ...] = ()
+    """What ran beside it and is measured as well."""
 
     @property
     def judgeable(self) -> bool:

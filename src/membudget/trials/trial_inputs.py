@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from membudget.budgets.container import DEFAULT_CPUS
+from membudget.trials.compose_pod import PodPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +23,7 @@ class TrialInputs:
     user: str | None = None
     cpus: int = DEFAULT_CPUS
     is_network_open: bool = False
+    pod: PodPlan | None = None
+    """What runs around it; None: nothing."""
     checkout: Path | None = None
     """Where the files are that a workload names; None: there are none."""

@@ -48,6 +48,7 @@ class EngineWord:
 
     oom_killed: bool
     cgroup_version: CgroupVersion
+    cpus: int = 1
     limit_bytes: int | None = None
 
 

@@ -1,0 +1,74 @@
+"""`docker compose`: the client is the interface. It reads compose files, and makes containers without starting them."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from membudget.engine.client_environment import client_environment
+from membudget.errors import EnvironmentFault
+
+_OBJECT = TypeAdapter(dict[str, JsonValue])
+_CONFIG_S = 30.0
+
+ComposeModel = Mapping[str, JsonValue]
+"""A compose file as compose itself resolves it (docs.docker.com/reference/compose-file)."""
+
+
+class ComposeRefused(Exception):
+    """Compose says what is wrong with a file, or with what it describes."""
+
+
+class Compose:
+    """The client, for one engine. Its variables are its own: none of ours can be interpolated."""
+
+    def __init__(self, engine_address: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = client_environment(engine_address, environ)
+
+    def check(self) -> None:
+        """Raises EnvironmentFault when the plugin is missing."""
+        try:
+            self._run(["version"], "", _CONFIG_S)
+        except ComposeRefused:
+            raise EnvironmentFault(
+                "the docker client has no compose, which an image with `compose` needs",
+                fix="install the plugin: packages docker-compose-plugin (Docker's) or docker-compose (Debian's)",
+            ) from None
+
+    def resolve(self, model: ComposeModel, project: Path, env_file: Path | None) -> ComposeModel:
+        """A compose file with its variables filled in from `env_file`, and its short forms written out.
+
+        Raises ComposeRefused.
+        """
+        where = ["--project-directory", str(project), "--env-file", str(env_file or os.devnull)]
+        said = self._run([*where, "--file", "-", "config", "--format", "json"], json.dumps(model), _CONFIG_S)
+        try:
+            return _OBJECT.validate_json(said)
+        except ValidationError as error:
+            raise EnvironmentFault(f"what docker compose config answers cannot be read: {error}") from None
+
+    def create(self, model: ComposeModel, project: Path, timeout_s: float) -> None:
+        """Make networks, volumes and containers, and start none of them.
+
+        Raises ComposeRefused; TimeoutError after `timeout_s`.
+        """
+        where = ["--project-directory", str(project), "--env-file", os.devnull]
+        self._run([*where, "--file", "-", "create", "--no-build", "--pull", "never"], json.dumps(model), timeout_s)
+
+    def _run(self, arguments: list[str], given: str, timeout_s: float) -> str:
+        command = ["docker", "compose", *arguments]
+        try:
+            done = subprocess.run(
+                command, env=self._environ, input=given, capture_output=True, text=True, timeout=timeout_s, check=False
+            )
+        except FileNotFoundError:
+            raise EnvironmentFault("the docker client is not installed", fix="install docker and compose") from None
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        if done.returncode != 0:
+            last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
+            raise ComposeRefused(last[0] if last else f"docker compose exited with code {done.returncode}")
+        return done.stdout

@@ -1,0 +1,80 @@
+"""Reads a compose file of a checkout. It is the pull request's: nothing outside of the repository is read for it."""
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import yaml
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from membudget.budgets.compose import ComposeSettings
+from membudget.engine.docker_compose import ComposeModel, ComposeRefused
+from membudget.errors import ConfigurationError
+from membudget.trials.compose_pod import PodPlan, plan_pod
+from membudget.trials.inputs_file import existing, read_input
+
+_OBJECT = TypeAdapter(dict[str, JsonValue])
+_LARGEST_FILE_BYTES = 1 << 20
+_MOST_VALUES = 100_000
+"""With every alias written out: a few lines of aliases can stand for more than a machine holds."""
+
+Resolve = Callable[[ComposeModel, Path, Path | None], ComposeModel]
+
+
+def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve: Resolve, *, is_open: bool) -> PodPlan:
+    """The pod that measures `image_name`. `resolve` is compose's own reading. Raises ConfigurationError."""
+    model = _read(settings.file, f"images.{image_name}.compose.file", checkout)
+    env_file = checkout / ".env"
+    has_variables = env_file.exists() or env_file.is_symlink()
+    try:
+        resolved = resolve(model, checkout, existing(checkout, ".env", settings.file) if has_variables else None)
+    except ComposeRefused as error:
+        raise ConfigurationError(f"docker compose says: {error}", where=settings.file) from None
+    return plan_pod(resolved, settings, image_name, PurePosixPath(checkout), is_open=is_open)
+
+
+def _read(name: str, where: str, checkout: Path) -> ComposeModel:
+    content = read_input(checkout, name, where)
+    if len(content) > _LARGEST_FILE_BYTES:
+        raise ConfigurationError("is larger than 1 MiB", where=name)
+    try:
+        given = yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"cannot be read as YAML: {error}", where=name) from None
+    if _size(given, {}) > _MOST_VALUES:
+        raise ConfigurationError(f"has more than {_MOST_VALUES:,} values", where=name)
+    try:
+        model = _OBJECT.validate_python(given)
+    except (ValidationError, RecursionError):
+        raise ConfigurationError("is no compose file: its keys are names, its values plain", where=name) from None
+    _check_references(model, name, checkout)
+    return model
+
+
+def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
+    """What compose would read by itself lies in the repository."""
+    if "include" in model:
+        raise ConfigurationError("include is not known here", where=name, fix="write one compose file for the check")
+    services = model.get("services")
+    for service, given in (services if isinstance(services, dict) else {}).items():
+        if not isinstance(given, dict):
+            continue
+        extended = given.get("extends")
+        if isinstance(extended, dict) and "file" in extended:
+            fix = "write one compose file for the check"
+            raise ConfigurationError("is not known here", where=f"{name}: services.{service}.extends.file", fix=fix)
+        files = given.get("env_file")
+        for entry in files if isinstance(files, list) else [files]:
+            path = entry.get("path") if isinstance(entry, dict) else entry
+            if path is not None:
+                existing(checkout, str(path), f"{name}: services.{service}.env_file")
+
+
+def _size(value: object, known: dict[int, int]) -> int:
+    """How many values it is with every alias written out. One that contains itself is endless."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = _MOST_VALUES + 1  # until it is counted
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(part, known) for part in inner)
+    return known[id(value)]

@@ -1,0 +1,257 @@
+"""From a compose file to what runs in a trial: which services, how each is made, in which order. Pure.
+
+The file is the pull request's: what would reach the machine beyond its own containers is refused, and what is mounted
+from the repository is copied instead. What compose understands and does no harm is passed on as it stands.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
+from pathlib import PurePosixPath
+from typing import cast
+
+from pydantic import JsonValue
+
+from membudget.budgets.budget import Build
+from membudget.budgets.compose import ComposeSettings
+from membudget.errors import ConfigurationError
+
+Definition = Mapping[str, JsonValue]
+
+_PASSED_ON = frozenset({
+    "cap_drop", "command", "cpu_quota", "cpu_shares", "cpus", "cpuset", "domainname", "entrypoint", "environment",
+    "extra_hosts", "group_add", "healthcheck", "hostname", "init", "mem_limit", "mem_reservation", "mem_swappiness",
+    "memswap_limit", "networks", "pids_limit", "platform", "read_only", "shm_size", "stdin_open", "stop_grace_period",
+    "stop_signal", "sysctls", "tmpfs", "tty", "ulimits", "user", "working_dir",
+})  # fmt: skip
+_WITHOUT_MEANING_HERE = frozenset({
+    "annotations", "attach", "build", "configs", "container_name", "depends_on", "deploy", "develop", "expose", "image",
+    "labels", "logging", "network_mode", "ports", "profiles", "pull_policy", "restart", "scale", "secrets",
+    "security_opt", "volumes",
+})  # fmt: skip
+"""Nothing is published, kept or started again; or it is looked at below."""
+_PIDS = 4096
+_REFUSED = "reaches the machine beyond the container, which the code of a pull request may not"
+
+
+class Condition(StrEnum):
+    """When a service may start after one that it depends on."""
+
+    STARTED = "service_started"
+    HEALTHY = "service_healthy"
+    COMPLETED = "service_completed_successfully"
+
+
+@dataclass(frozen=True, slots=True)
+class PodService:
+    """One service of a pod."""
+
+    definition: Definition
+    """For compose, without image, files and limits."""
+    image: str | None
+    """What the file names; None where it is built."""
+    build: Build | None
+    copies: tuple[tuple[str, str], ...] = ()
+    """Files and folders that are copied in: from the top of the repository, and where to."""
+    needs: Mapping[str, Condition] = field(default_factory=dict)
+    """What it waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodPlan:
+    """The services of a trial."""
+
+    measured: str
+    sidecars: tuple[str, ...]
+    """Measured as well."""
+    services: Mapping[str, PodService]
+    """All that are needed, each after those it depends on."""
+    networks: Definition
+    volumes: Definition
+
+    @property
+    def beside(self) -> dict[str, PodService]:
+        """All but the measured one, whose image is what the check is about."""
+        return {name: service for name, service in self.services.items() if name != self.measured}
+
+    @property
+    def builds(self) -> dict[str, Build]:
+        """What has to be built for them."""
+        return {name: service.build for name, service in self.beside.items() if service.build is not None}
+
+
+def plan_pod(
+    model: Definition, settings: ComposeSettings, image_name: str, checkout: PurePosixPath, *, is_open: bool
+) -> PodPlan:
+    """What of a resolved compose file is needed to measure one of its services.
+
+    `checkout`: where the repository lies, as compose was told. `is_open`: its networks may lead out. Raises
+    ConfigurationError.
+    """
+    all_services = _mapping(model.get("services"))
+    measured = settings.service or image_name
+    for name in (measured, *settings.sidecars):
+        if name not in all_services:
+            known = ", ".join(all_services) or "none"
+            raise ConfigurationError(f"there is no service {name} (there: {known})", where=settings.file)
+    reader = _Reader(settings.file, checkout)
+    order = _in_order(all_services, (measured, *settings.sidecars), settings.file)
+    services = {name: reader.service(name, _mapping(all_services[name])) for name in order}
+    networks = {name: reader.network(name, value, is_open) for name, value in _mapping(model.get("networks")).items()}
+    volumes = {name: reader.volume(name, value) for name, value in _mapping(model.get("volumes")).items()}
+    reader.check_files(_mapping(model.get("configs")), "configs")
+    reader.check_files(_mapping(model.get("secrets")), "secrets")
+    files = {kind: _mapping(model.get(kind)) for kind in ("configs", "secrets")}
+    services = {
+        name: PodService(
+            service.definition,
+            service.image,
+            service.build,
+            (*service.copies, *reader.granted(name, _mapping(all_services[name]), files)),
+            service.needs,
+        )
+        for name, service in services.items()
+    }
+    return PodPlan(measured, settings.sidecars, services, networks, volumes)
+
+
+def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[str]:
+    """What is wanted and all that it depends on, each after those."""
+    graph: dict[str, set[str]] = {}
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name in graph:
+            continue
+        definition = _mapping(services.get(name))
+        needed = set(_mapping(definition.get("depends_on")))
+        shared = str(definition.get("network_mode") or "")
+        if shared.startswith("service:"):
+            needed.add(shared.removeprefix("service:"))
+        graph[name] = {other for other in needed if other in services}
+        waiting += graph[name]
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise ConfigurationError(f"services wait for each other: {' -> '.join(error.args[1])}", where=file) from None
+
+
+class _Reader:
+    """Reads definitions, and refuses what they may not say."""
+
+    def __init__(self, file: str, checkout: PurePosixPath) -> None:
+        self._file = file
+        self._checkout = checkout
+
+    def service(self, name: str, given: Definition) -> PodService:
+        where = f"services.{name}"
+        for key, value in given.items():
+            if key not in _PASSED_ON | _WITHOUT_MEANING_HERE and value not in (None, False, "", [], {}):
+                raise self._refused(f"{where}.{key}", _REFUSED)
+        mode = str(given.get("network_mode") or "")
+        if mode and mode not in ("none", "bridge") and not mode.startswith("service:"):
+            raise self._refused(f"{where}.network_mode", _REFUSED)
+        definition: dict[str, JsonValue] = {key: value for key, value in given.items() if key in _PASSED_ON}
+        if mode:
+            definition["network_mode"] = mode
+            definition.pop("networks", None)
+        limits = _mapping(_mapping(_mapping(given.get("deploy")).get("resources")).get("limits"))
+        if "memory" in limits:
+            definition.setdefault("mem_limit", limits["memory"])
+        definition.setdefault("pids_limit", _PIDS)
+        definition["security_opt"] = ["no-new-privileges"]
+        kept, copies = self._volumes(where, given)
+        if kept:
+            definition["volumes"] = kept
+        build = self._build(where, _mapping(given.get("build"))) if given.get("build") is not None else None
+        image = None if build is not None or given.get("image") is None else str(given["image"])
+        return PodService(definition, image, build, copies, dict(self._needs(where, given)))
+
+    def network(self, name: str, value: JsonValue, is_open: bool) -> JsonValue:
+        given = _mapping(value)
+        if given.get("external"):
+            raise self._refused(f"networks.{name}.external", "is somebody else's: a trial has networks of its own")
+        if given.get("driver") not in (None, "", "bridge"):
+            raise self._refused(f"networks.{name}.driver", "is no bridge: trials run on one machine")
+        return {"internal": not is_open or bool(given.get("internal"))}
+
+    def volume(self, name: str, value: JsonValue) -> JsonValue:
+        given = _mapping(value)
+        for key in ("external", "driver_opts"):
+            if given.get(key):
+                raise self._refused(f"volumes.{name}.{key}", "is somebody else's: a trial has volumes of its own")
+        if given.get("driver") not in (None, "", "local"):
+            raise self._refused(f"volumes.{name}.driver", "is not the engine's own")
+        return {}
+
+    def check_files(self, given: Definition, kind: str) -> None:
+        """Configs and secrets come from the repository."""
+        for name, value in given.items():
+            definition = _mapping(value)
+            if definition.get("file") is None:
+                fix = "give it in budgets.toml: images.NAME.container.secrets" if kind == "secrets" else "name a file"
+                raise self._refused(f"{kind}.{name}", "is no file of the repository", fix)
+            self._relative(f"{kind}.{name}.file", str(definition["file"]))
+
+    def granted(self, name: str, given: Definition, files: Mapping[str, Definition]) -> Iterator[tuple[str, str]]:
+        """The configs and secrets of a service, as copies."""
+        for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
+            for grant in _list(given.get(kind)):
+                source = str(_mapping(grant).get("source"))
+                target = str(_mapping(grant).get("target") or source)
+                path = str(_mapping(files[kind].get(source)).get("file"))
+                target = target if target.startswith("/") else f"{folder}{target}"
+                yield self._relative(f"services.{name}.{kind}", path), target
+
+    def _volumes(self, where: str, given: Definition) -> tuple[list[JsonValue], tuple[tuple[str, str], ...]]:
+        kept: list[JsonValue] = []
+        copies = []
+        for mount in _list(given.get("volumes")):
+            definition = _mapping(mount)
+            match definition.get("type"):
+                case "volume" | "tmpfs":
+                    kept.append(mount)
+                case "bind":
+                    source = self._relative(f"{where}.volumes", str(definition.get("source")))
+                    copies.append((source, str(definition.get("target"))))
+                case other:
+                    raise self._refused(f"{where}.volumes", f"of type {other} {_REFUSED}")
+        return kept, tuple(copies)
+
+    def _build(self, where: str, given: Definition) -> Build:
+        for key, value in given.items():
+            if key not in ("context", "dockerfile", "target", "args", "platforms", "tags", "labels", "pull") and value:
+                raise self._refused(f"{where}.build.{key}", "is not known here")
+        args = {name: str(value) for name, value in _mapping(given.get("args")).items() if value is not None}
+        return Build(
+            context=self._relative(f"{where}.build.context", str(given.get("context"))),
+            dockerfile=str(given.get("dockerfile") or "Dockerfile"),
+            target=cast("str | None", given.get("target")),
+            args={name: value.replace("$$", "$") for name, value in args.items()},
+        )
+
+    def _needs(self, where: str, given: Definition) -> Iterator[tuple[str, Condition]]:
+        for name, value in _mapping(given.get("depends_on")).items():
+            said = str(_mapping(value).get("condition") or Condition.STARTED)
+            if said not in set(Condition):
+                raise self._refused(f"{where}.depends_on.{name}.condition", f"{said} is not known here")
+            yield name, Condition(said)
+
+    def _relative(self, where: str, path: str) -> str:
+        """A path inside the repository, from its top."""
+        pure = PurePosixPath(path.replace("$$", "$"))
+        if ".." in pure.parts or not pure.is_relative_to(self._checkout):
+            raise self._refused(where, f"{path} is not in the repository", "name a file or folder of the repository")
+        return str(pure.relative_to(self._checkout))
+
+    def _refused(self, key: str, why: str, fix: str | None = None) -> ConfigurationError:
+        return ConfigurationError(why, where=f"{self._file}: {key}", fix=fix)
+
+
+def _mapping(value: JsonValue | Definition) -> Definition:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []

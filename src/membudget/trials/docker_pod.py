@@ -1,0 +1,254 @@
+"""The containers of a trial: the measured one alone, or with all that its compose file puts around it."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from membudget.engine.cgroup_layout import TrialCgroup
+from membudget.engine.docker_compose import Compose, ComposeRefused
+from membudget.engine.docker_containers import CannotStart, ContainerOptions, Containers
+from membudget.errors import EnvironmentFault
+from membudget.trials.compose_pod import Condition, PodPlan
+from membudget.trials.compose_project import Project, project_model
+from membudget.trials.docker_readiness import wait_for_health
+from membudget.trials.inputs_file import existing
+from membudget.trials.probe import Probe
+from membudget.trials.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
+
+_MOST_CREATION_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where measured services go: the options and, of sidecars, the cgroup of each, by service."""
+
+    options: Mapping[str, ContainerOptions]
+    cgroups: Mapping[str, TrialCgroup]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A container that is measured beside the one that the trial is about."""
+
+    name: str
+    container_id: str
+    cgroup: TrialCgroup
+
+
+class Subject(Protocol):
+    """The containers of one trial: made, started, and removed in any case."""
+
+    @property
+    def container_id(self) -> str:
+        """The measured container's."""
+
+    @property
+    def sidecars(self) -> Sequence[Sidecar]:
+        """What is measured beside it."""
+
+    def prepare(self, deadline: float) -> WorkloadResult:
+        """Start what the measured container depends on, and wait for it. Raises EnvironmentFault."""
+
+    def start(self) -> None:
+        """Start the measured container. Raises CannotStart."""
+
+    def start_the_rest(self, deadline: float) -> WorkloadResult:
+        """Start what depends on the measured container."""
+
+    def trouble(self) -> str | None:
+        """What around the measured container has failed; None when nothing has."""
+
+    def remove_measured(self) -> None:
+        """Remove what is measured, which ends its samples."""
+
+    def close(self) -> None:
+        """Remove everything."""
+
+
+class PodTools:
+    """What pods need beside a runner's own probe: compose, and a probe for each sidecar, kept between trials."""
+
+    def __init__(self, compose: Compose, make_probe: Callable[[int], Probe]) -> None:
+        """`make_probe` is given a number of its own for each."""
+        self.compose = compose
+        self._make_probe = make_probe
+        self._probes: list[Probe] = []
+
+    def probes(self, count: int) -> list[Probe]:
+        """As many probes as there are sidecars."""
+        while len(self._probes) < count:
+            self._probes.append(self._make_probe(len(self._probes) + 1))
+        return self._probes[:count]
+
+    def close(self) -> None:
+        """End the probes."""
+        for probe in self._probes:
+            probe.close()
+
+
+class LoneContainer:
+    """The measured container, and nothing around it."""
+
+    sidecars: Sequence[Sidecar] = ()
+
+    def __init__(self, containers: Containers, options: ContainerOptions, volumes: Mapping[str, Path]) -> None:
+        self._containers = containers
+        self.container_id = containers.create(options)
+        try:
+            for path, folder in volumes.items():
+                containers.copy_in(self.container_id, folder, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def prepare(self, deadline: float) -> WorkloadResult:
+        """There is nothing to prepare."""
+        del deadline
+        return WORKLOAD_PASSED
+
+    def start(self) -> None:
+        """Start it."""
+        self._containers.start(self.container_id)
+
+    def start_the_rest(self, deadline: float) -> WorkloadResult:
+        """There is no rest."""
+        del deadline
+        return WORKLOAD_PASSED
+
+    def trouble(self) -> str | None:
+        """Nothing is around it."""
+        return None
+
+    def remove_measured(self) -> None:
+        """Remove it."""
+        self._containers.remove(self.container_id)
+
+    def close(self) -> None:
+        """Remove it."""
+        self._containers.remove(self.container_id)
+
+
+class ComposePod:
+    """The measured container and all that its plan puts around it, made by compose and started in its order."""
+
+    def __init__(
+        self, containers: Containers, compose: Compose, spec: TrialSpec, plan: PodPlan, places: Places
+    ) -> None:
+        """Raises EnvironmentFault, also when compose refuses."""
+        self._containers = containers
+        self._plan = plan
+        self._started: list[str] = []
+        run, trial = containers.run, places.options[plan.measured].name
+        self._names = {name: f"membudget-{name}-{trial}-{run}" for name in plan.services}
+        self._project = f"membudget-{run}-{trial}"
+        images = self._images(spec)
+        model = project_model(plan, Project(self._project, str(run), images, self._names, places.options))
+        try:
+            try:
+                compose.create(model, spec.inputs.checkout or Path("/"), _MOST_CREATION_S)
+            except ComposeRefused as error:
+                raise EnvironmentFault(f"docker compose cannot make the services: {error}") from None
+            except TimeoutError:
+                raise EnvironmentFault(f"docker compose did not end within {_MOST_CREATION_S:.0f} s") from None
+            self._ids = {name: containers.find(container) for name, container in self._names.items()}
+            self._copy(spec.inputs.checkout, spec.inputs.volumes)
+        except BaseException:
+            self.close()
+            raise
+        self.container_id = self._ids[plan.measured]
+        self.sidecars: Sequence[Sidecar] = [
+            Sidecar(name, self._ids[name], places.cgroups[name]) for name in plan.sidecars
+        ]
+
+    def prepare(self, deadline: float) -> WorkloadResult:
+        """Start all services before the measured one in their order, and wait for what it needs of them."""
+        order = list(self._plan.services)
+        for name in order[: order.index(self._plan.measured)]:
+            result = self._start_service(name, deadline)
+            if not result.passed:
+                return result
+        return self._wait_for_needs(self._plan.measured, deadline)
+
+    def start(self) -> None:
+        """Start the measured container."""
+        self._containers.start(self.container_id)
+        self._started.append(self._plan.measured)
+
+    def start_the_rest(self, deadline: float) -> WorkloadResult:
+        """Start all services after the measured one."""
+        order = list(self._plan.services)
+        for name in order[order.index(self._plan.measured) + 1 :]:
+            result = self._start_service(name, deadline)
+            if not result.passed:
+                return result
+        return WORKLOAD_PASSED
+
+    def trouble(self) -> str | None:
+        """The first service around the measured one that has ended with an error."""
+        for name in self._started:
+            if name != self._plan.measured:
+                state = self._containers.state(self._ids[name])
+                if not state.running and state.exit_code != 0:
+                    return f"the service {name} has exited with code {state.exit_code}"
+        return None
+
+    def remove_measured(self) -> None:
+        """Remove the measured container and its sidecars."""
+        for name in (self._plan.measured, *self._plan.sidecars):
+            self._containers.remove(self._ids[name])
+
+    def close(self) -> None:
+        """Remove containers, networks and volumes."""
+        self._containers.remove_project(self._names.values(), f"{self._project}_")
+
+    def _images(self, spec: TrialSpec) -> dict[str, str | None]:
+        """What each service runs; what was not built is there afterwards."""
+        images: dict[str, str | None] = {self._plan.measured: spec.image_id}
+        for name, service in self._plan.beside.items():
+            images[name] = spec.pod_images.get(name) or service.image
+            if name not in spec.pod_images and service.image is not None:
+                self._containers.provide_image(service.image)
+        return images
+
+    def _start_service(self, name: str, deadline: float) -> WorkloadResult:
+        result = self._wait_for_needs(name, deadline)
+        if result.passed:
+            try:
+                self._containers.start(self._ids[name])
+            except CannotStart as error:
+                return WorkloadResult(passed=False, reason=f"the service {name} cannot start: {error}")
+            self._started.append(name)
+        return result
+
+    def _wait_for_needs(self, name: str, deadline: float) -> WorkloadResult:
+        for other, condition in self._plan.services[name].needs.items():
+            if other in self._ids:
+                result = self._wait_for(other, condition, deadline)
+                if not result.passed:
+                    return result
+        return WORKLOAD_PASSED
+
+    def _wait_for(self, name: str, condition: Condition, deadline: float) -> WorkloadResult:
+        container_id = self._ids[name]
+        result = WORKLOAD_PASSED
+        if condition is Condition.HEALTHY:
+            result = wait_for_health(self._containers, container_id, deadline)
+        elif condition is Condition.COMPLETED and not self._containers.wait(container_id, deadline - time.monotonic()):
+            result = WorkloadResult(passed=False, reason="still running")
+        elif condition is Condition.COMPLETED and (code := self._containers.state(container_id).exit_code) != 0:
+            result = WorkloadResult(passed=False, reason=f"exited with code {code}")
+        if result.passed:
+            return result
+        tail = self._containers.log_tail(container_id)
+        return dataclasses.replace(result, reason=f"the service {name}: {result.reason}", output_tail=tail)
+
+    def _copy(self, checkout: Path | None, volumes: Mapping[str, Path]) -> None:
+        for name, service in self._plan.services.items():
+            for source, target in service.copies:
+                path = existing(checkout, source, f"services.{name}")
+                self._containers.copy_in(self._ids[name], path, "/", target.lstrip("/"))
+        for target, folder in volumes.items():
+            self._containers.copy_in(self._ids[self._plan.measured], folder, target)

@@ -1,0 +1,209 @@
+"""Services around the measured one, by the repository's own compose file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import Workload
+from membudget.engine.docker_compose import Compose
+from membudget.engine.docker_engine import Engine
+from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.images.docker_image import inspect
+from membudget.metrics import Metric
+from membudget.quantities import MIB
+from membudget.trials.compose_file import read_pod
+from membudget.trials.trial import Outcome, Trial, TrialSpec
+from membudget.trials.trial_inputs import TrialInputs
+from tests.support.prepared_images import PreparedImages
+from tests.support.trials import Trials, command, http
+
+HOLD = http(HttpRequests(path="/hold/10", count=1), HttpRequests(path="/sleep/0.3", count=1))
+POD = """
+services:
+  gateway:
+    image: replaced-by-what-is-measured
+    environment: {START_MIB: "5", PRICE: "$$5", FROM_FILE: "${NAMED}"}
+    depends_on:
+      backend: {condition: service_healthy}
+      migration: {condition: service_completed_successfully}
+    configs: [{source: routes, target: /etc/routes}]
+    ports: ["8080:8080"]
+  backend:
+    image: membudget-test/healthy
+    environment: {START_MIB: "60"}
+    volumes: ["./data:/data:ro", "kept:/kept"]
+  migration:
+    image: membudget-test/service
+    entrypoint: [python3, -c, "import sys; sys.exit(0)"]
+  logger:
+    image: membudget-test/service
+    environment: {START_MIB: "20"}
+    depends_on: [gateway]
+  never-needed:
+    image: no-such-image
+configs:
+  routes: {file: ./routes}
+volumes:
+  kept: {}
+"""
+
+
+class Pods:
+    """Runs trials of the service image in a pod."""
+
+    def __init__(self, engine: Engine, trials: Trials, image: str, checkout: Path) -> None:
+        self.checkout = checkout
+        self._engine = engine
+        self._trials = trials
+        self._image = image
+
+    def inputs(
+        self, text: str, sidecars: tuple[str, ...] = (), environment: dict[str, str] | None = None
+    ) -> TrialInputs:
+        """What a compose file of `text` gives."""
+        (self.checkout / "compose.yaml").write_text(text)
+        settings = ComposeSettings(service="gateway", sidecars=sidecars)
+        pod = read_pod(settings, "gateway", self.checkout, Compose(self._engine.address).resolve, is_open=False)
+        return TrialInputs(environment=environment or {}, pod=pod, checkout=self.checkout)
+
+    def run(self, inputs: TrialInputs, workload: Workload = HOLD, timeout_ms: int = 30_000) -> Trial:
+        """One trial."""
+        image_id = inspect(self._engine, self._image).image_id
+        return self._trials.runner.run(TrialSpec("gateway", image_id, 64 * MIB, timeout_ms, workload, 0, inputs))
+
+
+@pytest.fixture
+def pods(engine: Engine, from_host: Trials, images: PreparedImages, tmp_path: Path) -> Iterator[Pods]:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/books").write_text("Dune")
+    (tmp_path / "routes").write_text("/ -> backend")
+    (tmp_path / ".env").write_text("NAMED=by-the-env-file\n")
+    yield Pods(engine, from_host, images.service, tmp_path)
+    assert left_behind(engine) == []
+
+
+def left_behind(engine: Engine) -> list[str]:
+    """Networks and volumes of a trial."""
+    volumes = engine.client.api.volumes()["Volumes"] or ()
+    names = [*(network["Name"] for network in engine.client.api.networks()), *(volume["Name"] for volume in volumes)]
+    return [str(name) for name in names if str(name).startswith("membudget-")]
+
+
+def value(trial: Trial, metric: Metric) -> int:
+    assert trial.metrics[metric].value is not None, trial.metrics[metric].reason
+    return trial.metrics[metric].value or 0
+
+
+def test_what_is_needed_runs_beside_it_and_does_not_count(pods: Pods) -> None:
+    trial = pods.run(pods.inputs(POD))
+    assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
+    assert 20 * MIB < value(trial, Metric.PEAK_RSS) < 40 * MIB  # not the 60 MiB of the backend
+    assert trial.metrics[Metric.POD_PEAK_RSS].reason == "the image has no sidecars"
+    assert trial.sidecars == ()
+
+
+def test_sidecars_count_to_the_pod(pods: Pods) -> None:
+    trial = pods.run(pods.inputs(POD, ("logger",)))
+    assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
+    (logger,) = trial.sidecars
+    assert logger.name == "logger"
+    assert logger.peak_rss.value is not None
+    assert 25 * MIB < logger.peak_rss.value < 40 * MIB
+    own = value(trial, Metric.PEAK_RSS)
+    assert value(trial, Metric.POD_PEAK_RSS) == pytest.approx(own + logger.peak_rss.value, rel=0.02)
+
+
+def test_the_file_is_understood_as_compose_understands_it(pods: Pods) -> None:
+    checks = (
+        "import os, socket; assert os.environ['PRICE'] == '$5', os.environ;"
+        "assert os.environ['FROM_FILE'] == 'by-the-env-file'; assert os.environ['GIVEN'] == 'a$b';"
+        "assert open('/etc/routes').read() == '/ -> backend'; socket.gethostbyname('backend')"
+    )
+    trial = pods.run(pods.inputs(POD, environment={"GIVEN": "a$b"}), command("python3", "-c", checks))
+    assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.COMPLETED, None, ())
+
+
+def test_files_are_copied_where_they_were_mounted(pods: Pods) -> None:
+    text = POD.replace('environment: {START_MIB: "5"', 'volumes: [./data:/data]\n    environment: {START_MIB: "5"')
+    trial = pods.run(pods.inputs(text), command("sh", "-c", "grep -q Dune /data/books && echo changed > /data/books"))
+    assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.COMPLETED, None, ())
+    assert (pods.checkout / "data/books").read_text() == "Dune"
+
+
+def test_a_dependency_that_fails_is_named(pods: Pods) -> None:
+    trial = pods.run(pods.inputs(POD.replace("sys.exit(0)", "sys.exit('no table')")))
+    assert trial.outcome is Outcome.WORKLOAD_FAILED
+    assert trial.reason == "the service migration: exited with code 1"
+    assert "no table" in trial.log_tail
+
+
+def test_a_dependency_that_is_never_healthy_ends_with_the_trials_time(pods: Pods) -> None:
+    text = POD.replace('environment: {START_MIB: "60"}', 'environment: {DELAY: "60"}')
+    trial = pods.run(pods.inputs(text), timeout_ms=2000)
+    assert trial.outcome is not Outcome.COMPLETED
+    assert "the service backend: not ready" in str(trial.reason)
+
+
+def test_an_oom_kill_of_a_sidecar_counts(pods: Pods) -> None:
+    killed = "entrypoint: [python3, -c, \"x = b'x' * (200 << 20)\"]\n    mem_limit: 32m"
+    trial = pods.run(pods.inputs(POD.replace('environment: {START_MIB: "20"}', killed), ("logger",)))
+    assert trial.outcome is Outcome.OOM_KILLED
+    assert trial.sidecars[0].oom_kills.value == 1
+    assert "the service logger has exited with code 137" in str(trial.reason) or not trial.workload_passed
+
+
+def test_what_the_engine_refuses_is_said(pods: Pods) -> None:
+    with pytest.raises(EnvironmentFault, match="no-such-image"):
+        pods.run(pods.inputs(POD.replace("membudget-test/healthy", "localhost:1/no-such-image")))
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "message"),
+    [
+        ("./data:/data:ro", "/:/host", "/ is not in the repository"),
+        ("./data:/data:ro", "/var/run/docker.sock:/s", "is not in the repository"),
+        ("./data:/data:ro", "../x:/s", "is not in the repository"),
+        ("ports:", "privileged: true\n    ports:", "services.gateway.privileged: reaches the machine"),
+        ("ports:", "pid: host\n    ports:", "services.gateway.pid: reaches the machine"),
+        ("ports:", "cap_add: [SYS_ADMIN]\n    ports:", "services.gateway.cap_add: reaches the machine"),
+        ("ports:", "network_mode: host\n    ports:", "services.gateway.network_mode: reaches the machine"),
+        ("ports:", "env_file: /etc/passwd\n    ports:", "is not in the repository"),
+        ("ports:", "env_file: leads-out\n    ports:", "is not in the repository"),
+        ("ports:", "extends: {file: /etc/x, service: y}\n    ports:", "extends.file: is not known here"),
+        ("{file: ./routes}", "{file: /etc/shadow}", "is not in the repository"),
+        ("kept: {}", "kept: {driver_opts: {type: none, device: /, o: bind}}", "volumes.kept.driver_opts"),
+        ("kept: {}", "kept: {external: true}", "volumes.kept.external"),
+        ("services:", "include: [/etc/x]\nservices:", "include is not known here"),
+        ("  gateway:", "  gatewy:", 'undefined service "gateway"'),
+        ("services:", "services: [", "cannot be read as YAML"),
+        ("image: membudget-test/healthy", "image: [1]", "docker compose says"),
+        ("depends_on: [gateway]", "depends_on: [never]", "docker compose says"),
+    ],
+)
+def test_what_reaches_beyond_its_containers_is_refused(pods: Pods, found: str, instead: str, message: str) -> None:
+    (pods.checkout / "leads-out").symlink_to("/etc/passwd")
+    with pytest.raises(ConfigurationError) as error:
+        pods.inputs(POD.replace(found, instead, 1))
+    assert message in str(error.value)
+
+
+def test_a_service_that_is_not_there_is_said(pods: Pods) -> None:
+    with pytest.raises(ConfigurationError, match="there is no service loger"):
+        pods.inputs(POD, ("loger",))
+
+
+def test_few_lines_that_stand_for_many_are_refused(pods: Pods) -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    bomb += "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    with pytest.raises(ConfigurationError, match="more than 100,000 values"):
+        pods.inputs(bomb)
+
+
+def test_the_runners_own_environment_is_not_interpolated(pods: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghs_secret")
+    inputs = pods.inputs(POD.replace("$$5", "${GITHUB_TOKEN}"))
+    assert inputs.pod is not None
+    assert "ghs_secret" not in str(inputs.pod.services["gateway"].definition)

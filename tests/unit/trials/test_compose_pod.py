@@ -1,0 +1,83 @@
+"""What of a compose file runs in a trial, and in which order."""
+
+from pathlib import PurePosixPath
+
+import pytest
+from pydantic import JsonValue
+
+from membudget.budgets.budget import Build
+from membudget.budgets.compose import ComposeSettings
+from membudget.engine.docker_containers import ContainerOptions
+from membudget.engine.docker_engine import RUN_LABEL
+from membudget.errors import ConfigurationError
+from membudget.trials.compose_pod import PodPlan, plan_pod
+from membudget.trials.compose_project import Project, project_model
+
+CHECKOUT = PurePosixPath("/checkout")
+Services = dict[str, JsonValue]
+
+
+def plan(services: Services, *sidecars: str, is_open: bool = False, **model: JsonValue) -> PodPlan:
+    given: dict[str, JsonValue] = {"services": services, "networks": {"default": {}}, **model}
+    return plan_pod(given, ComposeSettings(sidecars=sidecars), "api", CHECKOUT, is_open=is_open)
+
+
+def test_only_what_is_needed_runs_each_after_what_it_depends_on() -> None:
+    services: Services = {
+        "api": {"depends_on": {"cache": {"condition": "service_started"}}},
+        "cache": {"image": "redis", "depends_on": {"disk": {"condition": "service_healthy"}}},
+        "disk": {"image": "disk"},
+        "unrelated": {"image": "x"},
+        "logger": {"image": "logger", "network_mode": "service:api"},
+    }
+    assert list(plan(services).services) == ["disk", "cache", "api"]
+    assert list(plan(services, "logger").services) == ["disk", "cache", "api", "logger"]
+
+
+def test_services_that_wait_for_each_other_are_refused() -> None:
+    services: Services = {"api": {"depends_on": {"b": {}}}, "b": {"depends_on": {"api": {}}}}
+    with pytest.raises(ConfigurationError, match="services wait for each other"):
+        plan(services)
+
+
+@pytest.mark.parametrize(("is_open", "internal"), [(False, True), (True, False)])
+def test_networks_lead_out_only_where_the_budgets_file_says_so(is_open: bool, internal: bool) -> None:
+    made = plan({"api": {}}, is_open=is_open)
+    assert made.networks == {"default": {"internal": internal}}
+
+
+def test_what_is_built_is_built_as_the_file_says() -> None:
+    build: JsonValue = {"context": "/checkout/side", "dockerfile": "D", "target": "t", "args": {"PRICE": "$$5"}}
+    made = plan({"api": {}, "side": {"build": build}}, "side")
+    assert made.builds == {"side": Build(context="side", dockerfile="D", target="t", args={"PRICE": "$5"})}
+
+
+@pytest.mark.parametrize("context", ["/elsewhere", "/checkout/../etc", "https://example.org/x.git"])
+def test_what_is_built_lies_in_the_repository(context: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not in the repository"):
+        plan({"api": {}, "side": {"build": {"context": context}}}, "side")
+
+
+def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
+    service: JsonValue = {
+        "mem_limit": "1g",
+        "environment": {"A": "file", "B": "file"},
+        "labels": {RUN_LABEL: "forged"},
+        "restart": "always",
+        "ports": ["80:80"],
+    }
+    place = ContainerOptions(
+        image="", name="trial1", role="trial", memory_bytes=64, cgroup_parent="/x/t1", environment={"B": "a$b"}
+    )
+    made = plan({"api": service})
+    project = Project("membudget-run-trial1", "run", {"api": "sha256:1"}, {"api": "membudget-api"}, {"api": place})
+    model = project_model(made, project)
+    assert model["services"] == {
+        "api": {
+            "mem_limit": 64, "memswap_limit": 64, "pids_limit": 4096, "cgroup_parent": "/x/t1",
+            "security_opt": ["no-new-privileges"], "environment": {"A": "file", "B": "a$$b"},
+            "tmpfs": [], "volumes": [],
+            "image": "sha256:1", "container_name": "membudget-api",
+            "labels": {RUN_LABEL: "run", f"{RUN_LABEL}.role": "trial"},
+        }
+    }  # fmt: skip
