@@ -81,7 +81,7 @@ class HttpLoad:
             ready_timeout_ms=1000,
             groups=tuple(_group(group, phase, checkout) for group in groups),
         )
-        self.progress += [LoadProgress(_unit(group), []) for group in groups]
+        self.progress += [LoadProgress(_unit(group), [], phase) for group in groups]
         return self._drive(order, deadline, lambda _: None)
 
     def _drive(self, order: DriveOrder, deadline: float, on_ready: Callable[[bool], None]) -> str | None:

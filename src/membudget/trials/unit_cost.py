@@ -39,6 +39,7 @@ class LoadProgress:
 
     unit: LoadUnit
     points: list[LoadPoint]
+    phase: str = "steady"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ _KINDS = (
     _Kind(LoadUnit.CONNECTION, Metric.RSS_PER_CONNECTION, 1, 10, "the workload holds no connections open"),
     _Kind(LoadUnit.STREAM, Metric.RSS_PER_STREAM, 1, 4, "the workload reads no streams"),
     _Kind(
-        LoadUnit.REQUEST, Metric.RSS_PER_1000_REQUESTS, 1000, 100,
+        LoadUnit.REQUEST, Metric.RSS_PER_1000_REQUESTS, 1000, 500,
         "the workload sends no requests", "they were over too soon to fit",
     ),
 )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Workloads that hang, flood or multiply: each ends in time, with a clear outcome, and costs membudget no memory."""
+
+import contextlib
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import Driver, ExecCommand, Readiness, Step, StepsWorkload, Workload
+from membudget.quantities import MIB
+from membudget.trials.trial import Outcome
+from tests.support.prepared_images import PreparedImages
+from tests.support.trials import Trials, command, http
+
+LONGEST_OVERTIME_S = 5
+MOST_MEMORY_BYTES = 150 * MIB
+FORK_BOMB = """
+import os, time
+while True:
+    try:
+        os.fork()
+    except OSError:
+        time.sleep(0.1)
+"""
+FLOOD = "import os\npiece = b'x' * (1 << 20)\nfor _ in range(1024):\n    os.write(1, piece)\n"
+
+
+WEIGHED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def steps(step: Step) -> StepsWorkload:
+    return StepsWorkload(kind="steps", ready=Readiness(tcp=8080), steps=(step,))
+
+
+@pytest.mark.parametrize(
+    ("workload", "outcome", "reason"),
+    [
+        (http(HttpRequests(path="/sleep/600", count=1)), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (
+            http(ready=Readiness(tcp=9, timeout="1s")),
+            Outcome.WORKLOAD_FAILED,
+            "not ready within 1 s: connection refused",
+        ),
+        (http(HttpRequests(path="/sleep/600", connections=5, count=9, rate=2)), Outcome.TIMED_OUT, "still running"),
+        (http(HttpRequests(path="/endless", count=1)), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (steps(Step(exec=(ExecCommand(run=("sleep", "600")),))), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (steps(Step(exec=(ExecCommand(run=("true",)),), duration="1h")), Outcome.TIMED_OUT, "still running"),
+        (steps(Step(idle="1h")), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (steps(Step(driver=Driver(image="IMAGE", command=("sleep", "600")))), Outcome.TIMED_OUT, "still running"),
+        (command("python3", "-c", "import signal; signal.pause()"), Outcome.TIMED_OUT, "still running after 3.0 s"),
+    ],
+)
+def test_a_trial_ends_in_its_time(
+    from_host: Trials, images: PreparedImages, workload: Workload, outcome: Outcome, reason: str
+) -> None:
+    if isinstance(workload, StepsWorkload) and workload.steps[0].driver is not None:
+        driver = workload.steps[0].driver.model_copy(update={"image": images.service})
+        workload = steps(Step(driver=driver))
+    begun = time.monotonic()
+    trial = from_host.run(images.service, workload, timeout_ms=3000)
+    took_s = time.monotonic() - begun
+    assert trial.outcome is outcome
+    assert reason in str(trial.reason)
+    assert took_s < 3 + LONGEST_OVERTIME_S
+
+
+def test_a_fork_bomb_ends_with_its_container(from_host: Trials, images: PreparedImages) -> None:
+    begun = time.monotonic()
+    trial = from_host.run(images.service, command("python3", "-c", FORK_BOMB), limit_mib=64, timeout_ms=5000)
+    assert trial.outcome in (Outcome.TIMED_OUT, Outcome.OOM_KILLED)
+    assert time.monotonic() - begun < 5 + LONGEST_OVERTIME_S
+    assert not [name for name in names_of_processes() if FORK_BOMB.encode() in name]
+
+
+def names_of_processes() -> list[bytes]:
+    """The command lines of this machine's processes."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(file.read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_a_gibibyte_of_output_costs_membudget_nothing(images: PreparedImages, exit_code: int) -> None:
+    flood = f"{FLOOD}os._exit({exit_code})"
+    measure = [sys.executable, "-m", "membudget", "measure", "--trials=1", "--limit=64MiB", "--timeout=2m"]
+    done = subprocess.run(
+        [sys.executable, "-c", WEIGHED, *measure, images.service, "--", "python3", "-c", flood],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == (0 if exit_code == 0 else 3)
+    assert "peak RSS" in done.stdout
+    largest_kib = int(done.stderr.splitlines()[-1])  # of membudget and of its helpers
+    assert largest_kib * 1024 < MOST_MEMORY_BYTES
+
+
+def test_a_gibibyte_of_a_commands_output_costs_membudget_nothing(from_host: Trials, images: PreparedImages) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    trial = from_host.run(
+        images.service, steps(Step(exec=(ExecCommand(run=("python3", "-c", FLOOD)),))), timeout_ms=120_000
+    )
+    assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024
