@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from membudget.budgets import toml_file
+from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_engine import Engine
 from membudget.images.docker_image import inspect
 from membudget.metrics import Metric
+from membudget.trials.compose_file import read_pod
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Outcome, TrialSpec
 from tests.support.prepared_images import PreparedImages
@@ -17,6 +20,7 @@ from tests.support.trials import Trials, trials
 
 TEXT = (Path(__file__).parents[2] / "docs/workloads.md").read_text()
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+(COMPOSE,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
 LOAD = "import os, urllib.request as u; u.urlopen(os.environ['BASE_URL']).read()\n"
 
 
@@ -47,6 +51,12 @@ def test_it_works(example: str, running: Trials, images: PreparedImages, checkou
     text = example.replace('"load-generator"', f'"{images.service}"')
     ((name, spec),) = toml_file.parse(f"version = 1\n{text}", "docs/workloads.md").items()
     inputs = gather(spec, checkout, {"API_TOKEN": "s3cr3t"}, name)
+    if spec.compose is not None:
+        (checkout / "compose.yaml").write_text(
+            COMPOSE.replace("a-database", images.healthy).replace("a-log-shipper", images.service)
+        )
+        resolve = Compose(running.engine.address).resolve
+        inputs = replace(inputs, pod=read_pod(spec.compose, name, checkout, resolve, is_open=False))
     image_id = inspect(running.engine, images.service).image_id
 
     trial = running.runner.run(

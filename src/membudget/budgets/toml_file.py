@@ -17,7 +17,7 @@ LARGEST_FILE_BYTES = 1_000_000
 Location = tuple[str | int, ...]
 """Where pydantic puts an error: keys from the top of the file."""
 
-_WORKLOAD_KINDS = "command, exec, http, driver"
+_WORKLOAD_KINDS = "command, exec, http, driver, steps"
 
 
 def read(path: Path) -> str:
