@@ -13,6 +13,7 @@ from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_reaper import trial_tag
 from membudget.engine.run_id import RunId
+from membudget.errors import ConfigurationError
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import image_sizes
 from membudget.images.git_workspace import Workspace
@@ -99,6 +100,12 @@ class CheckTools(MeasuringTools):
         inputs = gather(spec, checkout, os.environ, name)
         if spec.compose is None:
             return inputs
+        if self._engine.info.kind == "podman":
+            raise ConfigurationError(
+                "services around an image need Docker",
+                where=f"images.{name}.compose",
+                fix="check it on a Docker engine",
+            )
         self._compose.check()
         pod = read_pod(spec.compose, name, checkout, self._compose.resolve, is_open=inputs.is_network_open)
         return replace(inputs, pod=pod)

@@ -11,6 +11,7 @@ import base_image
 import own_image
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
+from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support.engine import require_engine
 from tests.support.leftovers import leftovers
@@ -75,6 +76,14 @@ def tidy(engine: Engine, images: PreparedImages) -> Iterator[None]:
 def from_host(engine: Engine, images: PreparedImages, on_host: None, tidy: None) -> Iterator[Trials]:
     """Trials sampled from this machine's own cgroup files."""
     with trials(engine) as running:
+        yield running
+    assert running.warnings == []
+
+
+@pytest.fixture(scope="module")
+def from_container(engine: Engine, images: PreparedImages, helper_image: str, tidy: None) -> Iterator[Trials]:
+    """Trials sampled from a probe container."""
+    with trials(engine, MeasuringOptions(VERSION, "container")) as running:
         yield running
     assert running.warnings == []
 

@@ -13,11 +13,16 @@ from membudget.engine.docker_engine import Engine
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.docker_image import inspect
 from membudget.metrics import Metric
+from membudget.publishing.report_file import read_report
 from membudget.quantities import MIB
 from membudget.trials.compose_file import read_pod
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
+from tests.support import membudget_process
+from tests.support.awaited import running_trials, until
+from tests.support.leftovers import leftovers
 from tests.support.prepared_images import PreparedImages
+from tests.support.repository import Repository
 from tests.support.trials import Trials, command, http
 
 HOLD = http(HttpRequests(path="/hold/10", count=1), HttpRequests(path="/sleep/0.3", count=1))
@@ -147,6 +152,72 @@ def test_a_dependency_that_is_never_healthy_ends_with_the_trials_time(pods: Pods
     assert "the service backend: not ready" in str(trial.reason)
 
 
+def test_a_probe_container_sees_sidecars_as_well(
+    engine: Engine, from_container: Trials, pods: Pods, images: PreparedImages
+) -> None:
+    beside = Pods(engine, from_container, images.service, pods.checkout)
+    trial = beside.run(beside.inputs(POD, ("logger",)))
+    assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
+    assert value(trial, Metric.POD_PEAK_RSS) > value(trial, Metric.PEAK_RSS) + 20 * MIB
+
+
+BUDGETS = """
+version = 1
+[images.web]
+limit = "64MiB"
+trials = 1
+compose.sidecars = ["side"]
+budgets.pod_peak_rss = { growth = { percent = 10, floor = "4MiB" } }
+workload = { kind = "http", requests = [{ path = "/", count = 5 }] }
+"""
+SIDECAR = """
+services:
+  web: {image: measured}
+  side:
+    build: side
+    depends_on: [web]
+"""
+
+
+def test_sidecars_are_built_of_each_side(repository: Repository, images: PreparedImages, tmp_path: Path) -> None:
+    own = f"FROM {images.service}\n"
+    files = {"budgets.toml": BUDGETS, "compose.yaml": SIDECAR, "Dockerfile": own}
+    repository.commit("base", files | {"side/Dockerfile": f"{own}ENV START_MIB=5\n"})
+    repository.branch("head")
+    repository.commit("head", {"side/Dockerfile": f"{own}ENV START_MIB=40\n"})
+    report = tmp_path / "report.json"
+    done = membudget_process.run("check", "--base=main", f"--report={report}", folder=repository.folder)
+    assert done.exit_code == 1, done.stderr + done.stdout
+    (web,) = read_report(report).judged().images
+    rows = {row.metric: row for row in web.rows}
+    assert rows[Metric.POD_PEAK_RSS].delta == pytest.approx(35 * MIB, rel=0.1)
+    assert abs(rows[Metric.PEAK_RSS].delta or 0) < 4 * MIB
+    assert "sidecar side: peak RSS" in done.stdout
+
+
+def test_what_a_killed_run_left_of_a_pod_is_reaped_by_the_next(
+    engine: Engine, repository: Repository, images: PreparedImages
+) -> None:
+    before = leftovers(engine, repository.folder)
+    text = BUDGETS.replace("count = 5", 'duration = "10m"').replace("trials = 1", 'trials = 1\ntimeout = "10m"')
+    compose = f"{SIDECAR}    volumes: ['kept:/kept']\nvolumes:\n  kept: {{}}\n"
+    own = f"FROM {images.service}\n"
+    repository.commit("all", {"budgets.toml": text, "compose.yaml": compose, "Dockerfile": own, "side/Dockerfile": own})
+    process = membudget_process.start("check", "--no-base", folder=repository.folder)
+    until(lambda: len(running_trials(engine, process.pid)) == 2, "a running pod")
+    process.kill()
+    membudget_process.finish(process)
+    left = leftovers(engine, repository.folder)
+    for kind in ("containers", "networks", "volumes"):
+        assert left[kind] > before[kind]
+
+    quick = BUDGETS.replace('compose.sidecars = ["side"]', "").replace("budgets.pod", "#")
+    repository.commit("quick", {"budgets.toml": quick})
+    done = membudget_process.run("check", "--no-base", folder=repository.folder)
+    assert done.exit_code == 0, done.stderr
+    assert leftovers(engine, repository.folder) == before
+
+
 def test_an_oom_kill_of_a_sidecar_counts(pods: Pods) -> None:
     killed = "entrypoint: [python3, -c, \"x = b'x' * (200 << 20)\"]\n    mem_limit: 32m"
     trial = pods.run(pods.inputs(POD.replace('environment: {START_MIB: "20"}', killed), ("logger",)))
@@ -166,10 +237,23 @@ def test_what_the_engine_refuses_is_said(pods: Pods) -> None:
         ("./data:/data:ro", "/:/host", "/ is not in the repository"),
         ("./data:/data:ro", "/var/run/docker.sock:/s", "is not in the repository"),
         ("./data:/data:ro", "../x:/s", "is not in the repository"),
-        ("ports:", "privileged: true\n    ports:", "services.gateway.privileged: reaches the machine"),
-        ("ports:", "pid: host\n    ports:", "services.gateway.pid: reaches the machine"),
-        ("ports:", "cap_add: [SYS_ADMIN]\n    ports:", "services.gateway.cap_add: reaches the machine"),
-        ("ports:", "network_mode: host\n    ports:", "services.gateway.network_mode: reaches the machine"),
+        (
+            "ports:",
+            "privileged: true\n    ports:",
+            "services.gateway.privileged: is not known here, or",
+        ),
+        ("ports:", "pid: host\n    ports:", "services.gateway.pid: is not known here, or"),
+        (
+            "ports:",
+            "cap_add: [SYS_ADMIN]\n    ports:",
+            "services.gateway.cap_add: is not known here, or",
+        ),
+        (
+            "ports:",
+            "network_mode: host\n    ports:",
+            "services.gateway.network_mode: is not known here, or",
+        ),
+        ("ports:", "x-ours: {a: b}\n    gpus: all\n    ports:", "gpus"),
         ("ports:", "env_file: /etc/passwd\n    ports:", "is not in the repository"),
         ("ports:", "env_file: leads-out\n    ports:", "is not in the repository"),
         ("ports:", "extends: {file: /etc/x, service: y}\n    ports:", "extends.file: is not known here"),

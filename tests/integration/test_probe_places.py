@@ -24,14 +24,6 @@ ACCOUNTED = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
 
 
 @pytest.fixture(scope="module")
-def from_container(engine: Engine, images: PreparedImages, helper_image: str, tidy: None) -> Iterator[Trials]:
-    """Trials sampled from a probe container."""
-    with trials(engine, MeasuringOptions(VERSION, "container")) as running:
-        yield running
-    assert running.warnings == []
-
-
-@pytest.fixture(scope="module")
 def by_engine(engine: Engine, images: PreparedImages, tidy: None) -> Iterator[Trials]:
     """Trials of which only the engine's statistics are known."""
     with trials(engine, MeasuringOptions(VERSION, "engine")) as running:

@@ -43,7 +43,7 @@ class Compose:
 
         Raises ComposeRefused.
         """
-        where = ["--project-directory", str(project), "--env-file", str(env_file or os.devnull)]
+        where = ["--project-directory", str(project), "--env-file", str(env_file or os.devnull), "--profile", "*"]
         said = self._run([*where, "--file", "-", "config", "--format", "json"], json.dumps(model), _CONFIG_S)
         try:
             return _OBJECT.validate_json(said)

@@ -32,7 +32,7 @@ _WITHOUT_MEANING_HERE = frozenset({
 })  # fmt: skip
 """Nothing is published, kept or started again; or it is looked at below."""
 _PIDS = 4096
-_REFUSED = "reaches the machine beyond the container, which the code of a pull request may not"
+_REFUSED = "is not known here, or reaches the machine beyond the container, which a pull request's code may not"
 
 
 class Condition(StrEnum):
@@ -147,7 +147,8 @@ class _Reader:
     def service(self, name: str, given: Definition) -> PodService:
         where = f"services.{name}"
         for key, value in given.items():
-            if key not in _PASSED_ON | _WITHOUT_MEANING_HERE and value not in (None, False, "", [], {}):
+            is_known = key in _PASSED_ON | _WITHOUT_MEANING_HERE or key.startswith("x-")
+            if not is_known and value not in (None, False, "", [], {}):
                 raise self._refused(f"{where}.{key}", _REFUSED)
         mode = str(given.get("network_mode") or "")
         if mode and mode not in ("none", "bridge") and not mode.startswith("service:"):
@@ -216,7 +217,7 @@ class _Reader:
                     source = self._relative(f"{where}.volumes", str(definition.get("source")))
                     copies.append((source, str(definition.get("target"))))
                 case other:
-                    raise self._refused(f"{where}.volumes", f"of type {other} {_REFUSED}")
+                    raise self._refused(f"{where}.volumes", f"of type {other}: {_REFUSED}")
         return kept, tuple(copies)
 
     def _build(self, where: str, given: Definition) -> Build:
