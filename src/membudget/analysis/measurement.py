@@ -48,6 +48,12 @@ class SideMeasurement:
     trials: tuple[Trial, ...] = ()
     failure: Failure | None = None
 
+    @property
+    def only_sidecars_were_killed(self) -> bool:
+        """Whether every OOM kill was in a sidecar."""
+        in_sidecars = any(sidecar.oom_kills.value for trial in self.trials for sidecar in trial.sidecars)
+        return in_sidecars and all(trial.oom is None for trial in self.trials)
+
 
 class Presence(StrEnum):
     """On which sides an image exists."""

@@ -261,7 +261,12 @@ def _reasons(
         label = row.label
         if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
             kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"
-            yield Reason(f"the kernel killed {kills} at the limit of {format_size(image.limit_bytes)}")
+            where = (
+                "in a sidecar"
+                if image.head and image.head.only_sidecars_were_killed
+                else f"at the limit of {format_size(image.limit_bytes)}"
+            )
+            yield Reason(f"the kernel killed {kills} {where}")
         elif row.verdict is Verdict.FAIL:
             yield Reason(f"{label} {row.reason}")
         elif row.verdict is Verdict.INCONCLUSIVE and row.is_unclear:

@@ -9,7 +9,6 @@ from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
 from membudget.engine.docker_containers import CannotStart, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
-from membudget.metrics import Metric
 from membudget.trials.admission import cpu_list
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_drivers import Drivers
@@ -154,10 +153,10 @@ class TrialRunner:
         container_id = subject.container_id
         asked = time.monotonic()
         deadline = asked + spec.timeout_ms / 1000
-        result = subject.prepare(deadline)
         probes = self._pods.probes(len(subject.sidecars))
         for sidecar, probe in zip(subject.sidecars, probes, strict=True):
             probe.follow(sidecar.cgroup, sidecar.container_id, rate_hz)
+        result = subject.prepare(deadline)
         self._probe.follow(cgroup, container_id, rate_hz)
         workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._begin_phase)
         self._begin_phase(workload.first_phase)
@@ -192,7 +191,7 @@ class TrialRunner:
         seen = Seen(report, beside, workload.progress, _startup(workload, running, spec))
         figures = trial_figures(spec, seen, engine, rate_hz)
         exit_code = state.exit_code if ended_by_itself else None
-        outcome, reason = outcome_of(spec, result, exit_code, figures.metrics)
+        outcome, reason = outcome_of(spec, result, exit_code, figures)
         trial = Trial(
             outcome=outcome,
             reason=reason,
@@ -206,7 +205,7 @@ class TrialRunner:
             phases=phases(report),
             snapshot=report.snapshot,
             snapshot_reason=report.snapshot_reason,
-            oom=oom_findings(report, figures.metrics[Metric.OOM_KILLS]),
+            oom=oom_findings(report, figures.own_oom_kills),
             at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
             settings=report.settings,
             load=workload.loads,

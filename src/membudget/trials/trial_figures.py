@@ -29,6 +29,8 @@ class TrialFigures:
 
     metrics: dict[Metric, MetricValue]
     certificate: Certificate
+    own_oom_kills: MetricValue
+    """Those of the container without its sidecars'."""
 
 
 def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int) -> TrialFigures:
@@ -41,8 +43,9 @@ def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int)
     metrics |= unit_costs(counting, report.series, report.origin_ns)
     missed = certificate.missed_bytes + sum(_missed_bytes(own, rate_hz, engine.cpus) for own in seen.sidecars)
     metrics[Metric.POD_PEAK_RSS] = pod_peak_rss(judged.series, report.origin_ns, seen.sidecars, missed)
-    metrics[Metric.OOM_KILLS] = _of_the_pod(metrics[Metric.OOM_KILLS], seen.sidecars)
-    return TrialFigures(metrics, certificate)
+    own_oom_kills = metrics[Metric.OOM_KILLS]
+    metrics[Metric.OOM_KILLS] = _of_the_pod(own_oom_kills, seen.sidecars)
+    return TrialFigures(metrics, certificate, own_oom_kills)
 
 
 def _missed_bytes(report: ProbeReport, rate_hz: int, cpus: int) -> int:

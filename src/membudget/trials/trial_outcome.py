@@ -1,8 +1,9 @@
 """How a trial ended, from what the kernel counted, the workload said, and the container's exit code."""
 
-from membudget.metrics import Metric, MetricValue
+from membudget.metrics import Metric
 from membudget.quantities import format_duration, format_size
 from membudget.trials.trial import Outcome, TrialSpec, WorkloadResult
+from membudget.trials.trial_figures import TrialFigures
 
 _SIGKILLED = 137
 
@@ -11,12 +12,13 @@ def outcome_of(
     spec: TrialSpec,
     result: WorkloadResult,
     exit_code: int | None,
-    metrics: dict[Metric, MetricValue],
+    figures: TrialFigures,
 ) -> tuple[Outcome, str | None]:
     """The outcome, and why it is not "completed". An OOM kill goes before everything else."""
-    kills = metrics[Metric.OOM_KILLS].value
+    kills, own = figures.metrics[Metric.OOM_KILLS].value, figures.own_oom_kills.value
     if kills:
-        return Outcome.OOM_KILLED, _killed_in_words(kills, spec.limit_bytes)
+        words = _killed_in_words(own, spec.limit_bytes) if own else f"{_killed_in_words(kills, None)}, in a sidecar"
+        return Outcome.OOM_KILLED, words
     if result.timed_out:
         return Outcome.TIMED_OUT, f"still running after {format_duration(spec.timeout_ms)}"
     if not result.passed:
