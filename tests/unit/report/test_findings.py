@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+from membudget.metrics import Metric, MetricValue
+from membudget.quantities import MIB
 from membudget.report.findings import findings
+from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.trial import LimitContact
 from tests.support.builders import trial
 
@@ -19,3 +22,20 @@ def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_count
         if finding.is_grave
     ]
     assert said == ["thrashing at the limit: memory was reclaimed 7 times, some process waited for memory for 90 ms"]
+
+
+def sidecar(rss_mib: int, kills: int) -> SidecarUse:
+    return SidecarUse(
+        "log`shipper",
+        MetricValue.of(Metric.PEAK_RSS, rss_mib * MIB),
+        MetricValue.of(Metric.PEAK_MEMORY, (rss_mib + 2) * MIB),
+        MetricValue.of(Metric.OOM_KILLS, kills),
+    )
+
+
+def test_a_sidecar_is_shown_at_its_largest_with_all_of_its_kills() -> None:
+    trials = [replace(trial(40), sidecars=(sidecar(rss, kills),)) for rss, kills in ((10, 0), (12, 1), (11, 1))]
+    (finding,) = (one for one in findings(trials) if "sidecar" in one.as_text())
+    assert finding.as_text() == "sidecar log`shipper: peak RSS 12.0 MiB, peak memory 14.0 MiB, 2 OOM kills"
+    assert finding.as_markdown().startswith("sidecar `` log`shipper ``:")  # a name from outside, quoted
+    assert finding.is_grave

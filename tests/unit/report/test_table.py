@@ -1,6 +1,7 @@
 import pytest
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.metrics import Metric, MetricValue
 from membudget.report.table import table_rows, verdict_line
 from tests.support.builders import budgets, image, report, side, trial
 
@@ -48,3 +49,13 @@ def test_a_budget_that_could_not_be_judged_is_not_called_none() -> None:
 def test_a_delta_has_a_percent_where_that_says_something(base: float, head: float, delta: str) -> None:
     made = report(image(base=side(trial(base)), head=side(trial(head))))
     assert next(row.delta for row in table_rows(made, made.judged()) if row.metric == "peak RSS") == delta
+
+
+def test_an_estimate_is_shown_with_its_margin() -> None:
+    one = trial(40)
+    estimate = MetricValue.estimate(Metric.RSS_PER_STREAM, 61_268, 60_485, 62_050)
+    one.metrics[Metric.RSS_PER_STREAM] = estimate
+    made = report(image(presence=Presence.NEW, head=side(one)))
+    rows = {row.metric: row.head for row in table_rows(made, made.judged())}
+    assert rows["RSS per stream"] == "59.8 KiB ± 782 B"
+    assert "RSS per connection" not in rows  # nobody asked for it
