@@ -7,6 +7,7 @@ import pytest
 
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
+from membudget.metrics import OF_SOME_WORKLOADS
 from membudget.quantities import MIB
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import leftovers
@@ -14,7 +15,7 @@ from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages
 
 _ALWAYS = {"image_size", "peak_rss", "peak_memory", "peak_working_set", "oom_kills", "cpu_seconds", "swap_peak"}
-_OF_SERVICES = {"settled_rss", "startup_time"}
+_OF_SERVICES = {"settled_rss", "startup_time", *(metric.value for metric in OF_SOME_WORKLOADS)}
 
 
 @pytest.fixture(params=["host", "container"])
@@ -47,7 +48,7 @@ def test_the_json_has_the_promised_shape(images: PreparedImages) -> None:
     metrics = done.json["metrics"]
     assert set(metrics) == _ALWAYS | _OF_SERVICES | {"memory_pressure"}  # which depends on the kernel
     for value in metrics.values():
-        assert set(value) == {"value", "unit", "precision", "reason", "at_most"}
+        assert set(value) == {"value", "unit", "precision", "reason", "at_most", "interval"}
         assert (value["value"] is None) == (value["reason"] is not None)
     assert all(isinstance(metrics[name]["value"], int) for name in _ALWAYS)
     assert all(metrics[name]["value"] is None for name in _OF_SERVICES)

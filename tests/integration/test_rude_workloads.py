@@ -44,19 +44,19 @@ def steps(step: Step) -> StepsWorkload:
 @pytest.mark.parametrize(
     ("workload", "outcome", "reason"),
     [
-        (http(HttpRequests(path="/sleep/600", count=1)), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (http(HttpRequests(path="/sleep/600", count=1)), Outcome.TIMED_OUT, "still running after 1.5 s"),
         (
-            http(ready=Readiness(tcp=9, timeout="1s")),
+            http(ready=Readiness(tcp=9, timeout="500ms")),
             Outcome.WORKLOAD_FAILED,
-            "not ready within 1 s: connection refused",
+            "not ready within 0.5 s: connection refused",
         ),
         (http(HttpRequests(path="/sleep/600", connections=5, count=9, rate=2)), Outcome.TIMED_OUT, "still running"),
-        (http(HttpRequests(path="/endless", count=1)), Outcome.TIMED_OUT, "still running after 3.0 s"),
-        (steps(Step(exec=(ExecCommand(run=("sleep", "600")),))), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (http(HttpRequests(path="/endless", count=1)), Outcome.TIMED_OUT, "still running after 1.5 s"),
+        (steps(Step(exec=(ExecCommand(run=("sleep", "600")),))), Outcome.TIMED_OUT, "still running after 1.5 s"),
         (steps(Step(exec=(ExecCommand(run=("true",)),), duration="1h")), Outcome.TIMED_OUT, "still running"),
-        (steps(Step(idle="1h")), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (steps(Step(idle="1h")), Outcome.TIMED_OUT, "still running after 1.5 s"),
         (steps(Step(driver=Driver(image="IMAGE", command=("sleep", "600")))), Outcome.TIMED_OUT, "still running"),
-        (command("python3", "-c", "import signal; signal.pause()"), Outcome.TIMED_OUT, "still running after 3.0 s"),
+        (command("python3", "-c", "import signal; signal.pause()"), Outcome.TIMED_OUT, "still running after 1.5 s"),
     ],
 )
 def test_a_trial_ends_in_its_time(
@@ -66,11 +66,11 @@ def test_a_trial_ends_in_its_time(
         driver = workload.steps[0].driver.model_copy(update={"image": images.service})
         workload = steps(Step(driver=driver))
     begun = time.monotonic()
-    trial = from_host.run(images.service, workload, timeout_ms=3000)
+    trial = from_host.run(images.service, workload, timeout_ms=1500)
     took_s = time.monotonic() - begun
     assert trial.outcome is outcome
     assert reason in str(trial.reason)
-    assert took_s < 3 + LONGEST_OVERTIME_S
+    assert took_s < 1.5 + LONGEST_OVERTIME_S
 
 
 def test_a_fork_bomb_ends_with_its_container(from_host: Trials, images: PreparedImages) -> None:
