@@ -151,7 +151,7 @@ class _Reader:
             if not is_known and value not in (None, False, "", [], {}):
                 raise self._refused(f"{where}.{key}", _REFUSED)
         mode = str(given.get("network_mode") or "")
-        if mode and mode not in ("none", "bridge") and not mode.startswith("service:"):
+        if mode and mode != "none" and not mode.startswith("service:"):  # "bridge" leads out
             raise self._refused(f"{where}.network_mode", _REFUSED)
         definition: dict[str, JsonValue] = {key: value for key, value in given.items() if key in _PASSED_ON}
         if mode:
