@@ -256,6 +256,7 @@ def test_what_the_engine_refuses_is_said(pods: Pods) -> None:
             "services.gateway.network_mode: is not known here, or",
         ),
         ("ports:", "x-ours: {a: b}\n    gpus: all\n    ports:", "gpus"),
+        ("ports:", "network_mode: bridge\n    ports:", "services.gateway.network_mode"),
         ("ports:", "env_file: /etc/passwd\n    ports:", "is not in the repository"),
         ("ports:", "env_file: leads-out\n    ports:", "is not in the repository"),
         ("ports:", "extends: {file: /etc/x, service: y}\n    ports:", "extends.file: is not known here"),

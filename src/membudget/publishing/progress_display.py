@@ -40,7 +40,8 @@ class _LiveColumn(ProgressColumn):
         """As last said."""
         del task
         if time.monotonic() - self._asked_at >= _ASKED_EVERY_S:
-            self._words = printable(self._live())
+            words = printable(self._live())
+            self._words = f"· {words}" if words else ""
             self._asked_at = time.monotonic()
         return Text(self._words, style="cyan", no_wrap=True)
 

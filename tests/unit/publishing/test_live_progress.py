@@ -29,5 +29,5 @@ def test_who_samples_is_asked_twice_a_second_at_most() -> None:
     with progress.stage("Measuring", 1):
         assert progress._bars is not None
         for _ in range(5):
-            assert str(column.render(progress._bars.tasks[0])) == "steady 1.0 MiB"
+            assert str(column.render(progress._bars.tasks[0])) == "· steady 1.0 MiB"
     assert len(asked) == 1
