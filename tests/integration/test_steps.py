@@ -37,7 +37,8 @@ def test_each_step_is_a_phase_of_its_own_kind(from_host: Trials, images: Prepare
             Step(phase="inside", exec=run(("sh", "-c", "exit 0"))),
             Step(phase="driven", driver=Driver(image=images.service, entrypoint=FETCH[:2], command=FETCH[2:])),
             Step(phase="rest", idle="300ms"),
-            Step(http=(HttpRequests(path="/", count=5),), duration="200ms"),
+            Step(http=(HttpRequests(path="/", duration="200ms"),)),
+            Step(exec=run(("true",)), duration="200ms"),
         ),
         settle_ms=100,
     )
@@ -45,9 +46,8 @@ def test_each_step_is_a_phase_of_its_own_kind(from_host: Trials, images: Prepare
     names = [phase.name for phase in trial.phases]
     assert names == ["start-up", "warm-up", "inside", "driven", "rest", "steady", "settle"]
     assert trial.phases[4].duration_ms >= 300
-    assert trial.phases[5].duration_ms >= 200
+    assert trial.phases[5].duration_ms >= 400
     assert {load.phase for load in trial.load} == {"warm-up", "steady"}
-    assert len(trial.load) > 2  # again and again
     assert trial.ran_inside == (RanInside.COMMANDS,)
 
 

@@ -159,7 +159,7 @@ class Step(FileModel):
     idle: DurationMs | None = None
     """Nothing, for this long."""
     repeat: PositiveCount = 1
-    """How often this step is done."""
+    """How often commands or a driver are run; requests have counts and durations of their own."""
     duration: DurationMs | None = None
     """How long it is done again and again, instead of `repeat`; what is under way then is finished."""
 
@@ -172,6 +172,9 @@ class Step(FileModel):
             )
         if any("phase" in group.model_fields_set for group in self.http or ()):
             raise PydanticCustomError("step", "the phase of the step, not of its requests", {"found": "http.phase"})
+        is_repeated = self.duration is not None or "repeat" in self.model_fields_set
+        if is_repeated and self.exec is None and self.driver is None:
+            raise PydanticCustomError("step", "repeat and duration with exec or driver", {"found": given[0]})
         if self.duration is not None and "repeat" in self.model_fields_set:
             raise PydanticCustomError("step", "only one of repeat or duration", {"found": "repeat, duration"})
         return self

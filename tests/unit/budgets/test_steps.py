@@ -16,8 +16,8 @@ phases.warm-up.judged = false
 kind = "steps"
 port = 9000
 steps = [
-  { phase = "warm-up", http = [{ path = "/", body_file = "body.json", method = "POST" }], repeat = 3 },
-  { exec = [["./migrate"], { run = ["cat"], stdin = "books.csv" }] },
+  { phase = "warm-up", http = [{ path = "/", body_file = "body.json", method = "POST" }] },
+  { exec = [["./migrate"], { run = ["cat"], stdin = "books.csv" }], repeat = 3 },
   { phase = "burst", driver = { image = "k6", files = { "/load" = "load" } } },
   { phase = "rest", idle = "2s" },
 ]
@@ -36,9 +36,7 @@ def test_a_workload_of_steps_goes_through_their_phases() -> None:
 
 def test_it_waits_for_the_port_where_a_step_sends_requests() -> None:
     assert readiness(api().workload) == Readiness(tcp=9000)
-    without = STEPS.replace(
-        'http = [{ path = "/", body_file = "body.json", method = "POST" }], repeat = 3', 'idle = "1s"'
-    )
+    without = STEPS.replace('http = [{ path = "/", body_file = "body.json", method = "POST" }]', 'idle = "1s"')
     assert readiness(api(without).workload) is None
 
 
@@ -57,6 +55,7 @@ def test_a_phase_that_is_not_judged_is_known() -> None:
         ('idle = "2s"', 'idle = "2s", exec = [["true"]]', "exactly one of http, exec, driver, idle"),
         ('http = [{ path = "/"', 'http = [{ phase = "x", path = "/"', "the phase of the step, not of its requests"),
         ("repeat = 3", 'repeat = 3, duration = "1s"', "only one of repeat or duration"),
+        ('idle = "2s"', 'idle = "2s", repeat = 2', "repeat and duration with exec or driver"),
         ('phase = "rest"', 'phase = "settle"', "neither start-up nor settle"),
         ("judged = false", 'judged = false, peak_rss.max = "9MiB"', "true for a phase with budgets of its own"),
         ("phases.warm-up", "phases.wram-up", "is no phase of this workload"),
