@@ -89,10 +89,11 @@ class Sampler:
         except _ReadingError:
             return
         now_ns = time.monotonic_ns()
-        self._note_look(now_ns, usage)
+        self._note_look(now_ns)
         moved = abs(usage - self._sampled_usage) >= _MOVED_BYTES
         if moved or now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS:
-            self._sample(self._leaf, usage, now_ns)
+            usage = self._sample(self._leaf, usage, now_ns)
+        self._note_usage(usage)
         self._pace.looked(moved=moved)
         if now_ns - self._watched_ns >= WATCH_NS:
             self._watched_ns = now_ns
@@ -167,7 +168,7 @@ class Sampler:
         folder = next((path for leaf in self._order.leaves if (path := Path(leaf)).is_dir()), None)
         return LeafFiles(folder, self._order.version) if folder is not None else None
 
-    def _note_look(self, now_ns: int, usage: int) -> None:
+    def _note_look(self, now_ns: int) -> None:
         if self._last_look_ns is None:
             self._first_look_ns = now_ns
             self._cpu_origin_ns = time.process_time_ns()
@@ -175,15 +176,19 @@ class Sampler:
             self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_look_ns)
         self._last_look_ns = now_ns
         self._looks += 1
+
+    def _note_usage(self, usage: int) -> None:
         self._largest_usage = max(self._largest_usage or 0, usage)
         self._phase_usage = max(self._phase_usage or 0, usage)
 
-    def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> None:
+    def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> int:
+        """Read RSS, and return the usage it belongs to: a spike may be over between the two files."""
         try:
             stat = leaf.stat.read()
             reading = self._parse(stat, usage)
+            usage_after = int(leaf.usage.read())
         except _ReadingError:
-            return
+            return self._sampled_usage
         self._append(reading, now_ns)
         at_rest = now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS
         self._last_sample_ns = now_ns
@@ -191,6 +196,7 @@ class Sampler:
         if at_rest or self._order.version == 1:
             self._read_leaf_values(leaf, stat)
         self._snapshots.consider(leaf.folder, reading, self._now_us(), now_ns)
+        return min(usage, usage_after)
 
     def _append(self, reading: MemoryReading, now_ns: int) -> None:
         series = self._series

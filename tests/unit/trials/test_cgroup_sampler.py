@@ -137,6 +137,30 @@ def test_files_that_vanish_between_two_looks_cost_nothing_else(tree: Tree, snaps
     assert report.kernel_peak.value == 1 * MIB
 
 
+def test_a_spike_that_was_over_before_its_rss_was_read_was_not_sampled(
+    tree: Tree, snapshots: SnapshotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.start()
+    sampler = Sampler(tree.order, snapshots)
+    sampler.look()
+    leaf = sampler._leaf
+    assert leaf is not None
+    read = leaf.stat.read
+
+    def read_late() -> bytes:
+        tree.hold(20)
+        return read()
+
+    monkeypatch.setattr(leaf.stat, "read", read_late)
+    tree.hold(36, mark=37)
+    sampler.look()
+    report = sampler.report()
+    assert report.series.rss_bytes == [1 * MIB, 20 * MIB]
+    assert report.effort is not None
+    assert report.effort.largest_usage_bytes == 21 * MIB
+    assert report.kernel_peak.value == 37 * MIB
+
+
 @pytest.mark.parametrize("text", ["", "ano", "anon 12", "total_rss x\n"])
 def test_a_file_cut_in_half_is_no_sample(tree: Tree, snapshots: SnapshotProcess, text: str) -> None:
     tree.start()
