@@ -4,7 +4,7 @@ Untrusted: it builds and runs the pull request's code, and holds no token. It re
 sentence; how each step is done is behind the protocols below, which `commands` fills in.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,24 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from membudget.analysis.aggregate import aggregate, all_absent
-from membudget.analysis.downsample import downsample
-from membudget.analysis.host_settings import settings_change
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
+from membudget.analysis.measurement import Failure, FailureStage
 from membudget.analysis.verdict import judge
 from membudget.budgets.budget import Build, ImageSpec
-from membudget.budgets.effective import effective_budgets, effective_phase_budgets
-from membudget.budgets.workload import describe
-from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.errors import BuildFailed
 from membudget.images.revision import BuiltImage, Commit, NoBase, Side
-from membudget.metrics import Metric, MetricValue
+from membudget.pair_measurement import Built, Subject, TrialTools, measure_pair, most_trials
 from membudget.pairing import Pair, paired
 from membudget.progress import Progress
-from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
+from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 from membudget.side_by_side import side_by_side
 from membudget.trials.compose_pod import PodPlan
-from membudget.trials.order import interleaved
-from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
 
 
@@ -45,12 +38,8 @@ class CheckRequest:
     notes: tuple[str, ...] = ()
 
 
-class Tools(Protocol):
+class Tools(TrialTools, Protocol):
     """What the check needs done."""
-
-    @property
-    def environment(self) -> Environment:
-        """Where it measures."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """A clean checkout, for as long as the context lasts."""
@@ -58,14 +47,8 @@ class Tools(Protocol):
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image. Raises BuildFailed."""
 
-    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
-        """`image_size` of each. Raises EnvironmentFault."""
-
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """What the container of an image is given. Raises ConfigurationError."""
-
-    def run_trial(self, spec: TrialSpec) -> Trial:
-        """Run one trial. Raises EnvironmentFault."""
 
     @property
     def jobs(self) -> int:
@@ -76,19 +59,6 @@ class Tools(Protocol):
 
     def live(self) -> str:
         """Phase and memory of the trials that run, in words, from another thread."""
-
-
-Built = BuiltImage | Failure
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """A pair that was built, or not."""
-
-    pair: Pair
-    built: dict[Side, Built]
-    inputs: TrialInputs
-    """Head's: they hold for both sides."""
 
 
 def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
@@ -102,9 +72,9 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
             for name, given in inputs.items():
                 built[name] = _build_around(name, built[name], given.pod, checkouts, tools)
-        subjects = [_Subject(pair, built[pair.name], inputs.get(pair.name, TrialInputs())) for pair in pairs]
-        with progress.stage("Measuring", sum(map(_trial_count, subjects)), tools.live):
-            measure = partial(_measure, tools=tools, progress=progress)
+        subjects = [Subject(pair, built[pair.name], inputs.get(pair.name, TrialInputs())) for pair in pairs]
+        with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
+            measure = partial(measure_pair, tools=tools, progress=progress)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -159,114 +129,6 @@ def _build_around(
         except BuildFailed as error:
             done[side] = Failure(FailureStage.BUILD, f"of a service around it: {error.what}", error.log_tail)
     return {side: done[side] for side in built}
-
-
-def _measure(subject: _Subject, tools: Tools, progress: Progress) -> ImageMeasurement:
-    pair, built = subject.pair, subject.built
-    spec = pair.head or pair.base
-    assert spec is not None  # noqa: S101 - a pair has a side
-    trials = _run_trials(subject, tools, progress)
-    sizes = _sizes(built, tools)
-    changed = settings_change([trial for results in trials.values() for trial in results if isinstance(trial, Trial)])
-    if changed is not None:
-        trials = {side: [*results, Failure(FailureStage.ENVIRONMENT, changed)] for side, results in trials.items()}
-    sides = {side: _side(built[side], sizes.get(side), trials.get(side, ())) for side in built}
-    return ImageMeasurement(
-        name=pair.name,
-        presence=pair.presence,
-        limit_bytes=spec.limit_bytes,
-        workload=describe(spec.workload),
-        budgets=effective_budgets(spec),
-        phase_budgets=effective_phase_budgets(spec),
-        unjudged_phases=tuple(sorted(spec.unjudged_phases)),
-        base=sides.get(Side.BASE),
-        head=sides.get(Side.HEAD),
-        leak_fails=spec.leak == "fail",
-        notes=_notes(spec, tools.environment.cpus),
-    )
-
-
-def _notes(spec: ImageSpec, cpus: int) -> tuple[str, ...]:
-    """What makes its figures other than those of elsewhere."""
-    settings = spec.container
-    notes = []
-    if settings.network == "open":
-        notes.append("its network was open: what it fetched may change its figures")
-    if settings.cpus > cpus:
-        notes.append(f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did")
-    return tuple(notes)
-
-
-def _trial_count(subject: _Subject) -> int:
-    head = subject.pair.head
-    return sum(head.trials + 1 for image in subject.built.values() if head and isinstance(image, BuiltImage))
-
-
-def _run_trials(subject: _Subject, tools: Tools, progress: Progress) -> dict[Side, list[Trial | Failure]]:
-    """The measured trials of each side. A side whose workload fails is not run again: it would fail again."""
-    pair, built = subject.pair, subject.built
-    if pair.head is None:
-        return {}
-    sides = [side for side, image in built.items() if isinstance(image, BuiltImage)]
-    results: dict[Side, list[Trial | Failure]] = {side: [] for side in sides}
-    for turn in interleaved(sides, pair.head.trials):
-        image, result = built[turn.side], results[turn.side]
-        if not isinstance(image, BuiltImage) or any(isinstance(earlier, Failure) for earlier in result):
-            continue
-        label = "warm-up" if turn.is_warm_up else f"trial {turn.number} of {pair.head.trials}"
-        progress.step(f"{pair.name} ({turn.side}), {label}")
-        outcome = _run_trial(subject, pair.head, image, tools)
-        if isinstance(outcome, Failure) or not turn.is_warm_up:
-            result.append(outcome)
-    return results
-
-
-def _run_trial(subject: _Subject, spec: ImageSpec, image: BuiltImage, tools: Tools) -> Trial | Failure:
-    """One trial of either side: the head's limit, workload and inputs hold for both, or it would be them we compare."""
-    trial_spec = TrialSpec(
-        name=subject.pair.name,
-        image_id=image.image_id,
-        limit_bytes=spec.limit_bytes,
-        timeout_ms=spec.timeout,
-        workload=spec.workload,
-        settle_ms=spec.settle,
-        inputs=subject.inputs,
-        unjudged_phases=spec.unjudged_phases,
-        pod_images=image.beside,
-    )
-    try:
-        trial = tools.run_trial(trial_spec)
-    except EnvironmentFault as error:
-        return Failure(FailureStage.ENVIRONMENT, str(error))
-    if not trial.judgeable:
-        return Failure(FailureStage.WORKLOAD, trial.reason or trial.outcome, trial.log_tail)
-    return replace(trial, series=downsample(trial.series))
-
-
-def _sizes(built: dict[Side, Built], tools: Tools) -> dict[Side, MetricValue]:
-    """`image_size` of both sides, from one export."""
-    images = {side: image for side, image in built.items() if isinstance(image, BuiltImage)}
-    try:
-        sizes = tools.sizes([image.image_id for image in images.values()])
-    except EnvironmentFault as error:
-        return {side: MetricValue.absent(Metric.IMAGE_SIZE, str(error)) for side in images}
-    return {side: MetricValue.of(Metric.IMAGE_SIZE, sizes[image.image_id]) for side, image in images.items()}
-
-
-def _side(built: Built, size: MetricValue | None, results: Sequence[Trial | Failure]) -> SideMeasurement:
-    trials = tuple(result for result in results if isinstance(result, Trial))
-    failures = [built, *results]
-    failure = next((result for result in failures if isinstance(result, Failure)), None)
-    reason = str(failure) if failure else None
-    return SideMeasurement(
-        image_id=built.image_id if isinstance(built, BuiltImage) else None,
-        metrics={
-            Metric.IMAGE_SIZE: size or MetricValue.absent(Metric.IMAGE_SIZE, reason or "unknown"),
-            **(all_absent(reason) if reason else aggregate(trials)),
-        },
-        trials=trials,
-        failure=failure,
-    )
 
 
 def _comparison(request: CheckRequest) -> Comparison:

@@ -65,6 +65,14 @@ class MeasuringTools:
         """Run one trial."""
         return self._pool.run(spec)
 
+    def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
+        """The trials that were run of exactly this before."""
+        del spec
+        return ()
+
+    def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
+        """Keep trials for later runs."""
+
     @property
     def jobs(self) -> int:
         """How many images may be measured side by side."""

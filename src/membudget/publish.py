@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.errors import ConfigurationError
 from membudget.publishing.pull_request import Commenter, NotPosted, Posted, PullRequest
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render

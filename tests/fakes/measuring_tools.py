@@ -27,6 +27,10 @@ class FakeTools:
         self.sizes_fail = False
         self.jobs = 1
         self.was_cancelled = False
+        self.memory: dict[str, tuple[Trial, ...]] = {}
+        """Trials of earlier runs, by image."""
+        self.remembers = False
+        """Whether it keeps those of this run."""
 
     @property
     def environment(self) -> Environment:
@@ -71,3 +75,12 @@ class FakeTools:
         self.done.append(f"run {spec.image_id}")
         self.specs.append(spec)
         return self.trials.get(spec.image_id, lambda: trial(40))()
+
+    def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
+        """What the test says was measured before."""
+        return self.memory.get(spec.image_id, ())
+
+    def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
+        """In memory, if it is told to."""
+        if self.remembers:
+            self.memory[spec.image_id] = tuple(trials)

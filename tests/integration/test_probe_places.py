@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.analysis.verdict import Verdict, judge_metric
+from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import Vantage

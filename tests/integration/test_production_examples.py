@@ -8,8 +8,9 @@ import pytest
 
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import SideMeasurement
+from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import Judgement, Verdict
+from membudget.analysis.verdict import Judgement
 from membudget.metrics import Metric
 from membudget.publishing.report_file import read_report
 from membudget.quantities import KIB, MIB

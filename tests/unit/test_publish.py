@@ -7,7 +7,7 @@ import pytest
 
 from membudget import publish
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
-from membudget.analysis.verdict import Verdict
+from membudget.analysis.metric_verdict import Verdict
 from membudget.errors import ConfigurationError
 from membudget.publish import CommentSettings, Destination
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest

@@ -85,3 +85,5 @@ class ImageMeasurement:
     phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
     unjudged_phases: tuple[AnyPhaseLabel, ...] = ()
     """Those whose peaks do not count to the figures of the whole trial."""
+    is_unchanged: bool = False
+    """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""

@@ -15,11 +15,15 @@ class Status(StrEnum):
     SOAK_TOO_SHORT = "soak too short"
     INCONCLUSIVE = "inconclusive"
     REMOVED = "removed"
+    UNCHANGED = "unchanged"
+    WARNING = "near its budget"
 
 
 NEXT_STEPS: dict[Status, str | None] = {
     Status.WITHIN_BUDGET: None,
     Status.REMOVED: None,
+    Status.UNCHANGED: None,
+    Status.WARNING: "nothing has to be done; there is little room left for what comes next",
     Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",

@@ -2,63 +2,27 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from membudget.analysis.figures import format_value
 from membudget.analysis.leak import LeakVerdict, Trend
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
+from membudget.analysis.metric_verdict import Row, Verdict, judge_metric
 from membudget.analysis.phases import phase_values
+from membudget.analysis.samples import phase_samples, trial_samples
 from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
 from membudget.analysis.status import NEXT_STEPS, Status
-from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance
+from membudget.budgets.effective import NO_BUDGET
 from membudget.errors import ExitCode
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
-from membudget.quantities import format_percent, format_size
+from membudget.metrics import Metric, MetricValue
+from membudget.quantities import format_size
 
-
-class Verdict(StrEnum):
-    """The answer about a budget. An error is something else: the tool could not measure."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-
-
-_SEVERITY = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
+_SEVERITY = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
 
 EXIT_CODES = {
     Verdict.PASS: ExitCode.WITHIN_BUDGET,
+    Verdict.WARN: ExitCode.WITHIN_BUDGET,
     Verdict.FAIL: ExitCode.OVER_BUDGET,
     Verdict.INCONCLUSIVE: ExitCode.UNMEASURED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One metric of one image."""
-
-    metric: Metric
-    base: MetricValue | None
-    """None: there is no base to compare with."""
-    head: MetricValue
-    delta: int | None
-    """head - base: positive is worse."""
-    budget: EffectiveBudget
-    headroom: int | None
-    """What is left until the tightest budget breaks; negative when it is broken."""
-    verdict: Verdict | None
-    """None: nothing to judge by."""
-    reason: str | None = None
-    is_unclear: bool = False
-    """Measured, but only as lower bounds, which leave the answer open."""
-    phase: str | None = None
-    """None: of the whole trial."""
-
-    @property
-    def label(self) -> str:
-        """What it is called."""
-        label = DEFINITIONS[self.metric].label
-        return label if self.phase is None else f"{label} ({self.phase})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +52,8 @@ class ImageJudgement:
     """None: it was not soaked."""
     soak_verdict: Verdict = Verdict.PASS
     """What the soak alone comes to: always pass where it is advice."""
+    is_settled: bool = True
+    """Whether more trials would not change the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +80,19 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     if image.head is None:
         gone = Reason("it is not in the head's budgets file any more")
         return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (gone,), None)
+    if image.is_unchanged:
+        return _unchanged(image, image.head)
     base = image.base.metrics if image.base is not None else {}
     needed = _base_is_needed(image)
     rows = tuple(
-        judge_metric(metric, base.get(metric), value, image.budgets.get(metric, NO_BUDGET), base_is_needed=needed)
+        judge_metric(
+            metric,
+            base.get(metric),
+            value,
+            image.budgets.get(metric, NO_BUDGET),
+            trial_samples(metric, image.base, image.head),
+            base_is_needed=needed,
+        )
         for metric, value in image.head.metrics.items()
     ) + tuple(_phase_rows(image, image.head, base_is_needed=needed))
     verdicts = [row.verdict for row in rows if row.verdict is not None]
@@ -127,12 +102,22 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     without_soak = worst([*verdicts, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
     verdict = worst([without_soak, of_soak])
     status = _status(rows, without_soak, failure)
-    if status is Status.WITHIN_BUDGET and of_soak is not Verdict.PASS:
+    if without_soak.passes and of_soak is not Verdict.PASS:
         status = _SOAK_STATUS[of_soak]
     reasons = tuple(_reasons(image, rows, status, failure))
     if soak is not None and of_soak is not Verdict.PASS:
         reasons += (Reason(soak_words(soak, soak_requests(image))),)
-    return ImageJudgement(image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak, of_soak)
+    settled = of_soak is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
+    return ImageJudgement(image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak, of_soak, settled)
+
+
+def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement:
+    """Base and head are one image with the same budgets: this pull request has nothing to answer for."""
+    rows = tuple(
+        replace(judge_metric(metric, value, value, image.budgets.get(metric, NO_BUDGET)), verdict=None, reason=None)
+        for metric, value in head.metrics.items()
+    )
+    return ImageJudgement(image.name, Verdict.PASS, Status.UNCHANGED, rows, (), None)
 
 
 def _base_is_needed(image: ImageMeasurement) -> bool:
@@ -154,90 +139,9 @@ def _phase_rows(image: ImageMeasurement, head: SideMeasurement, *, base_is_neede
                 missing = MetricValue.absent(metric, str(head.failure or f"no trial reached the phase {phase}"))
                 value = heads.get((phase, metric), missing)
                 base = bases.get((phase, metric))
-                row = judge_metric(metric, base, value, budget, base_is_needed=base_is_needed)
+                samples = phase_samples(phase, metric, image.base, head)
+                row = judge_metric(metric, base, value, budget, samples, base_is_needed=base_is_needed)
                 yield replace(row, phase=phase)
-
-
-def judge_metric(
-    metric: Metric,
-    base: MetricValue | None,
-    head: MetricValue,
-    budget: EffectiveBudget,
-    *,
-    base_is_needed: bool = False,
-) -> Row:
-    """Judge one metric. Growth is judged only over a base that was measured."""
-    before = base.value if base is not None else None
-    if head.value is None:
-        verdict = Verdict.INCONCLUSIVE if budget.is_set else None
-        return Row(metric, base, head, None, budget, None, verdict, head.reason)
-    delta = head.value - before if before is not None else None
-    ceilings = [budget.max] if budget.max is not None else []
-    broken = []
-    if budget.max is not None and head.value > budget.max:
-        broken.append(f"is {format_value(metric, head.value - budget.max)} over its maximum")
-    if budget.tolerance is not None and before is not None:
-        ceilings.append(before + _tolerated(before, budget.tolerance))
-        if head.value > ceilings[-1] and _differ(base, head):
-            beyond = format_value(metric, head.value - ceilings[-1])
-            broken.append(f"grew by {_growth(metric, before, head.value)}, {beyond} more than tolerated")
-    headroom = min(ceilings) - head.value if ceilings else None
-    unclear = _unclear(metric, base, head, budget)
-    if unclear is not None:
-        return Row(metric, base, head, delta, budget, headroom, Verdict.INCONCLUSIVE, unclear, is_unclear=True)
-    if broken:
-        return Row(metric, base, head, delta, budget, headroom, Verdict.FAIL, " and ".join(broken))
-    if base_is_needed and budget.tolerance is not None and before is None:
-        why = base.reason if base is not None else None
-        return Row(metric, base, head, None, budget, headroom, Verdict.INCONCLUSIVE, why)
-    if not ceilings:
-        reason = "growth is not judged: there is no base value" if budget.tolerance is not None else None
-        return Row(metric, base, head, delta, budget, None, None, reason)
-    return Row(metric, base, head, delta, budget, headroom, Verdict.PASS)
-
-
-def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> str | None:
-    """Why lower bounds do not answer the question; None when they do, or are none.
-
-    A head that may be higher than it was seen must not pass on what was seen; a base that may be higher must not make
-    the head fail for its growth.
-    """
-    if head.value is None:
-        return None
-    if head.interval is not None and budget.max is not None and head.interval[0] <= budget.max < head.value:
-        low, high = (format_value(metric, bound) for bound in head.interval)
-        return f"it is {low} to {high}; a longer ramp, more of them, or more trials would tell"
-    if budget.max is not None and head.value > budget.max:
-        return None
-    after = (head.value, head.at_most or head.value)
-    answers = {after[0] > budget.max, after[1] > budget.max} if budget.max is not None else {False}
-    if budget.tolerance is not None and base is not None and base.value is not None:
-        before = (base.value, base.at_most or base.value)
-        grown = {value > was + _tolerated(was, budget.tolerance) for value in after for was in before}
-        answers = {True} if grown == {True} else answers | grown
-    if len(answers) == 1:
-        return None
-    sides = [f"the head's may be up to {format_value(metric, after[1])}"] if after[1] > after[0] else []
-    if base is not None and base.at_most is not None:
-        sides.append(f"the base's may be up to {format_value(metric, base.at_most)}")
-    return f"{' and '.join(sides)}: {head.precision if head.at_most else base.precision if base else ''}"
-
-
-def _differ(base: MetricValue | None, head: MetricValue) -> bool:
-    """Whether two values differ by more than chance; what is no estimate does."""
-    if base is None or base.interval is None or head.interval is None:
-        return True
-    return head.interval[0] > base.interval[1]
-
-
-def _tolerated(before: int, tolerance: Tolerance) -> int:
-    """The growth at which both parts of the tolerance are used up: the larger one counts."""
-    return max(int(before * tolerance.percent / 100), tolerance.floor_bytes)
-
-
-def _growth(metric: Metric, before: int, after: int) -> str:
-    change = format_value(metric, after - before)
-    return f"{change} ({format_percent(100 * (after - before) / before, signed=True)})" if before else change
 
 
 def _status(rows: tuple[Row, ...], verdict: Verdict, failure: Failure | None) -> Status:
@@ -247,7 +151,7 @@ def _status(rows: tuple[Row, ...], verdict: Verdict, failure: Failure | None) ->
         return Status.OVER_BUDGET
     if failure is not None and failure.stage in _FAILURE_STATUS:
         return _FAILURE_STATUS[failure.stage]
-    return Status.INCONCLUSIVE if verdict is Verdict.INCONCLUSIVE else Status.WITHIN_BUDGET
+    return _STATUS[verdict]
 
 
 def _reasons(
@@ -267,7 +171,7 @@ def _reasons(
                 else f"at the limit of {format_size(image.limit_bytes)}"
             )
             yield Reason(f"the kernel killed {kills} {where}")
-        elif row.verdict is Verdict.FAIL:
+        elif row.verdict in (Verdict.FAIL, Verdict.WARN):
             yield Reason(f"{label} {row.reason}")
         elif row.verdict is Verdict.INCONCLUSIVE and row.is_unclear:
             yield Reason(f"{label} is not known well enough", row.reason)
@@ -292,6 +196,11 @@ def _forbidden_kills(rows: tuple[Row, ...]) -> int | None:
     return next((row.head.value for row in failing), None)
 
 
+_STATUS = {
+    Verdict.PASS: Status.WITHIN_BUDGET,
+    Verdict.WARN: Status.WARNING,
+    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
+}
 _FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOAD: Status.WORKLOAD_FAILED}
 
 _SOAK_VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}

@@ -15,125 +15,49 @@ from membudget.budgets.fields import (
     FileModel,
     ImageName,
     NonEmpty,
-    Percent,
     Platform,
     SizeBytes,
     not_allowed,
 )
+from membudget.budgets.metric_budget import NO_OOM_KILLS, MetricBudgets, PhaseBudgets, set_keys
 from membudget.budgets.workload import CommandWorkload, Workload
-from membudget.metrics import Metric
 
 LeakPolicy = Literal["advise", "fail"]
+MOST_TRIALS = 100
 
 
-class Growth(FileModel):
-    """Tolerance: growth allowed over base. Both parts must be exceeded to count."""
+class TrialCount(FileModel):
+    """How many trials a side has, after one discarded warm-up."""
 
-    percent: Percent
-    """Growth over base in percent."""
-    floor: SizeBytes
-    """Growth in bytes below which no percentage matters."""
-
-
-class SizeBudget(FileModel):
-    """A budget for a metric in bytes."""
-
-    max: SizeBytes | None = None
-    """The most it may be."""
-    growth: Growth | None = None
-    """The most it may grow over base."""
-
-
-class CountBudget(FileModel):
-    """A budget for a metric that counts."""
-
-    max: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | None = None
-    """The most it may be."""
-
-
-class DurationBudget(FileModel):
-    """A budget for a metric in time."""
-
-    max: DurationMs | None = None
-    """The most it may be."""
-
-
-Budget = SizeBudget | CountBudget | DurationBudget
-
-
-def _as_budget(value: object) -> object:
-    return {"max": value} if isinstance(value, str) else value
-
-
-UnitCost = Annotated[SizeBudget, BeforeValidator(_as_budget, json_schema_input_type=SizeBytes | SizeBudget)]
-"""Written "64KiB", or as a table."""
-
-
-class MetricBudgets(FileModel):
-    """The budgets of an image, by metric. A metric without one is reported, not judged."""
-
-    image_size: SizeBudget = SizeBudget()
-    """Sum of regular-file bytes over all layers, uncompressed."""
-    peak_rss: SizeBudget = SizeBudget()
-    """Largest anonymous plus shared memory."""
-    peak_memory: SizeBudget = SizeBudget()
-    """The kernel's high-water mark, page cache included: read docs/measurements.md before gating on it."""
-    peak_working_set: SizeBudget = SizeBudget()
-    """Largest usage minus inactive file pages."""
-    settled_rss: SizeBudget = SizeBudget()
-    """RSS after the workload and the settle time: what a service keeps."""
-    swap_peak: SizeBudget = SizeBudget()
-    """Largest swap use: none under a limit."""
-    oom_kills: CountBudget = CountBudget()
-    """Processes killed by the OOM killer. `max = 0` unless said otherwise."""
-    memory_pressure: DurationBudget = DurationBudget()
-    """Time in which some process waited for memory (PSI; not on cgroup v1)."""
-    startup_time: DurationBudget = DurationBudget()
-    """From the container's start until it is ready."""
-    cpu_seconds: DurationBudget = DurationBudget()
-    """CPU time of all processes."""
-    rss_per_connection: UnitCost = SizeBudget()
-    """RSS for each connection that is held open; needs requests with `connections` and a `ramp`."""
-    rss_per_stream: UnitCost = SizeBudget()
-    """RSS for each answer that is read slowly or for a time; needs requests with `read_rate` or `read_for`, and a
-    `ramp`."""
-    rss_per_1000_requests: UnitCost = SizeBudget()
-    """RSS that 1,000 requests more leave behind."""
-    pod_peak_rss: SizeBudget = SizeBudget()
-    """Largest RSS of the image and its sidecars together."""
-
-    def of(self, metric: Metric) -> Budget:
-        """The budget of `metric`; an empty one where none is set."""
-        budget: Budget = getattr(self, metric.value)
-        return budget
-
-    def over(self, defaults: "MetricBudgets") -> "MetricBudgets":
-        """These budgets, with `defaults` for each key that is not set here."""
-        merged = {
-            name: getattr(defaults, name).model_copy(update=_set_keys(getattr(self, name)))
-            for name in MetricBudgets.model_fields
-        }
-        return MetricBudgets.model_construct(**merged)
-
-
-class PhaseBudgets(FileModel):
-    """One phase: whether it is judged, and the budgets of its own."""
-
-    judged: bool = True
-    """Whether its peaks count to those of the whole trial: not in a warm-up, say. OOM kills count in any case."""
-    peak_rss: SizeBudget = SizeBudget()
-    """Largest anonymous plus shared memory of the phase."""
-    peak_memory: SizeBudget = SizeBudget()
-    """The kernel's high-water mark of the phase, page cache included."""
+    min: Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)] = 3
+    """So many in any case."""
+    max: Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)] = 10
+    """So many at the most: after `min`, more only while the answer is unclear."""
 
     @model_validator(mode="after")
-    def _no_budget_of_what_is_not_judged(self) -> Self:
-        if not self.judged and self.model_fields_set - {"judged"}:
-            raise not_allowed("true for a phase with budgets of its own")
+    def _at_least_as_many(self) -> Self:
+        if self.max < self.min:
+            raise not_allowed("a max that is no less than min")
         return self
 
 
-NO_OOM_KILLS = MetricBudgets(oom_kills=CountBudget(max=0))
+def _as_trial_count(value: object) -> object:
+    """A number alone: neither more nor fewer."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_TRIALS:
+        return {"min": value, "max": value}
+    raise not_allowed(f"a whole number from 1 to {MOST_TRIALS}, or {{ min = 3, max = 10 }}")
+
+
+Trials = Annotated[
+    TrialCount,
+    BeforeValidator(
+        _as_trial_count,
+        json_schema_input_type=Annotated[int, Field(ge=1, le=MOST_TRIALS)] | TrialCount,
+    ),
+]
+"""Written 5, or as a table."""
 
 
 class Build(FileModel):
@@ -157,7 +81,7 @@ class Defaults(FileModel):
     limit: SizeBytes | None = None
     timeout: DurationMs | None = None
     settle: DurationMs | None = None
-    trials: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
+    trials: Trials | None = None
     leak: LeakPolicy | None = None
     container: ContainerSettings = ContainerSettings()
     budgets: MetricBudgets = MetricBudgets()
@@ -173,8 +97,8 @@ class ImageSpec(FileModel):
     """Wall-clock time a trial may take, without the settle time."""
     settle: DurationMs = 1000
     """How long a service is watched after its workload: `settled_rss` is what it then keeps."""
-    trials: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
-    """Measured trials a side, after one discarded warm-up."""
+    trials: Trials = TrialCount()
+    """Measured trials a side, after one discarded warm-up: a number, or `min` and `max`."""
     leak: LeakPolicy = "advise"
     """What growth without end during the phase "soak" does: "advise" says it, "fail" fails the check."""
     container: ContainerSettings = ContainerSettings()
@@ -207,7 +131,7 @@ class ImageSpec(FileModel):
             if key not in self.model_fields_set and getattr(defaults, key) is not None
         }
         budgets = self.budgets.over(defaults.budgets.over(NO_OOM_KILLS))
-        container = defaults.container.model_copy(update=_set_keys(self.container))
+        container = defaults.container.model_copy(update=set_keys(self.container))
         return self.model_copy(update={**inherited, "budgets": budgets, "container": container})
 
 
@@ -223,7 +147,3 @@ class BudgetsFile(FileModel):
     def resolved(self) -> dict[str, ImageSpec]:
         """Every image with the defaults applied."""
         return {name: image.with_defaults(self.defaults) for name, image in self.images.items()}
-
-
-def _set_keys(table: FileModel) -> dict[str, object]:
-    return {key: getattr(table, key) for key in table.model_fields_set}

@@ -1,8 +1,10 @@
 """The budgets an image is judged by: plain numbers, whatever file or default they came from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from membudget.budgets.budget import Budget, ImageSpec, SizeBudget
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.metric_budget import Budget, CountBudget, DurationGrowth, SizeBudget, SizeGrowth
 from membudget.metrics import Metric
 
 
@@ -13,45 +15,85 @@ class Tolerance:
     __pydantic_config__ = {"extra": "forbid"}
 
     percent: float
-    floor_bytes: int
+    floor: int
+    """In the metric's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarnLevels:
+    """From where on a metric is warned of. Both None: never."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    max: int | None = None
+    tolerance: Tolerance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveBudget:
-    """What one metric of one image may be. Both None: the metric is reported, not judged."""
+    """What one metric of one image may be. All None: the metric is reported, not judged."""
 
     __pydantic_config__ = {"extra": "forbid"}
 
     max: int | None = None
     """In the metric's unit."""
     tolerance: Tolerance | None = None
+    below_limit: int | None = None
+    """The most that leaves the wanted headroom to the limit."""
+    warn: WarnLevels = WarnLevels()
 
     @property
     def is_set(self) -> bool:
         """Whether there is anything to judge by."""
-        return self.max is not None or self.tolerance is not None
+        return self != NO_BUDGET
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether there is more than levels to warn from."""
+        return self.max is not None or self.tolerance is not None or self.below_limit is not None
+
+    @property
+    def ceiling(self) -> int | None:
+        """The lower of the absolute maxima."""
+        return min((most for most in (self.max, self.below_limit) if most is not None), default=None)
 
 
 NO_BUDGET = EffectiveBudget()
 
+MetricRules = dict[Metric, EffectiveBudget]
 
-def effective_budgets(image: ImageSpec) -> dict[Metric, EffectiveBudget]:
+
+def effective_budgets(image: ImageSpec) -> MetricRules:
     """The budgets of an image whose defaults are applied."""
-    return {metric: _effective(image.budgets.of(metric)) for metric in Metric}
+    return {metric: effective(image.budgets.of(metric), image.limit) for metric in Metric}
 
 
-def effective_phase_budgets(image: ImageSpec) -> dict[str, dict[Metric, EffectiveBudget]]:
+def effective_phase_budgets(image: ImageSpec) -> dict[str, MetricRules]:
     """The budgets of its phases, by name."""
     return {
         name: {
-            Metric.PEAK_RSS: _effective(budgets.peak_rss),
-            Metric.PEAK_MEMORY: _effective(budgets.peak_memory),
+            Metric.PEAK_RSS: effective(budgets.peak_rss, image.limit),
+            Metric.PEAK_MEMORY: effective(budgets.peak_memory, image.limit),
         }
         for name, budgets in image.phases.items()
     }
 
 
-def _effective(budget: Budget) -> EffectiveBudget:
-    if not isinstance(budget, SizeBudget) or budget.growth is None:
-        return EffectiveBudget(budget.max)
-    return EffectiveBudget(budget.max, Tolerance(budget.growth.percent, budget.growth.floor))
+def effective_totals(totals: Mapping[Metric, SizeBudget]) -> MetricRules:
+    """The budgets of the sums over a group of images."""
+    return {metric: effective(budget, None) for metric, budget in totals.items()}
+
+
+def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
+    """One budget in numbers; `limit_bytes` is what its headroom is measured to."""
+    if isinstance(budget, CountBudget):
+        return EffectiveBudget(budget.max, warn=WarnLevels(budget.warn))
+    warn = WarnLevels(budget.warn.max, _tolerance(budget.warn.growth)) if budget.warn is not None else WarnLevels()
+    below_limit = None
+    if isinstance(budget, SizeBudget) and budget.headroom is not None and limit_bytes is not None:
+        below_limit = max(0, limit_bytes - budget.headroom.of(limit_bytes))
+    return EffectiveBudget(budget.max, _tolerance(budget.growth), below_limit, warn)
+
+
+def _tolerance(growth: SizeGrowth | DurationGrowth | None) -> Tolerance | None:
+    return Tolerance(growth.percent, growth.floor) if growth is not None else None

@@ -1,6 +1,7 @@
 """Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
 
-from membudget.budgets.budget import ImageSpec, SizeBudget
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.metric_budget import SizeBudget
 from membudget.budgets.workload import phase_names
 from membudget.errors import Problem
 from membudget.metrics import Metric

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from membudget.analysis.measurement import Failure
-from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
 from membudget.report.findings import findings, soak_finding

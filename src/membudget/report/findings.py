@@ -8,7 +8,7 @@ from membudget.analysis.figures import format_reading
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.soak import soak_requests, soak_words
-from membudget.analysis.verdict import ImageJudgement, Verdict
+from membudget.analysis.verdict import ImageJudgement
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, printable
@@ -71,7 +71,7 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:
     """What a soak showed; where it decided the verdict, the reasons say it."""
-    if judgement.soak is not None and judgement.soak_verdict is Verdict.PASS:
+    if judgement.soak is not None and judgement.soak_verdict.passes:
         words = soak_words(judgement.soak, soak_requests(image))
         yield Finding(((words, False),), is_grave=judgement.soak.trend is Trend.GROWTH)
 

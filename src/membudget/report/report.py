@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.verdict import Judgement, Verdict, judge
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import Judgement, judge
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 50_000_000

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from membudget.analysis.figures import format_delta, format_reading, format_value
 from membudget.analysis.measurement import ImageMeasurement, Presence
+from membudget.analysis.metric_verdict import Row, Verdict
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import ImageJudgement, Judgement, Row, Verdict
-from membudget.budgets.effective import EffectiveBudget
+from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.metrics import Metric
 from membudget.quantities import format_percent, format_size
 from membudget.report.report import Report
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
 
-SIGNS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
+SIGNS = {Verdict.PASS: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
 _NO_VALUE = "–"
 _MOST_NAMED = 3
 _SMALLEST_PERCENT = 0.05
@@ -55,10 +56,12 @@ def verdict_line(report: Report, judgement: Judgement) -> str:
     """The whole answer in one line, without its sign."""
     count = sum(image.status is not Status.REMOVED for image in judgement.images)
     images = f"{count} image" if count == 1 else f"{count} images"
-    if judgement.verdict is Verdict.PASS:
+    if judgement.verdict.passes:
         if count == 0:
             return "every image was removed"
-        return f"{images} within budget" if count == 1 else f"all {images} within budget"
+        near = [image for image in judgement.images if image.verdict is Verdict.WARN]
+        within = f"{images} within budget" if count == 1 else f"all {images} within budget"
+        return "; ".join([within, *_first([f"{image.name} is near its own" for image in near], "near theirs")])
     limits = {image.name: format_size(image.limit_bytes) for image in report.images}
     failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
     unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
@@ -130,9 +133,9 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
         delta=_delta_cell(row),
         budget=_budget_cell(row.metric, row.budget),
         headroom=_headroom_cell(row),
-        status=_status_cell(row),
+        status=_status_cell(image, row),
         verdict=row.verdict,
-        needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE),
+        needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
     )
 
 
@@ -146,19 +149,32 @@ def _delta_cell(row: Row) -> str:
     if row.delta is None or row.base is None:
         return _NO_VALUE
     change = format_delta(row.metric, row.delta)
+    if row.margin:
+        change += f" ± {format_value(row.metric, row.margin)}"
     percent = 100 * row.delta / row.base.value if row.base.value else 0.0
     return f"{change} ({format_percent(percent, signed=True)})" if abs(percent) >= _SMALLEST_PERCENT else change
 
 
 def _budget_cell(metric: Metric, budget: EffectiveBudget) -> str:
-    parts = [f"≤ {format_value(metric, budget.max)}"] if budget.max is not None else []
-    if budget.tolerance is not None:
-        tolerance = budget.tolerance
-        parts.append(f"≤ +{format_percent(tolerance.percent)} or +{format_size(tolerance.floor_bytes)}")
-    return ", ".join(parts) or _NO_VALUE
+    parts = _levels(metric, budget.max, budget.tolerance)
+    if budget.below_limit is not None:
+        parts.append(f"≤ {format_value(metric, budget.below_limit)} for headroom")
+    warned = _levels(metric, budget.warn.max, budget.warn.tolerance)
+    return ", ".join(parts + [f"warn {level.replace('≤', '>')}" for level in warned]) or _NO_VALUE
 
 
-def _status_cell(row: Row) -> str:
+def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None) -> list[str]:
+    parts = [f"≤ {format_value(metric, most)}"] if most is not None else []
+    if tolerance is not None:
+        parts.append(f"≤ +{format_percent(tolerance.percent)} or +{format_value(metric, tolerance.floor)}")
+    return parts
+
+
+def _status_cell(image: ImageMeasurement, row: Row) -> str:
+    if image.is_unchanged:
+        return "➖ unchanged"
+    if row.is_within_noise:
+        return f"{SIGNS[Verdict.PASS]} within noise"
     if row.verdict is not None:
         return f"{SIGNS[row.verdict]} {row.verdict}"
     return "➖ not judged" if row.budget.is_set else "➖ no budget"

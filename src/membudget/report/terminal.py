@@ -8,7 +8,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.analysis.verdict import ImageJudgement, Judgement, Verdict
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
 from membudget.report.details import not_measured
 from membudget.report.findings import findings, load_findings, soak_finding
@@ -16,7 +17,9 @@ from membudget.report.report import Report
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import printable, printable_line
 
-_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_STYLES = {
+    Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow",
+}  # fmt: skip
 _BLANK = Text()
 _RIGHT_ALIGNED = {"base", "head", "delta", "headroom"}
 _GOOD_BREAK = re.compile(r", | (?=\(|or )|(?<=by) ")

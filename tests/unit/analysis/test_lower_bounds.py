@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.analysis.verdict import Verdict, judge_metric
+from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
-from membudget.analysis.verdict import Verdict, judge_image
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.metrics import Metric
 from membudget.quantities import MIB

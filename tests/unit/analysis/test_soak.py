@@ -8,9 +8,10 @@ import pytest
 
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import Verdict, judge_image
+from membudget.analysis.verdict import judge_image
 from membudget.quantities import MIB
 from membudget.report.findings import soak_finding
 from membudget.trials.driver_messages import LoadResult

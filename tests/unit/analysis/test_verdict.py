@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import EXIT_CODES, Verdict, judge, judge_image, judge_metric, worst
+from membudget.analysis.verdict import EXIT_CODES, judge, judge_image, worst
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.errors import ExitCode
 from membudget.metrics import Metric, MetricValue
@@ -225,9 +226,10 @@ def test_a_row_fails_exactly_when_its_headroom_is_negative(
     assert (row.verdict is Verdict.FAIL) == (row.headroom < 0) == (row.reason is not None)
 
 
-def test_a_pass_alone_is_exit_code_zero() -> None:
+def test_what_passes_is_exit_code_zero_and_nothing_else() -> None:
     assert EXIT_CODES == {
         Verdict.PASS: ExitCode.WITHIN_BUDGET,
+        Verdict.WARN: ExitCode.WITHIN_BUDGET,
         Verdict.FAIL: ExitCode.OVER_BUDGET,
         Verdict.INCONCLUSIVE: ExitCode.UNMEASURED,
     }

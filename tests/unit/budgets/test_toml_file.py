@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import toml_file
+from membudget.budgets.budget import TrialCount
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, readiness
 from membudget.errors import BudgetsFileError, ConfigurationError
 from membudget.metrics import Metric
@@ -20,7 +21,7 @@ def problems_of(text: str, checkout: Path | None = None) -> list[str]:
 
 def test_the_smallest_file() -> None:
     api = toml_file.parse(SMALLEST, "budgets.toml")["api"]
-    assert (api.limit_bytes, api.trials, api.timeout) == (64 * MIB, 3, 60_000)
+    assert (api.limit_bytes, api.trials, api.timeout) == (64 * MIB, TrialCount(min=3, max=10), 60_000)
     assert api.workload == CommandWorkload()
     assert api.budgets.of(Metric.OOM_KILLS).max == 0
     assert api.budgets.of(Metric.PEAK_RSS).max is None
@@ -43,7 +44,7 @@ def test_defaults_hold_key_by_key_where_an_image_says_nothing() -> None:
         "budgets.toml",
     )
     one, two = images["one"], images["two"]
-    assert (one.limit_bytes, one.trials, one.budgets.peak_rss.max) == (64 * MIB, 5, 32 * MIB)
+    assert (one.limit_bytes, one.trials, one.budgets.peak_rss.max) == (64 * MIB, TrialCount(min=5, max=5), 32 * MIB)
     assert (two.limit_bytes, two.budgets.peak_rss.max, two.budgets.oom_kills.max) == (128 * MIB, 100 * MIB, 2)
     assert one.budgets.peak_rss.growth == two.budgets.peak_rss.growth
     assert two.budgets.peak_rss.growth is not None

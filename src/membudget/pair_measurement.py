@@ -1,0 +1,230 @@
+"""Measures base and head of one image, trial by trial, until the answer is clear or the trials are used up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.downsample import downsample
+from membudget.analysis.host_settings import settings_change
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
+from membudget.analysis.verdict import judge_image
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.effective import effective_budgets, effective_phase_budgets
+from membudget.budgets.workload import describe
+from membudget.errors import EnvironmentFault
+from membudget.images.revision import BuiltImage, Side
+from membudget.metrics import Metric, MetricValue
+from membudget.pairing import Pair
+from membudget.progress import Progress
+from membudget.report.report import Environment
+from membudget.trials.order import interleaved
+from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.trial_inputs import TrialInputs
+
+Built = BuiltImage | Failure
+Results = dict[Side, list[Trial | Failure]]
+
+_UNCHANGED = "unchanged: base and head are the same image"
+
+
+class TrialTools(Protocol):
+    """What measuring an image needs done."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where it measures."""
+
+    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """`image_size` of each. Raises EnvironmentFault."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial. Raises EnvironmentFault."""
+
+    def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
+        """The trials that were run of exactly this before, on such a machine; none where there were none."""
+
+    def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
+        """Keep trials for later runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A pair that was built, or not."""
+
+    pair: Pair
+    built: Mapping[Side, Built]
+    inputs: TrialInputs = field(default_factory=TrialInputs)
+    """Head's: they hold for both sides."""
+
+    @property
+    def images(self) -> dict[Side, BuiltImage]:
+        """The sides that were built, base first."""
+        return {side: image for side, image in self.built.items() if isinstance(image, BuiltImage)}
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether base and head are one image under the same budgets file: there is nothing to find out."""
+        ids = {(image.image_id, *sorted(image.beside.values())) for image in self.images.values()}
+        return len(self.images) == len(Side) and len(ids) == 1 and self.pair.head == self.pair.base
+
+    def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
+        """One trial of either side: the head's limit, workload and inputs hold for both, or they would be compared."""
+        return TrialSpec(
+            name=self.pair.name,
+            image_id=image.image_id,
+            limit_bytes=spec.limit_bytes,
+            timeout_ms=spec.timeout,
+            workload=spec.workload,
+            settle_ms=spec.settle,
+            inputs=self.inputs,
+            unjudged_phases=spec.unjudged_phases,
+            pod_images=image.beside,
+        )
+
+
+def most_trials(subject: Subject) -> int:
+    """How many trials may be run of it, warm-ups among them."""
+    head = subject.pair.head
+    return (head.trials.max + 1) * len(subject.images) if head is not None else 0
+
+
+def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
+    """Measure it. What was measured before is not measured again, unless it would decide against the head."""
+    spec = subject.pair.head
+    sizes = _sizes(subject.images, tools)
+    if spec is None or not subject.images:
+        return _measurement(subject, {}, sizes, tools)
+    remembered: Results = {
+        side: list(trials)
+        for side, image in subject.images.items()
+        if (trials := tools.remembered(subject.trial_spec(image, spec)))
+    }
+    if subject.is_unchanged:
+        return replace(_measurement(subject, remembered, sizes, tools, _UNCHANGED), is_unchanged=True)
+    rounds = _Rounds(subject, spec, sizes, tools, progress)
+    results = rounds.run(remembered)
+    if remembered and not rounds.is_clear(results):
+        results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
+    for side, image in subject.images.items():
+        tools.remember(subject.trial_spec(image, spec), [trial for trial in results[side] if isinstance(trial, Trial)])
+    return _measurement(subject, results, sizes, tools)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """The trials of one pair, a round of both sides after another."""
+
+    subject: Subject
+    spec: ImageSpec
+    sizes: Mapping[Side, MetricValue]
+    tools: TrialTools
+    progress: Progress
+
+    def run(self, remembered: Results) -> Results:
+        """All the trials there have to be, beside those that are known already."""
+        count = self.spec.trials
+        results: Results = {side: list(remembered.get(side, ())) for side in self.subject.images}
+        sides = [side for side in results if side not in remembered]
+        begun = 0
+        for turn in interleaved(sides, count.max):
+            if turn.number > begun and begun >= count.min and self._is_settled(results):
+                break
+            begun = turn.number
+            result = results[turn.side]
+            if any(isinstance(earlier, Failure) for earlier in result):
+                continue  # a side whose workload fails is not run again: it would fail again
+            self.progress.step(f"{self.subject.pair.name} ({turn.side}), {self._label(turn.number)}")
+            outcome = self._run_trial(self.subject.images[turn.side])
+            if isinstance(outcome, Failure) or not turn.is_warm_up:
+                result.append(outcome)
+        return results
+
+    def is_clear(self, results: Results) -> bool:
+        """Whether it passes, and more trials would not change that."""
+        judged = judge_image(_measurement(self.subject, results, self.sizes, self.tools))
+        return judged.is_settled and judged.verdict.passes
+
+    def _is_settled(self, results: Results) -> bool:
+        return judge_image(_measurement(self.subject, results, self.sizes, self.tools)).is_settled
+
+    def _label(self, number: int) -> str:
+        if number == 0:
+            return "warm-up"
+        count = self.spec.trials
+        return f"trial {number}" + (f" of {count.max}" if count.min == count.max or number > count.min else "")
+
+    def _run_trial(self, image: BuiltImage) -> Trial | Failure:
+        try:
+            trial = self.tools.run_trial(self.subject.trial_spec(image, self.spec))
+        except EnvironmentFault as error:
+            return Failure(FailureStage.ENVIRONMENT, str(error))
+        if not trial.judgeable:
+            return Failure(FailureStage.WORKLOAD, trial.reason or trial.outcome, trial.log_tail)
+        return replace(trial, series=downsample(trial.series))
+
+
+def _measurement(
+    subject: Subject,
+    results: Results,
+    sizes: Mapping[Side, MetricValue],
+    tools: TrialTools,
+    why_none: str | None = None,
+) -> ImageMeasurement:
+    pair = subject.pair
+    spec = pair.head or pair.base
+    assert spec is not None  # noqa: S101 - a pair has a side
+    changed = settings_change([trial for trials in results.values() for trial in trials if isinstance(trial, Trial)])
+    if changed is not None:
+        results = {side: [*trials, Failure(FailureStage.ENVIRONMENT, changed)] for side, trials in results.items()}
+    sides = {
+        side: _side(built, sizes.get(side), results.get(side, ()), why_none) for side, built in subject.built.items()
+    }
+    return ImageMeasurement(
+        name=pair.name,
+        presence=pair.presence,
+        limit_bytes=spec.limit_bytes,
+        workload=describe(spec.workload),
+        budgets=effective_budgets(spec),
+        phase_budgets=effective_phase_budgets(spec),
+        unjudged_phases=tuple(sorted(spec.unjudged_phases)),
+        base=sides.get(Side.BASE),
+        head=sides.get(Side.HEAD),
+        leak_fails=spec.leak == "fail",
+        notes=tuple(_notes(spec, tools.environment.cpus)),
+    )
+
+
+def _notes(spec: ImageSpec, cpus: int) -> Iterator[str]:
+    """What makes its figures other than those of elsewhere."""
+    settings = spec.container
+    if settings.network == "open":
+        yield "its network was open: what it fetched may change its figures"
+    if settings.cpus > cpus:
+        yield f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did"
+
+
+def _sizes(images: Mapping[Side, BuiltImage], tools: TrialTools) -> dict[Side, MetricValue]:
+    """`image_size` of both sides, from one export."""
+    try:
+        sizes = tools.sizes([image.image_id for image in images.values()])
+    except EnvironmentFault as error:
+        return {side: MetricValue.absent(Metric.IMAGE_SIZE, str(error)) for side in images}
+    return {side: MetricValue.of(Metric.IMAGE_SIZE, sizes[image.image_id]) for side, image in images.items()}
+
+
+def _side(
+    built: Built, size: MetricValue | None, results: Sequence[Trial | Failure], why_none: str | None
+) -> SideMeasurement:
+    trials = tuple(result for result in results if isinstance(result, Trial))
+    failure = next((result for result in [built, *results] if isinstance(result, Failure)), None)
+    reason = str(failure) if failure else why_none if not trials else None
+    return SideMeasurement(
+        image_id=built.image_id if isinstance(built, BuiltImage) else None,
+        metrics={
+            Metric.IMAGE_SIZE: size or MetricValue.absent(Metric.IMAGE_SIZE, reason or "unknown"),
+            **(all_absent(reason) if reason else aggregate(trials)),
+        },
+        trials=trials,
+        failure=failure,
+    )
