@@ -7,14 +7,17 @@ sentence; how each step is done is behind the protocols below, which `commands` 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import Failure, FailureStage
-from membudget.analysis.verdict import judge
+from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.exceptions import expired, in_force
+from membudget.budgets.guard import DEFAULT_LABEL, Approval, Rules
 from membudget.errors import BuildFailed
 from membudget.images.revision import BuiltImage, Commit, NoBase, Side
 from membudget.pair_measurement import Built, Subject, TrialTools, measure_pair, most_trials
@@ -32,10 +35,18 @@ class CheckRequest:
 
     head: Commit
     base: Commit | NoBase
-    head_images: Mapping[str, ImageSpec]
+    rules: Rules
+    """Of the head's images, groups and exceptions."""
     base_images: Mapping[str, ImageSpec]
     """Empty where the base has no budgets file."""
     notes: tuple[str, ...] = ()
+    approval: Approval = Approval.NOT_ASKED
+    approval_label: str = DEFAULT_LABEL
+
+    @property
+    def head_images(self) -> dict[str, ImageSpec]:
+        """How they are run."""
+        return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
 class Tools(TrialTools, Protocol):
@@ -72,11 +83,14 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
             for name, given in inputs.items():
                 built[name] = _build_around(name, built[name], given.pod, checkouts, tools)
-        subjects = [Subject(pair, built[pair.name], inputs.get(pair.name, TrialInputs())) for pair in pairs]
+        subjects = [
+            _subject(request, pair, built[pair.name], inputs.get(pair.name, TrialInputs()), started.date())
+            for pair in pairs
+        ]
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
             measure = partial(measure_pair, tools=tools, progress=progress)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
-    return Report(
+    report = Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
         started_at=started,
@@ -84,8 +98,38 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         comparison=_comparison(request),
         environment=tools.environment,
         images=images,
+        groups=_groups(request),
+        approval=request.approval,
+        approval_label=request.approval_label,
+        loosened=request.rules.loosened,
         notes=request.notes,
-        verdict=judge(images).verdict,
+        verdict=Verdict.INCONCLUSIVE,
+    )
+    return report.model_copy(update={"verdict": report.judged().verdict})
+
+
+def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:
+    rules = request.rules
+    ended = tuple(
+        f"its exception for {one.metric} ended on {one.until.isoformat()} and counts no more"
+        for one in expired(rules.exceptions, pair.name, today)
+    )
+    return Subject(
+        pair,
+        built,
+        inputs,
+        rules.images.get(pair.name),
+        in_force(rules.exceptions, pair.name, today),
+        ended,
+        is_summed=any(pair.name in group.images and group.budgets for group in rules.groups.values()),
+    )
+
+
+def _groups(request: CheckRequest) -> tuple[GroupMeasurement, ...]:
+    return tuple(
+        GroupMeasurement(name, group.images, dict(group.budgets))
+        for name, group in request.rules.groups.items()
+        if group.budgets
     )
 
 

@@ -100,6 +100,12 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
     )
+    command.add_argument(
+        "--fail-on", choices=("fail", "warn", "never"), default="fail", help="what exits with 1 (default: %(default)s)"
+    )
+    command.add_argument("--allow-inconclusive", action="store_true", help="exit with 0 when the answer is open")
+    label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
+    command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
     _add_measuring_options(command)
     command.set_defaults(handler=_check)
 

@@ -15,22 +15,21 @@ from rich.console import Console, RenderableType
 from membudget import check as check_use_case
 from membudget import measure as measure_use_case
 from membudget import publish as publish_use_case
-from membudget.analysis.verdict import EXIT_CODES
-from membudget.budgets import toml_file
-from membudget.budgets.budget import ImageSpec
+from membudget.analysis.verdict import ExitPolicy, FailOn
+from membudget.budgets.guard import DEFAULT_LABEL, Approval
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
-from membudget.errors import BudgetsFileError, ConfigurationError, ExitCode
+from membudget.errors import ExitCode
+from membudget.git_check_request import Guard, check_request
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import inspect
-from membudget.images.git_base import find_base
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_workspace import workspace
 from membudget.images.layer_cache_file import LayerCache
-from membudget.images.revision import BaseRequest, Commit
+from membudget.images.revision import BaseRequest
 from membudget.progress import Progress
 from membudget.publishing.action_inputs import ActionInputs
 from membudget.publishing.github_comment import GITHUB_API, GithubCommenter
@@ -52,8 +51,10 @@ _LOG_WIDTH = 160
 def check(options: argparse.Namespace) -> ExitCode:
     """`membudget check`."""
     base = BaseRequest(revision=options.base, none=options.no_base)
-    report = _run_check(Path(options.budgets), base, options.image or [], _measuring_options(options))
-    return _finish_check(report, Path(options.report))
+    label = options.approval_label
+    report = _run_check(Path(options.budgets), base, options.image or [], _measuring_options(options), label)
+    policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
+    return _finish_check(report, Path(options.report), policy)
 
 
 def measure(options: argparse.Namespace) -> ExitCode:
@@ -99,17 +100,22 @@ def action() -> ExitCode:
     base = BaseRequest(revision=inputs.base or None)
     helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
     options = MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
-    report = _run_check(Path(inputs.budgets), base, [], options)
+    policy = inputs.exit_policy
+    report = _run_check(Path(inputs.budgets), base, [], options, inputs.approval_label)
     path = Path(inputs.report)
-    exit_code = _finish_check(report, path)
+    exit_code = _finish_check(report, path, policy)
     _publish(report, path, inputs.github_token, settings)
     return exit_code
 
 
-def _run_check(budgets: Path, base: BaseRequest, only: list[str], options: MeasuringOptions) -> Report:
+def _run_check(
+    budgets: Path, base: BaseRequest, only: list[str], options: MeasuringOptions, label: str = DEFAULT_LABEL
+) -> Report:
     progress = _progress(os.environ)
     repository = GitRepository(Path.cwd())
-    request = _check_request(repository, budgets, _with_event(base, read_event(os.environ)), only)
+    event = read_event(os.environ)
+    guard = Guard(_approval(event, label), label)
+    request = check_request(repository, budgets, _with_event(base, event), only, guard)
     for note in request.notes:
         progress.note(note)
     cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
@@ -126,52 +132,10 @@ def _run_check(budgets: Path, base: BaseRequest, only: list[str], options: Measu
             return check_use_case.run(request, tools, progress, VERSION)
 
 
-def _check_request(
-    repository: GitRepository, budgets: Path, base_request: BaseRequest, only: list[str]
-) -> check_use_case.CheckRequest:
-    """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it."""
-    head = repository.commit("HEAD")
-    if head is None:
-        raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
-    head_images = toml_file.parse(toml_file.read(budgets), str(budgets), repository.top)
-    base = find_base(repository, head, base_request)
-    notes = _uncommitted(repository)
-    base_images: dict[str, ImageSpec] = {}
-    if isinstance(base, Commit):
-        base_images, more_notes = _base_images(repository, base, budgets)
-        notes += more_notes
-    if only:
-        unknown = sorted(set(only) - set(head_images))
-        if unknown:
-            known = ", ".join(head_images)
-            raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {known})")
-        head_images = {name: head_images[name] for name in only}
-        base_images = {name: image for name, image in base_images.items() if name in only}
-    return check_use_case.CheckRequest(head, base, head_images, base_images, tuple(notes))
-
-
-def _base_images(repository: GitRepository, base: Commit, budgets: Path) -> tuple[dict[str, ImageSpec], list[str]]:
-    """The images that the base's own budgets file names, and what is to be said of that file."""
-    path = budgets.resolve()
-    if not path.is_relative_to(repository.top.resolve()):
-        return {}, [f"{budgets} lies outside of the repository: every image counts as new"]
-    name = path.relative_to(repository.top.resolve()).as_posix()
-    text = repository.file_at(base, name)
-    if text is None:
-        return {}, [f"the base {base.sha[:12]} has no {name}: every image counts as new"]
-    try:
-        return toml_file.parse(text, f"{base.sha[:12]}:{name}"), []
-    except BudgetsFileError as error:
-        problem = error.problems[0]
-        return {}, [f"the base's {name} cannot be used ({problem.where}: {problem.what}): every image counts as new"]
-
-
-def _uncommitted(repository: GitRepository) -> list[str]:
-    changed = repository.uncommitted()
-    if not changed:
-        return []
-    files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
-    return [f"{files} uncommitted changes, which are not built: the head is HEAD"]
+def _approval(event: GithubEvent, label: str) -> Approval:
+    if event.pull_request is None:
+        return Approval.NOT_ASKED
+    return Approval.GIVEN if label in event.labels else Approval.MISSING
 
 
 def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
@@ -180,11 +144,11 @@ def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
     return BaseRequest(event_base=event.base_sha, event_head=event.head_sha)
 
 
-def _finish_check(report: Report, path: Path) -> ExitCode:
+def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
     write_report(report, path)
     judgement = report.judged()
     _show(terminal.render(report, judgement))
-    return EXIT_CODES[judgement.verdict]
+    return policy.exit_code(judgement.verdict)
 
 
 def _publish(report: Report, path: Path, token: str, settings: publish_use_case.CommentSettings) -> None:

@@ -10,7 +10,8 @@ from membudget.analysis.host_settings import settings_change
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
 from membudget.analysis.verdict import judge_image
 from membudget.budgets.budget import ImageSpec
-from membudget.budgets.effective import effective_budgets, effective_phase_budgets
+from membudget.budgets.exceptions import ExceptionInForce
+from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
 from membudget.errors import EnvironmentFault
 from membudget.images.revision import BuiltImage, Side
@@ -56,6 +57,12 @@ class Subject:
     built: Mapping[Side, Built]
     inputs: TrialInputs = field(default_factory=TrialInputs)
     """Head's: they hold for both sides."""
+    rules: ImageRules | None = None
+    """What the head is judged by; None: the image was removed."""
+    exceptions: Mapping[Metric, ExceptionInForce] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    is_summed: bool = False
+    """Whether a sum over a group needs its figures, even when nothing changed."""
 
     @property
     def images(self) -> dict[Side, BuiltImage]:
@@ -66,7 +73,8 @@ class Subject:
     def is_unchanged(self) -> bool:
         """Whether base and head are one image under the same budgets file: there is nothing to find out."""
         ids = {(image.image_id, *sorted(image.beside.values())) for image in self.images.values()}
-        return len(self.images) == len(Side) and len(ids) == 1 and self.pair.head == self.pair.base
+        is_one_image = len(self.images) == len(Side) and len(ids) == 1
+        return is_one_image and self.pair.head == self.pair.base and not self.is_summed
 
     def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
         """One trial of either side: the head's limit, workload and inputs hold for both, or they would be compared."""
@@ -174,6 +182,7 @@ def _measurement(
     pair = subject.pair
     spec = pair.head or pair.base
     assert spec is not None  # noqa: S101 - a pair has a side
+    rules = subject.rules or image_rules(spec)
     changed = settings_change([trial for trials in results.values() for trial in trials if isinstance(trial, Trial)])
     if changed is not None:
         results = {side: [*trials, Failure(FailureStage.ENVIRONMENT, changed)] for side, trials in results.items()}
@@ -185,19 +194,23 @@ def _measurement(
         presence=pair.presence,
         limit_bytes=spec.limit_bytes,
         workload=describe(spec.workload),
-        budgets=effective_budgets(spec),
-        phase_budgets=effective_phase_budgets(spec),
+        budgets=rules.budgets,
+        phase_budgets=dict(rules.phase_budgets),
+        exceptions=dict(subject.exceptions),
         unjudged_phases=tuple(sorted(spec.unjudged_phases)),
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),
         leak_fails=spec.leak == "fail",
-        notes=tuple(_notes(spec, tools.environment.cpus)),
+        notes=(*_notes(pair, spec, tools.environment.cpus), *subject.notes),
     )
 
 
-def _notes(spec: ImageSpec, cpus: int) -> Iterator[str]:
+def _notes(pair: Pair, spec: ImageSpec, cpus: int) -> Iterator[str]:
     """What makes its figures other than those of elsewhere."""
     settings = spec.container
+    base = pair.base
+    if base is not None and (base.workload, base.compose) != (spec.workload, spec.compose):
+        yield "its workload is not the one of the base: both sides were run with the head's"
     if settings.network == "open":
         yield "its network was open: what it fetched may change its figures"
     if settings.cpus > cpus:

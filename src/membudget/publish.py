@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.errors import ConfigurationError
 from membudget.publishing.pull_request import Commenter, NotPosted, Posted, PullRequest
+from membudget.report.allowances import allowances
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
 from membudget.report.report import Report
 
@@ -67,8 +67,11 @@ def run(report: Report, report_path: str, workflow: Workflow, destination: Desti
     workflow.summary(render(report, judgement, LONGEST_SUMMARY))
     workflow.outputs(_outputs(judgement, report_path))
     for image in judgement.images:
-        if image.verdict is not Verdict.PASS:
+        if not image.verdict.passes:
             workflow.annotate(f"{image.name}: {image.status}", _annotation(image))
+    for finding in allowances(report, judgement):
+        if finding.is_grave:
+            workflow.annotate("budgets.toml", finding.as_text())
     if destination.pull_request is None:
         return NotPosted("this run is for no pull request")
     if destination.commenter is None:

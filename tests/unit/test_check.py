@@ -1,7 +1,8 @@
 from membudget import check
 from membudget.analysis.measurement import FailureStage, Presence
 from membudget.budgets import toml_file
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.guard import Approval, rules
 from membudget.check import CheckRequest
 from membudget.errors import EnvironmentFault
 from membudget.images.revision import Commit, NoBase
@@ -33,7 +34,9 @@ def run(
     tools: FakeTools, head: dict[str, ImageSpec], base: dict[str, ImageSpec] | None = None, no_base: str | None = None
 ) -> Report:
     at = NoBase(no_base) if no_base else BASE
-    request = CheckRequest(HEAD, at, head, head if base is None else base, ("a note",))
+    request = CheckRequest(
+        HEAD, at, rules(Budgets(head), Budgets(), Approval.NOT_ASKED), head if base is None else base, ("a note",)
+    )
     return check.run(request, tools, Silence(), "1.2.3")
 
 

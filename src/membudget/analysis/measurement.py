@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.budgets.effective import EffectiveBudget
+from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial
@@ -85,5 +86,7 @@ class ImageMeasurement:
     phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
     unjudged_phases: tuple[AnyPhaseLabel, ...] = ()
     """Those whose peaks do not count to the figures of the whole trial."""
+    exceptions: dict[Metric, ExceptionInForce] = field(default_factory=dict)
+    """Budgets that may be broken for a while."""
     is_unchanged: bool = False
     """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.analysis.evidence import Answer, Evidence, against_maximum, against_tolerance
-from membudget.analysis.figures import format_delta, format_value
 from membudget.analysis.intervals import shift_interval
 from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.figures import format_delta, format_value
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.quantities import format_percent
 
@@ -63,6 +63,8 @@ class Row:
     """It passes because nothing shows that a budget is broken, not because it is shown to be kept."""
     is_settled: bool = True
     """Whether more trials would not change the answer."""
+    is_excepted: bool = False
+    """Its budget is broken, and an exception allows it for a while."""
 
     @property
     def label(self) -> str:

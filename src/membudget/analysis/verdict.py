@@ -1,8 +1,10 @@
 """Values against budgets: a verdict for each metric, each image, and the whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
+from membudget.analysis.groups import GroupMeasurement, judge_group
 from membudget.analysis.leak import LeakVerdict, Trend
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Row, Verdict, judge_metric
@@ -12,17 +14,35 @@ from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.budgets.effective import NO_BUDGET
 from membudget.errors import ExitCode
+from membudget.figures import format_value
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 
 _SEVERITY = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
 
-EXIT_CODES = {
-    Verdict.PASS: ExitCode.WITHIN_BUDGET,
-    Verdict.WARN: ExitCode.WITHIN_BUDGET,
-    Verdict.FAIL: ExitCode.OVER_BUDGET,
-    Verdict.INCONCLUSIVE: ExitCode.UNMEASURED,
-}
+
+class FailOn(StrEnum):
+    """From which verdict on a check fails."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPolicy:
+    """What verdicts mean for the exit code."""
+
+    fail_on: FailOn = FailOn.FAIL
+    allows_inconclusive: bool = False
+    """Whether an answer that is open passes."""
+
+    def exit_code(self, verdict: Verdict) -> ExitCode:
+        """Of a check that came to `verdict`."""
+        if verdict is Verdict.INCONCLUSIVE and not self.allows_inconclusive and self.fail_on is not FailOn.NEVER:
+            return ExitCode.UNMEASURED
+        failing = {FailOn.FAIL: (Verdict.FAIL,), FailOn.WARN: (Verdict.FAIL, Verdict.WARN), FailOn.NEVER: ()}
+        return ExitCode.OVER_BUDGET if verdict in failing[self.fail_on] else ExitCode.WITHIN_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,18 @@ class ImageJudgement:
     """What the soak alone comes to: always pass where it is advice."""
     is_settled: bool = True
     """Whether more trials would not change the answer."""
+    exceptions: tuple[Reason, ...] = ()
+    """What of it is allowed for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupJudgement:
+    """The verdict on the sums of one group of images."""
+
+    name: str
+    verdict: Verdict | None
+    """None: nothing to judge by, or not all of its images were checked here."""
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +94,22 @@ class Judgement:
 
     verdict: Verdict
     images: tuple[ImageJudgement, ...]
+    groups: tuple[GroupJudgement, ...] = ()
 
 
-def judge(images: Iterable[ImageMeasurement]) -> Judgement:
+def judge(images: Sequence[ImageMeasurement], groups: Iterable[GroupMeasurement] = ()) -> Judgement:
     """Judge everything that was measured. One broken budget fails the whole; nothing measured is no pass."""
     judged = tuple(judge_image(image) for image in images)
-    return Judgement(worst(image.verdict for image in judged), judged)
+    by_name = {image.name: image for image in images}
+    sums = tuple(_judge_group(group, by_name) for group in groups)
+    verdicts = [image.verdict for image in judged] + [group.verdict for group in sums if group.verdict is not None]
+    return Judgement(worst(verdicts), judged, sums)
+
+
+def _judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement]) -> GroupJudgement:
+    rows = tuple(judge_group(group, images))
+    verdicts = [row.verdict for row in rows if row.verdict is not None]
+    return GroupJudgement(group.name, worst(verdicts) if verdicts else None, rows)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -95,6 +137,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
         )
         for metric, value in image.head.metrics.items()
     ) + tuple(_phase_rows(image, image.head, base_is_needed=needed))
+    rows, exceptions = _with_exceptions(image, rows)
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     failure = image.head.failure or _failed_with_allowed_kills(image.head, rows)
     soak = soak_verdict(image)
@@ -108,7 +151,34 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     if soak is not None and of_soak is not Verdict.PASS:
         reasons += (Reason(soak_words(soak, soak_requests(image))),)
     settled = of_soak is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
-    return ImageJudgement(image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak, of_soak, settled)
+    return ImageJudgement(
+        image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak, of_soak, settled, exceptions
+    )
+
+
+def _with_exceptions(image: ImageMeasurement, rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], tuple[Reason, ...]]:
+    """The rows as exceptions let them be, and what there is to say of those."""
+    said = []
+    judged = []
+    for row in rows:
+        exception = image.exceptions.get(row.metric)
+        most = row.head.at_most or row.head.value
+        if exception is None or row.phase is not None or most is None:
+            judged.append(row)
+            continue
+        needed = row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) and most <= exception.allow
+        verdict = (Verdict.WARN if exception.ends_soon else Verdict.PASS) if needed else row.verdict
+        allowed = f"{row.label} may be up to {format_value(row.metric, exception.allow)}"
+        use = "" if needed else " (not needed now)" if row.verdict is Verdict.PASS else " (and is more)"
+        soon = ", which is soon" if exception.ends_soon else ""
+        ours = f"{allowed} until {exception.until.isoformat()}{soon}{use}"
+        quoted = f"{exception.reason} ({exception.issue})" if exception.issue else exception.reason
+        said.append(Reason(ours, quoted))
+        reason = f"is excepted until {exception.until.isoformat()}" if needed else row.reason
+        judged.append(
+            replace(row, verdict=verdict, reason=reason, is_excepted=needed, is_unclear=False) if needed else row
+        )
+    return tuple(judged), tuple(said)
 
 
 def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement:

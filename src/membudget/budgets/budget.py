@@ -3,12 +3,15 @@
 These models are `budgets.toml` one to one: `budgets.example.toml` shows every key, `membudget schema` prints them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.container import ContainerSettings
+from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import (
     AnyPhaseLabel,
     DurationMs,
@@ -19,6 +22,7 @@ from membudget.budgets.fields import (
     SizeBytes,
     not_allowed,
 )
+from membudget.budgets.groups import Group
 from membudget.budgets.metric_budget import NO_OOM_KILLS, MetricBudgets, PhaseBudgets, set_keys
 from membudget.budgets.workload import CommandWorkload, Workload
 
@@ -123,16 +127,26 @@ class ImageSpec(FileModel):
             raise ValueError("this image has no limit: possible.py lets none such pass")
         return self.limit
 
-    def with_defaults(self, defaults: Defaults) -> "ImageSpec":
-        """This image, with `defaults` for what it does not say."""
+    def with_defaults(self, defaults: Defaults, of_group: MetricBudgets) -> "ImageSpec":
+        """This image, with its group's budgets and then `defaults` for what it does not say."""
         inherited = {
             key: getattr(defaults, key)
             for key in ("limit", "timeout", "settle", "trials", "leak")
             if key not in self.model_fields_set and getattr(defaults, key) is not None
         }
-        budgets = self.budgets.over(defaults.budgets.over(NO_OOM_KILLS))
+        budgets = self.budgets.over(of_group.over(defaults.budgets.over(NO_OOM_KILLS)))
         container = defaults.container.model_copy(update=set_keys(self.container))
         return self.model_copy(update={**inherited, "budgets": budgets, "container": container})
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What a budgets file says, defaults applied."""
+
+    images: Mapping[str, ImageSpec] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """Each with its images named."""
+    exceptions: tuple[BudgetException, ...] = ()
 
 
 class BudgetsFile(FileModel):
@@ -144,6 +158,20 @@ class BudgetsFile(FileModel):
     images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1)]
     """The images of the repository, by name."""
 
-    def resolved(self) -> dict[str, ImageSpec]:
-        """Every image with the defaults applied."""
-        return {name: image.with_defaults(self.defaults) for name, image in self.images.items()}
+    groups: dict[ImageName, Group] = {}
+    """Images that share budgets, by the group's name."""
+    exceptions: tuple[BudgetException, ...] = ()
+    """What may be broken for a while."""
+
+    def resolved(self) -> Budgets:
+        """Every image with the defaults applied, and every group with its images."""
+        groups = {
+            name: group if group.images is not None else group.model_copy(update={"images": tuple(self.images)})
+            for name, group in self.groups.items()
+        }
+        budgets = {image: group.budgets for group in groups.values() for image in group.images or ()}
+        none = MetricBudgets()
+        images = {
+            name: image.with_defaults(self.defaults, budgets.get(name, none)) for name, image in self.images.items()
+        }
+        return Budgets(images, groups, self.exceptions)

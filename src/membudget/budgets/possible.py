@@ -1,7 +1,7 @@
 """Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
 
-from membudget.budgets.budget import ImageSpec
-from membudget.budgets.metric_budget import SizeBudget
+from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.metric_budget import MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
 from membudget.errors import Problem
 from membudget.metrics import Metric
@@ -22,6 +22,7 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
         return [Problem(f"{where}.limit", "is too small for any container", format_size(image.limit), allowed)]
     return (
         _unreachable(image, where)
+        + _senseless_headroom(image, where)
         + _without_sidecars(image, where)
         + [
             Problem(
@@ -34,6 +35,47 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
             if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
         ]
     )
+
+
+def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
+    """What groups and exceptions say of images that the file `name` has not, or not only they have."""
+    known = ", ".join(budgets.images)
+    problems = []
+    budgeted: dict[str, str] = {}
+    for group_name, group in budgets.groups.items():
+        where = f"{name}: groups.{group_name}"
+        for image in group.images or ():
+            if image not in budgets.images:
+                problems.append(Problem(f"{where}.images", "is no image of this file", image, known))
+            elif group.budgets != MetricBudgets() and image in budgeted:
+                why = f"budgets come from one group: {image} has those of {budgeted[image]} already"
+                problems.append(Problem(f"{where}.budgets", why))
+            elif group.budgets != MetricBudgets():
+                budgeted[image] = group_name
+    problems += [
+        Problem(f"{name}: exceptions.{number}.image", "is no image of this file", one.image, known)
+        for number, one in enumerate(budgets.exceptions)
+        if one.image not in budgets.images
+    ]
+    return problems
+
+
+def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
+    """Distances to the limit that nothing can keep, or that say nothing."""
+    problems = []
+    for metric in Metric:
+        budget = image.budgets.of(metric)
+        headroom = budget.headroom if isinstance(budget, SizeBudget) else None
+        key = f"{where}.budgets.{metric}.headroom"
+        if headroom is not None and metric not in _BOUNDED_BY_LIMIT:
+            allowed = f"{', '.join(_BOUNDED_BY_LIMIT)} have one"
+            problems.append(
+                Problem(key, "is the distance to the memory limit, which does not bound this", None, allowed)
+            )
+        elif headroom is not None and headroom.of(image.limit_bytes) >= image.limit_bytes:
+            allowed = f"less than {format_size(image.limit_bytes)} (the limit)"
+            problems.append(Problem(key, "leaves nothing of the limit", format_size(headroom.size or 0), allowed))
+    return problems
 
 
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from membudget.budgets.budget import BudgetsFile, ImageSpec
+from membudget.budgets.budget import Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.key_path import locate
-from membudget.budgets.possible import impossible
+from membudget.budgets.possible import impossible, unknown_images
 from membudget.errors import BudgetsFileError, ConfigurationError, Problem
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -43,7 +43,12 @@ def read(path: Path) -> str:
 
 
 def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, ImageSpec]:
-    """The images of a budgets file, defaults applied.
+    """The images of a budgets file, defaults applied. As `parse_budgets`, which has the rest of it as well."""
+    return dict(parse_budgets(text, name, checkout).images)
+
+
+def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets:
+    """A budgets file, defaults applied.
 
     `name` is how messages call the file. With `checkout`, build contexts and Dockerfiles must exist below it.
     Raises BudgetsFileError with everything that is wrong.
@@ -55,14 +60,14 @@ def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, Image
     except (ValueError, RecursionError):  # as tomllib lets them through
         raise BudgetsFileError([Problem(name, "nests too deeply, or holds a number that is too long")]) from None
     try:
-        images = BudgetsFile.model_validate(raw).resolved()
-        problems: list[Problem] = []
+        budgets = BudgetsFile.model_validate(raw).resolved()
+        problems = unknown_images(budgets, name)
         broken: set[Location] = set()
     except ValidationError as error:
         problems = _problems(error, name)
         broken = {detail["loc"] for detail in error.errors()}
-        images = _without(broken, raw)
-    for image_name, image in images.items():
+        budgets = Budgets(_without(broken, raw))
+    for image_name, image in budgets.images.items():
         where = f"{name}: images.{image_name}"
         limit_is_known = ("images", image_name, "limit") not in broken
         if limit_is_known and (image.limit is not None or ("defaults", "limit") not in broken):
@@ -71,7 +76,7 @@ def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, Image
             problems += _missing_paths(image, where, checkout)
     if problems:
         raise BudgetsFileError(problems)
-    return images
+    return budgets
 
 
 def _without(broken: set[Location], raw: dict[str, object]) -> dict[str, ImageSpec]:
@@ -85,7 +90,7 @@ def _without(broken: set[Location], raw: dict[str, object]) -> dict[str, ImageSp
             alone = BudgetsFile.model_validate({"version": 1, "defaults": defaults, "images": {image_name: sound}})
         except ValidationError:  # its name is what is broken
             continue
-        images |= alone.resolved()
+        images |= alone.resolved().images
     return images
 
 

@@ -20,11 +20,17 @@ class _Ref(BaseModel):
     sha: str
 
 
+class _Label(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    name: str
+
+
 class _PullRequestPart(BaseModel):
     model_config = ConfigDict(extra="ignore")
     number: int
     base: _Ref
     head: _Ref
+    labels: tuple[_Label, ...] = ()
 
 
 class _MergeGroupPart(BaseModel):
@@ -51,6 +57,8 @@ class GithubEvent:
     """What the event compares with: the base branch's tip, the queue's base, what a push replaced."""
     head_sha: str | None = None
     """The pull request's own head. By default the runner checks out a merge of it into its base."""
+    labels: frozenset[str] = frozenset()
+    """The pull request's, when the event fired. Only people with triage rights can set one."""
 
 
 def read_event(environ: Mapping[str, str]) -> GithubEvent:
@@ -65,7 +73,8 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
             raise ConfigurationError("is no owner/name of a repository", where="GITHUB_REPOSITORY")
         pull_request = PullRequest(repository, payload.pull_request.number)
         base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
-        return GithubEvent(name, pull_request, base, head)
+        labels = frozenset(label.name for label in payload.pull_request.labels)
+        return GithubEvent(name, pull_request, base, head, labels)
     if payload.merge_group is not None:
         return GithubEvent(name, base_sha=payload.merge_group.base_sha)
     before = payload.before if payload.before != _NO_COMMIT else None

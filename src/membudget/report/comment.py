@@ -9,6 +9,7 @@ from membudget.analysis.measurement import Failure
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
+from membudget.report.allowances import allowances
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
 from membudget.report.findings import findings, soak_finding
 from membudget.report.report import Report, RevisionReport
@@ -104,7 +105,12 @@ def _headline(report: Report, judgement: Judgement) -> str:
 
 
 def _table(rows: Sequence[TableRow]) -> str:
-    cells = [(code_cell(row.image), *map(_well_broken, row.cells[1:])) for row in rows]
+    cells = [
+        (code_cell(row.image), *map(code_cell, row.cells[1:4]), *map(_well_broken, row.cells[4:]))
+        if row.is_quoted
+        else (code_cell(row.image), *map(_well_broken, row.cells[1:]))
+        for row in rows
+    ]
     alignment = ("left", "left", "right", "right", "right", "left", "right", "left")
     return tabulate(cells, HEADINGS, tablefmt="pipe", colalign=alignment, disable_numparse=True)
 
@@ -152,6 +158,7 @@ def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[s
         failure = measurement.head.failure if measurement.head is not None else None
         if logs and failure is not None and failure.log_tail:
             blocks.append(_log(image, failure))
+    lines += [f"- {finding.as_markdown()}" for finding in allowances(report, judgement)]
     advice = "<br>\n".join(f"→ {status}: {step}" for status, step in next_steps.items())
     return [part for part in ("\n".join(lines), advice, *blocks) if part]
 

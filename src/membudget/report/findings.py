@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.analysis.causes import Cause, causes
-from membudget.analysis.figures import format_reading
 from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.soak import soak_requests, soak_words
 from membudget.analysis.verdict import ImageJudgement
+from membudget.figures import format_reading
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, printable

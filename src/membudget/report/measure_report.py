@@ -5,7 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.analysis.figures import format_reading
+from membudget.figures import format_reading
 from membudget.metrics import DEFINITIONS, OF_SOME_WORKLOADS, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
 from membudget.report.findings import findings

@@ -3,13 +3,17 @@
 `report.json` is complete: whoever renders it judges again from its figures and believes none of its verdicts.
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import Judgement, judge
+from membudget.budgets.guard import DEFAULT_LABEL, Approval
+from membudget.budgets.loosening import Loosening
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 50_000_000
@@ -74,6 +78,14 @@ class Report(ReportModel):
     comparison: Comparison
     environment: Environment
     images: Annotated[tuple[ImageMeasurement, ...], Field(max_length=10_000)]
+    groups: tuple[GroupMeasurement, ...] = ()
+    """Images whose sums have budgets."""
+    approval: Approval = Approval.NOT_ASKED
+    """Whether what the head's budgets file loosens may count."""
+    approval_label: str = DEFAULT_LABEL
+    """The label that approves it."""
+    loosened: tuple[Loosening, ...] = ()
+    """What it loosens."""
     notes: tuple[str, ...] = ()
     """What a reader has to know of the whole."""
     verdict: Verdict
@@ -81,4 +93,7 @@ class Report(ReportModel):
 
     def judged(self) -> Judgement:
         """The judgement of this report's figures."""
-        return judge(self.images)
+        judged = judge(self.images, self.groups)
+        if self.loosened and self.approval is Approval.MISSING:
+            return replace(judged, verdict=Verdict.FAIL)
+        return judged

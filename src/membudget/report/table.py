@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from membudget.analysis.figures import format_delta, format_reading, format_value
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Row, Verdict
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.budgets.guard import Approval
+from membudget.budgets.loosening import Loosening
+from membudget.figures import format_delta, format_reading, format_value
 from membudget.metrics import Metric
 from membudget.quantities import format_percent, format_size
+from membudget.report.allowances import LOOSENING_STATUS, unapproved
 from membudget.report.report import Report
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
@@ -37,6 +40,8 @@ class TableRow:
     verdict: Verdict | None
     needs_attention: bool
     """Whether it belongs among the rows that are shown first."""
+    is_quoted: bool = False
+    """Whether its cells quote a report that a stranger may have written."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -49,7 +54,9 @@ class TableRow:
 def table_rows(report: Report, judgement: Judgement) -> list[TableRow]:
     """Every row of a report, in the order of its images."""
     judged = {image.name: image for image in judgement.images}
-    return [row for image in report.images for row in _image_rows(image, judged[image.name])]
+    rows = [row for image in report.images for row in _image_rows(image, judged[image.name])]
+    rows += [_group_row(group, row) for group in judgement.groups for row in group.rows]
+    return rows + [_loosening_row(report, loosening) for loosening in report.loosened]
 
 
 def verdict_line(report: Report, judgement: Judgement) -> str:
@@ -62,6 +69,7 @@ def verdict_line(report: Report, judgement: Judgement) -> str:
         near = [image for image in judgement.images if image.verdict is Verdict.WARN]
         within = f"{images} within budget" if count == 1 else f"all {images} within budget"
         return "; ".join([within, *_first([f"{image.name} is near its own" for image in near], "near theirs")])
+    loosened = unapproved(report)
     limits = {image.name: format_size(image.limit_bytes) for image in report.images}
     failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
     unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
@@ -69,7 +77,15 @@ def verdict_line(report: Report, judgement: Judgement) -> str:
     parts = [f"{len(failing)} of {images} over budget"] if failing else []
     parts += _first([f"{image.name} is OOM-killed at {limits[image.name]}" for image in killed], "OOM-killed")
     parts += _first([f"{image.name}: {image.status}" for image in unclear], "could not be judged")
+    over = [group for group in judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
+    parts += _first([f"group {group.name}: {_group_status(group)}" for group in over], "in trouble")
+    if loosened:
+        parts.append(f"{'1 budget' if loosened == 1 else f'{loosened} budgets'} loosened without approval")
     return "; ".join(parts) or "nothing was measured"
+
+
+def _group_status(group: GroupJudgement) -> str:
+    return "over budget" if group.verdict is Verdict.FAIL else "inconclusive"
 
 
 def trials_in_words(image: ImageMeasurement) -> str:
@@ -124,16 +140,44 @@ def _removed_row(image: ImageMeasurement) -> TableRow:
     )
 
 
-def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
+def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
     return TableRow(
-        image=image.name,
-        metric=row.label,
-        base=_base_cell(image, row),
+        image=f"group {loosening.subject}" if loosening.is_group else loosening.subject,
+        metric=loosening.key,
+        base=loosening.before,
+        head=loosening.after,
+        delta="loosened",
+        budget=_NO_VALUE,
+        headroom=_NO_VALUE,
+        status=LOOSENING_STATUS[report.approval],
+        verdict=Verdict.FAIL if report.approval is Approval.MISSING else None,
+        needs_attention=report.approval is not Approval.NOT_ASKED,
+        is_quoted=True,
+    )
+
+
+def _group_row(group: GroupJudgement, row: Row) -> TableRow:
+    base = format_reading(row.metric, row.base) if row.base is not None else "no base"
+    cells = (f"group {group.name}", f"total {row.label}", base)
+    return _cells(row, cells, _status_cell(row))
+
+
+def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
+    status = "➖ unchanged" if image.is_unchanged else _status_cell(row)
+    return _cells(row, (image.name, row.label, _base_cell(image, row)), status)
+
+
+def _cells(row: Row, first: tuple[str, str, str], status: str) -> TableRow:
+    image, metric, base = first
+    return TableRow(
+        image=image,
+        metric=metric,
+        base=base,
         head=format_reading(row.metric, row.head),
         delta=_delta_cell(row),
         budget=_budget_cell(row.metric, row.budget),
         headroom=_headroom_cell(row),
-        status=_status_cell(image, row),
+        status=status,
         verdict=row.verdict,
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
     )
@@ -170,9 +214,9 @@ def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None) -> li
     return parts
 
 
-def _status_cell(image: ImageMeasurement, row: Row) -> str:
-    if image.is_unchanged:
-        return "➖ unchanged"
+def _status_cell(row: Row) -> str:
+    if row.is_excepted and row.verdict is not None:
+        return f"{SIGNS[row.verdict]} excepted"
     if row.is_within_noise:
         return f"{SIGNS[Verdict.PASS]} within noise"
     if row.verdict is not None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
+from membudget.report.allowances import allowances
 from membudget.report.details import not_measured
 from membudget.report.findings import findings, load_findings, soak_finding
 from membudget.report.report import Report
@@ -64,16 +65,17 @@ def _table(rows: Sequence[TableRow], cell: Callable[[str], str]) -> Table:
         table.add_column(heading, justify="right" if heading in _RIGHT_ALIGNED else "left", overflow="fold")
     previous = None
     for row in rows:
-        image = row.image if row.image != previous else ""
+        image = printable(row.image) if row.image != previous else ""
         previous = row.image
         style = _STYLES[row.verdict] if row.verdict else "dim"
-        figures = [Text(cell(figure)) for figure in row.cells[1:-1]]
+        figures = [Text(cell(printable(figure))) for figure in row.cells[1:-1]]
         table.add_row(Text(image, style="bold"), *figures, Text(row.status, style=style))
     return table
 
 
 def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
     measured = {image.name: image for image in report.images}
+    yield from (Text(finding.as_text()) for finding in allowances(report, judgement))
     for image in judgement.images:
         measurement = measured[image.name]
         if measurement.base is not None and measurement.base.failure is not None:

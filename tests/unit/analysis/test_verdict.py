@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import EXIT_CODES, judge, judge_image, worst
+from membudget.analysis.verdict import ExitPolicy, FailOn, judge, judge_image, worst
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.errors import ExitCode
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from tests.support.builders import budgets, image, side, trial
@@ -148,7 +147,7 @@ def test_one_broken_budget_fails_the_whole_and_nothing_is_no_pass() -> None:
 def test_what_could_not_be_measured_never_passes_and_is_exit_code_3(failure: Failure) -> None:
     judged = judge([fine(), image(base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_rss=64))])
     assert judged.verdict is Verdict.INCONCLUSIVE
-    assert EXIT_CODES[judged.verdict] == 3
+    assert ExitPolicy().exit_code(judged.verdict) == 3
     assert judged.images[1].reasons[0].quoted == failure.reason  # said once, not once a metric
     assert len(judged.images[1].reasons) == 1
 
@@ -226,13 +225,21 @@ def test_a_row_fails_exactly_when_its_headroom_is_negative(
     assert (row.verdict is Verdict.FAIL) == (row.headroom < 0) == (row.reason is not None)
 
 
-def test_what_passes_is_exit_code_zero_and_nothing_else() -> None:
-    assert EXIT_CODES == {
-        Verdict.PASS: ExitCode.WITHIN_BUDGET,
-        Verdict.WARN: ExitCode.WITHIN_BUDGET,
-        Verdict.FAIL: ExitCode.OVER_BUDGET,
-        Verdict.INCONCLUSIVE: ExitCode.UNMEASURED,
-    }
+@pytest.mark.parametrize(
+    ("verdict", "by_default", "on_warnings", "never", "open_passes"),
+    [
+        (Verdict.PASS, 0, 0, 0, 0),
+        (Verdict.WARN, 0, 1, 0, 0),
+        (Verdict.FAIL, 1, 1, 0, 1),
+        (Verdict.INCONCLUSIVE, 3, 3, 0, 0),
+    ],
+)
+def test_exit_codes(verdict: Verdict, by_default: int, on_warnings: int, never: int, open_passes: int) -> None:
+    policies = (
+        ExitPolicy(), ExitPolicy(FailOn.WARN), ExitPolicy(FailOn.NEVER), ExitPolicy(allows_inconclusive=True),
+    )  # fmt: skip
+    codes = [policy.exit_code(verdict) for policy in policies]
+    assert codes == [by_default, on_warnings, never, open_passes]
 
 
 def test_what_others_said_is_kept_apart_from_our_words() -> None:

@@ -1,0 +1,168 @@
+"""Which budgets count: those of the base, tightened by the head at once, loosened only when somebody approved it."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from membudget.budgets.budget import Budgets
+from membudget.budgets.effective import (
+    NO_BUDGET,
+    EffectiveBudget,
+    MetricRules,
+    Tolerance,
+    WarnLevels,
+    effective_budgets,
+    effective_phase_budgets,
+)
+from membudget.budgets.exceptions import BudgetException
+from membudget.budgets.loosening import (
+    Loosening,
+    group_loosenings,
+    image_loosenings,
+    loosened_exception,
+    removed_image,
+)
+from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_rules
+from membudget.metrics import Metric
+
+DEFAULT_LABEL = "memory-budget-approved"
+"""Who may set a label on a pull request has triage rights at least."""
+
+
+class Approval(StrEnum):
+    """Whether what the head loosens may count."""
+
+    NOT_ASKED = "not_asked"
+    """There is no pull request: what is on the branch was approved when it got there, or is somebody's own."""
+    MISSING = "missing"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a check judges by."""
+
+    images: Mapping[str, ImageRules] = field(default_factory=dict)
+    """By name: those of the head."""
+    groups: Mapping[str, GroupRules] = field(default_factory=dict)
+    exceptions: tuple[BudgetException, ...] = ()
+    loosened: tuple[Loosening, ...] = ()
+
+
+def rules(head: Budgets, base: Budgets, approval: Approval, gone: Collection[str] = ()) -> Rules:
+    """The rules of a check.
+
+    `base` is empty where there is no file to guard. `gone`: images that cannot be built at the head any more, whose
+    budgets nobody needs.
+    """
+    if not base.images:
+        images = {name: image_rules(spec) for name, spec in head.images.items()}
+        return Rules(images, {name: group_rules(head, name) for name in head.groups}, head.exceptions)
+    loosened = tuple(_loosened(head, base, gone))
+    if approval is not Approval.MISSING:
+        return Rules(
+            {name: image_rules(spec) for name, spec in head.images.items()},
+            {name: group_rules(head, name) for name in head.groups},
+            head.exceptions,
+            loosened,
+        )
+    return Rules(
+        {name: _guarded(head, base, name) for name in head.images},
+        {name: _guarded_group(head, base, name) for name in {**head.groups, **base.groups}},
+        tuple(_guarded_exceptions(head, base)),
+        loosened,
+    )
+
+
+def _loosened(head: Budgets, base: Budgets, gone: Collection[str]) -> Iterator[Loosening]:
+    for name, spec in base.images.items():
+        if name in head.images:
+            yield from image_loosenings(name, image_rules(spec), image_rules(head.images[name]))
+        elif name not in gone:
+            yield removed_image(name)
+    for name in base.groups:
+        after = group_rules(head, name) if name in head.groups else GroupRules((), {})
+        yield from group_loosenings(name, group_rules(base, name), after)
+    yield from (loosened_exception(one) for one in _wider_exceptions(head, base))
+
+
+def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str) -> ImageRules:
+    """The head's rules, where they are as strict as the base's; the base's where they are not."""
+    head = all_of_head.images[name]
+    if name not in all_of_base.images:
+        return image_rules(head)
+    base = image_rules(all_of_base.images[name])
+    container = head.container
+    if base.spec.container.network == "none":
+        container = container.model_copy(update={"network": "none"})
+    secrets = tuple(name for name in container.secrets if name in base.spec.container.secrets)
+    spec = head.model_copy(
+        update={
+            "limit": min(head.limit_bytes, base.spec.limit_bytes),
+            "leak": "fail" if base.spec.leak == "fail" else head.leak,
+            "container": container.model_copy(update={"secrets": secrets}),
+            "phases": {
+                name: phase.model_copy(update={"judged": phase.judged or name not in base.spec.unjudged_phases})
+                for name, phase in head.phases.items()
+            },
+        }
+    )
+    phases = dict(effective_phase_budgets(spec))
+    for phase, before in base.phase_budgets.items():
+        phases[phase] = _tightest_of_all(before, phases.get(phase, {}))
+    return ImageRules(spec, _tightest_of_all(base.budgets, effective_budgets(spec)), phases)
+
+
+def _guarded_group(head: Budgets, base: Budgets, name: str) -> GroupRules:
+    after = group_rules(head, name) if name in head.groups else GroupRules((), {})
+    if name not in base.groups:
+        return after
+    before = group_rules(base, name)
+    stayed = tuple(image for image in before.images if image in head.images and image not in after.images)
+    return GroupRules(after.images + stayed, _tightest_of_all(before.budgets, after.budgets))
+
+
+def _wider_exceptions(head: Budgets, base: Budgets) -> list[BudgetException]:
+    return [one for one in head.exceptions if not any(_is_no_looser(one, other) for other in base.exceptions)]
+
+
+def _guarded_exceptions(head: Budgets, base: Budgets) -> Iterator[BudgetException]:
+    """Those of the head that are as narrow as the base's; of one that was made wider, what it was before."""
+    wider = _wider_exceptions(head, base)
+    yield from (one for one in head.exceptions if one not in wider)
+    for one in base.exceptions:
+        if any((one.image, one.metric) == (other.image, other.metric) for other in wider):
+            yield one
+
+
+def _tightest_of_all(base: MetricRules, head: MetricRules) -> MetricRules:
+    return {
+        metric: tightest(base.get(metric, NO_BUDGET), head.get(metric, NO_BUDGET))
+        for metric in Metric
+        if metric in base or metric in head
+    }
+
+
+def tightest(one: EffectiveBudget, other: EffectiveBudget) -> EffectiveBudget:
+    """The stricter of two budgets, key by key."""
+    return EffectiveBudget(
+        _least(one.max, other.max),
+        _tightest_tolerance(one.tolerance, other.tolerance),
+        _least(one.below_limit, other.below_limit),
+        WarnLevels(_least(one.warn.max, other.warn.max), _tightest_tolerance(one.warn.tolerance, other.warn.tolerance)),
+    )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((value for value in (one, other) if value is not None), default=None)
+
+
+def _tightest_tolerance(one: Tolerance | None, other: Tolerance | None) -> Tolerance | None:
+    if one is None or other is None:
+        return one or other
+    return Tolerance(min(one.percent, other.percent), min(one.floor, other.floor))
+
+
+def _is_no_looser(one: BudgetException, other: BudgetException) -> bool:
+    same = (one.image, one.metric) == (other.image, other.metric)
+    return same and one.allow <= other.allow and one.until <= other.until

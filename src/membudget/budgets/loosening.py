@@ -1,0 +1,119 @@
+"""What the head's budgets file allows and the base's does not."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, MetricRules, Tolerance
+from membudget.budgets.exceptions import BudgetException
+from membudget.budgets.fields import ImageName
+from membudget.budgets.rules import GroupRules, ImageRules
+from membudget.figures import format_value
+from membudget.metrics import Metric
+from membudget.quantities import format_percent, format_size
+
+
+@dataclass(frozen=True, slots=True)
+class Loosening:
+    """One thing that the head allows and the base does not."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    subject: ImageName
+    """An image, or a group of them."""
+    is_group: bool
+    key: str
+    """Of the budgets file, below the image's or group's own."""
+    before: str
+    after: str
+    """In words."""
+
+
+def image_loosenings(name: str, base: ImageRules, head: ImageRules) -> Iterator[Loosening]:
+    """What of an image's settings and budgets is looser."""
+    for key, before, after in [*_loosened_settings(base.spec, head.spec), *_loosened_rules(base, head)]:
+        yield Loosening(name, is_group=False, key=key, before=before, after=after)
+
+
+def _loosened_settings(base: ImageSpec, head: ImageSpec) -> Iterator[tuple[str, str, str]]:
+    if head.limit_bytes > base.limit_bytes:
+        yield "limit", format_size(base.limit_bytes), format_size(head.limit_bytes)
+    if (base.leak, head.leak) == ("fail", "advise"):
+        yield "leak", "fail", "advise"
+    if (base.container.network, head.container.network) == ("none", "open"):
+        yield "container.network", "none", "open"
+    more = sorted(set(head.container.secrets) - set(base.container.secrets))
+    if more:
+        yield "container.secrets", ", ".join(base.container.secrets) or "none", ", ".join(head.container.secrets)
+    for phase in sorted(head.unjudged_phases - base.unjudged_phases):
+        yield f"phases.{phase}.judged", "true", "false"
+
+
+def _loosened_rules(base: ImageRules, head: ImageRules) -> Iterator[tuple[str, str, str]]:
+    yield from _loosened_budgets("budgets.", base.budgets, head.budgets)
+    for phase, budgets in base.phase_budgets.items():
+        yield from _loosened_budgets(f"phases.{phase}.", budgets, head.phase_budgets.get(phase, {}))
+
+
+def group_loosenings(name: str, base: GroupRules, head: GroupRules) -> Iterator[Loosening]:
+    """What of a group's totals is looser, or whom they leave out."""
+    fewer = [image for image in base.images if image not in head.images]
+    if fewer and head.images:
+        yield Loosening(name, is_group=True, key="images", before=", ".join(base.images), after=", ".join(head.images))
+    for key, before, after in _loosened_budgets("total.", base.budgets, head.budgets):
+        yield Loosening(name, is_group=True, key=key, before=before, after=after)
+
+
+def _loosened_budgets(prefix: str, base: MetricRules, head: MetricRules) -> Iterator[tuple[str, str, str]]:
+    for metric, before in base.items():
+        after = head.get(metric, NO_BUDGET)
+        for key, part in _PARTS:
+            allowed, allows = part(metric, before), part(metric, after)
+            if allowed is not None and (allows is None or allows[0] > allowed[0]):
+                yield f"{prefix}{metric}.{key}", allowed[1], allows[1] if allows is not None else "none"
+
+
+Part = Callable[[Metric, EffectiveBudget], tuple[float, str] | None]
+"""What a budget allows in one respect, for comparing and for people; None: anything."""
+
+
+def _most(name: Callable[[EffectiveBudget], int | None]) -> Part:
+    def part(metric: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
+        value = name(budget)
+        return (value, format_value(metric, value)) if value is not None else None
+
+    return part
+
+
+def _percent(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
+    def part(_: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
+        allowed = tolerance(budget)
+        return (allowed.percent, format_percent(allowed.percent)) if allowed is not None else None
+
+    return part
+
+
+def _floor(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
+    return _most(lambda budget: allowed.floor if (allowed := tolerance(budget)) is not None else None)
+
+
+_PARTS: Iterable[tuple[str, Part]] = (
+    ("max", _most(lambda budget: budget.max)),
+    ("growth.percent", _percent(lambda budget: budget.tolerance)),
+    ("growth.floor", _floor(lambda budget: budget.tolerance)),
+    ("headroom", _most(lambda budget: budget.below_limit)),
+    ("warn.max", _most(lambda budget: budget.warn.max)),
+    ("warn.growth.percent", _percent(lambda budget: budget.warn.tolerance)),
+    ("warn.growth.floor", _floor(lambda budget: budget.warn.tolerance)),
+)
+
+
+def loosened_exception(one: BudgetException) -> Loosening:
+    """An exception that is new, or goes further than before."""
+    after = f"{format_value(one.metric, one.allow)} until {one.until.isoformat()}"
+    return Loosening(one.image, is_group=False, key=f"exceptions: {one.metric}", before="none", after=after)
+
+
+def removed_image(name: str) -> Loosening:
+    """An image that can still be built, and is not in the file any more."""
+    return Loosening(name, is_group=False, key="the whole image", before="judged", after="removed")

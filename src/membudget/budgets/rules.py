@@ -1,0 +1,36 @@
+"""What images and groups are run and judged by: their specs, and their budgets in numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.effective import MetricRules, effective_budgets, effective_phase_budgets, effective_totals
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRules:
+    """What one image is run and judged by."""
+
+    spec: ImageSpec
+    """The head's, but for what counts from the base."""
+    budgets: MetricRules
+    phase_budgets: Mapping[str, MetricRules]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRules:
+    """What the sum of some images is judged by."""
+
+    images: tuple[str, ...]
+    budgets: MetricRules
+
+
+def image_rules(spec: ImageSpec) -> ImageRules:
+    """As its own file has them."""
+    return ImageRules(spec, effective_budgets(spec), effective_phase_budgets(spec))
+
+
+def group_rules(budgets: Budgets, name: str) -> GroupRules:
+    """As its own file has them."""
+    group = budgets.groups[name]
+    return GroupRules(group.images or (), effective_totals(group.total.by_metric()))

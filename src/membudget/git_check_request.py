@@ -1,0 +1,81 @@
+"""What a check compares: two revisions of the repository, and what their budgets files say."""
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from membudget.budgets import toml_file
+from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.guard import Approval, rules
+from membudget.check import CheckRequest
+from membudget.errors import BudgetsFileError, ConfigurationError
+from membudget.images.git_base import find_base
+from membudget.images.git_repository import GitRepository
+from membudget.images.revision import BaseRequest, Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Whether what the head's budgets file loosens may count."""
+
+    approval: Approval
+    label: str
+
+
+def check_request(
+    repository: GitRepository, budgets: Path, base_request: BaseRequest, only: Sequence[str], guard: Guard
+) -> CheckRequest:
+    """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it."""
+    head = repository.commit("HEAD")
+    if head is None:
+        raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
+    of_head = toml_file.parse_budgets(toml_file.read(budgets), str(budgets), repository.top)
+    base = find_base(repository, head, base_request)
+    notes = _uncommitted(repository)
+    of_base = Budgets()
+    if isinstance(base, Commit):
+        of_base, more_notes = _base_budgets(repository, base, budgets)
+        notes += more_notes
+    gone = {name for name, image in of_base.images.items() if not _can_be_built(repository, head, image)}
+    judged_by = rules(of_head, of_base, guard.approval, gone)
+    base_images = of_base.images
+    if only:
+        unknown = sorted(set(only) - set(of_head.images))
+        if unknown:
+            known = ", ".join(of_head.images)
+            raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {known})")
+        judged_by = replace(judged_by, images={name: judged_by.images[name] for name in only})
+        base_images = {name: image for name, image in base_images.items() if name in only}
+    return CheckRequest(head, base, judged_by, base_images, tuple(notes), guard.approval, guard.label)
+
+
+def _can_be_built(repository: GitRepository, commit: Commit, image: ImageSpec) -> bool:
+    dockerfile = posixpath.normpath(f"{image.build.context}/{image.build.dockerfile}")
+    return repository.file_at(commit, dockerfile) is not None
+
+
+def _base_budgets(repository: GitRepository, base: Commit, budgets: Path) -> tuple[Budgets, list[str]]:
+    """What the base's own budgets file says, and what is to be said of that file."""
+    path = budgets.resolve()
+    if not path.is_relative_to(repository.top.resolve()):
+        return Budgets(), [f"{budgets} lies outside of the repository: every image counts as new"]
+    name = path.relative_to(repository.top.resolve()).as_posix()
+    text = repository.file_at(base, name)
+    if text is None:
+        return Budgets(), [f"the base {base.sha[:12]} has no {name}: every image counts as new"]
+    try:
+        return toml_file.parse_budgets(text, f"{base.sha[:12]}:{name}"), []
+    except BudgetsFileError as error:
+        problem = error.problems[0]
+        return Budgets(), [
+            f"the base's {name} cannot be used ({problem.where}: {problem.what}): every image counts as new"
+        ]
+
+
+def _uncommitted(repository: GitRepository) -> list[str]:
+    changed = repository.uncommitted()
+    if not changed:
+        return []
+    files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
+    return [f"{files} uncommitted changes, which are not built: the head is HEAD"]

@@ -1,0 +1,139 @@
+"""Which budgets count when a pull request changes them."""
+
+from datetime import date
+
+import pytest
+
+from membudget.budgets import toml_file
+from membudget.budgets.budget import Budgets
+from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.budgets.guard import Approval, Rules, rules, tightest
+from membudget.metrics import Metric
+from membudget.quantities import MIB
+
+BASE = """
+limit = "128MiB"
+leak = "fail"
+container = { secrets = ["TOKEN"] }
+budgets.peak_rss = { max = "64MiB", growth = { percent = 5, floor = "1MiB" }, headroom = "20%", warn = "60MiB" }
+phases.settle.peak_rss.max = "32MiB"
+"""
+
+
+def budgets(image: str, rest: str = "", name: str = "api") -> Budgets:
+    workload = 'workload = { kind = "exec", commands = [["true"]] }'
+    return toml_file.parse_budgets(f"version = 1\n[images.{name}]\n{workload}\n{image}\n{rest}", "budgets.toml")
+
+
+def judged_by(head: Budgets, approval: Approval = Approval.MISSING, base: Budgets | None = None) -> Rules:
+    return rules(head, budgets(BASE) if base is None else base, approval)
+
+
+LOOSER = [
+    ('limit = "128MiB"', 'limit = "256MiB"', ["limit", "budgets.peak_rss.headroom"]),
+    ('leak = "fail"', 'leak = "advise"', ["leak"]),
+    ('["TOKEN"]', '["TOKEN", "PASSWORD"]', ["container.secrets"]),
+    ("secrets", 'network = "open", secrets', ["container.network"]),
+    ('"64MiB"', '"65MiB"', ["budgets.peak_rss.max"]),
+    ('"64MiB"', '"null"', ["budgets.peak_rss.max"]),
+    ("percent = 5", "percent = 6", ["budgets.peak_rss.growth.percent"]),
+    ('floor = "1MiB"', 'floor = "2MiB"', ["budgets.peak_rss.growth.floor"]),
+    ('headroom = "20%"', 'headroom = "10%"', ["budgets.peak_rss.headroom"]),
+    ('warn = "60MiB"', 'warn = "61MiB"', ["budgets.peak_rss.warn.max"]),
+    ('phases.settle.peak_rss.max = "32MiB"', "", ["phases.settle.peak_rss.max"]),
+    ("phases.settle.peak_rss.max", "phases.settle.judged = false\n#", [
+        "phases.settle.judged", "phases.settle.peak_rss.max",
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "keys"), LOOSER)
+def test_what_the_head_loosens_is_named_and_does_not_count_until_it_is_approved(
+    before: str, after: str, keys: list[str]
+) -> None:
+    head = budgets(BASE.replace(before, after))
+    guarded = judged_by(head)
+    assert [loosening.key for loosening in guarded.loosened] == keys
+    assert guarded.images["api"].budgets == judged_by(budgets(BASE)).images["api"].budgets
+    assert guarded.images["api"].phase_budgets == judged_by(budgets(BASE)).images["api"].phase_budgets
+    spec, own = guarded.images["api"].spec, budgets(BASE).images["api"]
+    assert (spec.limit, spec.leak, spec.container, spec.unjudged_phases) == (
+        own.limit, own.leak, own.container, own.unjudged_phases,
+    )  # fmt: skip
+    for approval in (Approval.GIVEN, Approval.NOT_ASKED):
+        approved = judged_by(head, approval)
+        assert approved.images["api"].spec == head.images["api"]
+        assert approved.loosened == guarded.loosened
+
+
+@pytest.mark.parametrize(("after", "before", "_"), LOOSER)
+def test_what_the_head_tightens_counts_at_once(after: str, before: str, _: list[str]) -> None:
+    if not before:
+        return
+    guarded = judged_by(budgets(BASE), base=budgets(BASE.replace(after, before)))
+    assert guarded.loosened == ()
+    assert guarded.images["api"] == judged_by(budgets(BASE), Approval.GIVEN).images["api"]
+
+
+def test_new_images_and_a_first_budgets_file_loosen_nothing() -> None:
+    assert judged_by(budgets(BASE), base=Budgets()).loosened == ()
+    guarded = judged_by(budgets(BASE, '[images.web]\nlimit = "1GiB"'))
+    assert guarded.loosened == ()
+    assert guarded.images["web"].spec.limit_bytes == 1024 * MIB
+
+
+def test_taking_an_image_out_of_the_file_loosens_unless_it_is_gone_altogether() -> None:
+    head = budgets(BASE, name="web")
+    (loosening,) = rules(head, budgets(BASE), Approval.MISSING).loosened
+    assert (loosening.subject, loosening.key, loosening.after) == ("api", "the whole image", "removed")
+    assert rules(head, budgets(BASE), Approval.MISSING, gone={"api"}).loosened == ()
+
+
+TOTAL = '[groups.all.total]\nimage_size.max = "2GiB"\n'
+PAIR = '[images.web]\nlimit = "64MiB"\n[groups.pair]\nimages = ["api", "web"]\ntotal.image_size.max = "1GiB"\n'
+
+
+def test_totals_of_groups_are_guarded() -> None:
+    base = budgets(BASE, TOTAL)
+    looser = judged_by(budgets(BASE, TOTAL.replace("2GiB", "3GiB")), base=base)
+    assert [(one.subject, one.is_group, one.key) for one in looser.loosened] == [("all", True, "total.image_size.max")]
+    assert looser.groups["all"].budgets[Metric.IMAGE_SIZE].max == 2048 * MIB
+    gone = judged_by(budgets(BASE), base=base)
+    assert gone.groups["all"].images == ("api",)
+    assert [one.after for one in gone.loosened] == ["none"]
+
+
+def test_leaving_an_image_out_of_a_sum_loosens_it() -> None:
+    fewer = judged_by(budgets(BASE, PAIR.replace('["api", "web"]', '["api"]')), base=budgets(BASE, PAIR))
+    assert [(one.key, one.before, one.after) for one in fewer.loosened] == [("images", "api, web", "api")]
+    assert fewer.groups["pair"].images == ("api", "web")
+
+
+def exception(allow: str = "80MiB", until: str = "2026-12-31") -> str:
+    return f'[[exceptions]]\nimage = "api"\nmetric = "peak_rss"\nallow = "{allow}"\nuntil = {until}\nreason = "r"\n'
+
+
+@pytest.mark.parametrize("wider", [exception("90MiB"), exception(until="2027-01-31")])
+def test_an_exception_is_as_wide_as_at_the_base_until_it_is_approved(wider: str) -> None:
+    base = budgets(BASE, exception())
+    guarded = judged_by(budgets(BASE, wider), base=base)
+    assert len(guarded.loosened) == 1
+    assert guarded.exceptions == base.exceptions
+    new = judged_by(budgets(BASE, wider))
+    assert [one.key for one in new.loosened] == ["exceptions: peak_rss"]
+    assert new.exceptions == ()
+    assert len(judged_by(budgets(BASE, wider), Approval.GIVEN).exceptions) == 1
+
+
+@pytest.mark.parametrize("narrower", [exception("70MiB"), exception(until="2026-12-01"), ""])
+def test_a_narrower_exception_holds_at_once(narrower: str) -> None:
+    head = budgets(BASE, narrower)
+    guarded = judged_by(head, base=budgets(BASE, exception()))
+    assert (guarded.loosened, guarded.exceptions) == ((), head.exceptions)
+    assert all(one.until <= date(2026, 12, 31) for one in guarded.exceptions)
+
+
+def test_the_tightest_of_two_is_taken_key_by_key() -> None:
+    one = EffectiveBudget(10, Tolerance(5, 100), None)
+    other = EffectiveBudget(20, Tolerance(10, 50), 15)
+    assert tightest(one, other) == tightest(other, one) == EffectiveBudget(10, Tolerance(5, 50), 15)
