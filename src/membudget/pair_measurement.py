@@ -115,7 +115,9 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> Ima
     if remembered and not rounds.is_clear(results):
         results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
     for side, image in subject.images.items():
-        tools.remember(subject.trial_spec(image, spec), [trial for trial in results[side] if isinstance(trial, Trial)])
+        trials = [result for result in results[side] if isinstance(result, Trial)]
+        if len(trials) == len(results[side]) and trials != remembered.get(side):
+            tools.remember(subject.trial_spec(image, spec), trials)
     return _measurement(subject, results, sizes, tools)
 
 

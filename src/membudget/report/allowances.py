@@ -35,9 +35,14 @@ def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
     for group in judgement.groups:
         for row in group.rows:
             if row.verdict is not None and row.verdict is not Verdict.PASS:
-                parts = ((f"group {group.name}: total {row.label} ", False), (row.reason or "", row.head.value is None))
-                yield Finding(parts, is_grave=not row.verdict.passes)
+                said = (row.reason or "", row.head.value is None)
+                yield Finding(
+                    ((f"group {group.name}: total {row.label} ", False), said), is_grave=not row.verdict.passes
+                )
     for image in judgement.images:
+        for row in image.rows:
+            if row.is_within_noise:
+                yield Finding(((f"{image.name}: {row.label} {row.reason}", False),))
         for exception in image.exceptions:
             yield Finding(
                 ((f"{image.name}: {exception.ours}: ", False), (exception.quoted or "", True)),

@@ -17,7 +17,9 @@ def test_the_copy_in_docs_is_current() -> None:
 
 @pytest.mark.parametrize("path", ["budgets.example.toml", "examples/bookshop/base/budgets.toml"])
 def test_editors_accept_what_we_accept(path: str) -> None:
-    as_editors_see_it = json.loads(json.dumps(tomllib.loads((TOP / path).read_text()), default=str))  # dates are strings
+    as_editors_see_it = json.loads(
+        json.dumps(tomllib.loads((TOP / path).read_text()), default=str)
+    )  # dates are strings
     jsonschema.Draft202012Validator(budgets_schema()).validate(as_editors_see_it)
 
 

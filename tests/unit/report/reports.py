@@ -2,8 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
+from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import Failure, FailureStage, Presence
+from membudget.budgets.effective import WarnLevels
+from membudget.budgets.exceptions import ExceptionInForce
+from membudget.budgets.guard import Approval
+from membudget.budgets.loosening import Loosening
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport
@@ -99,6 +105,40 @@ def no_base() -> Report:
     return report(measured, no_base="this is the first commit")
 
 
+def guarded() -> Report:
+    """Budgets that are loosened, excepted, summed, warned of and lost in noise."""
+    allowed = budgets(max_rss=64, rss_growth=(5, 2))
+    warned = {**allowed, Metric.PEAK_RSS: replace(allowed[Metric.PEAK_RSS], warn=WarnLevels(38 * MIB))}
+    noisy = [trial(rss) for rss in (30, 62, 35, 58, 44)]
+    excepted = ExceptionInForce(80 * MIB, date(2026, 12, 1), "the index is loaded twice", "#17", ends_soon=True)
+    made = report(
+        image("api", base=side(*three(66)), head=side(*three(70)), allowed=allowed),
+        image("gateway", base=side(*three(39)), head=side(*three(40)), allowed=warned),
+        image("threads", base=side(*noisy), head=side(*reversed(noisy), trial(60)), allowed=allowed),
+        image("web", base=side(*three(40)), head=side(*three(40)), allowed=allowed),
+    )
+    api, gateway, threads, web = made.images
+    images = (
+        replace(api, exceptions={Metric.PEAK_RSS: excepted}), gateway, threads, replace(web, is_unchanged=True),
+    )  # fmt: skip
+    return made.model_copy(
+        update={
+            "images": images,
+            "groups": (GroupMeasurement("all", tuple(one.name for one in images), budgets(max_size=350)),),
+            "approval": Approval.MISSING,
+            "loosened": (
+                Loosening("api", is_group=False, key="budgets.peak_rss.max", before="60.0 MiB", after="64.0 MiB"),
+                Loosening("all", is_group=True, key="total.image_size.growth.percent", before="5 %", after="none"),
+            ),
+        }
+    )
+
+
+def three(rss: float) -> list[Trial]:
+    """Trials that differ a little."""
+    return [trial(rss + more) for more in (0, 0.1, 0.3)]
+
+
 def said_by_others(texts: Sequence[str]) -> Report:
     """A report with `texts` in each place that is not ours."""
     subject, reason, log, note, surroundings = texts
@@ -133,4 +173,4 @@ def said_by_others(texts: Sequence[str]) -> Report:
     )
 
 
-REPORTS = {"everything": everything, "all-pass": all_pass, "no-base": no_base}
+REPORTS = {"everything": everything, "all-pass": all_pass, "no-base": no_base, "guarded": guarded}

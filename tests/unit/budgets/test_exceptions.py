@@ -1,0 +1,67 @@
+"""Exceptions: until when, for whom, and in which unit."""
+
+from datetime import date
+
+import pytest
+
+from membudget.budgets import toml_file
+from membudget.budgets.budget import Budgets
+from membudget.budgets.exceptions import expired, in_force
+from membudget.errors import BudgetsFileError
+from membudget.metrics import Metric
+from membudget.quantities import MIB
+
+
+def budgets(metric: str = "peak_rss", allow: str = '"80MiB"', until: str = "2026-12-31", image: str = "api") -> Budgets:
+    return toml_file.parse_budgets(
+        f'version = 1\n[images.api]\nlimit = "128MiB"\n[[exceptions]]\nimage = "{image}"\nmetric = "{metric}"\n'
+        f'allow = {allow}\nuntil = {until}\nreason = "because"\n',
+        "budgets.toml",
+    )
+
+
+@pytest.mark.parametrize(
+    ("today", "holds", "ends_soon"),
+    [
+        (date(2026, 12, 1), True, False),
+        (date(2026, 12, 17), True, False),
+        (date(2026, 12, 18), True, True),
+        (date(2026, 12, 31), True, True),
+        (date(2027, 1, 1), False, False),
+    ],
+)
+def test_it_ends_by_date_and_says_so_two_weeks_before(today: date, holds: bool, ends_soon: bool) -> None:
+    exceptions = budgets().exceptions
+    found = in_force(exceptions, "api", today)
+    assert (Metric.PEAK_RSS in found) is holds
+    assert bool(expired(exceptions, "api", today)) is not holds
+    if holds:
+        assert found[Metric.PEAK_RSS].ends_soon is ends_soon
+        assert found[Metric.PEAK_RSS].allow == 80 * MIB
+    assert in_force(exceptions, "web", today) == {}
+
+
+@pytest.mark.parametrize(
+    ("metric", "allow", "value"),
+    [("startup_time", '"5s"', 5000), ("oom_kills", "1", 1), ("image_size", '"1MB"', 10**6)],
+)
+def test_what_it_allows_is_in_the_metrics_own_unit(metric: str, allow: str, value: int) -> None:
+    (one,) = budgets(metric, allow).exceptions
+    assert one.allow == value
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"metric": "peak"}, "exceptions.0.metric: cannot be used (found: 'peak')"),
+        ({"allow": "80"}, "exceptions.0.allow: cannot be used (found: 80)"),
+        ({"metric": "oom_kills", "allow": '"1"'}, "a whole number, 0 or more"),
+        ({"metric": "oom_kills", "allow": "true"}, "a whole number, 0 or more"),
+        ({"until": '"soon"'}, "exceptions.0.until: cannot be used"),
+        ({"image": "web"}, "exceptions.0.image: is no image of this file (found: web)"),
+    ],
+)
+def test_a_wrong_one_is_named(wrong: dict[str, str], said: str) -> None:
+    with pytest.raises(BudgetsFileError) as caught:
+        budgets(**wrong)
+    assert said in str(caught.value)
