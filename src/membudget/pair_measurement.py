@@ -115,9 +115,9 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> Ima
     if remembered and not rounds.is_clear(results):
         results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
     for side, image in subject.images.items():
-        trials = [result for result in results[side] if isinstance(result, Trial)]
-        if len(trials) == len(results[side]) and trials != remembered.get(side):
-            tools.remember(subject.trial_spec(image, spec), trials)
+        measured = [result for result in results[side] if isinstance(result, Trial)]
+        if len(measured) == len(results[side]) and results[side] != remembered.get(side):
+            tools.remember(subject.trial_spec(image, spec), measured)
     return _measurement(subject, results, sizes, tools)
 
 
