@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load image picture schema clean stop-engine lock
+.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise image picture schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,9 @@ bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and
 
 bench-http-load: $(VENV)/.installed-dev  ## how hard the HTTP driver can drive
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/http_load.py
+
+bench-record-noise: $(VENV)/.installed-dev  ## measure ten noisy workloads again and again, to be resampled: twenty minutes
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/record_noise.py $(IMAGES)
 
 bench-accuracy bench-overhead bench-leaks bench-peers: bench-%: $(VENV)/.installed-dev
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/$*.py
