@@ -59,9 +59,11 @@ def against_tolerance(before: Sequence[int], after: Sequence[int], tolerated: in
     """
     interval = shift_interval(before, after, CONFIDENCE_OF_A_FAILURE)
     low, high = int(interval.low), int(interval.high)
-    if high <= tolerated:
+    is_certain = interval.confidence >= CONFIDENCE_OF_A_FAILURE
+    # So few trials are believed where they differ by less than what is tolerated.
+    if high <= tolerated and (is_certain or high - low <= tolerated):
         return Evidence(Answer.KEPT, low, high, is_settled=True)
     if low > tolerated:
-        return Evidence(Answer.BROKEN, low, high, is_settled=interval.confidence >= CONFIDENCE_OF_A_FAILURE)
+        return Evidence(Answer.BROKEN, low, high, is_settled=is_certain)
     is_open = low > 0 and interval.estimate > tolerated
     return Evidence(Answer.OPEN if is_open else Answer.WITHIN_NOISE, low, high, is_settled=False)
