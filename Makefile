@@ -27,7 +27,7 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix --select I
 
-bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load  ## run all benchmarks: half an hour; or one, like bench-accuracy
+bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-check-cost  ## run all benchmarks: half an hour; or one, like bench-accuracy
 
 bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and plateaus left alone: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/leak_or_plateau.py
@@ -37,6 +37,12 @@ bench-http-load: $(VENV)/.installed-dev  ## how hard the HTTP driver can drive
 
 bench-record-noise: $(VENV)/.installed-dev  ## measure ten noisy workloads again and again, to be resampled: twenty minutes
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/record_noise.py $(IMAGES)
+
+bench-false-alarms: $(VENV)/.installed-dev  ## how often a verdict on growth is wrong: no engine needed
+	@PYTHONPATH=.:tools $(BIN)/python benchmarks/false_alarms.py
+
+bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py
 
 bench-accuracy bench-overhead bench-leaks bench-peers: bench-%: $(VENV)/.installed-dev
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/$*.py

@@ -53,7 +53,8 @@ def main() -> None:
     """Print the tables."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else recorded_noise.RECORDED
     recorded = recorded_noise.read(path)
-    print(f"{recorded.machine}\n{METRIC}, trials {TRIALS.min} to {TRIALS.max} a side; {PAIRS} pairs, drawn {DRAWN_ANEW} times\n")
+    print(recorded.machine)
+    print(f"{METRIC}, trials {TRIALS.min} to {TRIALS.max} a side; {PAIRS} pairs, drawn {DRAWN_ANEW} times\n")
     values = {workload.name: workload.values(METRIC) for workload in recorded.workloads}
     headings = ("workload", "median", "spread", *map(_words, TOLERANCES), "trials a side", "naive rule")
     rows = [_alarms(name, recorded) for name, recorded in values.items()]
@@ -62,12 +63,18 @@ def main() -> None:
     for tolerance in TOLERANCES:
         print(f"\nRegressions, tolerance {_words(tolerance)}: failed / inconclusive / within noise / passed\n")
         found = [_misses(name, recorded, tolerance) for name, recorded in values.items()]
-        print(tabulate(found, ("workload", *(name for name, _, _ in INJECTED)), tablefmt="github", disable_numparse=True))
+        print(
+            tabulate(found, ("workload", *(name for name, _, _ in INJECTED)), tablefmt="github", disable_numparse=True)
+        )
     print("\n* beyond the tolerance by twice the spread: at least 95 % have to be found")
 
 
 def _alarms(name: str, values: Sequence[int]) -> list[str]:
-    cells = [name, format_size(round(statistics.median(values))), f"{100 * spread(values) / statistics.median(values):.1f} %"]
+    cells = [
+        name,
+        format_size(round(statistics.median(values))),
+        f"{100 * spread(values) / statistics.median(values):.1f} %",
+    ]
     used = []
     for tolerance in TOLERANCES:
         outcomes = [judged(pair, tolerance) for pair in pairs(values)]

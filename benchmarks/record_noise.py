@@ -81,7 +81,7 @@ def record(engine: Engine, name: str, spec: ImageSpec, count: int | None) -> Rec
     reference = build(name, spec)
     begun = time.monotonic()
     with trials(engine) as running:
-        measured = tuple(_trials(running.runner, _trial_spec(engine, name, spec, reference), count or spec.trials))
+        measured = tuple(_trials(running.runner, _trial_spec(engine, name, spec, reference), count or spec.trials.max))
     each_s = (time.monotonic() - begun) / (len(measured) + 1)
     print(f"{name}: {len(measured)} trials, {each_s:.1f} s each", flush=True)
     return RecordedWorkload(

@@ -42,6 +42,8 @@ class CheckRequest:
     notes: tuple[str, ...] = ()
     approval: Approval = Approval.NOT_ASKED
     approval_label: str = DEFAULT_LABEL
+    untouched: frozenset[str] = frozenset()
+    """Images of which nothing differs, so that they need not be built."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -76,15 +78,16 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     """Check every image of the request. What fails for one image costs no other image its result."""
     started = datetime.now(UTC)
     pairs = list(paired(request.head_images, request.base_images, request.base))
-    building = progress.stage("Building", sum(len(pair.builds) for pair in pairs))
+    to_build = [pair for pair in pairs if pair.name not in request.untouched]
+    building = progress.stage("Building", sum(len(pair.builds) for pair in to_build))
     with _checkouts(request, tools) as checkouts:
-        inputs = {pair.name: tools.inputs(pair.name, pair.head, checkouts[Side.HEAD]) for pair in pairs if pair.head}
+        inputs = {pair.name: tools.inputs(pair.name, pair.head, checkouts[Side.HEAD]) for pair in to_build if pair.head}
         with building:
-            built = {pair.name: _build(pair, checkouts, tools, progress) for pair in pairs}
+            built = {pair.name: _build(pair, checkouts, tools, progress) for pair in to_build}
             for name, given in inputs.items():
                 built[name] = _build_around(name, built[name], given.pod, checkouts, tools)
         subjects = [
-            _subject(request, pair, built[pair.name], inputs.get(pair.name, TrialInputs()), started.date())
+            _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date())
             for pair in pairs
         ]
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
@@ -121,6 +124,7 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         rules.images.get(pair.name),
         in_force(rules.exceptions, pair.name, today),
         ended,
+        is_untouched=pair.name in request.untouched,
         is_summed=any(pair.name in group.images and group.budgets for group in rules.groups.values()),
     )
 

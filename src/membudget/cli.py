@@ -104,6 +104,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--fail-on", choices=("fail", "warn", "never"), default="fail", help="what exits with 1 (default: %(default)s)"
     )
     command.add_argument("--allow-inconclusive", action="store_true", help="exit with 0 when the answer is open")
+    command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
     label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
     _add_measuring_options(command)

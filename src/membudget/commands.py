@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -16,7 +16,7 @@ from membudget import check as check_use_case
 from membudget import measure as measure_use_case
 from membudget import publish as publish_use_case
 from membudget.analysis.verdict import ExitPolicy, FailOn
-from membudget.budgets.guard import DEFAULT_LABEL, Approval
+from membudget.budgets.guard import Approval
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
 from membudget.engine.docker_engine import Engine, connect
@@ -42,6 +42,7 @@ from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
 from membudget.report.report import Report
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
+from membudget.trials.result_cache_file import ResultCache
 from membudget.trials.trial import TrialSpec
 from membudget.version import VERSION
 
@@ -50,9 +51,14 @@ _LOG_WIDTH = 160
 
 def check(options: argparse.Namespace) -> ExitCode:
     """`membudget check`."""
-    base = BaseRequest(revision=options.base, none=options.no_base)
-    label = options.approval_label
-    report = _run_check(Path(options.budgets), base, options.image or [], _measuring_options(options), label)
+    wanted = _Wanted(
+        Path(options.budgets),
+        BaseRequest(revision=options.base, none=options.no_base),
+        tuple(options.image or ()),
+        options.approval_label,
+        remembers=not options.no_cache,
+    )
+    report = _run_check(wanted, _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(report, Path(options.report), policy)
 
@@ -101,21 +107,33 @@ def action() -> ExitCode:
     helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
     options = MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
     policy = inputs.exit_policy
-    report = _run_check(Path(inputs.budgets), base, [], options, inputs.approval_label)
+    report = _run_check(_Wanted(Path(inputs.budgets), base, (), inputs.approval_label), options)
     path = Path(inputs.report)
     exit_code = _finish_check(report, path, policy)
     _publish(report, path, inputs.github_token, settings)
     return exit_code
 
 
-def _run_check(
-    budgets: Path, base: BaseRequest, only: list[str], options: MeasuringOptions, label: str = DEFAULT_LABEL
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a check was asked for."""
+
+    budgets: Path
+    base: BaseRequest
+    only: tuple[str, ...]
+    """Images; empty: all."""
+    label: str
+    remembers: bool = True
+    """Whether earlier results may stand for new ones."""
+
+
+def _run_check(wanted: _Wanted, options: MeasuringOptions) -> Report:
     progress = _progress(os.environ)
     repository = GitRepository(Path.cwd())
     event = read_event(os.environ)
-    guard = Guard(_approval(event, label), label)
-    request = check_request(repository, budgets, _with_event(base, event), only, guard)
+    guard = Guard(_approval(event, wanted.label), wanted.label)
+    base = _with_event(wanted.base, event)
+    request = check_request(repository, wanted.budgets, base, wanted.only, guard, everything=not wanted.remembers)
     for note in request.notes:
         progress.note(note)
     cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
@@ -128,8 +146,12 @@ def _run_check(
             workspace(repository, run) as checkouts,
             measuring(engine, run, options, progress.note) as runner,
         ):
-            tools = CheckTools((engine, runner, _layer_cache()), checkouts, builder, run)
-            return check_use_case.run(request, tools, progress, VERSION)
+            results = ResultCache(_cache_folder(), progress.note) if wanted.remembers else None
+            tools = CheckTools((engine, runner, _layer_cache()), checkouts, builder, run, results)
+            report = check_use_case.run(request, tools, progress, VERSION)
+            if results is not None:
+                results.prune()
+            return report
 
 
 def _approval(event: GithubEvent, label: str) -> Approval:
@@ -177,8 +199,11 @@ def _measuring_options(options: argparse.Namespace) -> MeasuringOptions:
 
 
 def _layer_cache() -> LayerCache:
-    folder = os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget")
-    return LayerCache(Path(folder))
+    return LayerCache(_cache_folder())
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget"))
 
 
 def _progress(environ: Mapping[str, str]) -> Progress:

@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.inputs import measurement_paths
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
@@ -24,17 +26,24 @@ from membudget.report.report import Environment
 from membudget.trials.compose_file import read_pod
 from membudget.trials.docker_pool import TrialPool
 from membudget.trials.inputs_file import gather
+from membudget.trials.proc_settings import cpu_model
+from membudget.trials.result_cache_file import ResultCache
+from membudget.trials.result_key import MachineClass, result_key
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
+
+Measuring = tuple[Engine, TrialPool, LayerCache]
 
 
 class MeasuringTools:
     """What `measure` needs."""
 
-    def __init__(self, engine: Engine, pool: TrialPool, cache: LayerCache) -> None:
+    def __init__(self, engine: Engine, pool: TrialPool, cache: LayerCache, results: ResultCache | None = None) -> None:
+        """`results` None: every trial is run, whatever was measured before."""
         self._engine = engine
         self._pool = pool
         self._cache = cache
+        self._results = results
         self._sizing = threading.Lock()
 
     @property
@@ -66,12 +75,40 @@ class MeasuringTools:
         return self._pool.run(spec)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
-        """The trials that were run of exactly this before."""
-        del spec
-        return ()
+        """The trials that were run of exactly this before, on such a machine."""
+        key = self._key(spec)
+        return self._results.get(key) if key is not None and self._results is not None else ()
 
     def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
         """Keep trials for later runs."""
+        key = self._key(spec)
+        if key is not None and self._results is not None:
+            self._results.put(key, spec.limit_bytes, trials)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether earlier results may stand for new ones."""
+        return self._results is not None
+
+    def _key(self, spec: TrialSpec) -> str | None:
+        return result_key(spec, self._machine, spec.inputs.files)
+
+    @cached_property
+    def _machine(self) -> MachineClass:
+        here = self.environment
+        return MachineClass(
+            engine=here.engine,
+            platform=here.platform,
+            kernel=here.kernel,
+            cgroup=f"v{here.cgroup_version} {here.cgroup_driver}",
+            storage_driver=here.storage_driver,
+            cpus=here.cpus,
+            cpu_model=cpu_model(),
+            memory_gib=here.memory_bytes >> 30,
+            probe=here.probe,
+            rate_hz=here.rate_hz,
+            jobs=here.jobs,
+        )
 
     @property
     def jobs(self) -> int:
@@ -91,9 +128,9 @@ class CheckTools(MeasuringTools):
     """What `check` needs: checkouts and builds besides."""
 
     def __init__(
-        self, measuring: tuple[Engine, TrialPool, LayerCache], workspace: Workspace, builder: Builder, run: RunId
+        self, measuring: Measuring, workspace: Workspace, builder: Builder, run: RunId, results: ResultCache | None
     ) -> None:
-        super().__init__(*measuring)
+        super().__init__(*measuring, results)
         self._workspace = workspace
         self._builder = builder
         self._run = run
@@ -106,6 +143,7 @@ class CheckTools(MeasuringTools):
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """What the container of an image is given, and what its compose file puts around it."""
         inputs = gather(spec, checkout, os.environ, name)
+        inputs = replace(inputs, files=self._workspace.content_of(checkout, measurement_paths(spec)))
         if spec.compose is None:
             return inputs
         if self._engine.info.kind == "podman":

@@ -1,13 +1,14 @@
 """What a check compares: two revisions of the repository, and what their budgets files say."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import toml_file
 from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.guard import Approval, rules
+from membudget.budgets.inputs import build_paths, measurement_paths
 from membudget.check import CheckRequest
 from membudget.errors import BudgetsFileError, ConfigurationError
 from membudget.images.git_base import find_base
@@ -24,7 +25,13 @@ class Guard:
 
 
 def check_request(
-    repository: GitRepository, budgets: Path, base_request: BaseRequest, only: Sequence[str], guard: Guard
+    repository: GitRepository,
+    budgets: Path,
+    base_request: BaseRequest,
+    only: Sequence[str],
+    guard: Guard,
+    *,
+    everything: bool,
 ) -> CheckRequest:
     """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it."""
     head = repository.commit("HEAD")
@@ -47,7 +54,24 @@ def check_request(
             raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {known})")
         judged_by = replace(judged_by, images={name: judged_by.images[name] for name in only})
         base_images = {name: image for name, image in base_images.items() if name in only}
-    return CheckRequest(head, base, judged_by, base_images, tuple(notes), guard.approval, guard.label)
+    untouched: frozenset[str] = frozenset()
+    if isinstance(base, Commit) and not everything:
+        untouched = frozenset(_untouched(repository, (base, head), of_head, of_base))
+    return CheckRequest(head, base, judged_by, base_images, tuple(notes), guard.approval, guard.label, untouched)
+
+
+def _untouched(
+    repository: GitRepository, commits: tuple[Commit, Commit], head: Budgets, base: Budgets
+) -> Iterator[str]:
+    """Images of which nothing differs: neither what the file says of them, nor the content of what they come from."""
+    summed = {name for group in head.groups.values() if group.total.by_metric() for name in group.images or ()}
+    for name, image in head.images.items():
+        paths = build_paths(image)
+        if name in summed or paths is None or image != base.images.get(name):
+            continue
+        before, after = (repository.content_of(commit, paths + measurement_paths(image)) for commit in commits)
+        if before == after:
+            yield name
 
 
 def _can_be_built(repository: GitRepository, commit: Commit, image: ImageSpec) -> bool:

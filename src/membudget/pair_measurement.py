@@ -27,6 +27,7 @@ Built = BuiltImage | Failure
 Results = dict[Side, list[Trial | Failure]]
 
 _UNCHANGED = "unchanged: base and head are the same image"
+_UNTOUCHED = "unchanged: nothing that it comes from differs"
 
 
 class TrialTools(Protocol):
@@ -41,6 +42,10 @@ class TrialTools(Protocol):
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether earlier results may stand for new ones."""
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """The trials that were run of exactly this before, on such a machine; none where there were none."""
@@ -61,6 +66,8 @@ class Subject:
     """What the head is judged by; None: the image was removed."""
     exceptions: Mapping[Metric, ExceptionInForce] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    is_untouched: bool = False
+    """Whether nothing that it comes from differs, so that it was not built."""
     is_summed: bool = False
     """Whether a sum over a group needs its figures, even when nothing changed."""
 
@@ -100,6 +107,8 @@ def most_trials(subject: Subject) -> int:
 def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
     """Measure it. What was measured before is not measured again, unless it would decide against the head."""
     spec = subject.pair.head
+    if subject.is_untouched:
+        return _untouched(subject, tools)
     sizes = _sizes(subject.images, tools)
     if spec is None or not subject.images:
         return _measurement(subject, {}, sizes, tools)
@@ -108,7 +117,7 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> Ima
         for side, image in subject.images.items()
         if (trials := tools.remembered(subject.trial_spec(image, spec)))
     }
-    if subject.is_unchanged:
+    if subject.is_unchanged and tools.remembers:
         return replace(_measurement(subject, remembered, sizes, tools, _UNCHANGED), is_unchanged=True)
     rounds = _Rounds(subject, spec, sizes, tools, progress)
     results = rounds.run(remembered)
@@ -119,6 +128,12 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> Ima
         if len(measured) == len(results[side]) and results[side] != remembered.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
     return _measurement(subject, results, sizes, tools)
+
+
+def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
+    absent = MetricValue.absent(Metric.IMAGE_SIZE, _UNTOUCHED)
+    side = SideMeasurement(None, {Metric.IMAGE_SIZE: absent, **all_absent(_UNTOUCHED)})
+    return replace(_measurement(subject, {}, {}, tools), base=side, head=side, is_unchanged=True)
 
 
 @dataclass(frozen=True, slots=True)

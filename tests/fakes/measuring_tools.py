@@ -29,7 +29,9 @@ class FakeTools:
         self.was_cancelled = False
         self.memory: dict[str, tuple[Trial, ...]] = {}
         """Trials of earlier runs, by image."""
-        self.remembers = False
+        self.remembers = True
+        """Whether earlier results may stand for new ones."""
+        self.keeps = False
         """Whether it keeps those of this run."""
 
     @property
@@ -82,5 +84,5 @@ class FakeTools:
 
     def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
         """In memory, if it is told to."""
-        if self.remembers:
+        if self.keeps:
             self.memory[spec.image_id] = tuple(trials)

@@ -106,7 +106,7 @@ def test_one_image_under_other_budgets_is_judged() -> None:
 
 def test_what_was_measured_before_is_not_measured_again() -> None:
     made = tools([40], [40])
-    made.remembers = True
+    made.keeps = True
     measured(made)
     assert set(made.memory) == {"api base", "api head"}
     made.done.clear()
@@ -133,7 +133,7 @@ def test_an_alarm_over_remembered_trials_is_measured_again_side_by_side() -> Non
 
 def test_what_failed_is_not_remembered() -> None:
     made = tools([40], [40])
-    made.remembers = True
+    made.keeps = True
     made.trials["api head"] = _failing
     measured(made)
     assert set(made.memory) == {"api base"}

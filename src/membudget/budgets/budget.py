@@ -95,6 +95,8 @@ class ImageSpec(FileModel):
     """One image of the repository: how it is built, exercised, limited and judged."""
 
     build: Build = Build()
+    paths: tuple[NonEmpty, ...] = ()
+    """What else of the repository goes into it, outside of its build context: a change there is one of the image."""
     limit: SizeBytes | None = None
     """The memory limit of the container, swap included: `memory.max`. The kernel kills beyond it."""
     timeout: DurationMs = 60_000

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,6 +64,20 @@ class GitRepository:
     def file_at(self, commit: Commit, path: str) -> str | None:
         """A file as it is in a commit; None when it is not there."""
         return self._try("show", f"{commit.sha}:{path}", strip=False)
+
+    def content_of(self, commit: Commit, paths: Sequence[str]) -> tuple[str, ...]:
+        """What names the content of files and folders in a commit: type, mode and object id; "." is the whole tree.
+
+        A path that is not there has a name of its own. The same names, the same content (git-ls-tree(1)).
+        """
+        names = []
+        for path in paths:
+            if path == ".":
+                names.append(f"tree {self._run('rev-parse', f'{commit.sha}^{{tree}}')}")
+                continue
+            listed = self._run("--literal-pathspecs", "ls-tree", "--full-tree", "-z", commit.sha, "--", path)
+            names.append(listed.rstrip("\0") or f"nothing at {path}")
+        return tuple(names)
 
     def uncommitted(self) -> list[str]:
         """Tracked files that differ from HEAD."""

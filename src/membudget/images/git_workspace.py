@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -21,10 +21,17 @@ class Workspace:
     def __init__(self, repository: GitRepository, folder: Path) -> None:
         self._repository = repository
         self._folder = folder
+        self._commits: dict[Path, Commit] = {}
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """A clean checkout of `commit`, for as long as the context lasts."""
-        return self._repository.checkout(commit, self._folder / commit.sha[:12])
+        folder = self._folder / commit.sha[:12]
+        self._commits[folder] = commit
+        return self._repository.checkout(commit, folder)
+
+    def content_of(self, checkout: Path, paths: Sequence[str]) -> tuple[str, ...]:
+        """What names the content of files and folders in a checkout of this workspace."""
+        return self._repository.content_of(self._commits[checkout], paths)
 
 
 @contextmanager

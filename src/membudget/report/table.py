@@ -114,7 +114,10 @@ def _first(findings: Sequence[str], shared: str) -> list[str]:
 
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
     if judgement.status is Status.REMOVED:
-        return [_removed_row(image)]
+        return [_whole_row(image, "present", "removed", "➖ removed")]
+    if image.is_unchanged:
+        known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
+        return known or [_whole_row(image, "unchanged", "unchanged", "➖ unchanged")]
     return [_table_row(image, row) for row in judgement.rows if _says_something(row)]
 
 
@@ -125,16 +128,16 @@ def _says_something(row: Row) -> bool:
     return row.head.value is not None and bool(row.head.value or (row.base is not None and row.base.value))
 
 
-def _removed_row(image: ImageMeasurement) -> TableRow:
+def _whole_row(image: ImageMeasurement, base: str, head: str, status: str) -> TableRow:
     return TableRow(
         image=image.name,
         metric="all",
-        base="present",
-        head="removed",
+        base=base,
+        head=head,
         delta=_NO_VALUE,
         budget=_NO_VALUE,
         headroom=_NO_VALUE,
-        status="➖ removed",
+        status=status,
         verdict=None,
         needs_attention=False,
     )

@@ -26,6 +26,12 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     return _meminfo(root, "MemAvailable")
 
 
+def cpu_model(root: Path = Path("/")) -> str:
+    """What this machine's processor calls itself; "unknown" where it does not (proc(5), /proc/cpuinfo)."""
+    found = re.search(r"^(?:model name|CPU part)\s*:\s*(.+)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
 def sees_itself(memory_root: Path, own: Path = Path("/proc/self/cgroup")) -> bool:
     """Whether this process's own cgroup is where the memory controller's tree is said to be (cgroups(7)).
 

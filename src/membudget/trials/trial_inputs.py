@@ -27,3 +27,5 @@ class TrialInputs:
     """What runs around it; None: nothing."""
     checkout: Path | None = None
     """Where the files are that a workload names; None: there are none."""
+    files: tuple[str, ...] | None = None
+    """What names the content of all that it is given of the repository; None: that is not known."""
