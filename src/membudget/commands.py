@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -23,7 +23,7 @@ from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
 from membudget.errors import ExitCode
-from membudget.git_check_request import Guard, check_request
+from membudget.git_check_request import Wanted, check_request
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import inspect
 from membudget.images.git_repository import GitRepository
@@ -51,7 +51,7 @@ _LOG_WIDTH = 160
 
 def check(options: argparse.Namespace) -> ExitCode:
     """`membudget check`."""
-    wanted = _Wanted(
+    wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),
         tuple(options.image or ()),
@@ -107,33 +107,19 @@ def action() -> ExitCode:
     helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
     options = MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
     policy = inputs.exit_policy
-    report = _run_check(_Wanted(Path(inputs.budgets), base, (), inputs.approval_label), options)
+    report = _run_check(Wanted(Path(inputs.budgets), base, (), inputs.approval_label), options)
     path = Path(inputs.report)
     exit_code = _finish_check(report, path, policy)
     _publish(report, path, inputs.github_token, settings)
     return exit_code
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What a check was asked for."""
-
-    budgets: Path
-    base: BaseRequest
-    only: tuple[str, ...]
-    """Images; empty: all."""
-    label: str
-    remembers: bool = True
-    """Whether earlier results may stand for new ones."""
-
-
-def _run_check(wanted: _Wanted, options: MeasuringOptions) -> Report:
+def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
     progress = _progress(os.environ)
     repository = GitRepository(Path.cwd())
     event = read_event(os.environ)
-    guard = Guard(_approval(event, wanted.label), wanted.label)
-    base = _with_event(wanted.base, event)
-    request = check_request(repository, wanted.budgets, base, wanted.only, guard, everything=not wanted.remembers)
+    wanted = replace(wanted, base=_with_event(wanted.base, event))
+    request = check_request(repository, wanted, _approval(event, wanted.label))
     for note in request.notes:
         progress.note(note)
     cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)

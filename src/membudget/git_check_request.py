@@ -1,13 +1,13 @@
 """What a check compares: two revisions of the repository, and what their budgets files say."""
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import toml_file
 from membudget.budgets.budget import Budgets, ImageSpec
-from membudget.budgets.guard import Approval, rules
+from membudget.budgets.guard import DEFAULT_LABEL, Approval, rules
 from membudget.budgets.inputs import build_paths, measurement_paths
 from membudget.check import CheckRequest
 from membudget.errors import BudgetsFileError, ConfigurationError
@@ -17,35 +17,34 @@ from membudget.images.revision import BaseRequest, Commit
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """Whether what the head's budgets file loosens may count."""
+class Wanted:
+    """What a check was asked for."""
 
-    approval: Approval
-    label: str
+    budgets: Path
+    base: BaseRequest
+    only: tuple[str, ...] = ()
+    """Images; empty: all."""
+    label: str = DEFAULT_LABEL
+    """What lets a pull request loosen its budgets."""
+    remembers: bool = True
+    """Whether earlier results may stand for new ones, and unchanged images need not be built."""
 
 
-def check_request(
-    repository: GitRepository,
-    budgets: Path,
-    base_request: BaseRequest,
-    only: Sequence[str],
-    guard: Guard,
-    *,
-    everything: bool,
-) -> CheckRequest:
+def check_request(repository: GitRepository, wanted: Wanted, approval: Approval) -> CheckRequest:
     """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it."""
     head = repository.commit("HEAD")
     if head is None:
         raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
+    budgets, only = wanted.budgets, wanted.only
     of_head = toml_file.parse_budgets(toml_file.read(budgets), str(budgets), repository.top)
-    base = find_base(repository, head, base_request)
+    base = find_base(repository, head, wanted.base)
     notes = _uncommitted(repository)
     of_base = Budgets()
     if isinstance(base, Commit):
         of_base, more_notes = _base_budgets(repository, base, budgets)
         notes += more_notes
     gone = {name for name, image in of_base.images.items() if not _can_be_built(repository, head, image)}
-    judged_by = rules(of_head, of_base, guard.approval, gone)
+    judged_by = rules(of_head, of_base, approval, gone)
     base_images = of_base.images
     if only:
         unknown = sorted(set(only) - set(of_head.images))
@@ -55,9 +54,9 @@ def check_request(
         judged_by = replace(judged_by, images={name: judged_by.images[name] for name in only})
         base_images = {name: image for name, image in base_images.items() if name in only}
     untouched: frozenset[str] = frozenset()
-    if isinstance(base, Commit) and not everything:
+    if isinstance(base, Commit) and wanted.remembers:
         untouched = frozenset(_untouched(repository, (base, head), of_head, of_base))
-    return CheckRequest(head, base, judged_by, base_images, tuple(notes), guard.approval, guard.label, untouched)
+    return CheckRequest(head, base, judged_by, base_images, tuple(notes), approval, wanted.label, untouched)
 
 
 def _untouched(
