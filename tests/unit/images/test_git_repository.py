@@ -116,3 +116,22 @@ def test_no_repository_no_commit_no_git(tmp_path: Path, repository: Repository) 
     assert GitRepository(empty.folder).commit("HEAD") is None
     with pytest.raises(EnvironmentFault, match="git is not installed"):
         GitRepository(repository.folder, {"PATH": "/nonexistent"})
+
+
+def test_the_same_content_has_the_same_name_in_every_commit(repository: Repository) -> None:
+    git = GitRepository(repository.folder)
+    repository.commit("more", {"api/main.py": "1", "a b/*/:x": "odd", "lib/x": "1"})
+    before = head(git)
+    repository.commit("other", {"api/main.py": "2", "README": "new"})
+    after = head(git)
+
+    def same(*paths: str) -> bool:
+        return git.content_of(before, paths) == git.content_of(after, paths)
+
+    assert same("lib", "lib/x", "a b/*/:x", "a b", "file")
+    assert same("nowhere", ":(exclude)lib", "*")
+    assert not same("api")
+    assert not same("api/main.py")
+    assert not same(".")
+    assert not same("README")
+    assert git.content_of(after, ["lib/x"]) != git.content_of(after, ["file"])
