@@ -19,7 +19,17 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.recorded_noise import METRICS, RECORDED, RecordedNoise, RecordedTrial, RecordedWorkload, read, write
+from benchmarks.recorded_noise import (
+    METRICS,
+    RECORDED,
+    RecordedNoise,
+    RecordedTrial,
+    RecordedWorkload,
+    middle_half_percent,
+    range_percent,
+    read,
+    write,
+)
 from benchmarks.truth import Bench, bench
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.toml_file import parse
@@ -81,15 +91,15 @@ def record(engine: Engine, name: str, spec: ImageSpec, count: int | None) -> Rec
     reference = build(name, spec)
     begun = time.monotonic()
     with trials(engine) as running:
-        measured = tuple(_trials(running.runner, _trial_spec(engine, name, spec, reference), count or spec.trials.max))
-    each_s = (time.monotonic() - begun) / (len(measured) + 1)
-    print(f"{name}: {len(measured)} trials, {each_s:.1f} s each", flush=True)
+        done = tuple(measured(running.runner, _trial_spec(engine, name, spec, reference), count or spec.trials.max))
+    each_s = (time.monotonic() - begun) / (len(done) + 1)
+    print(f"{name}: {len(done)} trials, {each_s:.1f} s each", flush=True)
     return RecordedWorkload(
         name=name,
         description=str(engine.client.images.get(reference).labels[DESCRIPTION_LABEL]),
         load=describe(spec.workload),
         recorded_on=datetime.now(UTC).date(),
-        trials=measured,
+        trials=done,
     )
 
 
@@ -99,6 +109,16 @@ def build(name: str, spec: ImageSpec) -> str:
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference]
     subprocess.run([*command, str(FOLDER / spec.build.context)], check=True, stdout=subprocess.DEVNULL)
     return reference
+
+
+def measured(runner: Runner, spec: TrialSpec, count: int) -> Iterator[RecordedTrial]:
+    """A discarded warm-up, then `count` trials in their order. Raises WorkloadFailed and EnvironmentFault."""
+    for number in range(count + 1):
+        trial = runner.run(spec)
+        if not trial.judgeable:
+            raise WorkloadFailed("\n".join([trial.reason or trial.outcome, *trial.log_tail]))
+        if number > 0:
+            yield _recorded(trial)
 
 
 def row(workload: RecordedWorkload) -> list[str]:
@@ -112,17 +132,6 @@ def row(workload: RecordedWorkload) -> list[str]:
         f"{middle_half_percent(rss):.1f} %",
         *(f"{range_percent(values):.1f} %" if (values := workload.values(metric)) else "-" for metric in ranges),
     ]
-
-
-def middle_half_percent(values: Sequence[int]) -> float:
-    """The distance between the quartiles, in percent of the median."""
-    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
-    return 100 * (high - low) / median
-
-
-def range_percent(values: Sequence[int]) -> float:
-    """The distance between the smallest and the largest, in percent of the median."""
-    return 100 * (max(values) - min(values)) / statistics.median(values)
 
 
 def _arguments(specs: Mapping[str, ImageSpec], arguments: Sequence[str]) -> argparse.Namespace:
@@ -158,16 +167,6 @@ def _trial_spec(engine: Engine, name: str, spec: ImageSpec, reference: str) -> T
         inputs=gather(spec, FOLDER, os.environ, name),
         unjudged_phases=spec.unjudged_phases,
     )
-
-
-def _trials(runner: Runner, spec: TrialSpec, count: int) -> Iterator[RecordedTrial]:
-    """A discarded warm-up, then `count` trials."""
-    for number in range(count + 1):
-        trial = runner.run(spec)
-        if not trial.judgeable:
-            raise WorkloadFailed("\n".join([trial.reason or trial.outcome, *trial.log_tail]))
-        if number > 0:
-            yield _recorded(trial)
 
 
 def _recorded(trial: Trial) -> RecordedTrial:

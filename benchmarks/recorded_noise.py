@@ -4,6 +4,8 @@
 """
 
 import re
+import statistics
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -107,3 +109,14 @@ def write(recorded: RecordedNoise, path: Path = RECORDED) -> None:
     """Write it with a trial a line, for a readable diff."""
     text = recorded.model_dump_json(indent=1)
     path.write_text(re.sub(r"\{[^{}]*\}", lambda trial: " ".join(trial[0].split()), text) + "\n")
+
+
+def middle_half_percent(values: Sequence[int]) -> float:
+    """The distance between the quartiles, in percent of the median."""
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return 100 * (high - low) / median
+
+
+def range_percent(values: Sequence[int]) -> float:
+    """The distance between the smallest and the largest, in percent of the median."""
+    return 100 * (max(values) - min(values)) / statistics.median(values)

@@ -29,8 +29,13 @@ class Finished:
 def start(
     *arguments: str, folder: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """Start `membudget ARGUMENTS`, its own process group, away from any workflow this test runs in."""
+    """Start `membudget ARGUMENTS`, its own process group, away from any workflow this test runs in.
+
+    A check remembers nothing, unless `environ` says where: tests would measure what others left.
+    """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)}
+    if arguments[:1] == ("check",) and "MEMBUDGET_CACHE_DIR" not in (environ or {}):
+        arguments += ("--no-cache",)
     return subprocess.Popen(
         [sys.executable, "-m", "membudget", *arguments],
         cwd=folder,

@@ -42,6 +42,7 @@ class ResultCache:
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self._folder = folder / "results"
         self._warn = warn
+        self._ignored: set[str] = set()
 
     def get(self, key: str) -> tuple[Trial, ...]:
         """The trials that were kept under `key`; none where there are none."""
@@ -56,7 +57,9 @@ class ResultCache:
             return ()
         problem, trials = _believed(data, key)
         if problem is not None:
-            self._warn(f"remembered results are ignored: {path.name} {problem}")
+            if path.name not in self._ignored:
+                self._warn(f"remembered results are ignored: {path.name} {problem}")
+            self._ignored.add(path.name)
             return ()
         with contextlib.suppress(OSError):
             os.utime(path)  # what is used is kept longest
