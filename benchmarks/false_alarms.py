@@ -1,8 +1,11 @@
 """How often a verdict on growth is wrong: false alarms of pairs that do not differ, and regressions that are missed.
 
+    make bench-false-alarms
+
 The trials are real ones, recorded once (noise/recorded.json); pairs are drawn from them without replacement, so that
-base and head come from one image. A regression is injected by adding it to every trial of the head. The rule is the
-one the check itself uses: trials in rounds, from `min` on until the answer is settled, at most `max`.
+base and head come from one image, and beside that in the order in which they ran, for what drifts. A regression is
+injected by adding it to every trial of the head. The rule is the one the check itself uses: trials in rounds, from
+`min` on until the answer is settled, at most `max`.
 """
 
 import random
@@ -56,7 +59,8 @@ def main() -> None:
     print(recorded.machine)
     print(f"{METRIC}, trials {TRIALS.min} to {TRIALS.max} a side; {PAIRS} pairs, drawn {DRAWN_ANEW} times\n")
     values = {workload.name: workload.values(METRIC) for workload in recorded.workloads}
-    headings = ("workload", "median", "spread", *map(_words, TOLERANCES), "trials a side", "naive rule")
+    in_order = f"{_words(TOLERANCES[0])}, in order"
+    headings = ("workload", "median", "spread", *map(_words, TOLERANCES), in_order, "trials a side", "naive rule")
     rows = [_alarms(name, recorded) for name, recorded in values.items()]
     print("False alarms (failed or inconclusive), of pairs that do not differ\n")
     print(tabulate(rows, headings, tablefmt="github", disable_numparse=True))
@@ -81,6 +85,9 @@ def _alarms(name: str, values: Sequence[int]) -> list[str]:
         alarms = sum(answer in (Answer.BROKEN, Answer.OPEN) for answer, _ in outcomes)
         used += [count for _, count in outcomes]
         cells.append(f"{100 * alarms / len(outcomes):.2f} %")
+    drifting = [judged(pair, TOLERANCES[0])[0] for pair in windows(values)]
+    alarms = sum(answer in (Answer.BROKEN, Answer.OPEN) for answer in drifting)
+    cells.append(f"{alarms} of {len(drifting)}")
     naive = [pair.head[0] > pair.base[0] * (1 + NAIVE_PERCENT / 100) for pair in pairs(values)]
     return [*cells, f"{statistics.fmean(used):.1f}", f"{100 * sum(naive) / len(naive):.1f} %"]
 
@@ -101,6 +108,17 @@ def _misses(name: str, values: Sequence[int], tolerance: Tolerance) -> list[str]
 def pairs(values: Sequence[int]) -> Iterator[Pair]:
     """Pairs of one image with itself."""
     return iter(_pairs(tuple(values)))
+
+
+def windows(values: Sequence[int]) -> Iterator[Pair]:
+    """Trials as they followed one another, dealt to two sides in turns (ABBA): what drifts, drifts for both."""
+    for begin in range(len(values) - 2 * TRIALS.max + 1):
+        sides: tuple[list[int], list[int]] = [], []
+        for number in range(TRIALS.max):
+            two = values[begin + 2 * number : begin + 2 * number + 2]
+            for side, value in zip(sides if number % 2 else reversed(sides), two, strict=True):
+                side.append(value)
+        yield Pair(tuple(sides[0]), tuple(sides[1]))
 
 
 @cache

@@ -51,6 +51,11 @@ def against_maximum(values: Sequence[int], maximum: int) -> Evidence:
     return Evidence(answer, low, high, is_settled=False)
 
 
+def _is_a_look(count: int) -> bool:
+    """Whether a failure may end the trials now: after 5, 10, 20, ..., for with each look chance has another try."""
+    return count % FEWEST_TO_FAIL == 0 and (count // FEWEST_TO_FAIL).bit_count() == 1
+
+
 def against_tolerance(before: Sequence[int], after: Sequence[int], tolerated: int) -> Evidence:
     """Whether what `after` are trials of grew by more than `tolerated` over what `before` are trials of.
 
@@ -64,6 +69,6 @@ def against_tolerance(before: Sequence[int], after: Sequence[int], tolerated: in
     if high <= tolerated and (is_certain or high - low <= tolerated):
         return Evidence(Answer.KEPT, low, high, is_settled=True)
     if low > tolerated:
-        return Evidence(Answer.BROKEN, low, high, is_settled=is_certain)
+        return Evidence(Answer.BROKEN, low, high, is_settled=is_certain and _is_a_look(min(len(before), len(after))))
     is_open = low > 0 and interval.estimate > tolerated
     return Evidence(Answer.OPEN if is_open else Answer.WITHIN_NOISE, low, high, is_settled=False)

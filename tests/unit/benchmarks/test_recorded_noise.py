@@ -116,7 +116,7 @@ def test_what_was_recorded_are_the_workloads_of_the_budgets_file() -> None:
     recorded = read()
     specs = parse((NOISE / "budgets.toml").read_text(), "budgets.toml", NOISE)
     assert {workload.name: len(workload.trials) for workload in recorded.workloads} == {
-        name: spec.trials for name, spec in specs.items()
+        name: spec.trials.max for name, spec in specs.items()
     }
     for each in recorded.workloads:
         is_job = specs[each.name].workload.kind == "command"
