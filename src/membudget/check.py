@@ -4,28 +4,27 @@ Untrusted: it builds and runs the pull request's code, and holds no token. It re
 sentence; how each step is done is behind the protocols below, which `commands` fills in.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from membudget.analysis.groups import GroupMeasurement
-from membudget.analysis.measurement import Failure, FailureStage
 from membudget.analysis.metric_verdict import Verdict
-from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.budget import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import DEFAULT_LABEL, Approval, Rules
-from membudget.errors import BuildFailed
-from membudget.images.revision import BuiltImage, Commit, NoBase, Side
-from membudget.pair_measurement import Built, Subject, TrialTools, measure_pair, most_trials
+from membudget.building import BuildTools, Built, Order, build_all
+from membudget.images.revision import Commit, NoBase, Side
+from membudget.pair_measurement import Subject, TrialTools, measure_pair, most_trials
 from membudget.pairing import Pair, paired
 from membudget.progress import Progress
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
+from membudget.sharding import Shard
 from membudget.side_by_side import side_by_side
-from membudget.trials.compose_pod import PodPlan
 from membudget.trials.trial_inputs import TrialInputs
 
 
@@ -44,6 +43,10 @@ class CheckRequest:
     approval_label: str = DEFAULT_LABEL
     untouched: frozenset[str] = frozenset()
     """Images of which nothing differs, so that they need not be built."""
+    budgets_digest: str = "0" * 64
+    """Of both budgets files."""
+    shard: Shard | None = None
+    """Which part of a check this is; None: all of it."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -51,14 +54,11 @@ class CheckRequest:
         return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
-class Tools(TrialTools, Protocol):
+class Tools(TrialTools, BuildTools, Protocol):
     """What the check needs done."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """A clean checkout, for as long as the context lasts."""
-
-    def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
-        """Build an image. Raises BuildFailed."""
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """What the container of an image is given. Raises ConfigurationError."""
@@ -83,9 +83,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     with _checkouts(request, tools) as checkouts:
         inputs = {pair.name: tools.inputs(pair.name, pair.head, checkouts[Side.HEAD]) for pair in to_build if pair.head}
         with building:
-            built = {pair.name: _build(pair, checkouts, tools, progress) for pair in to_build}
-            for name, given in inputs.items():
-                built[name] = _build_around(name, built[name], given.pod, checkouts, tools)
+            orders = [Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build]
+            built = build_all(orders, checkouts, tools, progress)
         subjects = [
             _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date())
             for pair in pairs
@@ -101,6 +100,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         comparison=_comparison(request),
         environment=tools.environment,
         images=images,
+        budgets_digest=request.budgets_digest,
+        shard=request.shard,
         groups=_groups(request),
         approval=request.approval,
         approval_label=request.approval_label,
@@ -144,39 +145,6 @@ def _checkouts(request: CheckRequest, tools: Tools) -> Iterator[dict[Side, Path]
         if isinstance(request.base, Commit):
             checkouts[Side.BASE] = stack.enter_context(tools.checkout(request.base))
         yield checkouts
-
-
-def _build(pair: Pair, checkouts: dict[Side, Path], tools: Tools, progress: Progress) -> dict[Side, Built]:
-    built: dict[Side, Built] = {}
-    for side, spec in pair.builds.items():
-        progress.step(f"{pair.name} ({side})")
-        try:
-            built[side] = tools.build(pair.name, side, spec, checkouts[side], progress.output)
-        except BuildFailed as error:
-            built[side] = Failure(FailureStage.BUILD, error.what, error.log_tail)
-            progress.note(f"{pair.name} ({side}): build failed: {error.what}")
-    return built
-
-
-def _build_around(
-    name: str, built: dict[Side, Built], pod: PodPlan | None, checkouts: dict[Side, Path], tools: Tools
-) -> dict[Side, Built]:
-    """Build the services around an image: sidecars of each side, what is only needed of head for both."""
-    if pod is None or not pod.builds:
-        return built
-    around: dict[str, str] = {}
-    done: dict[Side, Built] = {}
-    for side in sorted(built, reverse=True):  # head first: base takes what they share
-        image = built[side]
-        try:
-            for service, build in pod.builds.items():
-                if side is Side.HEAD or service in pod.sidecars:
-                    tag = f"{name}.{service.lower()}"
-                    around[service] = tools.build(tag, side, build, checkouts[side], lambda _: None).image_id
-            done[side] = replace(image, beside={**around}) if isinstance(image, BuiltImage) else image
-        except BuildFailed as error:
-            done[side] = Failure(FailureStage.BUILD, f"of a service around it: {error.what}", error.log_tail)
-    return {side: done[side] for side in built}
 
 
 def _comparison(request: CheckRequest) -> Comparison:

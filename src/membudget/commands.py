@@ -14,8 +14,10 @@ from rich.console import Console, RenderableType
 
 from membudget import check as check_use_case
 from membudget import measure as measure_use_case
+from membudget import merge as merge_use_case
 from membudget import publish as publish_use_case
 from membudget.analysis.verdict import ExitPolicy, FailOn
+from membudget.budgets import toml_file
 from membudget.budgets.guard import Approval
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
@@ -36,17 +38,21 @@ from membudget.publishing.github_comment import GITHUB_API, GithubCommenter
 from membudget.publishing.github_event import GithubEvent, read_event
 from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
 from membudget.publishing.pull_request import Posted
-from membudget.publishing.report_file import read_report, write_report
+from membudget.publishing.report_file import read_report, read_reports, write_report
 from membudget.publishing.workflow_commands import guarded
 from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
 from membudget.report.report import Report
+from membudget.sharding import Shard, assign
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
+from membudget.trials.durations_file import read_durations, remember_durations
 from membudget.trials.result_cache_file import ResultCache
 from membudget.trials.trial import TrialSpec
 from membudget.version import VERSION
 
 _LOG_WIDTH = 160
+_LEAST_DURATION_MS = 1000
+"""What takes less was remembered, or unchanged: it says nothing of how long its trials take."""
 
 
 def check(options: argparse.Namespace) -> ExitCode:
@@ -54,11 +60,25 @@ def check(options: argparse.Namespace) -> ExitCode:
     wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),
-        tuple(options.image or ()),
-        options.approval_label,
+        only=tuple(options.image or ()),
+        shard=Shard.parse(options.shard) if options.shard is not None else None,
+        label=options.approval_label,
         remembers=not options.no_cache,
     )
     report = _run_check(wanted, _measuring_options(options))
+    policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
+    return _finish_check(report, Path(options.report), policy)
+
+
+def plan(options: argparse.Namespace) -> ExitCode:
+    """`membudget plan`."""
+    print(_matrix(Path(options.budgets), options.shards))
+    return ExitCode.WITHIN_BUDGET
+
+
+def merge(options: argparse.Namespace) -> ExitCode:
+    """`membudget merge`."""
+    report = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(report, Path(options.report), policy)
 
@@ -100,18 +120,51 @@ def schema() -> ExitCode:
 
 
 def action() -> ExitCode:
-    """`membudget action`: check, then publish; the check's verdict is the exit code, whatever publishing does."""
+    """`membudget action`: what its input `command` names; the verdict is the exit code, whatever publishing does."""
     inputs = ActionInputs.take(os.environ)
-    settings = publish_use_case.CommentSettings(inputs.key)  # wrong ones are said before anything is built
-    base = BaseRequest(revision=inputs.base or None)
-    helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
-    options = MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
-    policy = inputs.exit_policy
-    report = _run_check(Wanted(Path(inputs.budgets), base, (), inputs.approval_label), options)
-    path = Path(inputs.report)
+    settings = publish_use_case.CommentSettings(inputs.key)  # wrong inputs are said before anything is built
+    policy, path = inputs.exit_policy, Path(inputs.report)
+    match inputs.chosen_command:
+        case "plan":
+            matrix = _matrix(Path(inputs.budgets), inputs.most_shards)
+            WorkflowStep(os.environ, sys.stdout, _warn).outputs({"matrix": matrix})
+            print(matrix)
+            return ExitCode.WITHIN_BUDGET
+        case "merge":
+            report = merge_use_case.merge(read_reports([Path(inputs.reports)]))
+        case "check":
+            report = _run_check(_action_check(inputs), _action_measuring(inputs))
     exit_code = _finish_check(report, path, policy)
-    _publish(report, path, inputs.github_token, settings)
+    if report.shard is None:  # the parts are published when they were merged
+        _publish(report, path, inputs.github_token, settings)
     return exit_code
+
+
+def _action_check(inputs: ActionInputs) -> Wanted:
+    return Wanted(
+        Path(inputs.budgets),
+        BaseRequest(revision=inputs.base or None),
+        only=inputs.only,
+        shard=Shard.parse(inputs.shard) if inputs.shard else None,
+        label=inputs.approval_label,
+        remembers=inputs.remembers,
+    )
+
+
+def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
+    helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
+    return MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
+
+
+def _matrix(budgets: Path, shards: int) -> str:
+    """For `strategy.matrix` of a workflow: a shard and its images each."""
+    names = tuple(toml_file.parse(toml_file.read(budgets), str(budgets)))
+    parts = assign(names, read_durations(_cache_folder()), shards)
+    jobs = [
+        {"shard": str(Shard(number, len(parts))), "images": " ".join(part)}
+        for number, part in enumerate(parts, start=1)
+    ]
+    return json.dumps({"include": jobs})
 
 
 def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
@@ -154,9 +207,15 @@ def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
 
 def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
     write_report(report, path)
+    remember_durations(_cache_folder(), _durations(report))
     judgement = report.judged()
     _show(terminal.render(report, judgement))
     return policy.exit_code(judgement.verdict)
+
+
+def _durations(report: Report) -> dict[str, int]:
+    """Of images whose trials were run."""
+    return {image.name: image.duration_ms for image in report.images if image.duration_ms >= _LEAST_DURATION_MS}
 
 
 def _publish(report: Report, path: Path, token: str, settings: publish_use_case.CommentSettings) -> None:

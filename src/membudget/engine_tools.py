@@ -32,6 +32,8 @@ from membudget.trials.result_key import MachineClass, result_key
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
 
+_MOST_BUILDS = 4
+
 Measuring = tuple[Engine, TrialPool, LayerCache]
 
 
@@ -159,3 +161,12 @@ class CheckTools(MeasuringTools):
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image and tag it as this run's."""
         return self._builder.build(spec, checkout, trial_tag(name, self._run, side), on_line)
+
+    @property
+    def build_jobs(self) -> int:
+        """How many images may be built side by side: the builder runs their steps at once, and shares what is equal."""
+        return max(2, min(_MOST_BUILDS, self._engine.info.cpus))
+
+    def cancel_builds(self) -> None:
+        """End the builds that run, from another thread."""
+        self._builder.cancel()

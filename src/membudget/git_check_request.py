@@ -1,5 +1,6 @@
 """What a check compares: two revisions of the repository, and what their budgets files say."""
 
+import hashlib
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from membudget.errors import BudgetsFileError, ConfigurationError
 from membudget.images.git_base import find_base
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit
+from membudget.sharding import Shard, assign
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Wanted:
     base: BaseRequest
     only: tuple[str, ...] = ()
     """Images; empty: all."""
+    shard: Shard | None = None
+    """Which part of the images; None: all."""
     label: str = DEFAULT_LABEL
     """What lets a pull request loosen its budgets."""
     remembers: bool = True
@@ -46,17 +50,28 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
     gone = {name for name, image in of_base.images.items() if not _can_be_built(repository, head, image)}
     judged_by = rules(of_head, of_base, approval, gone)
     base_images = of_base.images
-    if only:
+    if wanted.shard is not None and not only:
+        parts = assign(tuple(of_head.images), {}, wanted.shard.of)
+        only = tuple(parts[wanted.shard.number - 1]) if wanted.shard.number <= len(parts) else ()
+    if only or wanted.shard is not None:
         unknown = sorted(set(only) - set(of_head.images))
         if unknown:
             known = ", ".join(of_head.images)
             raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {known})")
         judged_by = replace(judged_by, images={name: judged_by.images[name] for name in only})
-        base_images = {name: image for name, image in base_images.items() if name in only}
+        takes_removed = wanted.shard is not None and wanted.shard.number == 1
+        base_images = {
+            name: image
+            for name, image in base_images.items()
+            if name in only or (takes_removed and name not in of_head.images)
+        }
+    digest = hashlib.sha256(f"{of_head.canonical()}\n{of_base.canonical()}".encode()).hexdigest()
     untouched: frozenset[str] = frozenset()
     if isinstance(base, Commit) and wanted.remembers:
         untouched = frozenset(_untouched(repository, (base, head), of_head, of_base))
-    return CheckRequest(head, base, judged_by, base_images, tuple(notes), approval, wanted.label, untouched)
+    return CheckRequest(
+        head, base, judged_by, base_images, tuple(notes), approval, wanted.label, untouched, digest, wanted.shard
+    )
 
 
 def _untouched(

@@ -41,8 +41,8 @@ def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progre
     done: list[Trial] = []
     with progress.stage("Measuring", trials + 1, tools.live):
         for turn in interleaved([image], trials):
-            progress.step("warm-up" if turn.is_warm_up else f"trial {turn.number} of {trials}")
-            trial = tools.run_trial(spec)
+            with progress.working("warm-up" if turn.is_warm_up else f"trial {turn.number} of {trials}"):
+                trial = tools.run_trial(spec)
             if not turn.is_warm_up or not trial.judgeable:
                 done.append(trial)
             if not trial.judgeable:

@@ -1,5 +1,6 @@
 """Measures base and head of one image, trial by trial, until the answer is clear or the trials are used up."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -13,6 +14,7 @@ from membudget.budgets.budget import ImageSpec
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
+from membudget.building import Built
 from membudget.errors import EnvironmentFault
 from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric, MetricValue
@@ -23,7 +25,6 @@ from membudget.trials.order import interleaved
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
 
-Built = BuiltImage | Failure
 Results = dict[Side, list[Trial | Failure]]
 
 _UNCHANGED = "unchanged: base and head are the same image"
@@ -106,6 +107,12 @@ def most_trials(subject: Subject) -> int:
 
 def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
     """Measure it. What was measured before is not measured again, unless it would decide against the head."""
+    begun = time.monotonic()
+    measured = _measure(subject, tools, progress)
+    return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
+
+
+def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
     spec = subject.pair.head
     if subject.is_untouched:
         return _untouched(subject, tools)
@@ -159,8 +166,8 @@ class _Rounds:
             result = results[turn.side]
             if any(isinstance(earlier, Failure) for earlier in result):
                 continue  # a side whose workload fails is not run again: it would fail again
-            self.progress.step(f"{self.subject.pair.name} ({turn.side}), {self._label(turn.number)}")
-            outcome = self._run_trial(self.subject.images[turn.side])
+            with self.progress.working(f"{self.subject.pair.name} ({turn.side}), {self._label(turn.number)}"):
+                outcome = self._run_trial(self.subject.images[turn.side])
             if isinstance(outcome, Failure) or not turn.is_warm_up:
                 result.append(outcome)
         return results

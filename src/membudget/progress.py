@@ -18,8 +18,8 @@ class Progress(Protocol):
     def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
         """A stage of `total` steps. `live` says what happens now, when it is asked, from another thread."""
 
-    def step(self, what: str) -> None:
-        """The next step of the stage begins."""
+    def working(self, what: str) -> AbstractContextManager[None]:
+        """One step of the stage, from its begin to its end. Several may be at work, each in a thread of its own."""
 
     def output(self, line: str) -> None:
         """A line that a build printed. Not ours: it must not be able to command whoever reads the log."""
@@ -36,8 +36,10 @@ class Silence:
         del title, total, live
         return nullcontext()
 
-    def step(self, what: str) -> None:
+    def working(self, what: str) -> AbstractContextManager[None]:
         """Nothing."""
+        del what
+        return nullcontext()
 
     def output(self, line: str) -> None:
         """Nothing."""

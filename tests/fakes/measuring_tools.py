@@ -26,6 +26,7 @@ class FakeTools:
         self.specs: list[TrialSpec] = []
         self.sizes_fail = False
         self.jobs = 1
+        self.build_jobs = 1
         self.was_cancelled = False
         self.memory: dict[str, tuple[Trial, ...]] = {}
         """Trials of earlier runs, by image."""
@@ -66,6 +67,10 @@ class FakeTools:
 
     def cancel(self) -> None:
         """End nothing: nothing takes time."""
+        self.was_cancelled = True
+
+    def cancel_builds(self) -> None:
+        """End nothing."""
         self.was_cancelled = True
 
     def live(self) -> str:

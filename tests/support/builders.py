@@ -170,6 +170,7 @@ def report(*images: ImageMeasurement, no_base: str | None = None, notes: tuple[s
             rate_hz=100,
             log_driver="json-file",
         ),
+        budgets_digest="0" * 64,
         images=images,
         notes=notes,
         verdict=judge(images).verdict,

@@ -88,5 +88,7 @@ class ImageMeasurement:
     """Those whose peaks do not count to the figures of the whole trial."""
     exceptions: dict[Metric, ExceptionInForce] = field(default_factory=dict)
     """Budgets that may be broken for a while."""
+    duration_ms: int = 0
+    """How long its trials took, both sides together."""
     is_unchanged: bool = False
     """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""

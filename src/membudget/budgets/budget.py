@@ -3,6 +3,7 @@
 These models are `budgets.toml` one to one: `budgets.example.toml` shows every key, `membudget schema` prints them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
@@ -149,6 +150,15 @@ class Budgets:
     groups: Mapping[str, Group] = field(default_factory=dict)
     """Each with its images named."""
     exceptions: tuple[BudgetException, ...] = ()
+
+    def canonical(self) -> str:
+        """The same text for the same budgets."""
+        tables = {
+            "images": {name: image.model_dump(mode="json") for name, image in self.images.items()},
+            "groups": {name: group.model_dump(mode="json") for name, group in self.groups.items()},
+            "exceptions": [one.model_dump(mode="json") for one in self.exceptions],
+        }
+        return json.dumps(tables, sort_keys=True)
 
 
 class BudgetsFile(FileModel):

@@ -1,11 +1,11 @@
 """Builds an image with `docker buildx build`: the client is the interface, BuildKit has no other stable one."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,17 +18,32 @@ from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.revision import BuiltImage
 
 _TERMINATION_S = 5.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec it must not be
+_ENDS_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(143)  # it was gone before
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"ERROR: {sys.argv[2]}: {error.strerror}")
+"""
+"""A program that becomes another one, which ends when membudget is killed (prctl(2); Linux only).
+
+Not a `preexec_fn`: that is Python between fork and exec, where a lock of another thread may be held for ever.
+"""
 
 OnLine = Callable[[str], None]
 
 
 class Builder:
-    """Builds on one engine. What it starts it also ends, whatever happens."""
+    """Builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
 
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = {**client_environment(engine.address, environ), "BUILDKIT_PROGRESS": "plain"}
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._is_cancelled = False
 
     def check(self) -> None:
         """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
@@ -63,17 +78,34 @@ class Builder:
             self._run([*command, "--file", str(dockerfile), str(context)], on_line)
             return BuiltImage(id_file.read_text().strip(), reference)
 
+    def cancel(self) -> None:
+        """End the builds that run, and start no other. Called from another thread."""
+        with self._lock:
+            self._is_cancelled = True
+            running = list(self._running)
+        for process in running:
+            _end(process)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", "-c", _ENDS_WITH_PARENT, str(os.getpid()), *command]
+        with self._lock:
+            if self._is_cancelled:
+                raise BuildFailed("the run was cancelled")
+            process = subprocess.Popen(
+                command,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
     def _run(self, command: list[str], on_line: OnLine) -> None:
         tail = LineTail(LOG_TAIL_LINES)
-        process = subprocess.Popen(
-            command,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
-        )
+        process = self._start(command)
         try:
             for line in process.stdout or ():
                 tail.feed(line)
@@ -83,6 +115,8 @@ class Builder:
             _end(process)
             raise
         finally:
+            with self._lock:
+                self._running.discard(process)
             if process.stdout is not None:
                 process.stdout.close()
         if exit_code != 0:
@@ -114,12 +148,6 @@ def _cause(lines: tuple[str, ...]) -> str | None:
         if line.startswith("ERROR: "):
             return line.removeprefix("ERROR: ")
     return None
-
-
-def _end_with_parent() -> None:
-    """In the child: a membudget that is killed takes its build along (prctl(2), PR_SET_PDEATHSIG; Linux only)."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

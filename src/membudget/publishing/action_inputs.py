@@ -2,10 +2,12 @@
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from membudget.analysis.verdict import ExitPolicy, FailOn
 from membudget.budgets.guard import DEFAULT_LABEL
 from membudget.errors import ConfigurationError
+from membudget.sharding import MOST_SHARDS
 
 MOST_JOBS = 64
 
@@ -23,22 +25,52 @@ class ActionInputs:
     approval_label: str = DEFAULT_LABEL
     fail_on: str = "fail"
     allow_inconclusive: str = "false"
+    cache: str = "true"
+    command: str = "check"
+    shards: str = "1"
+    shard: str = ""
+    images: str = ""
+    reports: str = ""
+
+    @property
+    def chosen_command(self) -> Literal["check", "plan", "merge"]:
+        """What to do. Raises ConfigurationError."""
+        match self.command:
+            case "check" | "plan":
+                return self.command
+            case "merge" if self.reports:
+                return "merge"
+            case "merge":
+                raise ConfigurationError("reports: name the folder that holds the reports of the shards")
+            case _:
+                raise ConfigurationError(f"command: {self.command!r} is none of check, plan, merge")
 
     @property
     def most_jobs(self) -> int:
         """How many images may be measured side by side. Raises ConfigurationError."""
-        if not self.jobs.isdecimal() or not 1 <= int(self.jobs) <= MOST_JOBS:
-            raise ConfigurationError(f"jobs: {self.jobs!r} is not a whole number from 1 to {MOST_JOBS}")
-        return int(self.jobs)
+        return _count("jobs", self.jobs, MOST_JOBS)
+
+    @property
+    def most_shards(self) -> int:
+        """Among how many jobs to share the images. Raises ConfigurationError."""
+        return _count("shards", self.shards, MOST_SHARDS)
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """Images to check; empty: all."""
+        return tuple(self.images.replace(",", " ").split())
+
+    @property
+    def remembers(self) -> bool:
+        """Whether earlier results may stand for new ones. Raises ConfigurationError."""
+        return _is_true("cache", self.cache)
 
     @property
     def exit_policy(self) -> ExitPolicy:
         """What the verdict means for the job. Raises ConfigurationError."""
         if self.fail_on not in list(FailOn):
             raise ConfigurationError(f"fail-on: {self.fail_on!r} is none of {', '.join(FailOn)}")
-        if self.allow_inconclusive not in ("true", "false"):
-            raise ConfigurationError(f"allow-inconclusive: {self.allow_inconclusive!r} is neither true nor false")
-        return ExitPolicy(FailOn(self.fail_on), self.allow_inconclusive == "true")
+        return ExitPolicy(FailOn(self.fail_on), _is_true("allow-inconclusive", self.allow_inconclusive))
 
     @classmethod
     def names(cls) -> list[str]:
@@ -56,3 +88,15 @@ class ActionInputs:
         environ.pop("INPUT_GITHUB-TOKEN", None)
         environ.pop("GITHUB_TOKEN", None)
         return cls(**given)
+
+
+def _count(name: str, text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ConfigurationError(f"{name}: {text!r} is not a whole number from 1 to {most}")
+    return int(text)
+
+
+def _is_true(name: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ConfigurationError(f"{name}: {text!r} is neither true nor false")
+    return text == "true"

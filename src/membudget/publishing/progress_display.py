@@ -1,8 +1,9 @@
 """Progress as it is shown: bars on a terminal, plain lines in a log, foldable groups in a GitHub workflow."""
 
 import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TextIO
 
@@ -25,6 +26,7 @@ from membudget.publishing.workflow_commands import CLOSE_GROUP, guarded, open_gr
 from membudget.report.untrusted_text import printable, printable_line
 
 _ASKED_EVERY_S = 0.5
+_MOST_SHOWN = 3
 
 
 class _LiveColumn(ProgressColumn):
@@ -53,7 +55,8 @@ class TerminalProgress:
         self._console = console
         self._bars: Progress | None = None
         self._task: TaskID | None = None
-        self._begun = False
+        self._at_work: list[str] = []
+        self._lock = threading.Lock()
 
     @contextmanager
     def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
@@ -61,15 +64,27 @@ class TerminalProgress:
         columns = (SpinnerColumn(), TextColumn(title), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
         described = (TextColumn("{task.description}"), _LiveColumn(live))
         with Progress(*columns, *described, console=self._console, transient=True) as bars:
-            self._bars, self._task, self._begun = bars, bars.add_task("", total=total), False
+            self._bars, self._task = bars, bars.add_task("", total=total)
             yield
         self._bars = self._task = None
 
-    def step(self, what: str) -> None:
-        """Advance the bar."""
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Name it beside the bar, and advance that when it is done."""
+        with self._lock:
+            self._at_work.append(what)
+            self._show(0)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work.remove(what)
+                self._show(1)
+
+    def _show(self, advance: int) -> None:
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, description=printable(what), advance=1 if self._begun else 0)
-            self._begun = True
+            words = _in_one_line(self._at_work) if self._at_work else None  # between two steps the last one stays
+            self._bars.update(self._task, description=words, advance=advance)
 
     def output(self, line: str) -> None:
         """Not shown."""
@@ -80,11 +95,19 @@ class TerminalProgress:
         self._console.print(printable(text, 1000), style="yellow", markup=False)
 
 
+def _in_one_line(at_work: Sequence[str]) -> str:
+    """All that is at work, as far as a line holds it."""
+    shown = " | ".join(map(printable, at_work[:_MOST_SHOWN]))
+    more = len(at_work) - _MOST_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
 class LogProgress:
     """One line a step, and none of what builds print."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
 
     @contextmanager
     def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
@@ -93,9 +116,11 @@ class LogProgress:
         self._print(f"{title}: {_steps(total)}")
         yield
 
-    def step(self, what: str) -> None:
-        """Print a line."""
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Print a line when it begins."""
         self._print(f"  {printable(what)}")
+        yield
 
     def output(self, line: str) -> None:
         """Not shown."""
@@ -105,7 +130,8 @@ class LogProgress:
         self._print(f"  note: {printable(text, 1000)}")
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        with self._lock:
+            print(text, file=self._stream, flush=True)
 
 
 class WorkflowProgress:
@@ -115,6 +141,7 @@ class WorkflowProgress:
         self._stream = stream
         self._guard = ExitStack()
         self._is_guarded = False
+        self._lock = threading.RLock()
 
     @contextmanager
     def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
@@ -126,27 +153,31 @@ class WorkflowProgress:
         finally:
             self._say(CLOSE_GROUP)
 
-    def step(self, what: str) -> None:
-        """Print a line."""
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Print a line when it begins."""
         self._say(f"{printable(what)}")
+        yield
 
     def output(self, line: str) -> None:
         """Print what a build printed, guarded."""
-        if not self._is_guarded:
-            self._guard.enter_context(guarded(self._stream))
-            self._is_guarded = True
-        print(f"  {printable_line(line, 2000)}", file=self._stream, flush=True)
+        with self._lock:
+            if not self._is_guarded:
+                self._guard.enter_context(guarded(self._stream))
+                self._is_guarded = True
+            print(f"  {printable_line(line, 2000)}", file=self._stream, flush=True)
 
     def note(self, text: str) -> None:
         """Print a line, guarded: it may quote what others wrote."""
-        with nullcontext() if self._is_guarded else guarded(self._stream):
+        with self._lock, nullcontext() if self._is_guarded else guarded(self._stream):
             print(f"note: {printable(text, 1000)}", file=self._stream, flush=True)
 
     def _say(self, text: str) -> None:
-        if self._is_guarded:
-            self._guard.close()
-            self._is_guarded = False
-        print(text, file=self._stream, flush=True)
+        with self._lock:
+            if self._is_guarded:
+                self._guard.close()
+                self._is_guarded = False
+            print(text, file=self._stream, flush=True)
 
 
 def _steps(total: int) -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -59,6 +59,14 @@ def read_report(path: Path) -> Report:
     if problems:
         raise _no_report(path, problems[0])
     return report
+
+
+def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
+    """The reports in files, and in all `*.json` below folders, by the files' names. Raises ConfigurationError."""
+    files = [
+        file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
+    ]  # one artifact, one folder: that is how they are downloaded
+    return {str(file): read_report(file) for file in files}
 
 
 def _no_report(path: Path, problem: str) -> ConfigurationError:

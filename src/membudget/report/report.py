@@ -11,9 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import Judgement, judge
+from membudget.analysis.verdict import Judgement, judge, worst
 from membudget.budgets.guard import DEFAULT_LABEL, Approval
 from membudget.budgets.loosening import Loosening
+from membudget.sharding import Shard
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 50_000_000
@@ -78,6 +79,12 @@ class Report(ReportModel):
     comparison: Comparison
     environment: Environment
     images: Annotated[tuple[ImageMeasurement, ...], Field(max_length=10_000)]
+    budgets_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of both revisions' budgets files: parts of one check have the same."""
+    shard: Shard | None = None
+    """Which part of a check this is; None: all of it."""
+    missing_shards: tuple[int, ...] = ()
+    """Parts of which no report was there when they were merged."""
     groups: tuple[GroupMeasurement, ...] = ()
     """Images whose sums have budgets."""
     approval: Approval = Approval.NOT_ASKED
@@ -96,4 +103,6 @@ class Report(ReportModel):
         judged = judge(self.images, self.groups)
         if self.loosened and self.approval is Approval.MISSING:
             return replace(judged, verdict=Verdict.FAIL)
+        if self.missing_shards:
+            return replace(judged, verdict=worst([judged.verdict, Verdict.INCONCLUSIVE]))
         return judged

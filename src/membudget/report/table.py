@@ -79,6 +79,9 @@ def verdict_line(report: Report, judgement: Judgement) -> str:
     parts += _first([f"{image.name}: {image.status}" for image in unclear], "could not be judged")
     over = [group for group in judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
     parts += _first([f"group {group.name}: {_group_status(group)}" for group in over], "in trouble")
+    parts += [f"shard {number} is missing" for number in report.missing_shards[:_MOST_NAMED]]
+    if len(report.missing_shards) > _MOST_NAMED:
+        parts.append(f"{len(report.missing_shards) - _MOST_NAMED} more shards are missing")
     if loosened:
         parts.append(f"{'1 budget' if loosened == 1 else f'{loosened} budgets'} loosened without approval")
     return "; ".join(parts) or "nothing was measured"

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -6,6 +10,7 @@ from membudget.budgets.budget import Build
 from membudget.engine.docker_engine import Engine, EngineInfo
 from membudget.errors import BuildFailed
 from membudget.images.docker_build import Builder
+from tests.support.awaited import until
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)
 
@@ -95,3 +100,43 @@ def test_what_lies_outside_of_the_checkout_is_not_built(fake: Path, checkout: Pa
     (checkout / "api/linked").symlink_to("/etc/passwd")
     with pytest.raises(BuildFailed, match=f"the {what} does not exist in this revision"):
         builder(fake).build(spec, checkout, "x", print)
+
+
+def test_builds_of_other_threads_are_ended_and_none_begins_after_that(fake: Path, checkout: Path) -> None:
+    client = fake / "docker"
+    client.write_text(f"#!/bin/sh\necho started > {fake}/started\nexec sleep 600\n")
+    building = builder(fake)
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(building.build, Build(context="api"), checkout, "x", lambda _: None)
+        until((fake / "started").exists, "a running build")
+        building.cancel()
+        with pytest.raises(BuildFailed):
+            future.result()
+    with pytest.raises(BuildFailed, match="the run was cancelled"):
+        building.build(Build(context="api"), checkout, "x", lambda _: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
+def test_a_build_ends_with_the_process_that_started_it(fake: Path, checkout: Path) -> None:
+    client = fake / "docker"
+    client.write_text(f"#!/bin/sh\necho $$ > {fake}/pid.new\nmv {fake}/pid.new {fake}/pid\nexec sleep 600\n")
+    program = (
+        "from pathlib import Path\nfrom tests.unit.images.test_docker_build import Build, builder\n"
+        f"builder(Path({str(fake)!r})).build(Build(context='api'), Path({str(checkout)!r}), 'x', print)"
+    )
+    killed = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    until((fake / "pid").exists, "a running build")
+    pid = int((fake / "pid").read_text())
+    killed.kill()
+    killed.wait()
+    until(lambda: not Path(f"/proc/{pid}/stat").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text(), "its end")
+
+
+def test_a_client_that_went_away_is_named(fake: Path, checkout: Path) -> None:
+    (fake / "docker").unlink()
+    with pytest.raises(BuildFailed, match="docker: No such file or directory"):
+        Builder(Engine(None, INFO, "unix:///x"), {"PATH": str(fake)}).build(  # type: ignore[arg-type]
+            Build(context="api"), checkout, "x", lambda _: None
+        )

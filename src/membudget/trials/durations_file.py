@@ -1,0 +1,43 @@
+"""How long images took when they were last checked: shards are balanced by it. Wrong figures cost time alone."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from membudget.budgets.fields import ImageName
+
+_LARGEST_FILE_BYTES = 2_000_000
+_MOST_NAMES = 10_000
+_DURATIONS = TypeAdapter(
+    Annotated[dict[ImageName, Annotated[int, Field(ge=0, le=7 * 24 * 3_600_000)]], Field(max_length=_MOST_NAMES)]
+)
+
+
+def read_durations(folder: Path) -> dict[str, int]:
+    """Milliseconds by image; empty where nothing usable is there."""
+    try:
+        with _path(folder).open("rb") as file:
+            return _DURATIONS.validate_json(file.read(_LARGEST_FILE_BYTES + 1), strict=True)
+    except (OSError, ValidationError, RecursionError, ValueError):
+        return {}
+
+
+def remember_durations(folder: Path, durations_ms: Mapping[str, int]) -> None:
+    """Keep them, beside those of other images. A folder that cannot be written costs balance, not the check."""
+    together = {**read_durations(folder), **durations_ms}
+    newest = dict(list(together.items())[-_MOST_NAMES:])
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=".durations-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_DURATIONS.dump_json(newest))
+        Path(name).replace(_path(folder))
+
+
+def _path(folder: Path) -> Path:
+    return folder / "durations.json"
