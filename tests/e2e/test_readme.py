@@ -86,8 +86,11 @@ def test_the_budgets_file_is_valid_and_short() -> None:
     assert len([line for line in block.splitlines() if line.strip()]) <= 10
 
 
-def test_the_workflow_is_one_that_github_takes(tmp_path: Path) -> None:
-    (block,) = blocks("yaml")
+WORKFLOWS = [block for block in blocks("yaml") if block.startswith("name: ")]
+
+
+@pytest.mark.parametrize("block", WORKFLOWS, ids=["one job", "several runners"])
+def test_the_workflow_is_one_that_github_takes(block: str, tmp_path: Path) -> None:
     workflow = tmp_path / "membudget.yml"
     workflow.write_text(block)
     linted = subprocess.run(
