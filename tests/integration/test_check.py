@@ -319,3 +319,32 @@ def test_a_pull_request_cannot_loosen_its_budgets_without_the_label(
     local = run("check", folder=repository.folder)
     assert local.exit_code == 0, local.stderr
     assert "loosened" in local.stdout
+
+
+def test_parts_of_a_check_make_one_report(repository: Repository, images: PreparedImages) -> None:
+    names = ("one", "two", "three")
+    files = {f"{name}/Dockerfile": holding(images, 20) for name in names}
+    repository.commit("Base", {"budgets.toml": BUDGETS + "".join(IMAGE % (name, name) for name in names), **files})
+    repository.branch("change")
+    repository.commit("Head", {"two/Dockerfile": holding(images, 30)})
+
+    plan = run("plan", "--shards", "2", folder=repository.folder)
+    assert [job["shard"] for job in plan.json["include"]] == ["1/2", "2/2"]
+    codes = []
+    for job in plan.json["include"]:
+        only = [word for name in job["images"].split() for word in ("--image", name)]
+        path = f"parts/{job['shard'][0]}/report.json"
+        codes.append(run("check", "--shard", job["shard"], *only, "--report", path, folder=repository.folder).exit_code)
+    assert sorted(codes) == [0, 1]
+
+    merged = run("merge", "parts", folder=repository.folder)
+    assert merged.exit_code == 1, merged.stderr
+    document = report(repository)
+    assert set(rows(document)) == set(names)
+    assert "1 of 3 images over budget" in merged.stdout
+
+    alone = run("merge", "parts/1", "--report", "alone.json", folder=repository.folder)
+    assert "shard 2 is missing" in alone.stdout
+    assert alone.exit_code in (1, 3)
+    broken = run("merge", "parts", "parts/1/report.json", "--report", "x.json", folder=repository.folder)
+    assert broken.exit_code in (1, 3)  # the same file twice is one file

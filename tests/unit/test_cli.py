@@ -65,6 +65,10 @@ def test_help_and_version_load_nothing_heavy() -> None:
         (["measure", "--timeout", "10", "image"], 'a number with a unit: "500ms"'),
         (["measure", "--probe", "moon", "image"], "invalid choice"),
         (["publish"], "required: REPORT"),
+        (["plan"], "required: --shards"),
+        (["plan", "--shards", "0"], "a whole number from 1 to 256"),
+        (["merge"], "required: REPORT"),
+        (["check", "--fail-on", "sometimes"], "invalid choice"),
     ],
 )
 def test_wrong_arguments_are_exit_code_2_and_say_what_is_right(

@@ -38,6 +38,12 @@ def test_a_pull_request(tmp_path: Path) -> None:
     assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD)
 
 
+def test_the_labels_of_a_pull_request(tmp_path: Path) -> None:
+    payload = pull_request()
+    payload["pull_request"]["labels"] = [{"id": 1, "name": "memory-budget-approved"}, {"id": 2, "name": "bug"}]
+    assert read_event(environ(tmp_path, "pull_request", payload)).labels == {"memory-budget-approved", "bug"}
+
+
 def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
     assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD)

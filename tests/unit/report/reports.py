@@ -159,6 +159,10 @@ def said_by_others(texts: Sequence[str]) -> Report:
         image("shouter", base=side(said), head=side(said)),
         image("nameless", base=side(nameless), head=side(nameless)),
         replace(image("api", base=side(failure=failure), head=side(failure=failure)), workload=reason),
+        replace(
+            image("excepted", head=side(trial(70)), allowed=budgets(max_rss=64)),
+            exceptions={Metric.PEAK_RSS: ExceptionInForce(80 * MIB, date(2026, 12, 1), reason, note, ends_soon=False)},
+        ),
         unmeasured,
         notes=(note, log),
     )
@@ -169,6 +173,9 @@ def said_by_others(texts: Sequence[str]) -> Report:
             "comparison": Comparison(**commits, no_base_reason=reason),
             "environment": plain.environment.model_copy(update=engine),
             "membudget_version": surroundings,
+            "approval": Approval.MISSING,
+            "approval_label": note,
+            "loosened": (Loosening("api", is_group=False, key=subject, before=reason, after=log),),
         }
     )
 
