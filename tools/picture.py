@@ -34,9 +34,9 @@ _FONTS = {  # family: the Debian package that has it
     "Fira Code": "fonts-firacode",  # what rich sets its pictures in
 }
 _COMMENT_WIDTH = 928  # what a conversation has beside its sidebar, in a window of 1280 pixels
-_COMMENT_SCALE = 1.6  # pixels of the picture for one of the page
+_COMMENT_SCALE = 1.4  # pixels of the picture for one of the page
 _TERMINAL_WIDTH = 960
-_TERMINAL_SCALE = 1.2
+_TERMINAL_SCALE = 1.1
 _TERMINAL_COLUMNS = 144
 _LARGEST_BYTES = 300_000
 _BROWSER_S = 60

@@ -122,7 +122,7 @@ def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMe
     remembered: Results = {
         side: list(trials)
         for side, image in subject.images.items()
-        if (trials := tools.remembered(subject.trial_spec(image, spec)))
+        if len(trials := tools.remembered(subject.trial_spec(image, spec))) >= spec.trials.min
     }
     if subject.is_unchanged and tools.remembers:
         return replace(_measurement(subject, remembered, sizes, tools, _UNCHANGED), is_unchanged=True)

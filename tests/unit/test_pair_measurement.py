@@ -143,3 +143,19 @@ def _failing() -> Trial:
     from membudget.trials.trial import Outcome
 
     return trial(40, outcome=Outcome.WORKLOAD_FAILED, reason="no")
+
+
+def test_fewer_trials_than_there_have_to_be_are_as_none() -> None:
+    made = tools([40], [40])
+    made.memory["api base"] = made.memory["api head"] = (trial(40), trial(40))
+    _, count = measured(made)
+    assert count == 3
+    assert "run api base" in made.done
+
+
+def test_a_kill_needs_no_confirmation() -> None:
+    made = tools([40], [60])
+    made.trials["api head"] = lambda: trial(60, oom_kills=1)
+    image, count = measured(made)
+    assert count == 3
+    assert judge_image(image).status is Status.OOM_KILLED

@@ -97,7 +97,10 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     )  # fmt: skip
     unclear = _unclear(metric, base, head, budget)
     if unclear is not None:
-        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=unclear, is_unclear=True, is_settled=False)
+        more_would_tell = head.interval is not None  # a spike that was missed stays missed
+        return replace(
+            row, verdict=Verdict.INCONCLUSIVE, reason=unclear, is_unclear=True, is_settled=not more_would_tell
+        )
     answers = list(_answers(metric, base, head, budget, samples))
     settled = all(answer.evidence.is_settled for answer in answers)
     for wanted, verdict in ((Answer.BROKEN, Verdict.FAIL), (Answer.OPEN, Verdict.INCONCLUSIVE)):

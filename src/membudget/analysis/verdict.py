@@ -151,6 +151,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     if soak is not None and of_soak is not Verdict.PASS:
         reasons += (Reason(soak_words(soak, soak_requests(image))),)
     settled = of_soak is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
+    settled = settled or _forbidden_kills(rows) is not None  # no more trials are needed to know of a kill
     return ImageJudgement(
         image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak, of_soak, settled, exceptions
     )

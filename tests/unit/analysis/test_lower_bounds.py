@@ -36,5 +36,6 @@ def test_a_bound_answers_only_what_it_can(
     row = judge_metric(Metric.PEAK_RSS, base, head, budget)
     assert row.verdict is verdict
     assert row.is_unclear is (verdict is Verdict.INCONCLUSIVE)
+    assert row.is_settled, "more trials miss what one misses"
     if row.is_unclear:
         assert "may be up to" in str(row.reason)
