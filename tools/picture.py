@@ -35,9 +35,9 @@ _FONTS = {  # family: the Debian package that has it
 }
 _COMMENT_WIDTH = 928  # what a conversation has beside its sidebar, in a window of 1280 pixels
 _COMMENT_SCALE = 1.4  # pixels of the picture for one of the page
-_TERMINAL_WIDTH = 960
-_TERMINAL_SCALE = 1.1
-_TERMINAL_COLUMNS = 144
+_TERMINAL_WIDTH = 1066
+_TERMINAL_SCALE = 1.05
+_TERMINAL_COLUMNS = 160
 _LARGEST_BYTES = 300_000
 _BROWSER_S = 60
 

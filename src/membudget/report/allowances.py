@@ -40,10 +40,15 @@ def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
                     ((f"group {group.name}: total {row.label} ", False), said), is_grave=not row.verdict.passes
                 )
     for image in judgement.images:
-        for row in image.rows:
-            if row.is_within_noise:
-                yield Finding(((f"{image.name}: {row.label} {row.reason}", False),))
         for exception in image.exceptions:
             yield Finding(
                 ((f"{image.name}: {exception.ours}: ", False), (exception.quoted or "", True)),
             )
+
+
+def noise(judgement: Judgement) -> Iterator[Finding]:
+    """What passes because noise may explain it, and how much may hide there."""
+    for image in judgement.images:
+        for row in image.rows:
+            if row.is_within_noise:
+                yield Finding(((f"{image.name}: {row.label} {row.reason}", False),))

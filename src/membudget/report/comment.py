@@ -9,7 +9,7 @@ from membudget.analysis.measurement import Failure
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
-from membudget.report.allowances import allowances
+from membudget.report.allowances import allowances, noise
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
 from membudget.report.findings import findings, soak_finding
 from membudget.report.report import Report, RevisionReport
@@ -81,6 +81,7 @@ def _seen(report: Report, judgement: Judgement) -> list[str]:
         for image, judged in zip(report.images, judgement.images, strict=True)
         for finding in soak_finding(image, judged)
     ]
+    lines += [f"- {finding.as_markdown()}" for finding in noise(judgement)]
     for names, labels, reason in not_measured(report.images):
         lines.append(f"- {', '.join(map(code_span, names))}: {labels} not measured ({code_span(reason)})")
     if lines:
@@ -118,7 +119,7 @@ def _table(rows: Sequence[TableRow]) -> str:
 def _well_broken(cell: str) -> str:
     """A cell that breaks where it reads well, not between a number and its unit."""
     unbroken = cell.replace(", ", "<br>").replace(" ", _NO_BREAK)
-    for before, after in (("", "("), ("", "or"), ("by", "")):
+    for before, after in (("", "("), ("", "±"), ("", "or"), ("by", "")):
         unbroken = unbroken.replace(f"{before}{_NO_BREAK}{after}", f"{before} {after}")
     return unbroken
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
-from membudget.report.allowances import allowances
+from membudget.report.allowances import allowances, noise
 from membudget.report.details import not_measured
 from membudget.report.findings import findings, load_findings, soak_finding
 from membudget.report.report import Report
@@ -75,7 +75,7 @@ def _table(rows: Sequence[TableRow], cell: Callable[[str], str]) -> Table:
 
 def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
     measured = {image.name: image for image in report.images}
-    yield from (Text(finding.as_text()) for finding in allowances(report, judgement))
+    yield from (Text(finding.as_text()) for finding in (*allowances(report, judgement), *noise(judgement)))
     for image in judgement.images:
         measurement = measured[image.name]
         if measurement.base is not None and measurement.base.failure is not None:
