@@ -42,7 +42,7 @@ def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
     for image in judgement.images:
         for exception in image.exceptions:
             yield Finding(
-                ((f"{image.name}: {exception.ours}: ", False), (exception.quoted or "", True)),
+                ((image.name, True), (f": {exception.ours}: ", False), (exception.quoted or "", True)),
             )
 
 
@@ -51,4 +51,4 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
     for image in judgement.images:
         for row in image.rows:
             if row.is_within_noise:
-                yield Finding(((f"{image.name}: {row.label} {row.reason}", False),))
+                yield Finding(((image.name, True), (f": {row.label} {row.reason}", False)))
