@@ -7,6 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 
+from membudget.cli_values import duration, jobs, limit, rate, shards, trials
 from membudget.errors import ExitCode
 
 Handler = Callable[[argparse.Namespace], ExitCode]
@@ -28,6 +29,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands)
     _add_measure(commands)
+    _add_inspect(commands)
+    _add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
     _add_publish(commands)
@@ -64,7 +67,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_report(command)
     command.add_argument(
         "--jobs",
-        type=_jobs,
+        type=jobs,
         default=1,
         metavar="N",
         help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
@@ -86,16 +89,53 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         usage="membudget measure [options] IMAGE [-- COMMAND...]",
     )
     command.add_argument("image", metavar="IMAGE", help="an image in the engine")
-    command.add_argument("--limit", type=_limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
+    command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
+    command.add_argument("--trials", type=trials, default=3, metavar="N", help="measured trials (default: %(default)s)")
     command.add_argument(
-        "--trials", type=_trials, default=3, metavar="N", help="measured trials (default: %(default)s)"
-    )
-    command.add_argument(
-        "--timeout", type=_duration, default=60_000, metavar="TIME", help='time a trial may take (default: "60s")'
+        "--timeout", type=duration, default=60_000, metavar="TIME", help='time a trial may take (default: "60s")'
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     _add_measuring_options(command)
     command.set_defaults(handler=measure)
+
+
+def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "inspect",
+        help="show where the bytes of an image are",
+        description="Show an image's size, waste, layers, biggest folders and packages, and what could be saved."
+        " Nothing is pulled or unpacked.",
+    )
+    command.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
+    _add_image_options(command)
+    command.set_defaults(handler=_inspect)
+
+
+def _add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "diff",
+        help="show what differs between two images",
+        description="Show which layers, packages and files differ between two images, largest first.",
+    )
+    command.add_argument("base", metavar="BASE", help=_IMAGE_HELP)
+    command.add_argument("head", metavar="HEAD", help="likewise")
+    _add_image_options(command)
+    command.set_defaults(handler=_diff)
+
+
+_IMAGE_HELP = (
+    "an image of the engine, an archive of docker save, or an OCI layout; or docker:NAME, docker-archive:FILE,"
+    " oci-archive:FILE, oci-dir:FOLDER, registry:NAME"
+)
+
+
+def _add_image_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--dockerfile", metavar="FILE", help="name its lines, and tell own layers from the base's")
+    command.add_argument("--target", metavar="STAGE", help="the stage that was built (default: the last one)")
+    command.add_argument("--platform", metavar="OS/ARCH", help="of an index of several (default: this machine's)")
+    download = "also compress layers that the engine keeps plain (half a minute for each new GiB)"
+    command.add_argument("--download-size", action="store_true", help=download)
 
 
 def _add_report(command: argparse.ArgumentParser) -> None:
@@ -118,7 +158,7 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         description="Print a matrix for a workflow's strategy: which images each of N jobs is to check, so that all"
         " take about as long, by when they were last checked. A job passes its `shard` and its `images` on to check.",
     )
-    command.add_argument("--shards", type=_shards, required=True, metavar="N", help="how many jobs there may be")
+    command.add_argument("--shards", type=shards, required=True, metavar="N", help="how many jobs there may be")
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
@@ -178,64 +218,11 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--rate",
-        type=_rate,
+        type=rate,
         default=100,
         metavar="HZ",
         help="looks a second while memory rests; four times as many while it moves (default: %(default)s)",
     )
-
-
-def _limit(text: str) -> int:
-    from membudget.budgets.fields import LARGEST_SIZE, LARGEST_SIZE_BYTES
-    from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
-
-    limit = _quantity(text, "parse_size")
-    if limit > LARGEST_SIZE_BYTES:
-        raise argparse.ArgumentTypeError(f"{LARGEST_SIZE} or less")
-    if limit < SMALLEST_LIMIT_BYTES:
-        raise argparse.ArgumentTypeError("at least 8MiB: the container runtime itself needs 4 to 7 MiB to start")
-    return limit
-
-
-def _duration(text: str) -> int:
-    from membudget.budgets.fields import LONGEST_DURATION, LONGEST_DURATION_MS
-
-    duration = _quantity(text, "parse_duration")
-    if duration > LONGEST_DURATION_MS:
-        raise argparse.ArgumentTypeError(f"{LONGEST_DURATION} or less")
-    return duration
-
-
-def _quantity(text: str, parser: str) -> int:
-    from membudget import quantities
-
-    parse: Callable[[str], int] = getattr(quantities, parser)
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _trials(text: str) -> int:
-    return _whole_number(text, 1, 1000)
-
-
-def _jobs(text: str) -> int:
-    return _whole_number(text, 1, 64)
-
-
-def _shards(text: str) -> int:
-    return _whole_number(text, 1, 256)
-
-
-def _rate(text: str) -> int:
-    return _whole_number(text, 1, 1000)
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
-    return int(text)
 
 
 def _check(options: argparse.Namespace) -> ExitCode:
@@ -249,6 +236,18 @@ def measure(options: argparse.Namespace) -> ExitCode:
     from membudget import commands
 
     return commands.measure(options)
+
+
+def _inspect(options: argparse.Namespace) -> ExitCode:
+    from membudget.image_commands import inspect
+
+    return inspect(options)
+
+
+def _diff(options: argparse.Namespace) -> ExitCode:
+    from membudget.image_commands import diff
+
+    return diff(options)
 
 
 def _plan(options: argparse.Namespace) -> ExitCode:

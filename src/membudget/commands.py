@@ -21,6 +21,7 @@ from membudget.budgets import toml_file
 from membudget.budgets.guard import Approval
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
+from membudget.contents.layer_cache_file import LayerCache
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
@@ -30,7 +31,6 @@ from membudget.images.docker_build import Builder
 from membudget.images.docker_image import inspect
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_workspace import workspace
-from membudget.images.layer_cache_file import LayerCache
 from membudget.images.revision import BaseRequest
 from membudget.progress import Progress
 from membudget.publishing.action_inputs import ActionInputs

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
@@ -10,6 +10,12 @@ from pathlib import Path
 
 from membudget.budgets.budget import Build, ImageSpec
 from membudget.budgets.inputs import measurement_paths
+from membudget.contents.comparison import PairContents, Readable, compare
+from membudget.contents.dockerfile import parse_dockerfile
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.layer_origin import LayerOrigin, layer_origins
+from membudget.contents.provenance import parse_provenance
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
@@ -17,10 +23,9 @@ from membudget.engine.docker_reaper import trial_tag
 from membudget.engine.run_id import RunId
 from membudget.errors import ConfigurationError
 from membudget.images.docker_build import Builder
-from membudget.images.docker_image import image_sizes
+from membudget.images.docker_image import read_images
 from membudget.images.git_workspace import Workspace
-from membudget.images.layer_cache_file import LayerCache
-from membudget.images.revision import BuiltImage, Commit, Side
+from membudget.images.revision import BuiltImage, Commit, Recipe, Side
 from membudget.quantities import format_size
 from membudget.report.report import Environment
 from membudget.trials.compose_file import read_pod
@@ -46,7 +51,7 @@ class MeasuringTools:
         self._pool = pool
         self._cache = cache
         self._results = results
-        self._sizing = threading.Lock()
+        self._reading = threading.Lock()
 
     @property
     def environment(self) -> Environment:
@@ -67,10 +72,16 @@ class MeasuringTools:
             log_driver=LOG_DRIVER,
         )
 
-    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
-        """`image_size` of each."""
-        with self._sizing:  # one engine connection, one cache
-            return image_sizes(self._engine, image_ids, self._cache)
+    def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
+        """What the images hold, and how they differ. Raises EnvironmentFault."""
+        ids = [image.image_id for image in images.values()]
+        with self._reading:  # one engine connection, and memory for one pair
+            read = read_images(self._engine, ids, self._cache, compresses=wants_download_size)
+            sides: dict[Side, Readable] = {}
+            for side, image in images.items():
+                found = read[image.image_id]
+                sides[side] = (found, _origins(found, image.recipe) if isinstance(found, ImageContents) else ())
+            return compare(sides.get(Side.BASE), sides.get(Side.HEAD))
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial."""
@@ -124,6 +135,13 @@ class MeasuringTools:
     def live(self) -> str:
         """Phase and memory of the trials that run, in words, from another thread."""
         return ", ".join(f"{trial.phase} {format_size(trial.rss_bytes)}" for trial in self._pool.live())
+
+
+def _origins(contents: ImageContents, recipe: Recipe | None) -> tuple[LayerOrigin, ...]:
+    if recipe is None:
+        return layer_origins(contents.config)
+    dockerfile = parse_dockerfile(recipe.text, recipe.arguments)
+    return layer_origins(contents.config, dockerfile, recipe.target, parse_provenance(recipe.provenance))
 
 
 class CheckTools(MeasuringTools):

@@ -1,12 +1,15 @@
 """Use case 3: measure one image, without a budgets file and without a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
+from membudget.analysis.image_metrics import image_metrics
+from membudget.contents.comparison import PairContents, Unavailable
 from membudget.errors import EnvironmentFault
+from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric, MetricValue
 from membudget.progress import Progress
 from membudget.report.measure_report import MeasureReport
@@ -22,8 +25,8 @@ class Tools(Protocol):
     def environment(self) -> Environment:
         """Where it measures."""
 
-    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
-        """`image_size` of each. Raises EnvironmentFault."""
+    def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
+        """What images hold. Raises EnvironmentFault."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
@@ -55,16 +58,17 @@ def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progre
         image_id=spec.image_id,
         limit_bytes=spec.limit_bytes,
         environment=tools.environment,
-        metrics={Metric.IMAGE_SIZE: _size(spec.image_id, tools), **values},
+        metrics={**_image_metrics(spec.image_id, tools), **values},
         trials=tuple(replace(trial, series=downsample(trial.series)) for trial in done),
     )
 
 
-def _size(image_id: str, tools: Tools) -> MetricValue:
+def _image_metrics(image_id: str, tools: Tools) -> dict[Metric, MetricValue]:
     try:
-        return MetricValue.of(Metric.IMAGE_SIZE, tools.sizes([image_id])[image_id])
+        found = tools.contents({Side.HEAD: BuiltImage(image_id, image_id)}, wants_download_size=False).head
     except EnvironmentFault as error:
-        return MetricValue.absent(Metric.IMAGE_SIZE, str(error))
+        found = Unavailable(str(error))
+    return image_metrics(found or Unavailable("unknown"))
 
 
 def _why(failed: Trial | None) -> str:

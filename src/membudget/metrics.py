@@ -11,6 +11,9 @@ class Metric(StrEnum):
     """A reported value. The member's value is its name in files."""
 
     IMAGE_SIZE = "image_size"
+    IMAGE_DOWNLOAD_SIZE = "image_download_size"
+    IMAGE_WASTE = "image_waste"
+    IMAGE_LAYERS = "image_layers"
     PEAK_RSS = "peak_rss"
     PEAK_MEMORY = "peak_memory"
     PEAK_WORKING_SET = "peak_working_set"
@@ -62,6 +65,18 @@ DEFINITIONS: dict[Metric, Definition] = {
     Metric.IMAGE_SIZE: Definition(
         "image size", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "sum of regular-file bytes over all layers, uncompressed",
+    ),
+    Metric.IMAGE_DOWNLOAD_SIZE: Definition(
+        "download size", Unit.BYTES, "exact", Aggregation.CONSTANT,
+        "compressed bytes of all layers, as a registry stores them",
+    ),
+    Metric.IMAGE_WASTE: Definition(
+        "image waste", Unit.BYTES, "exact", Aggregation.CONSTANT,
+        "regular-file bytes of layers that are not there when the image runs: removed, replaced or rewritten later",
+    ),
+    Metric.IMAGE_LAYERS: Definition(
+        "layers", Unit.COUNT, "exact", Aggregation.CONSTANT,
+        "how many layers the image has, those of its base among them",
     ),
     Metric.PEAK_RSS: Definition(
         "peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
@@ -118,10 +133,11 @@ DEFINITIONS: dict[Metric, Definition] = {
 }  # fmt: skip
 
 
-OF_SOME_WORKLOADS = frozenset(
-    {Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS, Metric.POD_PEAK_RSS}
+SILENT_WHEN_ABSENT = frozenset(
+    {Metric.IMAGE_DOWNLOAD_SIZE, Metric.POD_PEAK_RSS}
+    | {Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS}
 )
-"""Figures that only some workloads have: where nobody set a budget, their absence is no news."""
+"""Figures that only some workloads or image stores have: where nobody set a budget, their absence is no news."""
 
 
 @dataclass(frozen=True, slots=True)

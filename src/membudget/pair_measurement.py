@@ -8,6 +8,7 @@ from typing import Protocol
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
 from membudget.analysis.host_settings import settings_change
+from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
 from membudget.analysis.verdict import judge_image
 from membudget.budgets.budget import ImageSpec
@@ -15,9 +16,11 @@ from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
 from membudget.building import Built
+from membudget.contents.comparison import PairContents, Unavailable
+from membudget.contents.image_summary import ImageSummary
 from membudget.errors import EnvironmentFault
 from membudget.images.revision import BuiltImage, Side
-from membudget.metrics import Metric, MetricValue
+from membudget.metrics import Metric
 from membudget.pairing import Pair
 from membudget.progress import Progress
 from membudget.report.report import Environment
@@ -38,8 +41,8 @@ class TrialTools(Protocol):
     def environment(self) -> Environment:
         """Where it measures."""
 
-    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
-        """`image_size` of each. Raises EnvironmentFault."""
+    def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
+        """What the images hold, and how they differ. Raises EnvironmentFault."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
@@ -116,17 +119,17 @@ def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMe
     spec = subject.pair.head
     if subject.is_untouched:
         return _untouched(subject, tools)
-    sizes = _sizes(subject.images, tools)
+    contents = _contents(subject, tools)
     if spec is None or not subject.images:
-        return _measurement(subject, {}, sizes, tools)
+        return _measurement(subject, {}, contents, tools)
     remembered: Results = {
         side: list(trials)
         for side, image in subject.images.items()
         if len(trials := tools.remembered(subject.trial_spec(image, spec))) >= spec.trials.min
     }
     if subject.is_unchanged and tools.remembers:
-        return replace(_measurement(subject, remembered, sizes, tools, _UNCHANGED), is_unchanged=True)
-    rounds = _Rounds(subject, spec, sizes, tools, progress)
+        return replace(_measurement(subject, remembered, contents, tools, _UNCHANGED), is_unchanged=True)
+    rounds = _Rounds(subject, spec, contents, tools, progress)
     results = rounds.run(remembered)
     if remembered and not rounds.is_clear(results):
         results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
@@ -134,13 +137,12 @@ def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMe
         measured = [result for result in results[side] if isinstance(result, Trial)]
         if len(measured) == len(results[side]) and results[side] != remembered.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
-    return _measurement(subject, results, sizes, tools)
+    return _measurement(subject, results, contents, tools)
 
 
 def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
-    absent = MetricValue.absent(Metric.IMAGE_SIZE, _UNTOUCHED)
-    side = SideMeasurement(None, {Metric.IMAGE_SIZE: absent, **all_absent(_UNTOUCHED)})
-    return replace(_measurement(subject, {}, {}, tools), base=side, head=side, is_unchanged=True)
+    side = SideMeasurement(None, {**image_metrics(Unavailable(_UNTOUCHED)), **all_absent(_UNTOUCHED)})
+    return replace(_measurement(subject, {}, PairContents(), tools), base=side, head=side, is_unchanged=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class _Rounds:
 
     subject: Subject
     spec: ImageSpec
-    sizes: Mapping[Side, MetricValue]
+    contents: PairContents
     tools: TrialTools
     progress: Progress
 
@@ -174,11 +176,11 @@ class _Rounds:
 
     def is_clear(self, results: Results) -> bool:
         """Whether it passes, and more trials would not change that."""
-        judged = judge_image(_measurement(self.subject, results, self.sizes, self.tools))
+        judged = judge_image(_measurement(self.subject, results, self.contents, self.tools))
         return judged.is_settled and judged.verdict.passes
 
     def _is_settled(self, results: Results) -> bool:
-        return judge_image(_measurement(self.subject, results, self.sizes, self.tools)).is_settled
+        return judge_image(_measurement(self.subject, results, self.contents, self.tools)).is_settled
 
     def _label(self, number: int) -> str:
         if number == 0:
@@ -199,7 +201,7 @@ class _Rounds:
 def _measurement(
     subject: Subject,
     results: Results,
-    sizes: Mapping[Side, MetricValue],
+    contents: PairContents,
     tools: TrialTools,
     why_none: str | None = None,
 ) -> ImageMeasurement:
@@ -210,9 +212,8 @@ def _measurement(
     changed = settings_change([trial for trials in results.values() for trial in trials if isinstance(trial, Trial)])
     if changed is not None:
         results = {side: [*trials, Failure(FailureStage.ENVIRONMENT, changed)] for side, trials in results.items()}
-    sides = {
-        side: _side(built, sizes.get(side), results.get(side, ()), why_none) for side, built in subject.built.items()
-    }
+    found = {Side.BASE: contents.base, Side.HEAD: contents.head}
+    sides = {side: _side(built, found[side], results.get(side, ()), why_none) for side, built in subject.built.items()}
     return ImageMeasurement(
         name=pair.name,
         presence=pair.presence,
@@ -225,8 +226,16 @@ def _measurement(
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),
         leak_fails=spec.leak == "fail",
+        dockerfile=_dockerfile(subject),
+        contents_diff=contents.diff,
         notes=(*_notes(pair, spec, tools.environment.cpus), *subject.notes),
     )
+
+
+def _dockerfile(subject: Subject) -> str | None:
+    """The head's, in the repository."""
+    head = subject.images.get(Side.HEAD)
+    return head.recipe.path if head is not None and head.recipe is not None else None
 
 
 def _notes(pair: Pair, spec: ImageSpec, cpus: int) -> Iterator[str]:
@@ -241,17 +250,22 @@ def _notes(pair: Pair, spec: ImageSpec, cpus: int) -> Iterator[str]:
         yield f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did"
 
 
-def _sizes(images: Mapping[Side, BuiltImage], tools: TrialTools) -> dict[Side, MetricValue]:
-    """`image_size` of both sides, from one export."""
+def _contents(subject: Subject, tools: TrialTools) -> PairContents:
+    """What both sides hold, from one export."""
+    images = subject.images
+    wants_download_size = subject.rules is not None and subject.rules.budgets[Metric.IMAGE_DOWNLOAD_SIZE].is_set
     try:
-        sizes = tools.sizes([image.image_id for image in images.values()])
+        return tools.contents(images, wants_download_size=wants_download_size)
     except EnvironmentFault as error:
-        return {side: MetricValue.absent(Metric.IMAGE_SIZE, str(error)) for side in images}
-    return {side: MetricValue.of(Metric.IMAGE_SIZE, sizes[image.image_id]) for side, image in images.items()}
+        absent = Unavailable(str(error))
+        return PairContents(absent if Side.BASE in images else None, absent if Side.HEAD in images else None)
 
 
 def _side(
-    built: Built, size: MetricValue | None, results: Sequence[Trial | Failure], why_none: str | None
+    built: Built,
+    found: ImageSummary | Unavailable | None,
+    results: Sequence[Trial | Failure],
+    why_none: str | None,
 ) -> SideMeasurement:
     trials = tuple(result for result in results if isinstance(result, Trial))
     failure = next((result for result in [built, *results] if isinstance(result, Failure)), None)
@@ -259,9 +273,10 @@ def _side(
     return SideMeasurement(
         image_id=built.image_id if isinstance(built, BuiltImage) else None,
         metrics={
-            Metric.IMAGE_SIZE: size or MetricValue.absent(Metric.IMAGE_SIZE, reason or "unknown"),
+            **image_metrics(found or Unavailable(reason or "unknown")),
             **(all_absent(reason) if reason else aggregate(trials)),
         },
         trials=trials,
         failure=failure,
+        contents=found if isinstance(found, ImageSummary) else None,
     )

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.errors import ConfigurationError
-from membudget.publishing.pull_request import Commenter, NotPosted, Posted, PullRequest
+from membudget.publishing.pull_request import Commenter, NotPosted, Place, Posted, PullRequest
 from membudget.report.allowances import allowances
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
+from membudget.report.image_findings import cause_findings, causes, size_is_in_trouble
 from membudget.report.report import Report
 
 _KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)
@@ -57,8 +59,8 @@ class Workflow(Protocol):
     def outputs(self, values: Mapping[str, str]) -> None:
         """Set step outputs."""
 
-    def annotate(self, title: str, message: str) -> None:
-        """Annotate an error."""
+    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+        """Annotate an error, at lines of a file if they are known."""
 
 
 def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Posted | NotPosted:
@@ -66,9 +68,12 @@ def run(report: Report, report_path: str, workflow: Workflow, destination: Desti
     judgement = report.judged()
     workflow.summary(render(report, judgement, LONGEST_SUMMARY))
     workflow.outputs(_outputs(judgement, report_path))
+    measured = {image.name: image for image in report.images}
     for image in judgement.images:
         if not image.verdict.passes:
             workflow.annotate(f"{image.name}: {image.status}", _annotation(image))
+            if size_is_in_trouble(image):
+                _annotate_lines(measured[image.name], workflow)
     for finding in allowances(report, judgement):
         if finding.is_grave:
             workflow.annotate("budgets.toml", finding.as_text())
@@ -84,6 +89,14 @@ def run(report: Report, report_path: str, workflow: Workflow, destination: Desti
 def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:
     images = {f"verdict-{image.name}": image.verdict.value for image in judgement.images}
     return {"verdict": judgement.verdict.value, "report": report_path, **images}
+
+
+def _annotate_lines(image: ImageMeasurement, workflow: Workflow) -> None:
+    """Say at the Dockerfile's own lines what they added."""
+    for change, finding in zip(causes(image), cause_findings(image), strict=True):
+        if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
+            place = Place(image.dockerfile, *change.dockerfile_lines)
+            workflow.annotate(f"{image.name}: image size", finding.as_text(), place)
 
 
 def _annotation(image: ImageJudgement) -> str:

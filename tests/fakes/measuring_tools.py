@@ -1,17 +1,18 @@
 """The use cases' tools without an engine: what is built and measured is what the test says."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from membudget.budgets.budget import Build, ImageSpec
+from membudget.contents.comparison import PairContents
 from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.revision import BuiltImage, Commit, Side
 from membudget.quantities import MIB
 from membudget.report.report import Environment
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
-from tests.support.builders import report, trial
+from tests.support.builders import image_summary, report, trial
 
 
 class FakeTools:
@@ -59,11 +60,12 @@ class FakeTools:
             raise BuildFailed("exit code 1", ("the log",))
         return BuiltImage(f"{name} {side}", "tag")
 
-    def sizes(self, image_ids: Sequence[str]) -> dict[str, int]:
+    def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""
         if self.sizes_fail:
             raise EnvironmentFault("its export is damaged")
-        return dict.fromkeys(image_ids, 100 * MIB)
+        found = {side: image_summary(100 * MIB) for side in images}
+        return PairContents(found.get(Side.BASE), found.get(Side.HEAD))
 
     def cancel(self) -> None:
         """End nothing: nothing takes time."""

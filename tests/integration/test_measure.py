@@ -7,15 +7,16 @@ import pytest
 
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
-from membudget.metrics import OF_SOME_WORKLOADS
+from membudget.metrics import SILENT_WHEN_ABSENT
 from membudget.quantities import MIB
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import leftovers
 from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages
 
-_ALWAYS = {"image_size", "peak_rss", "peak_memory", "peak_working_set", "oom_kills", "cpu_seconds", "swap_peak"}
-_OF_SERVICES = {"settled_rss", "startup_time", *(metric.value for metric in OF_SOME_WORKLOADS)}
+_ALWAYS = {"image_size", "image_waste", "image_layers", "peak_rss", "peak_memory", "peak_working_set", "oom_kills"}
+_ALWAYS |= {"cpu_seconds", "swap_peak"}
+_OF_SERVICES = {"settled_rss", "startup_time", *(metric.value for metric in SILENT_WHEN_ABSENT)}
 
 
 @pytest.fixture(params=["host", "container"])

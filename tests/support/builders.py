@@ -4,9 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.verdict import judge
 from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.contents.comparison import Unavailable
+from membudget.contents.image_summary import ImageSummary
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Environment, Report, RevisionReport
@@ -96,16 +99,36 @@ def phase(name: str, begin_ms: int, duration_ms: int, rss: float, mark: float | 
 
 def side(*trials: Trial, size: float | None = 100, failure: Failure | None = None) -> SideMeasurement:
     """A side of an image that holds `size` MiB of files."""
-    not_built = str(failure) if failure else "not built"
-    size_value = MetricValue.absent(Metric.IMAGE_SIZE, not_built) if size is None else _mib(Metric.IMAGE_SIZE, size)
+    not_built = Unavailable(str(failure) if failure else "not built")
+    found = not_built if size is None else image_summary(round(size * MIB))
     return SideMeasurement(
         image_id="sha256:" + "a" * 64,
         metrics={
-            Metric.IMAGE_SIZE: size_value,
+            **image_metrics(found),
             **(all_absent(str(failure)) if failure else aggregate(trials)),
         },
         trials=trials,
         failure=failure,
+    )
+
+
+def image_summary(size: int = 100 * MIB, *, waste: int = 0, layers: int = 3) -> ImageSummary:
+    """What an image of `size` bytes holds."""
+    return ImageSummary(
+        platform="linux/amd64",
+        file_bytes=size,
+        live_bytes=size - waste,
+        layer_count=layers,
+        download_bytes=None,
+        media_types=(),
+        inherited_waste_bytes=None,
+        layers=(),
+        folders=(),
+        packages=(),
+        package_count=0,
+        files=(),
+        waste=(),
+        hints=(),
     )
 
 

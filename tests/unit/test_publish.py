@@ -10,7 +10,7 @@ from membudget.analysis.measurement import Failure, FailureStage, ImageMeasureme
 from membudget.analysis.metric_verdict import Verdict
 from membudget.errors import ConfigurationError
 from membudget.publish import CommentSettings, Destination
-from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
+from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest
 from membudget.report.comment import LONGEST_COMMENT
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
@@ -26,6 +26,7 @@ class Step:
     summaries: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
     annotations: list[tuple[str, str]] = field(default_factory=list)
+    places: list[Place | None] = field(default_factory=list)
 
     def summary(self, markdown: str) -> None:
         self.summaries.append(markdown)
@@ -33,8 +34,9 @@ class Step:
     def outputs(self, values: Mapping[str, str]) -> None:
         self.values.update(values)
 
-    def annotate(self, title: str, message: str) -> None:
+    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
         self.annotations.append((title, message))
+        self.places.append(place)
 
 
 @dataclass

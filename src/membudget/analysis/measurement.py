@@ -6,6 +6,8 @@ from enum import StrEnum
 from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
+from membudget.contents.image_diff import ImageDiff
+from membudget.contents.image_summary import ImageSummary
 from membudget.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial
 
@@ -48,6 +50,8 @@ class SideMeasurement:
     """Every metric: a value, or why there is none."""
     trials: tuple[Trial, ...] = ()
     failure: Failure | None = None
+    contents: ImageSummary | None = None
+    """What the image holds; None where its layers could not be read."""
 
     @property
     def only_sidecars_were_killed(self) -> bool:
@@ -90,5 +94,9 @@ class ImageMeasurement:
     """Budgets that may be broken for a while."""
     duration_ms: int = 0
     """How long its trials took, both sides together."""
+    dockerfile: str | None = None
+    """Path of the head's Dockerfile in the repository."""
+    contents_diff: ImageDiff | None = None
+    """What of the image's files differs, and which layers caused it."""
     is_unchanged: bool = False
     """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from membudget.budgets.budget import ImageSpec
-from membudget.budgets.metric_budget import Budget, CountBudget, DurationGrowth, SizeBudget, SizeGrowth
+from membudget.budgets.metric_budget import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
 from membudget.metrics import Metric
 
 
@@ -88,6 +88,9 @@ def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
     """One budget in numbers; `limit_bytes` is what its headroom is measured to."""
     if isinstance(budget, CountBudget):
         return EffectiveBudget(budget.max, warn=WarnLevels(budget.warn))
+    if isinstance(budget, LayersBudget):
+        more = Tolerance(0.0, budget.growth) if budget.growth is not None else None
+        return EffectiveBudget(budget.max, more, warn=WarnLevels(budget.warn))
     warn = WarnLevels(budget.warn.max, _tolerance(budget.warn.growth)) if budget.warn is not None else WarnLevels()
     below_limit = None
     if isinstance(budget, SizeBudget) and budget.headroom is not None and limit_bytes is not None:

@@ -157,6 +157,17 @@ class CountBudget(FileModel):
     """More than this warns."""
 
 
+class LayersBudget(FileModel):
+    """A budget for a number of layers. "null" switches off a key that a default sets."""
+
+    max: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
+    """The most it may be."""
+    growth: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
+    """How many more than base there may be."""
+    warn: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
+    """More than this warns."""
+
+
 class DurationBudget(FileModel):
     """A budget for a metric in time. "null" switches off a key that a default sets."""
 
@@ -170,10 +181,11 @@ class DurationBudget(FileModel):
     """From where on it is warned of: a time, or a table with `max` and `growth`."""
 
 
-Budget = SizeBudget | CountBudget | DurationBudget
+Budget = SizeBudget | CountBudget | LayersBudget | DurationBudget
 
 OfSize = Annotated[SizeBudget, _OrOff(dict.fromkeys(SizeBudget.model_fields))]
 OfCount = Annotated[CountBudget, _OrOff(dict.fromkeys(CountBudget.model_fields))]
+OfLayers = Annotated[LayersBudget, _OrOff(dict.fromkeys(LayersBudget.model_fields))]
 OfDuration = Annotated[DurationBudget, _OrOff(dict.fromkeys(DurationBudget.model_fields))]
 UnitCost = Annotated[
     SizeBudget,
@@ -188,6 +200,13 @@ class MetricBudgets(FileModel):
 
     image_size: OfSize = SizeBudget()
     """Sum of regular-file bytes over all layers, uncompressed."""
+    image_download_size: OfSize = SizeBudget()
+    """Compressed bytes of all layers. Where the engine keeps them plain, a budget has them compressed: half a minute
+    for each GiB that is new."""
+    image_waste: OfSize = SizeBudget()
+    """Bytes of layers that are not there when the image runs."""
+    image_layers: OfLayers = LayersBudget()
+    """How many layers it has."""
     peak_rss: OfSize = SizeBudget()
     """Largest anonymous plus shared memory."""
     peak_memory: OfSize = SizeBudget()

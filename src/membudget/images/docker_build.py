@@ -1,5 +1,6 @@
 """Builds an image with `docker buildx build`: the client is the interface, BuildKit has no other stable one."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,9 +16,11 @@ from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_stream import LineTail
 from membudget.errors import BuildFailed, EnvironmentFault
-from membudget.images.revision import BuiltImage
+from membudget.images.revision import BuiltImage, Recipe
 
 _TERMINATION_S = 5.0
+_LARGEST_DOCKERFILE = 1 << 20
+_LARGEST_METADATA = 64 << 20
 _ENDS_WITH_PARENT = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
@@ -40,7 +43,9 @@ class Builder:
     """Builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
 
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
-        self._environ = {**client_environment(engine.address, environ), "BUILDKIT_PROGRESS": "plain"}
+        # The client then writes BuildKit's own record of the build beside the image's id (buildx 0.14 and newer).
+        recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
+        self._environ = {**client_environment(engine.address, environ), **recorded}
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._is_cancelled = False
@@ -74,9 +79,17 @@ class Builder:
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
         with tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch:
             id_file = Path(scratch) / "image-id"
-            command = [*_command(spec), "--tag", reference, "--iidfile", str(id_file)]
+            metadata = Path(scratch) / "metadata.json"
+            command = [*_command(spec), "--tag", reference, "--iidfile", str(id_file), "--metadata-file", str(metadata)]
             self._run([*command, "--file", str(dockerfile), str(context)], on_line)
-            return BuiltImage(id_file.read_text().strip(), reference)
+            recipe = Recipe(
+                os.path.normpath(Path(spec.context, spec.dockerfile)),
+                _text(dockerfile),
+                spec.target,
+                spec.args,
+                _json(metadata),
+            )
+            return BuiltImage(id_file.read_text().strip(), reference, recipe=recipe)
 
     def cancel(self) -> None:
         """End the builds that run, and start no other. Called from another thread."""
@@ -130,6 +143,22 @@ def _lies_in(path: Path, checkout: Path) -> bool:
         return path.exists() and path.resolve().is_relative_to(checkout.resolve())
     except OSError:  # a name too long for the file system
         return False
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_LARGEST_DOCKERFILE).decode(errors="replace")
+
+
+def _json(path: Path) -> object:
+    """What the client wrote of a build; None where it is none, or too large to be one."""
+    try:
+        if path.stat().st_size > _LARGEST_METADATA:
+            return None
+        content: object = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content
 
 
 def _command(spec: Build) -> list[str]:

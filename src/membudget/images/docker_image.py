@@ -1,17 +1,26 @@
-"""Images in the engine: their size as we define it, read from the engine's export."""
+"""Images in the engine: what they hold, read from the engine's export."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from queue import Empty, Queue
 
 from docker.errors import NotFound
 
+from membudget.contents.image_archive import read_archive
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.layer import Layer
+from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.raw_stream import RawStream
+from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.images.layer_cache_file import LayerCache
-from membudget.images.layers import ChunkReader, UnreadableImage, layer_file_bytes
 
 _CHUNK_BYTES = 1 << 20
+_MOST_AHEAD = 64
+"""Chunks; the engine sends them by 32 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +44,28 @@ def inspect(engine: Engine, reference: str) -> ImageFacts:
     return ImageFacts(str(attributes["Id"]), tuple(map(str, attributes["RootFS"].get("Layers") or ())))
 
 
-def image_sizes(engine: Engine, image_ids: Sequence[str], cache: LayerCache) -> dict[str, int]:
-    """`image_size` of each image: regular-file bytes over all its layers.
+def read_images(
+    engine: Engine, image_ids: Sequence[str], cache: LayerCache, *, compresses: bool = False
+) -> dict[str, ImageContents | UnreadableImage]:
+    """What each image holds. The engine's own `.Size` is none of it: it measured 250 to 1,170 MB for one image.
 
-    The engine's own `.Size` is none of this: it measured 250 to 1,170 MB for one image, by engine and store.
-    All images come in one export, so that a layer they share is read once; a layer seen before is not read at all.
-    Raises EnvironmentFault, and UnreadableImage when the export is not understood.
+    All images come in one export, so that a layer they share is read once; an image of which every layer was seen
+    before is not exported at all. `compresses`: also how large plain layers are compressed.
+    Raises EnvironmentFault, and UnreadableImage when the export is not understood;
+    an image that is broken in itself has its error in the result.
     """
     facts = [_inspect_built(engine, image_id) for image_id in dict.fromkeys(image_ids)]
-    known = {diff_id: cache.get(diff_id) for image in facts for diff_id in image.diff_ids}
-    unseen = [image.image_id for image in facts if any(known[diff_id] is None for diff_id in image.diff_ids)]
+    contents: dict[str, ImageContents | UnreadableImage] = {}
+    for image in facts:
+        remembered = cache.get_image(image.image_id)
+        if remembered is None or remembered.config.diff_ids != image.diff_ids:
+            continue
+        if not compresses or remembered.download_bytes is not None:
+            contents[image.image_id] = remembered
+    unseen = [image for image in facts if image.image_id not in contents]
     if unseen:
-        with engine_errors("exporting images to read their sizes"):
-            exported = layer_file_bytes(io.BufferedReader(ChunkReader(_export(engine, unseen)), _CHUNK_BYTES))
-        for diff_id, file_bytes in exported.items():
-            cache.put(diff_id, file_bytes)
-        known |= exported
-    return {image.image_id: _total(image, known) for image in facts}
+        contents |= _exported(engine, unseen, cache, compresses=compresses)
+    return contents
 
 
 def _inspect_built(engine: Engine, image_id: str) -> ImageFacts:
@@ -62,11 +76,77 @@ def _inspect_built(engine: Engine, image_id: str) -> ImageFacts:
         raise EnvironmentFault(f"{error.what} any more") from error
 
 
-def _total(image: ImageFacts, known: Mapping[str, int | None]) -> int:
-    sizes = [size for diff_id in image.diff_ids if (size := known.get(diff_id)) is not None]
-    if len(sizes) != len(image.diff_ids):
-        raise UnreadableImage("the engine's export lacks some of its layers")
-    return sum(sizes)
+def _exported(
+    engine: Engine, images: Sequence[ImageFacts], cache: LayerCache, *, compresses: bool
+) -> dict[str, ImageContents | UnreadableImage]:
+    def known(diff_id: str) -> Layer | None:
+        layer = cache.get(diff_id)
+        return layer if layer is None or not compresses or layer.gzip_bytes is not None else None
+
+    with (
+        engine_errors("exporting images to read what they hold"),
+        closing(_read_ahead(_export(engine, [image.image_id for image in images]))) as chunks,
+    ):
+        stream = io.BufferedReader(ChunkReader(chunks), _CHUNK_BYTES)
+        archived = read_archive(stream, known, is_trusted=True, compresses=compresses)
+    broken = next((image.contents for image in archived if isinstance(image.contents, UnreadableImage)), None)
+    by_layers = {
+        image.contents.config.diff_ids: image.contents
+        for image in archived
+        if isinstance(image.contents, ImageContents)
+    }
+    contents: dict[str, ImageContents | UnreadableImage] = {}
+    for image in images:
+        found = by_layers.get(image.diff_ids)
+        contents[image.image_id] = found or broken or UnreadableImage("the engine's export lacks it")
+        if found is not None:
+            cache.put_image(image.image_id, found)
+    return contents
+
+
+def _read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """Chunks that a thread of their own takes: the engine need not wait while those before are looked at."""
+    waiting: Queue[bytes | BaseException | None] = Queue(_MOST_AHEAD)
+    is_over = threading.Event()
+
+    def take() -> None:
+        try:
+            for chunk in chunks:
+                waiting.put(chunk)
+                if is_over.is_set():
+                    return
+            waiting.put(None)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the chunks are wanted
+            waiting.put(error)
+
+    thread = threading.Thread(target=take, name="export", daemon=True)
+    thread.start()
+    try:
+        while (chunk := waiting.get()) is not None:
+            if isinstance(chunk, BaseException):
+                raise chunk
+            yield chunk
+    finally:
+        is_over.set()
+        while thread.is_alive():
+            with suppress(Empty):
+                waiting.get(timeout=0.05)
+
+
+class ChunkReader(RawStream):
+    """A file over chunks that arrive one by one."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def take(self, size: int) -> bytes:
+        """What is left of a chunk, or of the next."""
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
 
 
 def _export(engine: Engine, image_ids: Sequence[str]) -> Iterator[bytes]:

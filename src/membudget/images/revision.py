@@ -43,6 +43,19 @@ class BaseRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an image was built, for telling which line made which layer."""
+
+    path: str
+    """Of its Dockerfile, in the repository."""
+    text: str
+    target: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    provenance: object = None
+    """BuildKit's own record, as it wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BuiltImage:
     """An image that was built for one side."""
 
@@ -52,3 +65,4 @@ class BuiltImage:
     """The tag that keeps it alive during the run."""
     beside: Mapping[str, str] = field(default_factory=dict)
     """Ids of what was built for the services around it, by service."""
+    recipe: Recipe | None = None

@@ -34,3 +34,12 @@ class Commenter(Protocol):
 
     def post(self, pull_request: PullRequest, marker: str, body: str) -> Posted | NotPosted:
         """Create the comment that starts with `marker`, or edit the one that is there. Never raises for the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Lines of a file of the repository."""
+
+    path: str
+    first: int
+    last: int

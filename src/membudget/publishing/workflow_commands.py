@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from membudget.publishing.pull_request import Place
 from membudget.report.untrusted_text import printable
 
 MOST_ANNOTATIONS = 10
@@ -20,11 +21,13 @@ _LONGEST_TITLE = 200
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
-def error_annotation(title: str, message: str) -> str:
+def error_annotation(title: str, message: str, place: Place | None = None) -> str:
     """The line that makes an error annotation."""
-    return (
-        f"::error title={_property(printable(title, _LONGEST_TITLE))}::{_data(printable(message, _LONGEST_ANNOTATION))}"
-    )
+    properties = [f"title={_property(printable(title, _LONGEST_TITLE))}"]
+    if place is not None:
+        file = _property(printable(place.path, _LONGEST_TITLE))
+        properties = [f"file={file}", f"line={place.first}", f"endLine={place.last}", *properties]
+    return f"::error {','.join(properties)}::{_data(printable(message, _LONGEST_ANNOTATION))}"
 
 
 def open_group(title: str) -> str:

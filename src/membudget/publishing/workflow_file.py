@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from membudget.publishing.pull_request import Place
 from membudget.publishing.workflow_commands import (
     MOST_ANNOTATIONS,
     append_summary,
@@ -33,11 +34,11 @@ class WorkflowStep:
         if self._outputs:
             self._write("the step outputs", lambda path: write_outputs(path, values), self._outputs)
 
-    def annotate(self, title: str, message: str) -> None:
-        """Annotate an error, as long as GitHub shows it."""
+    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+        """Annotate an error, as long as GitHub shows it, at lines of a file if they are known."""
         self._annotations += 1
         if self._is_workflow and self._annotations <= MOST_ANNOTATIONS:
-            print(error_annotation(title, message), file=self._stream, flush=True)
+            print(error_annotation(title, message, place), file=self._stream, flush=True)
 
     def _write(self, what: str, write: Callable[[Path], None], path: str) -> None:
         try:

@@ -12,6 +12,7 @@ from membudget.quantities import format_duration, format_size
 from membudget.report.allowances import allowances, noise
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
 from membudget.report.findings import findings, soak_finding
+from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import code_block, code_cell, code_span
@@ -86,7 +87,13 @@ def _seen(report: Report, judgement: Judgement) -> list[str]:
         lines.append(f"- {', '.join(map(code_span, names))}: {labels} not measured ({code_span(reason)})")
     if lines:
         parts.append("\n".join(lines))
-    return [_folded("How memory was used", "\n\n".join(parts))] if parts else []
+    folded = [_folded("How memory was used", "\n\n".join(parts))] if parts else []
+    bytes_of = [
+        f"- {code_span(image.name)}: {finding.as_markdown()}"
+        for image, judged in zip(report.images, judgement.images, strict=True)
+        for finding in (*(() if size_is_in_trouble(judged) else cause_findings(image)), *hint_findings(image))
+    ]
+    return [*folded, _folded("Where the bytes are", "\n".join(bytes_of))] if bytes_of else folded
 
 
 def _short_page(report: Report, judgement: Judgement, urgent: Sequence[TableRow], left_out: int) -> str:
@@ -149,6 +156,8 @@ def _explanations(report: Report, judgement: Judgement, *, logs: bool) -> list[s
             )
         seen = list(findings(measurement.head.trials)) if measurement.head is not None else []
         seen += soak_finding(measurement, image)
+        if size_is_in_trouble(image):
+            seen += cause_findings(measurement)
         if image.verdict is Verdict.PASS:
             lines += [f"- {code_span(image.name)}: {finding.as_markdown()}" for finding in seen if finding.is_grave]
             continue

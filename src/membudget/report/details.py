@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.analysis.phases import PhaseSummary, phase_summaries
 from membudget.budgets.effective import NO_BUDGET
-from membudget.metrics import DEFINITIONS, OF_SOME_WORKLOADS, Metric, MetricValue
+from membudget.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
 
 PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "peak memory base", "peak memory head")
@@ -34,7 +34,7 @@ def not_measured(images: Sequence[ImageMeasurement]) -> list[tuple[list[str], st
 
 def _was_not_asked_for(image: ImageMeasurement, metric: Metric) -> bool:
     """A figure that only some workloads have, and for which nobody set a budget."""
-    return metric in OF_SOME_WORKLOADS and not image.budgets.get(metric, NO_BUDGET).is_set
+    return metric in SILENT_WHEN_ABSENT and not image.budgets.get(metric, NO_BUDGET).is_set
 
 
 def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[str, ...]]:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from membudget.figures import format_reading
-from membudget.metrics import DEFINITIONS, OF_SOME_WORKLOADS, Metric, MetricValue
+from membudget.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.quantities import format_duration, format_size
 from membudget.report.findings import findings
 from membudget.report.report import Environment
@@ -77,7 +77,7 @@ def _table(report: MeasureReport) -> Table:
         table.add_column(f"trial {number}\n{format_duration(trial.duration_ms)}", justify="right", style="dim")
     table.add_column("precision", style="dim")
     for metric, value in report.metrics.items():
-        if value.value is None and metric in OF_SOME_WORKLOADS:
+        if value.value is None and metric in SILENT_WHEN_ABSENT:
             continue
         cells = [_cell(metric, trial.metrics.get(metric)) for trial in report.trials]
         note = value.reason if value.value is None else value.precision

@@ -216,7 +216,8 @@ def _budget_cell(metric: Metric, budget: EffectiveBudget) -> str:
 def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None) -> list[str]:
     parts = [f"≤ {format_value(metric, most)}"] if most is not None else []
     if tolerance is not None:
-        parts.append(f"≤ +{format_percent(tolerance.percent)} or +{format_value(metric, tolerance.floor)}")
+        percent = f"{format_percent(tolerance.percent)} or +" if tolerance.percent else ""  # else the floor alone
+        parts.append(f"≤ +{percent}{format_value(metric, tolerance.floor)}")
     return parts
 
 

@@ -14,6 +14,7 @@ from membudget.quantities import format_duration, format_size
 from membudget.report.allowances import allowances, noise
 from membudget.report.details import not_measured
 from membudget.report.findings import findings, load_findings, soak_finding
+from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import printable, printable_line
@@ -82,10 +83,11 @@ def _explanations(report: Report, judgement: Judgement) -> Iterator[Text]:
             reason = printable(measurement.base.failure.reason)
             yield Text(f"{image.name}: its base could not be measured ({reason}): no growth is judged.")
         trials = measurement.head.trials if measurement.head is not None else ()
-        seen = [*findings(trials), *soak_finding(measurement, image)]
+        sizes = [*cause_findings(measurement), *hint_findings(measurement)]
+        seen = [*findings(trials), *soak_finding(measurement, image), *sizes]
         if image.verdict is Verdict.PASS:
             told = [finding for finding in seen if finding.is_grave]
-            told += [finding for finding in (*soak_finding(measurement, image), *load_findings(trials))
+            told += [finding for finding in (*soak_finding(measurement, image), *load_findings(trials), *sizes)
                      if not finding.is_grave]  # fmt: skip
             yield from (Text(f"{image.name}: {finding.as_text()}") for finding in told)
         else:

@@ -1,4 +1,5 @@
 from membudget.analysis.aggregate import TRIAL_METRICS, aggregate, all_absent
+from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from tests.support.builders import trial
@@ -27,7 +28,7 @@ def test_a_lesser_precision_is_passed_on() -> None:
 
 
 def test_every_metric_of_a_trial_is_there() -> None:
-    assert set(aggregate([trial(1)])) == set(TRIAL_METRICS) == set(all_absent("x")) == set(Metric) - {Metric.IMAGE_SIZE}
+    assert set(aggregate([trial(1)])) == set(TRIAL_METRICS) == set(all_absent("x")) == set(Metric) - set(IMAGE_METRICS)
 
 
 def test_estimates_are_averaged_and_their_interval_is_that_of_the_trials() -> None:

@@ -1,18 +1,22 @@
-from collections.abc import Iterator
+import gzip
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
 from docker.errors import ImageNotFound
 
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_engine import Engine, EngineInfo
 from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.images.docker_image import image_sizes, inspect
-from membudget.images.layer_cache_file import LayerCache
-from membudget.images.layers import UnreadableImage
-from tests.unit.images.archives import diff_id, export, file, tar
+from membudget.images.docker_image import inspect, read_images
+from tests.unit.contents.archives import diff_id, export, file, tar
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)
 COMMON, ONE, OTHER = (tar([file(name, name.encode() * 10)]) for name in ("common", "one", "other"))
@@ -27,6 +31,8 @@ class FakeClient:
     exported: list[list[str]] = field(default_factory=list)
     lacking: bytes | None = None
     """A layer that exports leave out."""
+    chunks: Callable[[int], Iterator[bytes]] | None = None
+    """What an export gives instead."""
     base_url = "http://localhost"
     api_version = "1.48"
 
@@ -49,7 +55,8 @@ class FakeClient:
         assert url == "http://localhost/v1.48/images/get"
         self.exported.append(params["names"])
         data = export([[one for one in self.held[name] if one != self.lacking] for name in params["names"]])
-        yield SimpleNamespace(raise_for_status=lambda: None, iter_content=lambda size: iter([data]))
+        chunks = self.chunks or (lambda size: iter([data]))
+        yield SimpleNamespace(raise_for_status=lambda: None, iter_content=chunks)
 
 
 def engine(**images: list[bytes]) -> tuple[Engine, FakeClient]:
@@ -57,29 +64,65 @@ def engine(**images: list[bytes]) -> tuple[Engine, FakeClient]:
     return Engine(client, INFO, "unix:///run/test.sock"), client  # type: ignore[arg-type] # all that is asked of it
 
 
+def sizes(asked: Engine, image_ids: list[str], cache: LayerCache) -> dict[str, int]:
+    found = read_images(asked, image_ids, cache)
+    return {name: one.file_bytes for name, one in found.items() if isinstance(one, ImageContents)}
+
+
+BASE, HEAD, EMPTY, NEXT = (f"sha256:{digit * 64}" for digit in "abcd")
+
+
 def test_a_size_is_the_sum_of_its_layers_shared_ones_included(tmp_path: Path) -> None:
-    asked, client = engine(base=[COMMON, ONE], head=[COMMON, OTHER, OTHER], empty=[])
-    assert image_sizes(asked, ["base", "head", "empty", "base"], LayerCache(tmp_path)) == {
-        "base": 60 + 30,
-        "head": 60 + 50 + 50,
-        "empty": 0,
+    asked, client = engine(**{BASE: [COMMON, ONE], HEAD: [COMMON, OTHER, OTHER], EMPTY: []})
+    assert sizes(asked, [BASE, HEAD, EMPTY, BASE], LayerCache(tmp_path)) == {
+        BASE: 60 + 30,
+        HEAD: 60 + 50 + 50,
+        EMPTY: 0,
     }
-    assert client.exported == [["base", "head"]], "one export for all"
+    assert client.exported == [[BASE, HEAD, EMPTY]], "one export for all"
 
 
-def test_an_image_whose_layers_were_all_seen_is_not_exported_again(tmp_path: Path) -> None:
-    asked, client = engine(base=[COMMON, ONE], head=[COMMON, OTHER], next=[OTHER, ONE])
-    image_sizes(asked, ["base", "head"], LayerCache(tmp_path))
-    assert image_sizes(asked, ["next"], LayerCache(tmp_path)) == {"next": 80}
-    assert image_sizes(asked, [], LayerCache(tmp_path)) == {}
+def test_an_image_that_was_seen_is_not_exported_again(tmp_path: Path) -> None:
+    asked, client = engine(**{BASE: [COMMON, ONE], HEAD: [COMMON, OTHER], NEXT: [OTHER, ONE]})
+    sizes(asked, [BASE, HEAD], LayerCache(tmp_path))
+    assert sizes(asked, [HEAD], LayerCache(tmp_path)) == {HEAD: 110}
+    assert sizes(asked, [], LayerCache(tmp_path)) == {}
     assert len(client.exported) == 1
+    assert sizes(asked, [NEXT, BASE], LayerCache(tmp_path)) == {NEXT: 80, BASE: 90}
+    assert client.exported[1:] == [[NEXT]], "only what is new"
+
+
+def test_a_download_size_that_was_not_asked_for_before_is_found_out(tmp_path: Path) -> None:
+    asked, client = engine(**{BASE: [COMMON]})
+    found = [
+        read_images(asked, [BASE], LayerCache(tmp_path), compresses=compresses)[BASE]
+        for compresses in (False, True, True, False)
+    ]
+    downloads = [one.download_bytes for one in found if isinstance(one, ImageContents)]
+    assert downloads[0] is None
+    assert downloads[1] is not None
+    assert len(gzip.compress(COMMON, 6)) - 20 <= downloads[1] <= len(gzip.compress(COMMON, 6)) + 20
+    assert downloads[1:] == [downloads[1]] * 3
+    assert len(client.exported) == 2
 
 
 def test_a_layer_that_is_not_in_the_export_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
-    asked, client = engine(head=[COMMON, OTHER])
+    asked, client = engine(**{HEAD: [COMMON, OTHER]})
     client.lacking = OTHER
-    with pytest.raises(UnreadableImage, match="lacks some of its layers"):
-        image_sizes(asked, ["head"], LayerCache(tmp_path))
+    assert isinstance(read_images(asked, [HEAD], LayerCache(tmp_path))[HEAD], UnreadableImage)
+
+
+def test_an_export_that_breaks_off_is_the_environments_fault(tmp_path: Path) -> None:
+    asked, client = engine(**{HEAD: [COMMON]})
+
+    def breaking(size: int) -> Iterator[bytes]:
+        yield b"x" * 100
+        raise requests.exceptions.ChunkedEncodingError("cut off")
+
+    client.chunks = breaking
+    with pytest.raises(EnvironmentFault, match="exporting images"):
+        read_images(asked, [HEAD], LayerCache(tmp_path))
+    assert [thread.name for thread in threading.enumerate() if thread.name == "export"] == []
 
 
 def test_an_image_that_is_not_there_is_the_users_to_pull() -> None:
@@ -89,4 +132,4 @@ def test_an_image_that_is_not_there_is_the_users_to_pull() -> None:
 
 def test_an_image_that_vanished_since_it_was_built_is_the_environments_fault(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="the image api is not in the engine any more"):
-        image_sizes(engine()[0], ["api"], LayerCache(tmp_path))
+        read_images(engine()[0], ["api"], LayerCache(tmp_path))

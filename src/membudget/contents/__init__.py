@@ -1,0 +1,1 @@
+"""What is in images: layers, files, packages, what differs between two, and what could be saved."""

@@ -1,0 +1,250 @@
+"""What could be saved in an image, and how much: measured in this image, or not said at all.
+
+Only bytes of the image's own layers count: what the base image brought, nobody can mend who starts from it. Rules for
+writing a Dockerfile are hadolint's business.
+"""
+
+import re
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+
+from membudget.contents.layer_stack import Content, LayerStack, WasteKind
+from membudget.contents.merged_image import MergedImage
+from membudget.contents.package import Ecosystem
+from membudget.contents.shown_text import shown
+
+LEAST_SHARE = 0.01
+"""Of `image_size`: what saves less is left out."""
+_LEAST_DUPLICATE_BYTES = 4096
+
+
+class HintKind(StrEnum):
+    """What could be saved."""
+
+    PACKAGE_CACHE = "package_cache"
+    REMOVED_LATER = "removed_later"
+    REWRITTEN = "rewritten"
+    REPLACED = "replaced"
+    BUILD_TOOLS = "build_tools"
+    TESTS_AND_DOCS = "tests_and_docs"
+    BYTE_CODE = "byte_code"
+    GIT_HISTORY = "git_history"
+    CONTEXT_MODULES = "context_modules"
+    DEBUG_SYMBOLS = "debug_symbols"
+    DUPLICATES = "duplicates"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Bytes that could be saved in one way."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    kind: HintKind
+    saves_bytes: int
+    files: int
+    example: str
+    """The largest of them; of build tools, names of packages."""
+    layer: int | None
+    """Index of the layer that holds most of them."""
+    dockerfile_lines: tuple[int, int] | None
+    """Of that layer."""
+
+    @property
+    def words(self) -> str:
+        """What it is, in a few words."""
+        return _WORDS[self.kind][0]
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+        return _WORDS[self.kind][1]
+
+
+_WORDS = {
+    HintKind.PACKAGE_CACHE: (
+        "caches of package managers",
+        "clean up in the same RUN, or use RUN --mount=type=cache",
+    ),
+    HintKind.REMOVED_LATER: (
+        "files removed in a later layer",
+        "remove them in the RUN that makes them, or make them in another stage",
+    ),
+    HintKind.REWRITTEN: (
+        "files copied to change their mode or owner",
+        "use COPY --chmod and --chown, or change them in the RUN that makes them",
+    ),
+    HintKind.REPLACED: ("files replaced in a later layer", "write them once"),
+    HintKind.BUILD_TOOLS: ("build tools in the final image", "build in a stage of its own, and COPY --from it"),
+    HintKind.TESTS_AND_DOCS: ("tests and documentation of packages", "leave them out where they are installed"),
+    HintKind.BYTE_CODE: ("byte-code of the same modules more than once", "compile with one interpreter and level"),
+    HintKind.GIT_HISTORY: ("a .git folder", "name .git in .dockerignore"),
+    HintKind.CONTEXT_MODULES: (
+        "node_modules copied from the build context",
+        "name node_modules in .dockerignore, and install in the image",
+    ),
+    HintKind.DEBUG_SYMBOLS: ("debug symbols", "strip binaries, or keep the symbols elsewhere"),
+    HintKind.DUPLICATES: ("the same files more than once", "keep one of each, and link to it"),
+}
+
+_CACHES = re.compile(
+    r"(?:var/lib/apt/lists|var/cache/(?:apt|apk|dnf|yum|zypp|pacman)|var/lib/dnf|etc/apk/cache"
+    r"|(?:root|home/[^/]+)/(?:\.cache|\.npm/_cacache|\.yarn/cache|\.gradle/caches|\.cargo/registry|\.bundle/cache)"
+    r"|usr/local/share/\.cache|(?:go|root/go)/pkg/mod/cache)/"
+)
+_DOCS = re.compile(r"usr/(?:local/)?share/(?:doc|man|info|gtk-doc)/")
+_TESTS = re.compile(r"(?:site-packages|dist-packages|node_modules)/(?:.+/)?(?:tests?|__tests__)/")
+_DEBUG = re.compile(r"(?:usr/lib/debug/|.+\.(?:debug|pdb|dwo|dSYM)$|.+\.dSYM/)")
+_GIT = re.compile(r"(?:.+/)?\.git/(?:objects|refs|hooks|index|HEAD|logs|packed-refs)")
+_MODULES = re.compile(r"(?:.+/)?node_modules/")
+_BYTE_CODE = re.compile(r"(.+/)__pycache__/([^/]+?)\.[a-z]+-?[0-9]+(?:\.opt-[12])?\.pyc$")
+_BUILD_TOOL = re.compile(
+    r"(?:gcc|g\+\+|cpp|clang|llvm|binutils|make|cmake|ninja-build|autoconf|automake|libtool|bison|flex|rustc|cargo"
+    r"|golang|build-essential|build-base|dpkg-dev|patch|m4|pkg-config|pkgconf|nasm|yasm|swig|cython3?)"
+    r"(?:-[0-9.]+.*|-common|-bin|-x86-64-linux-gnu|-aarch64-linux-gnu)?|.+-dev|.+-devel|libgcc-[0-9]+-dev"
+)
+_SYSTEM = (Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Files that are added up for one hint."""
+
+    file_bytes: int = 0
+    files: int = 0
+    example: str = ""
+    largest: int = -1
+    layers: dict[int, int] = field(default_factory=dict)
+    """Bytes by layer."""
+
+    def add(self, path: str, size: int, layer: int) -> None:
+        self.file_bytes += size
+        self.files += 1
+        self.layers[layer] = self.layers.get(layer, 0) + size
+        if size > self.largest:
+            self.example, self.largest = path, size
+
+
+def hints(image: MergedImage) -> tuple[Hint, ...]:
+    """What could be saved in an image, largest first; nothing that is less than a hundredth of it."""
+    least = image.contents.file_bytes * LEAST_SHARE
+    sums = {**_of_waste(image), **_of_files(image), HintKind.BUILD_TOOLS: _of_build_tools(image)}
+    sums[HintKind.DEBUG_SYMBOLS] = _of_symbols(image, sums.get(HintKind.DEBUG_SYMBOLS, _Sum()))
+    found = [_hint(kind, one, image) for kind, one in sums.items() if one.file_bytes >= max(least, 1)]
+    return tuple(sorted(found, key=lambda hint: -hint.saves_bytes))
+
+
+def _hint(kind: HintKind, one: _Sum, image: MergedImage) -> Hint:
+    layer = max(one.layers, key=lambda number: one.layers[number], default=None)
+    lines = image.origins[layer].dockerfile_lines if layer is not None else None
+    example = one.example if kind is HintKind.BUILD_TOOLS else f"/{one.example}"
+    return Hint(kind, one.file_bytes, one.files, shown(example), layer, lines)
+
+
+def _of_waste(image: MergedImage) -> dict[HintKind, _Sum]:
+    """What own layers hold and other own layers take away again."""
+    kinds = {
+        WasteKind.REMOVED: HintKind.REMOVED_LATER,
+        WasteKind.REWRITTEN: HintKind.REWRITTEN,
+        WasteKind.REPLACED: HintKind.REPLACED,
+    }
+    sums: dict[HintKind, _Sum] = {}
+    own = image.own_layers
+    for group in image.stack.waste:
+        if group.by_layer not in own:
+            continue
+        # A rewritten file of the base is mended as well: it need not be written again.
+        if group.from_layer not in own and group.kind is not WasteKind.REWRITTEN:
+            continue
+        one = sums.setdefault(kinds[group.kind], _Sum())
+        one.add(group.example, group.file_bytes, group.by_layer)
+        one.files += group.files - 1
+    return sums
+
+
+def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
+    """What is live in own layers, told by its path or its content."""
+    sums: dict[HintKind, _Sum] = {}
+    several = _more_than_once(image.stack, image.own_layers)
+    seen: set[tuple[int, int]] = set()
+    byte_code: dict[str, list[tuple[int, str, int]]] = {}
+    own = image.own_layers
+    for path, content in _own_files(image.stack, own):
+        kind = _kind_by_path(path, image.origins[content.layer].instruction)
+        if kind is not None:
+            sums.setdefault(kind, _Sum()).add(path, content.size, content.layer)
+            continue
+        compiled = _BYTE_CODE.match(path) if path.endswith(".pyc") else None
+        if compiled is not None:
+            byte_code.setdefault(f"{compiled[1]}{compiled[2]}", []).append((content.size, path, content.layer))
+        elif content.digest in several and content.size >= _LEAST_DUPLICATE_BYTES:
+            if (content.digest, content.size) in seen:
+                sums.setdefault(HintKind.DUPLICATES, _Sum()).add(path, content.size, content.layer)
+            seen.add((content.digest, content.size))
+    for files in byte_code.values():
+        for size, path, layer in sorted(files)[:-1]:
+            sums.setdefault(HintKind.BYTE_CODE, _Sum()).add(path, size, layer)
+    return sums
+
+
+def _own_files(stack: LayerStack, own: frozenset[int]) -> Iterator[tuple[str, Content]]:
+    """Live files of own layers; one of several names once."""
+    linked: set[int] = set()
+    for path, number in stack.names_below(""):
+        content = stack.content(number)
+        if content.layer not in own or number in linked:
+            continue
+        if stack.has_other_names(number):
+            linked.add(number)
+        yield path, content
+
+
+def _more_than_once(stack: LayerStack, own: frozenset[int]) -> frozenset[int]:
+    """Digests that several live contents have. Sorted numbers take a tenth of the memory that a table of them does."""
+    digests = array("Q")
+    for number in range(stack.content_count):
+        content = stack.content(number)
+        if content.size >= _LEAST_DUPLICATE_BYTES and content.layer in own and stack.is_live(number):
+            digests.append(content.digest)
+    ordered = sorted(digests)
+    return frozenset(one for one, following in pairwise(ordered) if one == following)
+
+
+def _kind_by_path(path: str, instruction: str) -> HintKind | None:
+    if _CACHES.match(path):
+        return HintKind.PACKAGE_CACHE
+    if _DOCS.match(path) or ("/test" in path and _TESTS.search(path)):
+        return HintKind.TESTS_AND_DOCS
+    if ".git/" in path and _GIT.match(path):
+        return HintKind.GIT_HISTORY
+    if "node_modules/" in path and instruction.startswith(("COPY ", "ADD ")) and _MODULES.match(path):
+        return HintKind.CONTEXT_MODULES
+    if _DEBUG.match(path):
+        return HintKind.DEBUG_SYMBOLS
+    return None
+
+
+def _of_build_tools(image: MergedImage) -> _Sum:
+    """Packages that only builds need, as far as own layers brought them."""
+    own = image.own_layers
+    one = _Sum()
+    for package in image.packages:
+        if package.layer in own and package.ecosystem in _SYSTEM and _BUILD_TOOL.fullmatch(package.name):
+            one.add(package.name, package.file_bytes, package.layer)
+    return one
+
+
+def _of_symbols(image: MergedImage, one: _Sum) -> _Sum:
+    """Debug sections of binaries, beside the files that hold nothing else."""
+    own = image.own_layers
+    for path, found in image.facts.items():
+        size = found.get("debug_bytes") if isinstance(found, dict) else None
+        node = image.stack.find(path)
+        if isinstance(size, int) and isinstance(node, int) and not _DEBUG.match(path):
+            layer = image.stack.content(node).layer
+            if layer in own:
+                one.add(path, size, layer)
+    return one

@@ -1,0 +1,57 @@
+"""Looks at base and head of one image together, or at one alone. What is broken in one costs the other nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.image_diff import ImageDiff, diff
+from membudget.contents.image_summary import ImageSummary, summarise
+from membudget.contents.layer_origin import LayerOrigin
+from membudget.contents.merged_image import MergedImage, merge
+from membudget.contents.unreadable import UnreadableImage
+
+Readable = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
+"""An image as far as it could be read, and what made its layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why nothing is said of an image."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairContents:
+    """What two images hold and how they differ; None for a side that there is not."""
+
+    base: ImageSummary | Unavailable | None = None
+    head: ImageSummary | Unavailable | None = None
+    diff: ImageDiff | None = None
+
+
+def compare(base: Readable | None, head: Readable | None) -> PairContents:
+    """Look at both sides."""
+    before, after = (_merged(side) if side is not None else None for side in (base, head))
+    both = isinstance(before, MergedImage) and isinstance(after, MergedImage)
+    return PairContents(
+        _summary(before),
+        _summary(after),
+        diff(before, after) if both else None,  # type: ignore[arg-type] # checked above
+    )
+
+
+def _merged(side: Readable) -> MergedImage | Unavailable:
+    contents, origins = side
+    if isinstance(contents, UnreadableImage):
+        return Unavailable(str(contents))
+    try:
+        return merge(contents, origins)
+    except UnreadableImage as error:
+        return Unavailable(str(error))
+    except ValueError as error:
+        return Unavailable(f"what was remembered of its layers is damaged: {error}")
+
+
+def _summary(side: MergedImage | Unavailable | None) -> ImageSummary | Unavailable | None:
+    return summarise(side) if isinstance(side, MergedImage) else side

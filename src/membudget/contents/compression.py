@@ -1,0 +1,102 @@
+"""How a layer or an archive is compressed: told by its first bytes, never by its name or media type."""
+
+import gzip
+import io
+import zlib
+from enum import StrEnum
+from typing import Protocol, cast
+
+import zstandard
+
+from membudget.contents.raw_stream import RawStream
+from membudget.contents.tar_reader import Readable
+from membudget.contents.unreadable import UnreadableImage
+
+_BUFFER = 1 << 18
+_ALWAYS_ALLOWED = 16 << 30
+_MOST_TIMES = 300
+"""What a layer may grow to: 16 GiB, or 300 times what it takes. Files full of zeros do more, nobody's layers."""
+_LARGEST_WINDOW = 1 << 27
+"""Bytes of memory that a zstd stream may ask for (zstd(1), `--long`)."""
+
+
+class Peekable(Readable, Protocol):
+    """A stream that shows what comes next."""
+
+    def peek(self, size: int, /) -> bytes:
+        """Some of the next bytes; they stay."""
+
+
+class Compression(StrEnum):
+    """How bytes are compressed: the end of an OCI media type."""
+
+    NONE = "tar"
+    GZIP = "tar+gzip"
+    ZSTD = "tar+zstd"
+
+
+_MAGIC = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
+_STRANGE = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\3\4": "zip", b"\x04\x22\x4d\x18": "lz4"}
+_LONGEST_MAGIC = 6
+
+
+def sniff(start: bytes) -> Compression:
+    """How what begins with `start` is compressed. Raises UnreadableImage for what no image is compressed with."""
+    for magic, compression in _MAGIC.items():
+        if start.startswith(magic):
+            return compression
+    for magic, name in _STRANGE.items():
+        if start.startswith(magic):
+            raise UnreadableImage(f"it is compressed with {name}; images use gzip, zstd or nothing")
+    if len(start) >= 4 and start[1:4] == b"\x2a\x4d\x18" and start[0] & 0xF0 == 0x50:
+        return Compression.ZSTD  # begins with a frame to skip (RFC 8878, 3.1.2)
+    return Compression.NONE
+
+
+def decompressed(stream: Peekable) -> tuple[Readable, Compression]:
+    """The content of a stream that may be compressed, buffered, and how it was."""
+    compression = sniff(stream.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC])
+    if compression is Compression.NONE:
+        return stream, compression
+    return io.BufferedReader(_Decompressed(stream, compression), _BUFFER), compression
+
+
+class _Decompressed(RawStream):
+    """The content of a compressed stream. Raises UnreadableImage where it is damaged, cut off, or a bomb."""
+
+    def __init__(self, stream: Readable, compression: Compression) -> None:
+        super().__init__()
+        self._counted = _Counted(stream)
+        buffered = io.BufferedReader(self._counted, _BUFFER)
+        self._plain: Readable
+        if compression is Compression.GZIP:
+            self._plain = cast("Readable", gzip.GzipFile(fileobj=buffered))
+        else:
+            reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+            self._plain = cast("Readable", reader.stream_reader(buffered, read_across_frames=True, closefd=False))
+        self._compression = compression
+        self._given = 0
+
+    def take(self, size: int) -> bytes:
+        try:
+            data = self._plain.read(size)
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            raise UnreadableImage(f"its {self._compression} data is damaged: {error}") from error
+        self._given += len(data)
+        if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * self._counted.taken:
+            raise UnreadableImage(f"its {self._compression} data grows to over {_MOST_TIMES} times its size: a bomb")
+        return data
+
+
+class _Counted(RawStream):
+    """A stream that counts what is taken of it."""
+
+    def __init__(self, stream: Readable) -> None:
+        super().__init__()
+        self._stream = stream
+        self.taken = 0
+
+    def take(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.taken += len(data)
+        return data

@@ -1,0 +1,99 @@
+"""Which files of two merged file systems differ: by path and content, and by content alone where they moved."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import nlargest
+
+from membudget.contents.layer_stack import LayerStack
+from membudget.contents.shown_text import shown
+
+MOST_FILES = 100
+
+
+class ChangeKind(StrEnum):
+    """How something differs."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    GROWN = "grown"
+    SHRUNK = "shrunk"
+    CHANGED = "changed"
+    """Other content of the same size."""
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that is not the same on both sides."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    kind: ChangeKind
+    path: str
+    base_bytes: int
+    head_bytes: int
+    moved_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KindTotal:
+    """All files that changed in one way."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    kind: ChangeKind
+    files: int
+    delta_bytes: int
+
+
+def diff_files(base: LayerStack, head: LayerStack) -> tuple[tuple[FileChange, ...], tuple[KindTotal, ...]]:
+    """Every live file that differs; a file that is gone here and new there, with the same content, has moved."""
+    changes: list[FileChange] = []
+    gone: dict[tuple[int, int], list[str]] = {}
+    for path, number in base.names_below(""):
+        before = base.content(number)
+        node = head.find(path)
+        after = head.content(node) if isinstance(node, int) and node >= 0 else None
+        if after is None:
+            gone.setdefault((before.size, before.digest), []).append(path)
+        elif (after.size, after.digest) != (before.size, before.digest):
+            changes.append(FileChange(_kind_of_file(before.size, after.size), path, before.size, after.size))
+    changes += _new_files(base, head, gone)
+    for (size, _), paths in gone.items():
+        changes += [FileChange(ChangeKind.REMOVED, path, size, 0) for path in paths]
+    totals: dict[ChangeKind, tuple[int, int]] = {}
+    for change in changes:
+        files, delta = totals.get(change.kind, (0, 0))
+        totals[change.kind] = (files + 1, delta + change.head_bytes - change.base_bytes)
+    largest = nlargest(MOST_FILES, changes, key=lambda one: (abs(one.head_bytes - one.base_bytes), one.head_bytes))
+    bounded = tuple(
+        FileChange(
+            one.kind,
+            shown(one.path),
+            one.base_bytes,
+            one.head_bytes,
+            shown(one.moved_from) if one.moved_from is not None else None,
+        )
+        for one in largest
+    )
+    return bounded, tuple(KindTotal(kind, *total) for kind, total in sorted(totals.items()))
+
+
+def _kind_of_file(before: int, after: int) -> ChangeKind:
+    if before == after:
+        return ChangeKind.CHANGED
+    return ChangeKind.GROWN if after > before else ChangeKind.SHRUNK
+
+
+def _new_files(base: LayerStack, head: LayerStack, gone: dict[tuple[int, int], list[str]]) -> Iterator[FileChange]:
+    for path, number in head.names_below(""):
+        node = base.find(path)
+        if isinstance(node, int) and node >= 0:
+            continue
+        after = head.content(number)
+        from_paths = gone.get((after.size, after.digest)) if after.size else None
+        if from_paths:
+            yield FileChange(ChangeKind.MOVED, path, after.size, after.size, from_paths.pop())
+        else:
+            yield FileChange(ChangeKind.ADDED, path, 0, after.size)

@@ -1,0 +1,213 @@
+"""Which instruction of which Dockerfile line made each layer."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+from membudget.contents.dockerfile import Dockerfile, Instruction
+from membudget.contents.image_config import HistoryEntry, ImageConfig
+from membudget.contents.provenance import Provenance
+
+_MOST_ALIGNED = 400
+"""Steps: a longer history is aligned at its end alone, where the Dockerfile's own steps are."""
+_LONGEST_INSTRUCTION = 300
+_SKIP_COST = 1.0
+_MISMATCHES = 0.3
+"""Similarity of arguments below which two steps of one keyword are not the same one."""
+_NOP = re.compile(r"^/bin/sh -c #\(nop\)\s*")
+_BUILD_ARGUMENTS = re.compile(r"^\|(\d+) ")
+_SHELL = re.compile(r"^(?:/\S+|cmd|powershell)(?: -\S+(?: pipefail)?)* -\w*c ")
+_KEYWORDS = frozenset(
+    {"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER"}
+    | {"ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+)
+
+
+class OriginSource(StrEnum):
+    """Where it is known from."""
+
+    PROVENANCE = "provenance"
+    """BuildKit's own record of the build."""
+    HISTORY = "history"
+    """The image's history, aligned with the Dockerfile where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOrigin:
+    """What made a layer."""
+
+    instruction: str
+    """For people, on one line: "RUN pip install pandas"; empty where nothing says it."""
+    is_inherited: bool | None
+    """Whether it came with the base image; None: not known."""
+    dockerfile_lines: tuple[int, int] | None = None
+    """First and last line."""
+    source: OriginSource = OriginSource.HISTORY
+    from_stage: str | None = None
+    """Of `COPY --from=`: a stage's name or number, or an image."""
+    stage_lines: tuple[int, int] | None = None
+    """Lines of that stage, where the Dockerfile has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A history entry in a Dockerfile's words."""
+
+    keyword: str
+    arguments: str
+    is_empty: bool
+
+    @property
+    def instruction(self) -> str:
+        return f"{self.keyword} {self.arguments}".strip()[:_LONGEST_INSTRUCTION]
+
+
+def layer_origins(
+    config: ImageConfig,
+    dockerfile: Dockerfile | None = None,
+    target: str | None = None,
+    provenance: Provenance | None = None,
+    inherited: int | None = None,
+) -> tuple[LayerOrigin, ...]:
+    """What made each layer of an image, lowest first.
+
+    `inherited`: how many of them are known to be the base image's. Where the history does not tell layers from
+    settings (an imported image has none; moby/buildkit#2551), nothing is said of any.
+    """
+    steps = [_step(entry) for entry in config.history]
+    count = len(config.diff_ids)
+    if sum(not step.is_empty for step in steps) != count:
+        return tuple(LayerOrigin("", number < inherited if inherited is not None else None) for number in range(count))
+    chain = dockerfile.stage_chain(target) if dockerfile is not None else ()
+    written = [instruction for stage in chain for instruction in stage.instructions if instruction.makes_history]
+    matched = _aligned(steps, written)
+    first_own = min((number for number, one in enumerate(matched) if one is not None), default=None)
+    if first_own is None and chain and chain[0].is_scratch:
+        first_own = 0
+    origins: list[LayerOrigin] = []
+    for number, (step, instruction) in enumerate(zip(steps, matched, strict=True)):
+        if step.is_empty:
+            continue
+        if inherited is not None:
+            is_inherited: bool | None = len(origins) < inherited
+        elif first_own is None:
+            is_inherited = None
+        else:
+            is_inherited = number < first_own and not chain[0].is_scratch
+        origins.append(_origin(step, instruction, dockerfile, is_inherited=is_inherited))
+    return _with_provenance(origins, dockerfile, provenance)
+
+
+def _origin(
+    step: _Step, instruction: Instruction | None, dockerfile: Dockerfile | None, *, is_inherited: bool | None
+) -> LayerOrigin:
+    if instruction is None:
+        return LayerOrigin(step.instruction, is_inherited)
+    from_stage = instruction.flag("from")
+    stage = dockerfile.stage(from_stage) if dockerfile is not None and from_stage is not None else None
+    shown = step.instruction
+    if from_stage is not None:
+        shown = f"{step.keyword} --from={from_stage} {step.arguments}"[:_LONGEST_INSTRUCTION]
+    return LayerOrigin(
+        shown, is_inherited, instruction.lines, OriginSource.HISTORY, from_stage, stage.lines if stage else None
+    )
+
+
+def _with_provenance(
+    origins: Sequence[LayerOrigin], dockerfile: Dockerfile | None, provenance: Provenance | None
+) -> tuple[LayerOrigin, ...]:
+    """Lines as BuildKit recorded them: they hold also where the history was aligned to other ones."""
+    if provenance is None or dockerfile is None:
+        return tuple(origins)
+    lines = provenance.layer_lines(len(origins))
+    begins = {stage.lines[0] for stage in dockerfile.stages}
+    # The chain of a FROM ends with the base image's own last layer.
+    inherited = max((number for number, found in enumerate(lines) if found and found[0] in begins), default=-1)
+    by_lines = {instruction.lines[0]: instruction for stage in dockerfile.stages for instruction in stage.instructions}
+    told: list[LayerOrigin] = []
+    for number, (origin, found) in enumerate(zip(origins, lines, strict=True)):
+        if number <= inherited:
+            told.append(LayerOrigin(origin.instruction, True, source=OriginSource.PROVENANCE))
+            continue
+        if found is None:
+            told.append(origin)
+            continue
+        instruction = by_lines.get(found[0])
+        from_stage = instruction.flag("from") if instruction is not None else None
+        stage = dockerfile.stage(from_stage) if from_stage is not None else None
+        told.append(
+            LayerOrigin(
+                origin.instruction,
+                False,
+                instruction.lines if instruction is not None else found,
+                OriginSource.PROVENANCE,
+                from_stage,
+                stage.lines if stage else None,
+            )
+        )
+    return tuple(told)
+
+
+def _step(entry: HistoryEntry) -> _Step:
+    """What a builder wrote into the history: BuildKit's and the classic builder's forms."""
+    text = " ".join(entry.created_by.removesuffix("# buildkit").split())
+    nop = _NOP.sub("", text)
+    keyword, _, rest = nop.partition(" ")
+    if keyword in _KEYWORDS and (nop != text or keyword != "RUN"):
+        return _Step(keyword, rest.strip(), entry.is_empty)
+    if not text:
+        return _Step("", "", entry.is_empty)
+    text = text.removeprefix("RUN ")
+    arguments = _BUILD_ARGUMENTS.match(text)
+    if arguments is not None:  # "|2 A=1 B=2 /bin/sh -c ...": a value may hold spaces, the shell's path comes after
+        shell = re.search(r" (/\S*sh(?: -\S+(?: pipefail)?)* -\w*c .*)", text)
+        text = shell[1] if shell is not None else text
+    return _Step("RUN", _SHELL.sub("", text), entry.is_empty)
+
+
+def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Instruction | None]:
+    """For each step the instruction that it is: an alignment from the end, where the Dockerfile's own steps are.
+
+    Needleman-Wunsch with free ends at the beginning: what the base image brought has no instruction.
+    """
+    found: list[Instruction | None] = [None] * len(steps)
+    offset = max(len(steps) - _MOST_ALIGNED, 0)
+    steps, written = steps[offset:], written[-_MOST_ALIGNED:]
+    rows, columns = len(steps), len(written)
+    scores = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    for column in range(columns - 1, -1, -1):
+        scores[rows][column] = scores[rows][column + 1] - _SKIP_COST
+    for row in range(rows - 1, -1, -1):
+        scores[row][columns] = scores[row + 1][columns] - _SKIP_COST
+        for column in range(columns - 1, -1, -1):
+            skip = max(scores[row + 1][column], scores[row][column + 1]) - _SKIP_COST
+            scores[row][column] = max(skip, scores[row + 1][column + 1] + _likeness(steps[row], written[column]))
+    row = max(range(rows + 1), key=lambda start: (scores[start][0], start)) if columns else rows
+    column = 0
+    while row < rows and column < columns:
+        here = scores[row][column]
+        likeness = _likeness(steps[row], written[column])
+        if here == scores[row + 1][column + 1] + likeness and likeness > 0:
+            found[offset + row] = written[column]
+            row, column = row + 1, column + 1
+        elif here == scores[row][column + 1] - _SKIP_COST:
+            column += 1
+        else:
+            row += 1
+    return found
+
+
+def _likeness(step: _Step, instruction: Instruction) -> float:
+    if step.keyword != instruction.keyword:
+        return -5.0
+    written = " ".join(instruction.arguments.split())
+    if step.arguments == written:
+        return 3.0
+    if step.keyword in ("COPY", "ADD") and step.arguments.split(" in ")[-1].strip() == written.split(" ")[-1]:
+        return 2.0  # the classic builder names sources by their digest: "COPY dir:3f2a in /app"
+    matcher = SequenceMatcher(None, step.arguments[:200], written[:200], autojunk=False)
+    if matcher.quick_ratio() < _MISMATCHES or (ratio := matcher.ratio()) < _MISMATCHES:
+        return -5.0 if "$" not in written else 0.5
+    return 2.0 * ratio

@@ -1,0 +1,64 @@
+"""An image whose layers can be had one by one, from wherever they are stored."""
+
+import io
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from membudget.contents.compression import Compression, Peekable, decompressed
+from membudget.contents.image_archive import HashedReader, KnownLayer
+from membudget.contents.image_config import Blob, ImageConfig
+from membudget.contents.image_contents import ImageContents, StoredLayer
+from membudget.contents.layer_reader import read_layer
+from membudget.contents.oci_manifest import choose_manifest, is_index, parse_config, parse_manifest
+from membudget.contents.unreadable import UnreadableImage
+
+_BUFFER = 1 << 20
+_DEEPEST_INDEX = 3
+
+
+class BlobStore(Protocol):
+    """Where manifests and layers are."""
+
+    def document(self, digest: str) -> bytes:
+        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+
+    def open_layer(self, blob: Blob) -> AbstractContextManager[Peekable]:
+        """A layer as it is stored. Raises UnreadableImage."""
+
+
+def read_layered(
+    store: BlobStore, top: bytes, known: KnownLayer, platform: str | None, tag: str | None = None
+) -> ImageContents:
+    """Read an image from its top document, a manifest or an index. Layers that are known are not read again."""
+    config_json, config, blobs = resolve(store, top, platform, tag)
+    layers = []
+    for diff_id, blob in zip(config.diff_ids, blobs, strict=True):
+        layer = known(diff_id)
+        if layer is None:
+            with store.open_layer(blob) as stream:
+                plain, _ = decompressed(stream)
+                hashed = HashedReader(plain)
+                layer = read_layer(io.BufferedReader(hashed, _BUFFER))
+            if hashed.digest != diff_id:
+                raise UnreadableImage(f"its layer {blob.digest} is not what its DiffID {diff_id} says")
+        is_plain = blob.media_type.endswith(Compression.NONE)
+        layers.append(StoredLayer(diff_id, layer, None if is_plain else blob.size, blob.media_type[:200], blob.digest))
+    return ImageContents(config, config_json, tuple(layers))
+
+
+def resolve(
+    store: BlobStore, top: bytes, platform: str | None, tag: str | None = None
+) -> tuple[bytes, ImageConfig, tuple[Blob, ...]]:
+    """The configuration of an image, as written and parsed, and its layers. Raises UnreadableImage."""
+    document = top
+    for _ in range(_DEEPEST_INDEX):
+        if not is_index(document):
+            break
+        document = store.document(choose_manifest(document, platform, tag).digest)
+        tag = None
+    descriptor, blobs = parse_manifest(document)
+    config_json = store.document(descriptor.digest)
+    config = parse_config(config_json)
+    if len(config.diff_ids) != len(blobs):
+        raise UnreadableImage(f"its manifest lists {len(blobs)} layers, its configuration {len(config.diff_ids)}")
+    return config_json, config, blobs

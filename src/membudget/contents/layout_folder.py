@@ -1,0 +1,70 @@
+"""An OCI image layout: a folder with `index.json` and `blobs/` (OCI image specification, "Image Layout")."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from membudget.contents.compression import Peekable
+from membudget.contents.image_config import Blob
+from membudget.contents.oci_manifest import LARGEST_DOCUMENT, is_digest
+from membudget.contents.unreadable import UnreadableImage
+from membudget.errors import ConfigurationError
+
+_BUFFER = 1 << 20
+
+
+class LayoutFolder:
+    """The blobs of a layout."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def index(self) -> bytes:
+        """Its index. Raises ConfigurationError where it has none."""
+        try:
+            return _read(self._folder / "index.json")
+        except OSError as error:
+            raise ConfigurationError(
+                f"it is no OCI layout: its index.json cannot be read ({error.strerror})", where=str(self._folder)
+            ) from None
+
+    def document(self, digest: str) -> bytes:
+        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+        try:
+            content = _read(self._path(digest))
+        except OSError as error:
+            raise UnreadableImage(f"its layout lacks {digest} ({error.strerror})") from error
+        algorithm, _, digits = digest.partition(":")
+        if hashlib.new(algorithm, content).hexdigest() != digits:
+            raise UnreadableImage(f"its document {digest} is not what its digest says")
+        return content
+
+    @contextmanager
+    def open_layer(self, blob: Blob) -> Iterator[Peekable]:
+        """A layer as it is stored. Raises UnreadableImage."""
+        path = self._path(blob.digest)
+        try:
+            size = path.stat().st_size
+            file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise UnreadableImage(f"its layout lacks {blob.digest} ({error.strerror})") from error
+        with file:
+            if size != blob.size:
+                raise UnreadableImage(f"its layer {blob.digest} has {size} bytes, its manifest says {blob.size}")
+            yield io.BufferedReader(file, _BUFFER)
+
+    def _path(self, digest: str) -> Path:
+        if not is_digest(digest):
+            raise UnreadableImage("its manifest names a blob by no digest")
+        algorithm, _, digits = digest.partition(":")
+        return self._folder / "blobs" / algorithm / digits
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        raise UnreadableImage(f"its document {path.name} is larger than {LARGEST_DOCUMENT:,} bytes")
+    return content

@@ -1,0 +1,116 @@
+"""Packages: what the files of an image belong to."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from membudget.contents.layer_stack import NO_FILE, LayerStack
+from membudget.contents.shown_text import shown
+
+_NOBODY = -1
+_LONGEST_NAME = 300
+_MERGED = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
+
+
+class Ecosystem(StrEnum):
+    """Whose package it is."""
+
+    DEB = "deb"
+    APK = "apk"
+    RPM = "rpm"
+    PYTHON = "python"
+    NPM = "npm"
+    GO = "go"
+    JAVA = "java"
+
+
+class PackageId(NamedTuple):
+    """What tells a package from all others."""
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    folder: str = ""
+    """Where it lies, of ecosystems in which it may be there more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package and its share of an image."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    folder: str
+    file_bytes: int
+    """Of its files that are there when the image runs. A file of two packages counts for the system's."""
+    layer: int
+    """Index of the layer that holds most of them."""
+    parts: tuple[tuple[str, str, int | None], ...] = ()
+    """What is inside of its one file: modules of a Go binary, archives in an archive. Name, version, bytes if known."""
+
+
+class Claims:
+    """Which package each file of an image belongs to: the first that claims it."""
+
+    def __init__(self, stack: LayerStack) -> None:
+        self._stack = stack
+        self._owners = array("i", [_NOBODY]) * stack.content_count
+        self._packages: list[PackageId] = []
+        self._parts: dict[int, tuple[tuple[str, str, int | None], ...]] = {}
+
+    @property
+    def packages(self) -> Sequence[PackageId]:
+        """All that were named, in the order of their numbers."""
+        return self._packages
+
+    def package(self, name: PackageId, parts: tuple[tuple[str, str, int | None], ...] = ()) -> int:
+        """A number for a package."""
+        ecosystem, *texts = name
+        self._packages.append(PackageId(ecosystem, *(shown(text, _LONGEST_NAME) for text in texts)))
+        if parts:
+            clean = tuple((shown(part, _LONGEST_NAME), shown(version, 100), size) for part, version, size in parts)
+            self._parts[len(self._packages) - 1] = clean
+        return len(self._packages) - 1
+
+    def claim(self, package: int, path: str) -> None:
+        """Say that the file at a path is of a package. A file that is not there, or is somebody's, stays as it is."""
+        node = self._stack.find(path)
+        if node is None and path.startswith(_MERGED):
+            node = self._stack.find(f"usr/{path}")  # moved there, while package lists name the old place
+        if isinstance(node, int) and node != NO_FILE and self._owners[node] == _NOBODY:
+            self._owners[node] = package
+
+    def claim_below(self, package: int, folder: str) -> None:
+        """Say that all files below a folder are of a package."""
+        for _, number in self._stack.names_below(folder):
+            if self._owners[number] == _NOBODY:
+                self._owners[number] = package
+
+    def owner(self, number: int) -> PackageId | None:
+        """Whose a content is."""
+        owner = self._owners[number]
+        return self._packages[owner] if owner != _NOBODY else None
+
+    def summed(self) -> tuple[Package, ...]:
+        """Every package that has bytes, largest first."""
+        by_layer: dict[int, dict[int, int]] = {}
+        for number, owner in enumerate(self._owners):
+            if owner != _NOBODY and self._stack.is_live(number):
+                content = self._stack.content(number)
+                layers = by_layer.setdefault(owner, {})
+                layers[content.layer] = layers.get(content.layer, 0) + content.size
+        packages = [
+            Package(
+                *self._packages[owner],
+                file_bytes=sum(layers.values()),
+                layer=max(layers, key=lambda layer: layers[layer]),
+                parts=self._parts.get(owner, ()),
+            )
+            for owner, layers in by_layer.items()
+        ]
+        return tuple(sorted(packages, key=lambda one: (-one.file_bytes, one.name, one.folder)))

@@ -1,0 +1,34 @@
+"""Which files' contents are kept while a layer is read, because they say which packages there are."""
+
+from membudget.contents.package_rpm import FOLDERS, NDB, SQLITE
+from membudget.contents.package_system import APK_DATABASES
+
+_MIB = 1 << 20
+_EXACT = {
+    "var/lib/dpkg/status": 32 * _MIB,
+    **dict.fromkeys(APK_DATABASES, 32 * _MIB),
+    **dict.fromkeys([f"{folder}{name}" for folder in FOLDERS for name in (SQLITE, NDB)], 64 * _MIB),
+}
+_ENDINGS = (".list", "/package.json", "/RECORD", "/METADATA", "/PKG-INFO", "/installed-files.txt")
+
+
+def is_wanted(path: str, size: int) -> bool:
+    """Whether a regular file is to be kept whole."""
+    if not path.endswith(_ENDINGS):
+        if path in _EXACT:
+            return size <= _EXACT[path]
+        return path.startswith("var/lib/dpkg/status.d/") and size <= 4 * _MIB
+    if path.endswith(".list"):
+        return path.startswith("var/lib/dpkg/info/") and size <= 8 * _MIB
+    if path.endswith("/package.json"):
+        return size <= _MIB // 4 and _is_npm_package(path)
+    folder = path.rpartition("/")[0]
+    return folder.endswith((".dist-info", ".egg-info")) and size <= 8 * _MIB
+
+
+def _is_npm_package(path: str) -> bool:
+    """Whether it is a package's own, and not one of a folder within it."""
+    before, found, name = path.removesuffix("/package.json").rpartition("node_modules/")
+    if not found or (before and not before.endswith("/")):
+        return False
+    return name.count("/") == (1 if name.startswith("@") else 0)

@@ -1,0 +1,193 @@
+"""Facts that are read out of large files while they pass by: what a Go binary is built of, what an archive holds.
+
+Go: debug/buildinfo of its standard library. ZIP: PKWARE's APPNOTE, 4.3. ELF: elf(5).
+"""
+
+import io
+import json
+import struct
+import zipfile
+from typing import Protocol
+
+LEAST_BINARY_BYTES = 1 << 18
+_GO_MAGIC = b"\xff Go buildinf:"
+_GO_HEADER = 32
+_GO_INLINE = 2
+_GO_SENTINEL = 16
+_MOST_GO_BYTES = 1 << 20
+_TAIL_BYTES = 4 << 20
+_MOST_ARCHIVES = 5000
+_MOST_MEMBERS = 200_000
+_ARCHIVES = (".jar", ".war", ".ear")
+_SYMBOL_TAIL = 1 << 18
+_MOST_SECTIONS = 4096
+
+
+class Scan(Protocol):
+    """Looks at a file's content as it passes by."""
+
+    def feed(self, chunk: bytes) -> None:
+        """The next part."""
+
+    def finish(self) -> dict[str, object]:
+        """What was found; empty for nothing."""
+
+
+def scans_for(path: str, size: int, first: bytes) -> tuple[Scan, ...]:
+    """How to look at a file, by the beginning of its content."""
+    if first.startswith(b"\x7fELF") and size >= LEAST_BINARY_BYTES:
+        return (GoScan(), SymbolScan(size))
+    if first.startswith(b"PK\3\4") and path.endswith(_ARCHIVES):
+        return (ArchiveScan(size),)
+    return ()
+
+
+def found_by(scans: tuple[Scan, ...]) -> bytes | None:
+    """What scans found, as the document that is kept of the file."""
+    facts: dict[str, object] = {}
+    for scan in scans:
+        facts |= scan.finish()
+    return json.dumps(facts).encode() if facts else None
+
+
+class GoScan:
+    """Finds the build information that the Go linker writes (since Go 1.18: in place)."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._found: bytearray | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """The next part."""
+        if self._found is not None:
+            if len(self._found) < _MOST_GO_BYTES:
+                self._found += chunk
+            return
+        data = self._rest + chunk
+        at = data.find(_GO_MAGIC)
+        if at < 0:
+            self._rest = data[-len(_GO_MAGIC) :]
+        else:
+            self._found = bytearray(data[at:])
+
+    def finish(self) -> dict[str, object]:
+        """What was found."""
+        found = bytes(self._found or b"")[:_MOST_GO_BYTES]
+        if len(found) <= _GO_HEADER or not found[15] & _GO_INLINE:
+            return {}
+        version, at = _go_text(found, _GO_HEADER)
+        modules, _ = _go_text(found, at)
+        if not version:
+            return {}
+        lines = modules[_GO_SENTINEL:-_GO_SENTINEL].decode(errors="replace").split("\n")
+        rows = [line.split("\t") for line in lines]
+        main = next((row for row in rows if row[0] == "mod" and len(row) >= 3), ["mod", "", ""])
+        dependencies = [row for row in rows if row[0] in ("dep", "=>") and len(row) >= 3]
+        path = next((row[1] for row in rows if row[0] == "path" and len(row) >= 2), "")
+        return {
+            "kind": "go",
+            "go": version.decode(errors="replace")[:100],
+            "path": main[1] or path,
+            "version": main[2],
+            "modules": [[row[1], row[2]] for row in dependencies],
+        }
+
+
+def _go_text(data: bytes, at: int) -> tuple[bytes, int]:
+    """A text with its length before it, and where it ends."""
+    length = shift = 0
+    while at < len(data) and shift < 35:
+        byte = data[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            break
+    return data[at : at + length], at + length
+
+
+class _Tail:
+    """The last bytes of a content."""
+
+    def __init__(self, size: int, most: int) -> None:
+        self._parts: list[bytes] = []
+        self._kept = 0
+        self._most = most
+        self.size = size
+
+    def feed(self, chunk: bytes) -> None:
+        self._parts.append(chunk)
+        self._kept += len(chunk)
+        while self._kept - len(self._parts[0]) >= self._most:
+            self._kept -= len(self._parts.pop(0))
+
+    def content(self) -> tuple[bytes, int]:
+        """The bytes, and where in the file they begin."""
+        data = b"".join(self._parts)
+        return data, self.size - len(data)
+
+
+class ArchiveScan:
+    """Reads the names in a ZIP archive, which stand at its end."""
+
+    def __init__(self, size: int) -> None:
+        self._tail = _Tail(size, _TAIL_BYTES)
+
+    def feed(self, chunk: bytes) -> None:
+        """The next part."""
+        self._tail.feed(chunk)
+
+    def finish(self) -> dict[str, object]:
+        """What was found."""
+        data, begin = self._tail.content()
+        archives: list[list[object]] = []
+        try:
+            # Offsets count from the file's begin, which zipfile corrects as for an archive behind a script.
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                for member in archive.infolist()[:_MOST_MEMBERS]:
+                    if member.filename.endswith(_ARCHIVES) and len(archives) < _MOST_ARCHIVES:
+                        archives.append([member.filename, member.compress_size])
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError):
+            return {"kind": "java", "archives": []} if begin == 0 or data else {}
+        return {"kind": "java", "archives": archives}
+
+
+class SymbolScan:
+    """Adds up the debug sections of an ELF file: what `strip --strip-debug` takes away."""
+
+    def __init__(self, size: int) -> None:
+        self._tail = _Tail(size, _SYMBOL_TAIL)
+        self._head = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """The next part."""
+        if len(self._head) < 64:
+            self._head += chunk[:64]
+        self._tail.feed(chunk)
+
+    def finish(self) -> dict[str, object]:
+        """What was found."""
+        try:
+            found = self._debug_bytes()
+        except (struct.error, IndexError):
+            return {}
+        return {"debug_bytes": found} if found else {}
+
+    def _debug_bytes(self) -> int:
+        if self._head[4:6] != b"\2\1":  # 64 bits, little endian
+            return 0
+        data, begin = self._tail.content()
+        (table,) = struct.unpack_from("<Q", self._head, 40)
+        entry_size, count, names_index = struct.unpack_from("<HHH", self._head, 58)
+        if entry_size < 64 or count > _MOST_SECTIONS or table < begin:
+            return 0
+        sections = [struct.unpack_from("<IIQQQQ", data, table - begin + number * entry_size) for number in range(count)]
+        names_at = sections[names_index][4] - begin
+        if names_at < 0:
+            return 0
+        total = 0
+        for name, _, _, _, _, size in sections:
+            label = data[names_at + name : names_at + name + 8]
+            if label.startswith((b".debug_", b".zdebug_")) and size <= self._tail.size:
+                total += size
+        return total

@@ -1,0 +1,65 @@
+"""Packages of distributions whose databases are text: Debian's dpkg (also distroless) and Alpine's apk.
+
+dpkg-query(1), "status" and "info/*.list"; wiki.alpinelinux.org, "Apk spec", installed database.
+"""
+
+from collections.abc import Mapping
+
+from membudget.contents.package import Claims, Ecosystem, PackageId
+
+_STATUS = "var/lib/dpkg/status"
+_STATUS_FOLDER = "var/lib/dpkg/status.d/"
+_LISTS = "var/lib/dpkg/info/"
+APK_DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+
+
+def claim_debian(documents: Mapping[str, bytes], claims: Claims) -> None:
+    """Claim the files of Debian packages."""
+    versions: dict[str, str] = {}
+    for path, document in documents.items():
+        if path == _STATUS or (path.startswith(_STATUS_FOLDER) and not path.endswith(".md5sums")):
+            versions |= _versions(document)
+    for path, document in documents.items():
+        if path.startswith(_LISTS) and path.endswith(".list"):
+            name = path[len(_LISTS) : -len(".list")].partition(":")[0]
+            files = document.split(b"\n")
+        elif path.startswith(_STATUS_FOLDER) and path.endswith(".md5sums"):  # distroless has no lists
+            name = path[len(_STATUS_FOLDER) : -len(".md5sums")]
+            files = [line.partition(b"  ")[2] for line in document.split(b"\n")]
+        else:
+            continue
+        package = claims.package(PackageId(Ecosystem.DEB, name, versions.get(name, "")))
+        for file in files:
+            claims.claim(package, file.decode(errors="surrogateescape").strip("/"))
+        claims.claim(package, path)
+
+
+def claim_alpine(documents: Mapping[str, bytes], claims: Claims) -> None:
+    """Claim the files of Alpine packages."""
+    for path in APK_DATABASES:
+        for paragraph in documents.get(path, b"").decode(errors="surrogateescape").split("\n\n"):
+            lines = [(line[:2], line[2:]) for line in paragraph.split("\n")]
+            named = dict(reversed(lines))
+            if not named.get("P:"):
+                continue
+            package = claims.package(PackageId(Ecosystem.APK, named["P:"], named.get("V:", "")))
+            folder = ""
+            for key, value in lines:
+                if key == "F:":
+                    folder = value
+                elif key == "R:":
+                    claims.claim(package, f"{folder}/{value}".strip("/"))
+
+
+def _versions(status: bytes) -> dict[str, str]:
+    """Versions by name, of the paragraphs of a status file."""
+    versions: dict[str, str] = {}
+    name = ""
+    for line in status.decode(errors="replace").split("\n"):
+        if line.startswith("Package: "):
+            name = line.removeprefix("Package: ").strip()
+        elif line.startswith("Version: ") and name:
+            versions[name] = line.removeprefix("Version: ").strip()
+        elif not line:
+            name = ""
+    return versions

@@ -1,0 +1,34 @@
+"""Finds all packages of an image."""
+
+import json
+from collections.abc import Mapping
+
+from membudget.contents.layer_stack import LayerStack
+from membudget.contents.package import Claims
+from membudget.contents.package_language import claim_go, claim_java, claim_npm, claim_python
+from membudget.contents.package_rpm import claim_rpm
+from membudget.contents.package_system import claim_alpine, claim_debian
+
+
+def claims_of(documents: Mapping[str, bytes], facts: Mapping[str, object], stack: LayerStack) -> Claims:
+    """Whose each file is. What the distribution installed comes first: its Python packages are its own."""
+    claims = Claims(stack)
+    claim_debian(documents, claims)
+    claim_alpine(documents, claims)
+    claim_rpm(documents, claims)
+    claim_python(documents, claims)
+    claim_npm(documents, claims)
+    claim_go(facts, claims)
+    claim_java(facts, claims)
+    return claims
+
+
+def parsed_facts(kept: Mapping[str, bytes]) -> dict[str, object]:
+    """What `package_facts` kept of files, by path."""
+    facts: dict[str, object] = {}
+    for path, document in kept.items():
+        try:
+            facts[path] = json.loads(document)
+        except (ValueError, RecursionError):
+            continue
+    return facts

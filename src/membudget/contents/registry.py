@@ -1,0 +1,200 @@
+"""Images in a registry, read without pulling them (OCI distribution specification 1.1; Docker's token scheme)."""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+import requests
+from docker import auth
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from membudget.contents.compression import Peekable
+from membudget.contents.image_config import Blob
+from membudget.contents.oci_manifest import LARGEST_DOCUMENT
+from membudget.contents.raw_stream import RawStream
+from membudget.contents.unreadable import UnreadableImage
+from membudget.errors import ConfigurationError, EnvironmentFault
+
+_TIMEOUT_S = (10, 60)
+_RETRIES = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
+_BUFFER = 1 << 20
+_DOCKER_HUB = "docker.io"
+_DOCKER_HUB_API = "registry-1.docker.io"
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"(?:[A-Za-z0-9][\w.-]*|\[[0-9a-fA-F:]+\])(?::\d+)?")
+_NAME = re.compile(
+    r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_ACCEPT = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json,"
+    " application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryReference:
+    """Which image of which registry."""
+
+    host: str
+    name: str
+    version: str
+    """A tag or a digest."""
+
+
+def parse_reference(text: str) -> RegistryReference:
+    """A reference as docker takes it. Raises ConfigurationError."""
+    first, slash, rest = text.partition("/")
+    has_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
+    match = _NAME.fullmatch(rest if has_host else text)
+    if match is None or (has_host and not _HOST.fullmatch(first)):
+        raise ConfigurationError(f"{text!r} names no image of a registry", fix="write it as HOST/NAME:TAG")
+    host, name = first if has_host else _DOCKER_HUB, match["name"]
+    if host == _DOCKER_HUB and "/" not in name:
+        name = f"library/{name}"
+    return RegistryReference(host, name, match["digest"] or match["tag"] or "latest")
+
+
+class RegistryImage:
+    """One image of a registry."""
+
+    def __init__(self, reference: RegistryReference) -> None:
+        self._reference = reference
+        host = _DOCKER_HUB_API if reference.host == _DOCKER_HUB else reference.host
+        self._is_local = urlsplit(f"//{host}").hostname in _LOCAL
+        self._base = f"{'http' if self._is_local else 'https'}://{host}/v2/{reference.name}"
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+        self._token: str | None = None
+        self._basic: tuple[str, str] | None = None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._session.close()
+
+    def manifest(self) -> bytes:
+        """The document its tag names: a manifest or an index."""
+        return self._document(f"manifests/{self._reference.version}", self._reference.version)
+
+    def document(self, digest: str) -> bytes:
+        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+        try:
+            return self._document(f"blobs/{digest}", digest)
+        except _NotThereError:
+            return self._document(f"manifests/{digest}", digest)
+
+    @contextmanager
+    def open_layer(self, blob: Blob) -> Iterator[Peekable]:
+        """A layer as it is stored. Raises UnreadableImage and EnvironmentFault."""
+        with self._get(f"blobs/{blob.digest}") as response:
+            response.raw.decode_content = False
+            yield io.BufferedReader(_Body(response, blob), _BUFFER)
+
+    def _document(self, path: str, digest: str) -> bytes:
+        with self._get(path) as response:
+            content: bytes = response.raw.read(LARGEST_DOCUMENT + 1, decode_content=True)
+        if len(content) > LARGEST_DOCUMENT:
+            raise UnreadableImage(f"a document of it is larger than {LARGEST_DOCUMENT:,} bytes")
+        if digest.startswith("sha256:") and f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise UnreadableImage(f"its document {digest} is not what its digest says")
+        return content
+
+    @contextmanager
+    def _get(self, path: str) -> Iterator[requests.Response]:
+        what = f"{self._reference.host}/{self._reference.name}"
+        try:
+            response = self._ask(path)
+            if response.status_code == requests.codes.unauthorized:  # not yet, or a token that has ended
+                self._authorize(response.headers.get("WWW-Authenticate", ""))
+                response.close()
+                response = self._ask(path)
+            with response:
+                if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+                    raise ConfigurationError(
+                        f"the registry lets nobody read {what} who is not logged in",
+                        fix=f"docker login {self._reference.host}",
+                    )
+                if response.status_code == requests.codes.not_found:
+                    raise _NotThereError(f"the registry has no image {what}:{self._reference.version}")
+                if not response.ok:
+                    raise EnvironmentFault(f"the registry answered {response.status_code} for {what}")
+                yield response
+        except (requests.RequestException, HTTPError) as error:
+            # Not the error's own text: it may hold the address of a storage, signed.
+            raise EnvironmentFault(f"the registry of {what} could not be read: {type(error).__name__}") from None
+
+    def _ask(self, path: str) -> requests.Response:
+        headers = {"Accept": _ACCEPT if path.startswith("manifests/") else "*/*", "Accept-Encoding": "identity"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"  # requests takes it off where a redirect leaves the host
+        url = f"{self._base}/{path}"
+        return self._session.get(url, headers=headers, auth=self._basic, stream=True, timeout=_TIMEOUT_S)
+
+    def _authorize(self, challenge: str) -> None:
+        """Get what the registry asks for (distribution's "Token Authentication")."""
+        credentials = _credentials(self._reference.host)
+        scheme, _, rest = challenge.partition(" ")
+        if scheme.lower() == "basic":
+            self._basic = credentials
+            return
+        fields = dict(_CHALLENGE.findall(rest))
+        realm = fields.get("realm", "")
+        if scheme.lower() != "bearer" or (not realm.startswith("https://") and not self._is_local):
+            return  # nobody's password goes over a line that is not encrypted
+        query = {key: fields[key] for key in ("service", "scope") if key in fields}
+        with self._session.get(realm, params=query, auth=credentials, timeout=_TIMEOUT_S, stream=True) as response:
+            if not response.ok:
+                return
+            content = response.raw.read(LARGEST_DOCUMENT, decode_content=True)
+        self._token = _token(content)
+
+
+class _NotThereError(ConfigurationError):
+    """The registry has none."""
+
+
+class _Body(RawStream):
+    """A blob's content as it arrives."""
+
+    def __init__(self, response: requests.Response, blob: Blob) -> None:
+        super().__init__()
+        self._response = response
+        self._blob = blob
+        self._left = blob.size
+
+    def take(self, size: int) -> bytes:
+        try:
+            data = cast("bytes", self._response.raw.read(min(size, self._left)))
+        except HTTPError as error:
+            raise UnreadableImage(f"its layer {self._blob.digest} was cut off ({type(error).__name__})") from None
+        if not data and self._left:
+            raise UnreadableImage(f"its layer {self._blob.digest} was cut off")
+        self._left -= len(data)
+        return data
+
+
+def _credentials(host: str) -> tuple[str, str] | None:
+    """What `docker login` stored."""
+    found: Mapping[str, object] | None = auth.load_config().resolve_authconfig(host)
+    if not found:
+        return None
+    name, password = found.get("Username") or found.get("username"), found.get("Password") or found.get("password")
+    return (str(name), str(password)) if name and password else None
+
+
+def _token(content: bytes) -> str | None:
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    token = answer.get("token") or answer.get("access_token") if isinstance(answer, dict) else None
+    return token if isinstance(token, str) and token.isascii() and token.isprintable() else None

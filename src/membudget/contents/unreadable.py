@@ -1,0 +1,7 @@
+"""What an image that cannot be read is told as."""
+
+from membudget.errors import EnvironmentFault
+
+
+class UnreadableImage(EnvironmentFault):
+    """An image whose archive, manifest or layer is not what it has to be; the message says in which way."""

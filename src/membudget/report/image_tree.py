@@ -1,0 +1,200 @@
+"""An image on a terminal: figures, layers, biggest folders and packages, what could be saved; and a diff."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from membudget.contents.file_diff import ChangeKind
+from membudget.contents.image_diff import LayerChange
+from membudget.contents.image_summary import FolderSummary, ImageSummary, LayerSummary
+from membudget.contents.layer_origin import OriginSource
+from membudget.figures import format_delta, format_reading
+from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.quantities import format_size, format_size_delta
+from membudget.report.image_report import DiffReport, InspectReport
+from membudget.report.untrusted_text import printable
+
+_MOST_FOLDERS = 14
+_MOST_PACKAGES = 12
+_MOST_LAYERS = 30
+_MOST_CHANGES = 15
+_LONGEST_INSTRUCTION = 90
+_BLANK = Text()
+
+
+def of_image(report: InspectReport) -> RenderableType:
+    """One image for `rich`."""
+    found = report.contents
+    parts: list[RenderableType] = [
+        Text(f"{printable(report.image)}, {printable(found.platform)}", style="bold"),
+        _figures(report.metrics),
+        Text(_waste(found), style="dim"),
+        _BLANK,
+        _layers(found.layers, found.layer_count),
+        _BLANK,
+        _folders(found),
+    ]
+    if found.packages:
+        parts += [_BLANK, _packages(found)]
+    if found.hints:
+        parts += [_BLANK, _hints(found)]
+    return Group(*parts)
+
+
+def of_diff(report: DiffReport) -> RenderableType:
+    """A diff for `rich`."""
+    found = report.diff
+    heading = f"{printable(report.base_image)} → {printable(report.head_image)}"
+    parts: list[RenderableType] = [Text(heading, style="bold"), _both_figures(report)]
+    if found.layers:
+        parts += [_BLANK, _changed_layers(found.layers, found.same_layers)]
+    else:
+        parts += [_BLANK, Text(f"all {found.same_layers} layers are the same")]
+    if found.packages:
+        table = _table("package", "base", "head", right=("delta", "size"))
+        for one in found.packages[:_MOST_CHANGES]:
+            table.add_row(
+                f"{one.ecosystem} {printable(one.name)}",
+                printable(", ".join(one.base_versions)) or "–",
+                printable(", ".join(one.head_versions)) or "–",
+                format_size_delta(one.head_bytes - one.base_bytes),
+                format_size(one.head_bytes),
+            )
+        parts += [_BLANK, table, *_more(len(found.packages), _MOST_CHANGES, "packages")]
+    if found.files:
+        table = _table("file", "", right=("delta", "size"))
+        for file in found.files[:_MOST_CHANGES]:
+            moved = f" (from {printable(file.moved_from)})" if file.moved_from is not None else ""
+            table.add_row(
+                f"/{printable(file.path)}{moved}",
+                file.kind.value,
+                format_size_delta(file.head_bytes - file.base_bytes),
+                format_size(file.head_bytes),
+            )
+        totals = ", ".join(f"{one.files} {one.kind} ({format_size_delta(one.delta_bytes)})" for one in found.totals)
+        parts += [_BLANK, table, Text(f"all files: {totals}", style="dim")]
+    return Group(*parts)
+
+
+def _figures(metrics: dict[Metric, MetricValue]) -> Table:
+    table = _table("metric", right=("value",))
+    table.add_column("precision", style="dim")
+    for metric, value in metrics.items():
+        note = value.reason if value.value is None else value.precision
+        table.add_row(DEFINITIONS[metric].label, format_reading(metric, value), printable(note or ""))
+    return table
+
+
+def _both_figures(report: DiffReport) -> Table:
+    table = _table("metric", right=("base", "head", "delta"))
+    for metric, head in report.metrics.items():
+        base = report.base_metrics[metric]
+        known = head.value is not None and base.value is not None
+        delta = format_delta(metric, (head.value or 0) - (base.value or 0)) if known else "–"
+        table.add_row(DEFINITIONS[metric].label, format_reading(metric, base), format_reading(metric, head), delta)
+    return table
+
+
+def _waste(found: ImageSummary) -> str:
+    if found.inherited_waste_bytes is None:
+        return "which layers the base image brought is not known: name its Dockerfile with --dockerfile"
+    own = found.waste_bytes - found.inherited_waste_bytes
+    return f"waste: {format_size(own)} own, {format_size(found.inherited_waste_bytes)} of the base image"
+
+
+def _layers(layers: Sequence[LayerSummary], count: int) -> Group:
+    table = _table("layer", right=("size", "waste"))
+    table.add_column("made by")
+    for number, layer in enumerate(layers[:_MOST_LAYERS]):
+        table.add_row(
+            str(number),
+            format_size(layer.file_bytes),
+            format_size(layer.file_bytes - layer.live_bytes) if layer.file_bytes > layer.live_bytes else "",
+            _made_by(layer.instruction, layer.dockerfile_lines, layer.source, is_inherited=bool(layer.is_inherited)),
+        )
+    return Group(table, *_more(count, _MOST_LAYERS, "layers"))
+
+
+def _made_by(instruction: str, lines: tuple[int, int] | None, source: OriginSource, *, is_inherited: bool) -> Text:
+    text = Text(printable(instruction, _LONGEST_INSTRUCTION) or "(no history)")
+    if lines is not None:
+        text.append(f"  line {lines[0]}" + (f", by {source}" if source is OriginSource.PROVENANCE else ""), "cyan")
+    if is_inherited:
+        text.append("  base image", "dim")
+    return text
+
+
+def _folders(found: ImageSummary) -> Tree:
+    """The biggest folders, each below the nearest shown one that holds it."""
+    root = Tree(f"/  {format_size(found.live_bytes)}")
+    nodes: dict[str, Tree] = {"": root}
+    for folder in sorted(_chosen(found.folders), key=lambda one: one.path):
+        parent = folder.path
+        while parent not in nodes:
+            parent = parent.rpartition("/")[0]
+        shown = folder.path.removeprefix(f"{parent}/") if parent else folder.path
+        files = "1 file" if folder.files == 1 else f"{folder.files:,} files"
+        nodes[folder.path] = nodes[parent].add(
+            Text.assemble(f"{printable(shown)}  {format_size(folder.file_bytes)}", (f"  {files}", "dim"))
+        )
+    return root
+
+
+def _chosen(folders: Iterable[FolderSummary]) -> Iterator[FolderSummary]:
+    return islice((folder for folder in folders if folder.path), _MOST_FOLDERS)
+
+
+def _packages(found: ImageSummary) -> Group:
+    table = _table("package", "version", right=("size",))
+    for one in found.packages[:_MOST_PACKAGES]:
+        table.add_row(f"{one.ecosystem} {printable(one.name)}", printable(one.version), format_size(one.file_bytes))
+    return Group(table, *_more(found.package_count, _MOST_PACKAGES, "packages"))
+
+
+def _hints(found: ImageSummary) -> Group:
+    lines: list[RenderableType] = [Text("could be saved", style="bold")]
+    for hint in found.hints:
+        line = f" (line {hint.dockerfile_lines[0]})" if hint.dockerfile_lines is not None else ""
+        lines.append(
+            Text.assemble(
+                (f"{format_size(hint.saves_bytes)}  ", "yellow"),
+                f"{hint.words}, like {printable(hint.example)}{line}",
+                (f"\n  → {hint.fix}", "dim"),
+            )
+        )
+    return Group(*lines)
+
+
+def _changed_layers(layers: Sequence[LayerChange], same: int) -> Group:
+    table = _table("layer", right=("delta",))
+    table.add_column("made by")
+    for layer in layers[:_MOST_CHANGES]:
+        made_by = (
+            Text("the base image moved (upstream)")
+            if layer.is_upstream
+            else _made_by(layer.instruction, layer.dockerfile_lines, layer.source, is_inherited=False)
+        )
+        details = ", ".join(f"{printable(one.name)} {format_size_delta(one.delta_bytes)}" for one in layer.details[:3])
+        if details:
+            made_by.append(f"\n{details}", "dim")
+        kind = layer.kind.value if layer.kind is not ChangeKind.CHANGED or layer.delta_bytes else "changed"
+        table.add_row(kind, format_size_delta(layer.delta_bytes), made_by)
+    are = "1 layer is" if same == 1 else f"{same} layers are"
+    return Group(table, *_more(len(layers), _MOST_CHANGES, "layers"), Text(f"{are} the same", style="dim"))
+
+
+def _table(*left: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in left:
+        table.add_column(heading, overflow="fold")
+    for heading in right:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _more(count: int, most: int, what: str) -> list[RenderableType]:
+    return [Text(f"and {count - most:,} more {what} (--json has more)", style="dim")] if count > most else []

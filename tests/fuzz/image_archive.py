@@ -1,0 +1,44 @@
+"""Coverage-guided fuzzing of the archive reader: `make fuzz`. Its corpus is replayed by every run of the unit tests.
+
+Whatever an archive holds, reading it ends, in bounded memory, with what it holds or with UnreadableImage.
+"""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+from membudget.contents.comparison import compare
+from membudget.contents.image_archive import read_archive
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.layer_origin import layer_origins
+from membudget.contents.layer_reader import read_layer
+from membudget.contents.unreadable import UnreadableImage
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def try_out(data: bytes) -> None:
+    """Read `data` as an archive of images, and as a layer."""
+    try:
+        for image in read_archive(io.BufferedReader(io.BytesIO(data)), lambda _: None, is_trusted=False):
+            if isinstance(image.contents, ImageContents):
+                side = (image.contents, layer_origins(image.contents.config))
+                compare(side, side)
+    except UnreadableImage:
+        pass
+    with contextlib.suppress(UnreadableImage):
+        read_layer(io.BytesIO(data))
+
+
+def main() -> None:
+    """Let atheris look for inputs that reach new lines."""
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], *sys.argv[1:], str(CORPUS)], try_out)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Where the bytes are, in the comment and on the lines."""
+
+from dataclasses import replace
+
+from membudget import publish
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.contents.advice import Hint, HintKind
+from membudget.contents.file_diff import ChangeKind
+from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
+from membudget.contents.layer_origin import OriginSource
+from membudget.publishing.pull_request import Place
+from membudget.quantities import MIB
+from membudget.report import comment
+from membudget.report.image_findings import cause_findings, hint_findings
+from tests.support import builders
+from tests.unit.test_publish import Step
+
+PIP = LayerChange(
+    ChangeKind.GROWN, round(48.1 * MIB), 3, 3, "RUN pip install -r requirements.txt", (14, 15), OriginSource.HISTORY,
+    None, is_upstream=False,
+    details=(Detail("pandas", True, 31 * MIB), Detail("numpy", True, 17 * MIB), Detail("/etc", False, 90_000)),
+)  # fmt: skip
+UPSTREAM = replace(PIP, is_upstream=True, delta_bytes=2 * MIB, dockerfile_lines=None, details=())
+TINY = replace(PIP, delta_bytes=99_000)
+HINT = Hint(HintKind.PACKAGE_CACHE, 12 * MIB, 40, "root/.cache/pip/`x`", 3, (14, 15))
+
+
+def grown(*, budget: float | None) -> ImageMeasurement:
+    head = builders.side(builders.trial(), size=150)
+    assert head.contents is None
+    made = builders.image(
+        base=builders.side(builders.trial()),
+        head=replace(head, contents=replace(builders.image_summary(), hints=(HINT,))),
+        allowed=builders.budgets(max_size=budget),
+    )
+    diff = ImageDiff(50 * MIB, 2, (PIP, UPSTREAM, TINY), (), (), ())
+    return replace(made, dockerfile="app/Dockerfile", contents_diff=diff)
+
+
+def test_the_line_and_the_packages_that_did_it() -> None:
+    assert [finding.as_markdown() for finding in cause_findings(grown(budget=None))] == [
+        "+48.1 MiB `RUN pip install -r requirements.txt` (`app/Dockerfile:14`): `pandas` +31.0 MiB, `numpy` +17.0 MiB",
+        "+2.0 MiB upstream: the base image moved",
+    ]
+
+
+def test_a_hint_has_its_price_its_line_and_what_to_do() -> None:
+    (hint,) = hint_findings(grown(budget=None))
+    assert hint.as_markdown() == (
+        "12.0 MiB could be saved: caches of package managers, like ``root/.cache/pip/`x` `` (`app/Dockerfile:14`);"
+        " clean up in the same RUN, or use RUN --mount=type=cache"
+    ).replace("``root/.cache/pip/`x` ``", "`` root/.cache/pip/`x` ``")
+
+
+def test_causes_stand_beside_a_broken_budget_and_are_folded_otherwise() -> None:
+    for budget in (120.0, 200.0):
+        report = builders.report(grown(budget=budget))
+        text = comment.render(report, report.judged())
+        shown, _, folded = text.partition("<details>")
+        assert ("+48.1 MiB" in shown) is (budget == 120)
+        assert ("+48.1 MiB" in folded) is (budget == 200)
+        assert "Where the bytes are" in folded
+        assert "12.0 MiB could be saved" in folded
+
+
+def test_the_lines_of_the_dockerfile_are_annotated() -> None:
+    step = Step()
+    settings = publish.CommentSettings()
+    publish.run(builders.report(grown(budget=120)), "r.json", step, publish.Destination(None, None, settings))
+    assert step.places == [None, Place("app/Dockerfile", 14, 15)]
+    assert step.annotations[1][1].startswith("+48.1 MiB RUN pip install")
