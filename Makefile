@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise image picture schema clean stop-engine lock
+.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,7 +27,7 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix --select I
 
-bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-check-cost  ## run all benchmarks: half an hour; or one, like bench-accuracy
+bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-check-cost bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
 
 bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and plateaus left alone: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/leak_or_plateau.py
@@ -44,7 +44,11 @@ bench-false-alarms: $(VENV)/.installed-dev  ## how often a verdict on growth is 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py
 
-bench-accuracy bench-overhead bench-leaks bench-peers: bench-%: $(VENV)/.installed-dev
+fuzz: $(VENV)/.installed-dev  ## fuzz the archive reader: SECONDS_EACH=300; what it finds stays in tests/fuzz/corpus
+	@$(BIN)/pip install --quiet atheris
+	@PYTHONPATH=. $(BIN)/python -m tests.fuzz.image_archive -max_total_time=$${SECONDS_EACH:-300} -max_len=20000
+
+bench-accuracy bench-overhead bench-leaks bench-peers bench-images: bench-%: $(VENV)/.installed-dev
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/$*.py
 
 image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
