@@ -16,6 +16,7 @@ from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_stream import LineTail
 from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.images.docker_image import inspect_own
 from membudget.images.revision import BuiltImage, Recipe
 
 _TERMINATION_S = 5.0
@@ -43,8 +44,9 @@ class Builder:
     """Builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
 
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
-        # The client then writes BuildKit's own record of the build beside the image's id (buildx 0.14 and newer).
+        # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
         recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
+        self._engine = engine
         self._environ = {**client_environment(engine.address, environ), **recorded}
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -65,7 +67,7 @@ class Builder:
             )
 
     def build(self, spec: Build, checkout: Path, reference: str, on_line: OnLine) -> BuiltImage:
-        """Build `spec` from a clean checkout and tag it `reference`. Raises BuildFailed.
+        """Build `spec` from a clean checkout and tag it `reference`. Raises BuildFailed and EnvironmentFault.
 
         The client streams the context to the builder: the engine need not see our files.
         """
@@ -78,9 +80,8 @@ class Builder:
             raise BuildFailed(f"the Dockerfile {written} does not exist in this revision")
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
         with tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch:
-            id_file = Path(scratch) / "image-id"
             metadata = Path(scratch) / "metadata.json"
-            command = [*_command(spec), "--tag", reference, "--iidfile", str(id_file), "--metadata-file", str(metadata)]
+            command = [*_command(spec), "--tag", reference, "--metadata-file", str(metadata)]
             self._run([*command, "--file", str(dockerfile), str(context)], on_line)
             recipe = Recipe(
                 os.path.normpath(Path(spec.context, spec.dockerfile)),
@@ -89,7 +90,9 @@ class Builder:
                 spec.args,
                 _json(metadata),
             )
-            return BuiltImage(id_file.read_text().strip(), reference, recipe=recipe)
+        # Not the client's --iidfile: that is the configuration's digest, by which engines with the containerd image
+        # store know no image.
+        return BuiltImage(inspect_own(self._engine, reference).image_id, reference, recipe=recipe)
 
     def cancel(self) -> None:
         """End the builds that run, and start no other. Called from another thread."""

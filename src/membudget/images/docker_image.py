@@ -54,7 +54,7 @@ def read_images(
     Raises EnvironmentFault, and UnreadableImage when the export is not understood;
     an image that is broken in itself has its error in the result.
     """
-    facts = [_inspect_built(engine, image_id) for image_id in dict.fromkeys(image_ids)]
+    facts = [inspect_own(engine, image_id) for image_id in dict.fromkeys(image_ids)]
     contents: dict[str, ImageContents | UnreadableImage] = {}
     for image in facts:
         remembered = cache.get_image(image.image_id)
@@ -68,10 +68,10 @@ def read_images(
     return contents
 
 
-def _inspect_built(engine: Engine, image_id: str) -> ImageFacts:
-    """An image that was there a moment ago: where it is gone, the user did nothing wrong."""
+def inspect_own(engine: Engine, reference: str) -> ImageFacts:
+    """An image that was there a moment ago: where it is gone, the user did nothing wrong. Raises EnvironmentFault."""
     try:
-        return inspect(engine, image_id)
+        return inspect(engine, reference)
     except ConfigurationError as error:
         raise EnvironmentFault(f"{error.what} any more") from error
 

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,8 +19,8 @@ FAKE_DOCKER = """\
 #!/bin/sh
 env > "$FAKE_FOLDER/environment"
 for word in "$@"; do echo "$word"; done > "$FAKE_FOLDER/words"
-while [ "$1" != --iidfile ]; do shift; done
-echo sha256:built > "$2"
+while [ "$1" != --metadata-file ]; do shift; done
+echo '{"containerimage.config.digest": "sha256:configuration", "buildx.build.provenance": {}}' > "$2"
 echo '#1 building'
 exit "$(cat "$FAKE_FOLDER/exit-code")"
 """
@@ -45,8 +46,17 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+class FakeImages:
+    """An engine that has what was built last; its store is containerd's, which names images by their manifests."""
+
+    images = property(lambda self: self)
+
+    def get(self, reference: str) -> SimpleNamespace:
+        return SimpleNamespace(attrs={"Id": f"sha256:manifest of {reference}", "RootFS": {}})
+
+
 def builder(fake: Path, **environ: str) -> Builder:
-    engine = Engine(None, INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # the builder asks the client alone
+    engine = Engine(FakeImages(), INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all that is asked of it
     return Builder(engine, {"PATH": f"{fake}:/usr/bin:/bin", "HOME": "/home/user", **environ})
 
 
@@ -55,7 +65,10 @@ def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> No
     lines: list[str] = []
     built = builder(fake).build(spec, checkout, "membudget-trial/api:x", lines.append)
     words = (fake / "words").read_text().splitlines()
-    assert built.image_id == "sha256:built"
+    assert built.image_id == "sha256:manifest of membudget-trial/api:x", "what the engine knows it by"
+    assert built.recipe is not None
+    assert built.recipe.path == "api/Dockerfile"
+    assert isinstance(built.recipe.provenance, dict)
     assert lines == ["#1 building"]
     assert words[:3] == ["buildx", "build", "--load"]
     assert {"--target=run", "--platform=linux/arm64", "--build-arg=A=1 2", "--provenance=false"} <= set(words)
