@@ -23,10 +23,12 @@ class Instruction:
     keyword: str
     """In capitals."""
     arguments: str
-    """Without flags, continued lines joined; of a here-document, its first line."""
+    """Without flags, continued lines joined."""
     lines: tuple[int, int]
     """First and last, from 1."""
     flags: tuple[tuple[str, str], ...] = ()
+    documents: str = ""
+    """Its here-documents, on one line."""
 
     def flag(self, name: str) -> str | None:
         """The value of `--NAME=`."""
@@ -148,8 +150,9 @@ def _instructions(lines: Sequence[str]) -> Iterator[Instruction]:
             if not line.endswith(escape):
                 break
         text = " ".join(parts)
-        number = _after_heredocs(text, lines, number)
-        yield _instruction(text, first + 1, number)
+        end = _after_heredocs(text, lines, number)
+        yield _instruction(text, (first + 1, end), " ".join(line.strip() for line in lines[number:end]))
+        number = end
 
 
 def _after_heredocs(text: str, lines: Sequence[str], number: int) -> int:
@@ -166,11 +169,11 @@ def _after_heredocs(text: str, lines: Sequence[str], number: int) -> int:
     return number
 
 
-def _instruction(text: str, first: int, last: int) -> Instruction:
+def _instruction(text: str, lines: tuple[int, int], documents: str) -> Instruction:
     keyword, _, rest = text.partition(" ")
     rest = rest.strip()
     flags: list[tuple[str, str]] = []
     while match := _FLAG.match(rest):
         flags.append((match[1], match[2] or ""))
         rest = rest[match.end() :]
-    return Instruction(keyword.upper(), rest, (first, last), tuple(flags))
+    return Instruction(keyword.upper(), rest, lines, tuple(flags), documents)

@@ -202,7 +202,8 @@ def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Ins
 def _likeness(step: _Step, instruction: Instruction) -> float:
     if step.keyword != instruction.keyword:
         return -5.0
-    written = " ".join(instruction.arguments.split())
+    # The history has a here-document's text in its place.
+    written = " ".join((instruction.documents or instruction.arguments).split())
     if step.arguments == written:
         return 3.0
     if step.keyword in ("COPY", "ADD") and step.arguments.split(" in ")[-1].strip() == written.split(" ")[-1]:

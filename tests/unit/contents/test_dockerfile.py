@@ -1,5 +1,8 @@
 """Dockerfiles, and which of their lines made each layer."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +51,20 @@ CLASSIC = [
     ("/bin/sh -c #(nop) COPY dir:0123 in /app ", False),
     ("/bin/sh -c chmod -R a+r /app", False),
     ('/bin/sh -c #(nop)  CMD ["run"]', True),
+]
+
+
+RECORDED = Path(__file__).parent / "recorded"
+"""Of Docker 28.5 with buildx 0.29."""
+RECORDED_HISTORY = [
+    ("", False),
+    ("ENV A=b", True),
+    ("RUN /bin/sh -c mkdir /dir &&     head -c 2000000 /dev/urandom > /dir/file # buildkit", False),
+    ("COPY /big /usr/local/big # buildkit", False),
+    ("RUN /bin/sh -c chmod 600 /usr/local/big\ntouch /x\n # buildkit", False),
+    ("RUN /bin/sh -c rm -rf /dir # buildkit", False),
+    ("COPY Dockerfile /app/ # buildkit", False),
+    ('CMD ["true"]', True),
 ]
 
 
@@ -157,6 +174,18 @@ def test_the_layers_of_a_from_are_the_base_images() -> None:
     assert [origin.is_inherited for origin in origins] == [True, True, True, False]
     assert [origin.dockerfile_lines for origin in origins] == [None, None, None, (2, 2)]
     assert {origin.source for origin in origins} == {OriginSource.PROVENANCE}
+
+
+@pytest.mark.parametrize("source", list(OriginSource))
+def test_what_a_real_builder_recorded_and_its_history_say_the_same(source: OriginSource) -> None:
+    dockerfile = parse_dockerfile((RECORDED / "Dockerfile.recorded").read_text())
+    metadata = json.loads((RECORDED / "buildx-0.29-metadata.json").read_text())
+    provenance = parse_provenance(metadata) if source is OriginSource.PROVENANCE else None
+    origins = layer_origins(config(RECORDED_HISTORY), dockerfile, None, provenance)
+    assert [origin.dockerfile_lines for origin in origins] == [None, (8, 9), (10, 10), (11, 14), (15, 15), (16, 16)]
+    assert [origin.is_inherited for origin in origins] == [True, *[False] * 5]
+    assert {origin.source for origin in origins} == {source}
+    assert (origins[2].instruction, origins[2].stage_lines) == ("COPY --from=build /big /usr/local/big", (2, 4))
 
 
 JSON = st.recursive(
