@@ -27,6 +27,7 @@ from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
 from membudget.errors import ExitCode
 from membudget.git_check_request import Wanted, check_request
+from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import inspect
 from membudget.images.git_repository import GitRepository
@@ -64,6 +65,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         shard=Shard.parse(options.shard) if options.shard is not None else None,
         label=options.approval_label,
         remembers=not options.no_cache,
+        looks_up_bases=options.base_variants,
     )
     report = _run_check(wanted, _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
@@ -148,6 +150,7 @@ def _action_check(inputs: ActionInputs) -> Wanted:
         shard=Shard.parse(inputs.shard) if inputs.shard else None,
         label=inputs.approval_label,
         remembers=inputs.remembers,
+        looks_up_bases=inputs.looks_up_bases,
     )
 
 
@@ -186,7 +189,9 @@ def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
             measuring(engine, run, options, progress.note) as runner,
         ):
             results = ResultCache(_cache_folder(), progress.note) if wanted.remembers else None
-            tools = CheckTools((engine, runner, _layer_cache()), checkouts, builder, run, results)
+            cache = _layer_cache()
+            bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
+            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             report = check_use_case.run(request, tools, progress, VERSION)
             if results is not None:
                 results.prune()

@@ -1,15 +1,20 @@
-"""`membudget inspect` and `membudget diff`: apart from `commands`, so that what they import stays small."""
+"""`membudget inspect` and `membudget diff`: apart from `commands`, so that what they import stays small.
+
+What shows an image is imported once the image was read: it then takes the memory that reading gave back.
+"""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-from rich.console import Console
 
 from membudget.analysis.image_metrics import image_metrics
+from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
 from membudget.contents.comparison import PairContents, Readable, Unavailable, compare
 from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
 from membudget.contents.image_contents import ImageContents
@@ -19,8 +24,12 @@ from membudget.contents.layer_origin import layer_origins
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, ExitCode
 from membudget.image_sources import Source, read_sources
-from membudget.report import image_tree
 from membudget.report.image_report import DiffReport, InspectReport
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from membudget.engine.docker_engine import Engine
 
 _LOG_WIDTH = 160
 _LARGEST_DOCKERFILE = 1 << 20
@@ -36,7 +45,9 @@ def inspect(options: argparse.Namespace) -> ExitCode:
     if options.json:
         print(report.model_dump_json(indent=1))
     else:
-        _console().print(image_tree.of_image(report))
+        from membudget.report.image_tree import of_image
+
+        _print(of_image(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -57,7 +68,9 @@ def diff(options: argparse.Namespace) -> ExitCode:
     if options.json:
         print(report.model_dump_json(indent=1))
     else:
-        _console().print(image_tree.of_diff(report))
+        from membudget.report.image_tree import of_diff
+
+        _print(of_diff(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -67,21 +80,46 @@ def _look(references: Sequence[str], options: argparse.Namespace) -> PairContent
     dockerfile = _dockerfile(options.dockerfile)
 
     def read_engine(names: Sequence[str]) -> list[ImageContents | UnreadableImage]:
-        from membudget.engine.docker_engine import connect
         from membudget.images import docker_image
 
-        engine = connect()
-        try:
+        with _engine() as engine:
             ids = [docker_image.inspect(engine, name).image_id for name in names]
             read = docker_image.read_images(engine, ids, cache, compresses=options.download_size)
             return [read[image_id] for image_id in ids]
-        finally:
-            engine.close()
 
     images = read_sources(references, cache, options.platform, read_engine)
-    cache.prune()
     sides: list[Readable] = [(image, layer_origins(image.config, dockerfile, options.target)) for image in images]
-    return compare(*sides) if len(sides) > 1 else compare(None, sides[0])
+    if len(sides) > 1:
+        found = compare(sides[0], sides[1])
+    else:
+        base = base_of(images[0].config, dockerfile, options.target)
+        smaller = _smaller_base(base, images[0], cache, options) if base is not None else None
+        found = compare(None, sides[0], smaller)
+    cache.prune()
+    return found
+
+
+def _smaller_base(
+    base: BaseImage, image: ImageContents, cache: LayerCache, options: argparse.Namespace
+) -> BaseVariant | None:
+    from membudget.images.docker_base_variant import BaseVariants
+
+    is_of_engine = Source.of(options.image).scheme == "docker"
+    with _engine() if is_of_engine else nullcontext() as engine:
+        known = BaseVariants(engine, cache, _warn, asks_registry=options.base_variants)
+        return known.smallest(base, image.config.platform)
+
+
+@contextmanager
+def _engine() -> "Iterator[Engine]":
+    from membudget.engine.docker_engine import connect
+
+    with closing(connect()) as engine:
+        yield engine
+
+
+def _warn(text: str) -> None:
+    print(f"membudget: {text}", file=sys.stderr)
 
 
 def _readable(found: ImageSummary | Unavailable | None) -> ImageSummary:
@@ -100,5 +138,7 @@ def _dockerfile(path: str | None) -> Dockerfile | None:
         raise ConfigurationError(f"the Dockerfile cannot be read: {error.strerror}", where=path) from None
 
 
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+def _print(content: "RenderableType") -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(content)

@@ -13,7 +13,6 @@ from membudget.contents.layer import Layer
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layered_image import read_layered
 from membudget.contents.layout_folder import LayoutFolder
-from membudget.contents.registry import RegistryImage, parse_reference
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError
 
@@ -111,6 +110,8 @@ def _read_layout(name: str, known: Known, platform: str | None) -> ImageContents
 
 
 def _read_registry(name: str, known: Known, platform: str | None) -> ImageContents:
+    from membudget.contents.registry import RegistryImage, parse_reference  # of the clients, only what is asked for
+
     image = RegistryImage(parse_reference(name))
     try:
         return read_layered(image, image.manifest(), known, platform)

@@ -6,8 +6,6 @@ import zlib
 from enum import StrEnum
 from typing import Protocol, cast
 
-import zstandard
-
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.tar_reader import Readable
 from membudget.contents.unreadable import UnreadableImage
@@ -68,24 +66,32 @@ class _Decompressed(RawStream):
         super().__init__()
         self._counted = _Counted(stream)
         buffered = io.BufferedReader(self._counted, _BUFFER)
-        self._plain: Readable
-        if compression is Compression.GZIP:
-            self._plain = cast("Readable", gzip.GzipFile(fileobj=buffered))
-        else:
-            reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-            self._plain = cast("Readable", reader.stream_reader(buffered, read_across_frames=True, closefd=False))
+        self._plain, self._damage = (_gzip if compression is Compression.GZIP else _zstd)(buffered)
         self._compression = compression
         self._given = 0
 
     def take(self, size: int) -> bytes:
         try:
             data = self._plain.read(size)
-        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+        except self._damage as error:
             raise UnreadableImage(f"its {self._compression} data is damaged: {error}") from error
         self._given += len(data)
         if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * self._counted.taken:
             raise UnreadableImage(f"its {self._compression} data grows to over {_MOST_TIMES} times its size: a bomb")
         return data
+
+
+def _gzip(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[Exception], ...]]:
+    """The content, and what reading it raises where it is damaged."""
+    return cast("Readable", gzip.GzipFile(fileobj=stream)), (EOFError, OSError, zlib.error)
+
+
+def _zstd(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[Exception], ...]]:
+    import zstandard  # few images need it, and it takes two mebibytes
+
+    reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+    plain = reader.stream_reader(stream, read_across_frames=True, closefd=False)
+    return cast("Readable", plain), (EOFError, OSError, zstandard.ZstdError)
 
 
 class _Counted(RawStream):

@@ -177,13 +177,12 @@ def _parts(image: MergedImage, layers: frozenset[int]) -> dict[tuple[bool, str],
     parts: dict[tuple[bool, str], int] = {}
     counted: set[int] = set()
     for path, number in image.stack.names_below(""):
-        content = image.stack.content(number)
-        if content.layer not in layers or number in counted:
+        if image.stack.layer(number) not in layers or number in counted:
             continue
         counted.add(number)
         owner = image.claims.owner(number)
         key = (True, owner.name) if owner is not None else (False, _folder_of(path))
-        parts[key] = parts.get(key, 0) + content.size
+        parts[key] = parts.get(key, 0) + image.stack.size(number)
     for group in image.stack.waste:
         if group.from_layer in layers:
             key = (False, _folder_of(group.example))

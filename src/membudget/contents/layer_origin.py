@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from membudget.contents.dockerfile import Dockerfile, Instruction
 from membudget.contents.image_config import HistoryEntry, ImageConfig
-from membudget.contents.provenance import Provenance
+
+if TYPE_CHECKING:  # its models are built where one is parsed, which most commands never do
+    from membudget.contents.provenance import Provenance
 
 _MOST_ALIGNED = 400
 """Steps: a longer history is aligned at its end alone, where the Dockerfile's own steps are."""
@@ -68,7 +71,7 @@ def layer_origins(
     config: ImageConfig,
     dockerfile: Dockerfile | None = None,
     target: str | None = None,
-    provenance: Provenance | None = None,
+    provenance: "Provenance | None" = None,
     inherited: int | None = None,
 ) -> tuple[LayerOrigin, ...]:
     """What made each layer of an image, lowest first.
@@ -116,7 +119,7 @@ def _origin(
 
 
 def _with_provenance(
-    origins: Sequence[LayerOrigin], dockerfile: Dockerfile | None, provenance: Provenance | None
+    origins: Sequence[LayerOrigin], dockerfile: Dockerfile | None, provenance: "Provenance | None"
 ) -> tuple[LayerOrigin, ...]:
     """Lines as BuildKit recorded them: they hold also where the history was aligned to other ones."""
     if provenance is None or dockerfile is None:

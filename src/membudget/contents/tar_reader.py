@@ -45,7 +45,6 @@ class TarHeader(NamedTuple):
     size: int
     """Of the file, for a sparse one with its holes."""
     target: str
-    mode: int
     stored: int
     """Bytes that follow in the archive: what `content` reads."""
 
@@ -132,8 +131,7 @@ class TarReader:
         self._padding = -stored % BLOCK
         self.read_bytes += stored + self._padding
         size = self._sparse_size(block, flag, records, size) if kind is EntryKind.FILE else 0
-        mode = _number(block[100:108], "mode") & 0o7777
-        return TarHeader(name, kind, size, target, mode, stored)
+        return TarHeader(name, kind, size, target, stored)
 
     def _sparse_size(self, block: bytes, flag: bytes, records: dict[str, str], size: int) -> int:
         """The whole size of a file that is stored without its holes."""
