@@ -18,10 +18,12 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def blobs(stored: bytes = PACKED, diff_id: str = digest(LAYER)) -> tuple[dict[str, bytes], bytes]:
+GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def blobs(stored: bytes = PACKED, diff_id: str = digest(LAYER), kind: str = GZIP) -> tuple[dict[str, bytes], bytes]:
     """Blobs of an image by digest, and its index with an attestation."""
     config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [diff_id]}}).encode()
-    kind = "application/vnd.oci.image.layer.v1.tar+gzip"
     layer = {"mediaType": kind, "digest": digest(stored), "size": len(stored)}
     manifest = json.dumps({"config": {"digest": digest(config), "size": len(config)}, "layers": [layer]}).encode()
     kept = {digest(one): one for one in (config, manifest, stored)}

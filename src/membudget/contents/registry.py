@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from membudget.contents.compression import Peekable
-from membudget.contents.image_config import Blob
+from membudget.contents.image_config import Blob, describe_layer
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.unreadable import UnreadableImage
@@ -95,9 +95,12 @@ class RegistryImage:
     @contextmanager
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
         """A layer as it is stored. Raises UnreadableImage and EnvironmentFault."""
-        with self._get(f"blobs/{blob.digest}") as response:
-            response.raw.decode_content = False
-            yield io.BufferedReader(_Body(response, blob), _BUFFER)
+        try:
+            with self._get(f"blobs/{blob.digest}") as response:
+                response.raw.decode_content = False
+                yield io.BufferedReader(_Body(response, blob), _BUFFER)
+        except _NotThereError:
+            raise UnreadableImage(f"its registry lacks {describe_layer(blob)}") from None
 
     def _document(self, path: str, digest: str) -> bytes:
         with self._get(path) as response:

@@ -99,6 +99,17 @@ def test_documents_and_layers_that_are_not_what_their_digests_say(server: Server
         read(server)
 
 
+def test_a_foreign_layer_is_kept_elsewhere(server: Server) -> None:
+    server.blobs, server.index = blobs(kind="application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
+    del server.blobs[digest(PACKED)]
+    with pytest.raises(UnreadableImage, match=r"its registry lacks the layer sha256:.* a foreign one: it is kept else"):
+        read(server)
+    server.blobs, server.index = blobs()
+    del server.blobs[digest(PACKED)]
+    with pytest.raises(UnreadableImage, match=r"its registry lacks the layer sha256:[0-9a-f]*$"):
+        read(server)
+
+
 def test_a_document_without_end(server: Server) -> None:
     server.index = b"[" * 9_000_000
     with pytest.raises(UnreadableImage, match="larger than 8,000,000 bytes"):
@@ -150,7 +161,7 @@ def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match="its manifest says"):
         read_layered(made, made.index(), lambda _: None, "linux/amd64")
     path.unlink()
-    with pytest.raises(UnreadableImage, match="lacks sha256"):
+    with pytest.raises(UnreadableImage, match="lacks the layer sha256"):
         read_layered(made, made.index(), lambda _: None, "linux/amd64")
     with pytest.raises(ConfigurationError, match="no OCI layout"):
         LayoutFolder(tmp_path / "nowhere").index()

@@ -1,5 +1,6 @@
 """Our reader of tar headers against Python's, and against damage."""
 
+import gzip
 import io
 import tarfile
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from membudget.contents import compression, layer_reader
 from membudget.contents.layer import EntryKind
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.tar_reader import TarReader
@@ -98,6 +100,29 @@ def test_a_claim_of_a_tebibyte_takes_no_memory() -> None:
     info.size = 1 << 40
     with pytest.raises(UnreadableImage, match="cut off"):
         read_layer(io.BytesIO(info.tobuf(tarfile.GNU_FORMAT) + b"x" * 5000))
+
+
+def test_more_entries_than_any_image_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer_reader, "MOST_ENTRIES", 100)
+    archive = tar([file(f"f{number}") for number in range(101)])
+    assert read_layer(io.BytesIO(archive[: 100 * 512] + bytes(1024))).entry_count == 100
+    with pytest.raises(UnreadableImage, match="more than 100 entries"):
+        read_layer(io.BytesIO(archive))
+
+
+def test_an_archive_in_an_archive_is_a_file_like_any_other() -> None:
+    nested = tar([file("layer.tar", tar([file("manifest.json", b"[]"), file(".wh.a", b"x" * 10)]))])
+    read = read_layer(io.BytesIO(nested))
+    assert (read.entry_count, read.file_bytes) == (1, 10240)
+    assert list(read.whiteouts()) == []
+
+
+def test_data_that_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_ALWAYS_ALLOWED", 1 << 20)
+    bomb = gzip.compress(tar([file("zeros", bytes(8 << 20))]))
+    plain, _ = compression.decompressed(io.BufferedReader(io.BytesIO(bomb)))
+    with pytest.raises(UnreadableImage, match="over 300 times its size: a bomb"):
+        read_layer(plain)
 
 
 def test_a_path_that_no_engine_could_unpack() -> None:
