@@ -5,8 +5,8 @@
 Images are made of bytes from a seed and loaded into the engine: 14,000 and 80,000 files in over 1 GB, the second with
 1,000 deletions on top, and a pair that shares nine tenths. Each command is a process of its own with an empty cache,
 beside `docker save | cat` in the same round; ratios are of medians, and of the fastest. Peak RSS is that of the
-largest process (wait4(2)). "Of twice one": base and head in one `diff`, by twice an `inspect` of base. dive gets the same images, each once, and for what is right those that it is known to be
-wrong about.
+largest process (wait4(2)). "Of twice one" is base and head in one `diff` by twice an `inspect` of base. dive gets the
+same images, each once, and for what is right those that it is known to be wrong about.
 """
 
 import io
