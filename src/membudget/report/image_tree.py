@@ -1,6 +1,6 @@
 """An image on a terminal: figures, layers, biggest folders and packages, what could be saved; and a diff."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rich.console import Group, RenderableType
@@ -23,6 +23,7 @@ _MOST_PACKAGES = 12
 _MOST_LAYERS = 30
 _MOST_CHANGES = 15
 _LONGEST_INSTRUCTION = 90
+_NEARLY_ALL = 0.95
 _BLANK = Text()
 
 
@@ -132,7 +133,7 @@ def _folders(found: ImageSummary) -> Tree:
     """The biggest folders, each below the nearest shown one that holds it."""
     root = Tree(f"/  {format_size(found.live_bytes)}")
     nodes: dict[str, Tree] = {"": root}
-    for folder in sorted(_chosen(found.folders), key=lambda one: one.path):
+    for folder in _chosen(found.folders):  # the largest first, so parents before what is in them
         parent = folder.path
         while parent not in nodes:
             parent = parent.rpartition("/")[0]
@@ -144,8 +145,18 @@ def _folders(found: ImageSummary) -> Tree:
     return root
 
 
-def _chosen(folders: Iterable[FolderSummary]) -> Iterator[FolderSummary]:
-    return islice((folder for folder in folders if folder.path), _MOST_FOLDERS)
+def _chosen(folders: Sequence[FolderSummary]) -> Iterator[FolderSummary]:
+    """The largest; of one within another that is nearly all of it, the inner: its path names both."""
+    largest_within: dict[str, int] = {}
+    for folder in folders:
+        parent = folder.path.rpartition("/")[0]
+        largest_within[parent] = max(largest_within.get(parent, 0), folder.file_bytes)
+    shown = (
+        folder
+        for folder in folders
+        if folder.path and largest_within.get(folder.path, 0) < _NEARLY_ALL * folder.file_bytes
+    )
+    return islice(shown, _MOST_FOLDERS)
 
 
 def _packages(found: ImageSummary) -> Group:
