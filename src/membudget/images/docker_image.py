@@ -19,8 +19,8 @@ from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.errors import ConfigurationError, EnvironmentFault
 
 _CHUNK_BYTES = 1 << 20
-_MOST_AHEAD = 64
-"""Chunks; the engine sends them by 32 KiB."""
+_MOST_AHEAD = 3
+"""Chunks of that size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
 
     def take() -> None:
         try:
-            for chunk in chunks:
+            for chunk in _joined(chunks):
                 waiting.put(chunk)
                 if is_over.is_set():
                     return
@@ -131,6 +131,20 @@ def _read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
         while thread.is_alive():
             with suppress(Empty):
                 waiting.get(timeout=0.05)
+
+
+def _joined(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in larger chunks: the engine sends them by 32 KiB, and handing each over costs more than it."""
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
 class ChunkReader(RawStream):

@@ -137,6 +137,14 @@ def test_thousands_of_steps_are_aligned_at_their_end() -> None:
     assert origins[2899].is_inherited
 
 
+def test_hundreds_of_long_steps_that_are_much_alike_take_no_minutes() -> None:
+    words = " ".join(f"word-{number}" for number in range(60))
+    history = [(f"RUN /bin/sh -c {words} step-{number} # buildkit", False) for number in range(400)]
+    text = "FROM x\n" + "".join(f"RUN {words} step-{number}\n" for number in range(400))
+    origins = layer_origins(config(history), parse_dockerfile(text))
+    assert [origin.dockerfile_lines for origin in origins] == [(line, line) for line in range(2, 402)]
+
+
 def provenance(version: str) -> object:
     layers = {
         "step1:0": [[{"digest": "sha256:a"}]],

@@ -2,6 +2,8 @@
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from membudget.contents.advice import HintKind
@@ -33,6 +35,25 @@ def test_an_inserted_layer_is_an_inserted_layer() -> None:
     assert [(pair.base, pair.head) for pair in changed] == [(0, 0), (1, 1), (2, 2)]
     unknown = match_layers("A", "B", [""], [""])
     assert [(pair.base, pair.head) for pair in unknown] == [(0, None), (None, 0)]
+
+
+LAYERS = st.lists(st.sampled_from("ABC"), max_size=6)
+
+
+@given(base=LAYERS, head=LAYERS, texts=st.lists(st.sampled_from(["", "RUN a", "RUN b"]), min_size=12, max_size=12))
+def test_each_layer_is_in_one_pair_in_its_order(base: list[str], head: list[str], texts: list[str]) -> None:
+    pairs = match_layers(base, head, texts[: len(base)], texts[6 : 6 + len(head)])
+    assert [pair.base for pair in pairs if pair.base is not None] == list(range(len(base)))
+    assert [pair.head for pair in pairs if pair.head is not None] == list(range(len(head)))
+    for one, other, is_same in pairs:
+        if one is not None and other is not None:
+            assert (base[one] == head[other]) if is_same else (texts[one] == texts[6 + other] != "")
+
+
+def test_thousands_of_layers_that_are_much_alike_take_no_minutes() -> None:
+    base, head = ["A", *"AX" * 5000, "B"], ["A", *"AY" * 5000, "B"]
+    pairs = match_layers(base, head, [""] * len(base), [""] * len(head))
+    assert sum(pair.is_same for pair in pairs) == 3, "what is alike at both ends"
 
 
 def test_a_package_that_grew_is_the_cause_of_its_layer() -> None:
