@@ -12,7 +12,7 @@ from membudget.budgets.budget import Build, ImageSpec
 from membudget.budgets.inputs import measurement_paths
 from membudget.contents.base_variant import BaseVariant, base_of
 from membudget.contents.comparison import PairContents, Readable, compare
-from membudget.contents.dockerfile import parse_dockerfile
+from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layer_origin import LayerOrigin, layer_origins
@@ -100,7 +100,7 @@ class MeasuringTools:
     def _smaller_base(self, found: ImageContents | UnreadableImage, recipe: Recipe | None) -> BaseVariant | None:
         if self._variants is None or recipe is None or isinstance(found, UnreadableImage):
             return None
-        dockerfile = parse_dockerfile(recipe.text, recipe.arguments)
+        dockerfile = _dockerfile(recipe, found)
         return self._variants.smallest(base_of(found.config, dockerfile, recipe.target), found.config.platform)
 
     def run_trial(self, spec: TrialSpec) -> Trial:
@@ -160,8 +160,12 @@ class MeasuringTools:
 def _origins(contents: ImageContents, recipe: Recipe | None) -> tuple[LayerOrigin, ...]:
     if recipe is None:
         return layer_origins(contents.config)
-    dockerfile = parse_dockerfile(recipe.text, recipe.arguments)
+    dockerfile = _dockerfile(recipe, contents)
     return layer_origins(contents.config, dockerfile, recipe.target, parse_provenance(recipe.provenance))
+
+
+def _dockerfile(recipe: Recipe, contents: ImageContents) -> Dockerfile:
+    return parse_dockerfile(recipe.text, recipe.arguments, contents.config.platform)
 
 
 class CheckTools(MeasuringTools):

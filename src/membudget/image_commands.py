@@ -16,7 +16,7 @@ import platformdirs
 from membudget.analysis.image_metrics import image_metrics
 from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
 from membudget.contents.comparison import PairContents, Readable, Unavailable, compare
-from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
+from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.image_summary import ImageSummary
 from membudget.contents.layer_cache_file import LayerCache
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from membudget.engine.docker_engine import Engine
 
 _LOG_WIDTH = 160
-_LARGEST_DOCKERFILE = 1 << 20
 
 
 def inspect(options: argparse.Namespace) -> ExitCode:
@@ -77,7 +76,7 @@ def diff(options: argparse.Namespace) -> ExitCode:
 def _look(references: Sequence[str], options: argparse.Namespace) -> PairContents:
     folder = os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget")
     cache = LayerCache(Path(folder))
-    dockerfile = _dockerfile(options.dockerfile)
+    text = _text(options.dockerfile) if options.dockerfile is not None else None
 
     def read_engine(names: Sequence[str]) -> list[ImageContents | UnreadableImage]:
         from membudget.images import docker_image
@@ -88,7 +87,10 @@ def _look(references: Sequence[str], options: argparse.Namespace) -> PairContent
             return [read[image_id] for image_id in ids]
 
     images = read_sources(references, cache, options.platform, read_engine)
-    sides: list[Readable] = [(image, layer_origins(image.config, dockerfile, options.target)) for image in images]
+    sides: list[Readable] = []
+    for image in images:
+        dockerfile = parse_dockerfile(text, platform=image.config.platform) if text is not None else None
+        sides.append((image, layer_origins(image.config, dockerfile, options.target)))
     if len(sides) > 1:
         found = compare(sides[0], sides[1])
     else:
@@ -128,12 +130,10 @@ def _readable(found: ImageSummary | Unavailable | None) -> ImageSummary:
     raise UnreadableImage(found.reason if found is not None else "there is no image")
 
 
-def _dockerfile(path: str | None) -> Dockerfile | None:
-    if path is None:
-        return None
+def _text(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return parse_dockerfile(file.read(_LARGEST_DOCKERFILE).decode(errors="replace"))
+            return file.read(LARGEST_DOCKERFILE).decode(errors="replace")
     except OSError as error:
         raise ConfigurationError(f"the Dockerfile cannot be read: {error.strerror}", where=path) from None
 

@@ -118,6 +118,41 @@ def test_a_dockerfile_that_is_of_another_image_says_nothing() -> None:
     assert {(origin.dockerfile_lines, origin.is_inherited) for origin in origins} == {(None, None)}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM debian AS base-amd64\nRUN install big\nFROM base-${TARGETARCH}\nCOPY app /app\n",
+        "ARG KIND=prod\nARG LAST=stage-$KIND\nFROM debian AS stage-prod\nRUN install big\nFROM $LAST\nCOPY app /app\n",
+    ],
+)
+def test_stages_whose_names_are_made_of_arguments(text: str) -> None:
+    history = [("ADD base", False), ("RUN /bin/sh -c install big # buildkit", False), ("COPY app /app", False)]
+    origins = layer_origins(config(history), parse_dockerfile(text, platform="linux/amd64"))
+    assert [origin.is_inherited for origin in origins] == [True, False, False]
+    assert all(origin.dockerfile_lines for origin in origins[1:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a = x" + " " * 500_000 + "y\nFROM x\n",
+        "FROM " + "${a:-" * 200_000,
+        "RUN <<A\n" * 100_000,
+        "FROM x\nRUN " + "<<A " * 200_000,
+        "FROM a AS a\n" * 80_000,
+        "FROM x\nRUN " + "--a " * 200_000,
+        "ARG A=xx\n"
+        + "".join(f"ARG {'A' * (n + 1)}=${'A' * n}${'A' * n}\n" for n in range(1, 60))
+        + f"FROM ${'A' * 60}",
+    ],
+    ids=["directive", "variable", "here-documents", "names", "stages", "flags", "doubling"],
+)
+def test_a_dockerfile_that_is_made_to_take_long_does_not(text: str) -> None:
+    dockerfile = parse_dockerfile(text)
+    assert len(dockerfile.stage_chain()) <= 1000
+    assert all(len(stage.base) <= 4096 for stage in dockerfile.stages)
+
+
 def test_from_scratch_nothing_is_inherited() -> None:
     origins = layer_origins(config([("COPY /x / # buildkit", False)]), parse_dockerfile("FROM scratch\nCOPY x /\n"))
     assert [(origin.is_inherited, origin.dockerfile_lines) for origin in origins] == [(False, (2, 2))]
