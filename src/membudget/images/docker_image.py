@@ -90,14 +90,20 @@ def _exported(
         stream = io.BufferedReader(ChunkReader(chunks), _CHUNK_BYTES)
         archived = read_archive(stream, known, is_trusted=True, compresses=compresses)
     broken = next((image.contents for image in archived if isinstance(image.contents, UnreadableImage)), None)
-    by_layers = {
-        image.contents.config.diff_ids: image.contents
-        for image in archived
-        if isinstance(image.contents, ImageContents)
-    }
     contents: dict[str, ImageContents | UnreadableImage] = {}
     for image in images:
-        found = by_layers.get(image.diff_ids)
+        alike = {
+            one.contents.config_digest: one.contents
+            for one in archived
+            if isinstance(one.contents, ImageContents) and one.contents.config.diff_ids == image.diff_ids
+        }
+        found = alike.get(image.image_id)
+        if (
+            found is None and len(alike) > 1 and len(images) > 1
+        ):  # same layers, other settings, and ids that are not the configurations'
+            contents |= _exported(engine, [image], cache, compresses=compresses)
+            continue
+        found = found or next(iter(alike.values()), None)
         contents[image.image_id] = found or broken or UnreadableImage("the engine's export lacks it")
         if found is not None:
             cache.put_image(image.image_id, found)
