@@ -59,6 +59,17 @@ def test_a_diff_names_what_grew(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "all 2 layers are the same" in capsys.readouterr().out
 
 
+def test_brackets_in_names_are_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = tar([file("app/[slug]/[/red]/page.js", b"p" * 9000), file("node_modules/[red]/package.json", b"{}")])
+    base, head = archive(tmp_path, "a.tar", BASE), archive(tmp_path, "b.tar", BASE, odd)
+    assert main(["inspect", head]) == 0
+    assert "app/[slug]/[/red]" in capsys.readouterr().out
+    assert main(["diff", base, head]) == 0
+    said = capsys.readouterr().out
+    assert "/app/[slug]/[/red]/page.js" in said
+    assert "npm [red]" in said
+
+
 def test_download_size_of_a_layout_that_is_compressed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "oci.tar"
     path.write_bytes(export([[OWN]], "oci", {OWN: gzip.compress(OWN)}))

@@ -98,9 +98,8 @@ def _exported(
             if isinstance(one.contents, ImageContents) and one.contents.config.diff_ids == image.diff_ids
         }
         found = alike.get(image.image_id)
-        if (
-            found is None and len(alike) > 1 and len(images) > 1
-        ):  # same layers, other settings, and ids that are not the configurations'
+        # The same layers with other settings, and ids that are not those of configurations.
+        if found is None and len(alike) > 1 and len(images) > 1:
             contents |= _exported(engine, [image], cache, compresses=compresses)
             continue
         found = found or next(iter(alike.values()), None)

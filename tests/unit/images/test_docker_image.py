@@ -90,7 +90,7 @@ def test_a_size_is_the_sum_of_its_layers_shared_ones_included(tmp_path: Path) ->
 def test_images_of_the_same_layers_keep_their_own_settings(named_by: str, tmp_path: Path) -> None:
     labels = ["old", "new"]
     ids = [diff_id(configuration([COMMON], label)) for label in labels] if named_by == "configuration" else [BASE, HEAD]
-    asked, client = engine(**dict.fromkeys(ids, [COMMON]))
+    asked, client = engine(**{image_id: [COMMON] for image_id in ids})
     client.labels = dict(zip(ids, labels, strict=True))
     for _ in ("exported", "remembered"):
         found = read_images(asked, ids, LayerCache(tmp_path))
