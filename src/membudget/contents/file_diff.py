@@ -48,10 +48,13 @@ class KindTotal:
 
 
 def diff_files(base: LayerStack, head: LayerStack) -> tuple[tuple[FileChange, ...], tuple[KindTotal, ...]]:
-    """Every live file that differs; a file that is gone here and new there, with the same content, has moved."""
+    """Every live file that differs; a file that is gone here and new there, with the same content, has moved.
+
+    One of several names counts once, at its first one.
+    """
     changes: list[FileChange] = []
     gone: dict[tuple[int, int], list[str]] = {}
-    for path, number in base.names_below(""):
+    for path, number in base.files():
         before = (base.size(number), base.digest(number))
         node = head.find(path)
         if not isinstance(node, int) or node == NO_FILE:
@@ -86,7 +89,7 @@ def _kind_of_file(before: int, after: int) -> ChangeKind:
 
 
 def _new_files(base: LayerStack, head: LayerStack, gone: dict[tuple[int, int], list[str]]) -> Iterator[FileChange]:
-    for path, number in head.names_below(""):
+    for path, number in head.files():
         node = base.find(path)
         if isinstance(node, int) and node != NO_FILE:
             continue

@@ -171,7 +171,7 @@ def _folders(stack: LayerStack) -> tuple[FolderSummary, ...]:
 
 
 def _files(stack: LayerStack) -> tuple[FileSummary, ...]:
-    largest = nlargest(MOST_FILES, stack.names_below(""), key=lambda file: stack.size(file[1]))
+    largest = nlargest(MOST_FILES, stack.files(), key=lambda file: stack.size(file[1]))
     return tuple(FileSummary(shown(path), stack.size(number), stack.layer(number)) for path, number in largest)
 
 

@@ -130,6 +130,16 @@ class LayerStack:
         if isinstance(start, dict):
             yield from _walk(start, f"{folder}/" if folder else "")
 
+    def files(self) -> Iterator[tuple[str, int]]:
+        """All regular files: path and number of the content, each content once, at its first name."""
+        seen: set[int] = set()
+        for path, number in self.names_below(""):
+            if self._links[number] > 1:
+                if number in seen:
+                    continue
+                seen.add(number)
+            yield path, number
+
     def folders(self) -> Iterator[tuple[str, int, int]]:
         """All folders: path ("" is the whole), bytes and number of the regular files below, deepest first."""
         seen: set[int] = set()

@@ -1,6 +1,7 @@
 """What differs between two images, what caused it, and what could be saved."""
 
 import json
+import tarfile
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import ImageDiff, diff
 from membudget.contents.image_summary import ImageSummary, summarise
 from membudget.contents.layer_match import match_layers
-from tests.unit.contents.archives import file, tar
+from membudget.contents.merged_image import MergedImage
+from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import merged
 
 BASE = tar([file("etc/os", b"debian" * 100)])
@@ -69,12 +71,31 @@ def test_a_package_that_grew_is_the_cause_of_its_layer() -> None:
     assert (package.base_versions, package.head_versions, package.head_bytes) == (("1.0",), ("2.0",), 9047)
 
 
+def test_more_layers_than_are_told_of_add_up_as_well() -> None:
+    def image(size: int) -> MergedImage:
+        layers = [tar([file(f"f{number}", bytes(number * size))]) for number in range(1, 130)]
+        return merged(*layers, inherited=1)
+
+    found = diff(image(1), image(2))
+    assert len(found.layers) == 100
+    assert sum(layer.delta_bytes for layer in found.layers) == found.delta_bytes == sum(range(1, 130))
+    assert [layer.delta_bytes for layer in found.layers if layer.is_upstream] == [1], "the smallest, and there"
+
+
+def test_names_of_one_file_count_once() -> None:
+    links = [special(f"bin/{number}", tarfile.LNKTYPE, "bin/busybox") for number in range(99)]
+    head = merged(BASE, tar([file("bin/busybox", b"b" * 1000), *links]))
+    found = diff(merged(BASE), head)
+    assert [(total.kind, total.files, total.delta_bytes) for total in found.totals] == [(ChangeKind.ADDED, 1, 1000)]
+    assert [one.file_bytes for one in summarise(head).files] == [1000, 600]
+
+
 def test_a_base_image_that_moved_is_upstream() -> None:
     newer = tar([file("etc/os", b"debian" * 300)])
     own = tar([file("app", b"x")])
     found = diff(merged(BASE, own, inherited=1), merged(newer, own, inherited=1))
     assert [(one.is_upstream, one.delta_bytes, one.dockerfile_lines) for one in found.layers] == [(True, 1200, None)]
-    assert found.upstream_bytes == found.delta_bytes == 1200
+    assert sum(layer.delta_bytes for layer in found.layers if layer.is_upstream) == found.delta_bytes == 1200
 
 
 def test_files_that_were_added_grew_went_and_moved() -> None:
