@@ -164,7 +164,14 @@ class LayerStack:
                     waiting[-1].files += current.files
                 yield current.path, current.file_bytes, current.files
 
+    def _count(self, path: str) -> None:
+        """Bound the work: a name, and deep ones more than one."""
+        self._made += 1 + path.count("/") // 8
+        if self._made > MOST_NAMES:
+            raise UnreadableImage(f"its layers name more than {MOST_NAMES:,} files and folders")
+
     def _remove(self, whiteout: Entry, by: int) -> None:
+        self._count(whiteout.path)
         if whiteout.kind is EntryKind.OPAQUE:
             node = self.find(whiteout.path)
             if isinstance(node, dict):
@@ -185,9 +192,7 @@ class LayerStack:
             self._last_folder = self._folder_at(parent, by)
             self._last_parent = parent
         folder = self._last_folder
-        self._made += 1
-        if self._made > MOST_NAMES:
-            raise UnreadableImage(f"its layers name more than {MOST_NAMES:,} files and folders")
+        self._count(path)
         before = folder.get(name)
         if entry.kind is EntryKind.FOLDER:
             if isinstance(before, dict):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from membudget.contents.base_variant import BaseImage, BaseVariant, variants
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer_cache_file import LayerCache
-from membudget.contents.layered_image import read_layered
 from membudget.engine.docker_engine import Engine
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.docker_image import inspect, read_images
@@ -51,19 +50,14 @@ class BaseVariants:
         return found if isinstance(found, ImageContents) else None
 
     def _of_registry(self, reference: str, platform: str) -> ImageContents | None:
-        from membudget.contents.registry import RegistryImage, parse_reference  # only where it is asked
+        from membudget.contents.registry import read_image  # only where it is asked
 
         try:
-            image = RegistryImage(parse_reference(reference))
-            try:
-                found = read_layered(image, image.manifest(), self._cache.get, platform)
-            finally:
-                image.close()
+            found = read_image(reference, self._cache.get, platform)
         except ConfigurationError:  # there is none of that name
             return None
         except EnvironmentFault as error:
             self._warn(f"{reference} could not be looked at, which may be a smaller base: {error.what}")
             return None
-        for stored in found.layers:
-            self._cache.put(stored.diff_id, stored.layer)
+        self._cache.put_layers(found)
         return found

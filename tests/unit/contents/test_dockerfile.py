@@ -247,6 +247,13 @@ def test_no_document_of_a_build_is_taken_for_granted(document: object) -> None:
     parse_provenance({"metadata": {"https://mobyproject.org/buildkit@v1#metadata": document}})
 
 
+def test_a_record_in_records_without_end() -> None:
+    document: object = {}
+    for _ in range(100_000):
+        document = {"predicate": document}
+    assert parse_provenance(document) is None
+
+
 WORDS = st.sampled_from(
     ["FROM a AS b", "FROM b", "RUN x", "RUN <<E", "E", "\\", "COPY --from=0 a b", "#", "", "ARG A=$A", "\0"]
 )

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from membudget.contents import layer_stack
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.layer_stack import LayerStack, WasteKind
+from membudget.contents.unreadable import UnreadableImage
 from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import layer, stack
 
@@ -93,6 +95,14 @@ def test_thousands_of_folders_deep() -> None:
     assert paths(made) == [deep]
     assert sum(1 for _ in made.folders()) == 2000
     assert stack(tar([file(deep, b"x")]), tar([file(".wh.d")])).waste_bytes == 1
+
+
+def test_whiteouts_count_to_what_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer_stack, "MOST_NAMES", 1000)
+    removals = layer(tar([file(f"dir/.wh.{number}") for number in range(300)]))
+    assert LayerStack([removals] * 3).live_bytes == 0
+    with pytest.raises(UnreadableImage, match="more than 1,000 files and folders"):
+        LayerStack([removals] * 4)
 
 
 NAMES = st.sampled_from(["a", "b", "c", "a/b", "a/c", "b/a", "a/b/c", "c/b/a"])

@@ -11,6 +11,7 @@ from membudget.contents import registry
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layered_image import read_layered
 from membudget.contents.layout_folder import LayoutFolder
+from membudget.contents.oci_manifest import Selection
 from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
@@ -34,7 +35,7 @@ def storage() -> Iterator[Server]:
 def read(server: Server, name: str = "team/api:1.0") -> ImageContents:
     image = RegistryImage(parse_reference(f"{server.host}/{name}"))
     try:
-        return read_layered(image, image.manifest(), lambda _: None, "linux/amd64")
+        return read_layered(image, image.manifest(), lambda _: None, Selection("linux/amd64"))
     finally:
         image.close()
 
@@ -60,6 +61,27 @@ def test_what_docker_login_stored_is_used_and_told_nobody_else(
     server.asks, server.brings, server.storage = 'Basic realm="x"', f"Basic {secret}", storage.host
     assert read(server).file_bytes == 5000
     assert [authorization for path, authorization in storage.seen if path.startswith("/storage/")] == [None]
+
+
+def test_a_netrc_is_no_login(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.asks, server.brings = f'Bearer realm="http://{server.host}/token",service="here"', "Bearer the-token"
+    assert read(server).file_bytes == 5000
+    assert {header for _, header in server.seen} == {None, "Bearer the-token"}
+
+
+@pytest.mark.parametrize(
+    "config", [{"credsStore": "not-installed"}, {"auths": {"HOST": {"auth": base64.b64encode(b"no colon").decode()}}}]
+)
+def test_logins_that_cannot_be_read_are_none(
+    config: dict[str, object], server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config).replace("HOST", server.host))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    server.asks, server.brings = 'Basic realm="here"', "Basic x"
+    with pytest.raises(ConfigurationError, match="not logged in"):
+        read(server)
 
 
 def test_who_is_not_logged_in_is_told_what_to_do(server: Server) -> None:
@@ -130,7 +152,7 @@ def test_references_are_dockers(text: str, host: str, name: str, version: str) -
     assert parse_reference(text) == RegistryReference(host, name, version)
 
 
-@pytest.mark.parametrize("text", ["", "UPPER/case", "a b", "https://x/y", "a:b:c", "../x"])
+@pytest.mark.parametrize("text", ["", "UPPER/case", "a b", "https://x/y", "a:b:c", "../x", "[:::::]/x", "[::1/x"])
 def test_what_is_no_reference(text: str) -> None:
     with pytest.raises(ConfigurationError, match="names no image"):
         parse_reference(text)
@@ -148,10 +170,10 @@ def layout(folder: Path, stored: bytes = PACKED) -> LayoutFolder:
 
 def test_a_layout_is_read_like_a_registry(tmp_path: Path) -> None:
     made = layout(tmp_path)
-    found = read_layered(made, made.index(), lambda _: None, "linux/amd64")
+    found = read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     assert (found.file_bytes, found.download_bytes) == (5000, len(PACKED))
     with pytest.raises(UnreadableImage, match=r"no image for linux/s390x; it has linux/amd64"):
-        read_layered(made, made.index(), lambda _: None, "linux/s390x")
+        read_layered(made, made.index(), lambda _: None, Selection("linux/s390x"))
 
 
 def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
@@ -159,9 +181,9 @@ def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
     path = tmp_path / "blobs" / "sha256" / digest(PACKED)[7:]
     path.write_bytes(PACKED[:-1])
     with pytest.raises(UnreadableImage, match="its manifest says"):
-        read_layered(made, made.index(), lambda _: None, "linux/amd64")
+        read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     path.unlink()
     with pytest.raises(UnreadableImage, match="lacks the layer sha256"):
-        read_layered(made, made.index(), lambda _: None, "linux/amd64")
+        read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     with pytest.raises(ConfigurationError, match="no OCI layout"):
         LayoutFolder(tmp_path / "nowhere").index()

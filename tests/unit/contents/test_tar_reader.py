@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from membudget.contents import compression, layer_reader
+from membudget.contents.image_archive import read_archive
 from membudget.contents.layer import EntryKind
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.tar_reader import TarReader
 from membudget.contents.unreadable import UnreadableImage
-from tests.unit.contents.archives import file, special, tar
+from tests.unit.contents.archives import export, file, special, tar
 
 KINDS = {
     tarfile.REGTYPE: EntryKind.FILE, tarfile.LNKTYPE: EntryKind.HARD_LINK, tarfile.SYMTYPE: EntryKind.SYMLINK,
@@ -120,9 +121,19 @@ def test_an_archive_in_an_archive_is_a_file_like_any_other() -> None:
 def test_data_that_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "_ALWAYS_ALLOWED", 1 << 20)
     bomb = gzip.compress(tar([file("zeros", bytes(8 << 20))]))
-    plain, _ = compression.decompressed(io.BufferedReader(io.BytesIO(bomb)))
+    plain, _ = compression.decompressed(io.BufferedReader(io.BytesIO(bomb)), compression.Expansion())
     with pytest.raises(UnreadableImage, match="over 300 times its size: a bomb"):
         read_layer(plain)
+
+
+def test_all_layers_of_an_archive_grow_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_ALWAYS_ALLOWED", 1 << 20)
+    layers = [tar([file(f"zeros{number}", bytes(200_000))]) for number in range(20)]
+    stored = {layer: gzip.compress(layer) for layer in layers}
+    archive = gzip.compress(export([layers], "oci", stored))  # compressed twice: smaller than its layers together
+    images = read_archive(io.BufferedReader(io.BytesIO(archive)), lambda _: None, is_trusted=False)
+    assert isinstance(images[0].contents, UnreadableImage)
+    assert "a bomb" in str(images[0].contents)
 
 
 def test_a_path_that_no_engine_could_unpack() -> None:
