@@ -1,7 +1,8 @@
-"""Draws what membudget shows, for the README: the comment as GitHub shows it, or the table in a terminal.
+"""Draws what membudget shows, for the README: the comment as GitHub shows it, the table in a terminal, the page.
 
     python tools/picture.py COMMENT.md PICTURE.png     a comment on a pull request
     python tools/picture.py REPORT.json PICTURE.png    what `membudget check` prints
+    python tools/picture.py REPORT.html PICTURE.png    the top of the report's page
 
 GitHub's own Markdown parser (cmarkgfm) and style sheet (github-markdown-css, from npm), photographed in Chromium.
 """
@@ -38,6 +39,7 @@ _COMMENT_SCALE = 1.4  # pixels of the picture for one of the page
 _TERMINAL_WIDTH = 1066
 _TERMINAL_SCALE = 1.05
 _TERMINAL_COLUMNS = 160
+_PAGE_WINDOW = (1120, 1500)
 _LARGEST_BYTES = 300_000
 _BROWSER_S = 60
 
@@ -82,6 +84,8 @@ def main() -> int:
     _provide_browser()
     if source.suffix == ".json":
         photograph(terminal_page(source), _TERMINAL_WIDTH, _TERMINAL_SCALE, picture)
+    elif source.suffix == ".html":
+        photograph_top(source, _PAGE_WINDOW, picture)
     else:
         photograph(comment_page(source.read_text()), _COMMENT_WIDTH, _COMMENT_SCALE, picture)
     width, height = _pixels(picture)
@@ -119,6 +123,14 @@ def photograph(page: str, width: int, scale: float, picture: Path) -> None:
         shot = Path(folder, "shot.png")
         _browse(folder, file, (width, int(title[1])), scaled, f"--screenshot={shot}")
         picture.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(shot, picture)
+
+
+def photograph_top(file: Path, window: tuple[int, int], picture: Path) -> None:
+    """Save what a window shows of a page. Scripts of ours are not let into it: its policy knows its own alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        shot = Path(folder, "shot.png")
+        _browse(folder, file.resolve(), window, "--force-device-scale-factor=1", f"--screenshot={shot}")
         shutil.move(shot, picture)
 
 

@@ -1,4 +1,4 @@
-"""Runs every test, with everything that tests need: base images, and membudget's own image.
+"""Runs every test, with everything that tests need: base images, membudget's own image, and a browser.
 
     python tools/test.py [PYTEST ARGUMENTS...]
 
@@ -7,6 +7,7 @@ cgroup v2 machine is used where its tool is there; see tools/cgroup2_vm.py.
 """
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -17,11 +18,20 @@ import debian
 
 def main() -> int:
     """Provide, then test; pytest's exit code."""
+    provide_browser()
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
     debian.say("pytest")
     os.environ["MEMBUDGET_TEST_ALL"] = "1"
     return int(pytest.main(sys.argv[1:]))
+
+
+def provide_browser() -> None:
+    """Chromium and its driver, for the tests of the report's page."""
+    packages = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+    missing = [package for program, package in packages.items() if shutil.which(program) is None]
+    if missing and debian.is_usable():
+        debian.install(*missing)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 
+from membudget.cli_report import add_report
 from membudget.cli_values import duration, jobs, limit, rate, shards, trials
 from membudget.errors import ExitCode
 
@@ -33,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
-    _add_show(commands)
+    add_report(commands)
     _add_publish(commands)
     _add_schema(commands)
     _add_action(commands)
@@ -181,24 +182,6 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.set_defaults(handler=_merge)
 
 
-def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "report",
-        help="show a report again, or turn it into a page or what other programs read",
-        description="Judge a report.json again and render it: as a page to look into, as the comment, as the table, for"
-        " programs, as test results, or as figures for a time-series database. Exits with 0 whatever the verdict is.",
-    )
-    command.add_argument("report", metavar="REPORT", help="a report.json that check wrote")
-    command.add_argument(
-        "--format",
-        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics"),
-        default="terminal",
-        help="how (default: %(default)s)",
-    )
-    command.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
-    command.set_defaults(handler=_show)
-
-
 def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "publish",
@@ -279,12 +262,6 @@ def _merge(options: argparse.Namespace) -> ExitCode:
     from membudget.commands import merge
 
     return merge(options)
-
-
-def _show(options: argparse.Namespace) -> ExitCode:
-    from membudget.report_commands import show
-
-    return show(options)
 
 
 def _publish(options: argparse.Namespace) -> ExitCode:

@@ -31,6 +31,7 @@ class ActionInputs:
     shard: str = ""
     images: str = ""
     reports: str = ""
+    page: str = ""
 
     @property
     def chosen_command(self) -> Literal["check", "plan", "merge"]:

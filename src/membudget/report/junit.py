@@ -97,11 +97,17 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
 def _case_of(row: TableRow, judged: Row | None) -> _Case:
     figures = (f"{name}: {printable(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
     name = printable(row.metric)
+    status = row.status.partition(" ")[2]
     if row.is_quoted:
-        reason = f"loosened from {printable(row.base)} to {printable(row.head)}, {row.status.partition(' ')[2]}"
+        message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
+    elif judged is None or judged.reason is None:
+        message = status
+    elif judged.verdict is not Verdict.INCONCLUSIVE:
+        message = f"{name} {judged.reason}"
     else:
-        reason = (judged.reason if judged is not None else None) or row.status.partition(" ")[2]
-    return _Case(name, row.verdict, f"{name} {printable(reason, _LONGEST_MESSAGE)}", "\n".join(figures))
+        unknown = "is not known well enough" if judged.is_unclear else "was not measured"
+        message = f"{name} {unknown}: {printable(judged.reason, _LONGEST_MESSAGE)}"
+    return _Case(name, row.verdict, message, "\n".join(figures))
 
 
 def _unexplained(image: ImageJudgement | None, cases: Sequence[_Case]) -> Iterator[_Case]:

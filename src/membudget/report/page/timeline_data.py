@@ -56,7 +56,7 @@ def _side(side: SideMeasurement, level: DetailLevel) -> dict[str, Json]:
 def typical(trials: Sequence[Trial]) -> int | None:
     """The trial to show first: one that was OOM-killed, else the one whose peak RSS is nearest to the median."""
     killed = next((number for number, trial in enumerate(trials) if trial.outcome is Outcome.OOM_KILLED), None)
-    peaks = {number: trial.metrics[Metric.PEAK_RSS].value for number, trial in enumerate(trials)}
+    peaks = {number: _value(trial, Metric.PEAK_RSS) for number, trial in enumerate(trials)}
     known = {number: peak for number, peak in peaks.items() if peak is not None}
     if killed is not None or not known:
         return killed if killed is not None else 0 if trials else None
@@ -64,12 +64,16 @@ def typical(trials: Sequence[Trial]) -> int | None:
     return min(known, key=lambda number: (abs(known[number] - middle), number))
 
 
+def _value(trial: Trial, metric: Metric) -> int | None:
+    reading = trial.metrics.get(metric)
+    return reading.value if reading is not None else None
+
+
 def _trial(trial: Trial, points: int) -> dict[str, Json]:
-    peak, mark = (trial.metrics[metric].value for metric in (Metric.PEAK_RSS, Metric.PEAK_MEMORY))
     return {
         "outcome": _OUTCOMES[trial.outcome],
-        "peak": peak,
-        "mark": mark,
+        "peak": _value(trial, Metric.PEAK_RSS),
+        "mark": _value(trial, Metric.PEAK_MEMORY),
         "columns": columns(trial.series, points),
         "samples": len(trial.series.time_us),
         "phases": [[phase.name, phase.begin_us / 1e6, phase.duration_ms / 1e3] for phase in trial.phases],
