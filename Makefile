@@ -57,7 +57,7 @@ image: $(VENV)/.installed  ## build membudget's own image: the action, and the h
 picture: $(VENV)/.installed-dev demo  ## draw the README's pictures: what the demo shows
 	@$(BIN)/python tools/picture.py build/demo/comment.md docs/pictures/comment.png
 	@$(BIN)/python tools/picture.py build/demo/report.json docs/pictures/terminal.png
-	@$(BIN)/python tools/picture.py build/demo/report.html docs/pictures/page.png
+	@$(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
 
 schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the budgets models
 	@$(BIN)/membudget schema > docs/schema/budgets.schema.json

@@ -1,8 +1,7 @@
-"""Draws what membudget shows, for the README: the comment as GitHub shows it, the table in a terminal, the page.
+"""Draws what membudget shows, for the README: the comment as GitHub shows it, or the table in a terminal.
 
     python tools/picture.py COMMENT.md PICTURE.png     a comment on a pull request
     python tools/picture.py REPORT.json PICTURE.png    what `membudget check` prints
-    python tools/picture.py REPORT.html PICTURE.png    the top of the report's page
 
 GitHub's own Markdown parser (cmarkgfm) and style sheet (github-markdown-css, from npm), photographed in Chromium.
 """
@@ -39,7 +38,6 @@ _COMMENT_SCALE = 1.4  # pixels of the picture for one of the page
 _TERMINAL_WIDTH = 1066
 _TERMINAL_SCALE = 1.05
 _TERMINAL_COLUMNS = 160
-_PAGE_WINDOW = (1120, 1500)
 _LARGEST_BYTES = 300_000
 _BROWSER_S = 60
 
@@ -81,18 +79,21 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     source, picture = Path(sys.argv[1]), Path(sys.argv[2])
-    _provide_browser()
+    provide_browser()
     if source.suffix == ".json":
         photograph(terminal_page(source), _TERMINAL_WIDTH, _TERMINAL_SCALE, picture)
-    elif source.suffix == ".html":
-        photograph_top(source, _PAGE_WINDOW, picture)
     else:
         photograph(comment_page(source.read_text()), _COMMENT_WIDTH, _COMMENT_SCALE, picture)
+    tell(picture)
+    return 0
+
+
+def tell(picture: Path) -> None:
+    """Say how large a picture is; too large is an error."""
     width, height = _pixels(picture)
     print(f"{picture}: {width} x {height} pixels, {picture.stat().st_size // 1000} kB")
     if picture.stat().st_size > _LARGEST_BYTES:
         raise SystemExit(f"that is more than the {_LARGEST_BYTES // 1000} kB a README should load")
-    return 0
 
 
 def comment_page(markdown: str) -> str:
@@ -126,14 +127,6 @@ def photograph(page: str, width: int, scale: float, picture: Path) -> None:
         shutil.move(shot, picture)
 
 
-def photograph_top(file: Path, window: tuple[int, int], picture: Path) -> None:
-    """Save what a window shows of a page. Scripts of ours are not let into it: its policy knows its own alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        shot = Path(folder, "shot.png")
-        _browse(folder, file.resolve(), window, "--force-device-scale-factor=1", f"--screenshot={shot}")
-        shutil.move(shot, picture)
-
-
 def _browse(profile: str, page: Path, window: tuple[int, int], *options: str) -> str:
     command = [
         "chromium",
@@ -152,7 +145,7 @@ def _browse(profile: str, page: Path, window: tuple[int, int], *options: str) ->
     return done.stdout
 
 
-def _provide_browser() -> None:
+def provide_browser() -> None:
     """Chromium, and the fonts that give each machine the same picture."""
     missing = [] if shutil.which("chromium") else ["chromium"]
     missing += [package for family, package in _FONTS.items() if not _has_font(family)]

@@ -7,31 +7,23 @@ cgroup v2 machine is used where its tool is there; see tools/cgroup2_vm.py.
 """
 
 import os
-import shutil
 import sys
 
 import pytest
 
 import base_image
+import browser
 import debian
 
 
 def main() -> int:
     """Provide, then test; pytest's exit code."""
-    provide_browser()
+    browser.provide()
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
     debian.say("pytest")
     os.environ["MEMBUDGET_TEST_ALL"] = "1"
     return int(pytest.main(sys.argv[1:]))
-
-
-def provide_browser() -> None:
-    """Chromium and its driver, for the tests of the report's page."""
-    packages = {"chromium": "chromium", "chromedriver": "chromium-driver"}
-    missing = [package for program, package in packages.items() if shutil.which(program) is None]
-    if missing and debian.is_usable():
-        debian.install(*missing)
 
 
 if __name__ == "__main__":

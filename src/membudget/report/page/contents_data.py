@@ -28,7 +28,7 @@ def contents(image: ImageMeasurement, most: int) -> dict[str, Json] | None:
     return {
         "live": [side.live_bytes if side is not None else None for side in (base, head)],
         "total": [side.file_bytes if side is not None else None for side in (base, head)],
-        "folders": _tree(_both(_folders(base), _folders(head)), most),
+        "folders": _tree(_both(_folders(base), _folders(head)), _both(_files(base), _files(head)), most),
         "packages": _packages(base, head, most),
         "packageCount": max(side.package_count for side in known),
         "layers": [_layers(base, changes, most, is_head=False), _layers(head, changes, most, is_head=True)],
@@ -48,6 +48,10 @@ def _folders(side: ImageSummary | None) -> dict[str, int]:
     return {folder.path: folder.file_bytes for folder in folders if folder.path}
 
 
+def _files(side: ImageSummary | None) -> dict[str, int]:
+    return {file.path: file.file_bytes for file in side.files} if side is not None else {}
+
+
 def _both(base: Mapping[_Key, int], head: Mapping[_Key, int]) -> dict[_Key, _Sizes]:
     return {key: (base.get(key), head.get(key)) for key in {**head, **base}}
 
@@ -56,18 +60,20 @@ def _larger(sizes: _Sizes) -> int:
     return max(size or 0 for size in sizes)
 
 
-def _tree(folders: Mapping[str, _Sizes], most: int) -> Json:
-    """The largest folders as [name, base, head, folders inside], each below the nearest listed one that holds it."""
+def _tree(folders: Mapping[str, _Sizes], files: Mapping[str, _Sizes], most: int) -> Json:
+    """The largest as [name, base, head, what is inside], each below the nearest folder listed that holds it."""
     chosen = nlargest(most, folders, key=lambda path: (_larger(folders[path]), -len(path)))
+    large = nlargest(most, files.keys() - folders.keys(), key=lambda path: (_larger(files[path]), path))
     inside: dict[str, list[Json]] = {"": []}
-    for path in sorted(chosen):
+    for path in [*sorted(chosen), *sorted(large)]:  # a file holds nothing, so no folder is looked for below one
         parent = path
         while parent not in inside or parent == path:
             parent = parent.rpartition("/")[0]
         children: list[Json] = []
         inside[path] = children
         name = path.removeprefix(f"{parent}/") if parent else path
-        inside[parent].append([printable(name, _LONGEST_PATH) or "?", *folders[path], children])
+        sizes = folders.get(path) or files[path]
+        inside[parent].append([printable(name, _LONGEST_PATH) or "?", *sizes, children])
     return inside[""]
 
 

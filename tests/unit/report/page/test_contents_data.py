@@ -26,8 +26,17 @@ def test_folders_of_both_sides_are_one_tree() -> None:
     assert isinstance(found, dict)
     assert found["live"] == [8090, 16000]
     assert found["folders"] == [
-        ["etc", 3000, 3000, []],
-        ["srv", 5090, 13000, [["app", 5000, 9000, []], ["new", None, 4000, []]]],
+        ["etc", 3000, 3000, [["os", 3000, 3000, []]]],
+        [
+            "srv",
+            5090,
+            13000,
+            [
+                ["app", 5000, 9000, [["data", 5000, 9000, []]]],
+                ["new", None, 4000, [["index", None, 4000, []]]],
+                ["small", 90, None, []],
+            ],
+        ],
     ]
 
 
@@ -46,7 +55,12 @@ def test_without_a_base_there_is_nothing_to_compare() -> None:
     found = shown(None, summarise(merged(OS, APP)))
     assert isinstance(found, dict)
     assert found["live"] == [None, 8090]
-    assert found["folders"][1] == ["srv", None, 5090, [["app", None, 5000, []]]]
+    assert found["folders"][1] == [
+        "srv",
+        None,
+        5090,
+        [["app", None, 5000, [["data", None, 5000, []]]], ["small", None, 90, []]],
+    ]
     assert [layer[-1] for layer in found["layers"][1]] == [None, None]
 
 

@@ -20,14 +20,24 @@ const main = () => {
     data.rows.length ? diffTable(allRows(data), data, data.rows, !urgent.length) : null,
     data.images.length ? element("h2", {}, "The images") : null,
     data.images.length > 1 ? element("nav", { class: "images", "aria-label": "images" }, data.images.map((image) =>
-      element("a", { href: `#image-${image.name}`, class: image.verdict, onclick: () => { document.getElementById(`image-${image.name}`).open = true; } },
-        `${image.sign} ${image.name}`))) : null,
+      element("a", { href: `#image-${image.name}`, class: image.verdict, onclick: showLinked }, `${image.sign} ${image.name}`))) : null,
     data.images.map((image, number) => imageSection(image, inTrouble.length ? image === inTrouble[0] : number === 0, explained.has(image.name))),
     element("details", { class: "folded compared" }, element("summary", {}, "What was compared"),
       element("dl", {}, data.facts.map(([label, parts]) => [element("dt", {}, label), element("dd", {}, sentence(parts))])),
       sentences(data.notMeasured, "found")),
     sentences(data.cuts, "cuts"),
   ]);
+  showLinked();
+  addEventListener("hashchange", showLinked);
+};
+
+// The image that the address names, opened: report.html#image-NAME.
+const showLinked = () => {
+  const linked = document.getElementById(location.hash.slice(1));
+  if (linked?.matches("details.image")) {
+    linked.open = true;
+    linked.scrollIntoView();
+  }
 };
 
 const allRows = (data) =>

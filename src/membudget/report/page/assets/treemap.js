@@ -70,13 +70,13 @@ const rootOf = (contents, by, side) => {
   const sizes = by === "layers" ? contents.total : contents.live;
   const parts = { folders: folderParts, packages: packageParts, layers: layerParts }[by](contents, side);
   const name = { folders: "/", packages: "all packages", layers: "all layers" }[by];
-  const rest = { folders: "files, and folders that are not listed", packages: "in no package, or not listed", layers: "layers that are not listed" }[by];
+  const rest = { folders: "small files and folders", packages: "in no package, or not listed", layers: "layers that are not listed" }[by];
   return withRest({ name, sizes, parts }, side, rest);
 };
 
 const folderParts = (contents, side) => {
   const make = ([name, base, head, inside]) =>
-    withRest({ name, sizes: [base, head], parts: inside.map(make) }, side, "files, and small folders");
+    withRest({ name, sizes: [base, head], parts: inside.map(make) }, side, "small files and folders");
   return contents.folders.map(make);
 };
 
