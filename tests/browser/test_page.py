@@ -1,6 +1,7 @@
 """The page in a real browser: it answers to mouse and keyboard, asks for nothing, and runs nothing of a report's."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from membudget.analysis.measurement import Presence
 from membudget.report.page.page import render
 from membudget.report.report import Report
 from tests.support.browser import complaints, prefer, requests, running_browser, show
@@ -258,6 +260,31 @@ def test_the_treemap_opens_with_the_mouse_and_the_keyboard(busy: Chrome) -> None
     assert texts(section, ".trail button") == ["/"]
     button(section, "packages").click()
     assert "all packages" in one(section, ".told").text
+
+
+def tones(section: WebElement) -> set[str]:
+    classes = [tile.get_attribute("class") or "" for tile in section.find_elements(By.CSS_SELECTOR, ".tile")]
+    return {name for of_tile in classes for name in of_tile.split()} - {"tile", "nested"}
+
+
+def test_the_treemap_is_coloured_by_what_grew_and_not_without_a_base(
+    browser: Chrome, opened: Callable[[Report], str]
+) -> None:
+    made = busy_report(images=2, trials=1)
+    opened(made)
+    assert tones(image(browser)) == {"grown", "rest", "same"}, "its files are what they were"
+    assert tones(image(browser, "image-0")) == {"same", "rest"}
+    grown = made.images[1]
+    alone = replace(grown, presence=Presence.NEW, base=None, contents_diff=None)
+    opened(made.model_copy(update={"images": (alone,)}))
+    assert tones(image(browser)) == {"same", "rest"}
+
+
+def test_an_address_can_name_an_image(browser: Chrome, opened: Callable[[Report], str]) -> None:
+    address = opened(busy_report(images=4, trials=1))
+    assert one(browser, "#image-image-3").get_attribute("open") is None
+    browser.get(f"{address}#image-image-3")
+    wait_for(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#image-image-3[open] canvas"))
 
 
 def test_a_narrow_screen_scrolls_down_alone(browser: Chrome, busy: Chrome) -> None:

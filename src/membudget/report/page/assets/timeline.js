@@ -40,7 +40,7 @@ const timeline = (image) => {
   };
   const show = (drawn, seconds) => {
     hover.hidden = seconds === null;
-    if (seconds === null) return "";
+    if (seconds === null) return;
     const rows = state.view === "kinds" ? kindRows(drawn[0], seconds) : valueRows(drawn, seconds, VIEWS[state.view].count);
     const phases = drawn.filter((one) => !one.faint).map((one) => phaseAt(one.trial, seconds)).filter(Boolean);
     hover.replaceChildren(
@@ -48,7 +48,6 @@ const timeline = (image) => {
       ...rows.map(([name, value, tone]) => element("div", {}, tone ? element("i", { class: `dot ${tone}` }) : null, `${name} `, element("span", {}, value))));
     const left = chart.valToPos(seconds, "x") + chart.over.offsetLeft;
     hover.style.left = `${left > surface.clientWidth / 2 ? left - hover.offsetWidth - 12 : left + 12}px`;
-    return hover.innerText;
   };
   const change = (changes) => { Object.assign(state, changes); update(); draw(); };
   const controls = element("div", { class: "controls" });

@@ -3,7 +3,8 @@
 const HEADER_HEIGHT = 20;
 const LEAST_NESTED = 90;
 
-// A part: {name, sizes: [base, head], parts, isRest}. Sizes are null where it is not, or not listed.
+// A part: {name, sizes: [base, head], parts, note, isRest, isAlone}. A size is null where the part is not, or not listed; what is
+// alone has nothing to be compared with.
 const treemap = (image) => {
   const contents = image.contents;
   if (!contents) return null;
@@ -74,18 +75,22 @@ const rootOf = (contents, by, side) => {
   return withRest({ name, sizes, parts }, side, rest);
 };
 
+const isCompared = (contents) => contents.live.every((bytes) => bytes !== null);
+
 const folderParts = (contents, side) => {
+  const isAlone = !isCompared(contents);
   const make = ([name, base, head, inside]) =>
-    withRest({ name, sizes: [base, head], parts: inside.map(make) }, side, "small files and folders");
+    withRest({ name, sizes: [base, head], parts: inside.map(make), isAlone }, side, "small files and folders");
   return contents.folders.map(make);
 };
 
 const packageParts = (contents) => {
+  const isAlone = !isCompared(contents);
   const families = new Map();
   for (const [family, name, before, after, base, head] of contents.packages) {
-    if (!families.has(family)) families.set(family, { name: family, sizes: [0, 0], parts: [] });
+    if (!families.has(family)) families.set(family, { name: family, sizes: [0, 0], parts: [], isAlone });
     const whole = families.get(family);
-    whole.parts.push({ name, sizes: [base, head], parts: [], note: before && after && before !== after ? `${before} → ${after}` : after || before });
+    whole.parts.push({ name, sizes: [base, head], parts: [], isAlone, note: before && after && before !== after ? `${before} → ${after}` : after || before });
     whole.sizes = [whole.sizes[0] + (base ?? 0), whole.sizes[1] + (head ?? 0)];
   }
   return [...families.values()];
@@ -94,7 +99,7 @@ const packageParts = (contents) => {
 const layerParts = (contents, side) => (contents.layers[side] ?? []).map(([number, instruction, line, bytes, waste, inherited, delta]) => {
   const other = delta === null ? null : side === 1 ? bytes - delta : bytes + delta;
   const notes = [`layer ${number}`, line ? `line ${line}` : "", inherited ? "of the base image" : "", waste ? `${formatSize(waste)} of it waste` : ""];
-  return { name: instruction, sizes: side === 1 ? [other, bytes] : [bytes, other], parts: [], note: notes.filter(Boolean).join(", "), isWhole: delta !== null };
+  return { name: instruction, sizes: side === 1 ? [other, bytes] : [bytes, other], parts: [], note: notes.filter(Boolean).join(", "), isAlone: delta === null };
 });
 
 const withRest = (part, side, name) => {
@@ -106,20 +111,22 @@ const withRest = (part, side, name) => {
 
 const deltaOf = ({ sizes: [base, head] }) => (base === null || head === null ? null : head - base);
 
+// What became of a part since base. What is there and not listed of base may have been too small for the list.
 const toneOf = (part, side) => {
   if (part.isRest) return "rest";
-  const delta = deltaOf(part);
-  if (delta === null) return side === 1 && part.sizes[0] === null && part.isWhole !== undefined ? "same" : side === 1 ? "added" : "shrunk";
-  if (part.isWhole && part.sizes[0] <= 0) return "added";
-  return Math.abs(delta) < Math.max(1, 0.002 * (part.sizes[side] ?? 0)) ? "same" : delta > 0 ? "grown" : "shrunk";
+  if (part.isAlone) return "same";
+  const [base, head] = part.sizes;
+  if (!base) return "added";
+  if (!head) return "shrunk";
+  return Math.abs(head - base) < Math.max(1, 0.002 * part.sizes[side]) ? "same" : head > base ? "grown" : "shrunk";
 };
 
 const tellOf = (part, side) => {
   const [base, head] = part.sizes;
   const delta = deltaOf(part);
   const sizes = delta === null ? formatSize(part.sizes[side] ?? 0) : `${formatSize(base)} → ${formatSize(head)} (${formatSize(delta, true)})`;
-  const absent = delta === null && part.isWhole === undefined ? `, not among what is listed of ${SIDES[1 - side]}` : "";
-  return `${part.name}: ${sizes}${absent}${part.note ? `; ${part.note}` : ""}`;
+  const unlisted = delta === null && !part.isAlone && !part.isRest ? `, not listed of ${SIDES[1 - side]}` : "";
+  return `${part.name}: ${sizes}${unlisted}${part.note ? `; ${part.note}` : ""}`;
 };
 
 const tileText = ({ part, width, height, nested }, side) => {
