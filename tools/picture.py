@@ -79,16 +79,21 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     source, picture = Path(sys.argv[1]), Path(sys.argv[2])
-    _provide_browser()
+    provide_browser()
     if source.suffix == ".json":
         photograph(terminal_page(source), _TERMINAL_WIDTH, _TERMINAL_SCALE, picture)
     else:
         photograph(comment_page(source.read_text()), _COMMENT_WIDTH, _COMMENT_SCALE, picture)
+    tell(picture)
+    return 0
+
+
+def tell(picture: Path) -> None:
+    """Say how large a picture is; too large is an error."""
     width, height = _pixels(picture)
     print(f"{picture}: {width} x {height} pixels, {picture.stat().st_size // 1000} kB")
     if picture.stat().st_size > _LARGEST_BYTES:
         raise SystemExit(f"that is more than the {_LARGEST_BYTES // 1000} kB a README should load")
-    return 0
 
 
 def comment_page(markdown: str) -> str:
@@ -140,7 +145,7 @@ def _browse(profile: str, page: Path, window: tuple[int, int], *options: str) ->
     return done.stdout
 
 
-def _provide_browser() -> None:
+def provide_browser() -> None:
     """Chromium, and the fonts that give each machine the same picture."""
     missing = [] if shutil.which("chromium") else ["chromium"]
     missing += [package for family, package in _FONTS.items() if not _has_font(family)]

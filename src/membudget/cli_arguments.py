@@ -7,6 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 
+from membudget.cli_report import add_report
 from membudget.cli_values import duration, jobs, limit, rate, shards, trials
 from membudget.errors import ExitCode
 
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
+    add_report(commands)
     _add_publish(commands)
     _add_schema(commands)
     _add_action(commands)

@@ -40,9 +40,11 @@ from membudget.publishing.github_event import GithubEvent, read_event
 from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
 from membudget.publishing.pull_request import Posted
 from membudget.publishing.report_file import read_report, read_reports, write_report
+from membudget.publishing.text_file import write_text
 from membudget.publishing.workflow_commands import guarded
 from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
+from membudget.report.page import page
 from membudget.report.report import Report
 from membudget.sharding import Shard, assign
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
@@ -137,6 +139,8 @@ def action() -> ExitCode:
         case "check":
             report = _run_check(_action_check(inputs), _action_measuring(inputs))
     exit_code = _finish_check(report, path, policy)
+    if inputs.page:
+        write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
     if report.shard is None:  # the parts are published when they were merged
         _publish(report, path, inputs.github_token, settings)
     return exit_code

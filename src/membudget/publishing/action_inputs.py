@@ -32,6 +32,7 @@ class ActionInputs:
     images: str = ""
     reports: str = ""
     base_variants: str = "false"
+    page: str = ""
 
     @property
     def chosen_command(self) -> Literal["check", "plan", "merge"]:
