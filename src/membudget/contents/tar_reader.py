@@ -26,7 +26,8 @@ _KINDS = {
     b"5": EntryKind.FOLDER,
 }
 _WITHOUT_CONTENT = frozenset(b"123456")
-_LARGEST = 1 << 62
+_LARGEST = 1 << 50
+"""Bytes of a file: a pebibyte, more than file systems hold. Sparse files claim what they like."""
 
 
 class Readable(Protocol):
@@ -223,7 +224,7 @@ def _number(field: bytes, what: str) -> int:
 
 
 def _decimal(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) < _LARGEST):
         raise UnreadableImage("its archive is damaged: a pax record's size is no number")
     return int(text)
 

@@ -72,6 +72,13 @@ def test_a_sparse_file_has_its_whole_size(form: str) -> None:
     assert headers(archive) == [("sparse", EntryKind.FILE, 1_000_000)]
 
 
+def test_a_sparse_file_that_claims_more_than_there_can_be() -> None:
+    info = tarfile.TarInfo("GNUSparseFile.0/sparse")
+    info.size, info.pax_headers = 512, {"GNU.sparse.realsize": "999999999999999999", "GNU.sparse.name": "sparse"}
+    with pytest.raises(UnreadableImage, match="size is no number"):
+        headers(info.tobuf(tarfile.PAX_FORMAT) + b"x" * 512 + bytes(1024))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
