@@ -221,7 +221,7 @@ def test_the_layers_of_a_from_are_the_base_images() -> None:
 
 @pytest.mark.parametrize("source", list(OriginSource))
 def test_what_a_real_builder_recorded_and_its_history_say_the_same(source: OriginSource) -> None:
-    dockerfile = parse_dockerfile((RECORDED / "Dockerfile.recorded").read_text())
+    dockerfile = parse_dockerfile((RECORDED / "built-from.txt").read_text())
     metadata = json.loads((RECORDED / "buildx-0.29-metadata.json").read_text())
     provenance = parse_provenance(metadata) if source is OriginSource.PROVENANCE else None
     origins = layer_origins(config(RECORDED_HISTORY), dockerfile, None, provenance)
