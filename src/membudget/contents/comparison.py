@@ -7,6 +7,7 @@ from membudget.contents.base_variant import BaseVariant
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.image_diff import ImageDiff, diff
 from membudget.contents.image_summary import ImageSummary, summarise
+from membudget.contents.layer import DamagedLayer
 from membudget.contents.layer_origin import LayerOrigin
 from membudget.contents.merged_image import MergedImage, merge
 from membudget.contents.unreadable import UnreadableImage
@@ -50,7 +51,7 @@ def _merged(side: Readable) -> MergedImage | Unavailable:
         return merge(contents, origins)
     except UnreadableImage as error:
         return Unavailable(str(error))
-    except ValueError as error:
+    except DamagedLayer as error:
         return Unavailable(f"what was remembered of its layers is damaged: {error}")
 
 

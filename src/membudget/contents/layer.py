@@ -16,6 +16,10 @@ _QUICK = 1
 LARGEST_DOCUMENT_BYTES = 64 << 20
 
 
+class DamagedLayer(ValueError):
+    """What was kept of a layer cannot be unpacked."""
+
+
 class EntryKind(StrEnum):
     """What a tar entry is."""
 
@@ -64,22 +68,22 @@ class Layer:
     """Length of the archive as `gzip -6` of zlib compresses it; None: it was not tried."""
 
     def entries(self) -> Iterator[Entry]:
-        """What it adds, in archive order. Raises ValueError where a kept layer was damaged."""
+        """What it adds, in archive order. Raises DamagedLayer."""
         return unpack(self.additions)
 
     def whiteouts(self) -> Iterator[Entry]:
-        """What it removes of the layers below it. Raises ValueError where a kept layer was damaged."""
+        """What it removes of the layers below it. Raises DamagedLayer."""
         return unpack(self.removals)
 
-    def document(self, path: str) -> bytes | None:
-        """A document it holds; None when it has none there."""
+    def document(self, path: str, most_bytes: int = LARGEST_DOCUMENT_BYTES) -> bytes | None:
+        """The begin of a document it holds; None when it has none there. Raises DamagedLayer."""
         packed = self.packed_documents.get(path)
         if packed is None:
             return None
         try:
-            return zlib.decompressobj().decompress(packed, LARGEST_DOCUMENT_BYTES)
+            return zlib.decompressobj().decompress(packed, most_bytes)
         except zlib.error as error:
-            raise ValueError(str(error)) from error
+            raise DamagedLayer(str(error)) from error
 
 
 class Packer:
@@ -111,13 +115,13 @@ class Packer:
 
 
 def unpack(packed: bytes) -> Iterator[Entry]:
-    """The entries of packed bytes. Raises ValueError where they are none of ours."""
+    """The entries of packed bytes. Raises DamagedLayer where they are none of ours."""
     kinds = {kind.value: kind for kind in EntryKind}
     try:
         for kind, size, digest, path, target in _records(packed):
             yield Entry(path, kinds[kind], int(size), int(digest, 16), target)
-    except (zlib.error, KeyError) as error:
-        raise ValueError(f"no packed entries: {error}") from error
+    except (zlib.error, KeyError, ValueError) as error:
+        raise DamagedLayer(f"no packed entries: {error}") from error
 
 
 def _records(packed: bytes) -> Iterator[tuple[str, ...]]:

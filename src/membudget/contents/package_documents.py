@@ -1,5 +1,6 @@
-"""Which files' contents are kept while a layer is read, because they say which packages there are."""
+"""Which files are kept while a layer is read, since they say which packages there are, and how much of them is read."""
 
+from membudget.contents.layer import LARGEST_DOCUMENT_BYTES
 from membudget.contents.package_rpm import FOLDERS, NDB, SQLITE
 from membudget.contents.package_system import APK_DATABASES
 
@@ -9,7 +10,9 @@ _EXACT = {
     **dict.fromkeys(APK_DATABASES, 32 * _MIB),
     **dict.fromkeys([f"{folder}{name}" for folder in FOLDERS for name in (SQLITE, NDB)], 64 * _MIB),
 }
-_ENDINGS = (".list", "/package.json", "/RECORD", "/METADATA", "/PKG-INFO", "/installed-files.txt")
+_HEADERS = ("/METADATA", "/PKG-INFO")
+_HEADER_BYTES = 64 << 10
+_ENDINGS = (*_HEADERS, ".list", "/package.json", "/RECORD", "/installed-files.txt")
 
 
 def is_wanted(path: str, size: int) -> bool:
@@ -24,6 +27,11 @@ def is_wanted(path: str, size: int) -> bool:
         return size <= _MIB // 4 and _is_npm_package(path)
     folder = path.rpartition("/")[0]
     return folder.endswith((".dist-info", ".egg-info")) and size <= 8 * _MIB
+
+
+def read_bytes(path: str) -> int:
+    """How much of a document is read: of descriptions, their headers."""
+    return _HEADER_BYTES if path.endswith(_HEADERS) else LARGEST_DOCUMENT_BYTES
 
 
 def _is_npm_package(path: str) -> bool:

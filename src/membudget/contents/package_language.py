@@ -14,21 +14,22 @@ _ARCHIVE = re.compile(r"(.+?)-(v?[0-9][\w.+-]*?)(?:\.(?:jar|war|ear))")
 
 def claim_python(documents: Mapping[str, bytes], claims: Claims) -> None:
     """Claim the files of Python distributions (packaging.python.org, "Recording installed projects")."""
-    for path, document in documents.items():
+    for path in documents:
         folder, _, file = path.rpartition("/")
         site, _, information = folder.rpartition("/")
         if information.endswith(".dist-info") and file == "RECORD":
             name, _, version = information.removesuffix(".dist-info").partition("-")
             metadata = documents.get(f"{folder}/METADATA")
-            listed: Iterable[str] = _recorded(document)
+            listed: Iterable[str] = _recorded(documents.get(path, b""))
         elif information.endswith(".egg-info") and file == "installed-files.txt":
             name, _, version = information.removesuffix(".egg-info").partition("-")
             metadata = documents.get(f"{folder}/PKG-INFO")
-            listed = (f"{information}/{line}" for line in document.decode(errors="surrogateescape").splitlines())
+            lines = documents.get(path, b"").decode(errors="surrogateescape").splitlines()
+            listed = [f"{information}/{line}" for line in lines]
         else:
             continue
         if metadata is not None:
-            headers = BytesHeaderParser().parsebytes(metadata[:65_536])
+            headers = BytesHeaderParser().parsebytes(metadata)
             name, version = str(headers.get("Name") or name), str(headers.get("Version") or version.partition("-py")[0])
         package = claims.package(PackageId(Ecosystem.PYTHON, name.strip()[:200], version.strip()[:100], site))
         for relative in listed:
@@ -63,7 +64,7 @@ def claim_npm(documents: Mapping[str, bytes], claims: Claims) -> None:
     for folder in sorted(found, key=len, reverse=True):  # the innermost first: they claim what is theirs
         name = folder.rpartition("node_modules/")[2]
         package = claims.package(
-            PackageId(Ecosystem.NPM, name, _npm_version(documents[f"{folder}/package.json"]), folder)
+            PackageId(Ecosystem.NPM, name, _npm_version(documents.get(f"{folder}/package.json", b"")), folder)
         )
         claims.claim_below(package, folder)
 

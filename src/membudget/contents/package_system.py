@@ -16,16 +16,16 @@ APK_DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 def claim_debian(documents: Mapping[str, bytes], claims: Claims) -> None:
     """Claim the files of Debian packages."""
     versions: dict[str, str] = {}
-    for path, document in documents.items():
+    for path in documents:
         if path == _STATUS or (path.startswith(_STATUS_FOLDER) and not path.endswith(".md5sums")):
-            versions |= _versions(document)
-    for path, document in documents.items():
+            versions |= _versions(documents.get(path, b""))
+    for path in documents:
         if path.startswith(_LISTS) and path.endswith(".list"):
             name = path[len(_LISTS) : -len(".list")].partition(":")[0]
-            files = document.split(b"\n")
+            files = documents.get(path, b"").split(b"\n")
         elif path.startswith(_STATUS_FOLDER) and path.endswith(".md5sums"):  # distroless has no lists
             name = path[len(_STATUS_FOLDER) : -len(".md5sums")]
-            files = [line.partition(b"  ")[2] for line in document.split(b"\n")]
+            files = [line.partition(b"  ")[2] for line in documents.get(path, b"").split(b"\n")]
         else:
             continue
         package = claims.package(PackageId(Ecosystem.DEB, name, versions.get(name, "")))

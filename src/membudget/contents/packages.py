@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from membudget.contents.layer_stack import LayerStack
 from membudget.contents.package import Claims
+from membudget.contents.package_documents import is_wanted
 from membudget.contents.package_language import claim_go, claim_java, claim_npm, claim_python
 from membudget.contents.package_rpm import claim_rpm
 from membudget.contents.package_system import claim_alpine, claim_debian
@@ -23,12 +24,14 @@ def claims_of(documents: Mapping[str, bytes], facts: Mapping[str, object], stack
     return claims
 
 
-def parsed_facts(kept: Mapping[str, bytes]) -> dict[str, object]:
+def parsed_facts(documents: Mapping[str, bytes]) -> dict[str, object]:
     """What `package_facts` kept of files, by path."""
     facts: dict[str, object] = {}
-    for path, document in kept.items():
+    for path in documents:
+        if is_wanted(path, 0):
+            continue
         try:
-            facts[path] = json.loads(document)
+            facts[path] = json.loads(documents.get(path, b""))
         except (ValueError, RecursionError):
             continue
     return facts
