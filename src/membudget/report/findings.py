@@ -1,5 +1,6 @@
 """What a reader should know about an image's trials beside the figures: causes, kills, the limit, missed spikes."""
 
+import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from membudget.analysis.verdict import ImageJudgement
 from membudget.figures import format_reading
 from membudget.metrics import Metric
 from membudget.quantities import format_size
-from membudget.report.untrusted_text import code_span, printable
+from membudget.report.untrusted_text import code_span, html_code, printable
 from membudget.trials.certificate import Conclusion
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.trial import Trial
@@ -35,6 +36,10 @@ class Finding:
     def as_text(self) -> str:
         """For a terminal."""
         return self._joined(printable)
+
+    def as_html(self) -> str:
+        """For a place where GitHub reads no Markdown."""
+        return "".join(html_code(text) if is_quoted else html.escape(text) for text, is_quoted in self.parts)
 
     def _joined(self, quote: Callable[[str], str]) -> str:
         return "".join(quote(text) if is_quoted else text for text, is_quoted in self.parts)

@@ -13,7 +13,7 @@ from membudget.budgets.loosening import Loosening
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport
-from membudget.trials.probe_messages import HostSettings, KilledProcess
+from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import FileUse
 from membudget.trials.trial import LimitContact, OomKills, PhaseName, Trial
 from tests.support.builders import (
@@ -25,13 +25,24 @@ from tests.support.builders import (
     report,
     side,
     snapshot,
-    trial,
 )
+from tests.support.builders import trial as plain_trial
 
 LOG = ("Traceback (most recent call last):", '  File "/app.py", line 3', "ConnectionError: no database")
 BUILD = Failure(FailureStage.BUILD, "failed to solve: exit code: 1", ("#5 0.21 npm ERR! missing script: build",))
 WORKLOAD = Failure(FailureStage.WORKLOAD, "not ready within 30 s: connection refused", LOG)
 ENGINE = Failure(FailureStage.ENVIRONMENT, "a killed container still ran after 20 s")
+
+
+def trial(rss: float, *, oom_kills: int = 0) -> Trial:
+    """A service that starts, works for a second, and gives back half of what it took; killed, it ends at its peak."""
+    rising = [rss * MIB * step // 15 for step in range(16)]
+    working = [rss * MIB * share // 100 for share in (90, 94, 91, 97, 93, 100, 95, 98, 92, 96)] * 3
+    rested = [rss * MIB // 2] * 30
+    seen = [round(value) for value in (rising if oom_kills else rising + working + rested)]
+    times = [20_000 * number for number in range(len(seen))]
+    more = [value + 3 * MIB for value in seen]
+    return replace(plain_trial(rss, oom_kills=oom_kills), series=Series(times, seen, seen, more, more))
 
 
 def everything() -> Report:

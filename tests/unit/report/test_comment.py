@@ -11,8 +11,10 @@ from membudget.analysis.measurement import Failure, FailureStage
 from membudget.report.comment import render
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
+from tests.unit.report.outcomes import OUTCOMES
 from tests.unit.report.reports import REPORTS, everything, said_by_others
 
+SHOWN = {**REPORTS, **OUTCOMES}
 TAG = re.compile(r"<(/?[a-z][a-z0-9]*|[!?])", re.IGNORECASE)
 OURS = {"h3", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "ul", "li", "strong", "br", "p",
         "details", "summary", "blockquote"}  # fmt: skip
@@ -44,9 +46,9 @@ def html(markdown: str) -> str:
     return str(cmarkgfm.github_flavored_markdown_to_html(markdown, Options.CMARK_OPT_UNSAFE))
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", SHOWN)
 def test_what_reviewers_read(name: str) -> None:
-    made = REPORTS[name]()
+    made = SHOWN[name]()
     assert_golden(f"comment-{name}.md", render(made, made.judged()))
 
 
