@@ -62,7 +62,7 @@ def photograph(page: str, window: Window, picture: Path) -> str:
         shot = Path(folder, "shot.png")
         _browse(folder, file, window, int(title[1]), f"--screenshot={shot}")
         picture.parent.mkdir(parents=True, exist_ok=True)
-        colours = ["pngquant", "--force", "--speed", "1", "--strip", "64", "--output", str(picture), str(shot)]
+        colours = ["pngquant", "--force", "--speed", "1", "--strip", "40", "--output", str(picture), str(shot)]
         subprocess.run(colours, check=True, timeout=_PATIENCE_S)
         return drawn
 

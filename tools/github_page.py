@@ -11,7 +11,7 @@ import npm_package
 
 _STYLE_SHEET = ("github-markdown-css", "5.9.0")
 MERMAID_VERSION = "11.12.0"
-"""GitHub does not say which it runs; `xychart-beta` draws alike in 10.9.1, 11.3.0, 11.12.0 and 12.3.0."""
+"""GitHub does not say which it runs (11.3.0 in October 2024); our charts look alike in 11.3.0, 11.12.0 and 12.3.0."""
 _MERMAID_BLOCK = re.compile(r'<pre lang="mermaid"><code>(.*?)</code></pre>', re.DOTALL)
 
 

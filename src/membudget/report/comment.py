@@ -92,8 +92,11 @@ def _left_out(gone: Sequence[_Unit], parts: Sequence[_Part], run_url: str | None
         return None
     rows = sum(isinstance(parts[unit.part].blocks[unit.block][0], Rows | Figures | Sheet) for unit in gone)
     more = len(gone) - rows
-    kinds = [(rows, "row"), (more, "other part")]
-    what = " and ".join(f"{count} {kind}{'s' if count > 1 else ''}" for count, kind in kinds if count)
-    verb = "is" if len(gone) == 1 else "are"
     summary = f"[job's summary]({run_url})" if run_url is not None else "job's summary"
-    return f"{what} {verb} left out here: the {summary} shows more, `report.json` has all."
+    said = [f"{_count(rows, 'row')} left out here"] if rows else []
+    said += [f"{_count(more, 'other part')}{'' if rows else ' left out here'}"] if more else []
+    return f"{', and '.join(said)}: the {summary} shows more, `report.json` has all."
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what} is" if number == 1 else f"{number} {what}s are"

@@ -47,6 +47,12 @@ class Finding:
 
 def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
     """What the trials of one side of an image showed, gravest first."""
+    yield from why(trials)
+    yield from circumstances(trials)
+
+
+def why(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """What explains the memory of one side of an image, gravest first: kills, the limit, the largest processes."""
     yield from _killed(trials)
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
@@ -54,8 +60,12 @@ def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
         yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
-    yield from load_findings(trials)
     yield from _sidecars(trials)
+
+
+def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """Under what load that was."""
+    yield from load_findings(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
         yield Finding(((f"{' and '.join(inside)} ran inside the container: what they used counts", False),))
@@ -129,7 +139,8 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     named = causes(snapshot)
     if not named:
         return
-    peak = trial.metrics[Metric.PEAK_RSS].value or snapshot.rss_bytes
+    measured = trial.metrics.get(Metric.PEAK_RSS)
+    peak = (measured.value if measured is not None else None) or snapshot.rss_bytes
     near = "at the peak" if snapshot.rss_bytes >= 0.95 * peak else f"at {format_size(snapshot.rss_bytes)} of RSS"
     parts: list[tuple[str, bool]] = [(f"{near}: ", False)]
     for number, cause in enumerate(named):

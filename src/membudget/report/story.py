@@ -5,6 +5,7 @@ The verdict comes first, then what is wrong, why, and what to do about it; the r
 
 from collections.abc import Iterator, Sequence
 
+from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.measurement import Failure, ImageMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.status import NEXT_STEPS, Status
@@ -21,7 +22,7 @@ from membudget.report.allowances import (
 )
 from membudget.report.compared import compared, compared_in_short
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
-from membudget.report.findings import Finding, findings, soak_finding
+from membudget.report.findings import Finding, circumstances, soak_finding, why
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.pictures import CHART_STEPS, Chart
 from membudget.report.report import Report
@@ -43,6 +44,7 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import TableRow, table_rows
 from membudget.report.timeline import timeline
+from membudget.trials.trial import Trial
 
 _MOST_CHARTS = 6
 """GitHub draws each in a frame of its own."""
@@ -57,7 +59,7 @@ def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
     """All that is told after the headline. Sections without content are not there."""
     measured = {image.name: image for image in report.images}
     rows = table_rows(report, judgement)
-    urgent = sorted((row for row in rows if row.needs_attention), key=lambda row: _ROWS_FIRST[row.verdict])
+    urgent = sorted((row for row in rows if row.needs_attention), key=_urgency)
     sections = [
         Section(Keep.REMARKS, (Remarks(tuple(_remarks(report, judgement))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
@@ -74,6 +76,11 @@ def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
         Section(Keep.COMPARED, (Compared((compared_in_short(report),)),)),
     ]
     return tuple(section for section in sections if any(block.elements for block in section.blocks))
+
+
+def _urgency(row: TableRow) -> tuple[int, bool]:
+    """What fails before what is open, and of that what is killed."""
+    return _ROWS_FIRST[row.verdict], not row.status.startswith(STATUS_SIGNS[Status.OOM_KILLED])
 
 
 def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
@@ -126,13 +133,22 @@ def _reasons(image: ImageJudgement) -> Finding:
 
 
 def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
-    """What explains it: causes, kills, the largest processes, the layers that grew."""
+    """What explains it: kills, the largest processes where memory is short, the layers that grew where size is."""
     if judged.status is Status.OOM_KILLED and image.base is not None:
         yield from _base_peak(image.base)
-    yield from findings(image.head.trials if image.head is not None else ())
+    yield from (finding for finding in why(_trials(image)) if finding.is_grave or _memory_is_in_trouble(judged))
     yield from soak_finding(image, judged)
     if size_is_in_trouble(judged):
         yield from cause_findings(image)
+
+
+def _memory_is_in_trouble(judged: ImageJudgement) -> bool:
+    troubled = [row for row in judged.rows if row.verdict not in (None, Verdict.PASS)]
+    return any(row.metric not in IMAGE_METRICS for row in troubled) or not judged.soak_verdict.passes
+
+
+def _trials(image: ImageMeasurement) -> Sequence[Trial]:
+    return image.head.trials if image.head is not None else ()
 
 
 def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
@@ -154,8 +170,7 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
                 Finding(((image.name, True), (": its base could not be measured (", False), quoted, (said, False)))
             )
         if judged.verdict is Verdict.PASS:
-            trials = image.head.trials if image.head is not None else ()
-            told = (*findings(trials), *soak_finding(image, judged))
+            told = (*why(_trials(image)), *soak_finding(image, judged))
             yield from (_of(image, finding) for finding in told if finding.is_grave)
     yield from map(Item, exception_findings(judgement))
 
@@ -213,9 +228,11 @@ def _used(report: Report, judgement: Judgement, measured: dict[str, ImageMeasure
     items = []
     for judged in judgement.images:
         image = measured[judged.name]
-        if judged.verdict is Verdict.PASS:  # of the others it stands in the open
-            seen = (*findings(image.head.trials if image.head is not None else ()), *soak_finding(image, judged))
-            items += [_of(image, finding) for finding in seen if not finding.is_grave]
+        if not _memory_is_in_trouble(judged):  # else it stands in the open
+            items += [_of(image, finding) for finding in why(_trials(image)) if not finding.is_grave]
+        if judged.verdict is Verdict.PASS:
+            items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
+        items += [_of(image, finding) for finding in circumstances(_trials(image))]
     items += map(Item, noise(judgement))
     for names, labels, reason in not_measured(report.images):
         parts: list[tuple[str, bool]] = []

@@ -13,6 +13,10 @@ _MOST_BYTES = 2**50
 """No trial holds more: a report that says so was not written by membudget."""
 
 
+_NEGLIGIBLE = 0.15
+"""Of the time of the longer side."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """Base and head over the same time, in steps of one length. A side ends where its trial ended."""
@@ -66,11 +70,17 @@ def _highest_in_steps(series: Series | None, duration_us: int, steps: int) -> tu
     samples: list[list[int]] = [[] for _ in range(1 + _step(series.time_us[-1], duration_us, steps))]
     for time_us, rss in zip(series.time_us, series.rss_bytes, strict=True):
         samples[_step(time_us, duration_us, steps)].append(rss)
-    return tuple(_without_gaps(samples))
+    return tuple(_nearly_whole(_without_gaps(samples), steps))
 
 
 def _step(time_us: int, duration_us: int, steps: int) -> int:
     return min(time_us * steps // duration_us, steps - 1)
+
+
+def _nearly_whole(shown: list[int], steps: int) -> list[int]:
+    """A side that ended a little before the other one lasts as long: no two trials take the same time."""
+    missing = steps - len(shown)
+    return [*shown, *[shown[-1]] * missing] if missing <= _NEGLIGIBLE * steps else shown
 
 
 def _without_gaps(samples: Sequence[Sequence[int]]) -> list[int]:

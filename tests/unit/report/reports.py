@@ -10,6 +10,9 @@ from membudget.budgets.effective import WarnLevels
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.guard import Approval
 from membudget.budgets.loosening import Loosening
+from membudget.contents.file_diff import ChangeKind
+from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
+from membudget.contents.layer_origin import OriginSource
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport
@@ -166,6 +169,11 @@ def said_by_others(texts: Sequence[str]) -> Report:
         settings=HostSettings(surroundings, 0, 60, surroundings),
     )
     nameless = replace(said, oom=OomKills((), reason))
+    layer = LayerChange(
+        ChangeKind.GROWN, 9 * MIB, 1, 1, log, (1, 2), OriginSource.HISTORY, None, is_upstream=False,
+        details=(Detail(reason, True, 8 * MIB),),
+    )  # fmt: skip
+    fat = image(subject, base=side(trial(40)), head=side(trial(40), size=200), allowed=budgets(max_size=100))
     plain = report(
         image("shouter", base=side(said), head=side(said)),
         image("nameless", base=side(nameless), head=side(nameless)),
@@ -175,6 +183,8 @@ def said_by_others(texts: Sequence[str]) -> Report:
             exceptions={Metric.PEAK_RSS: ExceptionInForce(80 * MIB, date(2026, 12, 1), reason, note, ends_soon=False)},
         ),
         unmeasured,
+        replace(fat, dockerfile=note, contents_diff=ImageDiff(9 * MIB, 1, (layer,), (), (), ())),
+        image(note, base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_size=100)),
         notes=(note, log),
     )
     commits = {"head": RevisionReport(sha="b" * 40, subject=subject), "base": RevisionReport(sha="a" * 40, subject=log)}
