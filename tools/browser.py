@@ -50,11 +50,12 @@ def provide() -> None:
 def photograph(page: str, window: Window, picture: Path) -> str:
     """Save a page as a picture that is as tall as its content; what it became, as HTML.
 
+    Its width is set in the page as well: Chromium has no window as narrow as a phone.
     A page whose scripts draw sets `window.drawn` to a promise, which is waited for.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "page.html")
-        file.write_text(page + _TELL_HEIGHT)
+        file.write_text(f"{page}<style>html {{ width: {window.width}px }}</style>{_TELL_HEIGHT}")
         drawn = _browse(folder, file, window, 1000, "--dump-dom")
         title = re.search(r"<title>(.*?)</title>", drawn)
         if title is None or not title[1].isdecimal():
@@ -62,7 +63,7 @@ def photograph(page: str, window: Window, picture: Path) -> str:
         shot = Path(folder, "shot.png")
         _browse(folder, file, window, int(title[1]), f"--screenshot={shot}")
         picture.parent.mkdir(parents=True, exist_ok=True)
-        colours = ["pngquant", "--force", "--speed", "1", "--strip", "40", "--output", str(picture), str(shot)]
+        colours = ["pngquant", "--force", "--speed", "1", "--strip", "32", "--output", str(picture), str(shot)]
         subprocess.run(colours, check=True, timeout=_PATIENCE_S)
         return drawn
 

@@ -26,7 +26,7 @@ from membudget.report.untrusted_text import code_block, code_cell, code_span
 
 _LOG_LINES = 20
 _NO_BREAK = "\N{NO-BREAK SPACE}"
-_GOOD_BREAK = re.compile(r"(?<=by)\N{NO-BREAK SPACE}|(?<=[A-Za-z])\N{NO-BREAK SPACE}(?=±)|\N{NO-BREAK SPACE}(?=\(|or)")
+_GOOD_BREAK = re.compile(r"(?<=by|rn)\N{NO-BREAK SPACE}|\N{NO-BREAK SPACE}(?=\(|or|±)")
 _LONGEST_KEY = 18
 _ROW_HEADINGS = (
     ("status", ":--"), ("image, metric", ":--"), ("base", "--:"), ("head", "--:"), ("delta", "--:"),
