@@ -2,12 +2,10 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
-from rich.console import Console
 
 from membudget.analysis.image_metrics import image_metrics
 from membudget.contents.comparison import PairContents, Readable, Unavailable, compare
@@ -19,10 +17,10 @@ from membudget.contents.layer_origin import layer_origins
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, ExitCode
 from membudget.image_sources import Source, read_sources
+from membudget.publishing.step_log import show, show_json
 from membudget.report import image_tree
 from membudget.report.image_report import DiffReport, InspectReport
 
-_LOG_WIDTH = 160
 _LARGEST_DOCKERFILE = 1 << 20
 
 
@@ -34,9 +32,9 @@ def inspect(options: argparse.Namespace) -> ExitCode:
         image=options.image, scheme=Source.of(options.image).scheme, metrics=image_metrics(summary), contents=summary
     )
     if options.json:
-        print(report.model_dump_json(indent=1))
+        show_json(report.model_dump_json(indent=1))
     else:
-        _console().print(image_tree.of_image(report))
+        show(image_tree.of_image(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -55,9 +53,9 @@ def diff(options: argparse.Namespace) -> ExitCode:
         diff=found.diff,
     )
     if options.json:
-        print(report.model_dump_json(indent=1))
+        show_json(report.model_dump_json(indent=1))
     else:
-        _console().print(image_tree.of_diff(report))
+        show(image_tree.of_diff(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -98,7 +96,3 @@ def _dockerfile(path: str | None) -> Dockerfile | None:
             return parse_dockerfile(file.read(_LARGEST_DOCKERFILE).decode(errors="replace"))
     except OSError as error:
         raise ConfigurationError(f"the Dockerfile cannot be read: {error.strerror}", where=path) from None
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
