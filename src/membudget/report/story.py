@@ -204,14 +204,15 @@ def _count(rows: Sequence[TableRow], what: str) -> str:
 def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Section:
     """Of those that need attention first."""
     urgent_first = sorted(judgement.images, key=lambda image: image.verdict is Verdict.PASS)
+    ran = [image for image in urgent_first if _trials(measured[image.name]) and not measured[image.name].is_unchanged]
     charts = []
-    for judged in urgent_first:
+    for judged in ran[:_MOST_CHARTS]:
         image = measured[judged.name]
         seen = timeline(image, CHART_STEPS)
-        if seen is not None and seen.head and not image.is_unchanged:
+        if seen is not None and seen.head:
             charts.append((image.name, Chart(seen, _breaking_point(judged), image.limit_bytes)))
-    of = f" of {_MOST_CHARTS} of {len(charts)} images" if len(charts) > _MOST_CHARTS else ""
-    return Section(Keep.CHARTS, (Charts(tuple(charts[:_MOST_CHARTS])),), _ours(f"Memory over time{of}"))
+    of = f" of {len(charts)} of {len(ran)} images" if len(charts) < len(ran) else ""
+    return Section(Keep.CHARTS, (Charts(tuple(charts)),), _ours(f"Memory over time{of}"))
 
 
 def _breaking_point(judged: ImageJudgement) -> int | None:
