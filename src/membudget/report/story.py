@@ -59,7 +59,7 @@ def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
     """All that is told after the headline. Sections without content are not there."""
     measured = {image.name: image for image in report.images}
     rows = table_rows(report, judgement)
-    urgent = sorted((row for row in rows if row.needs_attention), key=_urgency)
+    urgent = _gravest_first([row for row in rows if row.needs_attention])
     sections = [
         Section(Keep.REMARKS, (Remarks(tuple(_remarks(report, judgement))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
@@ -78,9 +78,17 @@ def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
     return tuple(section for section in sections if any(block.elements for block in section.blocks))
 
 
-def _urgency(row: TableRow) -> tuple[int, bool]:
-    """What fails before what is open, and of that what is killed."""
-    return _ROWS_FIRST[row.verdict], not row.status.startswith(STATUS_SIGNS[Status.OOM_KILLED])
+def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
+    """What fails before what is open; of that, images that were killed; of those, the kill."""
+    sign = STATUS_SIGNS[Status.OOM_KILLED]
+    killed = {row.image for row in rows if row.status.startswith(sign)}
+    places = {name: place for place, name in enumerate(dict.fromkeys(row.image for row in rows))}
+
+    def urgency(row: TableRow) -> tuple[int, bool, int, bool]:
+        is_kill = row.status.startswith(sign)
+        return _ROWS_FIRST[row.verdict], row.image not in killed, places[row.image], not is_kill
+
+    return sorted(rows, key=urgency)
 
 
 def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:

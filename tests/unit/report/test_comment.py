@@ -1,12 +1,11 @@
 import re
 from collections.abc import Callable, Sequence
 
-import cmarkgfm
 import pytest
-from cmarkgfm.cmark import Options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from github_page import to_html
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.report.comment import render
 from tests.support.builders import budgets, image, report, side, trial
@@ -41,11 +40,6 @@ HOSTILE = [
 ]
 
 
-def html(markdown: str) -> str:
-    """As GitHub's parser makes it, raw HTML kept: whatever slips through is seen."""
-    return str(cmarkgfm.github_flavored_markdown_to_html(markdown, Options.CMARK_OPT_UNSAFE))
-
-
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_reviewers_read(name: str) -> None:
     made = SHOWN[name]()
@@ -54,7 +48,7 @@ def test_what_reviewers_read(name: str) -> None:
 
 def tables(markdown: str) -> list[list[int]]:
     """How many cells each row of each table has."""
-    found = re.findall(r"<table>(.*?)</table>", html(markdown), re.DOTALL)
+    found = re.findall(r"<table>(.*?)</table>", to_html(markdown), re.DOTALL)
     return [[len(re.findall(r"<t[hd]", row)) for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)]
             for table in found]  # fmt: skip
 
@@ -119,7 +113,7 @@ def test_the_run_is_linked_where_it_is_known() -> None:
 def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
     made = said_by_others(texts)
     markdown = render(made, made.judged())
-    page = html(markdown)
+    page = to_html(markdown)
 
     assert {tag.removeprefix("/") for tag in TAG.findall(page)} <= OURS
     outside_of_code = re.sub(r"<code.*?</code>", "", page, flags=re.DOTALL)
@@ -136,7 +130,7 @@ def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
 
 def test_what_others_said_is_still_there_to_read() -> None:
     made = said_by_others(["@subject", "@reason", "@log", "@note", "@surroundings"])
-    page = html(render(made, made.judged()))
+    page = to_html(render(made, made.judged()))
     shown = " ".join(re.findall(r"<code.*?>(.*?)</code>", page, re.DOTALL))
     for text in ("@subject", "@reason", "@log", "@note", "@surroundings"):
         assert text in shown
