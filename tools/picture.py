@@ -13,11 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-import browser
-from browser import Window
+import photograph
 from github_page import Theme, charts_drawn, comment_page
 from membudget.publishing.report_file import read_report
 from membudget.report import terminal
+from photograph import Window
 
 _GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 _OUTCOMES = (
@@ -42,13 +42,13 @@ def main() -> int:
     """Draw what is asked for."""
     match sys.argv[1:]:
         case ["outcomes", folder]:
-            browser.provide()
+            provide_browser()
             _draw_outcomes(Path(folder))
         case ["comment", source, picture]:
-            browser.provide()
+            provide_browser()
             _draw(comment_page(Path(source).read_text()), _CONVERSATION, Path(picture), _LARGEST_BYTES)
         case ["terminal", source, picture]:
-            browser.provide()
+            provide_browser()
             _draw(terminal_page(Path(source)), _TERMINAL, Path(picture), _LARGEST_BYTES)
         case _:
             print(__doc__, file=sys.stderr)
@@ -94,12 +94,22 @@ def terminal_page(report_file: Path) -> str:
 
 def _draw(page: str, window: Window, picture: Path, largest: int) -> str:
     """Save a page as a picture; what it became, as HTML."""
-    drawn = browser.photograph(page, window, picture)
+    drawn = photograph.take(page, window, picture)
+    tell(picture, largest)
+    return drawn
+
+
+def tell(picture: Path, largest: int = _LARGEST_BYTES) -> None:
+    """Say how large a picture is; too large is an error."""
     width, height = _pixels(picture)
     print(f"{picture}: {width} x {height} pixels, {picture.stat().st_size // 1000} kB")
     if picture.stat().st_size > largest:
         raise SystemExit(f"that is more than the {largest // 1000} kB a README should load")
-    return drawn
+
+
+def provide_browser() -> None:
+    """What pictures are drawn with."""
+    photograph.provide()
 
 
 def _pixels(picture: Path) -> tuple[int, int]:

@@ -7,19 +7,22 @@ be commanded by that.
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import TextIO
-
-from rich.console import Console, RenderableType
+from typing import TYPE_CHECKING, TextIO
 
 from membudget.publishing.workflow_commands import guarded, without_commands
 from membudget.report.untrusted_text import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _LOG_WIDTH = 160
 _LONGEST_WARNING = 1000
 
 
-def show(content: RenderableType) -> None:
+def show(content: "RenderableType") -> None:
     """Print for people."""
+    from rich.console import Console  # what prints JSON does without
+
     console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
     with _guard(sys.stdout):
         console.print(content)

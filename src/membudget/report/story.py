@@ -164,7 +164,7 @@ def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
     peak, kills = base.metrics.get(Metric.PEAK_RSS), base.metrics.get(Metric.OOM_KILLS)
     if peak is not None and peak.value is not None:
         killed = "and was OOM-killed as well" if kills is not None and kills.value else "and was not killed"
-        yield _ours(f"the base's peak RSS was {format_size(peak.value)}, {killed}")
+        yield _ours(f"the base peaked at {format_size(peak.value)} of RSS {killed}")
 
 
 def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Item]:

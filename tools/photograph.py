@@ -47,7 +47,7 @@ def provide() -> None:
     debian.install(*missing)
 
 
-def photograph(page: str, window: Window, picture: Path) -> str:
+def take(page: str, window: Window, picture: Path) -> str:
     """Save a page as a picture that is as tall as its content; what it became, as HTML.
 
     Its width is set in the page as well: Chromium has no window as narrow as a phone.
