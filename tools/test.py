@@ -1,4 +1,4 @@
-"""Runs every test, with everything that tests need: base images, and membudget's own image.
+"""Runs every test, with everything that tests need: base images, membudget's own image, and a browser.
 
     python tools/test.py [PYTEST ARGUMENTS...]
 
@@ -12,11 +12,13 @@ import sys
 import pytest
 
 import base_image
+import browser
 import debian
 
 
 def main() -> int:
     """Provide, then test; pytest's exit code."""
+    browser.provide()
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
     debian.say("pytest")

@@ -7,6 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 
+from membudget.cli_report import add_report
 from membudget.cli_values import duration, jobs, limit, rate, shards, trials
 from membudget.errors import ExitCode
 
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
+    add_report(commands)
     _add_publish(commands)
     _add_schema(commands)
     _add_action(commands)
@@ -73,6 +75,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
     )
     _add_exit_policy(command)
+    _add_base_variants(command)
     command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
     label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
@@ -108,6 +111,7 @@ def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     command.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     _add_image_options(command)
+    _add_base_variants(command)
     command.set_defaults(handler=_inspect)
 
 
@@ -136,6 +140,14 @@ def _add_image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--platform", metavar="OS/ARCH", help="of an index of several (default: this machine's)")
     download = "also compress layers that the engine keeps plain (half a minute for each new GiB)"
     command.add_argument("--download-size", action="store_true", help=download)
+
+
+def _add_base_variants(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--base-variants",
+        action="store_true",
+        help="ask the registry for a smaller variant of the base image (reads its layers, once)",
+    )
 
 
 def _add_report(command: argparse.ArgumentParser) -> None:

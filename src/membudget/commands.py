@@ -27,6 +27,7 @@ from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
 from membudget.errors import ExitCode
 from membudget.git_check_request import Wanted, check_request
+from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import inspect
 from membudget.images.git_repository import GitRepository
@@ -40,8 +41,10 @@ from membudget.publishing.progress_display import LogProgress, TerminalProgress,
 from membudget.publishing.pull_request import Posted
 from membudget.publishing.report_file import read_report, read_reports, write_report
 from membudget.publishing.step_log import show, show_json, warn
+from membudget.publishing.text_file import write_text
 from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
+from membudget.report.page import page
 from membudget.report.report import Report
 from membudget.sharding import Shard, assign
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
@@ -63,6 +66,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         shard=Shard.parse(options.shard) if options.shard is not None else None,
         label=options.approval_label,
         remembers=not options.no_cache,
+        looks_up_bases=options.base_variants,
     )
     report = _run_check(wanted, _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
@@ -134,6 +138,8 @@ def action() -> ExitCode:
         case "check":
             report = _run_check(_action_check(inputs), _action_measuring(inputs))
     exit_code = _finish_check(report, path, policy)
+    if inputs.page:
+        write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
     if report.shard is None:  # the parts are published when they were merged
         _publish(report, path, inputs.github_token, settings)
     return exit_code
@@ -147,6 +153,7 @@ def _action_check(inputs: ActionInputs) -> Wanted:
         shard=Shard.parse(inputs.shard) if inputs.shard else None,
         label=inputs.approval_label,
         remembers=inputs.remembers,
+        looks_up_bases=inputs.looks_up_bases,
     )
 
 
@@ -185,7 +192,9 @@ def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
             measuring(engine, run, options, progress.note) as runner,
         ):
             results = ResultCache(_cache_folder(), progress.note) if wanted.remembers else None
-            tools = CheckTools((engine, runner, _layer_cache()), checkouts, builder, run, results)
+            cache = _layer_cache()
+            bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
+            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             report = check_use_case.run(request, tools, progress, VERSION)
             if results is not None:
                 results.prune()

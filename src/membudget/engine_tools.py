@@ -10,18 +10,21 @@ from pathlib import Path
 
 from membudget.budgets.budget import Build, ImageSpec
 from membudget.budgets.inputs import measurement_paths
+from membudget.contents.base_variant import BaseVariant, base_of
 from membudget.contents.comparison import PairContents, Readable, compare
-from membudget.contents.dockerfile import parse_dockerfile
+from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layer_origin import LayerOrigin, layer_origins
 from membudget.contents.provenance import parse_provenance
+from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_reaper import trial_tag
 from membudget.engine.run_id import RunId
 from membudget.errors import ConfigurationError
+from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import read_images
 from membudget.images.git_workspace import Workspace
@@ -40,17 +43,26 @@ from membudget.trials.trial_inputs import TrialInputs
 _MOST_BUILDS = 4
 
 Measuring = tuple[Engine, TrialPool, LayerCache]
+Building = tuple[Workspace, Builder, RunId]
 
 
 class MeasuringTools:
     """What `measure` needs."""
 
-    def __init__(self, engine: Engine, pool: TrialPool, cache: LayerCache, results: ResultCache | None = None) -> None:
-        """`results` None: every trial is run, whatever was measured before."""
+    def __init__(
+        self,
+        engine: Engine,
+        pool: TrialPool,
+        cache: LayerCache,
+        results: ResultCache | None = None,
+        variants: BaseVariants | None = None,
+    ) -> None:
+        """`results` None: every trial is run, whatever was measured before. `variants` None: no base is advised."""
         self._engine = engine
         self._pool = pool
         self._cache = cache
         self._results = results
+        self._variants = variants
         self._reading = threading.Lock()
 
     @property
@@ -81,7 +93,15 @@ class MeasuringTools:
             for side, image in images.items():
                 found = read[image.image_id]
                 sides[side] = (found, _origins(found, image.recipe) if isinstance(found, ImageContents) else ())
-            return compare(sides.get(Side.BASE), sides.get(Side.HEAD))
+            head = images.get(Side.HEAD)
+            smaller_base = self._smaller_base(read[head.image_id], head.recipe) if head is not None else None
+            return compare(sides.get(Side.BASE), sides.get(Side.HEAD), smaller_base)
+
+    def _smaller_base(self, found: ImageContents | UnreadableImage, recipe: Recipe | None) -> BaseVariant | None:
+        if self._variants is None or recipe is None or isinstance(found, UnreadableImage):
+            return None
+        dockerfile = _dockerfile(recipe, found)
+        return self._variants.smallest(base_of(found.config, dockerfile, recipe.target), found.config.platform)
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial."""
@@ -140,20 +160,26 @@ class MeasuringTools:
 def _origins(contents: ImageContents, recipe: Recipe | None) -> tuple[LayerOrigin, ...]:
     if recipe is None:
         return layer_origins(contents.config)
-    dockerfile = parse_dockerfile(recipe.text, recipe.arguments)
+    dockerfile = _dockerfile(recipe, contents)
     return layer_origins(contents.config, dockerfile, recipe.target, parse_provenance(recipe.provenance))
+
+
+def _dockerfile(recipe: Recipe, contents: ImageContents) -> Dockerfile:
+    return parse_dockerfile(recipe.text, recipe.arguments, contents.config.platform)
 
 
 class CheckTools(MeasuringTools):
     """What `check` needs: checkouts and builds besides."""
 
     def __init__(
-        self, measuring: Measuring, workspace: Workspace, builder: Builder, run: RunId, results: ResultCache | None
+        self,
+        measuring: Measuring,
+        building: Building,
+        results: ResultCache | None,
+        variants: BaseVariants,
     ) -> None:
-        super().__init__(*measuring, results)
-        self._workspace = workspace
-        self._builder = builder
-        self._run = run
+        super().__init__(*measuring, results, variants)
+        self._workspace, self._builder, self._run = building
         self._compose = Compose(measuring[0].address)
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:

@@ -32,6 +32,8 @@ class Wanted:
     """What lets a pull request loosen its budgets."""
     remembers: bool = True
     """Whether earlier results may stand for new ones, and unchanged images need not be built."""
+    looks_up_bases: bool = False
+    """Whether registries are asked for smaller variants of base images."""
 
 
 def check_request(repository: GitRepository, wanted: Wanted, approval: Approval) -> CheckRequest:

@@ -1,15 +1,21 @@
-"""`membudget inspect` and `membudget diff`: apart from `commands`, so that what they import stays small."""
+"""`membudget inspect` and `membudget diff`: apart from `commands`, so that what they import stays small.
+
+What shows an image is imported once the image was read: it then takes the memory that reading gave back.
+"""
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from membudget.analysis.image_metrics import image_metrics
+from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
 from membudget.contents.comparison import PairContents, Readable, Unavailable, compare
-from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
+from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.image_summary import ImageSummary
 from membudget.contents.layer_cache_file import LayerCache
@@ -17,11 +23,11 @@ from membudget.contents.layer_origin import layer_origins
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, ExitCode
 from membudget.image_sources import Source, read_sources
-from membudget.publishing.step_log import show, show_json
-from membudget.report import image_tree
+from membudget.publishing.step_log import show, show_json, warn
 from membudget.report.image_report import DiffReport, InspectReport
 
-_LARGEST_DOCKERFILE = 1 << 20
+if TYPE_CHECKING:
+    from membudget.engine.docker_engine import Engine
 
 
 def inspect(options: argparse.Namespace) -> ExitCode:
@@ -34,7 +40,9 @@ def inspect(options: argparse.Namespace) -> ExitCode:
     if options.json:
         show_json(report.model_dump_json(indent=1))
     else:
-        show(image_tree.of_image(report))
+        from membudget.report.image_tree import of_image
+
+        show(of_image(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -55,31 +63,57 @@ def diff(options: argparse.Namespace) -> ExitCode:
     if options.json:
         show_json(report.model_dump_json(indent=1))
     else:
-        show(image_tree.of_diff(report))
+        from membudget.report.image_tree import of_diff
+
+        show(of_diff(report))
     return ExitCode.WITHIN_BUDGET
 
 
 def _look(references: Sequence[str], options: argparse.Namespace) -> PairContents:
     folder = os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget")
     cache = LayerCache(Path(folder))
-    dockerfile = _dockerfile(options.dockerfile)
+    text = _text(options.dockerfile) if options.dockerfile is not None else None
 
     def read_engine(names: Sequence[str]) -> list[ImageContents | UnreadableImage]:
-        from membudget.engine.docker_engine import connect
         from membudget.images import docker_image
 
-        engine = connect()
-        try:
+        with _engine() as engine:
             ids = [docker_image.inspect(engine, name).image_id for name in names]
             read = docker_image.read_images(engine, ids, cache, compresses=options.download_size)
             return [read[image_id] for image_id in ids]
-        finally:
-            engine.close()
 
     images = read_sources(references, cache, options.platform, read_engine)
+    sides: list[Readable] = []
+    for image in images:
+        dockerfile = parse_dockerfile(text, platform=image.config.platform) if text is not None else None
+        sides.append((image, layer_origins(image.config, dockerfile, options.target)))
+    if len(sides) > 1:
+        found = compare(sides[0], sides[1])
+    else:
+        base = base_of(images[0].config, dockerfile, options.target)
+        smaller = _smaller_base(base, images[0], cache, options) if base is not None else None
+        found = compare(None, sides[0], smaller)
     cache.prune()
-    sides: list[Readable] = [(image, layer_origins(image.config, dockerfile, options.target)) for image in images]
-    return compare(*sides) if len(sides) > 1 else compare(None, sides[0])
+    return found
+
+
+def _smaller_base(
+    base: BaseImage, image: ImageContents, cache: LayerCache, options: argparse.Namespace
+) -> BaseVariant | None:
+    from membudget.images.docker_base_variant import BaseVariants
+
+    is_of_engine = Source.of(options.image).scheme == "docker"
+    with _engine() if is_of_engine else nullcontext() as engine:
+        known = BaseVariants(engine, cache, warn, asks_registry=options.base_variants)
+        return known.smallest(base, image.config.platform)
+
+
+@contextmanager
+def _engine() -> "Iterator[Engine]":
+    from membudget.engine.docker_engine import connect
+
+    with closing(connect()) as engine:
+        yield engine
 
 
 def _readable(found: ImageSummary | Unavailable | None) -> ImageSummary:
@@ -88,11 +122,9 @@ def _readable(found: ImageSummary | Unavailable | None) -> ImageSummary:
     raise UnreadableImage(found.reason if found is not None else "there is no image")
 
 
-def _dockerfile(path: str | None) -> Dockerfile | None:
-    if path is None:
-        return None
+def _text(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return parse_dockerfile(file.read(_LARGEST_DOCKERFILE).decode(errors="replace"))
+            return file.read(LARGEST_DOCKERFILE).decode(errors="replace")
     except OSError as error:
         raise ConfigurationError(f"the Dockerfile cannot be read: {error.strerror}", where=path) from None

@@ -13,7 +13,7 @@ from membudget.contents.layer import Layer
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layered_image import read_layered
 from membudget.contents.layout_folder import LayoutFolder
-from membudget.contents.registry import RegistryImage, parse_reference
+from membudget.contents.oci_manifest import Selection
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError
 
@@ -38,11 +38,11 @@ class Source:
         if separator and scheme in SCHEMES:
             return cls(scheme, name)
         path = Path(reference)
-        if path.is_dir() and (path / "index.json").exists():
+        if not _exists(path):
+            return cls("docker", reference)
+        if (path / "index.json").is_file():
             return cls("oci-dir", reference)
-        if path.is_file():
-            return cls("docker-archive", reference)
-        return cls("docker", reference)
+        return cls("docker-archive", reference) if path.is_file() else cls("docker", reference)
 
 
 def read_sources(
@@ -67,8 +67,7 @@ def _read(source: Source, cache: LayerCache, platform: str | None) -> ImageConte
     except UnreadableImage as error:
         return error
     if isinstance(found, ImageContents):
-        for stored in found.layers:
-            cache.put(stored.diff_id, stored.layer)
+        cache.put_layers(found)
     return found
 
 
@@ -77,17 +76,32 @@ Known = Callable[[str], Layer | None]
 
 def _read_archive(name: str, known: Known, platform: str | None) -> ImageContents | UnreadableImage:
     """A file; of several images in it, the one that "FILE:NAME" names."""
-    path, _, wanted = (name, "", "") if Path(name).exists() else name.partition(":")
+    path, wanted = _split(name)
     with _opened(path) as file:
-        images = read_archive(file, known, is_trusted=False, platform=platform)
+        images = read_archive(file, known, is_trusted=False, selection=Selection(platform, wanted or None))
     chosen = [image for image in images if not wanted or wanted in image.names]
     if len(chosen) == 1 or (chosen and wanted):
         return chosen[0].contents
     raise ConfigurationError(
         f"it holds {len(images)} images{f', none of them {wanted!r}' if wanted else ''}",
         where=path,
-        fix=f"name one: docker-archive:{path}:NAME, of {', '.join(_names(images)) or 'those in it'}",
+        fix=f"name one: {path}:NAME, of {', '.join(_names(images)) or 'those in it'}",
     )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Of "FILE:NAME", the file and the image's name in it; "" without one."""
+    if _exists(Path(name)):
+        return name, ""
+    path, _, wanted = name.partition(":")
+    return path, wanted
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the file system
+        return False
 
 
 @contextmanager
@@ -105,17 +119,15 @@ def _names(images: Sequence[ArchivedImage]) -> list[str]:
 
 
 def _read_layout(name: str, known: Known, platform: str | None) -> ImageContents:
-    folder, _, tag = (name, "", "") if Path(name).exists() else name.partition(":")
+    folder, tag = _split(name)
     layout = LayoutFolder(Path(folder))
-    return read_layered(layout, layout.index(), known, platform, tag or None)
+    return read_layered(layout, layout.index(), known, Selection(platform, tag or None))
 
 
 def _read_registry(name: str, known: Known, platform: str | None) -> ImageContents:
-    image = RegistryImage(parse_reference(name))
-    try:
-        return read_layered(image, image.manifest(), known, platform)
-    finally:
-        image.close()
+    from membudget.contents.registry import read_image  # of the clients, only what is asked for
+
+    return read_image(name, known, platform)
 
 
 _READERS: dict[str, Callable[[str, Known, str | None], ImageContents | UnreadableImage]] = {

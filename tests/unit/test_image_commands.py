@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from membudget.cli import main
-from tests.unit.contents.archives import export, file, tar
+from membudget.image_sources import Source
+from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 
 BASE = tar([file("etc/os", b"d" * 3000)])
 OWN = tar([file("app/data", b"a" * 5000), file("var/cache/apt/x", b"c" * 900)])
@@ -59,6 +60,36 @@ def test_a_diff_names_what_grew(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "all 2 layers are the same" in capsys.readouterr().out
 
 
+def test_brackets_in_names_are_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = tar([file("app/[slug]/[/red]/page.js", b"p" * 9000), file("node_modules/[red]/package.json", b"{}")])
+    base, head = archive(tmp_path, "a.tar", BASE), archive(tmp_path, "b.tar", BASE, odd)
+    assert main(["inspect", head]) == 0
+    assert "app/[slug]/[/red]" in capsys.readouterr().out
+    assert main(["diff", base, head]) == 0
+    said = capsys.readouterr().out
+    assert "/app/[slug]/[/red]/page.js" in said
+    assert "npm [red]" in said
+
+
+def test_an_image_of_a_layout_in_an_archive_by_its_tag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = configuration([BASE])
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": diff_id(BASE), "size": len(BASE)}
+    manifest = json.dumps({"config": {"digest": diff_id(config), "size": len(config)}, "layers": [layer]}).encode()
+    name = {"org.opencontainers.image.ref.name": "v1"}
+    index = {"manifests": [{"digest": diff_id(manifest), "size": len(manifest), "annotations": name}]}
+    blobs = [file(f"blobs/{diff_id(blob).replace(':', '/')}", blob) for blob in (config, manifest, BASE)]
+    path = tmp_path / "layout.tar"
+    path.write_bytes(tar([*blobs, file("index.json", json.dumps(index).encode())]))
+    assert main(["inspect", f"oci-archive:{path}:v1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["image_size"]["value"] == 3000
+    assert main(["inspect", f"oci-archive:{path}:v2"]) == 3
+    assert "its index has no image 'v2'" in capsys.readouterr().err
+
+
+def test_a_name_too_long_for_a_file_is_an_images() -> None:
+    assert Source.of("a" * 300) == Source("docker", "a" * 300)
+
+
 def test_download_size_of_a_layout_that_is_compressed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "oci.tar"
     path.write_bytes(export([[OWN]], "oci", {OWN: gzip.compress(OWN)}))
@@ -75,6 +106,7 @@ def test_download_size_of_a_layout_that_is_compressed(tmp_path: Path, capsys: py
         ("oci-dir:{folder}", 2, "it is no OCI layout"),
         ("registry:NOT A NAME", 2, "names no image of a registry"),
         ("{folder}/two.tar", 2, "it holds 2 images"),
+        ("oci-dir:" + "a" * 300, 2, "it is no OCI layout"),
     ],
 )
 def test_what_is_wrong_is_told_without_a_traceback(

@@ -6,7 +6,7 @@ from membudget.contents.image_summary import ImageSummary
 from membudget.metrics import Metric, MetricValue
 
 IMAGE_METRICS = (Metric.IMAGE_SIZE, Metric.IMAGE_DOWNLOAD_SIZE, Metric.IMAGE_WASTE, Metric.IMAGE_LAYERS)
-_PLAIN = "the engine keeps layers uncompressed, and no budget asks for it"
+_PLAIN = "the engine keeps layers uncompressed: only a budget, or inspect --download-size, compresses them"
 
 
 def image_metrics(found: ImageSummary | Unavailable) -> dict[Metric, MetricValue]:

@@ -5,13 +5,12 @@ writing a Dockerfile are hadolint's business.
 """
 
 import re
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
 
-from membudget.contents.layer_stack import Content, LayerStack, WasteKind
+from membudget.contents.base_variant import BaseVariant
+from membudget.contents.layer_stack import LayerStack, WasteKind
 from membudget.contents.merged_image import MergedImage
 from membudget.contents.package import Ecosystem
 from membudget.contents.shown_text import shown
@@ -35,6 +34,7 @@ class HintKind(StrEnum):
     CONTEXT_MODULES = "context_modules"
     DEBUG_SYMBOLS = "debug_symbols"
     DUPLICATES = "duplicates"
+    SMALLER_BASE = "smaller_base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Hint:
     saves_bytes: int
     files: int
     example: str
-    """The largest of them; of build tools, names of packages."""
+    """The largest of them; of build tools, a package's name; of a base, the smaller image."""
     layer: int | None
     """Index of the layer that holds most of them."""
     dockerfile_lines: tuple[int, int] | None
@@ -88,6 +88,10 @@ _WORDS = {
     ),
     HintKind.DEBUG_SYMBOLS: ("debug symbols", "strip binaries, or keep the symbols elsewhere"),
     HintKind.DUPLICATES: ("the same files more than once", "keep one of each, and link to it"),
+    HintKind.SMALLER_BASE: (
+        "a smaller variant of the base image",
+        "start FROM it, and add what of the larger one is used",
+    ),
 }
 
 _CACHES = re.compile(
@@ -128,13 +132,28 @@ class _Sum:
             self.example, self.largest = path, size
 
 
-def hints(image: MergedImage) -> tuple[Hint, ...]:
-    """What could be saved in an image, largest first; nothing that is less than a hundredth of it."""
+def hints(image: MergedImage, smaller_base: BaseVariant | None = None) -> tuple[Hint, ...]:
+    """What could be saved in an image, largest first; nothing that is less than a hundredth of it.
+
+    `smaller_base`: what it could start FROM instead.
+    """
     least = image.contents.file_bytes * LEAST_SHARE
     sums = {**_of_waste(image), **_of_files(image), HintKind.BUILD_TOOLS: _of_build_tools(image)}
     sums[HintKind.DEBUG_SYMBOLS] = _of_symbols(image, sums.get(HintKind.DEBUG_SYMBOLS, _Sum()))
     found = [_hint(kind, one, image) for kind, one in sums.items() if one.file_bytes >= max(least, 1)]
+    if smaller_base is not None:
+        found += [hint for hint in [_of_base(image, smaller_base)] if hint.saves_bytes >= max(least, 1)]
     return tuple(sorted(found, key=lambda hint: -hint.saves_bytes))
+
+
+def _of_base(image: MergedImage, variant: BaseVariant) -> Hint:
+    """What the layers of the base have more than the variant has."""
+    inherited = frozenset(range(len(image.origins))) - image.own_layers
+    size = sum(image.contents.layers[number].layer.file_bytes for number in inherited)
+    line = variant.of.dockerfile_line
+    lines = (line, line) if line is not None else None
+    # How many files it would be less is not known: they are other ones.
+    return Hint(HintKind.SMALLER_BASE, size - variant.file_bytes, 0, shown(variant.reference), None, lines)
 
 
 def _hint(kind: HintKind, one: _Sum, image: MergedImage) -> Hint:
@@ -168,49 +187,56 @@ def _of_waste(image: MergedImage) -> dict[HintKind, _Sum]:
 def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
     """What is live in own layers, told by its path or its content."""
     sums: dict[HintKind, _Sum] = {}
-    several = _more_than_once(image.stack, image.own_layers)
+    stack, own = image.stack, image.own_layers
+    repeated = _Repeated(stack, own)
     seen: set[tuple[int, int]] = set()
     byte_code: dict[str, list[tuple[int, str, int]]] = {}
-    own = image.own_layers
-    for path, content in _own_files(image.stack, own):
-        kind = _kind_by_path(path, image.origins[content.layer].instruction)
+    for path, number in _own_files(stack, own):
+        size, layer = stack.size(number), stack.layer(number)
+        kind = _kind_by_path(path, image.origins[layer].instruction)
         if kind is not None:
-            sums.setdefault(kind, _Sum()).add(path, content.size, content.layer)
+            sums.setdefault(kind, _Sum()).add(path, size, layer)
             continue
         compiled = _BYTE_CODE.match(path) if path.endswith(".pyc") else None
         if compiled is not None:
-            byte_code.setdefault(f"{compiled[1]}{compiled[2]}", []).append((content.size, path, content.layer))
-        elif content.digest in several and content.size >= _LEAST_DUPLICATE_BYTES:
-            if (content.digest, content.size) in seen:
-                sums.setdefault(HintKind.DUPLICATES, _Sum()).add(path, content.size, content.layer)
-            seen.add((content.digest, content.size))
+            byte_code.setdefault(f"{compiled[1]}{compiled[2]}", []).append((size, path, layer))
+        elif size >= _LEAST_DUPLICATE_BYTES and stack.digest(number) in repeated:
+            if (stack.digest(number), size) in seen:
+                sums.setdefault(HintKind.DUPLICATES, _Sum()).add(path, size, layer)
+            seen.add((stack.digest(number), size))
     for files in byte_code.values():
         for size, path, layer in sorted(files)[:-1]:
             sums.setdefault(HintKind.BYTE_CODE, _Sum()).add(path, size, layer)
     return sums
 
 
-def _own_files(stack: LayerStack, own: frozenset[int]) -> Iterator[tuple[str, Content]]:
-    """Live files of own layers; one of several names once."""
+def _own_files(stack: LayerStack, own: frozenset[int]) -> Iterator[tuple[str, int]]:
+    """Live files of own layers, path and number of the content; one of several names once."""
     linked: set[int] = set()
     for path, number in stack.names_below(""):
-        content = stack.content(number)
-        if content.layer not in own or number in linked:
+        if stack.layer(number) not in own or number in linked:
             continue
         if stack.has_other_names(number):
             linked.add(number)
-        yield path, content
+        yield path, number
 
 
-def _more_than_once(stack: LayerStack, own: frozenset[int]) -> frozenset[int]:
-    """Digests that several live contents have. Sorted numbers take a tenth of the memory that a table of them does."""
-    digests = array("Q")
-    for number in range(stack.content_count):
-        content = stack.content(number)
-        if content.size >= _LEAST_DUPLICATE_BYTES and content.layer in own and stack.is_live(number):
-            digests.append(content.digest)
-    ordered = sorted(digests)
-    return frozenset(one for one, following in pairwise(ordered) if one == following)
+class _Repeated:
+    """Digests that several live contents may have: most files are there once, and need no entry in a table.
+
+    Counted by the digest's last bits, two and more alike, in a byte for each: a few digests too many are in it.
+    """
+
+    def __init__(self, stack: LayerStack, own: frozenset[int]) -> None:
+        self._mask = (1 << (4 * stack.content_count).bit_length()) - 1
+        self._counts = bytearray(self._mask + 1)
+        for number in range(stack.content_count):
+            if stack.size(number) >= _LEAST_DUPLICATE_BYTES and stack.is_live(number) and stack.layer(number) in own:
+                place = stack.digest(number) & self._mask
+                self._counts[place] = min(self._counts[place] + 1, 2)
+
+    def __contains__(self, digest: int) -> bool:
+        return self._counts[digest & self._mask] > 1
 
 
 def _kind_by_path(path: str, instruction: str) -> HintKind | None:
@@ -244,7 +270,7 @@ def _of_symbols(image: MergedImage, one: _Sum) -> _Sum:
         size = found.get("debug_bytes") if isinstance(found, dict) else None
         node = image.stack.find(path)
         if isinstance(size, int) and isinstance(node, int) and not _DEBUG.match(path):
-            layer = image.stack.content(node).layer
+            layer = image.stack.layer(node)
             if layer in own:
                 one.add(path, size, layer)
     return one

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from membudget.contents.base_variant import BaseVariant
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.image_diff import ImageDiff, diff
 from membudget.contents.image_summary import ImageSummary, summarise
@@ -30,13 +31,13 @@ class PairContents:
     diff: ImageDiff | None = None
 
 
-def compare(base: Readable | None, head: Readable | None) -> PairContents:
-    """Look at both sides."""
+def compare(base: Readable | None, head: Readable | None, smaller_base: BaseVariant | None = None) -> PairContents:
+    """Look at both sides; `smaller_base`: what head could start FROM instead."""
     before, after = (_merged(side) if side is not None else None for side in (base, head))
     both = isinstance(before, MergedImage) and isinstance(after, MergedImage)
     return PairContents(
         _summary(before),
-        _summary(after),
+        _summary(after, smaller_base),
         diff(before, after) if both else None,  # type: ignore[arg-type] # checked above
     )
 
@@ -53,5 +54,7 @@ def _merged(side: Readable) -> MergedImage | Unavailable:
         return Unavailable(f"what was remembered of its layers is damaged: {error}")
 
 
-def _summary(side: MergedImage | Unavailable | None) -> ImageSummary | Unavailable | None:
-    return summarise(side) if isinstance(side, MergedImage) else side
+def _summary(
+    side: MergedImage | Unavailable | None, smaller_base: BaseVariant | None = None
+) -> ImageSummary | Unavailable | None:
+    return summarise(side, smaller_base) if isinstance(side, MergedImage) else side

@@ -6,8 +6,6 @@ import zlib
 from enum import StrEnum
 from typing import Protocol, cast
 
-import zstandard
-
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.tar_reader import Readable
 from membudget.contents.unreadable import UnreadableImage
@@ -15,7 +13,7 @@ from membudget.contents.unreadable import UnreadableImage
 _BUFFER = 1 << 18
 _ALWAYS_ALLOWED = 16 << 30
 _MOST_TIMES = 300
-"""What a layer may grow to: 16 GiB, or 300 times what it takes. Files full of zeros do more, nobody's layers."""
+"""What an image may grow to: 16 GiB, or 300 times what it takes. Files full of zeros do more, nobody's layers."""
 _LARGEST_WINDOW = 1 << 27
 """Bytes of memory that a zstd stream may ask for (zstd(1), `--long`)."""
 
@@ -53,50 +51,76 @@ def sniff(start: bytes) -> Compression:
     return Compression.NONE
 
 
-def decompressed(stream: Peekable) -> tuple[Readable, Compression]:
+class Expansion:
+    """What the layers of an image grow to by decompressing, all together."""
+
+    def __init__(self, outer: "Expansion | None" = None) -> None:
+        """`outer`: that of an archive around them, which is compressed itself: what it takes counts, not its inside."""
+        self._outer = outer
+        self._taken = 0
+        self._given = 0
+
+    def take(self, size: int) -> None:
+        """So many bytes were read."""
+        self._taken += size
+
+    def give(self, size: int) -> None:
+        """They became so many. Raises UnreadableImage for a bomb."""
+        self._given += size
+        taken = self._taken if self._outer is None else self._outer._taken  # noqa: SLF001 - one of us
+        if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * taken:
+            raise UnreadableImage(f"its data grows to over {_MOST_TIMES} times its size: a bomb")
+
+
+def decompressed(stream: Peekable, expansion: Expansion) -> tuple[Readable, Compression]:
     """The content of a stream that may be compressed, buffered, and how it was."""
     compression = sniff(stream.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC])
     if compression is Compression.NONE:
         return stream, compression
-    return io.BufferedReader(_Decompressed(stream, compression), _BUFFER), compression
+    return io.BufferedReader(_Decompressed(stream, compression, expansion), _BUFFER), compression
 
 
 class _Decompressed(RawStream):
     """The content of a compressed stream. Raises UnreadableImage where it is damaged, cut off, or a bomb."""
 
-    def __init__(self, stream: Readable, compression: Compression) -> None:
+    def __init__(self, stream: Readable, compression: Compression, expansion: Expansion) -> None:
         super().__init__()
-        self._counted = _Counted(stream)
-        buffered = io.BufferedReader(self._counted, _BUFFER)
-        self._plain: Readable
-        if compression is Compression.GZIP:
-            self._plain = cast("Readable", gzip.GzipFile(fileobj=buffered))
-        else:
-            reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-            self._plain = cast("Readable", reader.stream_reader(buffered, read_across_frames=True, closefd=False))
+        buffered = io.BufferedReader(_Counted(stream, expansion), _BUFFER)
+        self._plain, self._damage = (_gzip if compression is Compression.GZIP else _zstd)(buffered)
         self._compression = compression
-        self._given = 0
+        self._expansion = expansion
 
     def take(self, size: int) -> bytes:
         try:
             data = self._plain.read(size)
-        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+        except self._damage as error:
             raise UnreadableImage(f"its {self._compression} data is damaged: {error}") from error
-        self._given += len(data)
-        if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * self._counted.taken:
-            raise UnreadableImage(f"its {self._compression} data grows to over {_MOST_TIMES} times its size: a bomb")
+        self._expansion.give(len(data))
         return data
+
+
+def _gzip(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[Exception], ...]]:
+    """The content, and what reading it raises where it is damaged."""
+    return cast("Readable", gzip.GzipFile(fileobj=stream)), (EOFError, OSError, zlib.error)
+
+
+def _zstd(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[Exception], ...]]:
+    import zstandard  # few images need it, and it takes two mebibytes
+
+    reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+    plain = reader.stream_reader(stream, read_across_frames=True, closefd=False)
+    return cast("Readable", plain), (EOFError, OSError, zstandard.ZstdError)
 
 
 class _Counted(RawStream):
     """A stream that counts what is taken of it."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, expansion: Expansion) -> None:
         super().__init__()
         self._stream = stream
-        self.taken = 0
+        self._expansion = expansion
 
     def take(self, size: int) -> bytes:
         data = self._stream.read(size)
-        self.taken += len(data)
+        self._expansion.take(len(data))
         return data

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nlargest
 
-from membudget.contents.layer_stack import LayerStack
+from membudget.contents.layer_stack import NO_FILE, LayerStack
 from membudget.contents.shown_text import shown
 
 MOST_FILES = 100
@@ -48,17 +48,19 @@ class KindTotal:
 
 
 def diff_files(base: LayerStack, head: LayerStack) -> tuple[tuple[FileChange, ...], tuple[KindTotal, ...]]:
-    """Every live file that differs; a file that is gone here and new there, with the same content, has moved."""
+    """Every live file that differs; a file that is gone here and new there, with the same content, has moved.
+
+    One of several names counts once, at its first one.
+    """
     changes: list[FileChange] = []
     gone: dict[tuple[int, int], list[str]] = {}
-    for path, number in base.names_below(""):
-        before = base.content(number)
+    for path, number in base.files():
+        before = (base.size(number), base.digest(number))
         node = head.find(path)
-        after = head.content(node) if isinstance(node, int) and node >= 0 else None
-        if after is None:
-            gone.setdefault((before.size, before.digest), []).append(path)
-        elif (after.size, after.digest) != (before.size, before.digest):
-            changes.append(FileChange(_kind_of_file(before.size, after.size), path, before.size, after.size))
+        if not isinstance(node, int) or node == NO_FILE:
+            gone.setdefault(before, []).append(path)
+        elif (after := (head.size(node), head.digest(node))) != before:
+            changes.append(FileChange(_kind_of_file(before[0], after[0]), path, before[0], after[0]))
     changes += _new_files(base, head, gone)
     for (size, _), paths in gone.items():
         changes += [FileChange(ChangeKind.REMOVED, path, size, 0) for path in paths]
@@ -87,13 +89,13 @@ def _kind_of_file(before: int, after: int) -> ChangeKind:
 
 
 def _new_files(base: LayerStack, head: LayerStack, gone: dict[tuple[int, int], list[str]]) -> Iterator[FileChange]:
-    for path, number in head.names_below(""):
+    for path, number in head.files():
         node = base.find(path)
-        if isinstance(node, int) and node >= 0:
+        if isinstance(node, int) and node != NO_FILE:
             continue
-        after = head.content(number)
-        from_paths = gone.get((after.size, after.digest)) if after.size else None
+        size = head.size(number)
+        from_paths = gone.get((size, head.digest(number))) if size else None
         if from_paths:
-            yield FileChange(ChangeKind.MOVED, path, after.size, after.size, from_paths.pop())
+            yield FileChange(ChangeKind.MOVED, path, size, size, from_paths.pop())
         else:
-            yield FileChange(ChangeKind.ADDED, path, 0, after.size)
+            yield FileChange(ChangeKind.ADDED, path, 0, size)

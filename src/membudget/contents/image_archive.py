@@ -9,14 +9,17 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
-from membudget.contents.compression import Compression, Peekable, decompressed, sniff
+from membudget.contents.compression import Compression, Expansion, Peekable, decompressed, sniff
 from membudget.contents.image_config import ImageConfig
 from membudget.contents.image_contents import ImageContents, StoredLayer
 from membudget.contents.layer import EntryKind, Layer
 from membudget.contents.layer_reader import normal_path, read_layer
 from membudget.contents.oci_manifest import (
+    DEEPEST_INDEX,
     LARGEST_DOCUMENT,
+    Selection,
     choose_manifest,
     parse_config,
     parse_docker_manifest,
@@ -29,7 +32,7 @@ from membudget.contents.unreadable import UnreadableImage
 _BUFFER = 1 << 20
 _MOST_MEMBERS = 100_000
 _MOST_DOCUMENTS_BYTES = 64 << 20
-_DEEPEST_INDEX = 3
+_ANY = Selection()
 _MEDIA_TYPE = "application/vnd.oci.image.layer.v1."
 
 KnownLayer = Callable[[str], Layer | None]
@@ -85,7 +88,7 @@ def read_archive(
     *,
     is_trusted: bool,
     compresses: bool = False,
-    platform: str | None = None,
+    selection: Selection = _ANY,
 ) -> tuple[ArchivedImage, ...]:
     """All images of an archive. Layers that are known, and say so by their names, are not read again.
 
@@ -93,17 +96,26 @@ def read_archive(
     archives are hashed. `compresses`: also find out how large plain layers are compressed.
     Raises UnreadableImage where no image of it can be told.
     """
-    plain, _ = decompressed(stream)
-    members = _members(plain, known, is_trusted=is_trusted, compresses=compresses)
+    outer = Expansion()
+    plain, around = decompressed(stream, outer)
+    read_member = partial(
+        _read_member,
+        expansion=Expansion(None if around is Compression.NONE else outer),
+        is_trusted=is_trusted,
+        compresses=compresses,
+    )
+    members = _members(plain, known, read_member)
     if "manifest.json" in members.documents:
         listed = parse_docker_manifest(members.documents["manifest.json"])
         return tuple(ArchivedImage(image.names, _joined(members, image.config, image.layers)) for image in listed)
     if "index.json" in members.documents:
-        return (_oci_image(members, platform),)
+        return (_oci_image(members, selection),)
     raise UnreadableImage("it is no archive of images: it has neither a manifest.json nor an index.json")
 
 
-def _members(stream: Readable, known: KnownLayer, *, is_trusted: bool, compresses: bool) -> _Members:
+def _members(
+    stream: Readable, known: KnownLayer, read_member: Callable[[Peekable, int], _Stored | UnreadableImage]
+) -> _Members:
     members = _Members()
     reader = TarReader(stream)
     documents_bytes = 0
@@ -127,7 +139,7 @@ def _members(stream: Readable, known: KnownLayer, *, is_trusted: bool, compresse
             if header.stored <= LARGEST_DOCUMENT and documents_bytes <= _MOST_DOCUMENTS_BYTES:
                 members.documents[name] = content.read()
         elif header.stored >= BLOCK or not header.stored or _is_compressed(start):
-            members.layers[name] = _read_member(content, header.stored, is_trusted=is_trusted, compresses=compresses)
+            members.layers[name] = read_member(content, header.stored)
     return members
 
 
@@ -144,9 +156,11 @@ def _is_compressed(start: bytes) -> bool:
         return True
 
 
-def _read_member(content: Peekable, size: int, *, is_trusted: bool, compresses: bool) -> _Stored | UnreadableImage:
+def _read_member(
+    content: Peekable, size: int, expansion: Expansion, *, is_trusted: bool, compresses: bool
+) -> _Stored | UnreadableImage:
     try:
-        plain, compression = decompressed(content)
+        plain, compression = decompressed(content, expansion)
         compresses = compresses and compression is Compression.NONE
         if is_trusted:
             return _Stored(read_layer(plain, compresses=compresses), compression, size, None)
@@ -203,17 +217,19 @@ def _stored_layers(members: _Members, config: ImageConfig, names: tuple[str, ...
             yield StoredLayer(diff_id, stored.layer, stored.size, f"{_MEDIA_TYPE}{stored.compression}", digest)
 
 
-def _oci_image(members: _Members, platform: str | None) -> ArchivedImage:
+def _oci_image(members: _Members, selection: Selection) -> ArchivedImage:
     """The image of an OCI archive (OCI image layout specification)."""
     document = members.document("index.json")
-    for _ in range(_DEEPEST_INDEX):
-        chosen = choose_manifest(document, platform)
+    names = () if selection.tag is None else (selection.tag,)
+    for _ in range(DEEPEST_INDEX):
+        chosen = choose_manifest(document, selection)
+        selection = Selection(selection.platform)
         document = members.document(_blob_name(chosen.digest))
         if not chosen.is_index:
             config, layers = parse_manifest(document)
-            names = tuple(_blob_name(blob.digest) for blob in layers)
-            return ArchivedImage((), _joined(members, _blob_name(config.digest), names))
-    raise UnreadableImage(f"its index lies deeper than {_DEEPEST_INDEX} indexes")
+            blobs = tuple(_blob_name(blob.digest) for blob in layers)
+            return ArchivedImage(names, _joined(members, _blob_name(config.digest), blobs))
+    raise UnreadableImage(f"its index lies deeper than {DEEPEST_INDEX} indexes")
 
 
 def _blob_name(digest: str) -> str:

@@ -36,12 +36,7 @@ class Blob:
     media_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """An image whose layers can be read one by one."""
-
-    config: ImageConfig
-    image_id: str
-    """Digest of the configuration."""
-    layers: tuple[Blob, ...]
-    """In the order of `config.diff_ids`."""
+def describe_layer(blob: Blob) -> str:
+    """A layer that is missing, in words. Foreign ones are wherever their manifest says (image specification 1.0)."""
+    is_foreign = "foreign" in blob.media_type or "nondistributable" in blob.media_type
+    return f"the layer {blob.digest}" + (", a foreign one: it is kept elsewhere" if is_foreign else "")

@@ -1,5 +1,6 @@
 """An image as it was read: its configuration and what each of its layers holds."""
 
+import hashlib
 from dataclasses import dataclass
 
 from membudget.contents.image_config import ImageConfig
@@ -36,6 +37,11 @@ class ImageContents:
     """The configuration as it was written."""
     layers: tuple[StoredLayer, ...]
     """Lowest first."""
+
+    @property
+    def config_digest(self) -> str:
+        """What most engines name the image by."""
+        return f"sha256:{hashlib.sha256(self.config_json).hexdigest()}"
 
     @property
     def file_bytes(self) -> int:

@@ -79,11 +79,6 @@ class ImageDiff:
     files: tuple[FileChange, ...]
     totals: tuple[KindTotal, ...]
 
-    @property
-    def upstream_bytes(self) -> int:
-        """What the base image's own change is of `delta_bytes`."""
-        return sum(layer.delta_bytes for layer in self.layers if layer.is_upstream)
-
 
 def diff(base: MergedImage, head: MergedImage) -> ImageDiff:
     """What differs between two images."""
@@ -114,7 +109,18 @@ def _layers(changed: Sequence[LayerPair], base: MergedImage, head: MergedImage) 
     changes = [_layer_change([pair], base, head, is_upstream=False) for pair in own]
     if upstream:
         changes.append(_layer_change(upstream, base, head, is_upstream=True))
-    return tuple(nlargest(MOST_LAYERS, changes, key=lambda change: abs(change.delta_bytes)))
+    changes.sort(key=lambda change: abs(change.delta_bytes), reverse=True)
+    if len(changes) > MOST_LAYERS:  # the upstream one has no place of its own among those that are left out
+        changes.sort(key=lambda change: not change.is_upstream)
+        rest = changes[MOST_LAYERS - 1 :]
+        delta = sum(change.delta_bytes for change in rest)
+        changes[MOST_LAYERS - 1 :] = [
+            LayerChange(
+                _kind(0, delta), delta, None, None, f"{len(rest)} smaller changes", None, OriginSource.HISTORY, None,
+                is_upstream=False, details=(),
+            )
+        ]  # fmt: skip
+    return tuple(changes)
 
 
 def _is_inherited(pair: LayerPair, base: Sequence[LayerOrigin], head: Sequence[LayerOrigin]) -> bool:
@@ -177,13 +183,12 @@ def _parts(image: MergedImage, layers: frozenset[int]) -> dict[tuple[bool, str],
     parts: dict[tuple[bool, str], int] = {}
     counted: set[int] = set()
     for path, number in image.stack.names_below(""):
-        content = image.stack.content(number)
-        if content.layer not in layers or number in counted:
+        if image.stack.layer(number) not in layers or number in counted:
             continue
         counted.add(number)
         owner = image.claims.owner(number)
         key = (True, owner.name) if owner is not None else (False, _folder_of(path))
-        parts[key] = parts.get(key, 0) + content.size
+        parts[key] = parts.get(key, 0) + image.stack.size(number)
     for group in image.stack.waste:
         if group.from_layer in layers:
             key = (False, _folder_of(group.example))

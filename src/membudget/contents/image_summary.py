@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from membudget.contents.advice import Hint, hints
+from membudget.contents.base_variant import BaseVariant
 from membudget.contents.layer_origin import LayerOrigin, OriginSource
 from membudget.contents.layer_stack import LayerStack, WasteGroup, WasteKind
 from membudget.contents.merged_image import MergedImage
@@ -110,8 +111,8 @@ class ImageSummary:
         return self.file_bytes - self.live_bytes
 
 
-def summarise(image: MergedImage) -> ImageSummary:
-    """What is told of it."""
+def summarise(image: MergedImage, smaller_base: BaseVariant | None = None) -> ImageSummary:
+    """What is told of it; `smaller_base`: what it could start FROM instead."""
     contents, stack = image.contents, image.stack
     waste = stack.waste
     wasted = _by_layer(waste, len(contents.layers))
@@ -129,7 +130,7 @@ def summarise(image: MergedImage) -> ImageSummary:
         package_count=len(image.packages),
         files=_files(stack),
         waste=tuple(_waste(group) for group in waste[:MOST_WASTE]),
-        hints=hints(image),
+        hints=hints(image, smaller_base),
     )
 
 
@@ -170,9 +171,8 @@ def _folders(stack: LayerStack) -> tuple[FolderSummary, ...]:
 
 
 def _files(stack: LayerStack) -> tuple[FileSummary, ...]:
-    largest = nlargest(MOST_FILES, stack.names_below(""), key=lambda file: stack.content(file[1]).size)
-    contents = [(path, stack.content(number)) for path, number in largest]
-    return tuple(FileSummary(shown(path), content.size, content.layer) for path, content in contents)
+    largest = nlargest(MOST_FILES, stack.files(), key=lambda file: stack.size(file[1]))
+    return tuple(FileSummary(shown(path), stack.size(number), stack.layer(number)) for path, number in largest)
 
 
 def _waste(group: WasteGroup) -> WasteSummary:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 _CHUNK = 1 << 16
-_FIELDS = 6
+_FIELDS = 5
 _QUICK = 1
 """Level of compression: higher ones take longer than reading the archive."""
 LARGEST_DOCUMENT_BYTES = 64 << 20
@@ -43,7 +43,6 @@ class Entry(NamedTuple):
     """First 64 bits of a regular file's SHA-256: equal ones of equal size are the same content."""
     target: str
     """Where a link leads; empty for all else."""
-    mode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Packer:
 
     def add(self, entry: Entry) -> None:
         """Append an entry."""
-        fields = (entry.kind, f"{entry.mode:o}", str(entry.size), f"{entry.digest:x}", entry.path, entry.target)
+        fields = (entry.kind, str(entry.size), f"{entry.digest:x}", entry.path, entry.target)
         self._waiting += fields
         if len(self._waiting) >= 1024 * _FIELDS:
             self._flush()
@@ -115,8 +114,8 @@ def unpack(packed: bytes) -> Iterator[Entry]:
     """The entries of packed bytes. Raises ValueError where they are none of ours."""
     kinds = {kind.value: kind for kind in EntryKind}
     try:
-        for kind, mode, size, digest, path, target in _records(packed):
-            yield Entry(path, kinds[kind], int(size), int(digest, 16), target, int(mode, 8))
+        for kind, size, digest, path, target in _records(packed):
+            yield Entry(path, kinds[kind], int(size), int(digest, 16), target)
     except (zlib.error, KeyError) as error:
         raise ValueError(f"no packed entries: {error}") from error
 

@@ -18,7 +18,7 @@ from membudget.contents.oci_manifest import LARGEST_DOCUMENT, parse_config
 from membudget.contents.unreadable import UnreadableImage
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
-_FORMAT = "layers-2"
+_FORMAT = "layers-3"
 """Of the files below: a version that reads other facts keeps them in another folder."""
 _LARGEST_FILE = 256 << 20
 _LARGEST_FOLDER = 1 << 30
@@ -64,8 +64,15 @@ class LayerCache:
         return _decoded(data) if data is not None else None
 
     def put(self, diff_id: str, layer: Layer) -> None:
-        """Remember a layer. A cache that cannot be written costs time, not the check."""
-        self._write(diff_id, "layer", _encoded(layer))
+        """Remember a layer, unless all of it is known. A cache that cannot be written costs time, not the check."""
+        before = self.get(diff_id)
+        if before is None or (before.gzip_bytes is None and layer.gzip_bytes is not None):
+            self._write(diff_id, "layer", _encoded(layer))
+
+    def put_layers(self, contents: ImageContents) -> None:
+        """Remember the layers of an image."""
+        for stored in contents.layers:
+            self.put(stored.diff_id, stored.layer)
 
     def get_image(self, image_id: str) -> ImageContents | None:
         """What an image holds; None when it, or one of its layers, was not seen before."""
@@ -90,10 +97,7 @@ class LayerCache:
 
     def put_image(self, image_id: str, contents: ImageContents) -> None:
         """Remember an image and its layers."""
-        for stored in contents.layers:
-            before = self.get(stored.diff_id)
-            if before is None or (before.gzip_bytes is None and stored.layer.gzip_bytes is not None):
-                self.put(stored.diff_id, stored.layer)
+        self.put_layers(contents)
         kept = tuple((one.stored_bytes, one.media_type, one.blob_digest) for one in contents.layers)
         image = _Image(config=contents.config_json.decode(errors="replace"), stored=kept)
         self._write(image_id, "image", image.model_dump_json().encode())
@@ -167,10 +171,11 @@ def _decoded(data: bytes) -> Layer | None:
     except (ValidationError, ValueError):
         return None
     parts: list[bytes] = []
+    at = 0
     for length in (head.removals, head.additions, *(length for _, length in head.documents)):
-        parts.append(rest[:length])
-        rest = rest[length:]
-    if rest or _check(parts) != head.check:
+        parts.append(rest[at : at + length])
+        at += length
+    if at != len(rest) or _check(parts) != head.check:
         return None
     documents = dict(zip(names, parts[2:], strict=True))
     return Layer(head.file_bytes, head.entry_count, head.tar_bytes, parts[0], parts[1], documents, head.gzip_bytes)

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from membudget.contents.dockerfile import Dockerfile, Instruction
 from membudget.contents.image_config import HistoryEntry, ImageConfig
-from membudget.contents.provenance import Provenance
+
+if TYPE_CHECKING:  # its models are built where one is parsed, which most commands never do
+    from membudget.contents.provenance import Provenance
 
 _MOST_ALIGNED = 400
 """Steps: a longer history is aligned at its end alone, where the Dockerfile's own steps are."""
 _LONGEST_INSTRUCTION = 300
+_LONGEST_COMPARED = 2000
 _SKIP_COST = 1.0
 _MISMATCHES = 0.3
 """Similarity of arguments below which two steps of one keyword are not the same one."""
@@ -58,17 +61,50 @@ class _Step:
     keyword: str
     arguments: str
     is_empty: bool
+    words: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", _words(self.arguments))
+
+    @property
+    def target(self) -> str:
+        """Of COPY and ADD."""
+        return self.arguments.split(" in ")[-1].strip()
 
     @property
     def instruction(self) -> str:
         return f"{self.keyword} {self.arguments}".strip()[:_LONGEST_INSTRUCTION]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An instruction as the history would have it."""
+
+    keyword: str
+    text: str
+    """On one line; the history has a here-document's text in its place."""
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, instruction: Instruction) -> "_Written":
+        text = " ".join((instruction.documents or instruction.arguments).split())
+        return cls(instruction.keyword, text, _words(text))
+
+    @property
+    def target(self) -> str:
+        """Of COPY and ADD."""
+        return self.text.rpartition(" ")[2]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text[:_LONGEST_COMPARED].split())
+
+
 def layer_origins(
     config: ImageConfig,
     dockerfile: Dockerfile | None = None,
     target: str | None = None,
-    provenance: Provenance | None = None,
+    provenance: "Provenance | None" = None,
     inherited: int | None = None,
 ) -> tuple[LayerOrigin, ...]:
     """What made each layer of an image, lowest first.
@@ -116,7 +152,7 @@ def _origin(
 
 
 def _with_provenance(
-    origins: Sequence[LayerOrigin], dockerfile: Dockerfile | None, provenance: Provenance | None
+    origins: Sequence[LayerOrigin], dockerfile: Dockerfile | None, provenance: "Provenance | None"
 ) -> tuple[LayerOrigin, ...]:
     """Lines as BuildKit recorded them: they hold also where the history was aligned to other ones."""
     if provenance is None or dockerfile is None:
@@ -176,6 +212,8 @@ def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Ins
     offset = max(len(steps) - _MOST_ALIGNED, 0)
     steps, written = steps[offset:], written[-_MOST_ALIGNED:]
     rows, columns = len(steps), len(written)
+    in_words = [_Written.of(instruction) for instruction in written]
+    likeness = [[_likeness(step, one) for one in in_words] for step in steps]
     scores = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     for column in range(columns - 1, -1, -1):
         scores[rows][column] = scores[rows][column + 1] - _SKIP_COST
@@ -183,13 +221,12 @@ def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Ins
         scores[row][columns] = scores[row + 1][columns] - _SKIP_COST
         for column in range(columns - 1, -1, -1):
             skip = max(scores[row + 1][column], scores[row][column + 1]) - _SKIP_COST
-            scores[row][column] = max(skip, scores[row + 1][column + 1] + _likeness(steps[row], written[column]))
+            scores[row][column] = max(skip, scores[row + 1][column + 1] + likeness[row][column])
     row = max(range(rows + 1), key=lambda start: (scores[start][0], start)) if columns else rows
     column = 0
     while row < rows and column < columns:
-        here = scores[row][column]
-        likeness = _likeness(steps[row], written[column])
-        if here == scores[row + 1][column + 1] + likeness and likeness > 0:
+        here, alike = scores[row][column], likeness[row][column]
+        if here == scores[row + 1][column + 1] + alike and alike > 0:
             found[offset + row] = written[column]
             row, column = row + 1, column + 1
         elif here == scores[row][column + 1] - _SKIP_COST:
@@ -199,15 +236,16 @@ def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Ins
     return found
 
 
-def _likeness(step: _Step, instruction: Instruction) -> float:
+def _likeness(step: _Step, instruction: _Written) -> float:
     if step.keyword != instruction.keyword:
         return -5.0
-    written = " ".join(instruction.arguments.split())
-    if step.arguments == written:
+    if step.arguments == instruction.text:
         return 3.0
-    if step.keyword in ("COPY", "ADD") and step.arguments.split(" in ")[-1].strip() == written.split(" ")[-1]:
+    if step.keyword in ("COPY", "ADD") and step.target == instruction.target:
         return 2.0  # the classic builder names sources by their digest: "COPY dir:3f2a in /app"
-    matcher = SequenceMatcher(None, step.arguments[:200], written[:200], autojunk=False)
-    if matcher.quick_ratio() < _MISMATCHES or (ratio := matcher.ratio()) < _MISMATCHES:
-        return -5.0 if "$" not in written else 0.5
-    return 2.0 * ratio
+    # Dice's coefficient of their words. (difflib takes minutes where hundreds of long steps are compared.)
+    all_words = len(step.words) + len(instruction.words)
+    alike = 2 * len(step.words & instruction.words) / all_words if all_words else 0.0
+    if alike < _MISMATCHES:
+        return -5.0 if "$" not in instruction.text else 0.5
+    return 2.0 * alike

@@ -43,17 +43,17 @@ def read_layer(stream: Readable, *, compresses: bool = False) -> Layer:
         folder, _, name = path.rpartition("/")
         if name.startswith(_WHITEOUT):
             if name == _OPAQUE:
-                removals.add(Entry(folder, EntryKind.OPAQUE, 0, 0, "", 0))
+                removals.add(Entry(folder, EntryKind.OPAQUE, 0, 0, ""))
             elif not name.startswith(_AUFS_OWN):
                 removed = name.removeprefix(_WHITEOUT)
-                removals.add(Entry(normal_path(f"{folder}/{removed}"), EntryKind.WHITEOUT, 0, 0, "", 0))
+                removals.add(Entry(normal_path(f"{folder}/{removed}"), EntryKind.WHITEOUT, 0, 0, ""))
             continue
         digest = 0
         if header.kind is EntryKind.FILE:
             file_bytes += header.size
             digest = _digest(header, path, reader.content, documents) if header.stored else _EMPTY_DIGEST
         target = normal_path(header.target) if header.kind is EntryKind.HARD_LINK else header.target
-        additions.add(Entry(path, header.kind, header.size, digest, target, header.mode))
+        additions.add(Entry(path, header.kind, header.size, digest, target))
     return Layer(
         file_bytes,
         count,

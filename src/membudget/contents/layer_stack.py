@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from sys import intern
-from typing import NamedTuple, Union
+from typing import Union
 
 from membudget.contents.layer import Entry, EntryKind, Layer
 from membudget.contents.unreadable import UnreadableImage
@@ -31,16 +31,6 @@ class WasteKind(StrEnum):
     REPLACED = "replaced"
     REWRITTEN = "rewritten"
     """Replaced by the same content: `chmod`, `chown`, `touch`, or a second copy."""
-
-
-class Content(NamedTuple):
-    """One regular file's content. Hard links are several names of one."""
-
-    layer: int
-    """Index of the layer that holds it."""
-    size: int
-    digest: int
-    mode: int
 
 
 @dataclass(slots=True)
@@ -73,7 +63,7 @@ class LayerStack:
     def __init__(self, layers: Sequence[Layer]) -> None:
         """Merge them. Raises UnreadableImage, and ValueError where a kept layer was damaged."""
         self.root: Folder = {}
-        self._layers, self._modes, self._links = array("i"), array("H"), array("I")
+        self._layers, self._links = array("i"), array("I")
         self._sizes, self._digests = array("q"), array("Q")
         self._waste: dict[tuple[int, int, WasteKind], WasteGroup] = {}
         self.live_bytes = 0
@@ -99,7 +89,10 @@ class LayerStack:
 
     @property
     def content_count(self) -> int:
-        """How many contents there are in all layers, live or not; their numbers begin at 0."""
+        """How many files' contents there are in all layers, live or not. Hard links are several names of one.
+
+        Their numbers begin at 0.
+        """
         return len(self._sizes)
 
     def is_live(self, number: int) -> bool:
@@ -110,9 +103,17 @@ class LayerStack:
         """Whether a content has more than one."""
         return self._links[number] > 1
 
-    def content(self, number: int) -> Content:
-        """The content of that number."""
-        return Content(self._layers[number], self._sizes[number], self._digests[number], self._modes[number])
+    def layer(self, number: int) -> int:
+        """Index of the layer that holds a content."""
+        return self._layers[number]
+
+    def size(self, number: int) -> int:
+        """Bytes of a content."""
+        return self._sizes[number]
+
+    def digest(self, number: int) -> int:
+        """Of a content: see `Entry`."""
+        return self._digests[number]
 
     def find(self, path: str) -> "Folder | int | None":
         """What lies at a path; None where nothing does."""
@@ -123,24 +124,21 @@ class LayerStack:
             node = node[name]
         return node
 
-    def size_of(self, path: str) -> int | None:
-        """Bytes of the regular file at a path; None where there is none."""
-        node = self.find(path)
-        return self._sizes[node] if isinstance(node, int) and node != NO_FILE else None
-
-    def files_below(self, folder: str) -> Iterator[tuple[str, int]]:
-        """All regular files below a folder: path and bytes. A file of several names has its bytes at its first one."""
-        seen: set[int] = set()
-        for path, number in self.names_below(folder):
-            yield path, 0 if number in seen else self._sizes[number]
-            if self._links[number] > 1:
-                seen.add(number)
-
     def names_below(self, folder: str) -> Iterator[tuple[str, int]]:
         """All names of regular files below a folder: path and number of the content, sorted within each folder."""
         start = self.find(folder)
         if isinstance(start, dict):
             yield from _walk(start, f"{folder}/" if folder else "")
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """All regular files: path and number of the content, each content once, at its first name."""
+        seen: set[int] = set()
+        for path, number in self.names_below(""):
+            if self._links[number] > 1:
+                if number in seen:
+                    continue
+                seen.add(number)
+            yield path, number
 
     def folders(self) -> Iterator[tuple[str, int, int]]:
         """All folders: path ("" is the whole), bytes and number of the regular files below, deepest first."""
@@ -166,7 +164,14 @@ class LayerStack:
                     waiting[-1].files += current.files
                 yield current.path, current.file_bytes, current.files
 
+    def _count(self, path: str) -> None:
+        """Bound the work: a name, and deep ones more than one."""
+        self._made += 1 + path.count("/") // 8
+        if self._made > MOST_NAMES:
+            raise UnreadableImage(f"its layers name more than {MOST_NAMES:,} files and folders")
+
     def _remove(self, whiteout: Entry, by: int) -> None:
+        self._count(whiteout.path)
         if whiteout.kind is EntryKind.OPAQUE:
             node = self.find(whiteout.path)
             if isinstance(node, dict):
@@ -187,9 +192,7 @@ class LayerStack:
             self._last_folder = self._folder_at(parent, by)
             self._last_parent = parent
         folder = self._last_folder
-        self._made += 1
-        if self._made > MOST_NAMES:
-            raise UnreadableImage(f"its layers name more than {MOST_NAMES:,} files and folders")
+        self._count(path)
         before = folder.get(name)
         if entry.kind is EntryKind.FOLDER:
             if isinstance(before, dict):
@@ -229,7 +232,6 @@ class LayerStack:
         self._layers.append(by)
         self._sizes.append(entry.size)
         self._digests.append(entry.digest)
-        self._modes.append(entry.mode)
         self._links.append(1)
         self.live_bytes += entry.size
         return len(self._sizes) - 1

@@ -4,16 +4,22 @@ import io
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from membudget.contents.compression import Compression, Peekable, decompressed
+from membudget.contents.compression import Compression, Expansion, Peekable, decompressed
 from membudget.contents.image_archive import HashedReader, KnownLayer
 from membudget.contents.image_config import Blob, ImageConfig
 from membudget.contents.image_contents import ImageContents, StoredLayer
 from membudget.contents.layer_reader import read_layer
-from membudget.contents.oci_manifest import choose_manifest, is_index, parse_config, parse_manifest
+from membudget.contents.oci_manifest import (
+    DEEPEST_INDEX,
+    Selection,
+    choose_manifest,
+    is_index,
+    parse_config,
+    parse_manifest,
+)
 from membudget.contents.unreadable import UnreadableImage
 
 _BUFFER = 1 << 20
-_DEEPEST_INDEX = 3
 
 
 class BlobStore(Protocol):
@@ -26,17 +32,16 @@ class BlobStore(Protocol):
         """A layer as it is stored. Raises UnreadableImage."""
 
 
-def read_layered(
-    store: BlobStore, top: bytes, known: KnownLayer, platform: str | None, tag: str | None = None
-) -> ImageContents:
+def read_layered(store: BlobStore, top: bytes, known: KnownLayer, selection: Selection) -> ImageContents:
     """Read an image from its top document, a manifest or an index. Layers that are known are not read again."""
-    config_json, config, blobs = resolve(store, top, platform, tag)
+    config_json, config, blobs = resolve(store, top, selection)
+    expansion = Expansion()
     layers = []
     for diff_id, blob in zip(config.diff_ids, blobs, strict=True):
         layer = known(diff_id)
         if layer is None:
             with store.open_layer(blob) as stream:
-                plain, _ = decompressed(stream)
+                plain, _ = decompressed(stream, expansion)
                 hashed = HashedReader(plain)
                 layer = read_layer(io.BufferedReader(hashed, _BUFFER))
             if hashed.digest != diff_id:
@@ -46,16 +51,14 @@ def read_layered(
     return ImageContents(config, config_json, tuple(layers))
 
 
-def resolve(
-    store: BlobStore, top: bytes, platform: str | None, tag: str | None = None
-) -> tuple[bytes, ImageConfig, tuple[Blob, ...]]:
+def resolve(store: BlobStore, top: bytes, selection: Selection) -> tuple[bytes, ImageConfig, tuple[Blob, ...]]:
     """The configuration of an image, as written and parsed, and its layers. Raises UnreadableImage."""
     document = top
-    for _ in range(_DEEPEST_INDEX):
+    for _ in range(DEEPEST_INDEX):
         if not is_index(document):
             break
-        document = store.document(choose_manifest(document, platform, tag).digest)
-        tag = None
+        document = store.document(choose_manifest(document, selection).digest)
+        selection = Selection(selection.platform)
     descriptor, blobs = parse_manifest(document)
     config_json = store.document(descriptor.digest)
     config = parse_config(config_json)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from membudget.contents.compression import Peekable
-from membudget.contents.image_config import Blob
+from membudget.contents.image_config import Blob, describe_layer
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, is_digest
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError
@@ -49,7 +49,7 @@ class LayoutFolder:
             size = path.stat().st_size
             file = path.open("rb", buffering=0)
         except OSError as error:
-            raise UnreadableImage(f"its layout lacks {blob.digest} ({error.strerror})") from error
+            raise UnreadableImage(f"its layout lacks {describe_layer(blob)} ({error.strerror})") from error
         with file:
             if size != blob.size:
                 raise UnreadableImage(f"its layer {blob.digest} has {size} bytes, its manifest says {blob.size}")

@@ -47,7 +47,7 @@ def _live_documents(image: ImageContents, stack: LayerStack) -> dict[str, bytes]
     for number, stored in enumerate(image.layers):
         for path in stored.layer.packed_documents:
             node = stack.find(path)
-            if isinstance(node, int) and node != NO_FILE and stack.content(node).layer == number:
+            if isinstance(node, int) and node != NO_FILE and stack.layer(node) == number:
                 document = stored.layer.document(path)
                 if document is not None:
                     documents[path] = document

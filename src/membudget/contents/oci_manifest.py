@@ -18,7 +18,9 @@ from membudget.contents.unreadable import UnreadableImage
 
 LARGEST_DOCUMENT = 8_000_000
 """Bytes. Registries take manifests of 4 MiB at most (distribution specification, "Pushing Manifests")."""
-MOST_LAYERS = 10_000
+DEEPEST_INDEX = 3
+"""Indexes may list indexes."""
+MOST_LAYERS = 2_000
 LARGEST_BLOB_BYTES = 1 << 50
 
 _DIGEST = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -100,6 +102,16 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which image of several."""
+
+    platform: str | None = None
+    """Like "linux/arm64"; None: this machine's, or the only one there is."""
+    tag: str | None = None
+    """Where a layout holds several images."""
+
+
+@dataclass(frozen=True, slots=True)
 class SavedImage:
     """An image of `docker save`'s `manifest.json`."""
 
@@ -144,11 +156,9 @@ def is_index(data: bytes) -> bool:
     return isinstance(content, dict) and ("manifests" in content or content.get("mediaType") in _INDEX_TYPES)
 
 
-def choose_manifest(data: bytes, platform: str | None, tag: str | None = None) -> Chosen:
-    """The entry of an index for a platform, like "linux/arm64"; None: this machine's, or the only one there is.
-
-    Attestations are none of it. `tag` chooses where a layout holds several images. Raises UnreadableImage.
-    """
+def choose_manifest(data: bytes, selection: Selection) -> Chosen:
+    """The entry of an index that is wanted; attestations are none of it. Raises UnreadableImage."""
+    platform, tag = selection.platform, selection.tag
     index = _validated(_Index, _json(data), "index")
     images = [one for one in index.manifests if not _is_attestation(one)]
     if tag is not None:

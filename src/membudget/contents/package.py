@@ -101,9 +101,8 @@ class Claims:
         by_layer: dict[int, dict[int, int]] = {}
         for number, owner in enumerate(self._owners):
             if owner != _NOBODY and self._stack.is_live(number):
-                content = self._stack.content(number)
-                layers = by_layer.setdefault(owner, {})
-                layers[content.layer] = layers.get(content.layer, 0) + content.size
+                layers, layer = by_layer.setdefault(owner, {}), self._stack.layer(number)
+                layers[layer] = layers.get(layer, 0) + self._stack.size(number)
         packages = [
             Package(
                 *self._packages[owner],

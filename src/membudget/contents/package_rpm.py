@@ -4,7 +4,6 @@ Format of a header: rpm's manual, "RPM v4 file format", header structure; of ndb
 PyPI reads them without rpm's own library. BerkeleyDB, which older distributions have, is not read.
 """
 
-import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
@@ -32,6 +31,8 @@ def claim_rpm(documents: Mapping[str, bytes], claims: Claims) -> None:
 def _of_sqlite(database: bytes) -> Iterator[bytes]:
     if not database.startswith(b"SQLite format 3\0"):
         return
+    import sqlite3  # few images have such a database
+
     # Its journal is not part of an image's file: the header says so, or SQLite would look for it.
     data = database[:18] + b"\1\1" + database[20:]
     # UnicodeDecodeError: the damage is quoted in SQLite's own message, which need not be text.

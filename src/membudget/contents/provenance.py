@@ -91,11 +91,11 @@ def parse_provenance(document: object) -> Provenance | None:
 
 def _metadata(document: object) -> object:
     """BuildKit's own part, wherever it is."""
+    for around in ("buildx.build.provenance", "predicate"):  # what buildx writes, a statement, or neither
+        if isinstance(document, dict) and isinstance(document.get(around), dict):
+            document = document[around]
     if not isinstance(document, dict):
         return None
-    for around in ("buildx.build.provenance", "predicate"):
-        if isinstance(document.get(around), dict):
-            return _metadata(document[around])
     for old, new in (("metadata", _BUILDKIT), ("runDetails", "metadata")):
         holder = document.get(old)
         if isinstance(holder, dict) and isinstance(holder.get(new), dict):

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from urllib.parse import urlsplit
 
 import requests
 from docker import auth
+from docker.errors import DockerException
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from membudget.contents.compression import Peekable
-from membudget.contents.image_config import Blob
-from membudget.contents.oci_manifest import LARGEST_DOCUMENT
+from membudget.contents.image_archive import KnownLayer
+from membudget.contents.image_config import Blob, describe_layer
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.layered_image import read_layered
+from membudget.contents.oci_manifest import LARGEST_DOCUMENT, Selection
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
@@ -55,12 +60,21 @@ def parse_reference(text: str) -> RegistryReference:
     first, slash, rest = text.partition("/")
     has_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
     match = _NAME.fullmatch(rest if has_host else text)
-    if match is None or (has_host and not _HOST.fullmatch(first)):
+    if match is None or (has_host and not _is_host(first)):
         raise ConfigurationError(f"{text!r} names no image of a registry", fix="write it as HOST/NAME:TAG")
     host, name = first if has_host else _DOCKER_HUB, match["name"]
     if host == _DOCKER_HUB and "/" not in name:
         name = f"library/{name}"
     return RegistryReference(host, name, match["digest"] or match["tag"] or "latest")
+
+
+def read_image(name: str, known: KnownLayer, platform: str | None) -> ImageContents:
+    """Read an image of a registry by its name. Raises ConfigurationError, EnvironmentFault and UnreadableImage."""
+    image = RegistryImage(parse_reference(name))
+    try:
+        return read_layered(image, image.manifest(), known, Selection(platform))
+    finally:
+        image.close()
 
 
 class RegistryImage:
@@ -95,9 +109,12 @@ class RegistryImage:
     @contextmanager
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
         """A layer as it is stored. Raises UnreadableImage and EnvironmentFault."""
-        with self._get(f"blobs/{blob.digest}") as response:
-            response.raw.decode_content = False
-            yield io.BufferedReader(_Body(response, blob), _BUFFER)
+        try:
+            with self._get(f"blobs/{blob.digest}") as response:
+                response.raw.decode_content = False
+                yield io.BufferedReader(_Body(response, blob), _BUFFER)
+        except _NotThereError:
+            raise UnreadableImage(f"its registry lacks {describe_layer(blob)}") from None
 
     def _document(self, path: str, digest: str) -> bytes:
         with self._get(path) as response:
@@ -137,7 +154,8 @@ class RegistryImage:
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"  # requests takes it off where a redirect leaves the host
         url = f"{self._base}/{path}"
-        return self._session.get(url, headers=headers, auth=self._basic, stream=True, timeout=_TIMEOUT_S)
+        login = self._basic or _nobody
+        return self._session.get(url, headers=headers, auth=login, stream=True, timeout=_TIMEOUT_S)
 
     def _authorize(self, challenge: str) -> None:
         """Get what the registry asks for (distribution's "Token Authentication")."""
@@ -151,11 +169,20 @@ class RegistryImage:
         if scheme.lower() != "bearer" or (not realm.startswith("https://") and not self._is_local):
             return  # nobody's password goes over a line that is not encrypted
         query = {key: fields[key] for key in ("service", "scope") if key in fields}
-        with self._session.get(realm, params=query, auth=credentials, timeout=_TIMEOUT_S, stream=True) as response:
+        with self._session.get(
+            realm, params=query, auth=credentials or _nobody, timeout=_TIMEOUT_S, stream=True
+        ) as response:
             if not response.ok:
                 return
             content = response.raw.read(LARGEST_DOCUMENT, decode_content=True)
         self._token = _token(content)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return _HOST.fullmatch(text) is not None and urlsplit(f"//{text}").hostname is not None
+    except ValueError:  # brackets that hold no address
+        return False
 
 
 class _NotThereError(ConfigurationError):
@@ -182,9 +209,18 @@ class _Body(RawStream):
         return data
 
 
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No login: without one, requests would take that of `.netrc`, in place of the token."""
+    return request
+
+
 def _credentials(host: str) -> tuple[str, str] | None:
     """What `docker login` stored."""
-    found: Mapping[str, object] | None = auth.load_config().resolve_authconfig(host)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of a helper that is not installed here
+            found: Mapping[str, object] | None = auth.load_config().resolve_authconfig(host)
+    except (DockerException, ValueError):  # there is no helper, or the file is damaged: ask as anybody
+        return None
     if not found:
         return None
     name, password = found.get("Username") or found.get("username"), found.get("Password") or found.get("password")

@@ -26,7 +26,8 @@ _KINDS = {
     b"5": EntryKind.FOLDER,
 }
 _WITHOUT_CONTENT = frozenset(b"123456")
-_LARGEST = 1 << 62
+_LARGEST = 1 << 50
+"""Bytes of a file: a pebibyte, more than file systems hold. Sparse files claim what they like."""
 
 
 class Readable(Protocol):
@@ -45,7 +46,6 @@ class TarHeader(NamedTuple):
     size: int
     """Of the file, for a sparse one with its holes."""
     target: str
-    mode: int
     stored: int
     """Bytes that follow in the archive: what `content` reads."""
 
@@ -132,8 +132,7 @@ class TarReader:
         self._padding = -stored % BLOCK
         self.read_bytes += stored + self._padding
         size = self._sparse_size(block, flag, records, size) if kind is EntryKind.FILE else 0
-        mode = _number(block[100:108], "mode") & 0o7777
-        return TarHeader(name, kind, size, target, mode, stored)
+        return TarHeader(name, kind, size, target, stored)
 
     def _sparse_size(self, block: bytes, flag: bytes, records: dict[str, str], size: int) -> int:
         """The whole size of a file that is stored without its holes."""
@@ -225,7 +224,7 @@ def _number(field: bytes, what: str) -> int:
 
 
 def _decimal(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) < _LARGEST):
         raise UnreadableImage("its archive is damaged: a pax record's size is no number")
     return int(text)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from membudget.budgets.budget import Build
+from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.engine.client_environment import client_environment
 from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_engine import Engine
@@ -20,7 +21,6 @@ from membudget.images.docker_image import inspect_own
 from membudget.images.revision import BuiltImage, Recipe
 
 _TERMINATION_S = 5.0
-_LARGEST_DOCKERFILE = 1 << 20
 _LARGEST_METADATA = 64 << 20
 _ENDS_WITH_PARENT = """
 import ctypes, os, sys
@@ -150,7 +150,7 @@ def _lies_in(path: Path, checkout: Path) -> bool:
 
 def _text(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(_LARGEST_DOCKERFILE).decode(errors="replace")
+        return file.read(LARGEST_DOCKERFILE).decode(errors="replace")
 
 
 def _json(path: Path) -> object:

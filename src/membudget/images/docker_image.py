@@ -19,8 +19,8 @@ from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.errors import ConfigurationError, EnvironmentFault
 
 _CHUNK_BYTES = 1 << 20
-_MOST_AHEAD = 64
-"""Chunks; the engine sends them by 32 KiB."""
+_MOST_AHEAD = 3
+"""Chunks of that size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,19 @@ def _exported(
         stream = io.BufferedReader(ChunkReader(chunks), _CHUNK_BYTES)
         archived = read_archive(stream, known, is_trusted=True, compresses=compresses)
     broken = next((image.contents for image in archived if isinstance(image.contents, UnreadableImage)), None)
-    by_layers = {
-        image.contents.config.diff_ids: image.contents
-        for image in archived
-        if isinstance(image.contents, ImageContents)
-    }
     contents: dict[str, ImageContents | UnreadableImage] = {}
     for image in images:
-        found = by_layers.get(image.diff_ids)
+        alike = {
+            one.contents.config_digest: one.contents
+            for one in archived
+            if isinstance(one.contents, ImageContents) and one.contents.config.diff_ids == image.diff_ids
+        }
+        found = alike.get(image.image_id)
+        # The same layers with other settings, and ids that are not those of configurations.
+        if found is None and len(alike) > 1 and len(images) > 1:
+            contents |= _exported(engine, [image], cache, compresses=compresses)
+            continue
+        found = found or next(iter(alike.values()), None)
         contents[image.image_id] = found or broken or UnreadableImage("the engine's export lacks it")
         if found is not None:
             cache.put_image(image.image_id, found)
@@ -111,7 +116,7 @@ def _read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
 
     def take() -> None:
         try:
-            for chunk in chunks:
+            for chunk in _joined(chunks):
                 waiting.put(chunk)
                 if is_over.is_set():
                     return
@@ -131,6 +136,20 @@ def _read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
         while thread.is_alive():
             with suppress(Empty):
                 waiting.get(timeout=0.05)
+
+
+def _joined(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in larger chunks: the engine sends them by 32 KiB, and handing each over costs more than it."""
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
 class ChunkReader(RawStream):

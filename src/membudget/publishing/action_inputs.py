@@ -31,6 +31,8 @@ class ActionInputs:
     shard: str = ""
     images: str = ""
     reports: str = ""
+    base_variants: str = "false"
+    page: str = ""
 
     @property
     def chosen_command(self) -> Literal["check", "plan", "merge"]:
@@ -64,6 +66,11 @@ class ActionInputs:
     def remembers(self) -> bool:
         """Whether earlier results may stand for new ones. Raises ConfigurationError."""
         return _is_true("cache", self.cache)
+
+    @property
+    def looks_up_bases(self) -> bool:
+        """Whether registries are asked for smaller variants of base images. Raises ConfigurationError."""
+        return _is_true("base-variants", self.base_variants)
 
     @property
     def exit_policy(self) -> ExitPolicy:

@@ -1,8 +1,6 @@
 """`report.json` on disk. Written by whoever measured; read as something a stranger may have written."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,8 +8,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.fields import ImageName
-from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.errors import ConfigurationError
 from membudget.metrics import Metric
+from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.untrusted_text import printable
 
@@ -23,19 +22,7 @@ _LARGEST_FRACTION = 1e9
 
 def write_report(report: Report, path: Path) -> None:
     """Write the whole file or none of it. Raises EnvironmentFault."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(report.model_dump_json(indent=1))
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise EnvironmentFault(f"the report cannot be written: {error.strerror}", where=str(path)) from None
+    write_text(report.model_dump_json(indent=1), path, "the report")
 
 
 def read_report(path: Path) -> Report:

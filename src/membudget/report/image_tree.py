@@ -1,6 +1,6 @@
 """An image on a terminal: figures, layers, biggest folders and packages, what could be saved; and a diff."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rich.console import Group, RenderableType
@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import LayerChange
 from membudget.contents.image_summary import FolderSummary, ImageSummary, LayerSummary
 from membudget.contents.layer_origin import OriginSource
@@ -23,6 +22,7 @@ _MOST_PACKAGES = 12
 _MOST_LAYERS = 30
 _MOST_CHANGES = 15
 _LONGEST_INSTRUCTION = 90
+_NEARLY_ALL = 0.95
 _BLANK = Text()
 
 
@@ -58,9 +58,9 @@ def of_diff(report: DiffReport) -> RenderableType:
         table = _table("package", "base", "head", right=("delta", "size"))
         for one in found.packages[:_MOST_CHANGES]:
             table.add_row(
-                f"{one.ecosystem} {printable(one.name)}",
-                printable(", ".join(one.base_versions)) or "–",
-                printable(", ".join(one.head_versions)) or "–",
+                _plain(f"{one.ecosystem} {one.name}"),
+                _plain(", ".join(one.base_versions) or "–"),
+                _plain(", ".join(one.head_versions) or "–"),
                 format_size_delta(one.head_bytes - one.base_bytes),
                 format_size(one.head_bytes),
             )
@@ -68,9 +68,9 @@ def of_diff(report: DiffReport) -> RenderableType:
     if found.files:
         table = _table("file", "", right=("delta", "size"))
         for file in found.files[:_MOST_CHANGES]:
-            moved = f" (from {printable(file.moved_from)})" if file.moved_from is not None else ""
+            moved = f" (from {file.moved_from})" if file.moved_from is not None else ""
             table.add_row(
-                f"/{printable(file.path)}{moved}",
+                _plain(f"/{file.path}{moved}"),
                 file.kind.value,
                 format_size_delta(file.head_bytes - file.base_bytes),
                 format_size(file.head_bytes),
@@ -85,7 +85,7 @@ def _figures(metrics: dict[Metric, MetricValue]) -> Table:
     table.add_column("precision", style="dim")
     for metric, value in metrics.items():
         note = value.reason if value.value is None else value.precision
-        table.add_row(DEFINITIONS[metric].label, format_reading(metric, value), printable(note or ""))
+        table.add_row(DEFINITIONS[metric].label, format_reading(metric, value), _plain(note or ""))
     return table
 
 
@@ -132,7 +132,7 @@ def _folders(found: ImageSummary) -> Tree:
     """The biggest folders, each below the nearest shown one that holds it."""
     root = Tree(f"/  {format_size(found.live_bytes)}")
     nodes: dict[str, Tree] = {"": root}
-    for folder in sorted(_chosen(found.folders), key=lambda one: one.path):
+    for folder in _chosen(found.folders):  # the largest first, so parents before what is in them
         parent = folder.path
         while parent not in nodes:
             parent = parent.rpartition("/")[0]
@@ -144,14 +144,24 @@ def _folders(found: ImageSummary) -> Tree:
     return root
 
 
-def _chosen(folders: Iterable[FolderSummary]) -> Iterator[FolderSummary]:
-    return islice((folder for folder in folders if folder.path), _MOST_FOLDERS)
+def _chosen(folders: Sequence[FolderSummary]) -> Iterator[FolderSummary]:
+    """The largest; of one within another that is nearly all of it, the inner: its path names both."""
+    largest_within: dict[str, int] = {}
+    for folder in folders:
+        parent = folder.path.rpartition("/")[0]
+        largest_within[parent] = max(largest_within.get(parent, 0), folder.file_bytes)
+    shown = (
+        folder
+        for folder in folders
+        if folder.path and largest_within.get(folder.path, 0) < _NEARLY_ALL * folder.file_bytes
+    )
+    return islice(shown, _MOST_FOLDERS)
 
 
 def _packages(found: ImageSummary) -> Group:
     table = _table("package", "version", right=("size",))
     for one in found.packages[:_MOST_PACKAGES]:
-        table.add_row(f"{one.ecosystem} {printable(one.name)}", printable(one.version), format_size(one.file_bytes))
+        table.add_row(_plain(f"{one.ecosystem} {one.name}"), _plain(one.version), format_size(one.file_bytes))
     return Group(table, *_more(found.package_count, _MOST_PACKAGES, "packages"))
 
 
@@ -181,10 +191,14 @@ def _changed_layers(layers: Sequence[LayerChange], same: int) -> Group:
         details = ", ".join(f"{printable(one.name)} {format_size_delta(one.delta_bytes)}" for one in layer.details[:3])
         if details:
             made_by.append(f"\n{details}", "dim")
-        kind = layer.kind.value if layer.kind is not ChangeKind.CHANGED or layer.delta_bytes else "changed"
-        table.add_row(kind, format_size_delta(layer.delta_bytes), made_by)
+        table.add_row(layer.kind.value, format_size_delta(layer.delta_bytes), made_by)
     are = "1 layer is" if same == 1 else f"{same} layers are"
     return Group(table, *_more(len(layers), _MOST_CHANGES, "layers"), Text(f"{are} the same", style="dim"))
+
+
+def _plain(text: str) -> Text:
+    """Text of an image's: rich takes square brackets in a `str` for its own."""
+    return Text(printable(text))
 
 
 def _table(*left: str, right: Sequence[str] = ()) -> Table:

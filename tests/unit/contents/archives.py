@@ -38,13 +38,19 @@ def diff_id(layer: bytes) -> str:
 
 
 def export(
-    images: Sequence[Sequence[bytes]], layout: Layout = "legacy", stored: dict[bytes, bytes] | None = None
+    images: Sequence[Sequence[bytes]],
+    layout: Layout = "legacy",
+    stored: dict[bytes, bytes] | None = None,
+    labels: Sequence[str] = (),
 ) -> bytes:
-    """The export of images, each a list of uncompressed layers. `stored` says how a layer is stored, if not plainly."""
+    """The export of images, each a list of uncompressed layers. `stored` says how a layer is stored, if not plainly.
+
+    `labels`: one for each image, which makes their configurations differ.
+    """
     members: dict[str, bytes] = {}
     manifest = []
-    for layers in images:
-        config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [diff_id(layer) for layer in layers]}}).encode()
+    for number, layers in enumerate(images):
+        config = configuration(layers, labels[number] if labels else None)
         config_name = _name(layout, config, "{}.json")
         members[config_name] = config
         names = []
@@ -55,6 +61,14 @@ def export(
         manifest.append({"Config": config_name, "RepoTags": None, "Layers": names})
     members["manifest.json"] = json.dumps(manifest).encode()
     return tar([file(name, content) for name, content in members.items()])
+
+
+def configuration(layers: Sequence[bytes], label: str | None = None) -> bytes:
+    """An image's configuration."""
+    document: dict[str, object] = {"rootfs": {"type": "layers", "diff_ids": [diff_id(layer) for layer in layers]}}
+    if label is not None:
+        document["config"] = {"Labels": {"label": label}}
+    return json.dumps(document).encode()
 
 
 def _name(layout: Layout, content: bytes, legacy: str) -> str:

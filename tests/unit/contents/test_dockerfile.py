@@ -1,5 +1,8 @@
 """Dockerfiles, and which of their lines made each layer."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +51,20 @@ CLASSIC = [
     ("/bin/sh -c #(nop) COPY dir:0123 in /app ", False),
     ("/bin/sh -c chmod -R a+r /app", False),
     ('/bin/sh -c #(nop)  CMD ["run"]', True),
+]
+
+
+RECORDED = Path(__file__).parent / "recorded"
+"""Of Docker 28.5 with buildx 0.29."""
+RECORDED_HISTORY = [
+    ("", False),
+    ("ENV A=b", True),
+    ("RUN /bin/sh -c mkdir /dir &&     head -c 2000000 /dev/urandom > /dir/file # buildkit", False),
+    ("COPY /big /usr/local/big # buildkit", False),
+    ("RUN /bin/sh -c chmod 600 /usr/local/big\ntouch /x\n # buildkit", False),
+    ("RUN /bin/sh -c rm -rf /dir # buildkit", False),
+    ("COPY Dockerfile /app/ # buildkit", False),
+    ('CMD ["true"]', True),
 ]
 
 
@@ -101,6 +118,41 @@ def test_a_dockerfile_that_is_of_another_image_says_nothing() -> None:
     assert {(origin.dockerfile_lines, origin.is_inherited) for origin in origins} == {(None, None)}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM debian AS base-amd64\nRUN install big\nFROM base-${TARGETARCH}\nCOPY app /app\n",
+        "ARG KIND=prod\nARG LAST=stage-$KIND\nFROM debian AS stage-prod\nRUN install big\nFROM $LAST\nCOPY app /app\n",
+    ],
+)
+def test_stages_whose_names_are_made_of_arguments(text: str) -> None:
+    history = [("ADD base", False), ("RUN /bin/sh -c install big # buildkit", False), ("COPY app /app", False)]
+    origins = layer_origins(config(history), parse_dockerfile(text, platform="linux/amd64"))
+    assert [origin.is_inherited for origin in origins] == [True, False, False]
+    assert all(origin.dockerfile_lines for origin in origins[1:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a = x" + " " * 500_000 + "y\nFROM x\n",
+        "FROM " + "${a:-" * 200_000,
+        "RUN <<A\n" * 100_000,
+        "FROM x\nRUN " + "<<A " * 200_000,
+        "FROM a AS a\n" * 80_000,
+        "FROM x\nRUN " + "--a " * 200_000,
+        "ARG A=xx\n"
+        + "".join(f"ARG {'A' * (n + 1)}=${'A' * n}${'A' * n}\n" for n in range(1, 60))
+        + f"FROM ${'A' * 60}",
+    ],
+    ids=["directive", "variable", "here-documents", "names", "stages", "flags", "doubling"],
+)
+def test_a_dockerfile_that_is_made_to_take_long_does_not(text: str) -> None:
+    dockerfile = parse_dockerfile(text)
+    assert len(dockerfile.stage_chain()) <= 1000
+    assert all(len(stage.base) <= 4096 for stage in dockerfile.stages)
+
+
 def test_from_scratch_nothing_is_inherited() -> None:
     origins = layer_origins(config([("COPY /x / # buildkit", False)]), parse_dockerfile("FROM scratch\nCOPY x /\n"))
     assert [(origin.is_inherited, origin.dockerfile_lines) for origin in origins] == [(False, (2, 2))]
@@ -118,6 +170,14 @@ def test_thousands_of_steps_are_aligned_at_their_end() -> None:
     assert origins[2999].dockerfile_lines == (101, 101)
     assert origins[2900].dockerfile_lines == (2, 2)
     assert origins[2899].is_inherited
+
+
+def test_hundreds_of_long_steps_that_are_much_alike_take_no_minutes() -> None:
+    words = " ".join(f"word-{number}" for number in range(60))
+    history = [(f"RUN /bin/sh -c {words} step-{number} # buildkit", False) for number in range(400)]
+    text = "FROM x\n" + "".join(f"RUN {words} step-{number}\n" for number in range(400))
+    origins = layer_origins(config(history), parse_dockerfile(text))
+    assert [origin.dockerfile_lines for origin in origins] == [(line, line) for line in range(2, 402)]
 
 
 def provenance(version: str) -> object:
@@ -159,6 +219,18 @@ def test_the_layers_of_a_from_are_the_base_images() -> None:
     assert {origin.source for origin in origins} == {OriginSource.PROVENANCE}
 
 
+@pytest.mark.parametrize("source", list(OriginSource))
+def test_what_a_real_builder_recorded_and_its_history_say_the_same(source: OriginSource) -> None:
+    dockerfile = parse_dockerfile((RECORDED / "Dockerfile.recorded").read_text())
+    metadata = json.loads((RECORDED / "buildx-0.29-metadata.json").read_text())
+    provenance = parse_provenance(metadata) if source is OriginSource.PROVENANCE else None
+    origins = layer_origins(config(RECORDED_HISTORY), dockerfile, None, provenance)
+    assert [origin.dockerfile_lines for origin in origins] == [None, (8, 9), (10, 10), (11, 14), (15, 15), (16, 16)]
+    assert [origin.is_inherited for origin in origins] == [True, *[False] * 5]
+    assert {origin.source for origin in origins} == {source}
+    assert (origins[2].instruction, origins[2].stage_lines) == ("COPY --from=build /big /usr/local/big", (2, 4))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
@@ -173,6 +245,13 @@ JSON = st.recursive(
 def test_no_document_of_a_build_is_taken_for_granted(document: object) -> None:
     parse_provenance(document)
     parse_provenance({"metadata": {"https://mobyproject.org/buildkit@v1#metadata": document}})
+
+
+def test_a_record_in_records_without_end() -> None:
+    document: object = {}
+    for _ in range(100_000):
+        document = {"predicate": document}
+    assert parse_provenance(document) is None
 
 
 WORDS = st.sampled_from(

@@ -1,7 +1,10 @@
 """What differs between two images, what caused it, and what could be saved."""
 
 import json
+import tarfile
 
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from membudget.contents.advice import HintKind
@@ -9,7 +12,8 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import ImageDiff, diff
 from membudget.contents.image_summary import ImageSummary, summarise
 from membudget.contents.layer_match import match_layers
-from tests.unit.contents.archives import file, tar
+from membudget.contents.merged_image import MergedImage
+from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import merged
 
 BASE = tar([file("etc/os", b"debian" * 100)])
@@ -35,6 +39,25 @@ def test_an_inserted_layer_is_an_inserted_layer() -> None:
     assert [(pair.base, pair.head) for pair in unknown] == [(0, None), (None, 0)]
 
 
+LAYERS = st.lists(st.sampled_from("ABC"), max_size=6)
+
+
+@given(base=LAYERS, head=LAYERS, texts=st.lists(st.sampled_from(["", "RUN a", "RUN b"]), min_size=12, max_size=12))
+def test_each_layer_is_in_one_pair_in_its_order(base: list[str], head: list[str], texts: list[str]) -> None:
+    pairs = match_layers(base, head, texts[: len(base)], texts[6 : 6 + len(head)])
+    assert [pair.base for pair in pairs if pair.base is not None] == list(range(len(base)))
+    assert [pair.head for pair in pairs if pair.head is not None] == list(range(len(head)))
+    for one, other, is_same in pairs:
+        if one is not None and other is not None:
+            assert (base[one] == head[other]) if is_same else (texts[one] == texts[6 + other] != "")
+
+
+def test_thousands_of_layers_that_are_much_alike_take_no_minutes() -> None:
+    base, head = ["A", *"AX" * 5000, "B"], ["A", *"AY" * 5000, "B"]
+    pairs = match_layers(base, head, [""] * len(base), [""] * len(head))
+    assert sum(pair.is_same for pair in pairs) == 3, "what is alike at both ends"
+
+
 def test_a_package_that_grew_is_the_cause_of_its_layer() -> None:
     made_by = ["ADD base", "RUN pip install pandas", "COPY x"]
     base = merged(BASE, app("1.0", 1000), tar([file("x", b"1")]), made_by=made_by, inherited=1)
@@ -48,12 +71,31 @@ def test_a_package_that_grew_is_the_cause_of_its_layer() -> None:
     assert (package.base_versions, package.head_versions, package.head_bytes) == (("1.0",), ("2.0",), 9047)
 
 
+def test_more_layers_than_are_told_of_add_up_as_well() -> None:
+    def image(size: int) -> MergedImage:
+        layers = [tar([file(f"f{number}", bytes(number * size))]) for number in range(1, 130)]
+        return merged(*layers, inherited=1)
+
+    found = diff(image(1), image(2))
+    assert len(found.layers) == 100
+    assert sum(layer.delta_bytes for layer in found.layers) == found.delta_bytes == sum(range(1, 130))
+    assert [layer.delta_bytes for layer in found.layers if layer.is_upstream] == [1], "the smallest, and there"
+
+
+def test_names_of_one_file_count_once() -> None:
+    links = [special(f"bin/{number}", tarfile.LNKTYPE, "bin/busybox") for number in range(99)]
+    head = merged(BASE, tar([file("bin/busybox", b"b" * 1000), *links]))
+    found = diff(merged(BASE), head)
+    assert [(total.kind, total.files, total.delta_bytes) for total in found.totals] == [(ChangeKind.ADDED, 1, 1000)]
+    assert [one.file_bytes for one in summarise(head).files] == [1000, 600]
+
+
 def test_a_base_image_that_moved_is_upstream() -> None:
     newer = tar([file("etc/os", b"debian" * 300)])
     own = tar([file("app", b"x")])
     found = diff(merged(BASE, own, inherited=1), merged(newer, own, inherited=1))
     assert [(one.is_upstream, one.delta_bytes, one.dockerfile_lines) for one in found.layers] == [(True, 1200, None)]
-    assert found.upstream_bytes == found.delta_bytes == 1200
+    assert sum(layer.delta_bytes for layer in found.layers if layer.is_upstream) == found.delta_bytes == 1200
 
 
 def test_files_that_were_added_grew_went_and_moved() -> None:

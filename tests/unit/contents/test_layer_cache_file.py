@@ -1,3 +1,4 @@
+import io
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from membudget.contents.layer import Layer
 from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.layer_reader import read_layer
 from tests.unit.contents.archives import diff_id, file, tar
 from tests.unit.contents.stacks import contents, layer
 
@@ -61,6 +63,16 @@ def test_what_is_no_digest_touches_no_file(name: str, tmp_path: Path) -> None:
     LayerCache(tmp_path / "cache").put(name, layer(ARCHIVE))
     assert LayerCache(tmp_path / "cache").get(name) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_known_is_not_written_again_nor_forgotten(tmp_path: Path) -> None:
+    cache = LayerCache(tmp_path)
+    compressed = read_layer(io.BytesIO(ARCHIVE), compresses=True)
+    cache.put(DIFF_ID, compressed)
+    written = only_file(tmp_path).stat().st_ino
+    cache.put(DIFF_ID, layer(ARCHIVE))
+    assert only_file(tmp_path).stat().st_ino == written
+    assert cache.get(DIFF_ID) == compressed
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from membudget.contents import layer_stack
 from membudget.contents.layer_reader import read_layer
-from membudget.contents.layer_stack import WasteKind
+from membudget.contents.layer_stack import LayerStack, WasteKind
+from membudget.contents.unreadable import UnreadableImage
 from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import layer, stack
 
@@ -19,6 +21,10 @@ BIG = b"x" * 50_000
 
 def folder(name: str) -> tuple[tarfile.TarInfo, bytes]:
     return special(name, tarfile.DIRTYPE)
+
+
+def paths(made: LayerStack) -> list[str]:
+    return [path for path, _ in made.names_below("")]
 
 
 def test_a_file_whose_mode_is_changed_is_waste_once() -> None:
@@ -38,7 +44,7 @@ def test_an_opaque_folder_hides_what_lower_layers_have_and_nothing_of_its_own() 
     upper = tar([folder("dir"), file("dir/.a", b"new"), file("dir/.wh..wh..opq"), file("dir/z", b"new")])
     made = stack(tar([file("dir/a", BIG), file("dir/.a", b"old")]), upper)
     assert (made.waste_bytes, made.live_bytes) == (50_003, 6)
-    assert [path for path, _ in made.files_below("")] == ["dir/.a", "dir/z"]
+    assert paths(made) == ["dir/.a", "dir/z"]
 
 
 def test_a_whiteout_beside_its_own_file_removes_the_lower_one_alone() -> None:
@@ -51,7 +57,7 @@ def test_content_lives_as_long_as_one_of_its_names() -> None:
     assert stack(linked, tar([file(".wh.a")])).waste_bytes == 0
     gone = stack(linked, tar([file(".wh.a"), file(".wh.b")]))
     assert (gone.waste_bytes, gone.live_bytes) == (50_000, 0)
-    assert sum(size for _, size in stack(linked).files_below("")) == 50_000, "counted at one of its names"
+    assert list(stack(linked).folders()) == [("", 50_000, 2)], "counted at one of its names"
 
 
 def test_a_file_replaced_by_a_folder_and_back() -> None:
@@ -67,12 +73,12 @@ def test_a_layer_that_adds_a_removed_file_again() -> None:
 def test_links_lead_nowhere_and_loops_of_them_do_not_matter() -> None:
     loops = tar([special("a", tarfile.SYMTYPE, "b"), special("b", tarfile.SYMTYPE, "a"),
                  special("h", tarfile.LNKTYPE, "h"), special("i", tarfile.LNKTYPE, "nowhere")])  # fmt: skip
-    assert (stack(loops).live_bytes, list(stack(loops).files_below(""))) == (0, [])
+    assert (stack(loops).live_bytes, paths(stack(loops))) == (0, [])
 
 
 def test_names_that_lead_out_of_the_image_stay_in_it() -> None:
     odd = [file("../../etc/passwd", b"1"), file("/abs//./x", b"2"), file("new\nline", b"3"), file("caf\udce9", b"4")]
-    assert [path for path, _ in stack(tar(odd)).files_below("")] == ["abs/x", "caf\udce9", "etc/passwd", "new\nline"]
+    assert paths(stack(tar(odd))) == ["abs/x", "caf\udce9", "etc/passwd", "new\nline"]
 
 
 def test_folders_have_the_bytes_of_all_below() -> None:
@@ -86,9 +92,17 @@ def test_thousands_of_folders_deep() -> None:
     deep = "/".join("d" * 2000)
     made = stack(tar([file(deep, b"x")]))
     assert made.live_bytes == 1
-    assert [path for path, _ in made.files_below("")] == [deep]
+    assert paths(made) == [deep]
     assert sum(1 for _ in made.folders()) == 2000
     assert stack(tar([file(deep, b"x")]), tar([file(".wh.d")])).waste_bytes == 1
+
+
+def test_whiteouts_count_to_what_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer_stack, "MOST_NAMES", 1000)
+    removals = layer(tar([file(f"dir/.wh.{number}") for number in range(300)]))
+    assert LayerStack([removals] * 3).live_bytes == 0
+    with pytest.raises(UnreadableImage, match="more than 1,000 files and folders"):
+        LayerStack([removals] * 4)
 
 
 NAMES = st.sampled_from(["a", "b", "c", "a/b", "a/c", "b/a", "a/b/c", "c/b/a"])
@@ -204,12 +218,12 @@ def test_it_is_what_really_unpacking_the_layers_gives(
         before = top
     made = stack(*archives)
     disk = files_on_disk(before)
-    assert {path for path, _ in made.files_below("")} == disk
+    assert set(paths(made)) == disk
     # Copying the tree splits hard links of lower layers: there each name counts.
     assert made.live_bytes <= sum((before / path).stat().st_size for path in disk)
     assert made.live_bytes + made.waste_bytes == sum(layer(archive).file_bytes for archive in archives)
-    for path in disk:
-        assert made.size_of(path) == (before / path).stat().st_size
+    for path, number in made.names_below(""):
+        assert made.size(number) == (before / path).stat().st_size
 
 
 def test_reading_a_layer_leaves_nothing_unread() -> None:

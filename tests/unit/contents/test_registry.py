@@ -1,89 +1,21 @@
 """Images of a registry and of layouts, read layer by layer."""
 
 import base64
-import gzip
-import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from werkzeug import Request, Response
-from werkzeug.serving import make_server
 
 from membudget.contents import registry
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layered_image import read_layered
 from membudget.contents.layout_folder import LayoutFolder
+from membudget.contents.oci_manifest import Selection
 from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
-from tests.unit.contents.archives import file, tar
-
-LAYER = tar([file("a", b"x" * 5000)])
-PACKED = gzip.compress(LAYER, mtime=0)
-
-
-def digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def blobs(stored: bytes = PACKED, diff_id: str = digest(LAYER)) -> tuple[dict[str, bytes], bytes]:
-    """Blobs of an image by digest, and its index with an attestation."""
-    config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [diff_id]}}).encode()
-    kind = "application/vnd.oci.image.layer.v1.tar+gzip"
-    layer = {"mediaType": kind, "digest": digest(stored), "size": len(stored)}
-    manifest = json.dumps({"config": {"digest": digest(config), "size": len(config)}, "layers": [layer]}).encode()
-    kept = {digest(one): one for one in (config, manifest, stored)}
-    unknown = {"os": "unknown", "architecture": "unknown"}
-    entries = [
-        {"digest": digest(b"attestation"), "size": 1, "platform": unknown},
-        {"digest": digest(manifest), "size": len(manifest), "platform": {"os": "linux", "architecture": "amd64"}},
-    ]
-    return kept, json.dumps({"manifests": entries}).encode()
-
-
-class Server:
-    """A registry, on this machine alone, that asks for whatever the test wants."""
-
-    def __init__(self) -> None:
-        self.blobs, self.index = blobs()
-        self.asks: str | None = None
-        """What it answers with 401 to those who do not bring `brings`."""
-        self.brings = ""
-        self.busy = 0
-        """How many times it first answers 429."""
-        self.storage: str | None = None
-        """Where it sends those who want a layer."""
-        self.seen: list[tuple[str, str | None]] = []
-        self._server = make_server("127.0.0.1", 0, Request.application(self.answer), threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.host = f"127.0.0.1:{self._server.server_port}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def answer(self, request: Request) -> Response:
-        authorization = request.headers.get("Authorization")
-        self.seen.append((request.path, authorization))
-        if request.path == "/token":
-            return Response(json.dumps({"token": "the-token"}))
-        if self.busy:
-            self.busy -= 1
-            return Response(status=429, headers={"Retry-After": "0"})
-        if self.asks is not None and authorization != self.brings:
-            return Response(status=401, headers={"WWW-Authenticate": self.asks})
-        name = request.path.rpartition("/")[2]
-        if self.storage is not None and name == digest(PACKED) and request.path.startswith("/v2/"):
-            return Response(status=307, headers={"Location": f"http://{self.storage}/storage/{name}"})
-        if request.path == "/v2/team/api/manifests/1.0":
-            return Response(self.index)
-        found = self.blobs.get(name)
-        return Response(found) if found is not None else Response(status=404)
+from tests.support.registry import PACKED, Server, blobs, digest
 
 
 @pytest.fixture
@@ -103,7 +35,7 @@ def storage() -> Iterator[Server]:
 def read(server: Server, name: str = "team/api:1.0") -> ImageContents:
     image = RegistryImage(parse_reference(f"{server.host}/{name}"))
     try:
-        return read_layered(image, image.manifest(), lambda _: None, "linux/amd64")
+        return read_layered(image, image.manifest(), lambda _: None, Selection("linux/amd64"))
     finally:
         image.close()
 
@@ -129,6 +61,27 @@ def test_what_docker_login_stored_is_used_and_told_nobody_else(
     server.asks, server.brings, server.storage = 'Basic realm="x"', f"Basic {secret}", storage.host
     assert read(server).file_bytes == 5000
     assert [authorization for path, authorization in storage.seen if path.startswith("/storage/")] == [None]
+
+
+def test_a_netrc_is_no_login(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.asks, server.brings = f'Bearer realm="http://{server.host}/token",service="here"', "Bearer the-token"
+    assert read(server).file_bytes == 5000
+    assert {header for _, header in server.seen} == {None, "Bearer the-token"}
+
+
+@pytest.mark.parametrize(
+    "config", [{"credsStore": "not-installed"}, {"auths": {"HOST": {"auth": base64.b64encode(b"no colon").decode()}}}]
+)
+def test_logins_that_cannot_be_read_are_none(
+    config: dict[str, object], server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config).replace("HOST", server.host))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    server.asks, server.brings = 'Basic realm="here"', "Basic x"
+    with pytest.raises(ConfigurationError, match="not logged in"):
+        read(server)
 
 
 def test_who_is_not_logged_in_is_told_what_to_do(server: Server) -> None:
@@ -168,6 +121,17 @@ def test_documents_and_layers_that_are_not_what_their_digests_say(server: Server
         read(server)
 
 
+def test_a_foreign_layer_is_kept_elsewhere(server: Server) -> None:
+    server.blobs, server.index = blobs(kind="application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
+    del server.blobs[digest(PACKED)]
+    with pytest.raises(UnreadableImage, match=r"its registry lacks the layer sha256:.* a foreign one: it is kept else"):
+        read(server)
+    server.blobs, server.index = blobs()
+    del server.blobs[digest(PACKED)]
+    with pytest.raises(UnreadableImage, match=r"its registry lacks the layer sha256:[0-9a-f]*$"):
+        read(server)
+
+
 def test_a_document_without_end(server: Server) -> None:
     server.index = b"[" * 9_000_000
     with pytest.raises(UnreadableImage, match="larger than 8,000,000 bytes"):
@@ -188,7 +152,7 @@ def test_references_are_dockers(text: str, host: str, name: str, version: str) -
     assert parse_reference(text) == RegistryReference(host, name, version)
 
 
-@pytest.mark.parametrize("text", ["", "UPPER/case", "a b", "https://x/y", "a:b:c", "../x"])
+@pytest.mark.parametrize("text", ["", "UPPER/case", "a b", "https://x/y", "a:b:c", "../x", "[:::::]/x", "[::1/x"])
 def test_what_is_no_reference(text: str) -> None:
     with pytest.raises(ConfigurationError, match="names no image"):
         parse_reference(text)
@@ -206,10 +170,10 @@ def layout(folder: Path, stored: bytes = PACKED) -> LayoutFolder:
 
 def test_a_layout_is_read_like_a_registry(tmp_path: Path) -> None:
     made = layout(tmp_path)
-    found = read_layered(made, made.index(), lambda _: None, "linux/amd64")
+    found = read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     assert (found.file_bytes, found.download_bytes) == (5000, len(PACKED))
     with pytest.raises(UnreadableImage, match=r"no image for linux/s390x; it has linux/amd64"):
-        read_layered(made, made.index(), lambda _: None, "linux/s390x")
+        read_layered(made, made.index(), lambda _: None, Selection("linux/s390x"))
 
 
 def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
@@ -217,9 +181,9 @@ def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
     path = tmp_path / "blobs" / "sha256" / digest(PACKED)[7:]
     path.write_bytes(PACKED[:-1])
     with pytest.raises(UnreadableImage, match="its manifest says"):
-        read_layered(made, made.index(), lambda _: None, "linux/amd64")
+        read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     path.unlink()
-    with pytest.raises(UnreadableImage, match="lacks sha256"):
-        read_layered(made, made.index(), lambda _: None, "linux/amd64")
+    with pytest.raises(UnreadableImage, match="lacks the layer sha256"):
+        read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     with pytest.raises(ConfigurationError, match="no OCI layout"):
         LayoutFolder(tmp_path / "nowhere").index()

@@ -1,5 +1,6 @@
 """Our reader of tar headers against Python's, and against damage."""
 
+import gzip
 import io
 import tarfile
 
@@ -7,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from membudget.contents import compression, layer_reader
+from membudget.contents.image_archive import read_archive
 from membudget.contents.layer import EntryKind
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.tar_reader import TarReader
 from membudget.contents.unreadable import UnreadableImage
-from tests.unit.contents.archives import file, special, tar
+from tests.unit.contents.archives import export, file, special, tar
 
 KINDS = {
     tarfile.REGTYPE: EntryKind.FILE, tarfile.LNKTYPE: EntryKind.HARD_LINK, tarfile.SYMTYPE: EntryKind.SYMLINK,
@@ -69,6 +72,13 @@ def test_a_sparse_file_has_its_whole_size(form: str) -> None:
     assert headers(archive) == [("sparse", EntryKind.FILE, 1_000_000)]
 
 
+def test_a_sparse_file_that_claims_more_than_there_can_be() -> None:
+    info = tarfile.TarInfo("GNUSparseFile.0/sparse")
+    info.size, info.pax_headers = 512, {"GNU.sparse.realsize": "999999999999999999", "GNU.sparse.name": "sparse"}
+    with pytest.raises(UnreadableImage, match="size is no number"):
+        headers(info.tobuf(tarfile.PAX_FORMAT) + b"x" * 512 + bytes(1024))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -98,6 +108,39 @@ def test_a_claim_of_a_tebibyte_takes_no_memory() -> None:
     info.size = 1 << 40
     with pytest.raises(UnreadableImage, match="cut off"):
         read_layer(io.BytesIO(info.tobuf(tarfile.GNU_FORMAT) + b"x" * 5000))
+
+
+def test_more_entries_than_any_image_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer_reader, "MOST_ENTRIES", 100)
+    archive = tar([file(f"f{number}") for number in range(101)])
+    assert read_layer(io.BytesIO(archive[: 100 * 512] + bytes(1024))).entry_count == 100
+    with pytest.raises(UnreadableImage, match="more than 100 entries"):
+        read_layer(io.BytesIO(archive))
+
+
+def test_an_archive_in_an_archive_is_a_file_like_any_other() -> None:
+    nested = tar([file("layer.tar", tar([file("manifest.json", b"[]"), file(".wh.a", b"x" * 10)]))])
+    read = read_layer(io.BytesIO(nested))
+    assert (read.entry_count, read.file_bytes) == (1, 10240)
+    assert list(read.whiteouts()) == []
+
+
+def test_data_that_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_ALWAYS_ALLOWED", 1 << 20)
+    bomb = gzip.compress(tar([file("zeros", bytes(8 << 20))]))
+    plain, _ = compression.decompressed(io.BufferedReader(io.BytesIO(bomb)), compression.Expansion())
+    with pytest.raises(UnreadableImage, match="over 300 times its size: a bomb"):
+        read_layer(plain)
+
+
+def test_all_layers_of_an_archive_grow_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_ALWAYS_ALLOWED", 1 << 20)
+    layers = [tar([file(f"zeros{number}", bytes(200_000))]) for number in range(20)]
+    stored = {layer: gzip.compress(layer) for layer in layers}
+    archive = gzip.compress(export([layers], "oci", stored))  # compressed twice: smaller than its layers together
+    images = read_archive(io.BufferedReader(io.BytesIO(archive)), lambda _: None, is_trusted=False)
+    assert isinstance(images[0].contents, UnreadableImage)
+    assert "a bomb" in str(images[0].contents)
 
 
 def test_a_path_that_no_engine_could_unpack() -> None:

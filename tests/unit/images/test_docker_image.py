@@ -16,7 +16,7 @@ from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_engine import Engine, EngineInfo
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.docker_image import inspect, read_images
-from tests.unit.contents.archives import diff_id, export, file, tar
+from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)
 COMMON, ONE, OTHER = (tar([file(name, name.encode() * 10)]) for name in ("common", "one", "other"))
@@ -31,6 +31,8 @@ class FakeClient:
     exported: list[list[str]] = field(default_factory=list)
     lacking: bytes | None = None
     """A layer that exports leave out."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """By image: a setting, which is part of its configuration and of no layer."""
     chunks: Callable[[int], Iterator[bytes]] | None = None
     """What an export gives instead."""
     base_url = "http://localhost"
@@ -54,7 +56,9 @@ class FakeClient:
     def _export(self, url: str, *, params: dict[str, list[str]], stream: bool) -> Iterator[SimpleNamespace]:
         assert url == "http://localhost/v1.48/images/get"
         self.exported.append(params["names"])
-        data = export([[one for one in self.held[name] if one != self.lacking] for name in params["names"]])
+        labels = [self.labels.get(name, "") for name in params["names"]] if self.labels else []
+        layers = [[one for one in self.held[name] if one != self.lacking] for name in params["names"]]
+        data = export(layers, labels=labels)
         chunks = self.chunks or (lambda size: iter([data]))
         yield SimpleNamespace(raise_for_status=lambda: None, iter_content=chunks)
 
@@ -80,6 +84,20 @@ def test_a_size_is_the_sum_of_its_layers_shared_ones_included(tmp_path: Path) ->
         EMPTY: 0,
     }
     assert client.exported == [[BASE, HEAD, EMPTY]], "one export for all"
+
+
+@pytest.mark.parametrize("named_by", ["configuration", "manifest"])
+def test_images_of_the_same_layers_keep_their_own_settings(named_by: str, tmp_path: Path) -> None:
+    labels = ["old", "new"]
+    ids = [diff_id(configuration([COMMON], label)) for label in labels] if named_by == "configuration" else [BASE, HEAD]
+    asked, client = engine(**{image_id: [COMMON] for image_id in ids})
+    client.labels = dict(zip(ids, labels, strict=True))
+    for _ in ("exported", "remembered"):
+        found = read_images(asked, ids, LayerCache(tmp_path))
+        read = [one.config.labels["label"] for one in found.values() if isinstance(one, ImageContents)]
+        assert (list(found), read) == (ids, labels)
+    alone = [[one] for one in ids] if named_by == "manifest" else []
+    assert client.exported == [ids, *alone]
 
 
 def test_an_image_that_was_seen_is_not_exported_again(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def said_by_others(texts: Sequence[str]) -> Report:
         ChangeKind.GROWN, 9 * MIB, 1, 1, log, (1, 2), OriginSource.HISTORY, None, is_upstream=False,
         details=(Detail(reason, True, 8 * MIB),),
     )  # fmt: skip
-    fat = image(subject, base=side(trial(40)), head=side(trial(40), size=200), allowed=budgets(max_size=100))
+    fat = image("fat", base=side(trial(40)), head=side(trial(40), size=200), allowed=budgets(max_size=100))
     plain = report(
         image("shouter", base=side(said), head=side(said)),
         image("nameless", base=side(nameless), head=side(nameless)),
@@ -184,7 +184,7 @@ def said_by_others(texts: Sequence[str]) -> Report:
         ),
         unmeasured,
         replace(fat, dockerfile=note, contents_diff=ImageDiff(9 * MIB, 1, (layer,), (), (), ())),
-        image(note, base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_size=100)),
+        image("failed", base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_size=100)),
         notes=(note, log),
     )
     commits = {"head": RevisionReport(sha="b" * 40, subject=subject), "base": RevisionReport(sha="a" * 40, subject=log)}

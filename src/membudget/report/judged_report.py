@@ -1,0 +1,105 @@
+"""What `membudget report --format json` prints: the judgement, for programs. `report.json` has no verdicts of rows."""
+
+from pydantic import BaseModel, ConfigDict
+
+from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.status import Status
+from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.budgets.effective import EffectiveBudget
+from membudget.metrics import Metric, MetricValue
+from membudget.report.allowances import unapproved
+from membudget.report.report import Comparison, Report
+from membudget.report.table import verdict_line
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class JudgedRow(_Model):
+    """One metric of an image, or of a group's sum."""
+
+    metric: Metric
+    phase: str | None
+    """None: of the whole trial."""
+    base: MetricValue | None
+    head: MetricValue
+    delta: int | None
+    """head - base, in the metric's unit."""
+    margin: int | None
+    """How far the delta may be off."""
+    budget: EffectiveBudget
+    headroom: int | None
+    verdict: Verdict | None
+    """None: nothing to judge by."""
+    reason: str | None
+    is_within_noise: bool
+    is_excepted: bool
+
+    @classmethod
+    def of(cls, row: Row) -> "JudgedRow":
+        """A row as it was judged."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class JudgedImage(_Model):
+    """One image."""
+
+    name: str
+    verdict: Verdict
+    status: Status
+    reasons: tuple[str, ...]
+    next_step: str | None
+    limit_bytes: int
+    rows: tuple[JudgedRow, ...]
+
+
+class JudgedGroup(_Model):
+    """One group of images."""
+
+    name: str
+    verdict: Verdict | None
+    rows: tuple[JudgedRow, ...]
+
+
+class JudgedReport(_Model):
+    """A report, judged by who prints it."""
+
+    verdict: Verdict
+    verdict_line: str
+    comparison: Comparison
+    images: tuple[JudgedImage, ...]
+    groups: tuple[JudgedGroup, ...]
+    missing_shards: tuple[int, ...]
+    unapproved: tuple[str, ...]
+    """Keys of the budgets file that are looser than the base's and not approved."""
+
+
+def render(report: Report, judgement: Judgement) -> str:
+    """As JSON, in which no line can be a command of a workflow's runner."""
+    limits = {image.name: image.limit_bytes for image in report.images}
+    judged = JudgedReport(
+        verdict=judgement.verdict,
+        verdict_line=verdict_line(report, judgement),
+        comparison=report.comparison,
+        images=tuple(_image(image, limits[image.name]) for image in judgement.images),
+        groups=tuple(
+            JudgedGroup(name=one.name, verdict=one.verdict, rows=tuple(map(JudgedRow.of, one.rows)))
+            for one in judgement.groups
+        ),
+        missing_shards=report.missing_shards,
+        unapproved=tuple(f"{one.subject}.{one.key}" for one in report.loosened) if unapproved(report) else (),
+    )
+    return judged.model_dump_json(indent=1).replace("##[", "\\u0023#[") + "\n"
+
+
+def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:
+    return JudgedImage(
+        name=image.name,
+        verdict=image.verdict,
+        status=image.status,
+        reasons=tuple(map(str, image.reasons)),
+        next_step=image.next_step,
+        limit_bytes=limit_bytes,
+        rows=tuple(map(JudgedRow.of, image.rows)),
+    )

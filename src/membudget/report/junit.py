@@ -1,0 +1,143 @@
+"""The report as JUnit XML, which CI servers show as test results: a suite an image, a case a row of the table.
+
+There is no standard; the elements and attributes are those that the schemas of Apache Ant (windyroad/JUnit-Schema) and
+of Jenkins (xunit-plugin, junit-10.xsd) both allow. A broken budget is a failure; what could not be judged is an error.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.report.allowances import allowances
+from membudget.report.findings import findings
+from membudget.report.image_findings import cause_findings, hint_findings
+from membudget.report.report import Report
+from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
+from membudget.report.untrusted_text import printable, printable_line
+
+_WHOLE = "membudget"
+"""The suite of what belongs to no image."""
+_LONGEST_MESSAGE = 1000
+_TAGS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One test case."""
+
+    name: str
+    verdict: Verdict | None
+    """None: nothing to judge by, which is a skipped test."""
+    message: str
+    text: str = ""
+
+
+def render(report: Report, judgement: Judgement) -> str:
+    """The whole report as one document. It has a failure or an error if, and only if, the verdict is no pass."""
+    suites = list(_suites(report, judgement))
+    root = ET.Element("testsuites")
+    started = report.started_at.utctimetuple()
+    timestamp = (
+        f"{started.tm_year:04}-{started.tm_mon:02}-{started.tm_mday:02}"
+        f"T{started.tm_hour:02}:{started.tm_min:02}:{started.tm_sec:02}"
+    )
+    measured = {image.name: image for image in report.images}
+    for number, (name, cases) in enumerate(suites):
+        image = measured.get(name)
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            {
+                "name": name,
+                "package": _WHOLE,
+                "id": str(number),
+                "timestamp": timestamp,
+                "hostname": "localhost",
+                "tests": str(len(cases)),
+                "failures": str(sum(case.verdict is Verdict.FAIL for case in cases)),
+                "errors": str(sum(case.verdict is Verdict.INCONCLUSIVE for case in cases)),
+                "skipped": str(sum(case.verdict is None for case in cases)),
+                "time": f"{(image.duration_ms if image else 0) / 1000:.3f}",
+            },
+        )
+        ET.SubElement(suite, "properties")
+        for case in cases:
+            _add(suite, name, case)
+        ET.SubElement(suite, "system-out").text = "\n".join(_seen(report, judgement, image))
+        ET.SubElement(suite, "system-err").text = "\n".join(_log(image))
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode")
+    # A runner of GitHub's obeys ##[commands] anywhere in a line; nothing but text and attributes can hold one.
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.replace("##[", "&#35;#[") + "\n"
+
+
+def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequence[_Case]]]:
+    rows: dict[str, list[TableRow]] = {image.name: [] for image in report.images}
+    for row in table_rows(report, judgement):
+        rows.setdefault(row.image, []).append(row)
+    judged = {image.name: image for image in judgement.images}
+    reasons = {(image.name, row.label): row for image in judgement.images for row in image.rows}
+    reasons |= {(f"group {one.name}", f"total {row.label}"): row for one in judgement.groups for row in one.rows}
+    for name, of_name in rows.items():
+        cases = [_case_of(row, reasons.get((row.image, row.metric))) for row in of_name]
+        yield name, [*cases, *_unexplained(judged.get(name), cases)]
+    whole = [
+        _Case(f"shard {number}", Verdict.INCONCLUSIVE, f"the report of shard {number} is missing")
+        for number in report.missing_shards
+    ]
+    if not report.images:
+        whole.append(_Case("images", judgement.verdict, verdict_line(report, judgement)))
+    if whole:
+        yield _WHOLE, whole
+
+
+def _case_of(row: TableRow, judged: Row | None) -> _Case:
+    figures = (f"{name}: {printable(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
+    name = printable(row.metric)
+    status = row.status.partition(" ")[2]
+    if row.is_quoted:
+        message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
+    elif judged is None or judged.reason is None:
+        message = status
+    elif judged.verdict is not Verdict.INCONCLUSIVE:
+        message = f"{name} {judged.reason}"
+    else:
+        unknown = "is not known well enough" if judged.is_unclear else "was not measured"
+        message = f"{name} {unknown}: {printable(judged.reason, _LONGEST_MESSAGE)}"
+    return _Case(name, row.verdict, message, "\n".join(figures))
+
+
+def _unexplained(image: ImageJudgement | None, cases: Sequence[_Case]) -> Iterator[_Case]:
+    """A case for an image that fails for something that is no row: a workload that does not pass, a leak."""
+    if image is None or image.verdict.passes or any(case.verdict is image.verdict for case in cases):
+        return
+    reasons = "; ".join(printable(str(reason), _LONGEST_MESSAGE) for reason in image.reasons)
+    yield _Case(image.status.value, image.verdict, reasons or image.status.value, image.next_step or "")
+
+
+def _add(suite: ET.Element, name: str, case: _Case) -> None:
+    attributes = {"name": case.name, "classname": f"{_WHOLE}.{name}", "time": "0.000"}
+    element = ET.SubElement(suite, "testcase", attributes)
+    if case.verdict is None:
+        ET.SubElement(element, "skipped", {"message": case.message})
+    elif case.verdict in _TAGS:
+        tag = _TAGS[case.verdict]
+        ET.SubElement(element, tag, {"type": case.verdict.value, "message": case.message}).text = case.text
+
+
+def _seen(report: Report, judgement: Judgement, image: ImageMeasurement | None) -> Iterator[str]:
+    """What an image's trials and layers showed; of what is no image, what is said of the whole."""
+    if image is None:
+        yield from (finding.as_text() for finding in allowances(report, judgement))
+    elif image.head is not None:
+        found = (*findings(image.head.trials), *cause_findings(image), *hint_findings(image))
+        yield from (finding.as_text() for finding in found)
+
+
+def _log(image: ImageMeasurement | None) -> Iterator[str]:
+    failure = image.head.failure if image is not None and image.head is not None else None
+    if failure is not None:
+        yield from (f"│ {printable_line(line)}" for line in failure.log_tail)

@@ -1,0 +1,136 @@
+"""The report as OpenMetrics text, for what keeps figures over time: a gauge a metric, labelled by image and side.
+
+Source: the OpenMetrics specification 1.0 (prometheus/OpenMetrics): base units, the unit as the name's last word,
+families in one piece, `# EOF` last. Values are those that the verdict rests on; what was not measured is left out.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.phases import phase_values
+from membudget.analysis.verdict import Judgement
+from membudget.metrics import DEFINITIONS, Metric, Unit
+from membudget.report.report import Report
+
+_PREFIX = "membudget"
+_UNITS = {Unit.BYTES: "bytes", Unit.MILLISECONDS: "seconds", Unit.COUNT: ""}
+_PLAIN = re.compile(r"[^\w.+-]", re.ASCII)
+
+
+@dataclass(slots=True)
+class _Family:
+    """A metric family and its samples."""
+
+    name: str
+    """With its unit."""
+    kind: str
+    unit: str
+    help: str
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, value: str, labels: Mapping[str, str], suffix: str = "") -> None:
+        """One more sample."""
+        shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+        self.samples.append(f"{self.name}{suffix}{{{shown}}} {value}" if shown else f"{self.name}{suffix} {value}")
+
+    def lines(self) -> Iterator[str]:
+        """As they are written: nothing for a family without samples."""
+        if self.samples:
+            yield f"# TYPE {self.name} {self.kind}"
+            if self.unit:
+                yield f"# UNIT {self.name} {self.unit}"
+            yield f"# HELP {self.name} {_escaped(self.help)}"
+            yield from self.samples
+
+
+def render(report: Report, judgement: Judgement) -> str:
+    """The whole report."""
+    families = [_about(report), _duration(report), _verdict(judgement), *_images(report, judgement)]
+    lines = [line for family in families for line in family.lines()]
+    return "\n".join([*lines, "# EOF"]) + "\n"
+
+
+def _about(report: Report) -> _Family:
+    family = _Family(f"{_PREFIX}_report", "info", "", "what was compared, and by which version of membudget")
+    base = report.comparison.base
+    labels = {"version": _PLAIN.sub("_", report.membudget_version), "head": report.comparison.head.sha}
+    family.add("1", labels | ({"base": base.sha} if base is not None else {}), "_info")
+    return family
+
+
+def _duration(report: Report) -> _Family:
+    family = _Family(f"{_PREFIX}_check_duration_seconds", "gauge", "seconds", "how long the check took")
+    family.add(_figure(Unit.MILLISECONDS, report.duration_ms), {})
+    return family
+
+
+def _verdict(judgement: Judgement) -> _Family:
+    family = _Family(f"{_PREFIX}_verdict", "stateset", "", "the verdict on the whole")
+    _add_state(family, judgement.verdict, {})
+    return family
+
+
+def _images(report: Report, judgement: Judgement) -> Iterator[_Family]:
+    verdicts = _Family(f"{_PREFIX}_image_verdict", "stateset", "", "the verdict on an image")
+    for judged in judgement.images:
+        _add_state(verdicts, judged.verdict, {"image": judged.name})
+    limits = _Family(f"{_PREFIX}_limit_bytes", "gauge", "bytes", "the memory limit that the kernel enforces")
+    trials = _Family(f"{_PREFIX}_trials", "gauge", "", "measured trials, without the discarded warm-up")
+    for image in report.images:
+        limits.add(str(image.limit_bytes), {"image": image.name})
+        for name, side in (("base", image.base), ("head", image.head)):
+            if side is not None:
+                trials.add(str(len(side.trials)), {"image": image.name, "side": name})
+    yield from (verdicts, limits, trials)
+    yield from (_values(metric, report.images) for metric in Metric)
+    rows = [({"image": image.name}, row) for image in judgement.images for row in image.rows]
+    rows += [({"group": group.name}, row) for group in judgement.groups for row in group.rows]
+    for unit in Unit:
+        yield _of_rows("budget", unit, "the lowest absolute maximum that a budget sets", rows)
+        yield _of_rows(
+            "headroom", unit, "what is left until the tightest budget breaks, negative when it is broken", rows
+        )
+
+
+def _values(metric: Metric, images: Iterable[ImageMeasurement]) -> _Family:
+    definition = DEFINITIONS[metric]
+    unit = _UNITS[definition.unit]
+    name = metric.value if not unit or metric.value.endswith(f"_{unit}") else f"{metric.value}_{unit}"
+    family = _Family(f"{_PREFIX}_{name}", "gauge", unit, definition.summary)
+    for image in images:
+        for side_name, side in (("base", image.base), ("head", image.head)):
+            labels = {"image": image.name, "side": side_name}
+            value = side.metrics[metric].value if side is not None else None
+            if value is not None:
+                family.add(_figure(definition.unit, value), labels)
+            for (phase, of_phase), found in phase_values(side).items():
+                if of_phase is metric and found.value is not None:
+                    family.add(_figure(definition.unit, found.value), labels | {"phase": phase})
+    return family
+
+
+def _of_rows(what: str, unit: Unit, words: str, rows: Iterable[tuple[dict[str, str], Row]]) -> _Family:
+    suffix = f"_{_UNITS[unit]}" if _UNITS[unit] else ""
+    family = _Family(f"{_PREFIX}_{what}{suffix}", "gauge", _UNITS[unit], words)
+    for subject, row in rows:
+        value = row.budget.ceiling if what == "budget" else row.headroom
+        if value is not None and DEFINITIONS[row.metric].unit is unit:
+            labels = subject | {"metric": row.metric.value} | ({"phase": row.phase} if row.phase is not None else {})
+            family.add(_figure(unit, value), labels)
+    return family
+
+
+def _add_state(family: _Family, verdict: Verdict, labels: dict[str, str]) -> None:
+    for state in Verdict:
+        family.add(str(int(state is verdict)), labels | {family.name: state.value})
+
+
+def _figure(unit: Unit, value: int) -> str:
+    return f"{value / 1000:.3f}" if unit is Unit.MILLISECONDS else str(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

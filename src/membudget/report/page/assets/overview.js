@@ -1,0 +1,81 @@
+// The page: verdict first, then the rows in trouble and why, then every image, and what was compared.
+
+const NUMERIC = ["base", "head", "delta", "headroom"];
+
+const main = () => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  document.title = `${data.sign} membudget: ${data.line}`;
+  const urgent = data.rows.filter(([, , needsAttention]) => needsAttention);
+  const explained = new Set(data.why.filter(({ verdict }) => verdict !== "pass").map(({ image }) => image));
+  const inTrouble = data.images.filter(({ verdict }) => verdict !== "pass");
+  fill(document.getElementById("page"), [
+    element("header", { class: data.verdict },
+      element("div", { class: "top" }, element("span", { class: "name" }, "membudget"), revisions(data), themeButton()),
+      element("h1", {}, element("span", { class: "sign" }, data.sign), data.line)),
+    sentences(data.remarks, "remarks"),
+    urgent.length ? diffTable("Rows that need attention", data, urgent, null) : null,
+    data.why.map(explanation),
+    sentences(data.said, "said"),
+    data.next.length ? element("ul", { class: "next" }, data.next.map(([status, step]) => element("li", {}, element("b", {}, status), `: ${step}`))) : null,
+    data.rows.length ? diffTable(allRows(data), data, data.rows, !urgent.length) : null,
+    data.images.length ? element("h2", {}, "The images") : null,
+    data.images.length > 1 ? element("nav", { class: "images", "aria-label": "images" }, data.images.map((image) =>
+      element("a", { href: `#image-${image.name}`, class: image.verdict, onclick: showLinked }, `${image.sign} ${image.name}`))) : null,
+    data.images.map((image, number) => imageSection(image, inTrouble.length ? image === inTrouble[0] : number === 0, explained.has(image.name))),
+    element("details", { class: "folded compared" }, element("summary", {}, "What was compared"),
+      element("dl", {}, data.facts.map(([label, parts]) => [element("dt", {}, label), element("dd", {}, sentence(parts))])),
+      sentences(data.notMeasured, "found")),
+    sentences(data.cuts, "cuts"),
+  ]);
+  showLinked();
+  addEventListener("hashchange", showLinked);
+};
+
+// The image that the address names, opened: report.html#image-NAME.
+const showLinked = () => {
+  const linked = document.getElementById(location.hash.slice(1));
+  if (linked?.matches("details.image")) {
+    linked.open = true;
+    linked.scrollIntoView();
+  }
+};
+
+const allRows = (data) =>
+  data.rows.length < data.rowCount ? `${data.rows.length} of ${data.rowCount} rows, those in trouble first` : data.rowCount === 1 ? "The one row" : `All ${data.rowCount} rows`;
+
+const revisions = ({ base, head }) => element("span", { class: "revisions" },
+  base ? [element("code", { title: base[1] }, base[0]), " → "] : "no base → ",
+  element("code", {}, head[0]), " ", element("span", { dir: "ltr" }, head[1]));
+
+const diffTable = (label, data, rows, open) => {
+  const numeric = NUMERIC.map((name) => data.headings.indexOf(name));
+  const made = rows.map(([cells, verdict, , isQuoted]) => Object.assign(
+    cells.map((cell, index) => (index === 0 || (isQuoted && index < 4) ? { text: cell, content: element("code", {}, cell) } : { text: cell })),
+    { verdict }));
+  return sortedTable(label, data.headings, made, { numeric, rowClass: (row) => row.verdict, open });
+};
+
+const explanation = (why) => element("section", { class: `why ${why.verdict}` },
+  element("p", {}, element("code", {}, why.image), " ", element("b", {}, why.verdict === "pass" ? "" : why.status),
+    why.reasons.map((parts, number) => [number ? "; " : ": ", sentence(parts)])),
+  sentences(why.found, "found"),
+  why.log.length ? element("details", { class: "folded" }, element("summary", {}, `last lines of its ${why.stage} log`),
+    element("pre", { dir: "ltr" }, why.log.join("\n"))) : null);
+
+// The colours are the system's, until somebody presses the button.
+const themeButton = () => {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  const made = button("", () => { chosen = isDark() ? "light" : "dark"; show(); }, { class: "theme" });
+  const isDark = () => (chosen ?? (system.matches ? "dark" : "light")) === "dark";
+  const show = () => {
+    document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+    made.textContent = isDark() ? "☀ light" : "☾ dark";
+    document.dispatchEvent(new Event("colours"));
+  };
+  system.addEventListener("change", show);
+  show();
+  return made;
+};
+
+main();

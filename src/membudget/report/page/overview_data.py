@@ -1,0 +1,143 @@
+"""The page's upper part: the verdict, the rows, why, and what was compared; in the comment's words and order."""
+
+from collections.abc import Iterator, Sequence
+
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.quantities import format_duration, format_size
+from membudget.report.allowances import allowances, noise
+from membudget.report.details import not_measured
+from membudget.report.findings import findings, soak_finding
+from membudget.report.image_findings import cause_findings, hint_findings
+from membudget.report.page.page_text import Json, Parts, ours, parts_of, quoted
+from membudget.report.report import Report, RevisionReport
+from membudget.report.signs import SIGNS
+from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
+from membudget.report.untrusted_text import printable, printable_line
+
+_LOG_LINES = 40
+_MOST_NOTES = 100
+
+
+def overview(report: Report, judgement: Judgement, most_rows: int) -> dict[str, Json]:
+    """All that is said of the whole."""
+    rows = table_rows(report, judgement)
+    urgent_first = sorted(range(len(rows)), key=lambda number: not rows[number].needs_attention)
+    chosen = [rows[number] for number in sorted(urgent_first[:most_rows])]
+    comparison = report.comparison
+    return {
+        "verdict": judgement.verdict.value,
+        "sign": SIGNS[judgement.verdict],
+        "line": verdict_line(report, judgement),
+        "head": _revision(comparison.head),
+        "base": _revision(comparison.base) if comparison.base is not None else None,
+        "remarks": list(_remarks(report))[:_MOST_NOTES],
+        "headings": HEADINGS,
+        "rows": [_row(row) for row in chosen],
+        "rowCount": len(rows),
+        "why": list(_why(report, judgement))[:most_rows],
+        "said": [parts_of(finding) for finding in (*allowances(report, judgement), *noise(judgement))][:_MOST_NOTES],
+        "next": _next_steps(judgement),
+        "facts": [[label, parts] for label, parts in _facts(report)],
+        "notMeasured": [
+            [*_listed(names), f": {labels} not measured: ", quoted(reason)]
+            for names, labels, reason in not_measured(report.images)[:_MOST_NOTES]
+        ],
+    }  # fmt: skip
+
+
+def seen(image: ImageMeasurement, judged: ImageJudgement) -> list[Parts]:
+    """What an image's trials and layers showed."""
+    trials = image.head.trials if image.head is not None else ()
+    found = (*findings(trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
+    return [parts_of(finding) for finding in found]
+
+
+def _row(row: TableRow) -> list[Json]:
+    cells = [printable(cell) for cell in row.cells]
+    return [cells, row.verdict.value if row.verdict is not None else None, row.needs_attention, row.is_quoted]
+
+
+def _revision(revision: RevisionReport) -> list[str]:
+    return [revision.sha[:12], printable(revision.subject, 120)]
+
+
+def _remarks(report: Report) -> Iterator[Parts]:
+    if report.comparison.no_base_reason is not None:
+        reason = quoted(report.comparison.no_base_reason)
+        yield ["No base revision (", reason, "): only absolute budgets are judged, no growth."]
+    for note in report.notes:
+        yield [quoted(note)]
+    for image in report.images:
+        for note in image.notes:
+            yield [quoted(image.name), ": ", quoted(note)]
+
+
+def _why(report: Report, judgement: Judgement) -> Iterator[Json]:
+    """An item for each image that needs attention."""
+    measured = {image.name: image for image in report.images}
+    for judged in judgement.images:
+        image = measured[judged.name]
+        base_failure = image.base.failure if image.base is not None else None
+        found = seen(image, judged)
+        if base_failure is not None:
+            found.insert(0, ["its base could not be measured (", quoted(base_failure.reason), "): no growth is judged"])
+        if judged.verdict is Verdict.PASS:
+            trials = image.head.trials if image.head is not None else ()
+            found = found[:1] if base_failure is not None else []
+            grave = (*findings(trials), *soak_finding(image, judged))
+            found += [parts_of(finding) for finding in grave if finding.is_grave]
+            if not found:
+                continue
+        failure = image.head.failure if image.head is not None else None
+        yield {
+            "image": judged.name,
+            "verdict": judged.verdict.value,
+            "status": judged.status.value,
+            "reasons": list(_reasons(judged)) if judged.verdict is not Verdict.PASS else [],
+            "found": found,
+            "stage": failure.stage.value if failure is not None else None,
+            "log": [printable_line(line) for line in failure.log_tail[-_LOG_LINES:]] if failure is not None else [],
+        }
+
+
+def _reasons(judged: ImageJudgement) -> Iterator[Parts]:
+    for reason in judged.reasons:
+        said = [quoted(reason.quoted)] if reason.quoted else []
+        yield [f"{reason.ours}: " if said and reason.ours else reason.ours, *said]
+
+
+def _next_steps(judgement: Judgement) -> list[list[str]]:
+    steps = {image.status.value: image.next_step for image in judgement.images if image.next_step}
+    return [[status, step] for status, step in steps.items()]
+
+
+def _listed(names: Sequence[str]) -> Parts:
+    parts: Parts = []
+    for number, name in enumerate(names):
+        parts += [", "] if number else []
+        parts.append(quoted(name))
+    return parts
+
+
+def _facts(report: Report) -> Iterator[tuple[str, Parts]]:
+    """What was compared, where and how."""
+    environment = report.environment
+    for name, revision in (("head", report.comparison.head), ("base", report.comparison.base)):
+        if revision is not None:
+            yield name, [quoted(revision.sha), " ", quoted(revision.subject, 120)]
+    alike: dict[str, list[str]] = {}
+    for image in report.images:
+        alike.setdefault(f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}", []).append(image.name)
+    for settings, names in list(alike.items())[:_MOST_NOTES]:
+        more = [f" and {len(names) - 20} more"] if len(names) > 20 else []
+        yield "trials", [*_listed(names[:20]), *more, f": {settings}"]
+    yield "engine", [quoted(environment.engine), " on ", quoted(environment.platform)]
+    yield "kernel", [quoted(environment.kernel)]
+    yield "cgroup", ours(f"v{environment.cgroup_version}, driver {environment.cgroup_driver}")
+    yield "machine", ours(f"{environment.cpus} CPUs, {format_size(environment.memory_bytes)} memory")
+    yield "sampled", [f"at {environment.rates} from ", quoted(environment.probe)]
+    yield "started", ours(report.started_at.isoformat(timespec="seconds"))
+    yield "took", ours(format_duration(report.duration_ms))
+    yield "membudget", [quoted(report.membudget_version)]

@@ -1,0 +1,122 @@
+"""The report as one HTML file. Scripts and styles are within it; it fetches nothing, and its policy forbids it.
+
+What comes from the report is data, never HTML: JSON in a block that no browser runs, written into the page as text by
+scripts of ours. The policy allows those scripts alone, by their hashes, and refuses HTML made from strings altogether.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from string import Template
+
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.quantities import format_size
+from membudget.report.details import PHASE_HEADINGS, phase_rows
+from membudget.report.page.asset_file import asset, chart_script, page_script, style
+from membudget.report.page.contents_data import contents
+from membudget.report.page.detail_level import LEVELS, DetailLevel
+from membudget.report.page.overview_data import overview, seen
+from membudget.report.page.page_text import Json, ours, quoted
+from membudget.report.page.timeline_data import figures, lines, sides
+from membudget.report.report import Report
+from membudget.report.signs import SIGNS
+from membudget.report.table import trials_in_words
+from membudget.report.untrusted_text import printable
+
+LARGEST_PAGE_BYTES = 500_000
+_GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}
+
+
+def render(report: Report, judgement: Judgement, largest: int = LARGEST_PAGE_BYTES) -> str:
+    """The page, with as much detail as `largest` bytes hold; what is left out is said in it."""
+    around = len(_page("").encode())
+    for level in LEVELS:
+        data = _as_json(_data(report, judgement, level))
+        if around + len(data.encode()) <= largest:
+            break
+    return _page(data)
+
+
+def _data(report: Report, judgement: Judgement, level: DetailLevel) -> dict[str, Json]:
+    judged = {image.name: image for image in judgement.images}
+    worst_first = sorted(report.images, key=lambda image: _GRAVITY[judged[image.name].verdict])
+    detailed = {image.name for image in worst_first[: level.images]}
+    shown = [image for image in report.images if image.name in detailed]
+    return {
+        **overview(report, judgement, level.rows),
+        "images": [_image(image, judged[image.name], level) for image in shown],
+        "imageCount": len(report.images),
+        "cuts": _cuts(report, level, shown),
+    }
+
+
+def _image(image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel) -> dict[str, Json]:
+    return {
+        "name": image.name,
+        "verdict": judged.verdict.value,
+        "sign": SIGNS[judged.verdict],
+        "status": judged.status.value,
+        "limit": image.limit_bytes,
+        "about": [
+            f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: ",
+            quoted(image.workload),
+        ],
+        "found": seen(image, judged),
+        "sides": sides(image, level),
+        "lines": lines(image),
+        "figures": figures(image, judged),
+        "phaseHeadings": PHASE_HEADINGS[1:],
+        "phases": [[printable(cell) for cell in row[1:]] for row in phase_rows([image])],
+        "contents": contents(image, level.listed),
+    }  # fmt: skip
+
+
+def _cuts(report: Report, level: DetailLevel, shown: Sequence[ImageMeasurement]) -> list[Json]:
+    """What the page does not show of the report."""
+    said = []
+    trials = [
+        trial for image in shown for side in (image.base, image.head) if side is not None for trial in side.trials
+    ]
+    longest = max((len(trial.series.time_us) for trial in trials), default=0)
+    if longest > level.points:
+        said.append(
+            f"Of each trial that is drawn first at most {level.points:,} samples are drawn, of the others"
+            f" {level.other_points:,}, every extreme among them; the report has up to {longest:,}."
+        )
+    if len(shown) < len(report.images):
+        said.append(f"{len(shown):,} of {len(report.images):,} images are shown in detail, those in trouble first.")
+    parts = [
+        side.contents for image in shown for side in (image.base, image.head) if side is not None and side.contents
+    ]
+    if any(max(len(one.folders), len(one.packages), len(one.layers)) > level.listed for one in parts):
+        said.append(f"Folders, packages, layers and files: the {level.listed:,} largest of each.")
+    return [ours(words) for words in said]
+
+
+def _as_json(data: Json) -> str:
+    """`data` as JSON that ends no script block, begins no comment, and looks like no command of a workflow's runner."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.replace("##[", "\\u0023#[")
+
+
+def _page(data: str) -> str:
+    scripts = (chart_script(), page_script())
+    allowed = {"script-src": scripts, "style-src": (style(),)}
+    sources = "; ".join(f"{name} {' '.join(map(_hash, texts))}" for name, texts in allowed.items())
+    policy = (
+        f"default-src 'none'; {sources}; img-src data:; base-uri 'none'; form-action 'none';"
+        " require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return Template(asset("page.html")).substitute(
+        policy=policy, style=style(), data=data, charts=scripts[0], script=scripts[1]
+    )
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names the text of an element (CSP level 3, "hash-source")."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,188 @@
+"""What the page draws of an image's trials: memory over time by kind, phases, budgets, and the trials' own figures."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from membudget.analysis.downsample import downsample
+from membudget.analysis.intervals import median_interval
+from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.analysis.metric_verdict import Row, tolerated_growth
+from membudget.analysis.samples import trial_samples
+from membudget.analysis.verdict import ImageJudgement
+from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
+from membudget.figures import format_delta, format_value
+from membudget.metrics import DEFINITIONS, Aggregation, Metric
+from membudget.quantities import KIB, format_size
+from membudget.report.page.detail_level import DetailLevel
+from membudget.report.page.page_text import Json, quoted
+from membudget.report.untrusted_text import printable
+from membudget.trials.probe_messages import Series
+from membudget.trials.trial import Outcome, Trial
+
+_DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
+"""Whose budgets are lines in the chart of what they are the peak of."""
+_OUTCOMES = {
+    Outcome.COMPLETED: "completed",
+    Outcome.OOM_KILLED: "OOM-killed",
+    Outcome.WORKLOAD_FAILED: "workload failed",
+    Outcome.TIMED_OUT: "timed out",
+}
+_CONFIDENCE = 0.95
+_MOST_TRIALS = 40
+_MOST_PROCESSES = 12
+
+
+def sides(image: ImageMeasurement, level: DetailLevel) -> dict[str, Json]:
+    """Both sides' trials."""
+    return {
+        name: _side(side, level) if side is not None else None
+        for name, side in (("base", image.base), ("head", image.head))
+    }
+
+
+def _side(side: SideMeasurement, level: DetailLevel) -> dict[str, Json]:
+    trials = side.trials[:_MOST_TRIALS]
+    first = typical(trials)
+    return {
+        "typical": first,
+        "trials": [
+            _trial(trial, level.points if number == first else level.other_points)
+            for number, trial in enumerate(trials)
+        ],
+        "failure": [f"{side.failure.stage} failed: ", quoted(side.failure.reason)] if side.failure else None,
+    }
+
+
+def typical(trials: Sequence[Trial]) -> int | None:
+    """The trial to show first: one that was OOM-killed, else the one whose peak RSS is nearest to the median."""
+    killed = next((number for number, trial in enumerate(trials) if trial.outcome is Outcome.OOM_KILLED), None)
+    peaks = {number: _value(trial, Metric.PEAK_RSS) for number, trial in enumerate(trials)}
+    known = {number: peak for number, peak in peaks.items() if peak is not None}
+    if killed is not None or not known:
+        return killed if killed is not None else 0 if trials else None
+    middle = statistics.median(known.values())
+    return min(known, key=lambda number: (abs(known[number] - middle), number))
+
+
+def _value(trial: Trial, metric: Metric) -> int | None:
+    reading = trial.metrics.get(metric)
+    return reading.value if reading is not None else None
+
+
+def _trial(trial: Trial, points: int) -> dict[str, Json]:
+    return {
+        "outcome": _OUTCOMES[trial.outcome],
+        "peak": _value(trial, Metric.PEAK_RSS),
+        "mark": _value(trial, Metric.PEAK_MEMORY),
+        "columns": columns(trial.series, points),
+        "samples": len(trial.series.time_us),
+        "phases": [[phase.name, phase.begin_us / 1e6, phase.duration_ms / 1e3] for phase in trial.phases],
+        "killed": [printable(process.name) for process in trial.oom.killed[:5]] if trial.oom is not None else None,
+        "processes": [
+            [printable(" ".join(process.arguments[:4]) or process.name, 80), process.pid, process.rss_bytes,
+             process.pss_bytes, process.high_water_bytes]
+            for process in trial.snapshot.processes[:_MOST_PROCESSES]
+        ] if trial.snapshot is not None and points else [],
+        "kinds": {printable(kind, 30): size for kind, size in list(trial.snapshot.kinds.items())[:10]}
+        if trial.snapshot is not None else {},
+    }  # fmt: skip
+
+
+def columns(series: Series, points: int) -> list[Json]:
+    """Time in milliseconds and memory in KiB, by kind, each value as its difference to the one before.
+
+    The kinds are what can be told apart: anonymous; shared; what else of usage is not inactive file cache (active page
+    cache and kernel memory); inactive file cache. They add up to usage: RSS is the first two, the working set the first
+    three.
+    """
+    if not points:
+        return [[], [], [], [], []]
+    short = downsample(series, max(points, 8))
+    kinds = zip(
+        short.anon_bytes,
+        (rss - anon for rss, anon in zip(short.rss_bytes, short.anon_bytes, strict=True)),
+        (work - rss for work, rss in zip(short.working_set_bytes, short.rss_bytes, strict=True)),
+        (usage - work for usage, work in zip(short.usage_bytes, short.working_set_bytes, strict=True)),
+        strict=True,
+    )
+    in_kib = [[round(size / KIB) for size in sample] for sample in kinds]
+    return [
+        _differences([round(time / 1000) for time in short.time_us]),
+        *(_differences([sample[kind] for sample in in_kib]) for kind in range(4)),
+    ]
+
+
+def _differences(values: Sequence[int]) -> list[int]:
+    return [value - before for value, before in zip(values, [0, *values[:-1]], strict=True)]
+
+
+def lines(image: ImageMeasurement) -> dict[str, Json]:
+    """The horizontal lines of each chart: [bytes, words, kind, phase]. The limit is one of every chart."""
+    return {metric.value: list(_lines(image, metric)) for metric in _DRAWN}
+
+
+def _lines(image: ImageMeasurement, metric: Metric) -> Iterator[Json]:
+    base = image.base.metrics[metric].value if image.base is not None else None
+    for value, words, kind in _levels(image.budgets.get(metric, NO_BUDGET), base):
+        yield [value, words, kind, None]
+    for phase, budgets in image.phase_budgets.items():
+        budget = budgets.get(metric, NO_BUDGET)
+        if budget.ceiling is not None:
+            yield [budget.ceiling, f"budget of {phase} {format_size(budget.ceiling)}", "budget", phase]
+
+
+def _levels(budget: EffectiveBudget, base: int | None) -> Iterator[tuple[int, str, str]]:
+    if budget.max is not None:
+        yield budget.max, f"budget {format_size(budget.max)}", "budget"
+    if budget.below_limit is not None:
+        yield budget.below_limit, f"headroom budget {format_size(budget.below_limit)}", "budget"
+    if budget.tolerance is not None and base is not None:
+        grown = base + tolerated_growth(base, budget.tolerance)
+        yield grown, f"growth budget {format_size(grown)}", "budget"
+    if budget.warn.max is not None:
+        yield budget.warn.max, f"warning from {format_size(budget.warn.max)}", "warn"
+
+
+def figures(image: ImageMeasurement, judged: ImageJudgement) -> list[Json]:
+    """The trials' own values of every metric that was measured more than once, with the interval of their median."""
+    if image.head is None:
+        return []
+    rows = {row.metric: row for row in judged.rows if row.phase is None}
+    return [
+        _figures(image, image.head, rows[metric])
+        for metric, definition in DEFINITIONS.items()
+        if definition.aggregation is Aggregation.MEDIAN and metric in rows and _varies(image, image.head, metric)
+    ]
+
+
+def _varies(image: ImageMeasurement, head: SideMeasurement, metric: Metric) -> bool:
+    samples = trial_samples(metric, image.base, head)
+    return any((*samples.base, *samples.head))
+
+
+def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
+    metric = row.metric
+    samples = trial_samples(metric, image.base, head)
+    before = row.base.value if row.base is not None else None
+    budget = row.budget
+    ceilings = [(budget.max, "budget"), (budget.below_limit, "headroom budget"), (budget.warn.max, "warning")]
+    if budget.tolerance is not None and before is not None:
+        ceilings.append((before + tolerated_growth(before, budget.tolerance), "growth budget"))
+    delta = format_delta(metric, row.delta) if row.delta is not None else None
+    return {
+        "label": DEFINITIONS[metric].label,
+        "unit": DEFINITIONS[metric].unit.value,
+        "base": samples.base[:_MOST_TRIALS],
+        "head": samples.head[:_MOST_TRIALS],
+        "intervals": [_interval(samples.base), _interval(samples.head)],
+        "delta": f"{delta} ± {format_value(metric, row.margin)}" if delta is not None and row.margin else delta,
+        "lines": [[value, words] for value, words in ceilings if value is not None],
+    }
+
+
+def _interval(values: Sequence[int]) -> Json:
+    """Low, median, high, and the confidence in percent; None of too few to tell."""
+    if len(values) < 2:
+        return None
+    found = median_interval(values, _CONFIDENCE)
+    return [found.low, found.estimate, found.high, round(100 * found.confidence)]

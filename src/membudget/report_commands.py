@@ -1,0 +1,66 @@
+"""`membudget report`: a report that is there already, rendered anew. Apart from `commands`: it needs no engine."""
+
+import argparse
+import io
+import os
+import stat
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from membudget.errors import ExitCode
+from membudget.publishing.report_file import read_report
+from membudget.publishing.text_file import write_text
+from membudget.publishing.workflow_commands import guarded
+from membudget.report import comment, judged_report, junit, openmetrics, terminal
+from membudget.report.page import page
+from membudget.report.report import Report
+
+_LOG_WIDTH = 160
+_FOR_PEOPLE = ("terminal", "markdown")
+
+
+def show(options: argparse.Namespace) -> ExitCode:
+    """`membudget report`."""
+    report = read_report(Path(options.report))
+    is_screen = options.output is None and sys.stdout.isatty()
+    text = _render(options.format, report, is_screen=is_screen)
+    if options.output is not None:
+        write_text(text, Path(options.output), f"the report as {options.format}")
+        return ExitCode.WITHIN_BUDGET
+    # It quotes what builds and workloads said, which must not command a workflow's runner. What is for programs cannot,
+    # by its own escaping, and would not be what it is with our lines around it.
+    is_for_log = options.format in _FOR_PEOPLE and os.environ.get("GITHUB_ACTIONS") == "true" and not _goes_to_file()
+    with guarded(sys.stdout) if is_for_log else nullcontext():
+        sys.stdout.write(text)
+    return ExitCode.WITHIN_BUDGET
+
+
+def _goes_to_file() -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _render(how: str, report: Report, *, is_screen: bool) -> str:
+    judgement = report.judged()
+    match how:
+        case "markdown":
+            return comment.render(report, judgement)
+        case "html":
+            return page.render(report, judgement)
+        case "json":
+            return judged_report.render(report, judgement)
+        case "junit":
+            return junit.render(report, judgement)
+        case "openmetrics":
+            return openmetrics.render(report, judgement)
+        case _:
+            width = Console().width if is_screen else _LOG_WIDTH
+            console = Console(file=io.StringIO(), width=width, force_terminal=is_screen)
+            with console.capture() as captured:
+                console.print(terminal.render(report, judgement))
+            return captured.get()

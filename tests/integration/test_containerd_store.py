@@ -1,0 +1,98 @@
+"""The containerd image store, the default since Docker 29: compressed layers, and ids that are those of manifests."""
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import base_image
+from membudget.budgets.budget import Build
+from membudget.contents.image_contents import COMPRESSED_BY_US
+from membudget.engine.docker_engine import Engine, connect
+from membudget.images.docker_build import Builder
+from tests.support.awaited import until
+from tests.support.membudget_process import run
+from tests.support.prepared_images import PreparedImages
+
+_FOLDER = Path(__file__).parents[1] / "support/images/containerd_store"
+_IMAGE = "membudget-test/containerd-store"
+_AS_ENGINE = (  # not --privileged: a machine that is a sandbox itself may lack some capability of those
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=NET_ADMIN",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
+)
+_SAME = ("image_size", "image_waste", "image_layers")
+
+
+@dataclass(frozen=True)
+class Other:
+    """The engine with the other store."""
+
+    engine: Engine
+
+    def docker(self, *arguments: str, stdin: bytes | None = None) -> None:
+        subprocess.run(["docker", *arguments], env=self.environ, input=stdin, check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "DOCKER_HOST": self.engine.address}
+
+
+@pytest.fixture(scope="module")
+def other(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Other]:
+    base_image.provide("trixie")
+    folder = tmp_path_factory.mktemp("store", numbered=False)
+    subprocess.run(["docker", "buildx", "build", "--load", "--quiet", "--tag", _IMAGE, str(_FOLDER)], check=True)
+    options = ["--detach", "--rm", "--network=none", f"--volume={folder}:/shared", *_AS_ENGINE]
+    container = subprocess.run(
+        ["docker", "run", *options, _IMAGE], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    environ = {**os.environ, "DOCKER_HOST": f"unix://{folder}/docker.sock"}
+    try:
+        until(lambda: _answers(environ), "the engine within the engine")
+        with contextlib.closing(connect(environ)) as within:
+            yield Other(within)
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", container], check=True, stdout=subprocess.DEVNULL)
+
+
+def _answers(environ: dict[str, str]) -> bool:
+    return subprocess.run(["docker", "version"], env=environ, capture_output=True, check=False).returncode == 0
+
+
+def inspected(reference: str, cache: Path, environ: dict[str, str], *options: str) -> dict[str, dict[str, object]]:
+    done = run("inspect", reference, "--json", *options, environ={**environ, "MEMBUDGET_CACHE_DIR": str(cache)})
+    assert done.exit_code == 0, done.stderr
+    metrics: dict[str, dict[str, object]] = json.loads(done.stdout)["metrics"]
+    return metrics
+
+
+def test_both_stores_say_the_same_of_an_image(other: Other, images: PreparedImages, tmp_path: Path) -> None:
+    archive = subprocess.run(["docker", "save", images.service], check=True, capture_output=True).stdout
+    other.docker("load", "--quiet", stdin=archive)
+    plain = inspected(images.service, tmp_path / "one", dict(os.environ), "--download-size")
+    stored = inspected(images.service, tmp_path / "other", other.environ)
+    assert {name: plain[name] for name in _SAME} == {name: stored[name] for name in _SAME}
+    assert COMPRESSED_BY_US in str(plain["image_download_size"]["precision"])
+
+
+def test_what_is_built_there_is_found_there(other: Other, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / "payload").write_bytes(b"x" * 1_000_000)
+    (checkout / "Dockerfile").write_text("FROM scratch\nCOPY payload /\n")
+    built = Builder(other.engine, other.environ).build(Build(), checkout, "membudget-test/built", lambda _: None)
+    metrics = inspected(built.image_id, tmp_path, other.environ)
+    assert metrics["image_size"]["value"] == 1_000_000
+    download = metrics["image_download_size"]
+    assert isinstance(download["value"], int)
+    assert 0 < download["value"] < 10_000, "as the store compressed it"
+    assert download["precision"] == "exact"

@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.report.junit import render
+from membudget.report.report import Report
+from tests.support.builders import budgets, image, report, side, trial
+from tests.support.golden import assert_golden
+from tests.support.hostile_report import hostile_report
+from tests.unit.report.reports import REPORTS, everything, said_by_others
+
+# What the schemas of Apache Ant and of Jenkins both allow: attributes that must be there, and children in their order.
+STRUCTURE: dict[str, tuple[set[str], list[str]]] = {
+    "testsuites": (set(), ["testsuite"]),
+    "testsuite": (
+        {"name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "skipped", "time"},
+        ["properties", "testcase", "system-out", "system-err"],
+    ),
+    "properties": (set(), []),
+    "testcase": ({"name", "classname", "time"}, ["failure", "error", "skipped"]),
+    "failure": ({"type", "message"}, []),
+    "error": ({"type", "message"}, []),
+    "skipped": ({"message"}, []),
+    "system-out": (set(), []),
+    "system-err": (set(), []),
+}
+
+
+def parsed(made: Report) -> ET.Element:
+    """The document, which has to have the structure."""
+    root = ET.fromstring(render(made, made.judged()))
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        attributes, children = STRUCTURE[element.tag]
+        assert set(element.attrib) == attributes
+        found = [child.tag for child in element]
+        assert found == sorted(found, key=children.index), "in their order, and no other"
+    for number, suite in enumerate(root):
+        assert suite.get("id") == str(number)
+        for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            assert suite.get(attribute) == str(len(suite.findall(f"testcase/{tag}")))
+        assert suite.get("tests") == str(len(suite.findall("testcase")))
+        for once in ("properties", "system-out", "system-err"):
+            assert len(suite.findall(once)) == 1, "Ant's schema wants each"
+        assert all(len(case) <= 1 for case in suite.findall("testcase"))
+    return root
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_what_a_ci_server_reads(name: str) -> None:
+    made = REPORTS[name]()
+    parsed(made)
+    assert_golden(f"junit-{name}.xml", render(made, made.judged()))
+
+
+def missing_shard() -> Report:
+    return REPORTS["all-pass"]().model_copy(update={"missing_shards": (2,)})
+
+
+def with_leak_only() -> Report:
+    """An image whose workload failed with nothing to judge by."""
+    made = everything()
+    mail = next(one for one in made.images if one.name == "mail")
+    return report(replace(mail, budgets={}))
+
+
+@pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report, report, missing_shard, with_leak_only])
+def test_it_fails_exactly_when_the_check_does(make: Callable[[], Report]) -> None:
+    made = make()
+    root = parsed(made)
+    assert bool(root.findall(".//failure") + root.findall(".//error")) is not made.judged().verdict.passes
+
+
+def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
+    grown = budgets(max_rss=64, rss_growth=(5, 2))
+    made = report(image("api", base=side(trial(40)), head=side(trial(70)), allowed=grown))
+    (failure,) = parsed(made).findall("testsuite[@name='api']/testcase[@name='peak RSS']/failure")
+    assert failure.get("message", "").startswith("peak RSS is 6.0 MiB over its maximum and grew by 30.0 MiB")
+    assert failure.text is not None
+    assert failure.text.splitlines() == [
+        "base: 40.0 MiB", "head: 70.0 MiB", "delta: +30.0 MiB (+75.0%)", "budget: ≤ 64.0 MiB, ≤ +2.0 MiB",
+        "headroom: over by 28.0 MiB", "status: ❌ over budget",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.text(max_size=40), min_size=5, max_size=5))
+def test_whatever_others_say_it_is_xml_that_commands_no_runner(texts: list[str]) -> None:
+    made = said_by_others(texts)
+    parsed(made)
+    text = render(made, made.judged())
+    assert "##[" not in text
+    assert not any(line.strip().startswith("::") for line in text.splitlines())

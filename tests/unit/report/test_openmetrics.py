@@ -1,0 +1,70 @@
+import pytest
+from prometheus_client.core import Metric as Family
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from membudget.metrics import Metric
+from membudget.quantities import MIB
+from membudget.report.openmetrics import render
+from membudget.report.report import Report
+from tests.support.builders import budgets, image, report, side, trial
+from tests.support.golden import assert_golden
+from tests.support.hostile_report import hostile_report
+from tests.unit.report.reports import REPORTS, everything, guarded
+
+
+def parsed(made: Report) -> dict[str, Family]:
+    """As Prometheus' own strict parser reads it."""
+    families = text_string_to_metric_families(render(made, made.judged()))  # type: ignore[no-untyped-call]
+    return {family.name: family for family in families}
+
+
+def value(family: Family, **labels: str) -> float:
+    (found,) = [sample.value for sample in family.samples if sample.labels == labels]
+    return float(found)
+
+
+@pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report, report])
+def test_it_is_openmetrics(make: object) -> None:
+    assert callable(make)
+    assert "membudget_verdict" in parsed(make())
+
+
+def test_what_a_database_of_figures_reads() -> None:
+    made = guarded()
+    assert_golden("openmetrics-guarded.txt", render(made, made.judged()))
+
+
+def test_figures_come_in_base_units_with_image_and_side() -> None:
+    allowed = budgets(max_rss=64, rss_growth=(5, 2))
+    made = report(image("api", base=side(trial(40)), head=side(trial(60)), allowed=allowed, limit=128))
+    families = parsed(made)
+    assert value(families["membudget_peak_rss_bytes"], image="api", side="head") == 60 * MIB
+    assert value(families["membudget_peak_rss_bytes"], image="api", side="base") == 40 * MIB
+    assert families["membudget_peak_rss_bytes"].unit == "bytes"
+    assert value(families["membudget_cpu_seconds"], image="api", side="head") == 1.5
+    assert families["membudget_cpu_seconds"].unit == "seconds"
+    assert value(families["membudget_oom_kills"], image="api", side="head") == 0
+    assert value(families["membudget_limit_bytes"], image="api") == 128 * MIB
+    assert value(families["membudget_budget_bytes"], image="api", metric="peak_rss") == 64 * MIB
+    assert value(families["membudget_headroom_bytes"], image="api", metric="peak_rss") == -18 * MIB
+    assert value(families["membudget_verdict"], membudget_verdict="fail") == 1
+    assert value(families["membudget_verdict"], membudget_verdict="pass") == 0
+    (about,) = families["membudget_report"].samples
+    assert about.labels == {"version": "0.1.0", "head": "b" * 40, "base": "a" * 40}
+
+
+def test_phases_have_a_label_and_what_was_not_measured_is_not_there() -> None:
+    families = parsed(everything())
+    peaks = families["membudget_peak_rss_bytes"]
+    assert value(peaks, image="api", side="head", phase="burst") == 70 * MIB
+    assert [sample for sample in peaks.samples if sample.labels == {"image": "web", "side": "head"}] == []
+    assert "membudget_memory_pressure_seconds" not in families, "cgroup v1 has none: no family without a sample"
+
+
+def test_every_metric_has_a_family_of_its_own() -> None:
+    made = everything()
+    names = [line.split()[2] for line in render(made, made.judged()).splitlines() if line.startswith("# TYPE")]
+    assert len(names) == len(set(names))
+    known = {metric.value for metric in Metric}
+    measured = {name.removeprefix("membudget_").removesuffix("_bytes").removesuffix("_seconds") for name in names}
+    assert {"peak_rss", "image_size", "startup_time"} <= measured & known
