@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture page-assets schema clean stop-engine lock
+.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,10 +54,13 @@ bench-accuracy bench-overhead bench-leaks bench-peers bench-images: bench-%: $(V
 image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
 	@$(ENGINE) $(BIN)/python tools/own_image.py
 
-picture: $(VENV)/.installed-dev demo  ## draw the README's pictures: what the demo shows
-	@$(BIN)/python tools/picture.py build/demo/comment.md docs/pictures/comment.png
-	@$(BIN)/python tools/picture.py build/demo/report.json docs/pictures/terminal.png
+picture: picture-outcomes demo  ## draw the README's pictures: what the demo shows, and every outcome
+	@$(BIN)/python tools/picture.py comment build/demo/comment.md docs/pictures/comment.png
+	@$(BIN)/python tools/picture.py terminal build/demo/report.json docs/pictures/terminal.png
 	@$(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
+
+picture-outcomes: $(VENV)/.installed-dev  ## draw every outcome, from the golden files: no engine needed
+	@$(BIN)/python tools/picture.py outcomes docs/pictures
 
 schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the budgets models
 	@$(BIN)/membudget schema > docs/schema/budgets.schema.json

@@ -5,12 +5,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from membudget import check as check_use_case
 from membudget import measure as measure_use_case
@@ -40,8 +40,8 @@ from membudget.publishing.github_event import GithubEvent, read_event
 from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
 from membudget.publishing.pull_request import Posted
 from membudget.publishing.report_file import read_report, read_reports, write_report
+from membudget.publishing.step_log import show, show_json, warn
 from membudget.publishing.text_file import write_text
-from membudget.publishing.workflow_commands import guarded
 from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
 from membudget.report.page import page
@@ -53,7 +53,6 @@ from membudget.trials.result_cache_file import ResultCache
 from membudget.trials.trial import TrialSpec
 from membudget.version import VERSION
 
-_LOG_WIDTH = 160
 _LEAST_DURATION_MS = 1000
 """What takes less was remembered, or unchanged: it says nothing of how long its trials take."""
 
@@ -103,9 +102,9 @@ def measure(options: argparse.Namespace) -> ExitCode:
             tools = MeasuringTools(engine, runner, _layer_cache())
             report = measure_use_case.run(spec, options.image, options.trials, tools, progress)
     if options.json:
-        print(report.model_dump_json(indent=1))
+        show_json(report.model_dump_json(indent=1))
     else:
-        _show(measure_report.render(report))
+        show(measure_report.render(report))
     return ExitCode.WITHIN_BUDGET if report.judgeable_trials else ExitCode.UNMEASURED
 
 
@@ -131,7 +130,7 @@ def action() -> ExitCode:
     match inputs.chosen_command:
         case "plan":
             matrix = _matrix(Path(inputs.budgets), inputs.most_shards)
-            WorkflowStep(os.environ, sys.stdout, _warn).outputs({"matrix": matrix})
+            WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
             print(matrix)
             return ExitCode.WITHIN_BUDGET
         case "merge":
@@ -218,7 +217,7 @@ def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
     write_report(report, path)
     remember_durations(_cache_folder(), _durations(report))
     judgement = report.judged()
-    _show(terminal.render(report, judgement))
+    show(terminal.render(report, judgement))
     return policy.exit_code(judgement.verdict)
 
 
@@ -230,13 +229,13 @@ def _durations(report: Report) -> dict[str, int]:
 def _publish(report: Report, path: Path, token: str, settings: publish_use_case.CommentSettings) -> None:
     environ = os.environ
     commenter = GithubCommenter(token, environ.get("GITHUB_API_URL") or GITHUB_API) if token else None
-    step = WorkflowStep(environ, sys.stdout, _warn)
+    step = WorkflowStep(environ, sys.stdout, warn)
     destination = publish_use_case.Destination(read_event(environ).pull_request, commenter, settings)
     outcome = publish_use_case.run(report, str(path), step, destination)
     if isinstance(outcome, Posted):
-        print(f"membudget: comment {'created' if outcome.created else 'updated'}: {outcome.url}", file=sys.stderr)
+        warn(f"comment {'created' if outcome.created else 'updated'}: {outcome.url}")
     else:
-        _warn(f"no comment was posted: {outcome.reason}")
+        warn(f"no comment was posted: {outcome.reason}")
 
 
 @contextmanager
@@ -266,15 +265,3 @@ def _progress(environ: Mapping[str, str]) -> Progress:
     if sys.stderr.isatty():
         return TerminalProgress(Console(stderr=True))
     return LogProgress(sys.stderr)
-
-
-def _show(content: RenderableType) -> None:
-    """Print for people. It quotes what builds and workloads said, which must not command a workflow's runner."""
-    is_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
-    console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
-    with guarded(sys.stdout) if is_workflow else nullcontext():
-        console.print(content)
-
-
-def _warn(text: str) -> None:
-    print(f"membudget: {text}", file=sys.stderr)

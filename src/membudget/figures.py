@@ -1,7 +1,7 @@
 """Figures of metrics as people read them, each with its unit."""
 
 from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
-from membudget.quantities import format_duration, format_size, format_size_delta
+from membudget.quantities import format_duration, format_size, format_size_delta, format_size_spread
 
 
 def format_value(metric: Metric, value: int) -> str:
@@ -36,3 +36,10 @@ def format_delta(metric: Metric, delta: int) -> str:
             return f"{sign}{format_duration(abs(delta))}"
         case Unit.COUNT:
             return f"{delta:+d}" if delta else "0"
+
+
+def format_spread(metric: Metric, delta: int, margin: int) -> str:
+    """A change of `metric` and how far it may be off: "+4.0 ± 0.3 MiB"."""
+    if DEFINITIONS[metric].unit is Unit.BYTES:
+        return format_size_spread(delta, margin)
+    return f"{format_delta(metric, delta)} ± {format_value(metric, margin)}"

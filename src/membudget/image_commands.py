@@ -5,7 +5,6 @@ What shows an image is imported once the image was read: it then takes the memor
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -24,14 +23,11 @@ from membudget.contents.layer_origin import layer_origins
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, ExitCode
 from membudget.image_sources import Source, read_sources
+from membudget.publishing.step_log import show, show_json, warn
 from membudget.report.image_report import DiffReport, InspectReport
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from membudget.engine.docker_engine import Engine
-
-_LOG_WIDTH = 160
 
 
 def inspect(options: argparse.Namespace) -> ExitCode:
@@ -42,11 +38,11 @@ def inspect(options: argparse.Namespace) -> ExitCode:
         image=options.image, scheme=Source.of(options.image).scheme, metrics=image_metrics(summary), contents=summary
     )
     if options.json:
-        print(report.model_dump_json(indent=1))
+        show_json(report.model_dump_json(indent=1))
     else:
         from membudget.report.image_tree import of_image
 
-        _print(of_image(report))
+        show(of_image(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -65,11 +61,11 @@ def diff(options: argparse.Namespace) -> ExitCode:
         diff=found.diff,
     )
     if options.json:
-        print(report.model_dump_json(indent=1))
+        show_json(report.model_dump_json(indent=1))
     else:
         from membudget.report.image_tree import of_diff
 
-        _print(of_diff(report))
+        show(of_diff(report))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -108,7 +104,7 @@ def _smaller_base(
 
     is_of_engine = Source.of(options.image).scheme == "docker"
     with _engine() if is_of_engine else nullcontext() as engine:
-        known = BaseVariants(engine, cache, _warn, asks_registry=options.base_variants)
+        known = BaseVariants(engine, cache, warn, asks_registry=options.base_variants)
         return known.smallest(base, image.config.platform)
 
 
@@ -118,10 +114,6 @@ def _engine() -> "Iterator[Engine]":
 
     with closing(connect()) as engine:
         yield engine
-
-
-def _warn(text: str) -> None:
-    print(f"membudget: {text}", file=sys.stderr)
 
 
 def _readable(found: ImageSummary | Unavailable | None) -> ImageSummary:
@@ -136,9 +128,3 @@ def _text(path: str) -> str:
             return file.read(LARGEST_DOCKERFILE).decode(errors="replace")
     except OSError as error:
         raise ConfigurationError(f"the Dockerfile cannot be read: {error.strerror}", where=path) from None
-
-
-def _print(content: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(content)

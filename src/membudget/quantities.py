@@ -62,6 +62,14 @@ def format_size_delta(delta_bytes: int) -> str:
     return _format_scaled(delta_bytes, signed=True)
 
 
+def format_size_spread(delta_bytes: int, margin_bytes: int) -> str:
+    """A change in bytes and how far it may be off, in one unit: "+4.0 ± 0.3 MiB"."""
+    name, scale = _scale(max(abs(delta_bytes), margin_bytes))
+    digits = 0 if scale == 1 else 1
+    change, margin = f"{delta_bytes / scale:+.{digits}f}", f"{margin_bytes / scale:.{digits}f}"
+    return f"{change.lstrip('+-') if float(change) == 0 else change} ± {margin} {name}"
+
+
 def format_duration(duration_ms: int) -> str:
     """Milliseconds for people: "840 ms", "12.5 s", "2 m 05 s"."""
     if duration_ms < 1000:
@@ -87,8 +95,13 @@ def _parse(text: str, units: dict[str, int], kind: str, hint: str) -> int:
 def _format_scaled(size_bytes: int, *, signed: bool) -> str:
     magnitude = abs(size_bytes)
     sign = ("-" if size_bytes < 0 else "+" if size_bytes > 0 else "") if signed or size_bytes < 0 else ""
+    name, scale = _scale(magnitude)
+    return f"{sign}{magnitude} B" if scale == 1 else f"{sign}{magnitude / scale:.1f} {name}"
+
+
+def _scale(magnitude: int) -> tuple[str, int]:
+    """The unit in which the rounded number stays at or above one: 1023.96 KiB prints as 1.0 MiB."""
     for name, scale in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        # The unit in which the rounded number stays at or above one: 1023.96 KiB prints as 1.0 MiB.
         if magnitude >= scale - scale // 2048:
-            return f"{sign}{magnitude / scale:.1f} {name}"
-    return f"{sign}{magnitude} B"
+            return name, scale
+    return "B", 1

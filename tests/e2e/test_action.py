@@ -154,7 +154,7 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     assert run.outputs() == {"verdict": "fail", "report": "out/importer.json", "verdict-importer": "fail"}
     (edited,) = github.comments(SHOP, NUMBER)
     assert edited.id == comment.id
-    assert edited.body.startswith(f"{MARKER}\n### ❌ membudget: 1 of 1 image over budget; importer is OOM-killed")
+    assert edited.body.startswith(f"{MARKER}\n### ❌ membudget: 1 of 1 image over budget; `importer` is OOM-killed")
     assert f"membudget: comment updated: {comment.html_url}" in run.said
 
 
@@ -181,20 +181,18 @@ def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
 def assert_every_outcome_is_told(body: str) -> None:
     first, *lines = body.splitlines()
     assert first == MARKER
-    assert lines[0] == "### ❌ membudget: 3 of 4 images over budget; importer is OOM-killed at 24.0 MiB"
-    explanations = [line for line in lines if line.startswith("- `") and "**" in line]
-    assert [line.split(":")[0] for line in explanations] == [
-        "- `catalog` **over budget**",
-        "- `storefront` **over budget**",
-        "- `importer` **OOM-killed**",
-    ]
-    catalog, storefront, importer = explanations
-    assert "peak RSS" in catalog
-    assert "image size" in storefront
-    assert "killed 1 process" in importer
-    sessions = [line for line in lines if line.startswith("| `sessions`")]
+    assert lines[0].startswith("### ❌ membudget: 3 of 4 images over budget; `importer` is OOM-killed at 24.0 MiB; ")
+    explained = [line for line in lines if line.startswith(("**", "- `"))]
+    killed, importer, over, catalog, storefront = explained[:5]
+    assert killed.startswith("**💥 OOM-killed** → ")
+    assert importer.startswith("- `importer`: the kernel killed 1 process at the limit of 24.0 MiB")
+    assert over.startswith("**❌ over budget** → ")
+    assert catalog.startswith("- `catalog`: peak RSS")
+    assert storefront.startswith("- `storefront`: image size")
+    assert body.count("```mermaid") == 4
+    sessions = [line for line in lines if line.startswith(("| `sessions`", "| ✅ pass | `sessions`"))]
     assert len(sessions) >= 8  # its metrics, and its first phase; what is not measured here is no row
-    assert not any("fail" in line for line in sessions)
+    assert not any("over" in line for line in sessions)
 
 
 def annotated(run: WorkflowRun) -> list[str]:

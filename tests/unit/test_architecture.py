@@ -17,7 +17,7 @@ def test_import_contracts_hold() -> None:
 
 
 def test_no_module_is_named_like_the_standard_library_or_a_dependency() -> None:
-    taken = sys.stdlib_module_names | {"aiohttp", "docker", "github", "jeepney", "pydantic", "rich", "tabulate"}
+    taken = sys.stdlib_module_names | {"aiohttp", "docker", "github", "jeepney", "pydantic", "rich"}
     assert [path.name for path in SOURCES if path.stem in taken - {"__main__"}] == []
 
 

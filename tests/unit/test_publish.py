@@ -88,7 +88,7 @@ def test_everything_is_told_everywhere() -> None:
     assert (pull_request, marker) == (PULL_REQUEST, "<!-- membudget:default -->")
     (summary,) = step.summaries
     assert body == f"{marker}\n{summary}"
-    assert summary.startswith("### ❌ membudget: 2 of 4 images over budget; killed is OOM-killed at 64.0 MiB")
+    assert summary.startswith("### ❌ membudget: 2 of 4 images over budget; `killed` is OOM-killed at 64.0 MiB; ")
 
 
 def test_images_that_do_not_pass_are_annotated_with_reason_and_next_step() -> None:

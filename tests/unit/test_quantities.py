@@ -3,10 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.quantities import (
+    KIB,
+    MIB,
     format_duration,
     format_percent,
     format_size,
     format_size_delta,
+    format_size_spread,
     parse_duration,
     parse_percent,
     parse_size,
@@ -85,3 +88,18 @@ def test_what_is_no_percent(value: str | float) -> None:
 
 def test_printed_percents() -> None:
     assert [format_percent(5), format_percent(2.54), format_percent(12.5, signed=True)] == ["5%", "2.5%", "+12.5%"]
+
+
+@pytest.mark.parametrize(
+    ("delta", "margin", "text"),
+    [
+        (4 * MIB, 300 * KIB, "+4.0 ± 0.3 MiB"),
+        (-4 * MIB, 300 * KIB, "-4.0 ± 0.3 MiB"),
+        (10, 29 * MIB, "0.0 ± 29.0 MiB"),
+        (-10, 29 * MIB, "0.0 ± 29.0 MiB"),
+        (0, 12, "0 ± 12 B"),
+        (3 * 2**30, MIB, "+3.0 ± 0.0 GiB"),
+    ],
+)
+def test_a_change_and_its_margin_are_in_one_unit(delta: int, margin: int, text: str) -> None:
+    assert format_size_spread(delta, margin) == text

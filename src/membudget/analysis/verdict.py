@@ -232,7 +232,7 @@ def _reasons(
     status_says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
     if failure is not None and status_says_it:
         yield Reason("", failure.reason)
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.metric is not Metric.OOM_KILLS):
         label = row.label
         if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
             kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"

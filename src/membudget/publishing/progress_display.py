@@ -155,7 +155,7 @@ class WorkflowProgress:
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Print a line when it begins."""
+        """Print a line when it begins: what is at work is named by its budgets file, whose names are plain."""
         self._say(f"{printable(what)}")
         yield
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import Judgement
+from membudget.analysis.verdict import GroupJudgement, Judgement
 from membudget.budgets.guard import Approval
 from membudget.report.findings import Finding
 from membudget.report.report import Report
@@ -22,28 +22,40 @@ def unapproved(report: Report) -> int:
 
 def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
     """Sentences for the explanations, gravest first."""
-    count = unapproved(report)
-    if count:
-        what = "1 budget is" if count == 1 else f"{count} budgets are"
-        held = "which hold until somebody with triage rights sets the label "
-        parts = (
-            (f"{what} looser than the base's, {held}", False),
-            (report.approval_label, True),
-            ("; take the loosening back, or ask for the label", False),
-        )
-        yield Finding(parts, is_grave=True)
+    if unapproved(report):
+        said, asked = loosened_finding(report), approval_step(report)
+        yield Finding((*said.parts, ("; ", False), *asked.parts), is_grave=True)
     for group in judgement.groups:
-        for row in group.rows:
-            if row.verdict is not None and row.verdict is not Verdict.PASS:
-                said = (row.reason or "", row.head.value is None)
-                yield Finding(
-                    ((f"group {group.name}: total {row.label} ", False), said), is_grave=not row.verdict.passes
-                )
+        yield from group_findings(group)
+    yield from exception_findings(judgement)
+
+
+def loosened_finding(report: Report) -> Finding:
+    """How many budgets are loosened without approval."""
+    count = unapproved(report)
+    what = "1 budget is" if count == 1 else f"{count} budgets are"
+    return Finding(((f"{what} looser than the base's, which hold until that is approved", False),), is_grave=True)
+
+
+def approval_step(report: Report) -> Finding:
+    """What to do about it."""
+    asked = "take the loosening back, or ask somebody with triage rights for the label "
+    return Finding(((asked, False), (report.approval_label, True)))
+
+
+def group_findings(group: GroupJudgement) -> Iterator[Finding]:
+    """Why a group of images does not pass."""
+    for row in group.rows:
+        if row.verdict is not None and row.verdict is not Verdict.PASS:
+            named = (("group ", False), (group.name, True), (f": total {row.label} ", False))
+            yield Finding((*named, (row.reason or "", row.head.value is None)), is_grave=not row.verdict.passes)
+
+
+def exception_findings(judgement: Judgement) -> Iterator[Finding]:
+    """What is allowed for a while, and why."""
     for image in judgement.images:
         for exception in image.exceptions:
-            yield Finding(
-                ((image.name, True), (f": {exception.ours}: ", False), (exception.quoted or "", True)),
-            )
+            yield Finding(((image.name, True), (f": {exception.ours}: ", False), (exception.quoted or "", True)))
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """What a reader should know about an image's trials beside the figures: causes, kills, the limit, missed spikes."""
 
+import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from membudget.analysis.verdict import ImageJudgement
 from membudget.figures import format_reading
 from membudget.metrics import Metric
 from membudget.quantities import format_size
-from membudget.report.untrusted_text import code_span, printable
+from membudget.report.untrusted_text import code_span, html_code, printable
 from membudget.trials.certificate import Conclusion
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.trial import Trial
@@ -36,12 +37,22 @@ class Finding:
         """For a terminal."""
         return self._joined(printable)
 
+    def as_html(self) -> str:
+        """For a place where GitHub reads no Markdown."""
+        return "".join(html_code(text) if is_quoted else html.escape(text) for text, is_quoted in self.parts)
+
     def _joined(self, quote: Callable[[str], str]) -> str:
         return "".join(quote(text) if is_quoted else text for text, is_quoted in self.parts)
 
 
 def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
     """What the trials of one side of an image showed, gravest first."""
+    yield from why(trials)
+    yield from circumstances(trials)
+
+
+def why(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """What explains the memory of one side of an image, gravest first: kills, the limit, the largest processes."""
     yield from _killed(trials)
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
@@ -49,8 +60,12 @@ def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
         yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
-    yield from load_findings(trials)
     yield from _sidecars(trials)
+
+
+def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """Under what load that was."""
+    yield from load_findings(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
         yield Finding(((f"{' and '.join(inside)} ran inside the container: what they used counts", False),))
@@ -124,7 +139,8 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     named = causes(snapshot)
     if not named:
         return
-    peak = trial.metrics[Metric.PEAK_RSS].value or snapshot.rss_bytes
+    measured = trial.metrics.get(Metric.PEAK_RSS)
+    peak = (measured.value if measured is not None else None) or snapshot.rss_bytes
     near = "at the peak" if snapshot.rss_bytes >= 0.95 * peak else f"at {format_size(snapshot.rss_bytes)} of RSS"
     parts: list[tuple[str, bool]] = [(f"{near}: ", False)]
     for number, cause in enumerate(named):

@@ -1,26 +1,28 @@
 """The diff table: the same cells for the comment, the summary and the terminal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.metric_verdict import Row, Verdict, tolerated_growth
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
-from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.budgets.effective import Tolerance
 from membudget.budgets.guard import Approval
 from membudget.budgets.loosening import Loosening
-from membudget.figures import format_delta, format_reading, format_value
+from membudget.figures import format_delta, format_reading, format_spread, format_value
 from membudget.metrics import Metric
-from membudget.quantities import format_percent, format_size
-from membudget.report.allowances import LOOSENING_STATUS, unapproved
+from membudget.quantities import format_percent
+from membudget.report.allowances import LOOSENING_STATUS
+from membudget.report.headline import headline
+from membudget.report.pictures import SPARKLINE_STEPS, sparkline
 from membudget.report.report import Report
+from membudget.report.signs import SIGNS, STATUS_SIGNS
+from membudget.report.timeline import timeline
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
 
-SIGNS = {Verdict.PASS: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
 _NO_VALUE = "–"
-_MOST_NAMED = 3
 _SMALLEST_PERCENT = 0.05
 """Below it a change would print as zero percent."""
 
@@ -42,6 +44,11 @@ class TableRow:
     """Whether it belongs among the rows that are shown first."""
     is_quoted: bool = False
     """Whether its cells quote a report that a stranger may have written."""
+    is_figure: bool = False
+    """Whether it is a figure to know, and nothing that anybody set a budget for."""
+    base_picture: str = ""
+    """A sparkline of RSS over time, to stand under `base`; on one scale with the head's."""
+    head_picture: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -61,34 +68,7 @@ def table_rows(report: Report, judgement: Judgement) -> list[TableRow]:
 
 def verdict_line(report: Report, judgement: Judgement) -> str:
     """The whole answer in one line, without its sign."""
-    count = sum(image.status is not Status.REMOVED for image in judgement.images)
-    images = f"{count} image" if count == 1 else f"{count} images"
-    if judgement.verdict.passes:
-        if count == 0:
-            return "every image was removed"
-        near = [image for image in judgement.images if image.verdict is Verdict.WARN]
-        within = f"{images} within budget" if count == 1 else f"all {images} within budget"
-        return "; ".join([within, *_first([f"{image.name} is near its own" for image in near], "near theirs")])
-    loosened = unapproved(report)
-    limits = {image.name: format_size(image.limit_bytes) for image in report.images}
-    failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
-    unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
-    killed = [image for image in failing if image.status is Status.OOM_KILLED]
-    parts = [f"{len(failing)} of {images} over budget"] if failing else []
-    parts += _first([f"{image.name} is OOM-killed at {limits[image.name]}" for image in killed], "OOM-killed")
-    parts += _first([f"{image.name}: {image.status}" for image in unclear], "could not be judged")
-    over = [group for group in judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
-    parts += _first([f"group {group.name}: {_group_status(group)}" for group in over], "in trouble")
-    parts += [f"shard {number} is missing" for number in report.missing_shards[:_MOST_NAMED]]
-    if len(report.missing_shards) > _MOST_NAMED:
-        parts.append(f"{len(report.missing_shards) - _MOST_NAMED} more shards are missing")
-    if loosened:
-        parts.append(f"{'1 budget' if loosened == 1 else f'{loosened} budgets'} loosened without approval")
-    return "; ".join(parts) or "nothing was measured"
-
-
-def _group_status(group: GroupJudgement) -> str:
-    return "over budget" if group.verdict is Verdict.FAIL else "inconclusive"
+    return headline(report, judgement).as_text()
 
 
 def trials_in_words(image: ImageMeasurement) -> str:
@@ -109,19 +89,24 @@ def _count(trials: int) -> str:
     return "none" if not trials else "1 trial" if trials == 1 else f"{trials} trials"
 
 
-def _first(findings: Sequence[str], shared: str) -> list[str]:
-    """As many as one line holds, then how many more there are and what they have in common."""
-    more = len(findings) - _MOST_NAMED
-    return [*findings[:_MOST_NAMED], *([f"{more} more {shared}"] if more > 0 else [])]
-
-
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
     if judgement.status is Status.REMOVED:
         return [_whole_row(image, "present", "removed", "➖ removed")]
     if image.is_unchanged:
         known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
         return known or [_whole_row(image, "unchanged", "unchanged", "➖ unchanged")]
-    return [_table_row(image, row) for row in judgement.rows if _says_something(row)]
+    failure = image.head.failure if image.head is not None else None
+    lost = [row for row in judgement.rows if row.verdict is not None and row.reason == str(failure)]
+    rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
+    return [*rows, *([_lost_row(image, judgement, lost)] if lost else [])]
+
+
+def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence[Row]) -> TableRow:
+    """One row for all that could not be had for one reason."""
+    status = f"{STATUS_SIGNS[judgement.status]} {judgement.status}"
+    row = _whole_row(image, _NO_VALUE, "not measured", status)
+    metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets"
+    return replace(row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
 
 
 def _says_something(row: Row) -> bool:
@@ -129,6 +114,11 @@ def _says_something(row: Row) -> bool:
     if row.budget.is_set:
         return True
     return row.head.value is not None and bool(row.head.value or (row.base is not None and row.base.value))
+
+
+def _goes_without_saying(row: Row) -> bool:
+    """That nothing was killed, by the budget that every image has."""
+    return row.metric is Metric.OOM_KILLS and row.verdict in (Verdict.PASS, None) and not row.head.value
 
 
 def _whole_row(image: ImageMeasurement, base: str, head: str, status: str) -> TableRow:
@@ -170,7 +160,19 @@ def _group_row(group: GroupJudgement, row: Row) -> TableRow:
 
 def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
     status = "➖ unchanged" if image.is_unchanged else _status_cell(row)
-    return _cells(row, (image.name, row.label, _base_cell(image, row)), status)
+    cells = _cells(row, (image.name, row.label, _base_cell(image, row)), status)
+    is_killed = row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL
+    is_pictured = is_killed or (row.metric is Metric.PEAK_RSS and row.phase is None)
+    return _pictured(cells, image) if is_pictured else cells
+
+
+def _pictured(row: TableRow, image: ImageMeasurement) -> TableRow:
+    """With RSS over time under its figures."""
+    seen = timeline(image, SPARKLINE_STEPS)
+    if seen is None:
+        return row
+    base, head = (sparkline(side, seen.highest_bytes) for side in (seen.base, seen.head))
+    return replace(row, base_picture=base, head_picture=head)
 
 
 def _cells(row: Row, first: tuple[str, str, str], status: str) -> TableRow:
@@ -181,11 +183,12 @@ def _cells(row: Row, first: tuple[str, str, str], status: str) -> TableRow:
         base=base,
         head=format_reading(row.metric, row.head),
         delta=_delta_cell(row),
-        budget=_budget_cell(row.metric, row.budget),
+        budget=_budget_cell(row),
         headroom=_headroom_cell(row),
         status=status,
         verdict=row.verdict,
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
+        is_figure=not row.budget.is_set or _goes_without_saying(row),
     )
 
 
@@ -198,24 +201,28 @@ def _base_cell(image: ImageMeasurement, row: Row) -> str:
 def _delta_cell(row: Row) -> str:
     if row.delta is None or row.base is None:
         return _NO_VALUE
-    change = format_delta(row.metric, row.delta)
-    if row.margin:
-        change += f" ± {format_value(row.metric, row.margin)}"
+    if row.margin and abs(row.delta) <= row.margin:
+        return format_spread(row.metric, row.delta, row.margin)  # a percent of what is noise would mislead
+    change = format_spread(row.metric, row.delta, row.margin) if row.margin else format_delta(row.metric, row.delta)
     percent = 100 * row.delta / row.base.value if row.base.value else 0.0
     return f"{change} ({format_percent(percent, signed=True)})" if abs(percent) >= _SMALLEST_PERCENT else change
 
 
-def _budget_cell(metric: Metric, budget: EffectiveBudget) -> str:
-    parts = _levels(metric, budget.max, budget.tolerance)
-    if budget.below_limit is not None:
-        parts.append(f"≤ {format_value(metric, budget.below_limit)} for headroom")
-    warned = _levels(metric, budget.warn.max, budget.warn.tolerance)
+def _budget_cell(row: Row) -> str:
+    """What it may be, and by how much it may grow: in bytes where there is a base, for that is what is judged."""
+    before = row.base.value if row.base is not None else None
+    parts = _levels(row.metric, row.budget.max, row.budget.tolerance, before)
+    if row.budget.below_limit is not None:
+        parts.append(f"≤ {format_value(row.metric, row.budget.below_limit)} for headroom")
+    warned = _levels(row.metric, row.budget.warn.max, row.budget.warn.tolerance, before)
     return ", ".join(parts + [f"warn {level.replace('≤', '>')}" for level in warned]) or _NO_VALUE
 
 
-def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None) -> list[str]:
+def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None, before: int | None) -> list[str]:
     parts = [f"≤ {format_value(metric, most)}"] if most is not None else []
-    if tolerance is not None:
+    if tolerance is not None and before is not None:
+        parts.append(f"≤ +{format_value(metric, tolerated_growth(before, tolerance))}")
+    elif tolerance is not None and most is None:
         percent = f"{format_percent(tolerance.percent)} or +" if tolerance.percent else ""  # else the floor alone
         parts.append(f"≤ +{percent}{format_value(metric, tolerance.floor)}")
     return parts
@@ -226,6 +233,9 @@ def _status_cell(row: Row) -> str:
         return f"{SIGNS[row.verdict]} excepted"
     if row.is_within_noise:
         return f"{SIGNS[Verdict.PASS]} within noise"
+    if row.verdict is Verdict.FAIL:
+        status = Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET
+        return f"{STATUS_SIGNS[status]} {status}"
     if row.verdict is not None:
         return f"{SIGNS[row.verdict]} {row.verdict}"
     return "➖ not judged" if row.budget.is_set else "➖ no budget"

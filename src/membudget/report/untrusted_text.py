@@ -4,6 +4,7 @@ Everything that is not ours is a code span or a code block in Markdown: GitHub f
 image or HTML in those.
 """
 
+import html
 import re
 import unicodedata
 
@@ -36,6 +37,11 @@ def code_span(text: str, longest: int = 300) -> str:
 def code_cell(text: str, longest: int = 300) -> str:
     """`text` as a code span inside a table, where GitHub looks for pipes before code spans (GFM spec, 4.10)."""
     return code_span(text, longest).replace("|", "\\|")
+
+
+def html_code(text: str, longest: int = 300) -> str:
+    """`text` as code in HTML, for a line that GitHub does not read as Markdown."""
+    return f"<code>{html.escape(printable(text, longest) or '(empty)')}</code>"
 
 
 def code_block(lines: tuple[str, ...], most_lines: int = 50, longest_line: int = 300) -> str:

@@ -56,6 +56,6 @@ def test_it_has_a_row_of_its_own() -> None:
         "100.0 MiB",
         "≤ 90.0 MiB",
         "over by 10.0 MiB",
-        "❌ fail",
+        "❌ over budget",
     )
     assert row.needs_attention

@@ -194,8 +194,8 @@ def test_an_oom_kill_gives_the_status_and_is_told_beside_what_else_is_broken() -
     judged = judge_image(measured)
     assert judged.status is Status.OOM_KILLED
     assert [str(reason) for reason in judged.reasons] == [
-        "peak RSS is 6.0 MiB over its maximum",
         "the kernel killed 2 processes at the limit of 72.0 MiB",
+        "peak RSS is 6.0 MiB over its maximum",
     ]
     (one,) = judge_image(image(head=side(trial(40, oom_kills=1)), limit=72)).reasons
     assert str(one) == "the kernel killed 1 process at the limit of 72.0 MiB"

@@ -10,10 +10,13 @@ from membudget.budgets.effective import WarnLevels
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.guard import Approval
 from membudget.budgets.loosening import Loosening
+from membudget.contents.file_diff import ChangeKind
+from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
+from membudget.contents.layer_origin import OriginSource
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport
-from membudget.trials.probe_messages import HostSettings, KilledProcess
+from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import FileUse
 from membudget.trials.trial import LimitContact, OomKills, PhaseName, Trial
 from tests.support.builders import (
@@ -25,13 +28,24 @@ from tests.support.builders import (
     report,
     side,
     snapshot,
-    trial,
 )
+from tests.support.builders import trial as plain_trial
 
 LOG = ("Traceback (most recent call last):", '  File "/app.py", line 3', "ConnectionError: no database")
 BUILD = Failure(FailureStage.BUILD, "failed to solve: exit code: 1", ("#5 0.21 npm ERR! missing script: build",))
 WORKLOAD = Failure(FailureStage.WORKLOAD, "not ready within 30 s: connection refused", LOG)
 ENGINE = Failure(FailureStage.ENVIRONMENT, "a killed container still ran after 20 s")
+
+
+def trial(rss: float, *, oom_kills: int = 0) -> Trial:
+    """A service that starts, works for a second, and gives back half of what it took; killed, it ends at its peak."""
+    rising = [rss * MIB * step // 15 for step in range(16)]
+    working = [rss * MIB * share // 100 for share in (90, 94, 91, 97, 93, 100, 95, 98, 92, 96)] * 3
+    rested = [rss * MIB // 2] * 30
+    seen = [round(value) for value in (rising if oom_kills else rising + working + rested)]
+    times = [20_000 * number for number in range(len(seen))]
+    more = [value + 3 * MIB for value in seen]
+    return replace(plain_trial(rss, oom_kills=oom_kills), series=Series(times, seen, seen, more, more))
 
 
 def everything() -> Report:
@@ -155,6 +169,11 @@ def said_by_others(texts: Sequence[str]) -> Report:
         settings=HostSettings(surroundings, 0, 60, surroundings),
     )
     nameless = replace(said, oom=OomKills((), reason))
+    layer = LayerChange(
+        ChangeKind.GROWN, 9 * MIB, 1, 1, log, (1, 2), OriginSource.HISTORY, None, is_upstream=False,
+        details=(Detail(reason, True, 8 * MIB),),
+    )  # fmt: skip
+    fat = image("fat", base=side(trial(40)), head=side(trial(40), size=200), allowed=budgets(max_size=100))
     plain = report(
         image("shouter", base=side(said), head=side(said)),
         image("nameless", base=side(nameless), head=side(nameless)),
@@ -164,6 +183,8 @@ def said_by_others(texts: Sequence[str]) -> Report:
             exceptions={Metric.PEAK_RSS: ExceptionInForce(80 * MIB, date(2026, 12, 1), reason, note, ends_soon=False)},
         ),
         unmeasured,
+        replace(fat, dockerfile=note, contents_diff=ImageDiff(9 * MIB, 1, (layer,), (), (), ())),
+        image("failed", base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_size=100)),
         notes=(note, log),
     )
     commits = {"head": RevisionReport(sha="b" * 40, subject=subject), "base": RevisionReport(sha="a" * 40, subject=log)}

@@ -1,21 +1,25 @@
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import cycle
 
-import cmarkgfm
 import pytest
-from cmarkgfm.cmark import Options
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membudget.analysis.measurement import Failure, FailureStage
+from github_page import to_html
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.report.comment import render
+from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
-from tests.unit.report.reports import REPORTS, everything, said_by_others
+from tests.unit.report.outcomes import OUTCOMES
+from tests.unit.report.reports import BUILD, REPORTS, everything, in_phases, killed, said_by_others
 
+SHOWN = {**REPORTS, **OUTCOMES}
 TAG = re.compile(r"<(/?[a-z][a-z0-9]*|[!?])", re.IGNORECASE)
 OURS = {"h3", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "ul", "li", "strong", "br", "p",
-        "details", "summary", "blockquote"}  # fmt: skip
+        "details", "summary", "blockquote", "sub"}  # fmt: skip
 HOSTILE = [
     "a|b\\|c",
     "`tick` ``two``",
@@ -39,36 +43,89 @@ HOSTILE = [
 ]
 
 
-def html(markdown: str) -> str:
-    """As GitHub's parser makes it, raw HTML kept: whatever slips through is seen."""
-    return str(cmarkgfm.github_flavored_markdown_to_html(markdown, Options.CMARK_OPT_UNSAFE))
-
-
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", SHOWN)
 def test_what_reviewers_read(name: str) -> None:
-    made = REPORTS[name]()
+    made = SHOWN[name]()
     assert_golden(f"comment-{name}.md", render(made, made.judged()))
 
 
-def test_every_table_is_one() -> None:
-    made = everything()
-    rows = re.findall(r"<tr>(.*?)</tr>", html(render(made, made.judged())), re.DOTALL)
-    assert len(rows) > 40
-    assert {len(re.findall(r"<t[hd]", row)) for row in rows} == {8, 7}  # the diff table, and the phases
+def tables(markdown: str) -> list[list[int]]:
+    """How many cells each row of each table has."""
+    found = re.findall(r"<table>(.*?)</table>", to_html(markdown), re.DOTALL)
+    return [[len(re.findall(r"<t[hd]", row)) for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)]
+            for table in found]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_table_is_one(name: str) -> None:
+    made = SHOWN[name]()
+    markdown = render(made, made.judged())
+    found = tables(markdown)
+    assert found
+    assert all(len(set(table)) == 1 for table in found)
+    lines_of_tables = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert sum(map(len, found)) == len(lines_of_tables) - len(found)  # no row fell out: only alignments are none
 
 
 def test_the_verdict_comes_first_then_what_fails() -> None:
     made = everything()
     lines = render(made, made.judged()).splitlines()
-    assert lines[0].startswith("### ❌ membudget: 3 of 10 images over budget")
-    assert all("❌" in line or "❔" in line for line in lines[6:12])
+    assert lines[0].startswith("### ❌ membudget: 3 of 10 images over budget; `worker` is OOM-killed at 64.0 MiB; ")
+    first_table = lines[lines.index("| status | image, metric | base | head | delta | budget | headroom |") + 2 :][:7]
+    assert [line.split("|")[1].strip().replace("\N{NO-BREAK SPACE}", " ") for line in first_table] == [
+        "💥 OOM-killed", "❌ over budget", "❌ over budget", "❓ inconclusive", "🛑 workload failed",
+        "🚧 build failed", "❓ inconclusive",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
+    made = SHOWN[name]()
+    judged = made.judged()
+    text = render(made, judged)
+    steps = {image.status: image.next_step for image in judged.images if image.next_step}
+    for status, step in steps.items():
+        assert text.count(f"{status}** → {step}\n") == text.count(f"→ {step}") == 1
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_an_outcome_says_at_once_what_it_is(name: str) -> None:
+    made = OUTCOMES[name]()
+    words = {"no-base": "no base", "near-its-budget": "near its budget", "within-budget": "within budget"}
+    first = "\n".join(render(made, made.judged()).splitlines()[:3])
+    assert words.get(name, name.replace("oom", "OOM").replace("workload-f", "workload f").replace("over-", "over ")
+                     .replace("build-", "build ")) in first  # fmt: skip
+
+
+def test_base_and_head_over_time_share_a_scale() -> None:
+    made = report(image("api", base=side(in_phases(35)), head=side(in_phases(70))))
+    row = next(line for line in render(made, made.judged()).splitlines() if "peak\N{NO-BREAK SPACE}RSS |" in line)
+    assert "35.0\N{NO-BREAK SPACE}MiB<br>`▂▄▅▄▅▅▄▃▃▃` | 70.0\N{NO-BREAK SPACE}MiB<br>`▄██████▅▅▅`" in row
+
+
+def test_the_run_is_linked_where_it_is_known() -> None:
+    made = everything()
+    url = "https://localhost/shop/actions/runs/7"
+    assert f" · [run]({url})</sub>" in render(made, made.judged(), run_url=url)
+    short = render(made, made.judged(), 3_000, url)
+    assert f"the [job's summary]({url}) shows more" in short
+    assert "](" not in render(made, made.judged(), 3_000)
+
+
+def named(made: Report, names: Sequence[str]) -> Report:
+    """With images whose names are no names: what reads a report refuses those, and rendering does not rely on it."""
+    images = [
+        replace(one, name=f"{name}{number}")
+        for number, (one, name) in enumerate(zip(made.images, cycle(names), strict=False))
+    ]
+    return made.model_copy(update={"images": tuple(images)})
 
 
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=5, max_size=5))
 def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
-    made = said_by_others(texts)
+    made = named(said_by_others(texts), texts)
     markdown = render(made, made.judged())
-    page = html(markdown)
+    page = to_html(markdown)
 
     assert {tag.removeprefix("/") for tag in TAG.findall(page)} <= OURS
     outside_of_code = re.sub(r"<code.*?</code>", "", page, flags=re.DOTALL)
@@ -76,14 +133,16 @@ def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
     plain = re.sub(r"<[^>]*>", "", outside_of_code)
     for mark in ("@", "#", "localhost", "octo", "::", "alert"):
         assert mark not in plain
+    assert "\n::" not in markdown
     assert all(character.isprintable() or character in "\n\N{NO-BREAK SPACE}" for character in markdown)
-    assert page.count("<table>") == page.count("</table>") == 2
-    assert {len(re.findall(r"<t[hd]", row)) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)} == {8}
+    found = tables(markdown)
+    assert [set(table) for table in found] == [{7}, {7}, {5}]
+    assert page.count("<details") == page.count("</details>") == page.count("<summary>")
 
 
 def test_what_others_said_is_still_there_to_read() -> None:
     made = said_by_others(["@subject", "@reason", "@log", "@note", "@surroundings"])
-    page = html(render(made, made.judged()))
+    page = to_html(render(made, made.judged()))
     shown = " ".join(re.findall(r"<code.*?>(.*?)</code>", page, re.DOTALL))
     for text in ("@subject", "@reason", "@log", "@note", "@surroundings"):
         assert text in shown
@@ -119,28 +178,54 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     made = report(*passing, *failing, image("broken", head=side(failure=log)))
     judged = made.judged()
     whole = render(made, judged, 10**6)
-
-    without_logs = render(made, judged, len(whole) - 1)
-    assert "y" * 100 in whole
-    assert "y" * 100 not in without_logs
-    assert "`pass3`" in without_logs
-
-    without_details = render(made, judged, len(without_logs) - 1)
-    assert "How memory was used" in without_logs
-    assert "How memory was used" not in without_details
-    assert "`pass3`" in without_details
-
-    failing_alone = render(made, judged, len(without_details) - 1)
-    assert "`pass3`" not in failing_alone
-    assert "`fail29` **over budget**: peak RSS is 6.0 MiB over its maximum" in failing_alone
-    rows = 60 * 9 + 3  # of the broken image only what has a budget; swap of 0 and pressure of none are no rows
-    assert f"{rows - 31} rows are left out here" in failing_alone  # 30 fail, one is inconclusive
+    marks = {
+        "charts": "```mermaid", "figures": " more figures", "details": "What was compared", "logs": "y" * 100,
+        "passing": "`pass0`<br>", "why": "`fail0`: peak RSS is", "compared": "<sub>base", "failing": "`fail0`<br>",
+    }  # fmt: skip
+    assert all(mark in whole for mark in marks.values())
+    gone = []
+    for longest in range(len(whole), 400, -150):
+        text = render(made, judged, longest)
+        assert len(text) <= longest
+        gone += [name for name, mark in marks.items() if mark not in text and name not in gone]
+    assert gone == list(marks)
 
     short = render(made, judged, 3_000)
-    assert 2_700 < len(short) <= 3_000  # as many as there is room for
+    assert 2_800 < len(short) <= 3_000  # as many as there is room for
     assert "`fail3`" in short
-    assert "**over budget**" not in short
     assert "rows are left out here" in short
-
     for longest in (1_000, 400, 100):
         assert len(render(made, judged, longest)) <= longest
+
+
+FATES: dict[str, Callable[[str], ImageMeasurement]] = {
+    "pass": lambda name: image(name, base=side(trial(40)), head=side(trial(41)), allowed=budgets(max_rss=64)),
+    "fail": lambda name: image(name, base=side(in_phases(40)), head=side(in_phases(70)), allowed=budgets(max_rss=64)),
+    "killed": lambda name: image(name, base=side(trial(40)), head=side(killed()), limit=64),
+    "unbuilt": lambda name: image(name, head=side(failure=BUILD, size=None), allowed=budgets(max_rss=64, max_size=9)),
+    "new": lambda name: image(name, presence=Presence.NEW, head=side(trial(30)), allowed=budgets(rss_growth=(5, 2))),
+    "gone": lambda name: image(name, presence=Presence.REMOVED),
+}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(FATES)), st.integers(1, 60)), min_size=1, max_size=60),
+    st.integers(1_500, 60_000),
+)
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_cut_tables_stay_whole_and_failures_stay(fates: list[tuple[str, int]], longest: int) -> None:
+    made = report(*(FATES[fate](f"{fate}{number}{'x' * length}") for number, (fate, length) in enumerate(fates)))
+    judged = made.judged()
+    text, whole = render(made, judged, longest), render(made, judged, 10**7)
+
+    assert len(text) <= longest
+    assert text == whole or "left out here" in text
+    found = tables(text)
+    assert all(len(set(table)) == 1 and len(table) > 1 for table in found)
+    assert text.count("```") % 2 == 0
+    assert text.count("<details") == text.count("</details>")
+    rows = [line for line in whole.splitlines() if line.startswith(("| ❌", "| 💥", "| 🚧", "| ❓"))]
+    kept = [line for line in text.splitlines() if line in rows]
+    assert kept == rows[: len(kept)]
+    if any(line.startswith(("| ✅", "| ➖", "<sub>", "- `")) for line in text.splitlines()):
+        assert kept == rows

@@ -23,9 +23,14 @@ def line(*images: ImageMeasurement) -> str:
 
 def test_the_first_line_names_three_images_and_counts_the_rest() -> None:
     assert line(killed("a")) == "1 of 1 image over budget; a is OOM-killed at 64.0 MiB"
-    assert line(*map(killed, "abcde")).endswith("c is OOM-killed at 64.0 MiB; 2 more OOM-killed")
-    assert line(*map(unclear, "abc")) == "a: inconclusive; b: inconclusive; c: inconclusive"
-    assert line(*map(unclear, "abcd")).endswith("c: inconclusive; 1 more could not be judged")
+    assert line(*map(killed, "abcde")).endswith("c is OOM-killed at 64.0 MiB; 2 more")
+    assert (
+        line(*map(unclear, "abc"))
+        == "3 of 3 images could not be judged; a inconclusive; b inconclusive; c inconclusive"
+    )
+    assert line(*map(unclear, "abcd")).endswith("c inconclusive; 1 more")
+    assert line(killed("a"), unclear("b")) == "1 of 2 images over budget; a is OOM-killed at 64.0 MiB; b inconclusive"
+    assert line(killed("a"), *map(unclear, "bc")).endswith("; 2 more could not be judged")
     assert line() == "nothing was measured"
 
 

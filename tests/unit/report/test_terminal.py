@@ -11,7 +11,10 @@ from membudget.report.measure_report import MeasureReport
 from membudget.trials.trial import Outcome
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
+from tests.unit.report.outcomes import OUTCOMES
 from tests.unit.report.reports import REPORTS, everything, said_by_others
+
+SHOWN = {**REPORTS, **OUTCOMES}
 
 
 def printed(content: RenderableType, width: int = 160) -> str:
@@ -21,9 +24,9 @@ def printed(content: RenderableType, width: int = 160) -> str:
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", SHOWN)
 def test_what_a_developer_reads(name: str) -> None:
-    made = REPORTS[name]()
+    made = SHOWN[name]()
     assert_golden(f"terminal-{name}.txt", printed(terminal.render(made, made.judged())))
 
 

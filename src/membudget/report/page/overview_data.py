@@ -12,7 +12,8 @@ from membudget.report.findings import findings, soak_finding
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.page_text import Json, Parts, ours, parts_of, quoted
 from membudget.report.report import Report, RevisionReport
-from membudget.report.table import HEADINGS, SIGNS, TableRow, table_rows, trials_in_words, verdict_line
+from membudget.report.signs import SIGNS
+from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.untrusted_text import printable, printable_line
 
 _LOG_LINES = 40

@@ -22,7 +22,8 @@ from membudget.report.page.overview_data import overview, seen
 from membudget.report.page.page_text import Json, ours, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import Report
-from membudget.report.table import SIGNS, trials_in_words
+from membudget.report.signs import SIGNS
+from membudget.report.table import trials_in_words
 from membudget.report.untrusted_text import printable
 
 LARGEST_PAGE_BYTES = 500_000

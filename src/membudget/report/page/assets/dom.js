@@ -22,7 +22,7 @@ const sentence = (parts) => parts.map((part) => (Array.isArray(part) ? element("
 const sentences = (list, name) =>
   list.length ? element("ul", { class: name }, list.map((parts) => element("li", {}, sentence(parts)))) : null;
 
-const VERDICT_SIGNS = { pass: "✅", warn: "⚠️", fail: "❌", inconclusive: "❔" };
+const VERDICT_SIGNS = { pass: "✅", warn: "⚠️", fail: "❌", inconclusive: "❓" };
 
 const button = (text, press, attributes = {}) => element("button", { type: "button", onclick: press, ...attributes }, text);
 

@@ -1,0 +1,154 @@
+"""The whole answer in one sentence, with its figures."""
+
+from collections.abc import Iterator, Sequence
+
+from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.status import Status
+from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
+from membudget.figures import format_delta, format_reading, format_value
+from membudget.metrics import Metric
+from membudget.quantities import format_percent, format_size
+from membudget.report.allowances import unapproved
+from membudget.report.findings import Finding
+from membudget.report.report import Report
+
+_MOST_NAMED = 3
+_Parts = tuple[tuple[str, bool], ...]
+_OF_INTEREST = (Metric.IMAGE_SIZE, Metric.PEAK_RSS)
+"""What is worth a word also where it has no budget."""
+_SMALLEST_PERCENT = 0.1
+
+
+def headline(report: Report, judgement: Judgement) -> Finding:
+    """What a reader has to know who reads nothing else; without its sign."""
+    parts = _passed(judgement) if judgement.verdict.passes else _failed(report, judgement)
+    return Finding(_joined([part for part in parts if part], "; ") or (("nothing was measured", False),))
+
+
+def _passed(judgement: Judgement) -> list[_Parts]:
+    present = [image for image in judgement.images if image.status is not Status.REMOVED]
+    if not present:
+        return [_ours("every image was removed")]
+    unchanged = sum(image.status is Status.UNCHANGED for image in present)
+    if unchanged == len(present):
+        return [_ours(f"{_all(unchanged)} unchanged")]
+    within = f"{_all(len(present))} within budget"
+    within += f", {unchanged} of them unchanged" if unchanged else ""
+    near = [image for image in present if image.verdict is Verdict.WARN]
+    warned = [_named(image, _near(image)) for image in near]
+    return [_ours(within), _list(warned, "near theirs"), () if near else _largest_change(present)]
+
+
+def _all(count: int) -> str:
+    return {1: "1 image", 2: "both images"}.get(count, f"all {count} images")
+
+
+def _near(image: ImageJudgement) -> str:
+    """What is near its budget; of a soak, nothing is."""
+    for row in image.rows:
+        if row.verdict is Verdict.WARN:
+            how = "is excepted" if row.is_excepted else "is near its budget"
+            return f" {row.label} {format_reading(row.metric, row.head)} {how}"
+    return " is near its budget"
+
+
+def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
+    count = sum(image.status is not Status.REMOVED for image in judgement.images)
+    images = "1 image" if count == 1 else f"{count} images"
+    limits = {image.name: format_size(image.limit_bytes) for image in report.images}
+    failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
+    over = [image for image in failing if image.status is not Status.LEAKING]
+    killed = [image for image in failing if image.status is Status.OOM_KILLED]
+    leaking = [image for image in failing if image.status is Status.LEAKING]
+    named = [_named(image, f" is OOM-killed at {limits[image.name]}") for image in killed]
+    named += [_named(image, _excess(image)) for image in over if image.status is not Status.OOM_KILLED]
+    named += [_named(image, " is leaking") for image in leaking]
+    unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
+    of_all = f"{len(unclear)} of {images}" if not failing else f"{len(unclear)} more"
+    open_words = [_named(image, f" {image.status}") for image in unclear] if not failing or len(unclear) == 1 else []
+    groups = [group for group in judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
+    return [
+        _ours(f"{len(over)} of {images} over budget") if over else (),
+        _list(named, ""),
+        _ours(f"{of_all} could not be judged") if unclear and not (failing and open_words) else (),
+        _list(open_words, ""),
+        _list([_group_words(group) for group in groups], "in trouble"),
+        _missing(report.missing_shards),
+        _loosened(unapproved(report)),
+    ]
+
+
+def _excess(image: ImageJudgement) -> str:
+    """Which of its budgets is broken most, and by how much."""
+    broken = [row for row in image.rows if row.verdict is Verdict.FAIL and row.head.value is not None]
+    if not broken:
+        return ""
+    row = max(broken, key=_relative_excess)
+    words = f" {row.label} {format_reading(row.metric, row.head)}"
+    over = -(row.headroom or 0)
+    return words + (f", over by {format_value(row.metric, over)}" if over > 0 else "")
+
+
+def _relative_excess(row: Row) -> float:
+    value, headroom = row.head.value or 0, row.headroom or 0
+    return -headroom / max(value + headroom, 1)
+
+
+def _largest_change(images: Sequence[ImageJudgement]) -> _Parts:
+    changes = [(abs(percent), image, row, percent) for image in images for row, percent in _changes(image)]
+    if not changes:
+        return _ours("no measurable change") if any(_is_compared(image) for image in images) else ()
+    _, image, row, percent = max(changes, key=lambda change: change[0])
+    change = f"{format_delta(row.metric, row.delta or 0)} ({format_percent(percent, signed=True)})"
+    return (("largest change: ", False), (image.name, True), (f" {row.label} {change}", False))
+
+
+def _changes(image: ImageJudgement) -> Iterator[tuple[Row, float]]:
+    """What moved by more than its noise, and by how many percent."""
+    for row in image.rows:
+        if row.metric in _OF_INTEREST and row.phase is None and row.delta and row.base is not None and row.base.value:
+            percent = 100 * row.delta / row.base.value
+            if abs(row.delta) > (row.margin or 0) and abs(percent) >= _SMALLEST_PERCENT:
+                yield row, percent
+
+
+def _is_compared(image: ImageJudgement) -> bool:
+    return any(row.metric in _OF_INTEREST and row.delta is not None for row in image.rows)
+
+
+def _group_words(group: GroupJudgement) -> _Parts:
+    words = "over budget" if group.verdict is Verdict.FAIL else "inconclusive"
+    return (("group ", False), (group.name, True), (f" {words}", False))
+
+
+def _missing(shards: Sequence[int]) -> _Parts:
+    words = [_ours(f"shard {number} is missing") for number in shards]
+    more = len(shards) - _MOST_NAMED
+    return _list(words, "shards are missing" if more > 1 else "shard is missing")
+
+
+def _loosened(count: int) -> _Parts:
+    return _ours(f"{'1 budget' if count == 1 else f'{count} budgets'} loosened without approval") if count else ()
+
+
+def _ours(words: str) -> _Parts:
+    return ((words, False),)
+
+
+def _named(image: ImageJudgement, words: str) -> _Parts:
+    return ((image.name, True), (words, False))
+
+
+def _list(findings: Sequence[_Parts], shared: str) -> _Parts:
+    """As many as one line holds, then how many more there are and what they have in common."""
+    more = len(findings) - _MOST_NAMED
+    last = [_ours(f"{more} more {shared}".rstrip())] if more > 0 else []
+    return _joined([*findings[:_MOST_NAMED], *last], "; ")
+
+
+def _joined(findings: Sequence[_Parts], between: str) -> _Parts:
+    parts: list[tuple[str, bool]] = []
+    for number, finding in enumerate(findings):
+        parts += [(between, False)] if number else []
+        parts += finding
+    return tuple(parts)

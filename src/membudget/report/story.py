@@ -1,0 +1,267 @@
+"""What a report tells, in the order in which it is told: the same for the comment, the step summary and the terminal.
+
+The verdict comes first, then what is wrong, why, and what to do about it; the rest is for those who ask for it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from membudget.analysis.image_metrics import IMAGE_METRICS
+from membudget.analysis.measurement import Failure, ImageMeasurement, SideMeasurement
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.status import NEXT_STEPS, Status
+from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.metrics import Metric
+from membudget.quantities import format_size
+from membudget.report.allowances import (
+    approval_step,
+    exception_findings,
+    group_findings,
+    loosened_finding,
+    noise,
+    unapproved,
+)
+from membudget.report.compared import compared, compared_in_short
+from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
+from membudget.report.findings import Finding, circumstances, soak_finding, why
+from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
+from membudget.report.pictures import CHART_STEPS, Chart
+from membudget.report.report import Report
+from membudget.report.signs import SIGNS, STATUS_SIGNS
+from membudget.report.story_parts import (
+    Block,
+    Charts,
+    Compared,
+    Figures,
+    Item,
+    Items,
+    Keep,
+    Log,
+    Outcome,
+    Remarks,
+    Rows,
+    Section,
+    Sheet,
+)
+from membudget.report.table import TableRow, table_rows
+from membudget.report.timeline import timeline
+from membudget.trials.trial import Trial
+
+_MOST_CHARTS = 6
+"""GitHub draws each in a frame of its own."""
+_GRAVEST_FIRST = (
+    Status.OOM_KILLED, Status.OVER_BUDGET, Status.LEAKING, Status.WORKLOAD_FAILED, Status.BUILD_FAILED,
+    Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT, Status.WARNING,
+)  # fmt: skip
+_ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
+
+
+def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
+    """All that is told after the headline. Sections without content are not there."""
+    measured = {image.name: image for image in report.images}
+    rows = table_rows(report, judgement)
+    urgent = _gravest_first([row for row in rows if row.needs_attention])
+    sections = [
+        Section(Keep.REMARKS, (Remarks(tuple(_remarks(report, judgement))),)),
+        Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
+        Section(Keep.WHY, (*_outcomes(report, judgement, measured), Items(tuple(_also(judgement, measured)), "Also"))),
+        *_logs(judgement, measured),
+        _other_rows(
+            [row for row in rows if not row.needs_attention and not row.is_figure], some_are_urgent=bool(urgent)
+        ),
+        _charts(judgement, measured),
+        Section(Keep.DETAILS, tuple(_used(report, judgement, measured)), _ours("How memory was used")),
+        Section(Keep.DETAILS, (Items(tuple(_bytes(judgement, measured))),), _ours("Where the bytes are")),
+        _figures([row for row in rows if not row.needs_attention and row.is_figure]),
+        Section(Keep.DETAILS, (Items(tuple(Item(said) for said in compared(report))),), _ours("What was compared")),
+        Section(Keep.COMPARED, (Compared((compared_in_short(report),)),)),
+    ]
+    return tuple(section for section in sections if any(block.elements for block in section.blocks))
+
+
+def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
+    """What fails before what is open; of that, images that were killed; of those, the kill."""
+    sign = STATUS_SIGNS[Status.OOM_KILLED]
+    killed = {row.image for row in rows if row.status.startswith(sign)}
+    places = {name: place for place, name in enumerate(dict.fromkeys(row.image for row in rows))}
+
+    def urgency(row: TableRow) -> tuple[int, bool, int, bool]:
+        is_kill = row.status.startswith(sign)
+        return _ROWS_FIRST[row.verdict], row.image not in killed, places[row.image], not is_kill
+
+    return sorted(rows, key=urgency)
+
+
+def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
+    if report.comparison.no_base_reason is not None:
+        reason = (report.comparison.no_base_reason, True)
+        said = "): only maxima are judged, no growth → nothing has to be done"
+        yield Finding((("no base (", False), reason, (said, False)))
+    if judgement.images and all(image.status is Status.UNCHANGED for image in judgement.images):
+        yield _ours("base and head are the same images: nothing was run → nothing has to be done")
+    if report.missing_shards:
+        yield _ours("a part of the check sent no report → run its job again: what is missing is not taken for a pass")
+    yield from (Finding(((note, True),)) for note in report.notes)
+    for image in report.images:
+        yield from (Finding(((image.name, True), (": ", False), (note, True))) for note in image.notes)
+
+
+def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Outcome]:
+    """Why, outcome by outcome, the gravest first."""
+    items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
+    for image in judgement.images:
+        if image.verdict is not Verdict.PASS:
+            items[image.status].append(Item(_reasons(image), tuple(_seen(measured[image.name], image))))
+    for group in judgement.groups:
+        if group.verdict is not None and group.verdict is not Verdict.PASS:
+            status = _GROUP_STATUS[group.verdict]
+            items[status] += map(Item, group_findings(group))
+    if unapproved(report):
+        yield Outcome(f"{SIGNS[Verdict.FAIL]} loosened", approval_step(report), (Item(loosened_finding(report)),))
+    for status, explained in items.items():
+        if explained:
+            step = _ours(NEXT_STEPS[status] or "")
+            yield Outcome(f"{STATUS_SIGNS[status]} {status}", step, tuple(explained))
+
+
+_GROUP_STATUS = {
+    Verdict.FAIL: Status.OVER_BUDGET,
+    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
+    Verdict.WARN: Status.WARNING,
+}
+
+
+def _reasons(image: ImageJudgement) -> Finding:
+    parts: list[tuple[str, bool]] = [(image.name, True)]
+    for number, reason in enumerate(image.reasons):
+        parts.append(("; " if number else ": ", False))
+        parts += [(reason.ours, False)] if reason.ours else []
+        parts += [(": ", False)] if reason.ours and reason.quoted else []
+        parts += [(reason.quoted, True)] if reason.quoted else []
+    return Finding(tuple(parts))
+
+
+def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
+    """What explains it: kills, the largest processes where memory is short, the layers that grew where size is."""
+    if judged.status is Status.OOM_KILLED and image.base is not None:
+        yield from _base_peak(image.base)
+    yield from (finding for finding in why(_trials(image)) if finding.is_grave or _memory_is_in_trouble(judged))
+    yield from soak_finding(image, judged)
+    if size_is_in_trouble(judged):
+        yield from cause_findings(image)
+
+
+def _memory_is_in_trouble(judged: ImageJudgement) -> bool:
+    troubled = [row for row in judged.rows if row.verdict not in (None, Verdict.PASS)]
+    return any(row.metric not in IMAGE_METRICS for row in troubled) or not judged.soak_verdict.passes
+
+
+def _trials(image: ImageMeasurement) -> Sequence[Trial]:
+    return image.head.trials if image.head is not None else ()
+
+
+def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
+    """How far below the limit the base stayed."""
+    peak, kills = base.metrics.get(Metric.PEAK_RSS), base.metrics.get(Metric.OOM_KILLS)
+    if peak is not None and peak.value is not None:
+        killed = "and was OOM-killed as well" if kills is not None and kills.value else "and was not killed"
+        yield _ours(f"the base peaked at {format_size(peak.value)} of RSS {killed}")
+
+
+def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Item]:
+    """What belongs in the open although nothing fails by it."""
+    for judged in judgement.images:
+        image = measured[judged.name]
+        if image.base is not None and image.base.failure is not None:
+            quoted = (image.base.failure.reason, True)
+            said = "), so the head is judged by absolute budgets alone → nothing has to be done if this repairs it"
+            yield Item(
+                Finding(((image.name, True), (": its base could not be measured (", False), quoted, (said, False)))
+            )
+        if judged.verdict is Verdict.PASS:
+            told = (*why(_trials(image)), *soak_finding(image, judged))
+            yield from (_of(image, finding) for finding in told if finding.is_grave)
+    yield from map(Item, exception_findings(judgement))
+
+
+def _logs(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Section]:
+    """A single one is unfolded: it is what its reader wants next."""
+    failures = [(image.name, _failure(measured[image.name])) for image in judgement.images if not image.verdict.passes]
+    told = [(name, failure) for name, failure in failures if failure is not None and failure.log_tail]
+    for name, failure in told:
+        title = Finding(((name, True), (f": last lines of its {failure.stage} log", False)))
+        yield Section(Keep.LOGS, (Log((failure.log_tail,)),), title, is_open=len(told) == 1)
+
+
+def _failure(image: ImageMeasurement) -> Failure | None:
+    return image.head.failure if image.head is not None else None
+
+
+def _other_rows(rows: Sequence[TableRow], *, some_are_urgent: bool) -> Section:
+    title = _count(rows, "more row" if some_are_urgent else "row")
+    return Section(Keep.OTHER_ROWS, (Rows(tuple(rows)),), _ours(title))
+
+
+def _figures(rows: Sequence[TableRow]) -> Section:
+    return Section(Keep.FIGURES, (Figures(tuple(rows)),), _ours(_count(rows, "more figure")))
+
+
+def _count(rows: Sequence[TableRow], what: str) -> str:
+    return f"1 {what}" if len(rows) == 1 else f"{len(rows)} {what}s"
+
+
+def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Section:
+    """Of those that need attention first."""
+    urgent_first = sorted(judgement.images, key=lambda image: image.verdict is Verdict.PASS)
+    ran = [image for image in urgent_first if _trials(measured[image.name]) and not measured[image.name].is_unchanged]
+    charts = []
+    for judged in ran[:_MOST_CHARTS]:
+        image = measured[judged.name]
+        seen = timeline(image, CHART_STEPS)
+        if seen is not None and seen.head:
+            charts.append((image.name, Chart(seen, _breaking_point(judged), image.limit_bytes)))
+    of = f" of {len(charts)} of {len(ran)} images" if len(charts) < len(ran) else ""
+    return Section(Keep.CHARTS, (Charts(tuple(charts)),), _ours(f"Memory over time{of}"))
+
+
+def _breaking_point(judged: ImageJudgement) -> int | None:
+    """The peak RSS at which the tightest of its budgets breaks."""
+    for row in judged.rows:
+        if row.metric is Metric.PEAK_RSS and row.phase is None and row.headroom is not None:
+            return (row.head.value or 0) + row.headroom
+    return None
+
+
+def _used(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Block]:
+    """How memory was used: phases, causes, and what was not measured."""
+    yield Sheet(PHASE_HEADINGS, tuple(phase_rows(report.images)))
+    items = []
+    for judged in judgement.images:
+        image = measured[judged.name]
+        if not _memory_is_in_trouble(judged):  # else it stands in the open
+            items += [_of(image, finding) for finding in why(_trials(image)) if not finding.is_grave]
+        if judged.verdict is Verdict.PASS:
+            items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
+        items += [_of(image, finding) for finding in circumstances(_trials(image))]
+    items += map(Item, noise(judgement))
+    for names, labels, reason in not_measured(report.images):
+        parts: list[tuple[str, bool]] = []
+        for name in names:
+            parts += [(", ", False)] if parts else []
+            parts.append((name, True))
+        items.append(Item(Finding((*parts, (f": {labels} not measured (", False), (reason, True), (")", False)))))
+    yield Items(tuple(items))
+
+
+def _bytes(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Item]:
+    for judged in judgement.images:
+        image = measured[judged.name]
+        causes = () if size_is_in_trouble(judged) else cause_findings(image)
+        yield from (_of(image, finding) for finding in (*causes, *hint_findings(image)))
+
+
+def _of(image: ImageMeasurement, finding: Finding) -> Item:
+    return Item(Finding(((image.name, True), (": ", False), *finding.parts)))
+
+
+def _ours(words: str) -> Finding:
+    return Finding(((words, False),))

@@ -1,0 +1,92 @@
+"""RSS over time of an image's median trials, base and head on one scale: what sparklines and charts are drawn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.metrics import Metric
+from membudget.trials.probe_messages import Series
+from membudget.trials.trial import Trial
+
+_MOST_BYTES = 2**50
+"""No trial holds more: a report that says so was not written by membudget."""
+
+
+_NEGLIGIBLE = 0.15
+"""Of the time of the longer side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Base and head over the same time, in steps of one length. A side ends where its trial ended."""
+
+    base: tuple[int, ...]
+    """Bytes: the most in each step. Empty where there is nothing to show."""
+    head: tuple[int, ...]
+    duration_us: int
+    """Of the longer one: what all steps together take."""
+
+    @property
+    def highest_bytes(self) -> int:
+        """The highest of both sides."""
+        return max((*self.base, *self.head), default=0)
+
+
+def timeline(image: ImageMeasurement, steps: int) -> Timeline | None:
+    """Both sides in at most `steps` steps; None where no side has samples that show something."""
+    base, head = _median_series(image.base), _median_series(image.head)
+    duration_us = max((series.time_us[-1] for series in (base, head) if series is not None), default=0)
+    if duration_us <= 0:
+        return None
+    before, after = (_highest_in_steps(series, duration_us, steps) for series in (base, head))
+    made = Timeline(before, after, duration_us)
+    return made if made.highest_bytes > 0 else None
+
+
+def _median_series(side: SideMeasurement | None) -> Series | None:
+    """Of the trial whose peak RSS is the median, or the lower of the middle two."""
+    trials = [trial for trial in side.trials if _is_sound(trial.series)] if side is not None else []
+    trials.sort(key=_peak)
+    return trials[(len(trials) - 1) // 2].series if trials else None
+
+
+def _peak(trial: Trial) -> int:
+    peak = trial.metrics.get(Metric.PEAK_RSS)
+    return peak.value or 0 if peak is not None else 0
+
+
+def _is_sound(series: Series) -> bool:
+    """Whether there are samples, in order: reports are read from strangers, too."""
+    times, sizes = series.time_us, series.rss_bytes
+    in_order = all(before <= after for before, after in pairwise(times))
+    return 0 < len(times) == len(sizes) and times[0] >= 0 and in_order and 0 <= min(sizes) <= max(sizes) < _MOST_BYTES
+
+
+def _highest_in_steps(series: Series | None, duration_us: int, steps: int) -> tuple[int, ...]:
+    """The most in each step: a spike is as high as it was. A step without a look shows what the last look saw."""
+    if series is None:
+        return ()
+    samples: list[list[int]] = [[] for _ in range(1 + _step(series.time_us[-1], duration_us, steps))]
+    for time_us, rss in zip(series.time_us, series.rss_bytes, strict=True):
+        samples[_step(time_us, duration_us, steps)].append(rss)
+    return tuple(_nearly_whole(_without_gaps(samples), steps))
+
+
+def _step(time_us: int, duration_us: int, steps: int) -> int:
+    return min(time_us * steps // duration_us, steps - 1)
+
+
+def _nearly_whole(shown: list[int], steps: int) -> list[int]:
+    """A side that ended a little before the other one lasts as long: no two trials take the same time."""
+    missing = steps - len(shown)
+    return [*shown, *[shown[-1]] * missing] if missing <= _NEGLIGIBLE * steps else shown
+
+
+def _without_gaps(samples: Sequence[Sequence[int]]) -> list[int]:
+    shown: list[int] = []
+    last = 0
+    for seen in samples:
+        shown.append(max(seen, default=last))
+        last = seen[-1] if seen else last
+    return shown

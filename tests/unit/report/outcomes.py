@@ -1,0 +1,180 @@
+"""A report for each outcome, as a pull request would meet it: what the README's pictures show."""
+
+import math
+from dataclasses import replace
+
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.budgets.effective import EffectiveBudget, WarnLevels
+from membudget.contents.file_diff import ChangeKind
+from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
+from membudget.contents.layer_origin import OriginSource
+from membudget.metrics import Metric
+from membudget.quantities import MIB
+from membudget.report.report import Report
+from membudget.trials.probe_messages import KilledProcess, Series
+from membudget.trials.snapshot import Snapshot
+from membudget.trials.trial import OomKills, Trial
+from tests.support import builders
+from tests.support.builders import budgets, image, process, report, side, snapshot
+from tests.unit.report.reports import with_a_missed_spike
+
+BUDGETS = budgets(max_rss=96, rss_growth=(5, 2), max_size=250, size_growth=(5, 5))
+_STEP_US = 20_000
+
+
+def served(rss: float, *, worker: str = "gunicorn", spread: float = 0.2) -> SideMeasurement:
+    """A service that was measured in three trials: it loads, answers, and settles."""
+    return side(*(_trial(rss + more * spread, worker) for more in (0, -1, 1)), size=214)
+
+
+def _trial(rss: float, worker: str) -> Trial:
+    curve = [*_loading(rss * 0.6, 18), *_answering(rss, 40), *_settling(rss * 0.7, 17)]
+    workers = [process("/usr/bin/python3", f"/usr/bin/{worker}", rss=rss / 2, pss=rss / 2.4) for _ in range(2)]
+    master = process("/usr/bin/python3", f"/usr/bin/{worker}", rss=rss / 4, pss=rss / 6, pid=1)
+    return _measured(builders.trial(rss), curve, snapshot(master, *workers, rss=rss))
+
+
+def _measured(trial: Trial, curve: list[float], seen: Snapshot | None = None) -> Trial:
+    rss = [round(value * MIB) for value in curve]
+    more = [value + 5 * MIB for value in rss]
+    series = Series([number * _STEP_US for number in range(len(rss))], rss, rss, more, more)
+    return replace(trial, series=series, snapshot=seen)
+
+
+def _loading(to: float, steps: int) -> list[float]:
+    return [to * (1 - math.exp(-5 * step / steps)) for step in range(steps)]
+
+
+def _answering(peak: float, steps: int) -> list[float]:
+    """With some ups and downs, and its peak near the end."""
+    return [peak * (0.9 + 0.08 * step / steps + 0.02 * math.sin(step)) for step in range(steps - 3)] + [peak] * 3
+
+
+def _settling(to: float, steps: int) -> list[float]:
+    return [to * (1 + 0.2 * math.exp(-step / 3)) for step in range(steps)]
+
+
+def over_budget() -> Report:
+    """More memory and a larger image, each with its cause; two images are fine."""
+    grown = replace(
+        image("api", base=served(61.2), head=with_layers(served(104.7), 262.1), allowed=BUDGETS, limit=256),
+        dockerfile="services/api/Dockerfile",
+        contents_diff=ImageDiff(round(48.1 * MIB), 7, (PANDAS, APT), (), (), ()),
+    )
+    return report(grown, fine("worker", 38.4), fine("web", 22.0))
+
+
+def with_layers(measured: SideMeasurement, size: float) -> SideMeasurement:
+    """As large as said."""
+    other = side(size=size)
+    return replace(measured, metrics={**measured.metrics, **{m: other.metrics[m] for m in _OF_IMAGE}})
+
+
+_OF_IMAGE = (Metric.IMAGE_SIZE, Metric.IMAGE_WASTE, Metric.IMAGE_LAYERS)
+PANDAS = LayerChange(
+    ChangeKind.GROWN, round(46.9 * MIB), 4, 4, "RUN pip install --no-cache-dir -r requirements.txt", (14, 14),
+    OriginSource.HISTORY, None, is_upstream=False,
+    details=(Detail("pandas", True, round(30.6 * MIB)), Detail("numpy", True, round(15.8 * MIB))),
+)  # fmt: skip
+APT = replace(
+    PANDAS,
+    delta_bytes=round(1.2 * MIB),
+    instruction="RUN apt-get install -y libpq5",
+    dockerfile_lines=(9, 11),
+    details=(),
+)
+
+
+def fine(name: str, rss: float) -> ImageMeasurement:
+    """An image that did not change much."""
+    return image(name, base=served(rss, worker=name), head=served(rss + 0.1, worker=name), allowed=BUDGETS, limit=256)
+
+
+def oom_killed() -> Report:
+    """It does not fit any more."""
+    killed = _measured(
+        replace(
+            builders.trial(254, oom_kills=1),
+            oom=OomKills((KilledProcess(57, "node", round(247.3 * MIB), MIB, 0),), None),
+        ),
+        [*_loading(40, 12), *(40 + 214 * (step / 30) ** 2 for step in range(31))],
+    )
+    head = replace(side(killed, killed, killed, size=214))
+    return report(image("api", base=served(171, worker="server.js"), head=head, allowed=budgets(), limit=256),
+                  fine("worker", 38.4))  # fmt: skip
+
+
+def workload_failed() -> Report:
+    """It starts no more."""
+    log = (
+        "Traceback (most recent call last):",
+        '  File "/app/server.py", line 12, in <module>',
+        "    import orjson",
+        "ModuleNotFoundError: No module named 'orjson'",
+    )
+    failure = Failure(FailureStage.WORKLOAD, "it ended with exit code 1 before it was ready", log)
+    head = replace(side(failure=failure, size=214))
+    return report(image("api", base=served(61.2), head=head, allowed=BUDGETS, limit=256), fine("worker", 38.4))
+
+
+def build_failed() -> Report:
+    """There is nothing to measure."""
+    log = (
+        "#9 [4/5] RUN npm ci",
+        "#9 1.412 npm error code EUSAGE",
+        "#9 1.413 npm error `npm ci` needs package.json and package-lock.json to be in sync",
+        '#9 ERROR: process "/bin/sh -c npm ci" did not complete successfully: exit code: 1',
+    )
+    failure = Failure(
+        FailureStage.BUILD, 'process "/bin/sh -c npm ci" did not complete successfully: exit code: 1', log
+    )
+    return report(
+        image("web", base=served(22), head=side(failure=failure, size=None), allowed=BUDGETS, limit=256),
+        fine("api", 61.2),
+    )
+
+
+def no_base() -> Report:
+    """A first commit."""
+    api = image("api", presence=Presence.HEAD_ONLY, head=served(61.2), allowed=BUDGETS, limit=256)
+    return report(api, no_base="this is the first commit")
+
+
+def inconclusive() -> Report:
+    """A spike that no sample saw."""
+    head = replace(side(_measured(with_a_missed_spike(), [*_loading(30, 20), *_answering(38, 55)]), size=214))
+    base = served(37.5)
+    return report(image("gateway", base=base, head=head, allowed=budgets(max_rss=64), limit=256), fine("worker", 38.4))
+
+
+def unchanged() -> Report:
+    """A pull request that touches no image."""
+    images = [replace(fine(name, rss), is_unchanged=True) for name, rss in (("api", 61.2), ("worker", 38.4))]
+    return report(*(replace(one, head=one.base) for one in images))
+
+
+def near_its_budget() -> Report:
+    """Nothing is broken yet."""
+    rss = replace(BUDGETS[Metric.PEAK_RSS], warn=WarnLevels(64 * MIB))
+    allowed: dict[Metric, EffectiveBudget] = {**BUDGETS, Metric.PEAK_RSS: rss}
+    api = image("api", base=served(63.1), head=served(64.8), allowed=allowed, limit=256)
+    return report(api, fine("worker", 38.4))
+
+
+def within_budget() -> Report:
+    """Better than before."""
+    api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
+    return report(api, fine("worker", 38.4), fine("web", 22.0))
+
+
+OUTCOMES = {
+    "over-budget": over_budget,
+    "oom-killed": oom_killed,
+    "workload-failed": workload_failed,
+    "build-failed": build_failed,
+    "no-base": no_base,
+    "inconclusive": inconclusive,
+    "unchanged": unchanged,
+    "near-its-budget": near_its_budget,
+    "within-budget": within_budget,
+}
