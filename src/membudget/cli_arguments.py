@@ -144,11 +144,11 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_exit_policy(command: argparse.ArgumentParser) -> None:
+def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with 1") -> None:
     command.add_argument(
-        "--fail-on", choices=("fail", "warn", "never"), default="fail", help="what exits with 1 (default: %(default)s)"
+        "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
     )
-    command.add_argument("--allow-inconclusive", action="store_true", help="exit with 0 when the answer is open")
+    command.add_argument("--allow-inconclusive", action="store_true", help="an answer that is open passes")
 
 
 def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -189,6 +189,19 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     command.add_argument("report", metavar="REPORT", help="a report.json that check wrote")
     command.add_argument("--key", default="default", help="which comment: workflows with other keys keep their own")
+    command.add_argument(
+        "--comment",
+        choices=("always", "changes", "failures", "off"),
+        default="changes",
+        help="when a comment is created; one that is there is kept current (default: %(default)s)",
+    )
+    command.add_argument(
+        "--status",
+        choices=("none", "status", "check"),
+        default="none",
+        help="keep a commit status or a check run on the head commit (default: %(default)s)",
+    )
+    _add_exit_policy(command, what="what fails that status")
     command.set_defaults(handler=_publish)
 
 

@@ -47,6 +47,11 @@ def read_report(path: Path) -> Report:
         raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > LARGEST_REPORT_BYTES:
         raise ConfigurationError(f"the report has more than {LARGEST_REPORT_BYTES} bytes", where=str(path))
+    return parse_report(data, str(path))
+
+
+def parse_report(data: bytes, where: str) -> Report:
+    """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
     try:
         report = Report.model_validate_json(data, strict=True)
     except ValidationError as error:
@@ -54,10 +59,10 @@ def read_report(path: Path) -> Report:
         location = ".".join(str(step) for step in first["loc"] if isinstance(step, int) or step.isidentifier())
         count = f"{error.error_count()} problem{'s' if error.error_count() != 1 else ''}"
         problem = f"{count}, the first at {printable(location, 100) or 'its top'}: {first['type']}"
-        raise _no_report(path, problem) from None
+        raise _no_report(where, problem) from None
     problems = [*_impossible_numbers(data), *_inconsistencies(report)]
     if problems:
-        raise _no_report(path, problems[0])
+        raise _no_report(where, problems[0])
     return report
 
 
@@ -69,10 +74,10 @@ def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
     return {str(file): read_report(file) for file in files}
 
 
-def _no_report(path: Path, problem: str) -> ConfigurationError:
+def _no_report(where: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"is no report of this version of membudget: {problem}",
-        where=str(path),
+        where=where,
         fix="check and publish with the same version of membudget",
     )
 
