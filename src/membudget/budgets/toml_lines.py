@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-_MOST_WORK_CHARACTERS = 20_000_000
+_MOST_WORK_CHARACTERS = 2_000_000
 """A stranger's file may have values of many lines, and each line of such a value is a try at all of it."""
 
 Keys = tuple[str, ...]

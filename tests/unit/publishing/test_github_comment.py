@@ -353,7 +353,7 @@ def test_a_limit_that_names_no_time_is_waited_for_once(shop: Github, waits: list
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "headers"),
+    "fault",
     [
         (403, "You have exceeded a secondary rate limit.", {"Retry-After": "3600"}),
         (403, "API rate limit exceeded for installation.", {"X-RateLimit-Reset": "4102444800"}),
@@ -362,9 +362,9 @@ def test_a_limit_that_names_no_time_is_waited_for_once(shop: Github, waits: list
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_long_wait_is_not_worth_a_comment(
-    shop: Github, status: int, message: str, headers: dict[str, str], method: str, waits: list[float]
+    shop: Github, fault: tuple[int, str, dict[str, str]], method: str, waits: list[float]
 ) -> None:
-    shop.fail_next(status, message, headers, method=method, times=100)
+    shop.fail_next(*fault, method=method, times=100)
     assert post(shop, waits=waits) == NotPosted("GitHub's rate limit is used up")
     assert waits == []
     assert texts(shop) == []
