@@ -1,7 +1,8 @@
 """Packages: what the files of an image belong to."""
 
+import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from membudget.contents.shown_text import shown
 
 _NOBODY = -1
 _LONGEST_NAME = 300
+_BYTE_CODE = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
 _MERGED = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 
 
@@ -85,11 +87,37 @@ class Claims:
         if isinstance(node, int) and node != NO_FILE and self._owners[node] == _NOBODY:
             self._owners[node] = package
 
-    def claim_below(self, package: int, folder: str) -> None:
-        """Say that all files below a folder are of a package."""
-        for _, number in self._stack.names_below(folder):
-            if self._owners[number] == _NOBODY:
-                self._owners[number] = package
+    def claim_folders(self, packages: Mapping[str, int]) -> None:
+        """Say that all files below folders are of packages: where one folder is within another, of the inner one's.
+
+        `packages`: by the folders' paths.
+        """
+        if not packages:
+            return
+        waiting = [("", self._stack.root, packages.get("", _NOBODY))]
+        while waiting:
+            path, folder, package = waiting.pop()
+            for name, node in folder.items():
+                if isinstance(node, dict):
+                    below = f"{path}/{name}" if path else name
+                    waiting.append((below, node, packages.get(below, package)))
+                elif node != NO_FILE and self._owners[node] == _NOBODY:
+                    self._owners[node] = package
+
+    def claim_byte_code(self) -> None:
+        """Say that byte-code is of the package of its source: installers need not list it (PEP 3147, PEP 627)."""
+        waiting = [self._stack.root]
+        while waiting:
+            folder = waiting.pop()
+            waiting += [node for node in folder.values() if isinstance(node, dict)]
+            compiled = folder.get("__pycache__")
+            for name, node in compiled.items() if isinstance(compiled, dict) else ():
+                match = _BYTE_CODE.fullmatch(name)
+                source = folder.get(f"{match[1]}.py") if match is not None else None
+                if isinstance(source, dict | None) or isinstance(node, dict) or NO_FILE in (source, node):
+                    continue
+                if self._owners[node] == _NOBODY:
+                    self._owners[node] = self._owners[source]
 
     def owner(self, number: int) -> PackageId | None:
         """Whose a content is."""

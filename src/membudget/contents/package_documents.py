@@ -2,17 +2,19 @@
 
 from membudget.contents.layer import LARGEST_DOCUMENT_BYTES
 from membudget.contents.package_rpm import FOLDERS, NDB, SQLITE
-from membudget.contents.package_system import APK_DATABASES
+from membudget.contents.package_system import APK_DATABASES, DIVERSIONS
 
 _MIB = 1 << 20
 _EXACT = {
     "var/lib/dpkg/status": 32 * _MIB,
+    DIVERSIONS: _MIB,
     **dict.fromkeys(APK_DATABASES, 32 * _MIB),
     **dict.fromkeys([f"{folder}{name}" for folder in FOLDERS for name in (SQLITE, NDB)], 64 * _MIB),
 }
 _HEADERS = ("/METADATA", "/PKG-INFO")
 _HEADER_BYTES = 64 << 10
-_ENDINGS = (*_HEADERS, ".list", "/package.json", "/RECORD", "/installed-files.txt")
+_TOP_LEVEL = "/top_level.txt"
+_ENDINGS = (*_HEADERS, ".list", "/package.json", "/RECORD", "/installed-files.txt", _TOP_LEVEL)
 
 
 def is_wanted(path: str, size: int) -> bool:
@@ -26,6 +28,8 @@ def is_wanted(path: str, size: int) -> bool:
     if path.endswith("/package.json"):
         return size <= _MIB // 4 and _is_npm_package(path)
     folder = path.rpartition("/")[0]
+    if path.endswith(_TOP_LEVEL):
+        return folder.endswith(".egg-info") and size <= _MIB // 4
     return folder.endswith((".dist-info", ".egg-info")) and size <= 8 * _MIB
 
 

@@ -9,31 +9,47 @@ from email.parser import BytesHeaderParser
 from membudget.contents.package import Claims, Ecosystem, PackageId
 
 _MOST_PARTS = 500
+_MOST_TOP_LEVEL = 1000
 _ARCHIVE = re.compile(r"(.+?)-(v?[0-9][\w.+-]*?)(?:\.(?:jar|war|ear))")
 
 
 def claim_python(documents: Mapping[str, bytes], claims: Claims) -> None:
     """Claim the files of Python distributions (packaging.python.org, "Recording installed projects")."""
+    folders: dict[str, int] = {}
     for path in documents:
         folder, _, file = path.rpartition("/")
         site, _, information = folder.rpartition("/")
         if information.endswith(".dist-info") and file == "RECORD":
-            name, _, version = information.removesuffix(".dist-info").partition("-")
-            metadata = documents.get(f"{folder}/METADATA")
-            listed: Iterable[str] = _recorded(documents.get(path, b""))
+            package = _distribution(folder, f"{folder}/METADATA", documents, claims)
+            for relative in _recorded(documents.get(path, b"")):
+                claims.claim(package, _joined(site, relative))
         elif information.endswith(".egg-info") and file == "installed-files.txt":
-            name, _, version = information.removesuffix(".egg-info").partition("-")
-            metadata = documents.get(f"{folder}/PKG-INFO")
-            lines = documents.get(path, b"").decode(errors="surrogateescape").splitlines()
-            listed = [f"{information}/{line}" for line in lines]
-        else:
-            continue
-        if metadata is not None:
-            headers = BytesHeaderParser().parsebytes(metadata)
-            name, version = str(headers.get("Name") or name), str(headers.get("Version") or version.partition("-py")[0])
-        package = claims.package(PackageId(Ecosystem.PYTHON, name.strip()[:200], version.strip()[:100], site))
-        for relative in listed:
-            claims.claim(package, _joined(site, relative))
+            package = _distribution(folder, f"{folder}/PKG-INFO", documents, claims)
+            for relative in _lines(documents.get(path, b"")):
+                claims.claim(package, _joined(folder, relative))
+        elif information.endswith(".egg-info") and file == "top_level.txt":
+            if f"{folder}/installed-files.txt" in documents:
+                continue
+            package = _distribution(folder, f"{folder}/PKG-INFO", documents, claims)
+            folders[folder] = package
+            for name in _lines(documents.get(path, b""))[:_MOST_TOP_LEVEL]:
+                if name and "/" not in name and not name.startswith("."):
+                    claims.claim(package, _joined(site, f"{name}.py"))
+                    folders.setdefault(_joined(site, name), package)
+    claims.claim_folders(folders)  # after what is listed file by file: several may share a folder
+
+
+def _distribution(folder: str, description: str, documents: Mapping[str, bytes], claims: Claims) -> int:
+    """The package of a `.dist-info` or `.egg-info` folder."""
+    site, _, information = folder.rpartition("/")
+    name, _, version = information.rpartition(".")[0].partition("-")
+    headers = BytesHeaderParser().parsebytes(documents.get(description, b""))
+    name, version = str(headers.get("Name") or name), str(headers.get("Version") or version.partition("-py")[0])
+    return claims.package(PackageId(Ecosystem.PYTHON, name.strip()[:200], version.strip()[:100], site))
+
+
+def _lines(document: bytes) -> list[str]:
+    return [line.strip() for line in document.decode(errors="surrogateescape").splitlines()]
 
 
 def _recorded(document: bytes) -> Iterable[str]:
@@ -47,10 +63,11 @@ def _recorded(document: bytes) -> Iterable[str]:
 def _joined(folder: str, relative: str) -> str:
     if relative.startswith("/"):
         return relative.strip("/")
-    if not relative.startswith((".", "/")) and "/." not in relative:
-        return f"{folder}/{relative}"
-    parts = folder.split("/")
-    for part in relative.split("/"):
+    path = f"{folder}/{relative}" if folder else relative
+    if not relative.startswith(".") and "/." not in relative:
+        return path
+    parts: list[str] = []
+    for part in path.split("/"):
         if part == "..":
             del parts[-1:]
         elif part not in ("", "."):
@@ -60,13 +77,13 @@ def _joined(folder: str, relative: str) -> str:
 
 def claim_npm(documents: Mapping[str, bytes], claims: Claims) -> None:
     """Claim the files of npm packages: each has its folder, less those of packages within it (npm-folders(5))."""
-    found = [path.removesuffix("/package.json") for path in documents if path.endswith("/package.json")]
-    for folder in sorted(found, key=len, reverse=True):  # the innermost first: they claim what is theirs
-        name = folder.rpartition("node_modules/")[2]
-        package = claims.package(
-            PackageId(Ecosystem.NPM, name, _npm_version(documents.get(f"{folder}/package.json", b"")), folder)
-        )
-        claims.claim_below(package, folder)
+    folders: dict[str, int] = {}
+    for path in documents:
+        if path.endswith("/package.json"):
+            folder = path.removesuffix("/package.json")
+            name, version = folder.rpartition("node_modules/")[2], _npm_version(documents.get(path, b""))
+            folders[folder] = claims.package(PackageId(Ecosystem.NPM, name, version, folder))
+    claims.claim_folders(folders)
 
 
 def _npm_version(document: bytes) -> str:
@@ -76,7 +93,7 @@ def _npm_version(document: bytes) -> str:
 
 
 def claim_go(facts: Mapping[str, object], claims: Claims) -> None:
-    """Claim Go binaries, by what `go_build_info` found in them."""
+    """Claim Go binaries, by what `GoScan` found in them."""
     for path, found in facts.items():
         if not isinstance(found, dict) or found.get("kind") != "go":
             continue
@@ -93,7 +110,7 @@ def claim_go(facts: Mapping[str, object], claims: Claims) -> None:
 
 
 def claim_java(facts: Mapping[str, object], claims: Claims) -> None:
-    """Claim Java archives, by what `java_archive` found in them."""
+    """Claim Java archives, by what `ArchiveScan` found in them."""
     for path, found in facts.items():
         if not isinstance(found, dict) or found.get("kind") != "java":
             continue

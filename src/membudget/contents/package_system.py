@@ -1,6 +1,6 @@
 """Packages of distributions whose databases are text: Debian's dpkg (also distroless) and Alpine's apk.
 
-dpkg-query(1), "status" and "info/*.list"; wiki.alpinelinux.org, "Apk spec", installed database.
+dpkg-query(1), "status" and "info/*.list"; dpkg-divert(1); wiki.alpinelinux.org, "Apk spec", installed database.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,14 @@ from membudget.contents.package import Claims, Ecosystem, PackageId
 _STATUS = "var/lib/dpkg/status"
 _STATUS_FOLDER = "var/lib/dpkg/status.d/"
 _LISTS = "var/lib/dpkg/info/"
+DIVERSIONS = "var/lib/dpkg/diversions"
 APK_DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 
 
 def claim_debian(documents: Mapping[str, bytes], claims: Claims) -> None:
     """Claim the files of Debian packages."""
     versions: dict[str, str] = {}
+    diverted = _diversions(documents.get(DIVERSIONS, b""))
     for path in documents:
         if path == _STATUS or (path.startswith(_STATUS_FOLDER) and not path.endswith(".md5sums")):
             versions |= _versions(documents.get(path, b""))
@@ -30,7 +32,8 @@ def claim_debian(documents: Mapping[str, bytes], claims: Claims) -> None:
             continue
         package = claims.package(PackageId(Ecosystem.DEB, name, versions.get(name, "")))
         for file in files:
-            claims.claim(package, file.decode(errors="surrogateescape").strip("/"))
+            place, by = diverted.get(file.strip(b"/"), (file, ""))
+            claims.claim(package, (file if by == name else place).decode(errors="surrogateescape").strip("/"))
         claims.claim(package, path)
 
 
@@ -49,6 +52,15 @@ def claim_alpine(documents: Mapping[str, bytes], claims: Claims) -> None:
                     folder = value
                 elif key == "R:":
                     claims.claim(package, f"{folder}/{value}".strip("/"))
+
+
+def _diversions(document: bytes) -> dict[bytes, tuple[bytes, str]]:
+    """Where files are instead of the places that packages name, and of which package that is not so."""
+    lines = document.split(b"\n")
+    return {
+        place.strip(b"/"): (other, by.decode(errors="surrogateescape"))
+        for place, other, by in zip(lines[::3], lines[1::3], lines[2::3], strict=False)
+    }
 
 
 def _versions(status: bytes) -> dict[str, str]:

@@ -18,6 +18,7 @@ def claims_of(documents: Mapping[str, bytes], facts: Mapping[str, object], stack
     claim_alpine(documents, claims)
     claim_rpm(documents, claims)
     claim_python(documents, claims)
+    claims.claim_byte_code()
     claim_npm(documents, claims)
     claim_go(facts, claims)
     claim_java(facts, claims)

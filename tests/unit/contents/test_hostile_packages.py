@@ -9,7 +9,8 @@ import pytest
 from membudget.contents import package_rpm
 from membudget.contents.package_rpm import claim_rpm
 from membudget.contents.packages import claims_of
-from tests.unit.contents.stacks import stack
+from tests.unit.contents.archives import file, tar
+from tests.unit.contents.stacks import merged, stack
 from tests.unit.contents.test_packages import HEADER, rpm_header
 
 _ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS blob FROM n WHERE x < 0"
@@ -100,3 +101,21 @@ def test_one_long_folder_of_very_many_files(monkeypatch: pytest.MonkeyPatch) -> 
     database = sqlite_of("CREATE TABLE Packages (blob BLOB)", rows=(header,))
     claim_rpm({"var/lib/rpm/rpmdb.sqlite": database}, claims)
     assert sum(map(len, finds)) <= 4 * len(header)
+
+
+def test_packages_within_packages_are_walked_once() -> None:
+    depth = 200
+    folders = ["/".join(["node_modules/p"] * number) for number in range(1, depth + 1)]
+    archive = tar([file(f"{folder}/{name}", b"{}") for folder in folders for name in ("package.json", "x.js")])
+    image = merged(archive)
+    owners = [image.claims.owner(number) for number in range(image.stack.content_count)]
+    assert [owner.folder for owner in owners[1::2] if owner is not None][:20] == folders[:20]
+    asked: list[str] = []
+
+    class Folders(dict[str, int]):
+        def get(self, key: str, default: int = -1) -> int:  # type: ignore[override] # counts what is asked for
+            asked.append(key)
+            return super().get(key, default)
+
+    image.claims.claim_folders(Folders(dict.fromkeys(folders, 0)))
+    assert len(asked) <= 2 * depth + 1

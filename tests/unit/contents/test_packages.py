@@ -49,6 +49,24 @@ def test_debian_also_where_lists_name_the_place_before_usr_was_merged() -> None:
     assert found["deb", "coreutils", "9.1"] == 70 + len(files["var/lib/dpkg/info/coreutils.list"])
 
 
+def test_a_file_that_debian_diverted_is_at_its_other_place() -> None:
+    lists = {
+        "var/lib/dpkg/info/bash.list": b"/bin/sh\n",
+        "var/lib/dpkg/info/dash.list": b"/bin/sh\n",
+        "var/lib/dpkg/info/vim.list": b"/usr/bin/vi\n",
+    }
+    files = {
+        **lists,
+        "var/lib/dpkg/diversions": b"/bin/sh\n/bin/sh.distrib\ndash\n/usr/bin/vi\n/usr/bin/vi.old\n:\n/cut\n",
+        "bin/sh": b"d" * 100,
+        "bin/sh.distrib": b"b" * 30,
+        "usr/bin/vi": b"mine" * 10,
+        "usr/bin/vi.old": b"v" * 20,
+    }
+    found = {name: size for (_, name, _), size in packages(files).items()}
+    assert found == {"dash": 100 + 8, "bash": 30 + 8, "vim": 20 + 12}
+
+
 def test_distroless() -> None:
     found = packages(
         {
@@ -136,6 +154,55 @@ def test_python_and_what_a_distribution_installed_is_its_own() -> None:
     assert found["deb", "python3-six", ""] == 7 + len(files["var/lib/dpkg/info/python3-six.list"])
 
 
+def test_byte_code_is_of_the_package_of_its_source() -> None:
+    files = {
+        "site/a-1.dist-info/RECORD": b"a/m.py,,\na/b.c.py,,\n",  # uv lists no byte-code
+        "site/a/m.py": b"m" * 10,
+        "site/a/b.c.py": b"m" * 10,
+        "site/a/__pycache__/m.cpython-312.pyc": b"c" * 100,
+        "site/a/__pycache__/m.cpython-312.opt-1.pyc": b"c" * 200,
+        "site/a/__pycache__/b.c.cpython-312.pyc": b"c" * 400,
+        "site/a/__pycache__/other.cpython-312.pyc": b"c" * 800,
+        "site/a/__pycache__/m.txt": b"c" * 1600,
+        "own/__pycache__/m.cpython-312.pyc": b"c" * 3200,
+        "own/m.py": b"mine",
+    }
+    assert packages(files) == {("python", "a", "1"): 720}
+
+
+def test_packages_at_the_root() -> None:
+    files = {
+        "a-1.dist-info/RECORD": b"a/m.py,,\n./a/../n.py,,\n",
+        "a/m.py": b"m" * 10,
+        "n.py": b"n" * 20,
+        "node_modules/b/package.json": b"{}",
+        "node_modules/b/x.js": b"x" * 5,
+    }
+    assert packages(files) == {("python", "a", "1"): 30, ("npm", "b", ""): 7}
+
+
+def test_eggs_without_a_list_of_files() -> None:
+    files = {
+        "site/A-1.0-py3.11.egg-info/PKG-INFO": b"Name: a\nVersion: 1.0\n",
+        "site/A-1.0-py3.11.egg-info/top_level.txt": b"a\none\n../etc\n..\n\n",
+        "site/a/sub/m.py": b"m" * 100,
+        "site/a/listed.py": b"l" * 200,
+        "site/one.py": b"o" * 400,
+        "site/b/x.py": b"other",
+        "etc/x": b"other",
+        "site/c-2.dist-info/RECORD": b"a/listed.py,,\n",
+        "site/D-3.egg-info/top_level.txt": b"b\n",
+        "site/D-3.egg-info/installed-files.txt": b"../d.py\n",
+        "site/d.py": b"d" * 7,
+    }
+    information = sum(len(content) for name, content in files.items() if name.startswith("site/A-1.0"))
+    assert packages(files) == {
+        ("python", "a", "1.0"): 500 + information,
+        ("python", "c", "2"): 200,
+        ("python", "D", "3"): 7,
+    }
+
+
 def test_npm_packages_within_packages() -> None:
     files = {
         "app/node_modules/a/package.json": b'{"version": "1.0"}',
@@ -216,6 +283,9 @@ def test_debug_sections_are_added_up() -> None:
         ("x/y.dist-info/RECORD", True),
         ("x/RECORD", False),
         ("a.list", False),
+        ("var/lib/dpkg/diversions", True),
+        ("x/y.egg-info/top_level.txt", True),
+        ("x/y.dist-info/top_level.txt", False),
     ],
 )
 def test_what_is_kept_of_a_layer(path: str, wanted: object) -> None:
