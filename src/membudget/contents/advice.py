@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.contents.base_variant import BaseVariant
+from membudget.contents.layer_origin import LayerOrigin
 from membudget.contents.layer_stack import LayerStack, WasteKind
 from membudget.contents.merged_image import MergedImage
 from membudget.contents.package import Ecosystem
@@ -31,6 +32,7 @@ class HintKind(StrEnum):
     TESTS_AND_DOCS = "tests_and_docs"
     BYTE_CODE = "byte_code"
     GIT_HISTORY = "git_history"
+    GIT_CLONE = "git_clone"
     CONTEXT_MODULES = "context_modules"
     DEBUG_SYMBOLS = "debug_symbols"
     DUPLICATES = "duplicates"
@@ -82,6 +84,10 @@ _WORDS = {
     HintKind.TESTS_AND_DOCS: ("tests and documentation of packages", "leave them out where they are installed"),
     HintKind.BYTE_CODE: ("byte-code of the same modules more than once", "compile with one interpreter and level"),
     HintKind.GIT_HISTORY: ("a .git folder", "name .git in .dockerignore"),
+    HintKind.GIT_CLONE: (
+        "a .git folder that the build made",
+        "remove it in the RUN that makes it, and copy no .git from other stages",
+    ),
     HintKind.CONTEXT_MODULES: (
         "node_modules copied from the build context",
         "name node_modules in .dockerignore, and install in the image",
@@ -193,7 +199,7 @@ def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
     byte_code: dict[str, list[tuple[int, str, int]]] = {}
     for path, number in _own_files(stack, own):
         size, layer = stack.size(number), stack.layer(number)
-        kind = _kind_by_path(path, image.origins[layer].instruction)
+        kind = _kind_by_path(path, image.origins[layer])
         if kind is not None:
             sums.setdefault(kind, _Sum()).add(path, size, layer)
             continue
@@ -239,18 +245,25 @@ class _Repeated:
         return self._counts[digest & self._mask] > 1
 
 
-def _kind_by_path(path: str, instruction: str) -> HintKind | None:
+def _kind_by_path(path: str, origin: LayerOrigin) -> HintKind | None:
     if _CACHES.match(path):
         return HintKind.PACKAGE_CACHE
     if _DOCS.match(path) or ("/test" in path and _TESTS.search(path)):
         return HintKind.TESTS_AND_DOCS
     if ".git/" in path and _GIT.match(path):
-        return HintKind.GIT_HISTORY
-    if "node_modules/" in path and instruction.startswith(("COPY ", "ADD ")) and _MODULES.match(path):
+        is_built = origin.from_stage is not None or origin.instruction.startswith("RUN ")
+        return HintKind.GIT_CLONE if is_built else HintKind.GIT_HISTORY
+    if "node_modules/" in path and _is_of_context(origin) and _MODULES.match(path):
         return HintKind.CONTEXT_MODULES
     if _DEBUG.match(path):
         return HintKind.DEBUG_SYMBOLS
     return None
+
+
+def _is_of_context(origin: LayerOrigin) -> bool:
+    """Whether a layer was copied from the build context. The history alone does not tell a stage from it."""
+    is_copied = origin.instruction.startswith(("COPY ", "ADD "))
+    return is_copied and origin.from_stage is None and origin.dockerfile_lines is not None
 
 
 def _of_build_tools(image: MergedImage) -> _Sum:

@@ -3,6 +3,7 @@
 import json
 import tarfile
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -12,9 +13,10 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import ImageDiff, diff
 from membudget.contents.image_summary import ImageSummary, summarise
 from membudget.contents.layer_match import match_layers
-from membudget.contents.merged_image import MergedImage
+from membudget.contents.layer_origin import LayerOrigin
+from membudget.contents.merged_image import MergedImage, merge
 from tests.unit.contents.archives import file, special, tar
-from tests.unit.contents.stacks import merged
+from tests.unit.contents.stacks import contents, merged
 
 BASE = tar([file("etc/os", b"debian" * 100)])
 
@@ -144,7 +146,7 @@ def test_each_hint_has_its_price() -> None:
     assert hints(many) == {
         HintKind.PACKAGE_CACHE: 1000,
         HintKind.TESTS_AND_DOCS: 800,
-        HintKind.GIT_HISTORY: 400,
+        HintKind.GIT_CLONE: 400,
         HintKind.DEBUG_SYMBOLS: 350,
         HintKind.BYTE_CODE: 200,
         HintKind.DUPLICATES: 8000,
@@ -161,10 +163,48 @@ def test_what_later_layers_take_away() -> None:
     assert changed == {HintKind.REWRITTEN: 4000}, "the base's file was copied to change it"
 
 
-def test_modules_from_the_context_and_build_tools() -> None:
-    modules = tar([file("app/node_modules/a/index.js", b"a" * 700)])
-    assert hints(modules, made_by=["COPY . /app"]) == {HintKind.CONTEXT_MODULES: 700}
-    assert hints(modules, made_by=["RUN npm ci"]) == {}
+COPIED = "COPY . /app"
+
+
+def origin(instruction: str, line: int | None = 3, from_stage: str | None = None) -> LayerOrigin:
+    return LayerOrigin(instruction, False, (line, line) if line is not None else None, from_stage=from_stage)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "expected"),
+    [
+        (origin(COPIED), {HintKind.CONTEXT_MODULES: 700}),
+        (origin("ADD . /app"), {HintKind.CONTEXT_MODULES: 700}),
+        (origin("COPY --from=deps /app /app", from_stage="deps"), {}),
+        (origin(COPIED, from_stage="deps"), {}),  # the history does not name the stage
+        (origin(COPIED, line=None), {}),  # without a Dockerfile it is not known where it is from
+        (origin("RUN npm ci"), {}),
+    ],
+)
+def test_modules_are_the_contexts_where_the_dockerfile_says_so(
+    made_by: LayerOrigin, expected: dict[HintKind, int]
+) -> None:
+    image = merge(contents(tar([file("app/node_modules/a/index.js", b"a" * 700)])), [made_by])
+    assert {hint.kind: hint.saves_bytes for hint in summarise(image).hints} == expected
+
+
+@pytest.mark.parametrize(
+    ("made_by", "kind"),
+    [
+        (origin(COPIED), HintKind.GIT_HISTORY),
+        (origin(COPIED, line=None), HintKind.GIT_HISTORY),
+        (origin("COPY --from=source /app /app", from_stage="source"), HintKind.GIT_CLONE),
+        (origin("RUN git clone x"), HintKind.GIT_CLONE),
+        (origin("RUN git clone x", line=None), HintKind.GIT_CLONE),
+    ],
+)
+def test_a_git_folder_is_left_out_where_it_came_from(made_by: LayerOrigin, kind: HintKind) -> None:
+    image = merge(contents(tar([file("app/.git/objects/pack/x.pack", b"g" * 400)])), [made_by])
+    (hint,) = summarise(image).hints
+    assert (hint.kind, hint.saves_bytes, ".dockerignore" in hint.fix) == (kind, 400, kind is HintKind.GIT_HISTORY)
+
+
+def test_build_tools() -> None:
     tools = tar(
         [
             file("var/lib/dpkg/info/gcc-12.list", b"/usr/bin/gcc-12\n"),
