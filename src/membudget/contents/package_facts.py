@@ -11,7 +11,10 @@ from typing import Protocol
 
 LEAST_BINARY_BYTES = 1 << 18
 _GO_MAGIC = b"\xff Go buildinf:"
+_GO_ALIGNMENT = 16
 _GO_HEADER = 32
+_GO_BEGIN = 48
+"""The header, and as much of the version as tells it."""
 _GO_INLINE = 2
 _GO_SENTINEL = 16
 _MOST_GO_BYTES = 1 << 20
@@ -51,10 +54,15 @@ def found_by(scans: tuple[Scan, ...]) -> bytes | None:
 
 
 class GoScan:
-    """Finds the build information that the Go linker writes (since Go 1.18: in place)."""
+    """Finds the build information that the Go linker writes (since Go 1.18: in place).
+
+    Go's own tools have its magic as a constant, too: what is not aligned, or has no version behind it, is none.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
+        self._offset = 0
+        """In the file, of the rest."""
         self._found: bytearray | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -65,32 +73,53 @@ class GoScan:
             return
         data = self._rest + chunk
         at = data.find(_GO_MAGIC)
-        if at < 0:
-            self._rest = data[-len(_GO_MAGIC) :]
-        else:
-            self._found = bytearray(data[at:])
+        while at >= 0:
+            if (self._offset + at) % _GO_ALIGNMENT == 0:
+                begin = data[at : at + _GO_BEGIN]
+                if len(begin) < _GO_BEGIN:
+                    break  # the next part decides
+                if _is_build_information(begin):
+                    self._found = bytearray(data[at:])
+                    return
+            at = data.find(_GO_MAGIC, at + 1)
+        kept = at if at >= 0 else max(len(data) - len(_GO_MAGIC), 0)
+        self._offset += kept
+        self._rest = data[kept:]
 
     def finish(self) -> dict[str, object]:
         """What was found."""
-        found = bytes(self._found or b"")[:_MOST_GO_BYTES]
-        if len(found) <= _GO_HEADER or not found[15] & _GO_INLINE:
+        if self._found is None:
             return {}
+        found = bytes(self._found[:_MOST_GO_BYTES])
         version, at = _go_text(found, _GO_HEADER)
         modules, _ = _go_text(found, at)
-        if not version:
-            return {}
         lines = modules[_GO_SENTINEL:-_GO_SENTINEL].decode(errors="replace").split("\n")
         rows = [line.split("\t") for line in lines]
         main = next((row for row in rows if row[0] == "mod" and len(row) >= 3), ["mod", "", ""])
-        dependencies = [row for row in rows if row[0] in ("dep", "=>") and len(row) >= 3]
         path = next((row[1] for row in rows if row[0] == "path" and len(row) >= 2), "")
         return {
             "kind": "go",
             "go": version.decode(errors="replace")[:100],
             "path": main[1] or path,
             "version": main[2],
-            "modules": [[row[1], row[2]] for row in dependencies],
+            "modules": _dependencies(rows),
         }
+
+
+def _is_build_information(begin: bytes) -> bool:
+    """Whether a version follows the header, as in all that Go 1.18 and later link."""
+    return bool(begin[15] & _GO_INLINE) and _go_text(begin, _GO_HEADER)[0].startswith((b"go", b"devel"))
+
+
+def _dependencies(rows: list[list[str]]) -> list[list[str]]:
+    """Modules and their versions. A replacement stands in the row after what it replaces, and is what was linked."""
+    modules: list[list[str]] = []
+    for before, row in zip([[""], *rows], rows, strict=False):
+        if len(row) >= 3 and row[0] == "dep":
+            modules.append(row[1:3])
+        elif len(row) >= 3 and row[0] == "=>" and before[0] == "dep" and modules:
+            modules[-1] = row[1:3]
+    return modules
 
 
 def _go_text(data: bytes, at: int) -> tuple[bytes, int]:
@@ -139,7 +168,7 @@ class ArchiveScan:
 
     def finish(self) -> dict[str, object]:
         """What was found."""
-        data, begin = self._tail.content()
+        data, _ = self._tail.content()
         archives: list[list[object]] = []
         try:
             # Offsets count from the file's begin, which zipfile corrects as for an archive behind a script.
@@ -148,7 +177,7 @@ class ArchiveScan:
                     if member.filename.endswith(_ARCHIVES) and len(archives) < _MOST_ARCHIVES:
                         archives.append([member.filename, member.compress_size])
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError):
-            return {"kind": "java", "archives": []} if begin == 0 or data else {}
+            pass  # it is a Java archive all the same
         return {"kind": "java", "archives": archives}
 
 

@@ -215,7 +215,16 @@ def test_npm_packages_within_packages() -> None:
     assert packages(files) == {("npm", "a", "1.0"): 118 + 2, ("npm", "@s/b", ""): 64}
 
 
-def go_binary(modules: str) -> bytes:
+GO_MAGIC = b"\xff Go buildinf:"
+GO_CONSTANTS = (
+    bytes(16)
+    + (b"." + GO_MAGIC).ljust(64, b".")  # not where the linker would put it
+    + (GO_MAGIC + b"\x08\x02").ljust(64, b"~")  # there, but no version follows
+    + (GO_MAGIC + b"\x08\x00").ljust(64, b"\0")  # there, of a Go before 1.18
+)
+
+
+def go_binary(modules: str, before: bytes = b"") -> bytes:
     """A Go linker's build information in something that looks like a program."""
 
     def text(content: bytes) -> bytes:
@@ -226,7 +235,7 @@ def go_binary(modules: str) -> bytes:
 
     information = b"\xff Go buildinf:" + bytes([8, 2]) + bytes(16)
     information += text(b"go1.22.1") + text(b"<" * 16 + modules.encode() + b">" * 16)
-    return b"\x7fELF\2\1" + bytes(300_000 - 6) + information + bytes(5000)
+    return b"\x7fELF\2\1" + before.rjust(300_000 - 6, b"\0") + information + bytes(5000)
 
 
 def test_a_go_binary_and_its_modules() -> None:
@@ -238,9 +247,24 @@ def test_a_go_binary_and_its_modules() -> None:
     assert one.file_bytes == len(go_binary(modules))
 
 
+def test_the_magic_as_a_constant_of_a_go_tool_is_not_its_build_information() -> None:
+    (one,) = merged(tar([file("go/bin/go", go_binary("path\tcmd/go\n", before=GO_CONSTANTS))])).packages
+    assert (one.ecosystem, one.name) == (Ecosystem.GO, "cmd/go")
+
+
+def test_a_go_module_that_is_replaced_is_the_one_that_replaces_it() -> None:
+    modules = (
+        "path\tm\nmod\tm\tv1\n=>\tmy/fork\tv7\th1:z\n"
+        "dep\ta\tv1\n=>\tb\tv2\th1:x\ndep\tc\tv3\th1:y\ndep\td\tv4\n=>\t./local\t\n=>\tof-nothing\tv9\n"
+    )
+    (one,) = merged(tar([file("app", go_binary(modules))])).packages
+    assert (one.name, one.version) == ("m", "v1")
+    assert one.parts == (("b", "v2", None), ("c", "v3", None), ("./local", "", None))
+
+
 @given(size=st.integers(1, 5000))
 def test_build_information_is_found_wherever_the_parts_of_a_file_end(size: int) -> None:
-    data = go_binary("path\tx\nmod\tm\tv1\n")[299_000:]
+    data = go_binary("path\tx\nmod\tm\tv1\n", before=GO_CONSTANTS)[298_992:]
     scan = GoScan()
     for at in range(0, len(data), size):
         scan.feed(data[at : at + size])
