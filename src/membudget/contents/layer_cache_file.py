@@ -18,7 +18,7 @@ from membudget.contents.oci_manifest import LARGEST_DOCUMENT, parse_config
 from membudget.contents.unreadable import UnreadableImage
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
-_FORMAT = "layers-3"
+_FORMAT = "layers-4"
 """Of the files below: a version that reads other facts keeps them in another folder."""
 _LARGEST_FILE = 256 << 20
 _LARGEST_FOLDER = 1 << 30
