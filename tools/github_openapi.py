@@ -35,6 +35,8 @@ OPERATIONS = {
     f"{_REPOSITORY}/commits/{{ref}}/status": ("get",),
     f"{_REPOSITORY}/commits/{{ref}}/statuses": ("get",),
     f"{_REPOSITORY}/commits/{{ref}}/check-runs": ("get",),
+    f"{_REPOSITORY}/actions/runs/{{run_id}}/artifacts": ("get",),
+    f"{_REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}": ("get",),
     f"{_REPOSITORY}/check-runs": ("post",),
     f"{_REPOSITORY}/check-runs/{{check_run_id}}": ("get", "patch"),
 }

@@ -7,6 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 
+from membudget.cli_images import add_base_variants, add_diff, add_inspect
 from membudget.cli_report import add_report
 from membudget.cli_values import duration, jobs, limit, rate, shards, trials
 from membudget.errors import ExitCode
@@ -30,8 +31,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands)
     _add_measure(commands)
-    _add_inspect(commands)
-    _add_diff(commands)
+    add_inspect(commands)
+    add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
     add_report(commands)
@@ -75,7 +76,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
     )
     _add_exit_policy(command)
-    _add_base_variants(command)
+    add_base_variants(command)
     command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
     label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
@@ -102,65 +103,17 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.set_defaults(handler=measure)
 
 
-def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "inspect",
-        help="show where the bytes of an image are",
-        description="Show an image's size, waste, layers, biggest folders and packages, and what could be saved."
-        " Nothing is pulled or unpacked.",
-    )
-    command.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
-    _add_image_options(command)
-    _add_base_variants(command)
-    command.set_defaults(handler=_inspect)
-
-
-def _add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "diff",
-        help="show what differs between two images",
-        description="Show which layers, packages and files differ between two images, largest first.",
-    )
-    command.add_argument("base", metavar="BASE", help=_IMAGE_HELP)
-    command.add_argument("head", metavar="HEAD", help="likewise")
-    _add_image_options(command)
-    command.set_defaults(handler=_diff)
-
-
-_IMAGE_HELP = (
-    "an image of the engine, an archive of docker save, or an OCI layout; or docker:NAME, docker-archive:FILE,"
-    " oci-archive:FILE, oci-dir:FOLDER, registry:NAME"
-)
-
-
-def _add_image_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--dockerfile", metavar="FILE", help="name its lines, and tell own layers from the base's")
-    command.add_argument("--target", metavar="STAGE", help="the stage that was built (default: the last one)")
-    command.add_argument("--platform", metavar="OS/ARCH", help="of an index of several (default: this machine's)")
-    download = "also compress layers that the engine keeps plain (half a minute for each new GiB)"
-    command.add_argument("--download-size", action="store_true", help=download)
-
-
-def _add_base_variants(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--base-variants",
-        action="store_true",
-        help="ask the registry for a smaller variant of the base image (reads its layers, once)",
-    )
-
-
 def _add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--report", default="report.json", metavar="FILE", help="where to write it (default: %(default)s)"
     )
 
 
-def _add_exit_policy(command: argparse.ArgumentParser) -> None:
+def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with 1") -> None:
     command.add_argument(
-        "--fail-on", choices=("fail", "warn", "never"), default="fail", help="what exits with 1 (default: %(default)s)"
+        "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
     )
-    command.add_argument("--allow-inconclusive", action="store_true", help="exit with 0 when the answer is open")
+    command.add_argument("--allow-inconclusive", action="store_true", help="an answer that is open passes")
 
 
 def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -201,6 +154,19 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     command.add_argument("report", metavar="REPORT", help="a report.json that check wrote")
     command.add_argument("--key", default="default", help="which comment: workflows with other keys keep their own")
+    command.add_argument(
+        "--comment",
+        choices=("always", "changes", "failures", "off"),
+        default="changes",
+        help="when a comment is created; one that is there is kept current (default: %(default)s)",
+    )
+    command.add_argument(
+        "--status",
+        choices=("none", "status", "check"),
+        default="none",
+        help="keep a commit status or a check run on the head commit (default: %(default)s)",
+    )
+    _add_exit_policy(command, what="what fails that status")
     command.set_defaults(handler=_publish)
 
 
@@ -248,18 +214,6 @@ def measure(options: argparse.Namespace) -> ExitCode:
     from membudget import commands
 
     return commands.measure(options)
-
-
-def _inspect(options: argparse.Namespace) -> ExitCode:
-    from membudget.image_commands import inspect
-
-    return inspect(options)
-
-
-def _diff(options: argparse.Namespace) -> ExitCode:
-    from membudget.image_commands import diff
-
-    return diff(options)
 
 
 def _plan(options: argparse.Namespace) -> ExitCode:

@@ -5,17 +5,17 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
+from pydantic import SecretStr
 from rich.console import Console
 
 from membudget import check as check_use_case
 from membudget import measure as measure_use_case
 from membudget import merge as merge_use_case
-from membudget import publish as publish_use_case
 from membudget.analysis.verdict import ExitPolicy, FailOn
 from membudget.budgets import toml_file
 from membudget.budgets.guard import Approval
@@ -25,7 +25,7 @@ from membudget.contents.layer_cache_file import LayerCache
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
-from membudget.errors import ExitCode
+from membudget.errors import ConfigurationError, ExitCode
 from membudget.git_check_request import Wanted, check_request
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
@@ -35,14 +35,18 @@ from membudget.images.git_workspace import workspace
 from membudget.images.revision import BaseRequest
 from membudget.progress import Progress
 from membudget.publishing.action_inputs import ActionInputs
-from membudget.publishing.github_comment import GITHUB_API, GithubCommenter
-from membudget.publishing.github_event import GithubEvent, read_event
+from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.foreign_report import fetch
+from membudget.publishing.github_event import GithubEvent, read_event, this_run
 from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
-from membudget.publishing.pull_request import Posted
+from membudget.publishing.pull_request import NotPosted
 from membudget.publishing.report_file import read_report, read_reports, write_report
+from membudget.publishing.server import Server
 from membudget.publishing.step_log import show, show_json, warn
+from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from membudget.publishing.text_file import write_text
 from membudget.publishing.workflow_file import WorkflowStep
+from membudget.publishing_tools import Publisher, PublishSettings, Subject, lines_of
 from membudget.report import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
@@ -111,8 +115,14 @@ def measure(options: argparse.Namespace) -> ExitCode:
 def publish(options: argparse.Namespace) -> ExitCode:
     """`membudget publish`."""
     path = Path(options.report)
-    settings = publish_use_case.CommentSettings(options.key)
-    _publish(read_report(path), path, os.environ.get("GITHUB_TOKEN", ""), settings)
+    settings = PublishSettings(
+        CommentSettings(options.key, CommentMode(options.comment)),
+        StatusMode(options.status),
+        ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
+    )
+    report = read_report(path)
+    token = SecretStr(os.environ.pop("GITHUB_TOKEN", ""))  # a traceback may show the environment
+    _publisher(Server(os.environ, token), settings).publish(report, path)
     return ExitCode.WITHIN_BUDGET
 
 
@@ -125,24 +135,53 @@ def schema() -> ExitCode:
 def action() -> ExitCode:
     """`membudget action`: what its input `command` names; the verdict is the exit code, whatever publishing does."""
     inputs = ActionInputs.take(os.environ)
-    settings = publish_use_case.CommentSettings(inputs.key)  # wrong inputs are said before anything is built
-    policy, path = inputs.exit_policy, Path(inputs.report)
-    match inputs.chosen_command:
-        case "plan":
-            matrix = _matrix(Path(inputs.budgets), inputs.most_shards)
-            WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
-            print(matrix)
-            return ExitCode.WITHIN_BUDGET
-        case "merge":
+    policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs are said before anything is built
+    settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
+    command = inputs.chosen_command
+    if command == "plan":
+        matrix = _matrix(Path(inputs.budgets), inputs.most_shards)
+        WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
+        print(matrix)
+        return ExitCode.WITHIN_BUDGET
+    server = Server(os.environ, inputs.github_token)
+    if command == "report":
+        return _report(server, settings, path, inputs.artifact)
+    publisher = _publisher(server, settings)
+    with nullcontext() if inputs.shard else publisher.measuring():
+        if command == "merge":
             report = merge_use_case.merge(read_reports([Path(inputs.reports)]))
-        case "check":
+        else:
             report = _run_check(_action_check(inputs), _action_measuring(inputs))
-    exit_code = _finish_check(report, path, policy)
+        exit_code = _finish_check(report, path, policy)
     if inputs.page:
         write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
     if report.shard is None:  # the parts are published when they were merged
-        _publish(report, path, inputs.github_token, settings)
+        publisher.publish(report, path, lines_of(inputs.budgets))
     return exit_code
+
+
+def _publisher(server: Server, settings: PublishSettings) -> Publisher:
+    """Of what this workflow run is for."""
+    event = read_event(os.environ)
+    subject = Subject(event.pull_request, this_run(os.environ, event.commit_sha))
+    return Publisher(server, settings, subject, os.environ)
+
+
+def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
+    """Tell what another run measured, which may have been a stranger's code. The gate is that run's, not this one's."""
+    measured = read_event(os.environ).measured
+    if measured is None or server.is_forgejo:
+        raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
+    if server.api is None:
+        raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
+    found = fetch(server.api, server.repository, measured, artifact)
+    if isinstance(found, NotPosted):
+        warn(f"nothing was posted: {found.reason}")
+        return ExitCode.WITHIN_BUDGET
+    write_report(found.report, path)
+    subject = Subject(found.pull_request, measured.run, is_elsewhere=True)
+    Publisher(server, settings, subject, os.environ).publish(found.report, path)
+    return ExitCode.WITHIN_BUDGET
 
 
 def _action_check(inputs: ActionInputs) -> Wanted:
@@ -224,18 +263,6 @@ def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
 def _durations(report: Report) -> dict[str, int]:
     """Of images whose trials were run."""
     return {image.name: image.duration_ms for image in report.images if image.duration_ms >= _LEAST_DURATION_MS}
-
-
-def _publish(report: Report, path: Path, token: str, settings: publish_use_case.CommentSettings) -> None:
-    environ = os.environ
-    commenter = GithubCommenter(token, environ.get("GITHUB_API_URL") or GITHUB_API) if token else None
-    step = WorkflowStep(environ, sys.stdout, warn)
-    destination = publish_use_case.Destination(read_event(environ).pull_request, commenter, settings)
-    outcome = publish_use_case.run(report, str(path), step, destination)
-    if isinstance(outcome, Posted):
-        warn(f"comment {'created' if outcome.created else 'updated'}: {outcome.url}")
-    else:
-        warn(f"no comment was posted: {outcome.reason}")
 
 
 @contextmanager

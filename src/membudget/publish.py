@@ -1,53 +1,57 @@
-"""Use case 2: tell the workflow and the pull request what a report says.
+"""Use case 2: tell the workflow, the pull request and its head commit what a report says.
 
 Privileged: it holds the token. It takes nothing from the report but figures and quoted text, judges and renders
 them itself, and learns from the event, not from the file, which pull request this is.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.verdict import ImageJudgement, Judgement
-from membudget.errors import ConfigurationError
-from membudget.publishing.pull_request import Commenter, NotPosted, Place, Posted, PullRequest
-from membudget.report.allowances import allowances
+from membudget.analysis.verdict import ExitPolicy, Judgement
+from membudget.budgets.toml_lines import KeyLines
+from membudget.publishing.annotations import annotations
+from membudget.publishing.commit_state import CommitState, CommitStates, state_of
+from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
+from membudget.publishing.sticky_comment import Commenter, CommentMode, CommentSettings, Draft
+from membudget.report import history
+from membudget.report.changes import has_changes
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
-from membudget.report.image_findings import cause_findings, causes, size_is_in_trouble
 from membudget.report.report import Report
+from membudget.report.table import verdict_line
+from membudget.report.untrusted_text import printable
 
-_KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)
-"""It is part of an HTML comment, which two dashes would end."""
+_LONGEST_CHECK_SUMMARY_BYTES = 65_535
 
-
-@dataclass(frozen=True, slots=True)
-class CommentSettings:
-    """Which comment is ours."""
-
-    key: str = "default"
-    """Two workflows with different keys keep two comments. Raises ConfigurationError for what cannot be one."""
-
-    def __post_init__(self) -> None:
-        if not _KEY.fullmatch(self.key):
-            allowed = "letters, digits and single - _ . / between them, 100 at the most"
-            raise ConfigurationError(f"{self.key!r} cannot be the key of a comment: {allowed}", where="key")
-
-    @property
-    def marker(self) -> str:
-        """The hidden first line of the comment."""
-        return f"<!-- membudget:{self.key} -->"
+RunLink = Callable[[WorkflowRun], str]
+"""The address of a workflow run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the comment goes, if anywhere."""
+    """Where it is told, beside the workflow; None where it cannot be."""
 
     pull_request: PullRequest | None
     commenter: Commenter | None
     """None without a token."""
     settings: CommentSettings
+    run: WorkflowRun | None = None
+    """The run that measured."""
+    run_link: RunLink = lambda run: f"../actions/runs/{run.id}"
+    commit: CommitStates | None = None
+    """None: no state of the commit is wanted, or it cannot be told."""
+    policy: ExitPolicy = ExitPolicy()
+    """What the commit's state is made of, as the exit code is."""
+    lines: KeyLines | None = None
+    """Of the head's budgets file, where that is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it."""
+
+    comment: Posted | NotPosted
+    commit: Posted | NotPosted | None
 
 
 class Workflow(Protocol):
@@ -63,42 +67,104 @@ class Workflow(Protocol):
         """Annotate an error, at lines of a file if they are known."""
 
 
-def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Posted | NotPosted:
-    """Publish everywhere it can. That a comment cannot be posted costs the comment, not the rest."""
+def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Outcome:
+    """Publish everywhere it can. What cannot be posted costs that, not the rest."""
     judgement = report.judged()
     workflow.summary(render(report, judgement, LONGEST_SUMMARY))
     workflow.outputs(_outputs(judgement, report_path))
-    measured = {image.name: image for image in report.images}
-    for image in judgement.images:
-        if not image.verdict.passes:
-            workflow.annotate(f"{image.name}: {image.status}", _annotation(image))
-            if size_is_in_trouble(image):
-                _annotate_lines(measured[image.name], workflow)
-    for finding in allowances(report, judgement):
-        if finding.is_grave:
-            workflow.annotate("budgets.toml", finding.as_text())
+    remarks = annotations(report, judgement, destination.lines)
+    for remark in remarks:
+        workflow.annotate(remark.title, remark.message, remark.place)
+    commit = None
+    if destination.commit is not None:
+        commit = destination.commit.tell(
+            CommitState(
+                state_of(destination.policy.exit_code(judgement.verdict)),
+                verdict_line(report, judgement),
+                _check_summary(report, judgement),
+                remarks,
+            )
+        )
+    return Outcome(_comment(report, judgement, destination), commit)
+
+
+def _comment(report: Report, judgement: Judgement, destination: Destination) -> Posted | NotPosted:
     if destination.pull_request is None:
-        return NotPosted("this run is for no pull request")
+        return NotPosted("this run is for no pull request", is_wanted=True)
     if destination.commenter is None:
         return NotPosted("there is no token")
-    marker = destination.settings.marker
-    body = f"{marker}\n{render(report, judgement, LONGEST_COMMENT)}"
-    return destination.commenter.post(destination.pull_request, marker, body)
+    return destination.commenter.post(destination.pull_request, _draft(report, judgement, destination))
+
+
+def _draft(report: Report, judgement: Judgement, destination: Destination) -> Draft:
+    settings, run = destination.settings, destination.run
+
+    def link(one: history.PastRun) -> str:
+        return destination.run_link(WorkflowRun(one.id, one.number, one.attempt, one.head))
+
+    def page(marker: str, runs: tuple[history.PastRun, ...]) -> str:
+        """The comment: two hidden lines, then the report with the runs before in it."""
+        hidden = f"{marker}\n{history.encode(runs)}\n" if runs else f"{marker}\n"
+        told_by = settings.written_by(marker)
+        shown = render(
+            report,
+            judgement,
+            LONGEST_COMMENT - len(hidden),
+            run_url=destination.run_link(told_by) if told_by is not None else None,
+            history=history.render(runs, link),
+        )
+        return hidden + shown
+
+    def body(existing: str | None) -> str:
+        earlier = _recorded(existing)
+        if run is None:
+            return page(settings.marker(None), earlier)
+        now = history.PastRun(
+            head=run.head_sha[: history.HEAD_CHARACTERS],
+            verdict=judgement.verdict,
+            result=printable(verdict_line(report, judgement), history.LONGEST_RESULT),
+            id=run.id,
+            number=run.number,
+            attempt=run.attempt,
+        )
+        return page(settings.marker(run), history.carried_on(earlier, now))
+
+    def is_same(existing: str) -> bool:
+        return _normal(page(existing.partition("\n")[0], _recorded(existing))) == _normal(existing)
+
+    return Draft(settings, run, _is_worth_creating(report, judgement, settings.mode), body, is_same)
+
+
+def _recorded(existing: str | None) -> tuple[history.PastRun, ...]:
+    lines = _normal(existing or "").split("\n", 2)
+    return history.decode(lines[1]) if len(lines) > 1 else ()
+
+
+def _normal(text: str) -> str:
+    """As servers may give a text back."""
+    return text.replace("\r\n", "\n").rstrip()
+
+
+def _is_worth_creating(report: Report, judgement: Judgement, mode: CommentMode) -> bool:
+    match mode:
+        case CommentMode.CHANGES:
+            return has_changes(report, judgement)
+        case CommentMode.FAILURES:
+            return not judgement.verdict.passes
+        case _:
+            return mode is CommentMode.ALWAYS
+
+
+def _check_summary(report: Report, judgement: Judgement) -> str:
+    """The report in as many bytes as a check run's summary has room for."""
+    longest = _LONGEST_CHECK_SUMMARY_BYTES
+    text = render(report, judgement, longest)
+    while len(text.encode()) > _LONGEST_CHECK_SUMMARY_BYTES:
+        longest = longest * 3 // 4
+        text = render(report, judgement, longest)
+    return text
 
 
 def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:
     images = {f"verdict-{image.name}": image.verdict.value for image in judgement.images}
     return {"verdict": judgement.verdict.value, "report": report_path, **images}
-
-
-def _annotate_lines(image: ImageMeasurement, workflow: Workflow) -> None:
-    """Say at the Dockerfile's own lines what they added."""
-    for change, finding in zip(causes(image), cause_findings(image), strict=True):
-        if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
-            place = Place(image.dockerfile, *change.dockerfile_lines)
-            workflow.annotate(f"{image.name}: image size", finding.as_text(), place)
-
-
-def _annotation(image: ImageJudgement) -> str:
-    reasons = "; ".join(map(str, image.reasons)) or image.status.value
-    return f"{reasons}. Next: {image.next_step}" if image.next_step else reasons

@@ -11,9 +11,13 @@ from werkzeug import Request
 from werkzeug.routing import Map, Rule
 
 from tests.support.github_description import GithubDescription
-from tests.support.github_state import Comment, GithubState, Repository
+from tests.support.github_state import CheckRun, Comment, GithubState, PullRequest, Repository
 
 LONGEST_BODY = 65_536
+LONGEST_SUMMARY_BYTES = 65_535
+MOST_ANNOTATIONS = 50
+BLOBS = "/blobs/"
+"""Where artifacts are, at another address than the API's."""
 _MOST_PER_PAGE = 100
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -81,18 +85,23 @@ class Call:
             raise Refusal(403, f"Resource not accessible by {kind}")
         return found
 
-    def page(self, repository: Repository, items: list[dict[str, Any]]) -> Answer:
-        """One page of a list, and links to the others as GitHub gives them: by the repository's number."""
+    def page(self, repository: Repository, items: list[dict[str, Any]], name: str | None = None) -> Answer:
+        """One page of a list, and links to the others as GitHub gives them: by the repository's number.
+
+        With `name`, the list is that property of an object, beside the count of all.
+        """
         arguments = self.request.args
         size = min(int(arguments.get("per_page", 30)), _MOST_PER_PAGE)
         number, last = int(arguments.get("page", 1)), max(1, -(-len(items) // size))
         below = self.path.split("/", 4)[4]
-        url = f"{self.request.host_url}repositories/{repository.id}/{below}"
+        url = f"{self.request.root_url}repositories/{repository.id}/{below}"
         pages = {"prev": number - 1, "next": number + 1, "last": last, "first": 1}
         wanted = {name for name in pages if (number > 1 if name in ("prev", "first") else number < last)}
         query = "".join(f"{key}={value}&" for key, value in arguments.items() if key != "page")
         links = [f'<{url}?{query}page={page}>; rel="{name}"' for name, page in pages.items() if name in wanted]
-        return Answer(200, items[(number - 1) * size : number * size], {"Link": ", ".join(links)} if links else {})
+        shown = items[(number - 1) * size : number * size]
+        content = shown if name is None else {"total_count": len(items), name: shown}
+        return Answer(200, content, {"Link": ", ".join(links)} if links else {})
 
 
 Player = Callable[..., Answer]
@@ -144,7 +153,60 @@ def _repository(call: Call, description: GithubDescription, owner: str, repo: st
 @_plays("GET", f"{_REPOSITORY}/pulls/{{pull_number}}")
 def _pull_request(call: Call, description: GithubDescription, owner: str, repo: str, pull_number: int) -> Answer:
     found = _found(call.repository(owner, repo).pull_requests, pull_number)
-    return Answer(200, found.as_json(description.smallest("pull-request")))
+    return Answer(200, _pull(call, description, found, "pull-request"))
+
+
+@_plays("GET", f"{_REPOSITORY}/pulls")
+def _list_pull_requests(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
+    repository = call.repository(owner, repo)
+    state, head = call.request.args.get("state", "open"), call.request.args.get("head")
+    found = [
+        _pull(call, description, pull, "pull-request-simple")
+        for pull in sorted(repository.pull_requests.values(), key=lambda pull: -pull.number)
+        if state in (pull.state, "all") and head in (pull.head_label, None)
+    ]
+    return call.page(repository, found)
+
+
+@_plays("POST", f"{_REPOSITORY}/check-runs")
+def _create_check_run(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
+    repository = _checkable(call, owner, repo)
+    given = call.content
+    if not repository.has_commit(given["head_sha"]):
+        raise Refusal(422, f"No commit found for SHA: {given['head_sha']}")
+    created = CheckRun(call.state.next_id(), given["name"], given["head_sha"], given.get("status", "queued"))
+    repository.check_runs[created.id] = created
+    _update(created, given)
+    return Answer(201, created.as_json(description.smallest("check-run")))
+
+
+@_plays("PATCH", f"{_REPOSITORY}/check-runs/{{check_run_id}}")
+def _update_check_run(call: Call, description: GithubDescription, owner: str, repo: str, check_run_id: int) -> Answer:
+    found = _found(_checkable(call, owner, repo).check_runs, check_run_id)
+    _update(found, call.content)
+    return Answer(200, found.as_json(description.smallest("check-run")))
+
+
+@_plays("GET", f"{_REPOSITORY}/actions/runs/{{run_id}}/artifacts")
+def _list_artifacts(call: Call, description: GithubDescription, owner: str, repo: str, run_id: int) -> Answer:
+    repository, name = call.repository(owner, repo), call.request.args.get("name")
+    found = [
+        artifact.as_json(description.smallest("artifact"))
+        for artifact in repository.artifacts.values()
+        if artifact.run == run_id and name in (artifact.name, None)
+    ]
+    return call.page(repository, found, "artifacts")
+
+
+@_plays("GET", f"{_REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}")
+def _download_artifact(call: Call, _: GithubDescription, owner: str, repo: str, **what: Any) -> Answer:
+    """Elsewhere, as on GitHub: who follows must not bring the token."""
+    artifact_id = what["artifact_id"]
+    found = _found(call.repository(owner, repo).artifacts, artifact_id)
+    if found.expired:
+        raise Refusal(410, "Artifact has expired")
+    port = call.request.host.rpartition(":")[2]
+    return Answer(302, None, {"Location": f"http://127.0.0.1:{port}{BLOBS}{owner}/{repo}/{found.id}"})
 
 
 @_plays("GET", f"{_ISSUE}/comments")
@@ -206,7 +268,35 @@ def _list_statuses(call: Call, description: GithubDescription, owner: str, repo:
 
 def _comment(call: Call, description: GithubDescription, comment: Comment) -> dict[str, Any]:
     author = call.state.user(comment.author) if comment.author else None
-    return comment.as_json(description.smallest("issue-comment"), author, call.request.host_url)
+    return comment.as_json(description.smallest("issue-comment"), author, call.request.root_url)
+
+
+def _pull(call: Call, description: GithubDescription, pull: PullRequest, schema: str) -> dict[str, Any]:
+    repository = call.state.repository(pull.head_repository)
+    head = repository.as_json(description.smallest("repository"), call.state.user(repository.full_name.split("/")[0]))
+    return pull.as_json(description.smallest(schema), head)
+
+
+def _checkable(call: Call, owner: str, repo: str) -> Repository:
+    """The repository, where this token may write check runs: a person's never may."""
+    repository = call.writable(owner, repo)
+    if not call.token.is_installation:
+        raise Refusal(403, "You must authenticate via a GitHub App.")
+    return repository
+
+
+def _update(check: CheckRun, given: dict[str, Any]) -> None:
+    """Annotations are added to those that are there."""
+    output = given.get("output", {})
+    if len((output.get("summary") or "").encode()) > LONGEST_SUMMARY_BYTES:
+        raise Refusal(422, f"Invalid request.\n\nOnly {LONGEST_SUMMARY_BYTES} characters are allowed")
+    if len(output.get("annotations", [])) > MOST_ANNOTATIONS:
+        raise Refusal(422, f"Invalid request.\n\nNo more than {MOST_ANNOTATIONS} items are allowed")
+    check.status = given.get("status", check.status)
+    check.conclusion = given.get("conclusion", check.conclusion)
+    check.details_url = given.get("details_url", check.details_url)
+    check.output = {**check.output, **{name: text for name, text in output.items() if name != "annotations"}}
+    check.annotations += output.get("annotations", [])
 
 
 def _found(items: Mapping[Key, Item], key: Key) -> Item:

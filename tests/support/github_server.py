@@ -18,11 +18,12 @@ from typing import Any
 
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.support.github_description import GithubDescription, github_description
-from tests.support.github_operations import ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
-from tests.support.github_state import Comment, GithubState, PullRequest, Status
+from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
+from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, Status
 
 WORKFLOW_USER = "github-actions[bot]"
 
@@ -69,10 +70,37 @@ class Github:
         return self._add_token("ghs_", Token(WORKFLOW_USER, permission, is_installation=True))
 
     def add_pull_request(
-        self, repository: str, number: int, head_sha: str = "b" * 40, base_sha: str = "a" * 40
+        self,
+        repository: str,
+        number: int,
+        head_sha: str = "b" * 40,
+        base_sha: str = "a" * 40,
+        *,
+        fork: str | None = None,
+        branch: str = "more",
+        state: str = "open",
     ) -> None:
-        """A pull request, and its repository where it is new."""
-        self.state.repository(repository).pull_requests[number] = PullRequest(number, head_sha, base_sha)
+        """A pull request, and its repository where it is new. Where it is of a fork: that one's name."""
+        made = PullRequest(number, head_sha, base_sha, fork or repository, branch, state)
+        self.state.repository(repository).pull_requests[number] = made
+
+    def add_artifact(
+        self,
+        repository: str,
+        run: int,
+        content: bytes,
+        name: str = "membudget-report",
+        *,
+        expired: bool = False,
+        claimed_bytes: int | None = None,
+    ) -> None:
+        """A zip file that a workflow run keeps."""
+        made = Artifact(self.state.next_id(), run, name, content, expired, claimed_bytes)
+        self.state.repository(repository).artifacts[made.id] = made
+
+    def check_runs(self, repository: str) -> list[CheckRun]:
+        """The check runs, the oldest first."""
+        return list(self.state.repositories[repository].check_runs.values())
 
     def add_comment(self, repository: str, number: int, author: str | None, body: str) -> Comment:
         """A comment that somebody wrote; None: somebody whose account is deleted."""
@@ -111,11 +139,15 @@ class Github:
 
 
 @contextmanager
-def running_github() -> Iterator[Github]:
-    """A stand-in that runs. Raises AssertionError at the end when anything violated GitHub's description."""
+def running_github(below: str = "") -> Iterator[Github]:
+    """A stand-in that runs. Raises AssertionError at the end when anything violated GitHub's description.
+
+    With `below`, its API is below that path, as an enterprise's own server has it below /api/v3.
+    """
     application = _Application(github_description())
-    server = make_server("localhost", 0, application, threaded=True, request_handler=_Quiet)
-    application.github = Github(f"http://localhost:{server.port}")
+    served = DispatcherMiddleware(application.blobs, {below: application, BLOBS.rstrip("/"): application.blobs})
+    server = make_server("localhost", 0, served, threaded=True, request_handler=_Quiet)
+    application.github = Github(f"http://localhost:{server.port}{below}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -147,6 +179,15 @@ class _Application:
         with self._one_at_a_time:
             response = self._respond(request)
         return response(environ, start_response)
+
+    def blobs(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Where artifacts are: another server, that must not see a token of GitHub's."""
+        request = Request(environ)
+        if "Authorization" in request.headers:
+            self._judge([f"a token was sent to the server of the blob {request.path}"])
+        owner, name, number = request.path.strip("/").split("/")
+        artifact = self.github.state.repositories[f"{owner}/{name}"].artifacts[int(number)]
+        return Response(artifact.content, 200, content_type="application/zip")(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
         path = self._canonical(request.path)
@@ -206,7 +247,7 @@ class _Application:
 
     def _judge_query(self, request: Request, template: str) -> None:
         known = self._description.query_parameters(template, request.method.lower())
-        played = {"per_page", "page"}
+        played = {"per_page", "page", "state", "head", "name"}
         for name in request.args:
             if name not in known & played:
                 what = "the stand-in does not play" if name in known else "GitHub does not know"

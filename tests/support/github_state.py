@@ -72,20 +72,88 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """An open pull request."""
+    """A pull request."""
 
     number: int
     head_sha: str
     base_sha: str
+    head_repository: str
+    """Another one than the base's: a fork."""
+    head_ref: str
+    state: str = "open"
 
-    def as_json(self, smallest: dict[str, Any]) -> dict[str, Any]:
+    @property
+    def head_label(self) -> str:
+        """The branch, and whose."""
+        return f"{self.head_repository.partition('/')[0]}:{self.head_ref}"
+
+    def as_json(self, smallest: dict[str, Any], head_repository: dict[str, Any]) -> dict[str, Any]:
         """As GitHub answers."""
+        head = {"label": self.head_label, "ref": self.head_ref, "sha": self.head_sha, "repo": head_repository}
         return {
             **smallest,
             "number": self.number,
-            "state": "open",
-            "head": {**smallest["head"], "sha": self.head_sha},
+            "state": self.state,
+            "head": {**smallest["head"], **head},
             "base": {**smallest["base"], "sha": self.base_sha},
+        }
+
+
+@dataclass(slots=True)
+class CheckRun:
+    """A check run of a commit."""
+
+    id: int
+    name: str
+    head_sha: str
+    status: str
+    conclusion: str | None = None
+    output: dict[str, Any] = field(default_factory=dict)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    details_url: str | None = None
+
+    def as_json(self, smallest: dict[str, Any]) -> dict[str, Any]:
+        """As GitHub answers."""
+        shown = {name: self.output.get(name) for name in ("title", "summary", "text")}
+        return {
+            **smallest,
+            "id": self.id,
+            "name": self.name,
+            "head_sha": self.head_sha,
+            "html_url": f"{_WEB}/runs/{self.id}",
+            "details_url": self.details_url,
+            "status": self.status,
+            "conclusion": self.conclusion,
+            "output": {
+                **shown,
+                "annotations_count": len(self.annotations),
+                "annotations_url": f"https://api.github.com/check-runs/{self.id}/annotations",
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a workflow run kept, zipped."""
+
+    id: int
+    run: int
+    name: str
+    content: bytes
+    expired: bool = False
+    claimed_bytes: int | None = None
+    """Its size as the list has it; None: the truth."""
+
+    def as_json(self, smallest: dict[str, Any]) -> dict[str, Any]:
+        """As GitHub answers."""
+        size = len(self.content) if self.claimed_bytes is None else self.claimed_bytes
+        return {
+            **smallest,
+            "id": self.id,
+            "name": self.name,
+            "size_in_bytes": size,
+            "expired": self.expired,
+            "workflow_run": {"id": self.run},
         }
 
 
@@ -98,6 +166,10 @@ class Repository:
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
     comments: dict[int, Comment] = field(default_factory=dict)
     statuses: dict[str, list[Status]] = field(default_factory=dict)
+    check_runs: dict[int, CheckRun] = field(default_factory=dict)
+    artifacts: dict[int, Artifact] = field(default_factory=dict)
+    commits: set[str] = field(default_factory=set)
+    """Beside those of pull requests."""
 
     def comments_of(self, number: int) -> list[Comment]:
         """The comments of one issue, the oldest first."""
@@ -109,11 +181,13 @@ class Repository:
 
     def has_commit(self, sha: str) -> bool:
         """Whether a pull request has it."""
-        return any(sha in (pull.head_sha, pull.base_sha) for pull in self.pull_requests.values())
+        pulls = self.pull_requests.values()
+        return sha in self.commits or any(sha in (pull.head_sha, pull.base_sha) for pull in pulls)
 
-    def as_json(self, smallest: dict[str, Any]) -> dict[str, Any]:
+    def as_json(self, smallest: dict[str, Any], owner: dict[str, Any] | None = None) -> dict[str, Any]:
         """As GitHub answers."""
-        return {**smallest, "id": self.id, "full_name": self.full_name, "name": self.full_name.partition("/")[2]}
+        names = {"id": self.id, "full_name": self.full_name, "name": self.full_name.partition("/")[2]}
+        return {**smallest, **names, **({"owner": owner} if owner is not None else {})}
 
 
 class GithubState:
@@ -167,6 +241,10 @@ class GithubState:
         status = Status(next(self._ids), creator, given["state"], context, description, target, self._tick())
         repository.statuses.setdefault(sha, []).append(status)
         return status
+
+    def next_id(self) -> int:
+        """An id that nothing else has."""
+        return next(self._ids)
 
     def _tick(self) -> datetime:
         self._now += timedelta(seconds=1)

@@ -2,18 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from membudget import publish
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.verdict import ExitPolicy, FailOn
+from membudget.budgets.toml_lines import key_lines
 from membudget.errors import ConfigurationError
-from membudget.publish import CommentSettings, Destination
-from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest
+from membudget.publish import Destination
+from membudget.publishing.commit_state import CommitState, State
+from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
+from membudget.publishing.sticky_comment import CommentMode, CommentSettings, Draft
+from membudget.report import history
 from membudget.report.comment import LONGEST_COMMENT
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
+from tests.support.golden import assert_golden
 
 PULL_REQUEST = PullRequest("octo/shop", 7)
 POSTED = Posted("https://github.com/octo/shop/pull/7#issuecomment-1", created=True)
@@ -41,25 +48,40 @@ class Step:
 
 @dataclass
 class Commenter:
-    """A server that answers the same each time."""
+    """A server that has one comment at the most, and answers the same each time."""
 
     answer: Posted | NotPosted = POSTED
-    posts: list[tuple[PullRequest, str, str]] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
 
-    def post(self, pull_request: PullRequest, marker: str, body: str) -> Posted | NotPosted:
-        self.posts.append((pull_request, marker, body))
+    def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
+        assert pull_request == PULL_REQUEST
+        self.drafts.append(draft)
+        self.bodies.append(draft.body(self.bodies[-1] if self.bodies else None))
         return self.answer
+
+
+@dataclass
+class Commit:
+    """A commit of which something is told."""
+
+    told: list[CommitState] = field(default_factory=list)
+
+    def tell(self, state: CommitState) -> Posted | NotPosted:
+        self.told.append(state)
+        return POSTED
 
 
 def published(
     of: Report,
     commenter: Commenter | None = None,
     pull_request: PullRequest | None = PULL_REQUEST,
-    key: str = "default",
+    **more: Any,
 ) -> tuple[Step, Posted | NotPosted]:
     step = Step()
-    outcome = publish.run(of, "out/report.json", step, Destination(pull_request, commenter, CommentSettings(key)))
-    return step, outcome
+    settings = more.pop("settings", CommentSettings())
+    destination = Destination(pull_request, commenter, settings, **more)
+    return step, publish.run(of, "out/report.json", step, destination).comment
 
 
 FINE = image("fine", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=50))
@@ -84,10 +106,9 @@ def test_everything_is_told_everywhere() -> None:
         "verdict-killed": "fail",
         "verdict-unbuilt": "inconclusive",
     }
-    ((pull_request, marker, body),) = commenter.posts
-    assert (pull_request, marker) == (PULL_REQUEST, "<!-- membudget:default -->")
+    (body,) = commenter.bodies
     (summary,) = step.summaries
-    assert body == f"{marker}\n{summary}"
+    assert body == f"<!-- membudget:default -->\n{summary}"
     assert summary.startswith("### ❌ membudget: 2 of 4 images over budget; `killed` is OOM-killed at 64.0 MiB; ")
 
 
@@ -112,7 +133,7 @@ def test_all_within_budget() -> None:
     step, _ = published(report(FINE), commenter)
     assert step.values["verdict"] == "pass"
     assert step.annotations == []
-    assert "### ✅ membudget: 1 image within budget" in commenter.posts[0][2]
+    assert "### ✅ membudget: 1 image within budget" in commenter.bodies[0]
 
 
 def test_the_files_own_verdict_is_not_believed() -> None:
@@ -120,7 +141,7 @@ def test_the_files_own_verdict_is_not_believed() -> None:
     commenter = Commenter()
     step, _ = published(forged, commenter)
     assert (step.values["verdict"], step.values["verdict-over"]) == ("fail", "fail")
-    assert "❌" in commenter.posts[0][2]
+    assert "❌" in commenter.bodies[0]
 
 
 def test_a_report_of_nothing_is_no_pass() -> None:
@@ -130,17 +151,15 @@ def test_a_report_of_nothing_is_no_pass() -> None:
 
 def test_another_key_is_another_marker() -> None:
     commenter = Commenter()
-    published(report(FINE), commenter, key="nightly")
-    (_, marker, body) = commenter.posts[0]
-    assert marker == "<!-- membudget:nightly -->"
-    assert body.startswith(marker)
+    published(report(FINE), commenter, settings=CommentSettings("nightly"))
+    assert commenter.bodies[0].startswith("<!-- membudget:nightly -->\n")
 
 
 def test_a_run_for_no_pull_request_tells_the_workflow_alone() -> None:
     commenter = Commenter()
     step, outcome = published(report(OVER), commenter, pull_request=None)
-    assert outcome == NotPosted("this run is for no pull request")
-    assert commenter.posts == []
+    assert outcome == NotPosted("this run is for no pull request", is_wanted=True)
+    assert commenter.bodies == []
     assert told_everything(step)
 
 
@@ -159,8 +178,8 @@ def test_a_comment_that_cannot_be_posted_costs_nothing_else() -> None:
 def test_a_comment_is_never_longer_than_github_takes() -> None:
     commenter = Commenter()
     step, _ = published(report(*(_named(OVER, f"image{number}") for number in range(600))), commenter)
-    body = commenter.posts[0][2]
-    assert len(body) <= LONGEST_COMMENT + 100 < 65_536
+    body = commenter.bodies[0]
+    assert len(body) <= LONGEST_COMMENT < 65_536
     assert "rows are left out here" in body
     assert len(step.summaries[0]) > len(body)
 
@@ -180,4 +199,105 @@ def test_a_key_cannot_end_the_comment_that_hides_it(key: str) -> None:
 
 
 def test_a_key_may_be_a_name_or_a_path() -> None:
-    assert CommentSettings("services/api-v1.2_x").marker == "<!-- membudget:services/api-v1.2_x -->"
+    assert CommentSettings("services/api-v1.2_x").marker(None) == "<!-- membudget:services/api-v1.2_x -->"
+
+
+def run_number(number: int, attempt: int = 1) -> WorkflowRun:
+    return WorkflowRun(9_000 + number, number, attempt, f"{number:040x}")
+
+
+def test_the_comment_carries_the_last_five_runs_on() -> None:
+    commenter = Commenter()
+    for number, measured in enumerate((OVER, FINE, KILLED, OVER, UNBUILT, FINE, OVER), start=1):
+        published(report(measured), commenter, run=run_number(number), run_link=lambda run: f"https://gh/r/{run.id}")
+    first, last = commenter.bodies[0], commenter.bodies[-1]
+    assert "runs of this pull request" not in first
+    assert_golden("history.md", last[last.index("<details><summary>The last 5 runs") :])
+    assert [one.number for one in history.decode(last.split("\n")[1])] == [7, 6, 5, 4, 3]
+
+
+def test_a_run_that_is_told_twice_is_one_run() -> None:
+    commenter = Commenter()
+    for number, attempt in ((1, 1), (2, 1), (2, 1), (2, 2)):
+        published(report(OVER), commenter, run=run_number(number, attempt))
+    found = history.decode(commenter.bodies[-1].split("\n")[1])
+    assert [(one.number, one.attempt) for one in found] == [(2, 2), (2, 1), (1, 1)]
+
+
+def test_the_same_again_is_not_written_again_and_something_else_is() -> None:
+    commenter = Commenter()
+    published(report(OVER), commenter, run=run_number(1))
+    published(report(FINE), commenter, run=run_number(2))
+    published(report(FINE), commenter, run=run_number(3))
+    same, other = commenter.drafts[2], commenter.drafts[0]
+    assert same.is_same(commenter.bodies[1])
+    assert same.is_same(commenter.bodies[1].replace("\n", "\r\n").rstrip())
+    assert not other.is_same(commenter.bodies[1])
+    assert not same.is_same(commenter.bodies[1].replace("within budget", "within budgets"))
+
+
+def test_the_longest_comment_has_room_for_its_history() -> None:
+    commenter = Commenter()
+    many = report(*(_named(OVER, f"{'i' * 50}{number}") for number in range(600)))
+    for number in range(1, 8):
+        published(many, commenter, run=run_number(number))
+    assert all(len(body) <= LONGEST_COMMENT for body in commenter.bodies)
+    assert "The last 5 runs" in commenter.bodies[-1]
+
+
+@pytest.mark.parametrize(
+    ("of", "mode", "worth"),
+    [
+        (report(FINE), CommentMode.CHANGES, False),
+        (report(FINE), CommentMode.FAILURES, False),
+        (report(FINE), CommentMode.ALWAYS, True),
+        (report(UNBUILT), CommentMode.CHANGES, True),
+        (report(UNBUILT), CommentMode.FAILURES, True),
+        (report(image("new", head=side(trial(40)), presence=Presence.NEW)), CommentMode.CHANGES, True),
+        (report(image("new", head=side(trial(40)), presence=Presence.NEW)), CommentMode.FAILURES, False),
+        (report(OVER), CommentMode.FAILURES, True),
+    ],
+)
+def test_what_a_comment_is_created_for(of: Report, mode: CommentMode, worth: bool) -> None:
+    commenter = Commenter()
+    published(of, commenter, settings=CommentSettings(mode=mode))
+    assert commenter.drafts[0].is_worth_creating is worth
+
+
+@pytest.mark.parametrize(
+    ("of", "policy", "state"),
+    [
+        (FINE, ExitPolicy(), State.SUCCESS),
+        (OVER, ExitPolicy(), State.FAILURE),
+        (UNBUILT, ExitPolicy(), State.ERROR),
+        (UNBUILT, ExitPolicy(allows_inconclusive=True), State.SUCCESS),
+        (OVER, ExitPolicy(FailOn.NEVER), State.SUCCESS),
+    ],
+)
+def test_the_commit_is_what_the_exit_code_is(of: ImageMeasurement, policy: ExitPolicy, state: State) -> None:
+    commit = Commit()
+    published(report(of), None, None, commit=commit, policy=policy)
+    (told,) = commit.told
+    assert told.state is state
+    assert told.summary.startswith("### ")
+
+
+def test_the_summary_of_a_check_is_counted_in_bytes() -> None:
+    commit = Commit()
+    published(report(*(_named(OVER, f"image{number}") for number in range(600))), commit=commit)
+    assert 30_000 < len(commit.told[0].summary.encode()) <= 65_535
+
+
+def test_annotations_stand_at_the_lines_of_the_budgets_file() -> None:
+    budgets_file = """version = 1
+defaults.limit = "64MiB"
+[images.over]
+budgets.image_size.max = "1GiB"
+budgets.peak_rss = { max = "50MiB" }
+[images.killed]
+build.context = "."
+"""
+    commit = Commit()
+    step, _ = published(report(FINE, OVER, KILLED), commit=commit, lines=key_lines(budgets_file, "ci/budgets.toml"))
+    assert step.places == [Place("ci/budgets.toml", 5, 5), Place("ci/budgets.toml", 2, 2)]
+    assert [one.place for one in commit.told[0].annotations] == step.places

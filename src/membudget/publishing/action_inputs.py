@@ -1,12 +1,17 @@
 """The action's inputs. The runner passes each as INPUT_NAME; `action.yml` declares the same ones (a test compares)."""
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Literal
+
+from pydantic import SecretStr
 
 from membudget.analysis.verdict import ExitPolicy, FailOn
 from membudget.budgets.guard import DEFAULT_LABEL
 from membudget.errors import ConfigurationError
+from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.github_artifact import DEFAULT_ARTIFACT
+from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from membudget.sharding import MOST_SHARDS
 
 MOST_JOBS = 64
@@ -20,7 +25,9 @@ class ActionInputs:
     base: str = ""
     report: str = "report.json"
     key: str = "default"
-    github_token: str = field(default="", repr=False)
+    github_token: SecretStr = SecretStr("")
+    comment: str = "changes"
+    status: str = "none"
     jobs: str = "1"
     approval_label: str = DEFAULT_LABEL
     fail_on: str = "fail"
@@ -33,19 +40,34 @@ class ActionInputs:
     reports: str = ""
     base_variants: str = "false"
     page: str = ""
+    artifact: str = DEFAULT_ARTIFACT
 
     @property
-    def chosen_command(self) -> Literal["check", "plan", "merge"]:
+    def chosen_command(self) -> Literal["check", "plan", "merge", "report"]:
         """What to do. Raises ConfigurationError."""
         match self.command:
-            case "check" | "plan":
+            case "check" | "plan" | "report":
                 return self.command
             case "merge" if self.reports:
                 return "merge"
             case "merge":
                 raise ConfigurationError("reports: name the folder that holds the reports of the shards")
             case _:
-                raise ConfigurationError(f"command: {self.command!r} is none of check, plan, merge")
+                raise ConfigurationError(f"command: {self.command!r} is none of check, plan, merge, report")
+
+    @property
+    def comment_settings(self) -> CommentSettings:
+        """Which comment is ours, and when there is one. Raises ConfigurationError."""
+        if self.comment not in list(CommentMode):
+            raise ConfigurationError(f"comment: {self.comment!r} is none of {', '.join(CommentMode)}")
+        return CommentSettings(self.key, CommentMode(self.comment))
+
+    @property
+    def status_mode(self) -> StatusMode:
+        """What is kept on the head commit. Raises ConfigurationError."""
+        if self.status not in list(StatusMode):
+            raise ConfigurationError(f"status: {self.status!r} is none of {', '.join(StatusMode)}")
+        return StatusMode(self.status)
 
     @property
     def most_jobs(self) -> int:
@@ -92,9 +114,10 @@ class ActionInputs:
             value = environ.get(f"INPUT_{name.upper()}", "").strip()
             if value:
                 given[name.replace("-", "_")] = value
+        token = SecretStr(given.pop("github_token", ""))
         environ.pop("INPUT_GITHUB-TOKEN", None)
         environ.pop("GITHUB_TOKEN", None)
-        return cls(**given)
+        return cls(**given, github_token=token)
 
 
 def _count(name: str, text: str, most: int) -> int:

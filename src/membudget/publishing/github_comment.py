@@ -1,147 +1,136 @@
-"""The sticky comment on GitHub: found by a hidden marker and its author, created once, edited after."""
+"""The comment, over the part of the API that GitHub, Forgejo and Gitea have in common."""
 
-import logging
-import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
-import requests
-from github import Auth, BadAttributeException, Github, GithubException, RateLimitExceededException
-from github.GithubRetry import GithubRetry
-from github.IssueComment import IssueComment
+from pydantic import SecretStr
 
-from membudget.errors import ConfigurationError
+from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
-from membudget.report.untrusted_text import printable
-
-if TYPE_CHECKING:
-    from urllib3.response import BaseHTTPResponse
+from membudget.publishing.sticky_comment import Comment, Draft, keep_current
 
 WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
-GITHUB_API = "https://api.github.com"
-_ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
-_TIMEOUT_S = 20
-_RETRIES = 3
-_BACKOFF_S = 0.2
-_LONGEST_WAIT_S = 60
-"""GitHub may ask to wait for an hour: no comment is worth that much of a runner's time."""
 _ROUNDS = 2
-_REPEATABLE = {"GET"}
-"""A comment is not written again blindly: GitHub may have done it and failed afterwards, so the next round looks."""
+"""No comment is created twice blindly: the server may have done it and failed afterwards, so the next round looks."""
+_PAGE = {"per_page": "100"}
 
-_NO_WRITE = (
-    "the token may not write comments (from a fork it never may;"
-    " elsewhere give the job `permissions: pull-requests: write`)"
-)
-
-_RATE_LIMIT = "GitHub's rate limit is used up"
-_NOT_GITHUB = (BadAttributeException, TypeError, LookupError, ValueError)
-"""What PyGithub raises for an answer that GitHub would not give."""
+OwnNames = Callable[[HttpApi], frozenset[str]]
+"""By which logins our own comments are."""
 
 
-class _TooLongWait(Exception):
-    """GitHub asks for more patience than we have."""
+class _Author(ApiModel):
+    login: str
 
 
-class _BriefRetry(GithubRetry):
-    """Repeats what failed, after the wait that GitHub asks for, unless that is long."""
-
-    def sleep(self, response: "BaseHTTPResponse | None" = None) -> None:
-        asked = self.get_retry_after(response) if response is not None else None
-        if max(asked or 0, self.get_backoff_time()) > _LONGEST_WAIT_S:
-            raise _TooLongWait
-        super().sleep(response)
+class _Comment(ApiModel):
+    id: int
+    html_url: str
+    body: str | None = None
+    user: _Author | None = None
+    """None once that account is deleted."""
 
 
-class GithubCommenter:
+class _Head(ApiModel):
+    sha: str
+
+
+class _PullRequest(ApiModel):
+    head: _Head
+
+
+class ApiCommenter:
     """Comments with one token on one server."""
 
-    def __init__(self, token: str, api_url: str) -> None:
-        """Raises ConfigurationError for an address that is none."""
-        if not _ADDRESS.fullmatch(api_url):
-            raise ConfigurationError(f"{api_url!r} is no address of a GitHub API", where="GITHUB_API_URL")
-        logging.getLogger("github").setLevel(logging.ERROR)  # PyGithub prints every repetition by itself
-        self._is_installation_token = token.startswith("ghs_")
-        self._github = Github(
-            auth=Auth.Token(token),
-            base_url=api_url,
-            lazy=True,
-            per_page=100,
-            timeout=_TIMEOUT_S,
-            retry=_BriefRetry(
-                total=_RETRIES, allowed_methods=_REPEATABLE, backoff_factor=_BACKOFF_S, raise_on_status=False
-            ),
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-        )
+    def __init__(self, api: HttpApi, own_names: OwnNames) -> None:
+        self._api = api
+        self._own_names = own_names
 
-    def post(self, pull_request: PullRequest, marker: str, body: str) -> Posted | NotPosted:
-        """Create or edit the comment that starts with `marker`."""
+    def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
+        """Create or edit the comment of the draft's key."""
         reason = ""
         for _ in range(_ROUNDS):
             try:
-                return self._keep_current(pull_request, marker, body)
-            except _TooLongWait:
-                return NotPosted(_RATE_LIMIT)
-            except GithubException as error:
-                reason = _reason(error)
-                if error.status < 500:
+                return keep_current(_Comments(self._api, self._own_names, pull_request), draft)
+            except ApiFault as fault:
+                reason = self._reason(fault)
+                if not fault.may_have_happened:
                     break
-            except requests.RequestException as error:
-                reason = f"GitHub cannot be reached: {type(error).__name__}"
-            except _NOT_GITHUB:
-                return NotPosted("what answers is not GitHub's API (GITHUB_API_URL names it)")
         return NotPosted(reason)
 
-    def _keep_current(self, pull_request: PullRequest, marker: str, body: str) -> Posted:
-        issue = self._github.get_repo(pull_request.repository).get_issue(pull_request.number)
-        marked = [comment for comment in issue.get_comments() if (comment.body or "").startswith(marker)]
-        existing = self._first_of_ours(marked)
-        if existing is None:
-            return _posted(issue.create_comment(body), created=True)
-        if existing.body != body:
-            existing.edit(body)
-        return _posted(existing, created=False)
-
-    def _first_of_ours(self, marked: list[IssueComment]) -> IssueComment | None:
-        """Anybody can copy a marker: only a comment of our own is edited."""
-        if not marked:
-            return None
-        own = self._own_login()
-        return next((comment for comment in marked if _author(comment) == own), None)
-
-    def _own_login(self) -> str:
-        """Who we are. A workflow's own token may not ask, and is always the same author."""
-        if self._is_installation_token:
-            return WORKFLOW_TOKEN_AUTHOR
-        try:
-            return self._github.get_user().login
-        except GithubException as error:
-            if error.status in (401, 403, 404):
-                return WORKFLOW_TOKEN_AUTHOR
-            raise
+    def _reason(self, fault: ApiFault) -> str:
+        if fault.status == 403 and fault.said.startswith("Resource not accessible"):
+            return (
+                "the token may not write comments (from a fork it never may;"
+                " elsewhere give the job `permissions: pull-requests: write`)"
+            )
+        if fault.status == 404:
+            return f"{self._api.name} knows no such pull request, or does not show it to this token"
+        return str(fault)
 
 
-def _posted(comment: IssueComment, *, created: bool) -> Posted:
-    url: object = comment.html_url
-    if not isinstance(url, str):
-        raise TypeError("PyGithub reads an answer without content as a comment without anything")
-    return Posted(url, created)
+class _Comments:
+    """The comments of one pull request."""
+
+    def __init__(self, api: HttpApi, own_names: OwnNames, pull_request: PullRequest) -> None:
+        self._api = api
+        self._own_names = own_names
+        self._own: frozenset[str] | None = None
+        self._last_page = 1
+        self._repository = f"/repos/{pull_request.repository}"
+        self._number = pull_request.number
+
+    def own(self, prefix: str) -> Sequence[Comment]:
+        """One request for each hundred comments. The second time it looks from where the first time ended."""
+        query = _PAGE if self._last_page == 1 else {**_PAGE, "page": str(self._last_page)}
+        marked: list[_Comment] = []
+        pages = self._api.pages(f"{self._repository}/issues/{self._number}/comments", list[_Comment], query)
+        for number, page in enumerate(pages, start=self._last_page):
+            self._last_page = number
+            marked += [comment for comment in page if (comment.body or "").startswith(prefix)]
+        return [_comment(found) for found in self._ours(marked)]
+
+    def create(self, body: str) -> Comment:
+        """Not repeated by itself. The answer also says who we are."""
+        path = f"{self._repository}/issues/{self._number}/comments"
+        created = self._api.write("POST", path, {"body": body}, _Comment, repeatable=False)
+        if created.user is not None:
+            self._own = frozenset({created.user.login})
+        return _comment(created)
+
+    def edit(self, comment: Comment, body: str) -> None:
+        """The same text twice is the same comment, so a failed edit is repeated."""
+        self._api.write("PATCH", f"{self._repository}/issues/comments/{comment.id}", {"body": body}, _Comment)
+
+    def delete(self, comment: Comment) -> None:
+        """What is gone already is fine."""
+        self._api.delete(f"{self._repository}/issues/comments/{comment.id}")
+
+    def head_sha(self) -> str:
+        """The pull request's head as it is now."""
+        return self._api.get(f"{self._repository}/pulls/{self._number}", _PullRequest).head.sha
+
+    def _ours(self, marked: Iterable[_Comment]) -> list[_Comment]:
+        found = sorted(marked, key=lambda comment: comment.id)
+        if found and self._own is None:
+            self._own = self._own_names(self._api)
+        return [comment for comment in found if comment.user is not None and comment.user.login in (self._own or ())]
 
 
-def _author(comment: IssueComment) -> str | None:
-    """Who wrote it; None once that account is deleted."""
-    return getattr(comment.user, "login", None)
+def github_names(token: SecretStr) -> OwnNames:
+    """Who we are on GitHub. A workflow's own token may not ask, and is always the same author."""
+    if token.get_secret_value().startswith("ghs_"):
+        return lambda _: frozenset({WORKFLOW_TOKEN_AUTHOR})
+    return lambda api: asked_name(api, frozenset({WORKFLOW_TOKEN_AUTHOR}))
 
 
-def _reason(error: GithubException) -> str:
-    said = error.data.get("message") if isinstance(error.data, dict) else None
-    said = said if isinstance(said, str) else ""
-    if isinstance(error, RateLimitExceededException):
-        return _RATE_LIMIT
-    if error.status == 401:
-        return "GitHub does not accept the token"
-    if error.status == 403 and said.startswith("Resource not accessible"):
-        return _NO_WRITE
-    if error.status == 404:
-        return "GitHub knows no such pull request, or does not show it to this token"
-    return f"GitHub answered {error.status}" + (f": {printable(said)}" if said else "")
+def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
+    """The login that the server knows the token by; `otherwise` where the token may not ask."""
+    try:
+        return frozenset({api.get("/user", _Author).login})
+    except ApiFault as fault:
+        if fault.status in (401, 403, 404):
+            return otherwise
+        raise
+
+
+def _comment(found: _Comment) -> Comment:
+    return Comment(found.id, found.body or "", found.html_url)

@@ -1,50 +1,88 @@
-"""What the GitHub event that started this workflow says: which pull request, which base."""
+"""What the event that started this workflow says: which pull request, which base, which commit."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from membudget.errors import ConfigurationError
-from membudget.publishing.pull_request import PullRequest
+from membudget.publishing.pull_request import PullRequest, WorkflowRun
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NO_COMMIT = "0" * 40
 """What a push event names as `before` when it created the branch."""
+_SHA = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
+_Sha = Annotated[str, Field(pattern=_SHA)]
 
 
-class _Ref(BaseModel):
+class _Part(BaseModel):
+    """The few fields we read of a webhook payload."""
+
     model_config = ConfigDict(extra="ignore")
+
+
+class _Ref(_Part):
     sha: str
 
 
-class _Label(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _Label(_Part):
     name: str
 
 
-class _PullRequestPart(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _PullRequestPart(_Part):
     number: int
     base: _Ref
     head: _Ref
     labels: tuple[_Label, ...] = ()
 
 
-class _MergeGroupPart(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _MergeGroupPart(_Part):
     base_sha: str
+    head_sha: str | None = None
 
 
-class _Payload(BaseModel):
-    """The few fields we read of a webhook payload."""
+class _Owner(_Part):
+    login: str
 
-    model_config = ConfigDict(extra="ignore")
+
+class _HeadRepository(_Part):
+    full_name: str
+    owner: _Owner
+
+
+class _WorkflowRunPart(_Part):
+    id: Annotated[int, Field(gt=0)]
+    run_number: Annotated[int, Field(gt=0)]
+    run_attempt: Annotated[int, Field(gt=0)]
+    event: str
+    head_sha: _Sha
+    head_branch: str | None
+    head_repository: _HeadRepository | None
+    """None once the fork is deleted."""
+
+
+class _Payload(_Part):
     pull_request: _PullRequestPart | None = None
     merge_group: _MergeGroupPart | None = None
+    workflow_run: _WorkflowRunPart | None = None
     before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringRun:
+    """The run of the measuring workflow, as the event of the reporting one has it: GitHub's word, not the fork's."""
+
+    run: WorkflowRun
+    event: str
+    """What started it."""
+    head_owner: str | None
+    """Whose branch it measured; None once that repository is deleted."""
+    head_repository: str | None
+    head_branch: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +95,12 @@ class GithubEvent:
     """What the event compares with: the base branch's tip, the queue's base, what a push replaced."""
     head_sha: str | None = None
     """The pull request's own head. By default the runner checks out a merge of it into its base."""
+    commit_sha: str | None = None
+    """The commit whose merge waits for this check: the pull request's own head, or the queue's; or what was pushed."""
     labels: frozenset[str] = frozenset()
     """The pull request's, when the event fired. Only people with triage rights can set one."""
+    measured: MeasuringRun | None = None
+    """Of a workflow_run event."""
 
 
 def read_event(environ: Mapping[str, str]) -> GithubEvent:
@@ -68,17 +110,47 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
         return GithubEvent()
     payload = _payload(Path(path))
     if payload.pull_request is not None:
-        repository = environ.get("GITHUB_REPOSITORY", "")
-        if not _REPOSITORY.fullmatch(repository):
-            raise ConfigurationError("is no owner/name of a repository", where="GITHUB_REPOSITORY")
-        pull_request = PullRequest(repository, payload.pull_request.number)
+        pull_request = PullRequest(repository_name(environ), payload.pull_request.number)
         base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
         labels = frozenset(label.name for label in payload.pull_request.labels)
-        return GithubEvent(name, pull_request, base, head, labels)
+        return GithubEvent(name, pull_request, base, head, head, labels)
     if payload.merge_group is not None:
-        return GithubEvent(name, base_sha=payload.merge_group.base_sha)
+        return GithubEvent(name, base_sha=payload.merge_group.base_sha, commit_sha=payload.merge_group.head_sha)
+    if payload.workflow_run is not None:
+        return GithubEvent(name, measured=_measured(payload.workflow_run), commit_sha=payload.workflow_run.head_sha)
     before = payload.before if payload.before != _NO_COMMIT else None
-    return GithubEvent(name, base_sha=before)
+    after = payload.after if payload.after != _NO_COMMIT else None
+    return GithubEvent(name, base_sha=before, commit_sha=after)
+
+
+def repository_name(environ: Mapping[str, str]) -> str:
+    """The "owner/name" of the repository whose workflow this is. Raises ConfigurationError."""
+    repository = environ.get("GITHUB_REPOSITORY", "")
+    if not _REPOSITORY.fullmatch(repository):
+        raise ConfigurationError("is no owner/name of a repository", where="GITHUB_REPOSITORY")
+    return repository
+
+
+def this_run(environ: Mapping[str, str], head_sha: str | None) -> WorkflowRun | None:
+    """The workflow run that this process is part of, for a commit; None outside of one."""
+    numbers = [environ.get(f"GITHUB_RUN_{name}", "") for name in ("ID", "NUMBER", "ATTEMPT")]
+    if head_sha is None or not re.fullmatch(_SHA, head_sha):
+        return None
+    if not all(re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII) for text in numbers):
+        return None
+    run, number, attempt = map(int, numbers)
+    return WorkflowRun(run, number, attempt, head_sha)
+
+
+def _measured(part: _WorkflowRunPart) -> MeasuringRun:
+    repository = part.head_repository
+    return MeasuringRun(
+        WorkflowRun(part.id, part.run_number, part.run_attempt, part.head_sha),
+        part.event,
+        repository.owner.login if repository is not None else None,
+        repository.full_name if repository is not None else None,
+        part.head_branch,
+    )
 
 
 def _payload(path: Path) -> _Payload:

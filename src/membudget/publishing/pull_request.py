@@ -1,7 +1,6 @@
 """The pull request a report is for, and what became of telling it."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +13,27 @@ class PullRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """The run of a workflow that measured."""
+
+    id: int
+    """Unique in the repository."""
+    number: int
+    """Counts the runs of one workflow: a later one has a higher number."""
+    attempt: int
+    """Counts the re-runs of one run, from 1."""
+    head_sha: str
+    """The commit that it is for: the pull request's own head, not the merge of it that was checked out."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What is newer is larger."""
+        return self.number, self.attempt
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
-    """The comment is there."""
+    """What was to be told is there."""
 
     url: str
     created: bool
@@ -24,16 +42,11 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class NotPosted:
-    """There is no comment, and why."""
+    """It is not there, and why."""
 
     reason: str
-
-
-class Commenter(Protocol):
-    """Keeps one comment of ours on a pull request current."""
-
-    def post(self, pull_request: PullRequest, marker: str, body: str) -> Posted | NotPosted:
-        """Create the comment that starts with `marker`, or edit the one that is there. Never raises for the server."""
+    is_wanted: bool = False
+    """Whether that is as the settings want it, and nobody needs a warning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
 
 from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError
 from membudget.metrics import Metric
+from membudget.publishing.json_shape import oversized
 from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.untrusted_text import printable
@@ -34,17 +38,22 @@ def read_report(path: Path) -> Report:
         raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > LARGEST_REPORT_BYTES:
         raise ConfigurationError(f"the report has more than {LARGEST_REPORT_BYTES} bytes", where=str(path))
+    return parse_report(data, str(path))
+
+
+def parse_report(data: bytes, where: str) -> Report:
+    """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
     try:
-        report = Report.model_validate_json(data, strict=True)
+        report = cast("Report", _first_fault_alone().validate_json(data, strict=True))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         location = ".".join(str(step) for step in first["loc"] if isinstance(step, int) or step.isidentifier())
         count = f"{error.error_count()} problem{'s' if error.error_count() != 1 else ''}"
         problem = f"{count}, the first at {printable(location, 100) or 'its top'}: {first['type']}"
-        raise _no_report(path, problem) from None
+        raise _no_report(where, problem) from None
     problems = [*_impossible_numbers(data), *_inconsistencies(report)]
     if problems:
-        raise _no_report(path, problems[0])
+        raise _no_report(where, problems[0])
     return report
 
 
@@ -56,12 +65,35 @@ def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
     return {str(file): read_report(file) for file in files}
 
 
-def _no_report(path: Path, problem: str) -> ConfigurationError:
+def parse_foreign_report(data: bytes, where: str) -> Report:
+    """As `parse_report`, of a stranger's text, which may be made to take more memory than there is."""
+    problem = oversized(data)
+    if problem is not None:
+        raise _no_report(where, problem)
+    return parse_report(data, where)
+
+
+def _no_report(where: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"is no report of this version of membudget: {problem}",
-        where=str(path),
+        where=where,
         fix="check and publish with the same version of membudget",
     )
+
+
+@cache
+def _first_fault_alone() -> SchemaValidator:
+    """The report's model, but of each list and mapping only the first fault is told: there may be a million."""
+    return SchemaValidator(_failing_fast(Report.__pydantic_core_schema__))
+
+
+def _failing_fast(schema: Any) -> Any:  # noqa: ANN401 - pydantic's own description of a model
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_failing_fast, schema))
+    if not isinstance(schema, dict):
+        return schema
+    copied = {key: _failing_fast(value) for key, value in schema.items()}
+    return {**copied, "fail_fast": True} if schema.get("type") in ("list", "tuple", "dict") else copied
 
 
 def _impossible_numbers(data: bytes) -> Iterator[str]:

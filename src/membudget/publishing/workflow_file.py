@@ -16,10 +16,12 @@ from membudget.publishing.workflow_commands import (
 class WorkflowStep:
     """Writes to the step's summary, outputs and log, where there are such."""
 
-    def __init__(self, environ: Mapping[str, str], stream: TextIO, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], stream: TextIO, warn: Callable[[str], None], *, annotates: bool = True
+    ) -> None:
         self._summary = environ.get("GITHUB_STEP_SUMMARY")
         self._outputs = environ.get("GITHUB_OUTPUT")
-        self._is_workflow = environ.get("GITHUB_ACTIONS") == "true"
+        self._annotates = annotates and environ.get("GITHUB_ACTIONS") == "true"
         self._stream = stream
         self._warn = warn
         self._annotations = 0
@@ -37,7 +39,7 @@ class WorkflowStep:
     def annotate(self, title: str, message: str, place: Place | None = None) -> None:
         """Annotate an error, as long as GitHub shows it, at lines of a file if they are known."""
         self._annotations += 1
-        if self._is_workflow and self._annotations <= MOST_ANNOTATIONS:
+        if self._annotates and self._annotations <= MOST_ANNOTATIONS:
             print(error_annotation(title, message, place), file=self._stream, flush=True)
 
     def _write(self, what: str, write: Callable[[Path], None], path: str) -> None:

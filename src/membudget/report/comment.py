@@ -20,18 +20,27 @@ LONGEST_SUMMARY = 260_000
 _TITLE = "membudget"
 
 
-def render(report: Report, judgement: Judgement, longest: int = LONGEST_COMMENT, run_url: str | None = None) -> str:
+def render(
+    report: Report,
+    judgement: Judgement,
+    longest: int = LONGEST_COMMENT,
+    *,
+    run_url: str | None = None,
+    history: str | None = None,
+) -> str:
     """The whole report, verdict first, in at most `longest` characters.
 
     What does not fit goes by whole elements (rows, explanations, logs), in the order of `Keep`, the last ones of a kind
-    first: of what fails, the rows go last. `run_url`: where the rest can be read.
+    first: of what fails, the rows go last.
+    `run_url`: where the rest can be read. `history`: Markdown of the runs before this one, which stays whole.
     """
     first = f"### {sign(judgement)} {_TITLE}: {headline(report, judgement).as_markdown()}"
     parts = [_Part.of(section) for section in story(report, judgement)]
     units = sorted(unit for number, part in enumerate(parts) for unit in part.units(number))
 
     def page(count: int) -> str:
-        return _page(first, parts, units[:count], _left_out(units[count:], parts, run_url), run_url)
+        left_out = _left_out(units[count:], parts, run_url)
+        return _page(first, parts, units[:count], left_out, (history, run_url))
 
     text = page(len(units))
     if len(text) <= longest:
@@ -67,7 +76,14 @@ class _Part:
             yield from (_Unit(-self.section.keep, number, index, element) for element in range(len(rendered)))
 
 
-def _page(first: str, parts: Sequence[_Part], shown: Sequence[_Unit], left_out: str | None, run_url: str | None) -> str:
+def _page(
+    first: str,
+    parts: Sequence[_Part],
+    shown: Sequence[_Unit],
+    left_out: str | None,
+    beside: tuple[str | None, str | None],
+) -> str:
+    history, run_url = beside
     counts: dict[tuple[int, int], int] = {}
     for unit in shown:
         counts[unit.part, unit.block] = counts.get((unit.part, unit.block), 0) + 1
@@ -78,8 +94,8 @@ def _page(first: str, parts: Sequence[_Part], shown: Sequence[_Unit], left_out: 
             for index, (block, rendered) in enumerate(part.blocks)
             if (number, index) in counts
         ]
-        if part.section.keep is Keep.COMPARED and left_out is not None:
-            texts.append(left_out)
+        if part.section.keep is Keep.COMPARED:
+            texts += [text for text in (history, left_out) if text]
         if blocks:
             content, title = "\n\n".join(blocks), part.section.title
             texts.append(folded(title, content, is_open=part.section.is_open) if title is not None else content)

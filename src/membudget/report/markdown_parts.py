@@ -85,6 +85,11 @@ def folded(title: Finding, content: str, *, is_open: bool = False) -> str:
     return f"<details{' open' if is_open else ''}><summary>{title.as_html()}</summary>\n\n{content}\n\n</details>"
 
 
+def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of Markdown cells below headings, which say how their columns are aligned."""
+    return "\n".join([*_head(columns), *map(_line, rows)])
+
+
 def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
     return [_line([heading for heading, _ in columns]), f"|{'|'.join(alignment for _, alignment in columns)}|"]
 

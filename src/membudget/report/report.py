@@ -18,6 +18,8 @@ from membudget.sharding import Shard
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 50_000_000
+LARGEST_FOREIGN_REPORT_BYTES = 8_000_000
+"""Of a report that another workflow run left, which anybody may have written."""
 
 
 class ReportModel(BaseModel):

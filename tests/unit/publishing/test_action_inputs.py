@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from pydantic import SecretStr
 
 from membudget import publish
+from membudget.errors import ConfigurationError
 from membudget.publishing.action_inputs import ActionInputs
+from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from tests.support import builders
 
 ACTION: dict[str, Any] = yaml.safe_load((Path(__file__).parents[3] / "action.yml").read_text())
@@ -40,7 +45,7 @@ def test_what_the_workflow_gives_is_taken() -> None:
     inputs = ActionInputs.take(
         environ(budgets=" ci/budgets.toml ", base="v1", report="out/r.json", key="nightly", github_token="ghs_x")
     )
-    assert inputs == ActionInputs("ci/budgets.toml", "v1", "out/r.json", "nightly", "ghs_x")
+    assert inputs == ActionInputs("ci/budgets.toml", "v1", "out/r.json", "nightly", SecretStr("ghs_x"))
 
 
 def test_an_empty_input_is_the_default() -> None:
@@ -50,7 +55,7 @@ def test_an_empty_input_is_the_default() -> None:
 def test_the_token_leaves_the_environment_and_is_never_printed() -> None:
     given = {**environ(github_token="ghs_secret"), "GITHUB_TOKEN": "ghs_secret", "PATH": "/bin"}
     inputs = ActionInputs.take(given)
-    assert inputs.github_token == "ghs_secret"
+    assert inputs.github_token.get_secret_value() == "ghs_secret"
     assert "ghs_secret" not in f"{inputs!r} {given}"
     assert given["PATH"] == "/bin"
 
@@ -65,7 +70,7 @@ def test_the_declared_outputs_are_the_ones_that_are_set() -> None:
         def outputs(self, values: Any) -> None:
             outputs.update(values)
 
-    publish.run(report, "report.json", Workflow(), publish.Destination(None, None, publish.CommentSettings()))
+    publish.run(report, "report.json", Workflow(), publish.Destination(None, None, CommentSettings()))
     of_plan = {"matrix"}
     assert set(outputs) - {"verdict-api"} == set(ACTION["outputs"]) - of_plan
     assert "verdict-NAME" in ACTION["outputs"]["verdict"]["description"]
@@ -73,3 +78,18 @@ def test_the_declared_outputs_are_the_ones_that_are_set() -> None:
 
 def test_it_runs_the_command_of_the_action() -> None:
     assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile", "args": ["action"]}
+
+
+def test_when_to_comment_and_what_to_keep_on_the_commit() -> None:
+    inputs = ActionInputs.take(environ(comment="failures", status="check", key="nightly", github_token=""))
+    assert inputs.comment_settings == CommentSettings("nightly", CommentMode.FAILURES)
+    assert inputs.status_mode is StatusMode.CHECK
+
+
+def test_what_is_no_mode_is_said_before_anything_is_built() -> None:
+    with pytest.raises(ConfigurationError, match="comment: 'never' is none of always, changes, failures, off"):
+        _ = ActionInputs(comment="never").comment_settings
+    with pytest.raises(ConfigurationError, match="status: 'yes' is none of none, status, check"):
+        _ = ActionInputs(status="yes").status_mode
+    with pytest.raises(ConfigurationError, match="command: 'post' is none of check, plan, merge, report"):
+        _ = ActionInputs(command="post").chosen_command

@@ -1,39 +1,73 @@
-"""The comment, through PyGithub, on the stand-in of GitHub."""
+"""The comment, over HTTP, on the stand-in of GitHub."""
 
 import socket
 from dataclasses import astuple
 
 import pytest
+from pydantic import SecretStr
 
 from membudget.errors import ConfigurationError
-from membudget.publishing import github_comment
-from membudget.publishing.github_comment import GithubCommenter
-from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
+from membudget.publishing.github_comment import ApiCommenter, github_names
+from membudget.publishing.http_api import HttpApi
+from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
+from membudget.publishing.sticky_comment import ANOTHER_IS_NEWER, CommentMode, CommentSettings, Draft
 from tests.support.github_operations import LONGEST_BODY, Permission
 from tests.support.github_server import WORKFLOW_USER, Github
 
 SHOP = "octo/shop"
 PULL_REQUEST = PullRequest(SHOP, 7)
-MARKER = "<!-- membudget:default -->"
-FIRST, SECOND = f"{MARKER}\nover budget\n", f"{MARKER}\nwithin budget\n"
+HEAD, OLD_HEAD = "b" * 40, "c" * 40
+SETTINGS = CommentSettings()
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeat at once what failed."""
-    monkeypatch.setattr(github_comment, "_BACKOFF_S", 0)
+def run(number: int, attempt: int = 1, head: str = HEAD) -> WorkflowRun:
+    return WorkflowRun(1_000_000 + number, number, attempt, head)
+
+
+def draft(
+    text: str = "over budget", of: WorkflowRun | None = None, settings: CommentSettings = SETTINGS, *, new: bool = True
+) -> Draft:
+    """A comment of one line."""
+    return Draft(
+        settings,
+        of,
+        is_worth_creating=new,
+        body=lambda _: f"{settings.marker(of)}\n{text}\n",
+        is_same=lambda body: body.split("\n", 1)[1] == f"{text}\n",
+    )
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """How long was waited, instead of waiting."""
+    return []
 
 
 @pytest.fixture
 def shop(github: Github) -> Github:
     """A pull request to comment on."""
-    github.add_pull_request(SHOP, 7)
+    github.add_pull_request(SHOP, 7, HEAD)
     return github
 
 
-def post(shop: Github, body: str = FIRST, token: str | None = None, marker: str = MARKER) -> Posted | NotPosted:
+def commenter(shop: Github, token: str, waits: list[float] | None = None, url: str | None = None) -> ApiCommenter:
+    secret, waited = SecretStr(token), waits if waits is not None else []
+    return ApiCommenter(HttpApi(url or shop.url, secret, sleep=waited.append), github_names(secret))
+
+
+def post(
+    shop: Github, what: Draft | None = None, token: str | None = None, waits: list[float] | None = None
+) -> Posted | NotPosted:
     """What a workflow run does: a process of its own each time."""
-    return GithubCommenter(token or shop.add_workflow_token(), shop.url).post(PULL_REQUEST, marker, body)
+    return commenter(shop, token or shop.add_workflow_token(), waits).post(PULL_REQUEST, what or FIRST)
+
+
+def body_of(what: Draft) -> str:
+    return what.body(None)
+
+
+FIRST, SECOND = draft("over budget"), draft("within budget")
+MARKER = SETTINGS.marker(None)
 
 
 def texts(shop: Github) -> list[tuple[str | None, str]]:
@@ -43,7 +77,7 @@ def texts(shop: Github) -> list[tuple[str | None, str]]:
 def test_the_first_run_creates_a_comment(shop: Github) -> None:
     outcome = post(shop)
     (comment,) = shop.comments(SHOP, 7)
-    assert (comment.author, comment.body) == (WORKFLOW_USER, FIRST)
+    assert (comment.author, comment.body) == (WORKFLOW_USER, body_of(FIRST))
     assert outcome == Posted(comment.html_url, created=True)
 
 
@@ -51,7 +85,7 @@ def test_the_next_push_edits_it(shop: Github) -> None:
     post(shop)
     shop.add_comment(SHOP, 7, "ann", "oh dear")
     outcome = post(shop, SECOND)
-    assert texts(shop) == [(WORKFLOW_USER, SECOND), ("ann", "oh dear")]
+    assert texts(shop) == [(WORKFLOW_USER, body_of(SECOND)), ("ann", "oh dear")]
     assert outcome == Posted(shop.comments(SHOP, 7)[0].html_url, created=False)
 
 
@@ -65,7 +99,7 @@ def test_a_persons_token_finds_its_own_comment(shop: Github) -> None:
     token = shop.add_token("ann")
     post(shop, FIRST, token)
     post(shop, SECOND, token)
-    assert texts(shop) == [("ann", SECOND)]
+    assert texts(shop) == [("ann", body_of(SECOND))]
 
 
 @pytest.mark.parametrize("author", ["mallory", "github-actions", "dependabot[bot]", None])
@@ -73,7 +107,7 @@ def test_somebody_elses_comment_with_our_marker_is_left_alone(shop: Github, auth
     shop.add_comment(SHOP, 7, author, f"{MARKER}\nall is well, merge it")
     post(shop, FIRST)
     post(shop, SECOND)
-    assert texts(shop) == [(author, f"{MARKER}\nall is well, merge it"), (WORKFLOW_USER, SECOND)]
+    assert texts(shop) == [(author, f"{MARKER}\nall is well, merge it"), (WORKFLOW_USER, body_of(SECOND))]
 
 
 def test_a_marker_that_is_quoted_further_down_is_none(shop: Github) -> None:
@@ -85,9 +119,9 @@ def test_a_marker_that_is_quoted_further_down_is_none(shop: Github) -> None:
 def test_the_comment_is_found_on_the_third_page(shop: Github) -> None:
     for number in range(200):
         shop.add_comment(SHOP, 7, "ann", f"remark {number}")
-    shop.add_comment(SHOP, 7, WORKFLOW_USER, FIRST)
+    shop.add_comment(SHOP, 7, WORKFLOW_USER, body_of(FIRST))
     assert astuple(post(shop, SECOND))[1:] == (False,)
-    assert texts(shop)[200:] == [(WORKFLOW_USER, SECOND)]
+    assert texts(shop)[200:] == [(WORKFLOW_USER, body_of(SECOND))]
     assert [request.query.get("page", "1") for request in shop.requests if request.method == "GET"] == ["1", "2", "3"]
 
 
@@ -95,9 +129,137 @@ def test_workflows_with_different_keys_keep_comments_of_their_own(shop: Github) 
     keys = ("default", "nightly", "night")
     for text in ("first", "second"):
         for key in keys:
-            marker = f"<!-- membudget:{key} -->"
-            post(shop, f"{marker}\n{text} of {key}", marker=marker)
+            post(shop, draft(f"{text} of {key}", settings=CommentSettings(key)))
     assert [body.split("\n")[1] for _, body in texts(shop)] == [f"second of {key}" for key in keys]
+
+
+def test_a_comment_of_an_earlier_version_is_ours_too(shop: Github) -> None:
+    shop.add_comment(SHOP, 7, WORKFLOW_USER, "<!-- membudget:default -->\nover budget")
+    post(shop, draft("fine", run(1)))
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("fine", run(1))))]
+
+
+@pytest.mark.parametrize("mode", list(CommentMode))
+@pytest.mark.parametrize("new", [False, True])
+def test_when_there_is_a_comment(shop: Github, mode: CommentMode, new: bool) -> None:
+    outcome = post(shop, draft(settings=CommentSettings(mode=mode), new=new))
+    created = new and mode is not CommentMode.OFF
+    assert len(texts(shop)) == created
+    assert isinstance(outcome, Posted if created else NotPosted)
+    assert isinstance(outcome, Posted) or outcome.is_wanted
+
+
+@pytest.mark.parametrize("mode", list(CommentMode))
+def test_once_there_it_is_kept_current(shop: Github, mode: CommentMode) -> None:
+    post(shop, FIRST)
+    post(shop, draft("within budget", settings=CommentSettings(mode=mode), new=False))
+    assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST if mode is CommentMode.OFF else SECOND))]
+
+
+def test_comments_that_are_off_ask_nothing(shop: Github) -> None:
+    post(shop, draft(settings=CommentSettings(mode=CommentMode.OFF)))
+    assert shop.requests == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(run(8), run(9)), (run(8), run(8, 2)), (run(8), run(8)), (run(9, 3, OLD_HEAD), run(10))]
+)
+def test_a_newer_run_replaces_what_an_older_one_said(shop: Github, before: WorkflowRun, after: WorkflowRun) -> None:
+    post(shop, draft("before", before))
+    assert isinstance(post(shop, draft("after", after)), Posted)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("after", after)))]
+
+
+@pytest.mark.parametrize(
+    ("before", "late"), [(run(9), run(8)), (run(8, 2), run(8)), (run(9), run(8, 5)), (run(9), run(8, head=OLD_HEAD))]
+)
+def test_an_older_run_replaces_nothing(shop: Github, before: WorkflowRun, late: WorkflowRun) -> None:
+    post(shop, draft("before", before))
+    assert post(shop, draft("late", late)) == NotPosted(ANOTHER_IS_NEWER, is_wanted=True)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("before", before)))]
+
+
+def test_numbers_that_start_again_with_a_renamed_workflow_do_not_silence_it(shop: Github) -> None:
+    post(shop, draft("before", run(57, head=OLD_HEAD)))
+    assert isinstance(post(shop, draft("after", run(1))), Posted)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("after", run(1))))]
+
+
+def test_unchanged_content_is_not_written_again_by_a_later_run(shop: Github) -> None:
+    post(shop, draft("same", run(1)))
+    assert isinstance(post(shop, draft("same", run(2))), Posted)
+    assert [request.method for request in shop.requests].count("PATCH") == 0
+
+
+class Rival:
+    """Posts between our look and our creation, as another job may."""
+
+    def __init__(self, shop: Github, what: Draft) -> None:
+        self._shop, self._what, self._bodies = shop, what, list[str]()
+
+    def before(self, ours: Draft) -> Draft:
+        """`ours`, which is written only after the rival has posted."""
+
+        def body(existing: str | None) -> str:
+            if not self._bodies:
+                self._bodies.append(body_of(self._what))
+                self._shop.add_comment(SHOP, 7, WORKFLOW_USER, self._bodies[0])
+            return ours.body(existing)
+
+        return Draft(ours.settings, ours.run, is_worth_creating=True, body=body, is_same=ours.is_same)
+
+
+@pytest.mark.parametrize(
+    ("rival", "ours", "left"), [(run(8), run(9), "ours"), (run(9), run(8), "rival"), (run(9), run(9), "rival")]
+)
+def test_of_two_that_create_at_once_the_newer_one_stays(
+    shop: Github, rival: WorkflowRun, ours: WorkflowRun, left: str
+) -> None:
+    post(shop, Rival(shop, draft("rival", rival)).before(draft("ours", ours)))
+    assert [body.split("\n")[1] for _, body in texts(shop)] == [left]
+
+
+def test_doubles_that_were_left_are_removed_by_the_next_run(shop: Github) -> None:
+    for number in (3, 4, 5):
+        shop.add_comment(SHOP, 7, WORKFLOW_USER, body_of(draft("twice", run(number))))
+    shop.add_comment(SHOP, 7, "ann", body_of(draft("mine", run(4))))
+    first = shop.comments(SHOP, 7)[0].id
+    post(shop, draft("once", run(6)))
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("once", run(6)))), ("ann", body_of(draft("mine", run(4))))]
+    assert shop.comments(SHOP, 7)[0].id == first
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        f"<!-- membudget:default head={HEAD} run=1 number=999999999999 attempt=1 -->",
+        f"<!-- membudget:default head={HEAD} run=1 number=99 attempt=1 --> x",
+        f"<!-- membudget:default head={HEAD} run=1 number=99 -->",
+        f"<!-- membudget:default  head={HEAD} run=1 number=99 attempt=1 -->",
+        f"<!-- membudget:default head={HEAD} run=1 number=\N{ARABIC-INDIC DIGIT NINE}9 attempt=1 -->",
+        f"<!-- membudget:default head={HEAD} run=1 number=9\n9 attempt=1 -->",
+    ],
+)
+def test_a_marker_that_is_not_exactly_ours_names_no_run(shop: Github, forged: str) -> None:
+    shop.add_comment(SHOP, 7, WORKFLOW_USER, f"{forged}\nold")
+    assert isinstance(post(shop, draft("new", run(1))), Posted)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("new", run(1))))]
+
+
+@pytest.mark.parametrize("others", [0, 99, 100, 101, 350])
+@pytest.mark.parametrize("kind", ["create", "edit", "person"])
+def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
+    shop: Github, others: int, kind: str
+) -> None:
+    token = shop.add_token("ann") if kind == "person" else shop.add_workflow_token()
+    for number in range(others):
+        shop.add_comment(SHOP, 7, "bob", f"remark {number}")
+    if kind != "create":
+        post(shop, draft("before", run(1)), token)
+        shop.requests.clear()
+    assert isinstance(post(shop, draft("after", run(2)), token), Posted)
+    further = max(0, -(-others // 100) - 1)
+    assert len(shop.requests) <= 4 + further  # one is left for the state of the commit
 
 
 def test_a_read_only_token_costs_the_comment_and_says_what_would_help(shop: Github) -> None:
@@ -112,7 +274,7 @@ def test_a_read_only_token_costs_the_comment_and_says_what_would_help(shop: Gith
 def test_a_read_only_token_cannot_edit_either(shop: Github) -> None:
     post(shop, FIRST)
     assert isinstance(post(shop, SECOND, shop.add_workflow_token(Permission.READ)), NotPosted)
-    assert texts(shop) == [(WORKFLOW_USER, FIRST)]
+    assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
 
 
 def test_a_token_that_github_does_not_know(shop: Github) -> None:
@@ -126,7 +288,7 @@ def test_a_token_that_sees_nothing(shop: Github) -> None:
 
 
 def test_a_body_that_is_too_long(shop: Github) -> None:
-    assert post(shop, MARKER + "x" * LONGEST_BODY) == NotPosted("GitHub answered 422: Validation Failed")
+    assert post(shop, draft("x" * LONGEST_BODY)) == NotPosted("GitHub answered 422: Validation Failed")
 
 
 def test_a_locked_conversation(shop: Github) -> None:
@@ -140,20 +302,21 @@ def test_a_server_that_stumbles_is_asked_again(shop: Github) -> None:
     assert astuple(post(shop))[1:] == (True,)
     shop.fail_next(503, method="PATCH")
     assert astuple(post(shop, SECOND))[1:] == (False,)
-    assert texts(shop) == [(WORKFLOW_USER, SECOND)]
+    assert texts(shop) == [(WORKFLOW_USER, body_of(SECOND))]
 
 
 @pytest.mark.parametrize("too_late", [False, True])
 def test_a_creation_that_failed_is_looked_at_before_it_is_repeated(shop: Github, too_late: bool) -> None:
     shop.fail_next(502, method="POST", too_late=too_late)
     assert isinstance(post(shop), Posted)
-    assert texts(shop) == [(WORKFLOW_USER, FIRST)]
+    assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
 
 
-def test_a_server_that_is_down(shop: Github) -> None:
+def test_a_server_that_is_down(shop: Github, waits: list[float]) -> None:
     shop.fail_next(502, times=100)
-    assert post(shop) == NotPosted("GitHub answered 502: Server Error")
+    assert post(shop, waits=waits) == NotPosted("GitHub answered 502: Server Error")
     assert len(shop.requests) < 10
+    assert sum(waits) < 5
 
 
 def test_a_proxy_that_answers_for_a_server_that_is_down(shop: Github) -> None:
@@ -171,20 +334,26 @@ def test_a_server_that_is_not_there(shop: Github) -> None:
     with socket.socket() as unused:
         unused.bind(("localhost", 0))
         url = f"http://localhost:{unused.getsockname()[1]}"
-        outcome = GithubCommenter(shop.add_workflow_token(), url).post(PULL_REQUEST, MARKER, FIRST)
+        outcome = commenter(shop, shop.add_workflow_token(), url=url).post(PULL_REQUEST, FIRST)
     assert outcome == NotPosted("GitHub cannot be reached: ConnectionError")
 
 
-def test_a_short_wait_that_github_asks_for_is_kept(shop: Github, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
-    shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "7"})
-    assert isinstance(post(shop), Posted)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_short_wait_that_github_asks_for_is_kept(shop: Github, method: str, waits: list[float]) -> None:
+    shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "7"}, method=method)
+    assert isinstance(post(shop, waits=waits), Posted)
     assert waits == [7]
+    assert len(texts(shop)) == 1
+
+
+def test_a_limit_that_names_no_time_is_waited_for_once(shop: Github, waits: list[float]) -> None:
+    shop.fail_next(403, "You have exceeded a secondary rate limit.", times=2)
+    assert post(shop, waits=waits) == NotPosted("GitHub's rate limit is used up")
+    assert waits == [60]
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "headers"),
+    "fault",
     [
         (403, "You have exceeded a secondary rate limit.", {"Retry-After": "3600"}),
         (403, "API rate limit exceeded for installation.", {"X-RateLimit-Reset": "4102444800"}),
@@ -193,12 +362,11 @@ def test_a_short_wait_that_github_asks_for_is_kept(shop: Github, monkeypatch: py
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_long_wait_is_not_worth_a_comment(
-    shop: Github, status: int, message: str, headers: dict[str, str], method: str
+    shop: Github, fault: tuple[int, str, dict[str, str]], method: str, waits: list[float]
 ) -> None:
-    shop.fail_next(status, message, headers, method=method, times=100)
-    outcome = post(shop)
-    assert isinstance(outcome, NotPosted)
-    assert "rate limit" in outcome.reason or "Too many requests" in outcome.reason
+    shop.fail_next(*fault, method=method, times=100)
+    assert post(shop, waits=waits) == NotPosted("GitHub's rate limit is used up")
+    assert waits == []
     assert texts(shop) == []
 
 
@@ -207,21 +375,7 @@ def test_what_github_says_is_told_on_one_line(shop: Github) -> None:
     assert post(shop) == NotPosted("GitHub answered 422: no ::error::gotcha")
 
 
-def test_the_token_is_in_no_message_and_nothing_is_printed(
-    shop: Github, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(0)
-    token = shop.add_workflow_token(Permission.READ)
-    commenter = GithubCommenter(token, shop.url)
-    shop.fail_next(500)
-    shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "0"})
-    outcome = commenter.post(PULL_REQUEST, MARKER, FIRST)
-    assert capfd.readouterr() == ("", "")
-    assert [record for record in caplog.records if record.name.startswith("github")] == []
-    assert token not in f"{outcome} {commenter!r} {caplog.text}"
-
-
 @pytest.mark.parametrize("address", ["nonsense", "ftp://localhost", "https://", "https://localhost/a b"])
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(ConfigurationError, match="is no address of a GitHub API"):
-        GithubCommenter("token", address)
+        HttpApi(address, SecretStr("token"))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from membudget.errors import ConfigurationError
-from membudget.publishing.github_event import GithubEvent, read_event
-from membudget.publishing.pull_request import PullRequest
+from membudget.publishing.github_event import GithubEvent, MeasuringRun, read_event, this_run
+from membudget.publishing.pull_request import PullRequest, WorkflowRun
 
 BASE, HEAD = "a" * 40, "b" * 40
 
@@ -35,7 +35,7 @@ def pull_request(number: Any = 7) -> dict[str, Any]:
 
 def test_a_pull_request(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request", pull_request()))
-    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD)
+    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
 
 
 def test_the_labels_of_a_pull_request(tmp_path: Path) -> None:
@@ -46,21 +46,28 @@ def test_the_labels_of_a_pull_request(tmp_path: Path) -> None:
 
 def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
-    assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD)
+    assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
 
 
 def test_a_push(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "push", {"before": BASE, "after": HEAD, "commits": []}))
-    assert event == GithubEvent("push", None, BASE)
+    assert event == GithubEvent("push", base_sha=BASE, commit_sha=HEAD)
 
 
 def test_a_push_that_creates_its_branch_has_no_base(tmp_path: Path) -> None:
-    assert read_event(environ(tmp_path, "push", {"before": "0" * 40, "after": HEAD})) == GithubEvent("push")
+    event = read_event(environ(tmp_path, "push", {"before": "0" * 40, "after": HEAD}))
+    assert event == GithubEvent("push", commit_sha=HEAD)
+
+
+def test_a_push_that_deletes_its_branch_has_no_commit(tmp_path: Path) -> None:
+    event = read_event(environ(tmp_path, "push", {"before": BASE, "after": "0" * 40}))
+    assert event == GithubEvent("push", base_sha=BASE)
 
 
 def test_a_merge_queue(tmp_path: Path) -> None:
     payload = {"action": "checks_requested", "merge_group": {"base_sha": BASE, "head_sha": HEAD}}
-    assert read_event(environ(tmp_path, "merge_group", payload)) == GithubEvent("merge_group", None, BASE)
+    event = read_event(environ(tmp_path, "merge_group", payload))
+    assert event == GithubEvent("merge_group", base_sha=BASE, commit_sha=HEAD)
 
 
 @pytest.mark.parametrize("name", ["workflow_dispatch", "schedule"])
@@ -107,3 +114,44 @@ def test_an_event_whose_file_is_gone(tmp_path: Path) -> None:
 def test_a_pull_request_is_in_a_repository(tmp_path: Path, repository: str) -> None:
     with pytest.raises(ConfigurationError, match="GITHUB_REPOSITORY: is no owner/name"):
         read_event(environ(tmp_path, "pull_request", pull_request(), repository))
+
+
+def workflow_run(**changed: Any) -> dict[str, Any]:
+    run = {
+        "id": 4711,
+        "run_number": 12,
+        "run_attempt": 2,
+        "event": "pull_request",
+        "head_sha": HEAD,
+        "head_branch": "more",
+        "head_repository": {"full_name": "mallory/shop", "owner": {"login": "mallory"}},
+        "pull_requests": [],
+    }
+    return {"action": "completed", "workflow_run": {**run, **changed}}
+
+
+def test_the_run_of_another_workflow(tmp_path: Path) -> None:
+    event = read_event(environ(tmp_path, "workflow_run", workflow_run()))
+    run = WorkflowRun(4711, 12, 2, HEAD)
+    measured = MeasuringRun(run, "pull_request", "mallory", "mallory/shop", "more")
+    assert event == GithubEvent("workflow_run", commit_sha=HEAD, measured=measured)
+
+
+def test_the_run_of_a_fork_that_is_gone(tmp_path: Path) -> None:
+    measured = read_event(environ(tmp_path, "workflow_run", workflow_run(head_repository=None))).measured
+    assert measured is not None
+    assert measured.head_repository is None
+
+
+@pytest.mark.parametrize("changed", [{"id": 0}, {"head_sha": "HEAD"}, {"head_sha": "../../x"}, {"run_attempt": None}])
+def test_a_run_that_is_none(tmp_path: Path, changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="the workflow's event cannot be read: workflow_run"):
+        read_event(environ(tmp_path, "workflow_run", workflow_run(**changed)))
+
+
+def test_this_run() -> None:
+    given = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_NUMBER": "12", "GITHUB_RUN_ATTEMPT": "2"}
+    assert this_run(given, HEAD) == WorkflowRun(4711, 12, 2, HEAD)
+    assert this_run(given, None) is None
+    assert this_run({**given, "GITHUB_RUN_NUMBER": "a"}, HEAD) is None
+    assert this_run({}, HEAD) is None

@@ -107,7 +107,7 @@ def test_the_run_is_linked_where_it_is_known() -> None:
     made = everything()
     url = "https://localhost/shop/actions/runs/7"
     assert f" · [run]({url})</sub>" in render(made, made.judged(), run_url=url)
-    short = render(made, made.judged(), 3_000, url)
+    short = render(made, made.judged(), 3_000, run_url=url)
     assert f"the [job's summary]({url}) shows more" in short
     assert "](" not in render(made, made.judged(), 3_000)
 

@@ -9,6 +9,7 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
 from membudget.contents.layer_origin import OriginSource
 from membudget.publishing.pull_request import Place
+from membudget.publishing.sticky_comment import CommentSettings
 from membudget.quantities import MIB
 from membudget.report import comment
 from membudget.report.image_findings import cause_findings, hint_findings
@@ -65,7 +66,7 @@ def test_causes_stand_beside_a_broken_budget_and_are_folded_otherwise() -> None:
 
 def test_the_lines_of_the_dockerfile_are_annotated() -> None:
     step = Step()
-    settings = publish.CommentSettings()
+    settings = CommentSettings()
     publish.run(builders.report(grown(budget=120)), "r.json", step, publish.Destination(None, None, settings))
     assert step.places == [None, Place("app/Dockerfile", 14, 15)]
     assert step.annotations[1][1].startswith("+48.1 MiB RUN pip install")

@@ -1,0 +1,79 @@
+"""A check run on GitHub: in progress while it is measured, then the whole report, with annotations at its lines."""
+
+from membudget.publishing.annotations import Annotation
+from membudget.publishing.commit_state import CommitState, State
+from membudget.publishing.github_status import no_write
+from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
+from membudget.publishing.pull_request import NotPosted, Posted
+from membudget.report.untrusted_text import printable
+
+LONGEST_SUMMARY_BYTES = 65_535
+MOST_ANNOTATIONS = 50
+"""A request may have so many; the summary has what they say, and more."""
+_LONGEST_TITLE = 200
+_LONGEST_MESSAGE = 4000
+_CONCLUSIONS = {State.SUCCESS: "success", State.FAILURE: "failure", State.ERROR: "failure"}
+"""Not "neutral" for what is open: that satisfies a required check."""
+
+
+class _CheckRun(ApiModel):
+    id: int
+    html_url: str | None = None
+
+
+class CheckRun:
+    """The check run of one name on one commit."""
+
+    def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
+        self._api = api
+        self._path = f"/repos/{repository}/check-runs"
+        self._head_sha = head_sha
+        self._name = name
+        self._run_url = run_url
+        self._begun: int | None = None
+        """The id of the check run that this run of ours began."""
+
+    def tell(self, state: CommitState) -> Posted | NotPosted:
+        """Create it, or complete the one that was begun."""
+        try:
+            told = self._change(state) if self._begun is not None else self._create(state)
+        except ApiFault as fault:
+            return NotPosted(no_write(fault, "checks", "check runs"))
+        return Posted(told.html_url or self._run_url, created=self._begun is None)
+
+    def _create(self, state: CommitState) -> _CheckRun:
+        content = {"name": self._name, "head_sha": self._head_sha, "details_url": self._run_url, **_content(state)}
+        created = self._api.write("POST", self._path, content, _CheckRun, repeatable=False)
+        if state.state is State.PENDING:
+            self._begun = created.id
+        return created
+
+    def _change(self, state: CommitState) -> _CheckRun:
+        """A failed try is repeated: a remark that is there twice is better than a check that never ends."""
+        return self._api.write("PATCH", f"{self._path}/{self._begun}", _content(state), _CheckRun)
+
+
+def _content(state: CommitState) -> dict[str, object]:
+    if state.state is State.PENDING:
+        return {"status": "in_progress"}
+    output: dict[str, object] = {
+        "title": printable(state.title, _LONGEST_TITLE),
+        "summary": state.summary or printable(state.title),
+        "annotations": [
+            _annotation(one, one.place.path, (one.place.first, one.place.last))
+            for one in state.annotations
+            if one.place is not None
+        ][:MOST_ANNOTATIONS],
+    }
+    return {"status": "completed", "conclusion": _CONCLUSIONS[state.state], "output": output}
+
+
+def _annotation(one: Annotation, path: str, lines: tuple[int, int]) -> dict[str, object]:
+    return {
+        "path": printable(path),
+        "start_line": lines[0],
+        "end_line": lines[1],
+        "annotation_level": "failure",
+        "title": printable(one.title, _LONGEST_TITLE),
+        "message": printable(one.message, _LONGEST_MESSAGE),
+    }

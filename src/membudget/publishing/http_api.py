@@ -1,0 +1,235 @@
+"""A server's REST API, spoken with one token: patient with servers that stumble, and the token stays in here.
+
+Where a call fails, what is raised has no cause and no traceback into the HTTP libraries: the frames there hold the
+token, and a traceback that shows local variables would print it.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
+
+from membudget.errors import ConfigurationError
+from membudget.publishing.patience import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
+from membudget.report.untrusted_text import printable
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Model = TypeVar("Model")
+
+_ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
+_TIMEOUT_S = 20
+_MOST_PAGES = 100
+_CHUNK_BYTES = 65_536
+
+
+class ApiModel(BaseModel):
+    """The few fields that are read of an answer."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class ApiFault(Exception):
+    """A call came to nothing. `str()` says why, on one line."""
+
+    def __init__(self, reason: str, status: int | None = None, said: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
+        """None: there was no answer, or none that this API gives."""
+        self.said = said
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether what was asked may have been done all the same."""
+        return self.status is None or self.status >= 500
+
+
+class NotThisApi(ApiFault):
+    """Something answers, and it is not this API."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"what answers is not {name}'s API (GITHUB_API_URL names it)", 200)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What to ask."""
+
+    method: Method
+    url: str
+    query: Mapping[str, str] | None = None
+    content: Mapping[str, object] | None = None
+    is_repeatable: bool = True
+    follows: bool = True
+    """Whether a redirect is followed; by reading calls alone."""
+
+
+class HttpApi:
+    """One server, one token."""
+
+    def __init__(
+        self, url: str, token: SecretStr, name: str = "GitHub", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """`name` is how messages call the server. Raises ConfigurationError for an address that is none."""
+        if not _ADDRESS.fullmatch(url):
+            raise ConfigurationError(f"{url!r} is no address of a {name} API", where="GITHUB_API_URL")
+        self.name = name
+        self._url = url.rstrip("/")
+        self._authorization = _Authorization(token)
+        self._sleep = sleep
+
+    def __repr__(self) -> str:
+        return f"HttpApi({self._url!r})"
+
+    def get(self, path: str, model: type[Model], query: Mapping[str, str] | None = None) -> Model:
+        """What is at `path`. Raises ApiFault, as every call does."""
+        return self._parsed(self._call(_Call("GET", self._url + path, query)), model)
+
+    def pages(self, path: str, model: type[Model], query: Mapping[str, str] | None = None) -> Iterator[Model]:
+        """Each page of a list, as long as the server names a next one of its own."""
+        answer = self._call(_Call("GET", self._url + path, query))
+        for _ in range(_MOST_PAGES):
+            yield self._parsed(answer, model)
+            following = answer.links.get("next", {}).get("url", "")
+            if not following or _origin(following) != _origin(self._url):
+                return
+            answer = self._call(_Call("GET", following))
+
+    def write(
+        self,
+        method: Literal["POST", "PATCH"],
+        path: str,
+        content: Mapping[str, object],
+        model: type[Model],
+        *,
+        repeatable: bool = True,
+    ) -> Model:
+        """Create or change something. What is not `repeatable` is not tried again where it may have happened."""
+        call = _Call(method, self._url + path, content=content, is_repeatable=repeatable)
+        return self._parsed(self._call(call), model)
+
+    def delete(self, path: str) -> None:
+        """Remove something; what is gone already is no fault."""
+        try:
+            self._call(_Call("DELETE", self._url + path))
+        except ApiFault as fault:
+            if fault.status not in (404, 410):
+                raise
+
+    def download(self, path: str, into: BinaryIO, most_bytes: int) -> bool:
+        """Write to `into` what the server redirects `path` to, without our token. False: it has more bytes."""
+        location = self._call(_Call("GET", self._url + path, follows=False)).headers.get("Location", "")
+        if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
+            raise NotThisApi(self.name)
+        reason = ""
+        for attempt in range(TRIES):
+            into.seek(0)
+            into.truncate()
+            try:
+                return _stream(location, into, most_bytes)
+            except requests.RequestException as error:
+                reason = f"the download failed: {type(error).__name__}"  # the address itself is a key: not to be told
+            self._sleep(0.2 * 2**attempt)
+        raise ApiFault(reason)
+
+    def _call(self, call: _Call) -> requests.Response:
+        waited = 0.0
+        for attempt in range(TRIES):
+            outcome = self._try(call)
+            if isinstance(outcome, requests.Response) and outcome.status_code < 400:
+                return outcome
+            answer = _answer(outcome) if isinstance(outcome, requests.Response) else None
+            wait = wait_before_next_try(answer, attempt, repeatable=call.is_repeatable, now=time.time())
+            if wait is None or waited + wait > LONGEST_WAIT_S or attempt == TRIES - 1:
+                break
+            waited += wait
+            self._sleep(wait)
+        raise _fault(self.name, outcome)
+
+    def _try(self, call: _Call) -> requests.Response | str:
+        """The answer, or the name of what stood in its way."""
+        headers = {"Accept": "application/vnd.github+json", "User-Agent": "membudget"}
+        interruption: BaseException
+        try:
+            return requests.request(
+                call.method,
+                call.url,
+                params=call.query,
+                json=call.content,
+                headers=headers,
+                auth=self._authorization,
+                timeout=_TIMEOUT_S,
+                allow_redirects=call.follows and call.method == "GET",
+            )
+        except requests.RequestException as error:
+            return type(error).__name__
+        except BaseException as error:  # noqa: BLE001 - a signal, or a bug: without the frames that hold the token
+            interruption = error.with_traceback(None)
+            interruption.__context__ = interruption.__cause__ = None
+        raise interruption
+
+    def _parsed(self, answer: requests.Response, model: type[Model]) -> Model:
+        with suppress(ValidationError):
+            return TypeAdapter(model).validate_json(answer.content)
+        raise NotThisApi(self.name)
+
+
+class _Authorization(requests.auth.AuthBase):
+    """Puts the token where it has to be."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"token {self._token.get_secret_value()}"
+        return request
+
+
+def _unauthorized(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Nothing: without it, requests looks for a password in the user's files."""
+    return request
+
+
+def _stream(location: str, into: BinaryIO, most_bytes: int) -> bool:
+    with requests.get(location, stream=True, timeout=_TIMEOUT_S, auth=_unauthorized) as response:
+        response.raise_for_status()
+        written = 0
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            written += len(chunk)
+            if written > most_bytes:
+                return False
+            into.write(chunk)
+    return True
+
+
+class _Said(ApiModel):
+    message: str = ""
+
+
+def _answer(response: requests.Response) -> Answer:
+    said = ""
+    with suppress(ValidationError):
+        said = _Said.model_validate_json(response.content).message
+    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, said)
+
+
+def _fault(name: str, outcome: requests.Response | str) -> ApiFault:
+    if isinstance(outcome, str):
+        return ApiFault(f"{name} cannot be reached: {outcome}")
+    answer = _answer(outcome)
+    if answer.is_rate_limit:
+        return ApiFault(f"{name}'s rate limit is used up", answer.status, answer.said)
+    if answer.status == 401:
+        return ApiFault(f"{name} does not accept the token", answer.status, answer.said)
+    told = f": {printable(answer.said)}" if answer.said else ""
+    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, answer.said)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc

@@ -1,0 +1,40 @@
+"""How much a JSON text would be, once it is read: looked at before anything is made of it.
+
+A reader takes up to a hundred times the text's own bytes for the emptiest of values, and pydantic one remark for each
+key that nobody knows. So a stranger's text of a few megabytes is first only walked through.
+"""
+
+import re
+
+_MOST_VALUES = 500_000
+"""A report has one for each 18 bytes."""
+_MOST_TABLES = 100_000
+"""Objects and arrays; a report has one for each 100 bytes."""
+_MOST_MEMBERS = 200
+"""Of one object. A report's largest has twenty."""
+_DEEPEST = 40
+"""A report goes ten deep."""
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
+
+
+def oversized(text: bytes) -> str | None:
+    """What of `text` is more than any report has; None where nothing is. It need not be JSON."""
+    values = tables = 0
+    members: list[int] = []
+    """Of each object around, how many so far; of an array, less than can be reached."""
+    for token in _TOKEN.finditer(text):
+        sign = text[token.start() : token.start() + 1]
+        if sign == b",":
+            values += 1
+            if members:
+                members[-1] += 1
+        elif sign in (b"{", b"["):
+            tables += 1
+            members.append(0 if sign == b"{" else -_MOST_VALUES)
+        elif sign in (b"}", b"]") and members:
+            members.pop()
+        if values > _MOST_VALUES or tables > _MOST_TABLES:
+            return "has too many values"
+        if len(members) > _DEEPEST or (members and members[-1] >= _MOST_MEMBERS):
+            return "nests too deeply, or has an object of too many keys"
+    return None

@@ -1,0 +1,96 @@
+"""What publishes, wired: a server, what the settings want kept there, and the step that says how it went."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from membudget import publish
+from membudget.analysis.verdict import ExitPolicy
+from membudget.budgets.toml_lines import KeyLines, key_lines
+from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
+from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
+from membudget.publishing.server import Server
+from membudget.publishing.step_log import warn
+from membudget.publishing.sticky_comment import CommentSettings
+from membudget.publishing.workflow_file import WorkflowStep
+from membudget.report.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """What is to be told, and how."""
+
+    comment: CommentSettings
+    status: StatusMode = StatusMode.NONE
+    policy: ExitPolicy = ExitPolicy()
+    """What the state of the commit is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was measured for whom."""
+
+    pull_request: PullRequest | None
+    run: WorkflowRun | None
+    """None outside of a workflow."""
+    is_elsewhere: bool = False
+    """Whether another run measured: annotations of this one would be at the wrong commit."""
+
+
+class Publisher:
+    """Tells about one subject."""
+
+    def __init__(self, server: Server, settings: PublishSettings, subject: Subject, environ: Mapping[str, str]) -> None:
+        self._server = server
+        self._settings = settings
+        self._subject = subject
+        self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not subject.is_elsewhere)
+        self._commit = server.commit_states(settings.status, subject.run, settings.comment.key)
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Say of the commit that it is being measured; and not for ever, where no verdict comes of it."""
+        self._tell(PENDING)
+        try:
+            yield
+        except BaseException:
+            self._tell(NO_VERDICT)
+            raise
+
+    def publish(self, report: Report, path: Path, lines: KeyLines | None = None) -> None:
+        """Tell everywhere, and say what could not be told."""
+        destination = publish.Destination(
+            self._subject.pull_request,
+            self._server.commenter,
+            self._settings.comment,
+            run=self._subject.run,
+            run_link=self._server.run_link,
+            commit=self._commit,
+            policy=self._settings.policy,
+            lines=lines,
+        )
+        outcome = publish.run(report, str(path), self._step, destination)
+        if isinstance(outcome.commit, NotPosted):
+            warn(f"no commit status was posted: {outcome.commit.reason}")
+        if isinstance(outcome.comment, Posted):
+            done = "created" if outcome.comment.created else "updated"
+            warn(f"comment {done}: {outcome.comment.url}")
+        else:
+            warn(f"no comment was posted: {outcome.comment.reason}")
+
+    def _tell(self, state: CommitState) -> None:
+        outcome = self._commit.tell(state) if self._commit is not None else None
+        if isinstance(outcome, NotPosted):
+            warn(f"no commit status was posted: {outcome.reason}")
+
+
+def lines_of(budgets: str) -> KeyLines | None:
+    """Where the keys of the budgets file are, if it is checked out here."""
+    path = Path(budgets)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    return key_lines(text, budgets) if not path.is_absolute() else None

@@ -1,0 +1,113 @@
+"""The lines of keys: of any file, whatever way it is written."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.budgets.toml_lines import key_lines
+
+TOP = Path(__file__).parents[3]
+
+
+def test_the_example_has_every_key_on_a_line_that_names_it() -> None:
+    text = (TOP / "budgets.example.toml").read_text()
+    written = text.split("\n")
+    found = key_lines(text, "budgets.toml").lines
+    assert set(found) >= set(_paths(tomllib.loads(text)))
+    assert [keys for keys, line in found.items() if keys[-1] not in written[line - 1]] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "line"),
+    [
+        ('[images.api]\n\n# why\nlimit = "1MiB"\n', ("images", "api", "limit"), 4),
+        ('images.api.limit = "1MiB"', ("images", "api", "limit"), 1),
+        ('[images]\napi = { limit = "1MiB", build = { context = "." } }', ("images", "api", "build", "context"), 2),
+        ('[images."web"]\n"limit" = "1MiB"', ("images", "web", "limit"), 2),
+        ('a = """\n[images.api]\nlimit = 1\n"""\n[images.api]\nlimit = 2\n', ("images", "api", "limit"), 6),
+        ("a = '''\n]'''\nb = [\n 1, # ]\n 2,\n]\nc = 1", ("c",), 7),
+        ("a = 1\r\n[b]\r\nc = 2\r\n", ("b", "c"), 3),
+        ("[ images . api ] # [x]\n limit = 1", ("images", "api", "limit"), 2),
+        ("[[exceptions]]\nimage = 'a'\n[[exceptions]]\nimage = 'b'", ("exceptions", "image"), 2),
+    ],
+)
+def test_where_a_key_is(text: str, keys: tuple[str, ...], line: int) -> None:
+    assert key_lines(text, "budgets.toml").first_of([("nowhere",), keys]) == line
+
+
+def test_what_the_file_does_not_have_is_on_no_line() -> None:
+    assert key_lines("a = 1", "budgets.toml").first_of([("b",), ("a", "c")]) is None
+
+
+@pytest.mark.parametrize("text", ["", "= 1", "a = [", 'a = """', "[a\n\n]", "a = 1\na = 2", "\x00"])
+def test_what_is_no_toml_raises_nothing(text: str) -> None:
+    key_lines(text, "budgets.toml")
+
+
+def test_a_file_made_to_take_long_is_given_up() -> None:
+    text = "a = [\n" + "1,\n" * 200_000 + "]\n"
+    assert key_lines(text, "budgets.toml").lines == {}
+
+
+NAMES = st.text("abcdefgh-_0", min_size=1, max_size=4)
+VALUES: st.SearchStrategy[Any] = st.integers(-9, 9) | st.text("ab#[]='\"\n\\ {", max_size=8) | st.booleans()
+TABLES: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    st.dictionaries(NAMES, VALUES, max_size=4),
+    lambda below: st.dictionaries(NAMES, VALUES | below, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(TABLES, st.randoms(use_true_random=False))
+def test_every_key_is_found_on_the_line_where_it_was_written(table: dict[str, Any], random: Random) -> None:
+    lines: list[str] = []
+    expected: dict[tuple[str, ...], int] = {}
+    _write(table, (), lines, expected, random)
+    text = "\n".join(lines)
+    assert set(_paths(tomllib.loads(text))) >= set(expected)
+    found = key_lines(text, "budgets.toml").lines
+    assert {keys: found.get(keys) for keys in expected} == expected
+
+
+def _write(table: dict[str, Any], above: tuple[str, ...], lines: list[str], expected: Any, random: Random) -> None:
+    """Write a table, each value in one of the ways that there are, and remember where."""
+    below = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            below[key] = value
+            continue
+        lines.extend(random.choice(([], [""], ["# a = 1", "  "])))
+        expected[*above, key] = len(lines) + 1
+        lines.extend(f"{_key(key, random)} = {_value(value, random)}".split("\n"))
+    for key, value in below.items():
+        lines.extend(random.choice(([], ["", "# [x]"])))
+        expected[*above, key] = len(lines) + 1
+        lines.append(f"[{'.'.join(_key(name, random) for name in (*above, key))}]")
+        _write(value, (*above, key), lines, expected, random)
+
+
+def _key(name: str, random: Random) -> str:
+    return random.choice((name, f'"{name}"', f"'{name}'"))
+
+
+def _value(value: Any, random: Random) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return random.choice((str(value), f"[\n  {value}, # ]\n]", f"{{ a = {value} }}"))
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return random.choice((f'"""{escaped}"""', '"' + escaped.replace("\n", "\\n") + '"'))
+
+
+def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The keys of tables, not those of tables in lists."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield (*above, key)
+            yield from _paths(below, (*above, key))
