@@ -153,10 +153,10 @@ def action() -> ExitCode:
         else:
             report = _run_check(_action_check(inputs), _action_measuring(inputs))
         exit_code = _finish_check(report, path, policy)
-    if inputs.page:
-        write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
-    if report.shard is None:  # the parts are published when they were merged
-        publisher.publish(report, path, lines_of(inputs.budgets))
+        if inputs.page:
+            write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
+        if report.shard is None:  # the parts are published when they were merged
+            publisher.publish(report, path, lines_of(inputs.budgets))
     return exit_code
 
 
@@ -170,11 +170,13 @@ def _publisher(server: Server, settings: PublishSettings) -> Publisher:
 def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
     """Tell what another run measured, which may have been a stranger's code. The gate is that run's, not this one's."""
     measured = read_event(os.environ).measured
-    if measured is None or server.is_forgejo:
+    if measured is None or not server.is_github:
         raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
     if server.api is None:
         raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
-    found = fetch(server.api, server.repository, measured, artifact)
+    publisher = Publisher(server, settings, Subject(None, measured.run, is_elsewhere=True), os.environ)
+    with publisher.or_no_verdict():
+        found = fetch(server.api, server.repository, measured, artifact)
     if isinstance(found, NotPosted):
         warn(f"nothing was posted: {found.reason}")
         return ExitCode.WITHIN_BUDGET

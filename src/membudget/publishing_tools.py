@@ -48,15 +48,27 @@ class Publisher:
         self._subject = subject
         self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not subject.is_elsewhere)
         self._commit = server.commit_states(settings.status, subject.run, settings.comment.key)
+        self._is_told = False
+        """Whether the commit has its verdict."""
+        self._said: set[str] = set()
+        if self._commit is not None and server.possible(settings.status) is not settings.status:
+            warn(f"{server.dialect.name} has no check runs: the commit gets a status")
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """Say of the commit that it is being measured; and not for ever, where no verdict comes of it."""
         self._tell(PENDING)
+        with self.or_no_verdict():
+            yield
+
+    @contextmanager
+    def or_no_verdict(self) -> Iterator[None]:
+        """Where what is within comes to no verdict, say that of the commit."""
         try:
             yield
         except BaseException:
-            self._tell(NO_VERDICT)
+            if not self._is_told:
+                self._tell(NO_VERDICT)
             raise
 
     def publish(self, report: Report, path: Path, lines: KeyLines | None = None) -> None:
@@ -72,8 +84,8 @@ class Publisher:
             lines=lines,
         )
         outcome = publish.run(report, str(path), self._step, destination)
-        if isinstance(outcome.commit, NotPosted):
-            warn(f"no commit status was posted: {outcome.commit.reason}")
+        self._is_told = True
+        self._warn_of(outcome.commit)
         if isinstance(outcome.comment, Posted):
             done = "created" if outcome.comment.created else "updated"
             warn(f"comment {done}: {outcome.comment.url}")
@@ -81,8 +93,13 @@ class Publisher:
             warn(f"no comment was posted: {outcome.comment.reason}")
 
     def _tell(self, state: CommitState) -> None:
-        outcome = self._commit.tell(state) if self._commit is not None else None
-        if isinstance(outcome, NotPosted):
+        if self._commit is not None:
+            self._warn_of(self._commit.tell(state))
+
+    def _warn_of(self, outcome: Posted | NotPosted | None) -> None:
+        """Say why the commit has no status, once for each reason: what is refused when it begins, is so at the end."""
+        if isinstance(outcome, NotPosted) and outcome.reason not in self._said:
+            self._said.add(outcome.reason)
             warn(f"no commit status was posted: {outcome.reason}")
 
 

@@ -36,6 +36,9 @@ class GithubDescription:
         for operation in _operations(document):
             for status, name in _EVERYWHERE.items():
                 operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{name}"})
+        for schema in _schemas(document):
+            if schema.get("nullable") is True and None not in schema.get("enum", [None]):
+                schema["enum"] = [*schema["enum"], None]  # GitHub means it so; OpenAPI 3.0 wants it said twice
         self._document = document
         # the file was validated when it was cut, and that takes half a second
         self._openapi = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
@@ -116,6 +119,14 @@ class _AtGithub(WerkzeugOpenAPIRequest):
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for methods in document["paths"].values():
         yield from methods.values()
+
+
+def _schemas(part: object) -> Iterator[dict[str, Any]]:
+    """Everything that may be a schema, at any depth."""
+    if isinstance(part, dict):
+        yield part
+    for child in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _schemas(child)
 
 
 def _smallest_scalar(schema: dict[str, Any]) -> object:

@@ -12,7 +12,7 @@ DEFAULT_CPUS = 2
 RepositoryPath = NonEmpty
 """From the top of the repository, as committed."""
 
-_RUNNERS_OWN = ("ACTIONS_", "GITHUB_", "INPUT_", "RUNNER_", "DOCKER_", "MEMBUDGET_")
+_RUNNERS_OWN = ("ACTIONS_", "GITHUB_", "FORGEJO_", "GITEA_", "INPUT_", "RUNNER_", "DOCKER_", "MEMBUDGET_")
 """A pull request writes the budgets file: it must not name the runner's tokens and have them handed out."""
 
 

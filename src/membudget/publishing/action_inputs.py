@@ -15,6 +15,8 @@ from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from membudget.sharding import MOST_SHARDS
 
 MOST_JOBS = 64
+TOKEN_VARIABLES = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")
+"""Runners of Forgejo and Gitea set it under each of these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,14 @@ class ActionInputs:
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> "ActionInputs":
         """Read the inputs and remove the token from `environ`: what runs after this has no use for it."""
+        token = SecretStr(environ.pop("INPUT_GITHUB-TOKEN", "").strip())
+        for name in TOKEN_VARIABLES:
+            environ.pop(name, None)
         given = {}
         for name in cls.names():
             value = environ.get(f"INPUT_{name.upper()}", "").strip()
             if value:
                 given[name.replace("-", "_")] = value
-        token = SecretStr(given.pop("github_token", ""))
-        environ.pop("INPUT_GITHUB-TOKEN", None)
-        environ.pop("GITHUB_TOKEN", None)
         return cls(**given, github_token=token)
 
 

@@ -1,23 +1,49 @@
-"""Forgejo and Gitea, whose comments and commit statuses are GitHub's but for where and by whom.
+"""Forgejo and Gitea: where their API and their runners are not GitHub's.
 
-Source: their API, /api/v1 (swagger), and `services/actions` for what a runner's environment holds. There are no check
-runs, and artifacts of other runs are not read.
+As read in their sources of 2026 (`routers/api/v1`, `services/actions`, the runners' `act/runner/run_context.go`):
+
+- All comments of a pull request come at once: `GET .../issues/N/comments` knows no pages. Other lists say `limit`.
+- There are no check runs. A commit status has a word more, "warning", and is answered with `status`, not `state`.
+- A missing right is a 403 that names a scope or a permission. A fork's workflow has a token that only reads code, with
+  which commit statuses are refused; comments need no more than that.
+- With a workflow's token, GET /user answers `forgejo-actions` or `gitea-actions`; nothing tells such a token from a
+  person's by its looks.
+- `GITHUB_RUN_NUMBER` counts the runs of a repository, not of a workflow. It is what Forgejo's addresses of runs have.
+  Gitea's had it, too, and have the run's id since 1.26 (go-gitea/gitea#36842).
+- The runners set GITHUB_TOKEN as FORGEJO_TOKEN or GITEA_TOKEN as well. Gitea's sets GITEA_ACTIONS; Forgejo's does, and
+  FORGEJO_ACTIONS since its 7.0.
+- There is no merge queue, and artifacts of other runs are not read here.
 """
 
+import re
 from collections.abc import Mapping
 
+from membudget.publishing.dialect import GITHUB, Dialect
 from membudget.publishing.github_comment import asked_name
 from membudget.publishing.http_api import HttpApi
+from membudget.publishing.pull_request import WorkflowRun
 
 _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
 """Who comments with the token of a workflow, where that token may not ask."""
+_REFUSAL = re.compile(r"required scope|permission")
+_ADVICE = "a token of your own needs the scope `{right.scope}`"
+
+FORGEJO = Dialect("Forgejo", "application/json", None, _REFUSAL, _ADVICE)
+GITEA = Dialect("Gitea", "application/json", None, _REFUSAL, _ADVICE)
 
 
-def is_forgejo(environ: Mapping[str, str]) -> bool:
-    """Whether this is a runner of Forgejo or Gitea. They set GITHUB_ACTIONS as well."""
-    return "true" in (environ.get("FORGEJO_ACTIONS"), environ.get("GITEA_ACTIONS"))
+def dialect_of(environ: Mapping[str, str]) -> Dialect:
+    """Whose runner this is. All of them set GITHUB_ACTIONS."""
+    if environ.get("FORGEJO_ACTIONS") == "true":
+        return FORGEJO
+    return GITEA if environ.get("GITEA_ACTIONS") == "true" else GITHUB
 
 
 def forgejo_names(api: HttpApi) -> frozenset[str]:
     """Who we are there."""
     return asked_name(api, _ACTIONS_USERS)
+
+
+def address_of(run: WorkflowRun, dialect: Dialect) -> str:
+    """What an address of a run ends in. It shows the newest attempt."""
+    return str(run.number if dialect is FORGEJO else run.id)

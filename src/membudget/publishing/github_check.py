@@ -2,14 +2,14 @@
 
 from membudget.publishing.annotations import Annotation
 from membudget.publishing.commit_state import CommitState, State
-from membudget.publishing.github_status import no_write
+from membudget.publishing.dialect import CHECK_RUNS
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted
 from membudget.report.untrusted_text import printable
 
 LONGEST_SUMMARY_BYTES = 65_535
 MOST_ANNOTATIONS = 50
-"""A request may have so many; the summary has what they say, and more."""
+"""A request may have so many. Further requests could add more; but the report above them has what all of them say."""
 _LONGEST_TITLE = 200
 _LONGEST_MESSAGE = 4000
 _CONCLUSIONS = {State.SUCCESS: "success", State.FAILURE: "failure", State.ERROR: "failure"}
@@ -38,13 +38,15 @@ class CheckRun:
         try:
             told = self._change(state) if self._begun is not None else self._create(state)
         except ApiFault as fault:
-            return NotPosted(no_write(fault, "checks", "check runs"))
+            return NotPosted(self._api.why_not(fault, CHECK_RUNS))
         return Posted(told.html_url or self._run_url, created=self._begun is None)
 
     def _create(self, state: CommitState) -> _CheckRun:
         content = {"name": self._name, "head_sha": self._head_sha, "details_url": self._run_url, **_content(state)}
-        created = self._api.write("POST", self._path, content, _CheckRun, repeatable=False)
-        if state.state is State.PENDING:
+        is_pending = state.state is State.PENDING
+        # of two that are complete the newer counts; of two that are not, one would stay so
+        created = self._api.write("POST", self._path, content, _CheckRun, repeatable=not is_pending)
+        if is_pending:
             self._begun = created.id
         return created
 
@@ -56,15 +58,21 @@ class CheckRun:
 def _content(state: CommitState) -> dict[str, object]:
     if state.state is State.PENDING:
         return {"status": "in_progress"}
+    annotations = [
+        _annotation(one, one.place.path, (one.place.first, one.place.last))
+        for one in state.annotations
+        if one.place is not None
+    ]
     output: dict[str, object] = {
         "title": printable(state.title, _LONGEST_TITLE),
         "summary": state.summary or printable(state.title),
-        "annotations": [
-            _annotation(one, one.place.path, (one.place.first, one.place.last))
-            for one in state.annotations
-            if one.place is not None
-        ][:MOST_ANNOTATIONS],
+        "annotations": annotations[:MOST_ANNOTATIONS],
     }
+    if len(annotations) > MOST_ANNOTATIONS:
+        output["text"] = (
+            f"{MOST_ANNOTATIONS} of {len(annotations)} remarks stand at their lines, the gravest ones."
+            " The report above has them all."
+        )
     return {"status": "completed", "conclusion": _CONCLUSIONS[state.state], "output": output}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import SecretStr
 
+from membudget.publishing.dialect import COMMENTS
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
 from membudget.publishing.sticky_comment import Comment, Draft, keep_current
@@ -11,7 +12,6 @@ from membudget.publishing.sticky_comment import Comment, Draft, keep_current
 WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
 _ROUNDS = 2
 """No comment is created twice blindly: the server may have done it and failed afterwards, so the next round looks."""
-_PAGE = {"per_page": "100"}
 
 OwnNames = Callable[[HttpApi], frozenset[str]]
 """By which logins our own comments are."""
@@ -57,14 +57,9 @@ class ApiCommenter:
         return NotPosted(reason)
 
     def _reason(self, fault: ApiFault) -> str:
-        if fault.status == 403 and fault.said.startswith("Resource not accessible"):
-            return (
-                "the token may not write comments (from a fork it never may;"
-                " elsewhere give the job `permissions: pull-requests: write`)"
-            )
         if fault.status == 404:
-            return f"{self._api.name} knows no such pull request, or does not show it to this token"
-        return str(fault)
+            return f"{self._api.dialect.name} knows no such pull request, or does not show it to this token"
+        return self._api.why_not(fault, COMMENTS)
 
 
 class _Comments:
@@ -80,11 +75,13 @@ class _Comments:
 
     def own(self, prefix: str) -> Sequence[Comment]:
         """One request for each hundred comments. The second time it looks from where the first time ended."""
-        query = _PAGE if self._last_page == 1 else {**_PAGE, "page": str(self._last_page)}
+        begin = {"page": str(self._last_page)} if self._last_page > 1 else {}
+        query = {**self._api.dialect.largest_page, **begin}
         marked: list[_Comment] = []
         pages = self._api.pages(f"{self._repository}/issues/{self._number}/comments", list[_Comment], query)
         for number, page in enumerate(pages, start=self._last_page):
-            self._last_page = number
+            is_full = len(page) == self._api.dialect.most_a_page
+            self._last_page = number + is_full  # what comes after a full page is on the next one
             marked += [comment for comment in page if (comment.body or "").startswith(prefix)]
         return [_comment(found) for found in self._ours(marked)]
 

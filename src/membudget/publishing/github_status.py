@@ -1,6 +1,7 @@
 """A commit status: on GitHub, and as it is on Forgejo and Gitea too."""
 
 from membudget.publishing.commit_state import CommitState
+from membudget.publishing.dialect import STATUSES
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted
 from membudget.report.untrusted_text import printable
@@ -33,15 +34,5 @@ class CommitStatus:
         try:
             self._api.write("POST", self._path, content, _Status)
         except ApiFault as fault:
-            return NotPosted(no_write(fault, "statuses", "commit statuses"))
+            return NotPosted(self._api.why_not(fault, STATUSES))
         return Posted(self._run_url, created=True)
-
-
-def no_write(fault: ApiFault, permission: str, what: str) -> str:
-    """Why it could not be written, and what would help."""
-    if fault.status == 403 and fault.said.startswith("Resource not accessible"):
-        return (
-            f"the token may not write {what} (from a fork it never may;"
-            f" elsewhere give the job `permissions: {permission}: write`)"
-        )
-    return str(fault)

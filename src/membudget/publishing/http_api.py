@@ -16,6 +16,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from membudget.errors import ConfigurationError
+from membudget.publishing.dialect import GITHUB, Dialect, Right
 from membudget.publishing.patience import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
 from membudget.report.untrusted_text import printable
 
@@ -73,12 +74,12 @@ class HttpApi:
     """One server, one token."""
 
     def __init__(
-        self, url: str, token: SecretStr, name: str = "GitHub", sleep: Callable[[float], None] = time.sleep
+        self, url: str, token: SecretStr, dialect: Dialect = GITHUB, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """`name` is how messages call the server. Raises ConfigurationError for an address that is none."""
+        """Raises ConfigurationError for an address that is none."""
         if not _ADDRESS.fullmatch(url):
-            raise ConfigurationError(f"{url!r} is no address of a {name} API", where="GITHUB_API_URL")
-        self.name = name
+            raise ConfigurationError(f"{url!r} is no address of a {dialect.name} API", where="GITHUB_API_URL")
+        self.dialect = dialect
         self._url = url.rstrip("/")
         self._authorization = _Authorization(token)
         self._sleep = sleep
@@ -113,6 +114,11 @@ class HttpApi:
         call = _Call(method, self._url + path, content=content, is_repeatable=repeatable)
         return self._parsed(self._call(call), model)
 
+    def why_not(self, fault: ApiFault, right: Right) -> str:
+        """Why a call that needs a right came to nothing, and what would help, on one line."""
+        lacks = fault.status == 403 and self.dialect.refusal.search(fault.said)
+        return self.dialect.lacks(right) if lacks else str(fault)
+
     def delete(self, path: str) -> None:
         """Remove something; what is gone already is no fault."""
         try:
@@ -125,7 +131,7 @@ class HttpApi:
         """Write to `into` what the server redirects `path` to, without our token. False: it has more bytes."""
         location = self._call(_Call("GET", self._url + path, follows=False)).headers.get("Location", "")
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
-            raise NotThisApi(self.name)
+            raise NotThisApi(self.dialect.name)
         reason = ""
         for attempt in range(TRIES):
             into.seek(0)
@@ -149,11 +155,11 @@ class HttpApi:
                 break
             waited += wait
             self._sleep(wait)
-        raise _fault(self.name, outcome)
+        raise _fault(self.dialect.name, outcome)
 
     def _try(self, call: _Call) -> requests.Response | str:
         """The answer, or the name of what stood in its way."""
-        headers = {"Accept": "application/vnd.github+json", "User-Agent": "membudget"}
+        headers = {"Accept": self.dialect.accept, "User-Agent": "membudget"}
         interruption: BaseException
         try:
             return requests.request(
@@ -176,7 +182,7 @@ class HttpApi:
     def _parsed(self, answer: requests.Response, model: type[Model]) -> Model:
         with suppress(ValidationError):
             return TypeAdapter(model).validate_json(answer.content)
-        raise NotThisApi(self.name)
+        raise NotThisApi(self.dialect.name)
 
 
 class _Authorization(requests.auth.AuthBase):

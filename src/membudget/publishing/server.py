@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from membudget.errors import ConfigurationError
 from membudget.publishing.commit_state import CommitStates, StatusMode
-from membudget.publishing.forgejo import forgejo_names, is_forgejo
+from membudget.publishing.dialect import GITHUB
+from membudget.publishing.forgejo import address_of, dialect_of, forgejo_names
 from membudget.publishing.github_check import CheckRun
 from membudget.publishing.github_comment import ApiCommenter, github_names
 from membudget.publishing.github_event import repository_name
@@ -26,16 +27,20 @@ class Server:
     def __init__(self, environ: Mapping[str, str], token: SecretStr) -> None:
         """Raises ConfigurationError for addresses that are none."""
         self._environ = environ
-        self.is_forgejo = is_forgejo(environ)
+        self.dialect = dialect_of(environ)
         self.url = (environ.get("GITHUB_SERVER_URL") or _GITHUB).rstrip("/")
         if not _ADDRESS.fullmatch(self.url):
             raise ConfigurationError(f"{self.url!r} is no address", where="GITHUB_SERVER_URL")
-        api_url = environ.get("GITHUB_API_URL") or (f"{self.url}/api/v1" if self.is_forgejo else _GITHUB_API)
-        name = "Forgejo" if self.is_forgejo else "GitHub"
-        self.api = HttpApi(api_url, token, name) if token.get_secret_value() else None
+        api_url = environ.get("GITHUB_API_URL") or (_GITHUB_API if self.is_github else f"{self.url}/api/v1")
+        self.api = HttpApi(api_url, token, self.dialect) if token.get_secret_value() else None
         """None without a token."""
-        names = forgejo_names if self.is_forgejo else github_names(token)
+        names = github_names(token) if self.is_github else forgejo_names
         self.commenter = ApiCommenter(self.api, names) if self.api is not None else None
+
+    @property
+    def is_github(self) -> bool:
+        """Whether it can all that is described of GitHub."""
+        return self.dialect is GITHUB
 
     @property
     def repository(self) -> str:
@@ -44,13 +49,17 @@ class Server:
 
     def run_link(self, run: WorkflowRun) -> str:
         """The address of a workflow run."""
-        runs = f"{self.url}/{self.repository}/actions/runs"
-        return f"{runs}/{run.number}" if self.is_forgejo else f"{runs}/{run.id}/attempts/{run.attempt}"
+        address = f"{run.id}/attempts/{run.attempt}" if self.is_github else address_of(run, self.dialect)
+        return f"{self.url}/{self.repository}/actions/runs/{address}"
+
+    def possible(self, mode: StatusMode) -> StatusMode:
+        """What the server has of what is wanted."""
+        return StatusMode.STATUS if mode is StatusMode.CHECK and not self.is_github else mode
 
     def commit_states(self, mode: StatusMode, run: WorkflowRun | None, key: str) -> CommitStates | None:
         """Where the state of a run's commit is kept; None where it is not, or nobody knows the commit."""
         if mode is StatusMode.NONE or self.api is None or run is None:
             return None
-        kind = CheckRun if mode is StatusMode.CHECK and not self.is_forgejo else CommitStatus
+        kind = CheckRun if self.possible(mode) is StatusMode.CHECK else CommitStatus
         name = "membudget" if key == "default" else f"membudget/{key}"
         return kind(self.api, self.repository, run.head_sha, name, self.run_link(run))

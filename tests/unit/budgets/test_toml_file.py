@@ -210,7 +210,10 @@ phases = {{ burst = {{ peak_rss = {{ max = "32MiB" }} }} }}
     assert f"allowed: {allowed}\n" in f"{caught.value}\n"
 
 
-@pytest.mark.parametrize("name", ["ACTIONS_RUNTIME_TOKEN", "GITHUB_TOKEN", "INPUT_GITHUB_TOKEN", "actions_id_token"])
+@pytest.mark.parametrize(
+    "name",
+    ["ACTIONS_RUNTIME_TOKEN", "GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN", "INPUT_GITHUB_TOKEN", "actions_id_token"],
+)
 def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
     text = f'version = 1\n[images.api]\nlimit = "64MiB"\ncontainer = {{ secrets = ["{name}"] }}\n'
     with pytest.raises(BudgetsFileError, match="a name of the workload's own; none that begins with ACTIONS_"):

@@ -1,0 +1,149 @@
+"""A process that publishes, fails in one way, and shows as much of that as a process can: tracebacks with local
+variables, every log, the repr of whatever it holds. The test that starts it looks for the token in all of it.
+
+    python -m tests.support.failing_publisher FAILURE
+"""
+
+import gc
+import logging
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from unittest.mock import patch
+
+import requests
+from rich.console import Console
+from rich.traceback import Traceback
+
+from membudget.publishing import http_api
+from membudget.publishing.action_inputs import ActionInputs
+from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.dialect import GITHUB
+from membudget.publishing.pull_request import PullRequest, WorkflowRun
+from membudget.publishing.server import Server
+from membudget.publishing.sticky_comment import CommentMode, CommentSettings
+from membudget.publishing_tools import Publisher, PublishSettings, Subject
+from tests.support.builders import image, report, side, trial
+
+_ANSWERS = {
+    "silence": b"",
+    "no token of ours": b'HTTP/1.1 401 No\r\nContent-Length: 30\r\n\r\n{"message": "Bad credentials"}',
+    "server error": b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+    "another API": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{[]}",
+    "redirect in circles": b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n",
+    "redirect elsewhere": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:1/\r\nContent-Length: 0\r\n\r\n",
+    "half an answer": b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n[",
+    "no HTTP": b"\x00\xff nonsense\r\n\r\n",
+}
+_BUGS = ("interrupt", "bug in requests", "bug of ours")
+FAILURES = (*_ANSWERS, *_BUGS, "nobody there", "no address")
+_OVER = report(image("over", base=side(trial(40)), head=side(trial(60))))
+
+
+def main() -> None:
+    """Fail."""
+    (failure,) = sys.argv[1:]
+    logging.basicConfig(level=logging.DEBUG)
+    with _answering(failure) as url, _broken(failure):
+        try:
+            _publish(url)
+            print("what happened: it came to an end")
+        except BaseException as error:  # noqa: BLE001 - shown is all there is
+            print(f"what happened: {type(error).__name__}")
+            _show_traceback(error)
+        _show_everything_held()
+
+
+def _publish(url: str) -> None:
+    inputs = ActionInputs.take(os.environ)
+    environ = {**os.environ, "GITHUB_API_URL": url, "GITHUB_REPOSITORY": "octo/shop"}
+    server = Server(environ, inputs.github_token)
+    settings = PublishSettings(CommentSettings(mode=CommentMode.ALWAYS), StatusMode.STATUS)
+    subject = Subject(PullRequest("octo/shop", 7), WorkflowRun(1, 1, 1, "b" * 40))
+    publisher = Publisher(server, settings, subject, environ)
+    with publisher.measuring():
+        publisher.publish(_OVER, Path("report.json"))
+
+
+def _show_traceback(error: BaseException) -> None:
+    print("traceback with locals")
+    drawn = Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
+    )
+    Console(width=1000).print(drawn)
+    print("traceback with capture_locals")
+    print("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
+
+
+def _show_everything_held() -> None:
+    """Each object of our modules, and its attributes."""
+    for held in gc.get_objects():
+        if type(held).__module__.startswith("membudget"):
+            print(repr(held)[:100_000])
+            with suppress(TypeError):
+                print(repr(vars(held))[:100_000])
+    print(dict(os.environ))
+
+
+@contextmanager
+def _broken(failure: str) -> Iterator[None]:
+    """What breaks on our side, and nothing is waited for."""
+
+    def send(_: object, request: requests.PreparedRequest, **more: object) -> requests.Response:
+        headers = dict(request.headers)  # as frames of requests hold them
+        del more
+        raise KeyboardInterrupt if failure == "interrupt" else AttributeError(f"{len(headers)} headers")
+
+    def parsed(_: http_api.HttpApi, answer: requests.Response, model: object) -> object:
+        raise ZeroDivisionError(f"{answer.request} {model}")
+
+    no_sleep = patch.object(http_api.HttpApi.__init__, "__defaults__", (GITHUB, print))
+    with no_sleep, patch.object(http_api, "_TIMEOUT_S", 0.3):
+        if failure == "bug of ours":
+            with patch.object(http_api.HttpApi, "_parsed", parsed):
+                yield
+        elif failure in _BUGS:
+            with patch.object(requests.adapters.HTTPAdapter, "send", send):
+                yield
+        else:
+            yield
+
+
+@contextmanager
+def _answering(failure: str) -> Iterator[str]:
+    """A server that answers each connection in the same wrong way."""
+    if failure == "no address":
+        yield "http://localhost:1/a b"
+        return
+    answer = _ANSWERS.get(failure, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+    stays_open = failure in ("silence", "half an answer")
+    kept: list[socket.socket] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                kept.append(connection)
+                connection.recv(65_536)
+                connection.sendall(answer)
+                if not stays_open:
+                    connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        if failure == "nobody there":
+            listening.close()
+        else:
+            threading.Thread(target=serve, daemon=True).start()
+        yield url
+    for connection in kept:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()
