@@ -73,7 +73,7 @@ def _publish(url: str) -> None:
 def _show_traceback(error: BaseException) -> None:
     print("traceback with locals")
     drawn = Traceback.from_exception(
-        type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=10_000, locals_max_length=1_000
     )
     Console(width=1000).print(drawn)
     print("traceback with capture_locals")

@@ -1,17 +1,19 @@
 """Forgejo and Gitea: where their API and their runners are not GitHub's.
 
-As read in their sources of 2026 (`routers/api/v1`, `services/actions`, the runners' `act/runner/run_context.go`):
+As read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `services/actions/context.go`, `models/actions/run.go`,
+the runner's `act/runner/run_context.go`). What is marked * is known from others who use them, and was not read:
 
 - All comments of a pull request come at once: `GET .../issues/N/comments` knows no pages. Other lists say `limit`.
-- There are no check runs. A commit status has a word more, "warning", and is answered with `status`, not `state`.
-- A missing right is a 403 that names a scope or a permission. A fork's workflow has a token that only reads code, with
-  which commit statuses are refused; comments need no more than that.
-- With a workflow's token, GET /user answers `forgejo-actions` or `gitea-actions`; nothing tells such a token from a
+- There are no check runs. A commit status has words more, "warning" and "skipped", and is answered with `status`, not
+  `state`.*
+- A missing right is a 403 that names a scope or a permission.* Who may read a pull request may comment on it, and edit
+  what is their own.
+- With a workflow's token, GET /user answers `forgejo-actions` or `gitea-actions`;* nothing tells such a token from a
   person's by its looks.
 - `GITHUB_RUN_NUMBER` counts the runs of a repository, not of a workflow. It is what Forgejo's addresses of runs have.
   Gitea's had it, too, and have the run's id since 1.26 (go-gitea/gitea#36842).
-- The runners set GITHUB_TOKEN as FORGEJO_TOKEN or GITEA_TOKEN as well. Gitea's sets GITEA_ACTIONS; Forgejo's does, and
-  FORGEJO_ACTIONS since its 7.0.
+- Forgejo's runner sets GITHUB_TOKEN as FORGEJO_TOKEN as well, others as GITEA_TOKEN.* Gitea's sets GITEA_ACTIONS;
+  Forgejo's does, and FORGEJO_ACTIONS since its 7.0.
 - There is no merge queue, and artifacts of other runs are not read here.
 """
 

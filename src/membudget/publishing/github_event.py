@@ -36,7 +36,8 @@ class _PullRequestPart(_Part):
     number: int
     base: _Ref
     head: _Ref
-    labels: tuple[_Label, ...] = ()
+    labels: tuple[_Label, ...] | None = None
+    """Servers written in Go may say null for none."""
 
 
 class _MergeGroupPart(_Part):
@@ -112,7 +113,7 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
     if payload.pull_request is not None:
         pull_request = PullRequest(repository_name(environ), payload.pull_request.number)
         base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
-        labels = frozenset(label.name for label in payload.pull_request.labels)
+        labels = frozenset(label.name for label in payload.pull_request.labels or ())
         return GithubEvent(name, pull_request, base, head, head, labels)
     if payload.merge_group is not None:
         return GithubEvent(name, base_sha=payload.merge_group.base_sha, commit_sha=payload.merge_group.head_sha)
@@ -133,7 +134,8 @@ def repository_name(environ: Mapping[str, str]) -> str:
 
 def this_run(environ: Mapping[str, str], head_sha: str | None) -> WorkflowRun | None:
     """The workflow run that this process is part of, for a commit; None outside of one."""
-    numbers = [environ.get(f"GITHUB_RUN_{name}", "") for name in ("ID", "NUMBER", "ATTEMPT")]
+    numbers = [environ.get(f"GITHUB_RUN_{name}", "") for name in ("ID", "NUMBER")]
+    numbers.append(environ.get("GITHUB_RUN_ATTEMPT") or "1")  # runners of Forgejo and Gitea may leave it empty
     if head_sha is None or not re.fullmatch(_SHA, head_sha):
         return None
     if not all(re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII) for text in numbers):

@@ -44,6 +44,12 @@ def test_the_labels_of_a_pull_request(tmp_path: Path) -> None:
     assert read_event(environ(tmp_path, "pull_request", payload)).labels == {"memory-budget-approved", "bug"}
 
 
+def test_labels_that_are_null_are_none(tmp_path: Path) -> None:
+    payload = pull_request()
+    payload["pull_request"]["labels"] = None
+    assert read_event(environ(tmp_path, "pull_request", payload)).labels == frozenset()
+
+
 def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
     assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
@@ -152,6 +158,7 @@ def test_a_run_that_is_none(tmp_path: Path, changed: dict[str, Any]) -> None:
 def test_this_run() -> None:
     given = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_NUMBER": "12", "GITHUB_RUN_ATTEMPT": "2"}
     assert this_run(given, HEAD) == WorkflowRun(4711, 12, 2, HEAD)
+    assert this_run({**given, "GITHUB_RUN_ATTEMPT": ""}, HEAD) == WorkflowRun(4711, 12, 1, HEAD)
     assert this_run(given, None) is None
     assert this_run({**given, "GITHUB_RUN_NUMBER": "a"}, HEAD) is None
     assert this_run({}, HEAD) is None
