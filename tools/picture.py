@@ -63,6 +63,12 @@ def _draw_outcomes(folder: Path) -> None:
     first = _golden("over-budget")
     _draw(comment_page(first, Theme.DARK), _CONVERSATION, folder / "over-budget-dark.png", _LARGEST_OUTCOME_BYTES)
     _draw(comment_page(first), _PHONE, folder / "over-budget-phone.png", _LARGEST_OUTCOME_BYTES)
+    _draw(
+        comment_page(_golden_file("history.md"), opened=True),
+        _CONVERSATION,
+        folder / "history.png",
+        _LARGEST_OUTCOME_BYTES,
+    )
     charts = _section(first, "Memory over time")
     for theme, name in ((Theme.LIGHT, "charts"), (Theme.DARK, "charts-dark")):
         page = comment_page(charts, theme, opened=True)
@@ -72,7 +78,11 @@ def _draw_outcomes(folder: Path) -> None:
 
 
 def _golden(name: str) -> str:
-    return (_GOLDEN / f"comment-{name}.md").read_text()
+    return _golden_file(f"comment-{name}.md")
+
+
+def _golden_file(name: str) -> str:
+    return (_GOLDEN / name).read_text()
 
 
 def _section(markdown: str, title: str) -> str:

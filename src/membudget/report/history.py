@@ -76,7 +76,7 @@ def render(runs: Sequence[PastRun], link: Callable[[PastRun], str]) -> str:
     rows = [
         (
             f"`{one.head}`",
-            f"{SIGNS[one.verdict]} {one.verdict}",
+            f"{SIGNS[one.verdict]}\N{NO-BREAK SPACE}{one.verdict}",
             code_cell(one.result, LONGEST_RESULT),
             f"[{one.number}{f', attempt {one.attempt}' if one.attempt > 1 else ''}]({link(one)})",
         )
