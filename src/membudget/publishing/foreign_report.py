@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from membudget.publishing.github_artifact import artifact_report
 from membudget.publishing.github_event import MeasuringRun
-from membudget.publishing.github_head import pull_request_of
+from membudget.publishing.github_pull_request import pull_request_of
 from membudget.publishing.http_api import ApiFault, HttpApi
 from membudget.publishing.pull_request import NotPosted, PullRequest
 from membudget.publishing.report_file import parse_foreign_report

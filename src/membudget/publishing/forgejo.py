@@ -1,8 +1,8 @@
 """Forgejo and Gitea: where their API and their runners are not GitHub's.
 
 As read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `services/actions/context.go`,
-`models/actions/run.go`, the runner's `act/runner/run_context.go`). What is marked * is known from others who use them, and
-was not read:
+`models/actions/run.go`, the runner's `act/runner/run_context.go`). What is marked * is known from others who use them,
+and was not read:
 
 - All comments of a pull request come at once: `GET .../issues/N/comments` knows no pages. Other lists say `limit`.
 - There are no check runs. A commit status has words more, "warning" and "skipped", and is answered with `status`, not

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationEr
 
 from membudget.errors import ConfigurationError
 from membudget.publishing.dialect import GITHUB, Dialect, Right
-from membudget.publishing.patience import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
+from membudget.publishing.retries import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
 from membudget.report.untrusted_text import printable
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -70,6 +70,11 @@ class _Call:
     """Whether a redirect is followed; by reading calls alone."""
 
 
+def is_web_address(text: str) -> bool:
+    """Whether it is http or https, a host and at most a port and a path: no user, no query."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 class HttpApi:
     """One server, one token."""
 
@@ -77,7 +82,7 @@ class HttpApi:
         self, url: str, token: SecretStr, dialect: Dialect = GITHUB, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         """Raises ConfigurationError for an address that is none."""
-        if not _ADDRESS.fullmatch(url):
+        if not is_web_address(url):
             raise ConfigurationError(f"{url!r} is no address of a {dialect.name} API", where="GITHUB_API_URL")
         self.dialect = dialect
         self._url = url.rstrip("/")
