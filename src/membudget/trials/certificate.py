@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.quantities import KIB, MIB, format_size
+from membudget.quantities import MIB, format_size
 from membudget.trials.probe_messages import SamplingEffort
+from membudget.trials.readings import BATCH_BYTES_PER_CPU
 
-_BATCH_BYTES_PER_CPU = 256 * KIB
-"""The kernel charges in batches of 64 pages a CPU (mm/memcontrol.c, MEMCG_CHARGE_BATCH)."""
 _RELATIVE = 100
 """One percent of the mark, where that is more."""
 RUNTIME_START_BYTES = 8 * MIB
@@ -78,4 +77,4 @@ def certify(
 
 def resolution_bytes(cpus: int, kernel_peak_bytes: int) -> int:
     """How far two exact observers may differ."""
-    return max(cpus * _BATCH_BYTES_PER_CPU, kernel_peak_bytes // _RELATIVE)
+    return max(cpus * BATCH_BYTES_PER_CPU, kernel_peak_bytes // _RELATIVE)

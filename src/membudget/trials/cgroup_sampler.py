@@ -4,6 +4,7 @@ A look reads two counters, the usage and the kernel's mark, which costs next to 
 has to add up, is read when they have moved, and now and then in any case. Standard library only: the probe imports it.
 """
 
+import os
 import time
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _MOVED_BYTES = 65_536
 """A smaller change of usage is no reason to read memory.stat."""
 _RESTING_SAMPLE_NS = 50_000_000
 """RSS is read at least this often: at the limit it can change while the usage does not."""
+_UNACCOUNTED_BYTES = 2 * readings.BATCH_BYTES_PER_CPU * (os.cpu_count() or 1)
+"""By so much usage may exceed what memory.stat makes of it: charged in advance, and not yet counted."""
 _OWN_MARK = "the kernel's, as last read before the container was gone"
 
 _ReadingError = (OSError, ValueError, KeyError)
@@ -92,8 +95,7 @@ class Sampler:
         self._note_look(now_ns)
         moved = abs(usage - self._sampled_usage) >= _MOVED_BYTES
         if moved or now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS:
-            usage = self._sample(self._leaf, usage, now_ns)
-        self._note_usage(usage)
+            self._sample(self._leaf, usage, now_ns)
         self._pace.looked(moved=moved)
         if now_ns - self._watched_ns >= WATCH_NS:
             self._watched_ns = now_ns
@@ -181,22 +183,39 @@ class Sampler:
         self._largest_usage = max(self._largest_usage or 0, usage)
         self._phase_usage = max(self._phase_usage or 0, usage)
 
-    def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> int:
-        """Read RSS, and return the usage it belongs to: a spike may be over between the two files."""
+    def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> None:
+        """Read RSS, and note which usage it belongs to: a spike may be over between the two files."""
         try:
             stat = leaf.stat.read()
             reading = self._parse(stat, usage)
             usage_after = int(leaf.usage.read())
         except _ReadingError:
-            return self._sampled_usage
+            return
         self._append(reading, now_ns)
         at_rest = now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS
         self._last_sample_ns = now_ns
-        self._sampled_usage = usage
+        self._sampled_usage = self._seen_whole(leaf, stat, usage)
+        self._note_usage(min(self._sampled_usage, usage_after))
         if at_rest or self._order.version == 1:
             self._read_leaf_values(leaf, stat)
         self._snapshots.consider(leaf.folder, reading, self._now_us(), now_ns)
-        return min(usage, usage_after)
+
+    def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:
+        """As much of the usage as memory.stat accounts for.
+
+        While memory is unmapped, its pages have left RSS and are still charged (zap_pte_range, tlb_finish_mmu in
+        mm/memory.c and mm/mmu_gather.c): usage alone says that the peak was seen, when most of its RSS is gone.
+        """
+        try:
+            if self._order.version == 2:
+                accounted = readings.accounted_v2(stat)
+            elif leaf.kernel is not None:
+                accounted = readings.accounted_v1(stat, int(leaf.kernel.read()))
+            else:
+                return usage
+        except _ReadingError:
+            return usage  # a kernel that does not say
+        return usage if usage - accounted <= _UNACCOUNTED_BYTES else accounted
 
     def _append(self, reading: MemoryReading, now_ns: int) -> None:
         series = self._series

@@ -7,6 +7,8 @@ the probe imports this in a process of its own that has to start fast and stay s
 from typing import NamedTuple
 
 _PAGE_BYTES = 4096
+BATCH_BYTES_PER_CPU = 64 * _PAGE_BYTES
+"""The kernel charges in batches, and counts in batches (mm/memcontrol.c, MEMCG_CHARGE_BATCH)."""
 
 
 class MemoryReading(NamedTuple):
@@ -64,6 +66,16 @@ def reading_v1(stat: bytes, usage_bytes: int) -> MemoryReading:
         keyed_value(stat, b"total_inactive_file"),
         usage_bytes,
     )
+
+
+def accounted_v2(stat: bytes) -> int:
+    """What v2's memory.stat says makes up memory.current. Raises KeyError before Linux 5.18, which has no `kernel`."""
+    return sum(keyed_value(stat, key) for key in (b"anon", b"file", b"kernel", b"sock"))
+
+
+def accounted_v1(stat: bytes, kernel_bytes: int) -> int:
+    """What makes up v1's memory.usage_in_bytes: memory.stat, and memory.kmem.usage_in_bytes."""
+    return keyed_value(stat, b"total_rss") + keyed_value(stat, b"total_cache") + kernel_bytes
 
 
 def oom_kills(events: bytes) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from membudget.quantities import MIB
+from membudget.trials import cgroup_sampler
 from membudget.trials.cgroup_sampler import Sampler
 from membudget.trials.probe_messages import Follow, ProbeReport
 from membudget.trials.snapshot_process import SnapshotProcess
@@ -39,13 +40,17 @@ class Tree:
         else:
             self.write(self.leaf, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
             self.write(self.leaf, "memory.failcnt", "7\n")
+            self.write(self.leaf, "memory.kmem.usage_in_bytes", f"{MIB}\n")
             self.write(self.parent, "cpuacct.usage", "85000000\n")
 
-    def hold(self, rss_mib: int, mark: int | None = None) -> None:
+    def hold(
+        self, rss_mib: int, mark: int | None = None, charged_mib: int | None = None, kernel: str = "kernel"
+    ) -> None:
         prefix = "" if self.version == 2 else "total_"
         stat = {
             "anon" if self.version == 2 else "total_rss": rss_mib * MIB,
             f"{prefix}shmem": 0, f"{prefix}inactive_file": 0, f"{prefix}swap": 8192,
+            "file" if self.version == 2 else "total_cache": 0, kernel: MIB, "sock": 0,
             f"{prefix}workingset_refault_anon": 1, f"{prefix}workingset_refault_file": 2,
         }  # fmt: skip
         self.write(self.leaf, "memory.stat", "".join(f"{key} {value}\n" for key, value in stat.items()))
@@ -53,7 +58,7 @@ class Tree:
             ("memory.current", "memory.peak") if self.version == 2 else
             ("memory.usage_in_bytes", "memory.max_usage_in_bytes")
         )  # fmt: skip
-        self.write(self.leaf, usage, f"{(rss_mib + 1) * MIB}\n")
+        self.write(self.leaf, usage, f"{(charged_mib or rss_mib + 1) * MIB}\n")
         if mark is not None:
             self.write(self.parent, peak, f"{mark * MIB}\n")
 
@@ -159,6 +164,35 @@ def test_a_spike_that_was_over_before_its_rss_was_read_was_not_sampled(
     assert report.effort is not None
     assert report.effort.largest_usage_bytes == 21 * MIB
     assert report.kernel_peak.value == 37 * MIB
+
+
+def test_a_spike_whose_rss_was_gone_while_it_was_still_charged_was_not_sampled(
+    tree: Tree, snapshots: SnapshotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroup_sampler, "_UNACCOUNTED_BYTES", MIB)  # as with two CPUs
+    tree.start()
+    sampler = Sampler(tree.order, snapshots)
+    sampler.look()
+    tree.hold(30, charged_mib=37, mark=37)  # in the middle of munmap
+    sampler.look()
+    sampler.look()
+    report = sampler.report()
+    assert report.series.rss_bytes == [1 * MIB, 30 * MIB, 30 * MIB]  # it looked again at once
+    assert report.effort is not None
+    assert report.effort.largest_usage_bytes == 31 * MIB
+
+
+def test_a_kernel_that_does_not_say_what_usage_is_made_of_is_believed(tree: Tree, snapshots: SnapshotProcess) -> None:
+    tree.start()
+    if tree.version == 1:
+        (tree.leaf / "memory.kmem.usage_in_bytes").unlink()
+    sampler = Sampler(tree.order, snapshots)
+    sampler.look()
+    tree.hold(30, charged_mib=37, mark=37, kernel="slab")
+    sampler.look()
+    report = sampler.report()
+    assert report.effort is not None
+    assert report.effort.largest_usage_bytes == 37 * MIB
 
 
 @pytest.mark.parametrize("text", ["", "ano", "anon 12", "total_rss x\n"])
