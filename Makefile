@@ -17,8 +17,8 @@ demo: $(VENV)/.installed  ## run the main job on the bundled example (sets up an
 test: $(VENV)/.installed-dev  ## run every test, on a real engine
 	@$(ENGINE) $(BIN)/python tools/test.py
 
-unit: $(VENV)/.installed-dev  ## run the unit tests: no engine
-	@$(BIN)/pytest -n auto tests/unit
+unit: $(VENV)/.installed-dev  ## run the unit tests, quickly: no engine
+	@$(BIN)/pytest -n auto -m "not thorough" --hypothesis-profile=quick tests/unit
 
 lint: $(VENV)/.installed-dev  ## run the linters: they are gates
 	@$(BIN)/python tools/lint.py

@@ -6,6 +6,8 @@ Its tool lies beside a checkout of the project's own (shared/cgroup2-vm), or whe
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import debian
@@ -34,15 +36,18 @@ def provide() -> Path:
     return tool
 
 
-def run(tool: Path, job: Path, results: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Run `command` in the machine, which sees the folder `job` as /job/in/NAME and leaves results in /job/out."""
+@contextmanager
+def running(tool: Path, job: Path, results: Path, command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The machine at work: its tool's process, which prints to the file `log`.
+
+    `command` sees the folder `job` as /job/in/NAME, and leaves results in /job/out, which become `results`.
+    """
     options = ["--in", str(job), "--out", str(results), "--timeout", str(_JOB_S)]
-    whole = [str(tool), "run", *options, "--", command]
-    with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with log.open("wb") as output:
+        process = subprocess.Popen([str(tool), "run", *options, "--", command], stdout=output, stderr=subprocess.STDOUT)
         try:
-            output, errors = process.communicate()
-        except BaseException:
-            # not kill(), as subprocess.run does: the tool then ends without stopping its emulator
+            yield process
+        finally:
+            # not kill(): the tool would end without stopping its emulator
             process.terminate()
-            raise
-    return subprocess.CompletedProcess(whole, process.returncode, output, errors)
+            process.wait()

@@ -14,6 +14,8 @@ import pytest
 import base_image
 import browser
 import debian
+import own_image
+from membudget.version import VERSION
 
 
 def main() -> int:
@@ -21,6 +23,7 @@ def main() -> int:
     browser.provide()
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
+    own_image.build(f"membudget:{VERSION}")
     debian.say("pytest")
     os.environ["MEMBUDGET_TEST_ALL"] = "1"
     return int(pytest.main(sys.argv[1:]))

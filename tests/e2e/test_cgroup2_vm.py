@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,18 @@ class Seen:
         return json.loads(case["stdout"])
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """Prepare images here, run the job there."""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine at work."""
+
+    process: subprocess.Popen[bytes]
+    results: Path
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Prepare images here, begin the job there. It takes minutes, in which others' tests run."""
     try:
         tool = cgroup2_vm.provide()
     except cgroup2_vm.Unavailable as error:
@@ -53,10 +63,22 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     images = [build().truth, build_light_helper(f"membudget:{VERSION}")]
     subprocess.run(["docker", "save", "--output", str(job / "images.tar"), *images], check=True)
     shutil.copy(Path(__file__).with_name("cgroup2_job.py"), job)
-    results = job.with_name("results")
-    done = cgroup2_vm.run(tool, job, results, "python3 /job/in/job/cgroup2_job.py")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Seen(results)
+    results, log = job.with_name("results"), job.with_name("log")
+    with cgroup2_vm.running(tool, job, results, "python3 /job/in/job/cgroup2_job.py", log) as process:
+        yield Machine(process, results, log)
+
+
+@pytest.fixture(scope="module")
+def seen(machine: Machine) -> Seen:
+    """What is there when the job is done."""
+    code = machine.process.wait()
+    assert code == 0, machine.log.read_text(errors="replace")
+    return Seen(machine.results)
+
+
+@pytest.mark.goes_first
+def test_the_machine_begins(machine: Machine) -> None:
+    assert machine.process.poll() is None, machine.log.read_text(errors="replace")
 
 
 def test_a_known_peak_is_found_by_the_kernel_and_by_sampling(seen: Seen) -> None:

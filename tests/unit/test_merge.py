@@ -104,6 +104,7 @@ def test_reports_are_found_below_folders(tmp_path: Path) -> None:
     assert read_report(tmp_path / "merged.json") == merged
 
 
+@pytest.mark.thorough
 def test_ten_thousand_images() -> None:
     parts = {str(number): part(number, *(f"i{number}-{one}" for one in range(100)), of=100) for number in range(1, 101)}
     assert len(merge(parts).images) == 10_000

@@ -239,6 +239,7 @@ def test_the_same_again_is_not_written_again_and_something_else_is() -> None:
     assert not same.is_same(commenter.bodies[1].replace("within budget", "within budgets"))
 
 
+@pytest.mark.thorough
 def test_the_longest_comment_has_room_for_its_history() -> None:
     commenter = Commenter()
     many = report(*(_named(OVER, f"{'i' * 50}{number}") for number in range(600)))
@@ -285,6 +286,7 @@ def test_the_commit_is_what_the_exit_code_is(of: ImageMeasurement, policy: ExitP
     assert told.summary.startswith("### ")
 
 
+@pytest.mark.thorough
 def test_the_summary_of_a_check_is_counted_in_bytes() -> None:
     commit = Commit()
     published(report(*(_named(OVER, f"image{number}") for number in range(600))), commit=commit)

@@ -269,6 +269,7 @@ def test_without_lines_there_are_no_annotations_and_the_report_is_there(shop: Gi
     assert "text" not in told.output
 
 
+@pytest.mark.thorough
 def test_a_long_report_is_cut_to_what_a_check_run_takes(shop: Github, step: StepOfWorkflow) -> None:
     many = [image(f"image{number}", base=side(trial(40)), head=side(trial(60))) for number in range(900)]
     over = report(*(image(one.name, base=one.base, head=one.head, allowed=budgets(max_rss=50)) for one in many))

@@ -50,6 +50,7 @@ def test_what_is_no_toml_raises_nothing(text: str) -> None:
     key_lines(text, "budgets.toml")
 
 
+@pytest.mark.thorough
 def test_a_file_made_to_take_long_is_given_up() -> None:
     text = "a = [\n" + "1,\n" * 200_000 + "]\n"
     assert key_lines(text, "budgets.toml").lines == {}

@@ -87,6 +87,7 @@ def test_slots_that_all_lead_to_one_block_give_no_more_than_the_database_has() -
     assert peak < 3 * len(database)
 
 
+@pytest.mark.thorough
 def test_a_package_of_millions_of_files_without_a_name() -> None:
     header = rpm_header("many", ["/"], [""] * 2_000_000, [0])
     database = sqlite_of("CREATE TABLE Packages (blob BLOB)", rows=(header,))

@@ -41,6 +41,7 @@ def test_those_that_no_later_layer_replaced_or_removed() -> None:
     assert "var/lib/dpkg/info/a.list" not in documents
 
 
+@pytest.mark.thorough
 def test_there_is_one_bound_for_all_layers_and_one_document_is_unpacked_at_a_time() -> None:
     lists = [package_list(number, 7 * _MIB) for number in range(20)]
     documents = documents_of(contents(*(tar([file(*one)]) for one in lists)))

@@ -90,6 +90,7 @@ def test_who_is_not_logged_in_is_told_what_to_do(server: Server) -> None:
         read(server)
 
 
+@pytest.mark.thorough
 def test_a_registry_that_is_busy_is_asked_again(server: Server) -> None:
     server.busy = 2
     assert read(server).file_bytes == 5000

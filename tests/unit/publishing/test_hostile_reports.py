@@ -94,6 +94,7 @@ def is_valid(data: bytes) -> bool:
     return True
 
 
+@pytest.mark.thorough
 def test_nothing_is_posted_for_what_is_no_report_and_nothing_is_alive_of_what_is_one(
     github: Github, tmp_path: Path
 ) -> None:

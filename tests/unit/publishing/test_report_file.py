@@ -220,6 +220,7 @@ def test_what_is_refused_is_not_quoted(tmp_path: Path) -> None:
         assert not any(quoted in problem for quoted in ("gotcha", "\n", "##["))
 
 
+@pytest.mark.thorough
 def test_a_report_of_many_images_is_read_in_time(tmp_path: Path) -> None:
     document = changed(["notes"], [])
     document["images"] = [{**document["images"][0], "name": f"image{number}"} for number in range(1000)]

@@ -27,6 +27,7 @@ def test_a_token_that_is_white_space_is_none() -> None:
     assert ActionInputs.take({"INPUT_GITHUB-TOKEN": " \n"}).github_token.get_secret_value() == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("failure", FAILURES)
 def test_no_failure_shows_the_token(failure: str) -> None:
     """In a process of its own that logs all and shows each traceback's local variables."""

@@ -166,6 +166,7 @@ def test_the_trials_of_each_side_are_counted(base: Sequence[int] | None, head: S
     assert f"- `api`: {words}; limit 128.0 MiB; workload: " in render(made, made.judged())
 
 
+@pytest.mark.thorough
 def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     allowed = budgets(max_rss=64)
     log = Failure(FailureStage.WORKLOAD, "x", tuple("y" * 300 for _ in range(50)))

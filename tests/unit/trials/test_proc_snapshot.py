@@ -150,6 +150,7 @@ def test_nobody_there_is_no_snapshot(processes: Processes) -> None:
     assert processes.take() is None
 
 
+@pytest.mark.thorough
 def test_five_thousand_processes_are_counted_and_the_largest_are_read(processes: Processes) -> None:
     for pid in range(1, 5001):
         folder = processes.proc / str(pid)

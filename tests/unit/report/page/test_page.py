@@ -73,6 +73,7 @@ def test_a_usual_report_makes_a_page_of_half_a_megabyte_at_most() -> None:
     assert max(len(one["columns"][0]) for one in trials) >= 200
 
 
+@pytest.mark.thorough
 def test_what_is_left_out_is_said() -> None:
     said = [part for parts in data(page(busy_report(images=30, trials=4, samples=900)))["cuts"] for part in parts]
     assert "the report has up to 900" in said[0]
@@ -81,6 +82,7 @@ def test_what_is_left_out_is_said() -> None:
     assert data(page(everything()))["cuts"] == []
 
 
+@pytest.mark.thorough
 def test_however_large_a_report_the_page_is_bounded() -> None:
     many = report(*(image(f"image-{number}", base=side(trial(40)), head=side(trial(400))) for number in range(3000)))
     text = page(many)
