@@ -121,7 +121,7 @@ def publish(options: argparse.Namespace) -> ExitCode:
         ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
     )
     report = read_report(path)
-    token = SecretStr(os.environ.pop("GITHUB_TOKEN", ""))  # a traceback may show the environment
+    token = SecretStr(os.environ.pop("GITHUB_TOKEN", "").strip())  # a traceback may show the environment
     _publisher(Server(os.environ, token), settings).publish(report, path)
     return ExitCode.WITHIN_BUDGET
 

@@ -24,6 +24,8 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Model = TypeVar("Model")
 
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
+_TOKEN = re.compile(r"[!-~]+", re.ASCII)
+"""Anything else is refused by the HTTP library, in an error that quotes it."""
 _TIMEOUT_S = 20
 _MOST_PAGES = 100
 _CHUNK_BYTES = 65_536
@@ -81,9 +83,11 @@ class HttpApi:
     def __init__(
         self, url: str, token: SecretStr, dialect: Dialect = GITHUB, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """Raises ConfigurationError for an address that is none."""
+        """Raises ConfigurationError for an address that is none, and for what cannot be a token."""
         if not is_web_address(url):
             raise ConfigurationError(f"{url!r} is no address of a {dialect.name} API", where="GITHUB_API_URL")
+        if not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ConfigurationError("the token has a space, an end of line or a letter that no token has")
         self.dialect = dialect
         self._url = url.rstrip("/")
         self._authorization = _Authorization(token)
