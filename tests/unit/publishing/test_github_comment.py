@@ -185,6 +185,14 @@ def test_numbers_that_start_again_with_a_renamed_workflow_do_not_silence_it(shop
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("after", run(1))))]
 
 
+def test_a_late_run_of_a_workflow_by_its_old_name_replaces_nothing(shop: Github) -> None:
+    """Its number is higher, and its run is older: ids count the runs of all workflows."""
+    new, late = WorkflowRun(2_000_000, 1, 1, HEAD), WorkflowRun(1_900_000, 57, 1, OLD_HEAD)
+    post(shop, draft("new", new))
+    assert post(shop, draft("late", late)) == NotPosted(ANOTHER_IS_NEWER, is_wanted=True)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("new", new)))]
+
+
 def test_unchanged_content_is_not_written_again_by_a_later_run(shop: Github) -> None:
     post(shop, draft("same", run(1)))
     assert isinstance(post(shop, draft("same", run(2))), Posted)
