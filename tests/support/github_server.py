@@ -26,6 +26,7 @@ from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permiss
 from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, Status
 
 WORKFLOW_USER = "github-actions[bot]"
+GRAPHQL = "/graphql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ class Github:
     def add_workflow_token(self, permission: Permission = Permission.WRITE) -> str:
         """The token that a workflow gets."""
         return self._add_token("ghs_", Token(WORKFLOW_USER, permission, is_installation=True))
+
+    def add_app_token(self, app: str, permission: Permission = Permission.WRITE) -> str:
+        """The token of an installation of somebody's own GitHub App."""
+        return self._add_token("ghs_", Token(f"{app}[bot]", permission, is_installation=True))
 
     def add_pull_request(
         self,
@@ -145,7 +150,9 @@ def running_github(below: str = "") -> Iterator[Github]:
     With `below`, its API is below that path, as an enterprise's own server has it below /api/v3.
     """
     application = _Application(github_description())
-    served = DispatcherMiddleware(application.blobs, {below: application, BLOBS.rstrip("/"): application.blobs})
+    graphql = f"{below.removesuffix('/v3')}{GRAPHQL}"
+    mounts = {below: application, graphql: application.viewer, BLOBS.rstrip("/"): application.blobs}
+    served = DispatcherMiddleware(application.blobs, mounts)
     server = make_server("localhost", 0, served, threaded=True, request_handler=_Quiet)
     application.github = Github(f"http://localhost:{server.port}{below}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -188,6 +195,20 @@ class _Application:
         owner, name, number = request.path.strip("/").split("/")
         artifact = self.github.state.repositories[f"{owner}/{name}"].artifacts[int(number)]
         return Response(artifact.content, 200, content_type="application/zip")(environ, start_response)
+
+    def viewer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """GraphQL, of which one question is played. It has a description of its own, which is not ours to cut."""
+        request = Request(environ)
+        if request.method != "POST" or content_of(request) != {"query": "query { viewer { login } }"}:
+            self._judge([f"the stand-in does not play this GraphQL: {request.get_data()!r}"])
+        try:
+            answer = Answer(200, {"data": {"viewer": {"login": self._token(request).login}}})
+        except Refusal as refusal:
+            answer = refusal.answer
+        fault = self._fault(request)
+        response = _response(answer) if fault is None else _failure(fault)
+        self.github.requests.append(LoggedRequest(request.method, GRAPHQL, {}, response.status_code))
+        return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
         path = self._canonical(request.path)

@@ -42,7 +42,7 @@ def dialect_of(environ: Mapping[str, str]) -> Dialect:
     return GITEA if environ.get("GITEA_ACTIONS") == "true" else GITHUB
 
 
-def forgejo_names(api: HttpApi) -> frozenset[str]:
+def forgejo_names(api: HttpApi, _: frozenset[str]) -> frozenset[str]:
     """Who we are there."""
     return asked_name(api, _ACTIONS_USERS)
 

@@ -13,8 +13,8 @@ WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
 _ROUNDS = 2
 """No comment is created twice blindly: the server may have done it and failed afterwards, so the next round looks."""
 
-OwnNames = Callable[[HttpApi], frozenset[str]]
-"""By which logins our own comments are."""
+OwnNames = Callable[[HttpApi, frozenset[str]], frozenset[str]]
+"""By which logins our own comments are. The second argument: by whom those are that have our marker."""
 
 
 class _Author(ApiModel):
@@ -27,6 +27,14 @@ class _Comment(ApiModel):
     body: str | None = None
     user: _Author | None = None
     """None once that account is deleted."""
+
+
+class _Viewer(ApiModel):
+    viewer: _Author
+
+
+class _Viewed(ApiModel):
+    data: _Viewer
 
 
 class _Head(ApiModel):
@@ -108,15 +116,16 @@ class _Comments:
     def _ours(self, marked: Iterable[_Comment]) -> list[_Comment]:
         found = sorted(marked, key=lambda comment: comment.id)
         if found and self._own is None:
-            self._own = self._own_names(self._api)
+            authors = frozenset(comment.user.login for comment in found if comment.user is not None)
+            self._own = self._own_names(self._api, authors)
         return [comment for comment in found if comment.user is not None and comment.user.login in (self._own or ())]
 
 
 def github_names(token: SecretStr) -> OwnNames:
-    """Who we are on GitHub. A workflow's own token may not ask, and is always the same author."""
+    """Who we are on GitHub."""
     if token.get_secret_value().startswith("ghs_"):
-        return lambda _: frozenset({WORKFLOW_TOKEN_AUTHOR})
-    return lambda api: asked_name(api, frozenset({WORKFLOW_TOKEN_AUTHOR}))
+        return _app_name
+    return lambda api, _: asked_name(api, frozenset({WORKFLOW_TOKEN_AUTHOR}))
 
 
 def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
@@ -127,6 +136,22 @@ def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
         if fault.status in (401, 403, 404):
             return otherwise
         raise
+
+
+def _app_name(api: HttpApi, authors: frozenset[str]) -> frozenset[str]:
+    """Who an app is: a workflow's token is one of GitHub's own, and nearly always that is what we have.
+
+    No app may GET /user. GraphQL answers an installation's token with "name[bot]" (fullsend-ai/fullsend#1953), and is
+    asked only where another app's comment has our marker, which may be ours with the token of a team's own app.
+    """
+    if not any(author.endswith("[bot]") and author != WORKFLOW_TOKEN_AUTHOR for author in authors):
+        return frozenset({WORKFLOW_TOKEN_AUTHOR})
+    try:
+        return frozenset({api.query("query { viewer { login } }", _Viewed).data.viewer.login})
+    except ApiFault as fault:
+        if fault.may_have_happened:
+            raise
+        return frozenset({WORKFLOW_TOKEN_AUTHOR})
 
 
 def _comment(found: _Comment) -> Comment:

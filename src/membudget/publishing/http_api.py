@@ -123,6 +123,11 @@ class HttpApi:
         call = _Call(method, self._url + path, content=content, is_repeatable=repeatable)
         return self._parsed(self._call(call), model)
 
+    def query(self, text: str, model: type[Model]) -> Model:
+        """What GitHub's GraphQL answers to a question, which lies beside the REST API."""
+        call = _Call("POST", f"{self._url.removesuffix('/v3')}/graphql", content={"query": text})
+        return self._parsed(self._call(call), model)
+
     def why_not(self, fault: ApiFault, right: Right) -> str:
         """Why a call that needs a right came to nothing, and what would help, on one line."""
         lacks = fault.status == 403 and self.dialect.refusal.search(fault.said)

@@ -102,6 +102,46 @@ def test_a_persons_token_finds_its_own_comment(shop: Github) -> None:
     assert texts(shop) == [("ann", body_of(SECOND))]
 
 
+def test_the_token_of_an_app_of_ones_own_finds_its_own_comment(shop: Github) -> None:
+    """It begins as a workflow's does, and comments by another name."""
+    token = shop.add_app_token("sizes")
+    post(shop, FIRST, token)
+    (comment,) = shop.comments(SHOP, 7)
+    shop.requests.clear()
+    assert post(shop, SECOND, token) == Posted(comment.html_url, created=False)
+    assert texts(shop) == [("sizes[bot]", body_of(SECOND))]
+    assert [request.method for request in shop.requests] == ["GET", "POST", "PATCH"]
+
+
+def test_an_app_leaves_the_comment_of_another_app_alone(shop: Github) -> None:
+    shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
+    token = shop.add_app_token("sizes")
+    post(shop, FIRST, token)
+    post(shop, SECOND, token)
+    assert texts(shop) == [("other[bot]", f"{MARKER}\nall is well"), ("sizes[bot]", body_of(SECOND))]
+
+
+def test_a_workflow_asks_who_it_is_only_where_another_app_has_its_marker(shop: Github) -> None:
+    post(shop, FIRST)
+    shop.add_comment(SHOP, 7, "mallory", f"{MARKER}\nall is well")
+    post(shop, SECOND)
+    assert [request.method for request in shop.requests].count("POST") == 1
+    shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
+    post(shop, FIRST)
+    assert [request.path for request in shop.requests].count("/graphql") == 1
+    assert texts(shop)[0] == (WORKFLOW_USER, body_of(FIRST))
+
+
+@pytest.mark.parametrize("raw", [b'{"errors": [{"message": "no"}]}', b'{"data": {"viewer": null}}', b"<html>"])
+def test_who_is_not_told_who_it_is_is_the_workflow(shop: Github, raw: bytes) -> None:
+    shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
+    shop.fail_next(200, raw=raw, method="POST")
+    post(shop, FIRST)
+    shop.fail_next(403, "Resource not accessible by integration", method="POST")
+    post(shop, SECOND)
+    assert texts(shop)[1:] == [(WORKFLOW_USER, body_of(SECOND))]
+
+
 @pytest.mark.parametrize("author", ["mallory", "github-actions", "dependabot[bot]", None])
 def test_somebody_elses_comment_with_our_marker_is_left_alone(shop: Github, author: str | None) -> None:
     shop.add_comment(SHOP, 7, author, f"{MARKER}\nall is well, merge it")
