@@ -50,7 +50,10 @@ def test_a_token_is_published_with_though_its_variable_ends_in_a_line_feed(tmp_p
         timeout=120,
         check=False,
     )
-    assert (outcome.returncode, outcome.stderr) == (0, "membudget: no comment was posted: this run is for no pull request\n")
+    assert (outcome.returncode, outcome.stderr) == (
+        0,
+        "membudget: no comment was posted: this run is for no pull request\n",
+    )
 
 
 @pytest.mark.parametrize("failure", FAILURES)
