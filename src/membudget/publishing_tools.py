@@ -85,12 +85,19 @@ class Publisher:
         )
         outcome = publish.run(report, str(path), self._step, destination)
         self._is_told = True
-        self._warn_of(outcome.commit)
+        self._warn_of(outcome.commit if self._commit is not None else self._no_states())
         if isinstance(outcome.comment, Posted):
             done = "created" if outcome.comment.created else "updated"
             warn(f"comment {done}: {outcome.comment.url}")
         else:
             warn(f"no comment was posted: {outcome.comment.reason}")
+
+    def _no_states(self) -> NotPosted | None:
+        """Why nothing can be said of the commit; None where nothing is to be."""
+        if self._settings.status is StatusMode.NONE:
+            return None
+        no_token = self._server.api is None
+        return NotPosted("there is no token" if no_token else "this run's event names no commit to tell it of")
 
     def _tell(self, state: CommitState) -> None:
         if self._commit is not None:

@@ -151,7 +151,7 @@ def running_github(below: str = "") -> Iterator[Github]:
     """
     application = _Application(github_description())
     graphql = f"{below.removesuffix('/v3')}{GRAPHQL}"
-    mounts = {below: application, graphql: application.viewer, BLOBS.rstrip("/"): application.blobs}
+    mounts: dict[str, Any] = {below: application, graphql: application.viewer, BLOBS.rstrip("/"): application.blobs}
     served = DispatcherMiddleware(application.blobs, mounts)
     server = make_server("localhost", 0, served, threaded=True, request_handler=_Quiet)
     application.github = Github(f"http://localhost:{server.port}{below}")

@@ -195,6 +195,21 @@ def test_a_forks_token_costs_the_status_and_says_once_what_would_help(
     assert (tmp_path / "summary.md").read_text().startswith("### ❌")
 
 
+@pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
+def test_without_a_token_or_a_commit_it_is_said_that_there_is_no_status(
+    shop: Github, tmp_path: Path, settings: PublishSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(StepOfWorkflow(tmp_path, shop.url, "").publisher(settings), OVER)
+    assert said_of("no commit status", capsys) == ["membudget: no commit status was posted: there is no token"]
+    scheduled = StepOfWorkflow(tmp_path, shop.url, shop.add_workflow_token()).publisher(
+        settings, {"schedule": "0 4 * * *"}
+    )
+    publish(scheduled, OVER)
+    assert said_of("no commit status", capsys) == [
+        "membudget: no commit status was posted: this run's event names no commit to tell it of"
+    ]
+
+
 def test_a_persons_token_cannot_have_check_runs(
     shop: Github, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

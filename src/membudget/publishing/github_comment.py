@@ -13,6 +13,9 @@ WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
 _ROUNDS = 2
 """No comment is created twice blindly: the server may have done it and failed afterwards, so the next round looks."""
 
+_GONE = (404, 410)
+"""A comment that was there when we looked may be deleted before we edit it."""
+
 OwnNames = Callable[[HttpApi, frozenset[str]], frozenset[str]]
 """By which logins our own comments are. The second argument: by whom those are that have our marker."""
 
@@ -60,7 +63,7 @@ class ApiCommenter:
                 return keep_current(_Comments(self._api, self._own_names, pull_request), draft)
             except ApiFault as fault:
                 reason = self._reason(fault)
-                if not fault.may_have_happened:
+                if not fault.may_have_happened and fault.status not in _GONE:
                     break
         return NotPosted(reason)
 

@@ -161,8 +161,8 @@ class HttpApi:
         waited = 0.0
         for attempt in range(TRIES):
             outcome = self._try(call)
-            if isinstance(outcome, requests.Response) and outcome.status_code < 400:
-                return outcome
+            if isinstance(outcome, requests.Response) and outcome.status_code < (400 if call.method == "GET" else 300):
+                return outcome  # what is to be written elsewhere is not, and did not happen
             answer = _answer(outcome) if isinstance(outcome, requests.Response) else None
             wait = wait_before_next_try(answer, attempt, repeatable=call.is_repeatable, now=time.time())
             if wait is None or waited + wait > LONGEST_WAIT_S or attempt == TRIES - 1:

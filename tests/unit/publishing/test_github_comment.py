@@ -418,6 +418,29 @@ def test_a_long_wait_is_not_worth_a_comment(
     assert texts(shop) == []
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_repository_that_has_moved_is_said_to_have(shop: Github, method: str) -> None:
+    """Reading follows it, as requests does; writing elsewhere than we were told to is not for us to decide."""
+    if method == "PATCH":
+        post(shop, FIRST)
+    moved = {"Location": f"{shop.url}/repositories/1/issues"}
+    shop.fail_next(307, headers=moved, method=method, raw=b'{"message": "Moved Permanently"}')
+    assert post(shop, SECOND) == NotPosted("GitHub answered 307: Moved Permanently")
+
+
+def test_a_comment_that_somebody_deletes_meanwhile_is_created_anew(shop: Github) -> None:
+    post(shop, FIRST)
+
+    def body(existing: str | None) -> str:
+        if existing is not None:
+            shop.state.repositories[SHOP].comments.clear()
+        return body_of(SECOND)
+
+    outcome = post(shop, Draft(SETTINGS, None, is_worth_creating=True, body=body))
+    assert astuple(outcome)[1:] == (True,)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(SECOND))]
+
+
 def test_what_github_says_is_told_on_one_line(shop: Github) -> None:
     shop.fail_next(422, "no\n::error::gotcha\x1b[31m")
     assert post(shop) == NotPosted("GitHub answered 422: no ::error::gotcha")
