@@ -2,10 +2,10 @@
 
     python3 tools/forgejo_openapi.py [VERSION]      needs npm; without VERSION takes the newest @llamaduck/forgejo-ts
 
-Forgejo describes its API in Swagger 2 and publishes that as no package. This package on npm has TypeScript types made of it
-by a generator, all in one form: of each operation its path, parameters, body, answers and errors. Those of OPERATIONS,
-and the types that they reach, are turned back into a description. Stricter than Forgejo's own it is in one thing: no type has
-more properties than it names. Looser in another: Swagger does not say which properties are always there.
+Forgejo describes its API in Swagger 2 and publishes that as no package. This package on npm has TypeScript types that a
+generator made of it, all in one form: of each operation its path, parameters, body, answers and errors. Those of
+OPERATIONS, and the types that they reach, are turned back into a description. It is stricter than Forgejo's own: no
+type has more properties than it names. And as loose in this: Swagger does not say which are always there.
 """
 
 import json

@@ -19,9 +19,11 @@ from typing import Any
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import Map
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.support.github_description import GithubDescription, github_description
+from tests.support.api_description import ApiDescription
+from tests.support.github_description import github_description
 from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
 from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, Status
 
@@ -149,22 +151,28 @@ def running_github(below: str = "") -> Iterator[Github]:
 
     With `below`, its API is below that path, as an enterprise's own server has it below /api/v3.
     """
-    application = _Application(github_description())
+    application = Application(github_description(), ROUTES)
     graphql = f"{below.removesuffix('/v3')}{GRAPHQL}"
-    mounts: dict[str, Any] = {below: application, graphql: application.viewer, BLOBS.rstrip("/"): application.blobs}
-    served = DispatcherMiddleware(application.blobs, mounts)
-    server = make_server("localhost", 0, served, threaded=True, request_handler=_Quiet)
-    application.github = Github(f"http://localhost:{server.port}{below}")
+    mounts = {below: application, graphql: application.viewer, BLOBS.rstrip("/"): application.blobs}
+    with served(application, mounts) as root:
+        application.github = Github(f"{root}{below}")
+        yield application.github
+    application.check("GitHub")
+
+
+@contextmanager
+def served(application: "Application", mounts: dict[str, Any]) -> Iterator[str]:
+    """The address of a server that runs, with applications below its paths; everything else is refused."""
+    everything = DispatcherMiddleware(application.blobs, mounts)
+    server = make_server("localhost", 0, everything, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield application.github
+        yield f"http://localhost:{server.port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    violations = "\n".join(application.github.violations)
-    assert not violations, f"GitHub's description of its API is violated:\n{violations}"
 
 
 class _Quiet(WSGIRequestHandler):
@@ -172,14 +180,20 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing: the log is `Github.requests`."""
 
 
-class _Application:
-    """The stand-in as a WSGI application."""
+class Application:
+    """A stand-in as a WSGI application."""
 
     github: Github
 
-    def __init__(self, description: GithubDescription) -> None:
+    def __init__(self, description: ApiDescription, routes: Map) -> None:
         self._description = description
+        self._routes = routes
         self._one_at_a_time = threading.Lock()
+
+    def check(self, server: str) -> None:
+        """Raise AssertionError when anything violated the description of `server`."""
+        violations = "\n".join(self.github.violations)
+        assert not violations, f"{server}'s description of its API is violated:\n{violations}"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         request = Request(environ)
@@ -206,7 +220,7 @@ class _Application:
         except Refusal as refusal:
             answer = refusal.answer
         fault = self._fault(request)
-        response = _response(answer) if fault is None else _failure(fault)
+        response = _response(answer) if fault is None else self._failure(fault)
         self.github.requests.append(LoggedRequest(request.method, GRAPHQL, {}, response.status_code))
         return response(environ, start_response)
 
@@ -219,7 +233,7 @@ class _Application:
         else:
             if fault.too_late:
                 self._answer(request, path)
-            response = _failure(fault)
+            response = self._failure(fault)
         if fault is None or fault.raw is None:
             self._judge(self._description.response_violations(request, path, response))
         self.github.requests.append(LoggedRequest(request.method, path, request.args.to_dict(), response.status_code))
@@ -228,18 +242,22 @@ class _Application:
     def _answer(self, request: Request, path: str) -> Answer:
         try:
             play: Play
-            play, arguments = ROUTES.bind("").match(path, request.method)
+            play, arguments = self._routes.bind("").match(path, request.method)
             self._judge_query(request, play.template)
             call = Call(request, path, self._token(request), self.github.state, content_of(request))
             return play.player(call, self._description, **arguments)
         except Refusal as refusal:
-            return refusal.answer
+            return self._refused(refusal)
         except HTTPException:
             self._judge([f"the stand-in does not play {request.method} {path}"])
-            return Refusal(404, "Not Found").answer
+            return self._refused(Refusal(404, "Not Found"))
         except Exception as error:  # noqa: BLE001 - a bug of the stand-in has to fail the test, not to answer it
             self._judge([f"the stand-in broke at {request.method} {path}: {error!r}"])
-            return Refusal(500, "Server Error").answer
+            return self._refused(Refusal(500, "Server Error"))
+
+    def _refused(self, refusal: Refusal) -> Answer:
+        """What is refused, in the server's form."""
+        return refusal.answer
 
     def _token(self, request: Request) -> Token:
         """Whose token came with a request."""
@@ -266,12 +284,18 @@ class _Application:
             return path
         return f"/repos/{names[by_number[1]]}{by_number[2]}"
 
+    def _failure(self, fault: Fault) -> Response:
+        if fault.raw is not None:
+            return Response(fault.raw, fault.status, dict(fault.headers), content_type="text/html")
+        content = self._refused(Refusal(fault.status, fault.message)).content
+        return _response(Answer(fault.status, content, dict(fault.headers)))
+
     def _judge_query(self, request: Request, template: str) -> None:
         known = self._description.query_parameters(template, request.method.lower())
         played = {"per_page", "page", "state", "head", "name"}
         for name in request.args:
             if name not in known & played:
-                what = "the stand-in does not play" if name in known else "GitHub does not know"
+                what = "the stand-in does not play" if name in known else "the server does not know"
                 self._judge([f"{what} the query parameter {name!r} of {request.method} {template}"])
 
     def _judge(self, violations: list[str]) -> None:
@@ -285,10 +309,3 @@ def _response(answer: Answer) -> Response:
         return response
     content = json.dumps(answer.content).encode()
     return Response(content, answer.status, answer.headers, content_type="application/json; charset=utf-8")
-
-
-def _failure(fault: Fault) -> Response:
-    if fault.raw is not None:
-        return Response(fault.raw, fault.status, dict(fault.headers), content_type="text/html")
-    content = Refusal(fault.status, fault.message).answer.content
-    return _response(Answer(fault.status, content, dict(fault.headers)))

@@ -16,6 +16,10 @@ _ROUNDS = 2
 _GONE = (404, 410)
 """A comment that was there when we looked may be deleted before we edit it."""
 
+_NAMELESS = (
+    "the token may not ask whose it is, and which comment is its own is not known: it needs the scope `read:user`"
+)
+
 OwnNames = Callable[[HttpApi, frozenset[str]], frozenset[str]]
 """By which logins our own comments are. The second argument: by whom those are that have our marker."""
 
@@ -132,10 +136,12 @@ def github_names(token: SecretStr) -> OwnNames:
 
 
 def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
-    """The login that the server knows the token by; `otherwise` where the token may not ask."""
+    """The login that the server knows the token by; `otherwise` where a workflow's token may not ask."""
     try:
         return frozenset({api.get("/user", _Author).login})
     except ApiFault as fault:
+        if "required scope" in fault.said:  # on Forgejo and Gitea; workflows' tokens have none there
+            raise ApiFault(_NAMELESS, fault.status) from None
         if fault.status in (401, 403, 404):
             return otherwise
         raise
