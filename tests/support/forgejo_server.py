@@ -4,8 +4,8 @@
         forgejo.url                              what GITHUB_SERVER_URL would be; the API is below it, at /api/v1
 
 Where it is not as GitHub is, it is as read in Forgejo's sources of 2026: comments come all at once
-(`issue_comment.go`); who may read a pull request may comment on it, and edit what is their own; a status needs the right
-to write (`req_repo_writer.go`); a token of a person has scopes.
+(`issue_comment.go`). Who may read a pull request may comment on it, and edit what is their own. A status needs the
+right to write (`req_repo_writer.go`). A token of a person has scopes.
 """
 
 import re
