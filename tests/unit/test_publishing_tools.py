@@ -315,6 +315,26 @@ def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
     assert len(shop.requests) <= 5 + max(0, -(-others // 100) - 1), shop.requests
 
 
+@pytest.mark.parametrize("bar", [(100, 5), (200, 6), (1000, 14)])
+@pytest.mark.parametrize("edits", [False, True], ids=["create", "edit"])
+@pytest.mark.parametrize("who", ["workflow", "person", "app"])
+def test_the_bar_of_requests_for_every_kind_of_token(
+    shop: Github, step: StepOfWorkflow, who: str, edits: bool, bar: tuple[int, int]
+) -> None:
+    """With the state of the commit told as well. The figures of docs/comment.md."""
+    comments, most = bar
+    if who != "workflow":
+        step.token = shop.add_token("ann") if who == "person" else shop.add_app_token("sizes")
+    settings = STATUS if who == "person" else CHECK
+    if edits:
+        publish(step.publisher(settings, number=5), OVER)
+    for number in range(comments - len(shop.comments(SHOP, 7))):
+        shop.add_comment(SHOP, 7, "bob", f"remark {number}")
+    shop.requests.clear()
+    publish(step.publisher(settings, number=6), FINE)
+    assert len(shop.requests) == most - (edits and who == "workflow")
+
+
 ENTERPRISE = "https://github.example.com"
 
 
