@@ -165,6 +165,16 @@ def test_the_comment_is_found_on_the_third_page(shop: Github) -> None:
     assert [request.query.get("page", "1") for request in shop.requests if request.method == "GET"] == ["1", "2", "3"]
 
 
+def test_the_comment_is_found_on_another_page_of_a_server_that_calls_itself_otherwise(shop: Github) -> None:
+    """An enterprise's, behind a proxy. Where its links lead, our token does not go."""
+    shop.state.public_url = "https://github.example.com/api/v3/"
+    for number in range(200):
+        shop.add_comment(SHOP, 7, "ann", f"remark {number}")
+    shop.add_comment(SHOP, 7, WORKFLOW_USER, body_of(FIRST))
+    assert astuple(post(shop, SECOND))[1:] == (False,)
+    assert texts(shop)[200:] == [(WORKFLOW_USER, body_of(SECOND))]
+
+
 def test_workflows_with_different_keys_keep_comments_of_their_own(shop: Github) -> None:
     keys = ("default", "nightly", "night")
     for text in ("first", "second"):
