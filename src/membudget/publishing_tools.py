@@ -57,8 +57,8 @@ class Publisher:
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """Say of the commit that it is being measured; and not for ever, where no verdict comes of it."""
-        self._tell(PENDING)
         with self.or_no_verdict():
+            self._tell(PENDING)
             yield
 
     @contextmanager

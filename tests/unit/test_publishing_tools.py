@@ -11,10 +11,13 @@ from membudget.analysis.verdict import ExitPolicy
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import EnvironmentFault, Interrupted
 from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.dialect import GITHUB
+from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 from membudget.publishing.server import Server
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from membudget.publishing_tools import Publisher, PublishSettings, Subject
+from membudget.report import history
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.github_operations import Permission
@@ -120,6 +123,33 @@ def test_what_ends_without_a_verdict_is_not_pending_for_ever(
         ended = check_run(shop)
         assert (ended.status, ended.conclusion, ended.output["title"]) == ("completed", "failure", NO_VERDICT)
     assert shop.comments(SHOP, 7) == []
+
+
+def test_an_interruption_while_it_is_told_that_measuring_begins_leaves_nothing_pending(
+    shop: Github, step: StepOfWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has set the status and stumbles; while we wait to ask again, the run is cancelled."""
+
+    def interrupted(_: float) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(HttpApi.__init__, "__defaults__", (GITHUB, interrupted))
+    shop.fail_next(502, method="POST", too_late=True)
+    with pytest.raises(Interrupted), step.publisher(STATUS).measuring():
+        pytest.fail("measured")
+    assert [state for _, state, _ in statuses(shop)] == ["pending", "error"]
+
+
+def test_the_history_of_a_comment_that_somebody_else_wrote_is_not_read(shop: Github, step: StepOfWorkflow) -> None:
+    publish(step.publisher(STATUS, number=1), OVER)
+    publish(step.publisher(STATUS, number=2), FINE)
+    (ours,) = shop.comments(SHOP, 7)
+    assert len(history.decode(ours.body.split("\n")[1])) == 2
+    ours.author = "mallory"
+    publish(step.publisher(STATUS, number=3), OVER)
+    forged, fresh = shop.comments(SHOP, 7)
+    assert (forged.body, fresh.author) == (ours.body, "github-actions[bot]")
+    assert [run.number for run in history.decode(fresh.body.split("\n")[1])] == [3]
 
 
 def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Github, step: StepOfWorkflow) -> None:
