@@ -394,3 +394,14 @@ def test_on_an_enterprise_server(enterprise: tuple[Github, StepOfWorkflow], sett
     else:
         assert server.check_runs(SHOP)[-1].details_url == link
     assert {request.query.get("page") for request in server.requests} == {None, "2"}
+
+
+def test_whose_an_apps_token_is_is_asked_beside_an_enterprise_servers_api(
+    enterprise: tuple[Github, StepOfWorkflow],
+) -> None:
+    server, step = enterprise
+    step.token = server.add_app_token("sizes")
+    publish(step.publisher(STATUS, number=1), OVER)
+    publish(step.publisher(STATUS, number=2), FINE)
+    assert [(one.author, "within budget" in one.body) for one in server.comments(SHOP, 7)] == [("sizes[bot]", True)]
+    assert "/graphql" in [request.path for request in server.requests]
