@@ -1,5 +1,6 @@
 """What publishes, wired: a server, what the settings want kept there, and the step that says how it went."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,9 +113,11 @@ class Publisher:
 
 def lines_of(budgets: str) -> KeyLines | None:
     """Where the keys of the budgets file are, if it is checked out here."""
-    path = Path(budgets)
+    path = Path(os.path.normpath(budgets))  # as the server knows the file, or an annotation is shown nowhere
+    if path.is_absolute() or path.parts[:1] == ("..",):
+        return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
-    return key_lines(text, budgets) if not path.is_absolute() else None
+    return key_lines(text, str(path))

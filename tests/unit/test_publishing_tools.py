@@ -16,7 +16,7 @@ from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 from membudget.publishing.server import Server
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.publishing_tools import Publisher, PublishSettings, Subject
+from membudget.publishing_tools import Publisher, PublishSettings, Subject, lines_of
 from membudget.report import history
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
@@ -319,6 +319,32 @@ def test_a_long_report_is_cut_to_what_a_check_run_takes(shop: Github, step: Step
     over = report(*(image(one.name, base=one.base, head=one.head, allowed=budgets(max_rss=50)) for one in many))
     publish(step.publisher(CHECK), over)
     assert 30_000 < len(check_run(shop).output["summary"].encode()) <= 65_535
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("budgets.toml", "budgets.toml"),
+        ("./budgets.toml", "budgets.toml"),
+        ("ci/../budgets.toml", "budgets.toml"),
+        ("../budgets.toml", None),
+        ("gone.toml", None),
+        ("binary.toml", None),
+    ],
+)
+def test_lines_are_of_a_file_by_its_path_in_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, path: str | None
+) -> None:
+    """Or GitHub shows the annotation at no file."""
+    repository = tmp_path / "repository"
+    (repository / "ci").mkdir(parents=True)
+    monkeypatch.chdir(repository)
+    for folder in (tmp_path, repository):
+        (folder / "budgets.toml").write_text("[images.api]\n")
+    (repository / "binary.toml").write_bytes(b"\xff")
+    found = lines_of(given)
+    assert (found.path if found is not None else None) == path
+    assert lines_of(str(repository / "budgets.toml")) is None
 
 
 @pytest.fixture(params=[0, 99, 100, 101, 350])
