@@ -213,6 +213,11 @@ class Application:
     def viewer(self, environ: dict[str, Any], start_response: Any) -> Any:
         """GraphQL, of which one question is played. It has a description of its own, which is not ours to cut."""
         request = Request(environ)
+        with self._one_at_a_time:
+            response = self._viewed(request)
+        return response(environ, start_response)
+
+    def _viewed(self, request: Request) -> Response:
         if request.method != "POST" or content_of(request) != {"query": "query { viewer { login } }"}:
             self._judge([f"the stand-in does not play this GraphQL: {request.get_data()!r}"])
         try:
@@ -222,7 +227,7 @@ class Application:
         fault = self._fault(request)
         response = _response(answer) if fault is None else self._failure(fault)
         self.github.requests.append(LoggedRequest(request.method, GRAPHQL, {}, response.status_code))
-        return response(environ, start_response)
+        return response
 
     def _respond(self, request: Request) -> Response:
         path = self._canonical(request.path)

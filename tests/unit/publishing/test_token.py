@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from membudget.errors import ConfigurationError
-from membudget.publishing.action_inputs import ActionInputs
+from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.publishing.http_api import HttpApi
 from tests.support.builders import image, report, side, trial
 from tests.support.failing_publisher import FAILURES
@@ -25,6 +25,12 @@ def test_the_token_leaves_the_environment_under_every_name() -> None:
     assert environ == {"INPUT_KEY": "nightly"}
     assert inputs.github_token.get_secret_value() == TOKEN
     assert TOKEN not in repr(inputs)
+
+
+def test_publish_takes_the_token_from_under_every_name_too() -> None:
+    environ = {"GITHUB_TOKEN": f" {TOKEN}\n", "FORGEJO_TOKEN": TOKEN, "GITEA_TOKEN": TOKEN, "PATH": "/bin"}
+    assert take_token(environ).get_secret_value() == TOKEN
+    assert environ == {"PATH": "/bin"}
 
 
 def test_a_token_that_is_white_space_is_none() -> None:
