@@ -24,6 +24,8 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Model = TypeVar("Model")
 
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
+WEB_ADDRESS = "http or https, a host, a port, a path"
+"""What is said to be allowed. What was found is not quoted: there may be a password in it."""
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 """Anything else is refused by the HTTP library, in an error that quotes it."""
 _TIMEOUT_S = 20
@@ -85,7 +87,7 @@ class HttpApi:
     ) -> None:
         """Raises ConfigurationError for an address that is none, and for what cannot be a token."""
         if not is_web_address(url):
-            raise ConfigurationError(f"{url!r} is no address of a {dialect.name} API", where="GITHUB_API_URL")
+            raise ConfigurationError(f"is no address of a {dialect.name} API: {WEB_ADDRESS}", where="GITHUB_API_URL")
         if not _TOKEN.fullmatch(token.get_secret_value()):
             raise ConfigurationError("the token has a space, an end of line or a letter that no token has")
         self.dialect = dialect

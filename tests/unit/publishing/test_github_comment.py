@@ -460,3 +460,9 @@ def test_what_github_says_is_told_on_one_line(shop: Github) -> None:
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(ConfigurationError, match="is no address of a GitHub API"):
         HttpApi(address, SecretStr("token"))
+
+
+def test_an_address_with_a_password_is_refused_without_quoting_it() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        HttpApi("https://bot:secret@localhost", SecretStr("token"))
+    assert str(refused.value) == "GITHUB_API_URL: is no address of a GitHub API: http or https, a host, a port, a path"
