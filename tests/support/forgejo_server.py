@@ -27,7 +27,7 @@ ALL_SCOPES = frozenset({"read:user", "write:issue", "write:repository"})
 
 @dataclass(frozen=True, slots=True)
 class ScopedToken(Token):
-    """A token of Forgejo's. A workflow's has no scopes, and may all that the repository lets it."""
+    """A token of Forgejo's. A workflow's has no scopes, and may do all that the repository lets it."""
 
     scopes: frozenset[str] = ALL_SCOPES
 
