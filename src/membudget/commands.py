@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
-from pydantic import SecretStr
 from rich.console import Console
 
 from membudget import check as check_use_case
@@ -34,7 +33,7 @@ from membudget.images.git_repository import GitRepository
 from membudget.images.git_workspace import workspace
 from membudget.images.revision import BaseRequest
 from membudget.progress import Progress
-from membudget.publishing.action_inputs import ActionInputs
+from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.foreign_report import fetch
 from membudget.publishing.github_event import GithubEvent, read_event, this_run
@@ -121,8 +120,7 @@ def publish(options: argparse.Namespace) -> ExitCode:
         ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
     )
     report = read_report(path)
-    token = SecretStr(os.environ.pop("GITHUB_TOKEN", ""))  # a traceback may show the environment
-    _publisher(Server(os.environ, token), settings).publish(report, path)
+    _publisher(Server(os.environ, take_token(os.environ)), settings).publish(report, path)
     return ExitCode.WITHIN_BUDGET
 
 

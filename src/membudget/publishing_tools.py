@@ -1,5 +1,6 @@
 """What publishes, wired: a server, what the settings want kept there, and the step that says how it went."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -57,8 +58,8 @@ class Publisher:
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """Say of the commit that it is being measured; and not for ever, where no verdict comes of it."""
-        self._tell(PENDING)
         with self.or_no_verdict():
+            self._tell(PENDING)
             yield
 
     @contextmanager
@@ -85,12 +86,19 @@ class Publisher:
         )
         outcome = publish.run(report, str(path), self._step, destination)
         self._is_told = True
-        self._warn_of(outcome.commit)
+        self._warn_of(outcome.commit if self._commit is not None else self._no_states())
         if isinstance(outcome.comment, Posted):
             done = "created" if outcome.comment.created else "updated"
             warn(f"comment {done}: {outcome.comment.url}")
         else:
             warn(f"no comment was posted: {outcome.comment.reason}")
+
+    def _no_states(self) -> NotPosted | None:
+        """Why nothing can be said of the commit; None where nothing is to be."""
+        if self._settings.status is StatusMode.NONE:
+            return None
+        no_token = self._server.api is None
+        return NotPosted("there is no token" if no_token else "this run's event names no commit to tell it of")
 
     def _tell(self, state: CommitState) -> None:
         if self._commit is not None:
@@ -105,9 +113,11 @@ class Publisher:
 
 def lines_of(budgets: str) -> KeyLines | None:
     """Where the keys of the budgets file are, if it is checked out here."""
-    path = Path(budgets)
+    path = Path(os.path.normpath(budgets))  # as the server knows the file, or an annotation is shown nowhere
+    if path.is_absolute() or path.parts[:1] == ("..",):
+        return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
-    return key_lines(text, budgets) if not path.is_absolute() else None
+    return key_lines(text, str(path))

@@ -7,14 +7,10 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from openapi_core import Config, OpenAPI
-from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAPIResponse
-from openapi_core.templating.paths.exceptions import PathNotFound
-from werkzeug import Request, Response
+from tests.support.api_description import ApiDescription
 
-HOST = "https://api.github.com"
 _FILE = Path(__file__).with_name("github_openapi.json")
 _EVERYWHERE = {
     "401": "requires_authentication",
@@ -29,8 +25,8 @@ _EVERYWHERE = {
 """Answers that GitHub gives to any request, though it describes them for some operations only."""
 
 
-class GithubDescription:
-    """Judges requests and responses; makes the smallest objects that are valid."""
+class GithubDescription(ApiDescription):
+    """GitHub's, with what goes without saying there."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         for operation in _operations(document):
@@ -39,81 +35,13 @@ class GithubDescription:
         for schema in _schemas(document):
             if schema.get("nullable") is True and None not in schema.get("enum", [None]):
                 schema["enum"] = [*schema["enum"], None]  # GitHub means it so; OpenAPI 3.0 wants it said twice
-        self._document = document
-        # the file was validated when it was cut, and that takes half a second
-        self._openapi = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
-
-    def request_violations(self, request: Request, path: str) -> list[str]:
-        """What is wrong with a request to `path`."""
-        found = [_describe(error) for error in self._openapi.iter_request_errors(_AtGithub(request, path))]
-        return [f"request {request.method} {path}: {problem}" for problem in found]
-
-    def response_violations(self, request: Request, path: str, response: Response) -> list[str]:
-        """What is wrong with the answer to a request."""
-        asked, answered = _AtGithub(request, path), WerkzeugOpenAPIResponse(response)
-        try:
-            found = [_describe(error) for error in self._openapi.iter_response_errors(asked, answered)]
-        except PathNotFound:
-            return []  # the request's own violation says so
-        return [f"response {response.status_code} to {request.method} {path}: {problem}" for problem in found]
-
-    def query_parameters(self, template: str, method: str) -> set[str]:
-        """The query parameters of an operation. OpenAPI allows others beside them, GitHub ignores those."""
-        parameters = map(self._resolved, self._document["paths"][template][method].get("parameters", []))
-        return {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
-
-    def smallest(self, schema: str) -> dict[str, Any]:
-        """The smallest object of a schema: required properties alone, empty where that is allowed."""
-        return cast("dict[str, Any]", self._smallest({"$ref": f"#/components/schemas/{schema}"}))
-
-    def _resolved(self, part: dict[str, Any]) -> dict[str, Any]:
-        if "$ref" not in part:
-            return part
-        _, _, kind, name = part["$ref"].split("/")
-        return cast("dict[str, Any]", self._document["components"][kind][name])
-
-    def _smallest(self, schema: dict[str, Any]) -> object:
-        schema = self._resolved(schema)
-        if schema.get("nullable"):
-            return None
-        if "enum" in schema:
-            return schema["enum"][0]
-        for choice in ("oneOf", "anyOf"):
-            if choice in schema:
-                return self._smallest(schema[choice][0])
-        if "allOf" in schema:
-            parts = [self._smallest(part) for part in schema["allOf"]]
-            return {key: value for part in parts if isinstance(part, dict) for key, value in part.items()}
-        if schema.get("type", "object") == "object":
-            properties = schema.get("properties", {})
-            return {name: self._smallest(properties[name]) for name in schema.get("required", [])}
-        return _smallest_scalar(schema)
+        super().__init__(document)
 
 
 @cache
 def github_description() -> GithubDescription:
     """The description, loaded once."""
     return GithubDescription(json.loads(_FILE.read_text()))
-
-
-class _AtGithub(WerkzeugOpenAPIRequest):
-    """A request to the stand-in as it would be one to GitHub."""
-
-    def __init__(self, request: Request, path: str) -> None:
-        super().__init__(request)
-        self._path = path
-
-    @property
-    def host_url(self) -> str:
-        return HOST
-
-    @property
-    def path(self) -> str:
-        return self._path
-
-    @property
-    def full_url_pattern(self) -> str:
-        return f"{HOST}{self._path}"
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -127,29 +55,3 @@ def _schemas(part: object) -> Iterator[dict[str, Any]]:
         yield part
     for child in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         yield from _schemas(child)
-
-
-def _smallest_scalar(schema: dict[str, Any]) -> object:
-    match schema["type"], schema.get("format"):
-        case "string", "date-time":
-            return "2026-11-23T12:00:00Z"
-        case "string", "uri":
-            return "https://github.com/"
-        case "string", _:
-            return ""
-        case "boolean", _:
-            return False
-        case "array", _:
-            return []
-    return schema.get("minimum", 0)
-
-
-def _describe(error: Exception) -> str:
-    """An error of openapi-core with what lies below it."""
-    causes = getattr(error.__cause__, "schema_errors", None) or ()
-    details = [f"{'.'.join(map(str, cause.absolute_path)) or 'the whole'}: {_cut(cause.message)}" for cause in causes]
-    return f"{_cut(str(error)) or type(error).__name__}" + (f" ({'; '.join(details)})" if details else "")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 300 else f"{text[:200]} … {text[-100:]}"

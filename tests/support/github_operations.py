@@ -94,7 +94,7 @@ class Call:
         size = min(int(arguments.get("per_page", 30)), _MOST_PER_PAGE)
         number, last = int(arguments.get("page", 1)), max(1, -(-len(items) // size))
         below = self.path.split("/", 4)[4]
-        url = f"{self.request.root_url}repositories/{repository.id}/{below}"
+        url = f"{self.state.public_url or self.request.root_url}repositories/{repository.id}/{below}"
         pages = {"prev": number - 1, "next": number + 1, "last": last, "first": 1}
         wanted = {name for name in pages if (number > 1 if name in ("prev", "first") else number < last)}
         query = "".join(f"{key}={value}&" for key, value in arguments.items() if key != "page")

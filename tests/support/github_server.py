@@ -19,13 +19,16 @@ from typing import Any
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import Map
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.support.github_description import GithubDescription, github_description
+from tests.support.api_description import ApiDescription
+from tests.support.github_description import github_description
 from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
 from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, Status
 
 WORKFLOW_USER = "github-actions[bot]"
+GRAPHQL = "/graphql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,10 @@ class Github:
     def add_workflow_token(self, permission: Permission = Permission.WRITE) -> str:
         """The token that a workflow gets."""
         return self._add_token("ghs_", Token(WORKFLOW_USER, permission, is_installation=True))
+
+    def add_app_token(self, app: str, permission: Permission = Permission.WRITE) -> str:
+        """The token of an installation of somebody's own GitHub App."""
+        return self._add_token("ghs_", Token(f"{app}[bot]", permission, is_installation=True))
 
     def add_pull_request(
         self,
@@ -144,20 +151,28 @@ def running_github(below: str = "") -> Iterator[Github]:
 
     With `below`, its API is below that path, as an enterprise's own server has it below /api/v3.
     """
-    application = _Application(github_description())
-    served = DispatcherMiddleware(application.blobs, {below: application, BLOBS.rstrip("/"): application.blobs})
-    server = make_server("localhost", 0, served, threaded=True, request_handler=_Quiet)
-    application.github = Github(f"http://localhost:{server.port}{below}")
+    application = Application(github_description(), ROUTES)
+    graphql = f"{below.removesuffix('/v3')}{GRAPHQL}"
+    mounts = {below: application, graphql: application.viewer, BLOBS.rstrip("/"): application.blobs}
+    with served(application, mounts) as root:
+        application.github = Github(f"{root}{below}")
+        yield application.github
+    application.check("GitHub")
+
+
+@contextmanager
+def served(application: "Application", mounts: dict[str, Any]) -> Iterator[str]:
+    """The address of a server that runs, with applications below its paths; everything else is refused."""
+    everything = DispatcherMiddleware(application.blobs, mounts)
+    server = make_server("localhost", 0, everything, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield application.github
+        yield f"http://localhost:{server.port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    violations = "\n".join(application.github.violations)
-    assert not violations, f"GitHub's description of its API is violated:\n{violations}"
 
 
 class _Quiet(WSGIRequestHandler):
@@ -165,14 +180,20 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing: the log is `Github.requests`."""
 
 
-class _Application:
-    """The stand-in as a WSGI application."""
+class Application:
+    """A stand-in as a WSGI application."""
 
     github: Github
 
-    def __init__(self, description: GithubDescription) -> None:
+    def __init__(self, description: ApiDescription, routes: Map) -> None:
         self._description = description
+        self._routes = routes
         self._one_at_a_time = threading.Lock()
+
+    def check(self, server: str) -> None:
+        """Raise AssertionError when anything violated the description of `server`."""
+        violations = "\n".join(self.github.violations)
+        assert not violations, f"{server}'s description of its API is violated:\n{violations}"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         request = Request(environ)
@@ -189,6 +210,25 @@ class _Application:
         artifact = self.github.state.repositories[f"{owner}/{name}"].artifacts[int(number)]
         return Response(artifact.content, 200, content_type="application/zip")(environ, start_response)
 
+    def viewer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """GraphQL, of which one question is played. It has a description of its own, which is not ours to cut."""
+        request = Request(environ)
+        with self._one_at_a_time:
+            response = self._viewed(request)
+        return response(environ, start_response)
+
+    def _viewed(self, request: Request) -> Response:
+        if request.method != "POST" or content_of(request) != {"query": "query { viewer { login } }"}:
+            self._judge([f"the stand-in does not play this GraphQL: {request.get_data()!r}"])
+        try:
+            answer = Answer(200, {"data": {"viewer": {"login": self._token(request).login}}})
+        except Refusal as refusal:
+            answer = refusal.answer
+        fault = self._fault(request)
+        response = _response(answer) if fault is None else self._failure(fault)
+        self.github.requests.append(LoggedRequest(request.method, GRAPHQL, {}, response.status_code))
+        return response
+
     def _respond(self, request: Request) -> Response:
         path = self._canonical(request.path)
         self._judge(self._description.request_violations(request, path))
@@ -198,7 +238,7 @@ class _Application:
         else:
             if fault.too_late:
                 self._answer(request, path)
-            response = _failure(fault)
+            response = self._failure(fault)
         if fault is None or fault.raw is None:
             self._judge(self._description.response_violations(request, path, response))
         self.github.requests.append(LoggedRequest(request.method, path, request.args.to_dict(), response.status_code))
@@ -207,18 +247,22 @@ class _Application:
     def _answer(self, request: Request, path: str) -> Answer:
         try:
             play: Play
-            play, arguments = ROUTES.bind("").match(path, request.method)
+            play, arguments = self._routes.bind("").match(path, request.method)
             self._judge_query(request, play.template)
             call = Call(request, path, self._token(request), self.github.state, content_of(request))
             return play.player(call, self._description, **arguments)
         except Refusal as refusal:
-            return refusal.answer
+            return self._refused(refusal)
         except HTTPException:
             self._judge([f"the stand-in does not play {request.method} {path}"])
-            return Refusal(404, "Not Found").answer
+            return self._refused(Refusal(404, "Not Found"))
         except Exception as error:  # noqa: BLE001 - a bug of the stand-in has to fail the test, not to answer it
             self._judge([f"the stand-in broke at {request.method} {path}: {error!r}"])
-            return Refusal(500, "Server Error").answer
+            return self._refused(Refusal(500, "Server Error"))
+
+    def _refused(self, refusal: Refusal) -> Answer:
+        """What is refused, in the server's form."""
+        return refusal.answer
 
     def _token(self, request: Request) -> Token:
         """Whose token came with a request."""
@@ -245,12 +289,18 @@ class _Application:
             return path
         return f"/repos/{names[by_number[1]]}{by_number[2]}"
 
+    def _failure(self, fault: Fault) -> Response:
+        if fault.raw is not None:
+            return Response(fault.raw, fault.status, dict(fault.headers), content_type="text/html")
+        content = self._refused(Refusal(fault.status, fault.message)).content
+        return _response(Answer(fault.status, content, dict(fault.headers)))
+
     def _judge_query(self, request: Request, template: str) -> None:
         known = self._description.query_parameters(template, request.method.lower())
         played = {"per_page", "page", "state", "head", "name"}
         for name in request.args:
             if name not in known & played:
-                what = "the stand-in does not play" if name in known else "GitHub does not know"
+                what = "the stand-in does not play" if name in known else "the server does not know"
                 self._judge([f"{what} the query parameter {name!r} of {request.method} {template}"])
 
     def _judge(self, violations: list[str]) -> None:
@@ -264,10 +314,3 @@ def _response(answer: Answer) -> Response:
         return response
     content = json.dumps(answer.content).encode()
     return Response(content, answer.status, answer.headers, content_type="application/json; charset=utf-8")
-
-
-def _failure(fault: Fault) -> Response:
-    if fault.raw is not None:
-        return Response(fault.raw, fault.status, dict(fault.headers), content_type="text/html")
-    content = Refusal(fault.status, fault.message).answer.content
-    return _response(Answer(fault.status, content, dict(fault.headers)))

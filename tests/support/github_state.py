@@ -195,6 +195,8 @@ class GithubState:
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
+        self.public_url = ""
+        """How the server's own links begin, where that is not how it was reached: behind a proxy."""
         self._ids = count(1001)
         self._now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -11,10 +11,13 @@ from membudget.analysis.verdict import ExitPolicy
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import EnvironmentFault, Interrupted
 from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.dialect import GITHUB
+from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 from membudget.publishing.server import Server
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.publishing_tools import Publisher, PublishSettings, Subject
+from membudget.publishing_tools import Publisher, PublishSettings, Subject, lines_of
+from membudget.report import history
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.github_operations import Permission
@@ -122,6 +125,33 @@ def test_what_ends_without_a_verdict_is_not_pending_for_ever(
     assert shop.comments(SHOP, 7) == []
 
 
+def test_an_interruption_while_it_is_told_that_measuring_begins_leaves_nothing_pending(
+    shop: Github, step: StepOfWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has set the status and stumbles; while we wait to ask again, the run is cancelled."""
+
+    def interrupted(_: float) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(HttpApi.__init__, "__defaults__", (GITHUB, interrupted))
+    shop.fail_next(502, method="POST", too_late=True)
+    with pytest.raises(Interrupted), step.publisher(STATUS).measuring():
+        pytest.fail("measured")
+    assert [state for _, state, _ in statuses(shop)] == ["pending", "error"]
+
+
+def test_the_history_of_a_comment_that_somebody_else_wrote_is_not_read(shop: Github, step: StepOfWorkflow) -> None:
+    publish(step.publisher(STATUS, number=1), OVER)
+    publish(step.publisher(STATUS, number=2), FINE)
+    (ours,) = shop.comments(SHOP, 7)
+    assert len(history.decode(ours.body.split("\n")[1])) == 2
+    ours.author = "mallory"
+    publish(step.publisher(STATUS, number=3), OVER)
+    forged, fresh = shop.comments(SHOP, 7)
+    assert (forged.body, fresh.author) == (ours.body, "github-actions[bot]")
+    assert [run.number for run in history.decode(fresh.body.split("\n")[1])] == [3]
+
+
 def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Github, step: StepOfWorkflow) -> None:
     publisher = step.publisher(STATUS)
     with pytest.raises(KeyboardInterrupt):
@@ -193,6 +223,21 @@ def test_a_forks_token_costs_the_status_and_says_once_what_would_help(
         f"membudget: no commit status was posted: the token may not write {said}"
     ]
     assert (tmp_path / "summary.md").read_text().startswith("### ❌")
+
+
+@pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
+def test_without_a_token_or_a_commit_it_is_said_that_there_is_no_status(
+    shop: Github, tmp_path: Path, settings: PublishSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(StepOfWorkflow(tmp_path, shop.url, "").publisher(settings), OVER)
+    assert said_of("no commit status", capsys) == ["membudget: no commit status was posted: there is no token"]
+    scheduled = StepOfWorkflow(tmp_path, shop.url, shop.add_workflow_token()).publisher(
+        settings, {"schedule": "0 4 * * *"}
+    )
+    publish(scheduled, OVER)
+    assert said_of("no commit status", capsys) == [
+        "membudget: no commit status was posted: this run's event names no commit to tell it of"
+    ]
 
 
 def test_a_persons_token_cannot_have_check_runs(
@@ -277,6 +322,32 @@ def test_a_long_report_is_cut_to_what_a_check_run_takes(shop: Github, step: Step
     assert 30_000 < len(check_run(shop).output["summary"].encode()) <= 65_535
 
 
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("budgets.toml", "budgets.toml"),
+        ("./budgets.toml", "budgets.toml"),
+        ("ci/../budgets.toml", "budgets.toml"),
+        ("../budgets.toml", None),
+        ("gone.toml", None),
+        ("binary.toml", None),
+    ],
+)
+def test_lines_are_of_a_file_by_its_path_in_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, path: str | None
+) -> None:
+    """Or GitHub shows the annotation at no file."""
+    repository = tmp_path / "repository"
+    (repository / "ci").mkdir(parents=True)
+    monkeypatch.chdir(repository)
+    for folder in (tmp_path, repository):
+        (folder / "budgets.toml").write_text("[images.api]\n")
+    (repository / "binary.toml").write_bytes(b"\xff")
+    found = lines_of(given)
+    assert (found.path if found is not None else None) == path
+    assert lines_of(str(repository / "budgets.toml")) is None
+
+
 @pytest.fixture(params=[0, 99, 100, 101, 350])
 def others(request: pytest.FixtureRequest, shop: Github) -> int:
     """So many comments of others are there."""
@@ -299,6 +370,26 @@ def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
     shop.requests.clear()
     publish(step.publisher(settings, number=4 if kind == "older" else 6), OVER if kind == "unchanged" else FINE)
     assert len(shop.requests) <= 5 + max(0, -(-others // 100) - 1), shop.requests
+
+
+@pytest.mark.parametrize("bar", [(100, 5), (200, 6), (1000, 14)])
+@pytest.mark.parametrize("edits", [False, True], ids=["create", "edit"])
+@pytest.mark.parametrize("who", ["workflow", "person", "app"])
+def test_the_bar_of_requests_for_every_kind_of_token(
+    shop: Github, step: StepOfWorkflow, who: str, edits: bool, bar: tuple[int, int]
+) -> None:
+    """With the state of the commit told as well. The figures of docs/comment.md."""
+    comments, most = bar
+    if who != "workflow":
+        step.token = shop.add_token("ann") if who == "person" else shop.add_app_token("sizes")
+    settings = STATUS if who == "person" else CHECK
+    if edits:
+        publish(step.publisher(settings, number=5), OVER)
+    for number in range(comments - len(shop.comments(SHOP, 7))):
+        shop.add_comment(SHOP, 7, "bob", f"remark {number}")
+    shop.requests.clear()
+    publish(step.publisher(settings, number=6), FINE)
+    assert len(shop.requests) == most - (edits and who == "workflow")
 
 
 ENTERPRISE = "https://github.example.com"
@@ -330,3 +421,14 @@ def test_on_an_enterprise_server(enterprise: tuple[Github, StepOfWorkflow], sett
     else:
         assert server.check_runs(SHOP)[-1].details_url == link
     assert {request.query.get("page") for request in server.requests} == {None, "2"}
+
+
+def test_whose_an_apps_token_is_is_asked_beside_an_enterprise_servers_api(
+    enterprise: tuple[Github, StepOfWorkflow],
+) -> None:
+    server, step = enterprise
+    step.token = server.add_app_token("sizes")
+    publish(step.publisher(STATUS, number=1), OVER)
+    publish(step.publisher(STATUS, number=2), FINE)
+    assert [(one.author, "within budget" in one.body) for one in server.comments(SHOP, 7)] == [("sizes[bot]", True)]
+    assert "/graphql" in [request.path for request in server.requests]

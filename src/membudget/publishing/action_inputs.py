@@ -112,14 +112,21 @@ class ActionInputs:
     def take(cls, environ: MutableMapping[str, str]) -> "ActionInputs":
         """Read the inputs and remove the token from `environ`: what runs after this has no use for it."""
         token = SecretStr(environ.pop("INPUT_GITHUB-TOKEN", "").strip())
-        for name in TOKEN_VARIABLES:
-            environ.pop(name, None)
+        take_token(environ)
         given = {}
         for name in cls.names():
             value = environ.get(f"INPUT_{name.upper()}", "").strip()
             if value:
                 given[name.replace("-", "_")] = value
         return cls(**given, github_token=token)
+
+
+def take_token(environ: MutableMapping[str, str]) -> SecretStr:
+    """Remove the token of a workflow from `environ`, under all its names: a traceback may show the environment."""
+    token = environ.get("GITHUB_TOKEN", "").strip()
+    for name in TOKEN_VARIABLES:
+        environ.pop(name, None)
+    return SecretStr(token)
 
 
 def _count(name: str, text: str, most: int) -> int:

@@ -14,12 +14,12 @@ class Right:
     permission: str
     """Of a job, in a workflow file of GitHub's."""
     scope: str
-    """Of a token that somebody made, on Forgejo and Gitea."""
+    """What a token that somebody made needs on Forgejo and Gitea, in words."""
 
 
-COMMENTS = Right("comments", "pull-requests", "write:issue")
-STATUSES = Right("commit statuses", "statuses", "write:repository")
-CHECK_RUNS = Right("check runs", "checks", "write:repository")
+COMMENTS = Right("comments", "pull-requests", "the scopes `write:issue` and `read:user`")
+STATUSES = Right("commit statuses", "statuses", "the scope `write:repository`")
+CHECK_RUNS = Right("check runs", "checks", "the scope `write:repository`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,22 @@
 """Forgejo and Gitea: where their API and their runners are not GitHub's.
 
-As read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `services/actions/context.go`,
-`models/actions/run.go`, the runner's `act/runner/run_context.go`). What is marked * is known from others who use them,
-and was not read:
+As read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `routers/api/v1/permissions/`,
+`modules/structs/commit_status.go`, `models/user/user_system.go`, `services/actions/context.go`,
+`models/actions/run.go`, the runner's `run_context.go` and `runner.go`), and as their description of the API has it,
+to which the tests hold what is sent and answered. What is marked * is known from others who use them, and was not
+read:
 
 - All comments of a pull request come at once: `GET .../issues/N/comments` knows no pages. Other lists say `limit`.
-- There are no check runs. A commit status has words more, "warning" and "skipped", and is answered with `status`, not
-  `state`.*
-- A missing right is a 403 that names a scope or a permission.* Who may read a pull request may comment on it, and edit
-  what is their own.
-- With a workflow's token, GET /user answers `forgejo-actions` or `gitea-actions`;* nothing tells such a token from a
-  person's by its looks.
+- There are no check runs. A commit status has the word "warning" more, Gitea's "skipped" too, and is answered with
+  `status`, not `state`.
+- A missing right is a 403 that names a scope or a permission. Who may read a pull request may comment on it, and edit
+  what is their own. The token of a fork's workflow reads:* it may comment, and tell the commit nothing.
+- A workflow's token has no scopes and may GET /user, which answers `gitea-actions`, or `forgejo-actions`;* nothing
+  tells such a token from a person's by its looks. A person's needs `read:user` for it.
 - `GITHUB_RUN_NUMBER` counts the runs of a repository, not of a workflow. It is what Forgejo's addresses of runs have.
   Gitea's had it, too, and have the run's id since 1.26 (go-gitea/gitea#36842).
-- Forgejo's runner sets GITHUB_TOKEN as FORGEJO_TOKEN as well, others as GITEA_TOKEN.* Gitea's sets GITEA_ACTIONS;
-  Forgejo's does, and FORGEJO_ACTIONS since its 7.0.
+- Forgejo's runner sets each GITHUB_ variable as FORGEJO_ as well, the token too; others set GITEA_TOKEN.* Gitea's
+  sets GITEA_ACTIONS; Forgejo's does, and FORGEJO_ACTIONS since its 7.0.*
 - There is no merge queue, and artifacts of other runs are not read here.
 """
 
@@ -29,7 +31,7 @@ from membudget.publishing.pull_request import WorkflowRun
 _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
 """Who comments with the token of a workflow, where that token may not ask."""
 _REFUSAL = re.compile(r"required scope|permission")
-_ADVICE = "a token of your own needs the scope `{right.scope}`"
+_ADVICE = "a token of your own needs {right.scope}"
 
 FORGEJO = Dialect("Forgejo", "application/json", None, _REFUSAL, _ADVICE)
 GITEA = Dialect("Gitea", "application/json", None, _REFUSAL, _ADVICE)
@@ -42,7 +44,7 @@ def dialect_of(environ: Mapping[str, str]) -> Dialect:
     return GITEA if environ.get("GITEA_ACTIONS") == "true" else GITHUB
 
 
-def forgejo_names(api: HttpApi) -> frozenset[str]:
+def forgejo_names(api: HttpApi, _: frozenset[str]) -> frozenset[str]:
     """Who we are there."""
     return asked_name(api, _ACTIONS_USERS)
 

@@ -13,8 +13,15 @@ WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
 _ROUNDS = 2
 """No comment is created twice blindly: the server may have done it and failed afterwards, so the next round looks."""
 
-OwnNames = Callable[[HttpApi], frozenset[str]]
-"""By which logins our own comments are."""
+_GONE = (404, 410)
+"""A comment that was there when we looked may be deleted before we edit it."""
+
+_NAMELESS = (
+    "the token may not ask whose it is, and which comment is its own is not known: it needs the scope `read:user`"
+)
+
+OwnNames = Callable[[HttpApi, frozenset[str]], frozenset[str]]
+"""By which logins our own comments are. The second argument: by whom those are that have our marker."""
 
 
 class _Author(ApiModel):
@@ -27,6 +34,14 @@ class _Comment(ApiModel):
     body: str | None = None
     user: _Author | None = None
     """None once that account is deleted."""
+
+
+class _Viewer(ApiModel):
+    viewer: _Author
+
+
+class _Viewed(ApiModel):
+    data: _Viewer
 
 
 class _Head(ApiModel):
@@ -52,7 +67,7 @@ class ApiCommenter:
                 return keep_current(_Comments(self._api, self._own_names, pull_request), draft)
             except ApiFault as fault:
                 reason = self._reason(fault)
-                if not fault.may_have_happened:
+                if not fault.may_have_happened and fault.status not in _GONE:
                     break
         return NotPosted(reason)
 
@@ -108,25 +123,44 @@ class _Comments:
     def _ours(self, marked: Iterable[_Comment]) -> list[_Comment]:
         found = sorted(marked, key=lambda comment: comment.id)
         if found and self._own is None:
-            self._own = self._own_names(self._api)
+            authors = frozenset(comment.user.login for comment in found if comment.user is not None)
+            self._own = self._own_names(self._api, authors)
         return [comment for comment in found if comment.user is not None and comment.user.login in (self._own or ())]
 
 
 def github_names(token: SecretStr) -> OwnNames:
-    """Who we are on GitHub. A workflow's own token may not ask, and is always the same author."""
+    """Who we are on GitHub."""
     if token.get_secret_value().startswith("ghs_"):
-        return lambda _: frozenset({WORKFLOW_TOKEN_AUTHOR})
-    return lambda api: asked_name(api, frozenset({WORKFLOW_TOKEN_AUTHOR}))
+        return _app_name
+    return lambda api, _: asked_name(api, frozenset({WORKFLOW_TOKEN_AUTHOR}))
 
 
 def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
-    """The login that the server knows the token by; `otherwise` where the token may not ask."""
+    """The login that the server knows the token by; `otherwise` where a workflow's token may not ask."""
     try:
         return frozenset({api.get("/user", _Author).login})
     except ApiFault as fault:
+        if "required scope" in fault.said:  # on Forgejo and Gitea; workflows' tokens have none there
+            raise ApiFault(_NAMELESS, fault.status) from None
         if fault.status in (401, 403, 404):
             return otherwise
         raise
+
+
+def _app_name(api: HttpApi, authors: frozenset[str]) -> frozenset[str]:
+    """Who an app is: a workflow's token is one of GitHub's own, and nearly always that is what we have.
+
+    No app may GET /user. GraphQL answers an installation's token with "name[bot]" (fullsend-ai/fullsend#1953), and is
+    asked only where another app's comment has our marker, which may be ours with the token of a team's own app.
+    """
+    if not any(author.endswith("[bot]") and author != WORKFLOW_TOKEN_AUTHOR for author in authors):
+        return frozenset({WORKFLOW_TOKEN_AUTHOR})
+    try:
+        return frozenset({api.query("query { viewer { login } }", _Viewed).data.viewer.login})
+    except ApiFault as fault:
+        if fault.may_have_happened:
+            raise
+        return frozenset({WORKFLOW_TOKEN_AUTHOR})
 
 
 def _comment(found: _Comment) -> Comment:

@@ -24,6 +24,10 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Model = TypeVar("Model")
 
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
+WEB_ADDRESS = "http or https, a host, a port, a path"
+"""What is said to be allowed. What was found is not quoted: there may be a password in it."""
+_TOKEN = re.compile(r"[!-~]+", re.ASCII)
+"""Anything else is refused by the HTTP library, in an error that quotes it."""
 _TIMEOUT_S = 20
 _MOST_PAGES = 100
 _CHUNK_BYTES = 65_536
@@ -81,9 +85,11 @@ class HttpApi:
     def __init__(
         self, url: str, token: SecretStr, dialect: Dialect = GITHUB, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """Raises ConfigurationError for an address that is none."""
+        """Raises ConfigurationError for an address that is none, and for what cannot be a token."""
         if not is_web_address(url):
-            raise ConfigurationError(f"{url!r} is no address of a {dialect.name} API", where="GITHUB_API_URL")
+            raise ConfigurationError(f"is no address of a {dialect.name} API: {WEB_ADDRESS}", where="GITHUB_API_URL")
+        if not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ConfigurationError("the token has a space, an end of line or a letter that no token has")
         self.dialect = dialect
         self._url = url.rstrip("/")
         self._authorization = _Authorization(token)
@@ -97,14 +103,18 @@ class HttpApi:
         return self._parsed(self._call(_Call("GET", self._url + path, query)), model)
 
     def pages(self, path: str, model: type[Model], query: Mapping[str, str] | None = None) -> Iterator[Model]:
-        """Each page of a list, as long as the server names a next one of its own."""
-        answer = self._call(_Call("GET", self._url + path, query))
-        for _ in range(_MOST_PAGES):
+        """Each page of a list, from the one that `query` asks for, as long as the server names a next one.
+
+        Not where it says that one is: behind a proxy, a server may know another name of itself than we reach it by.
+        """
+        asked = dict(query or {})
+        first = int(asked.get("page", "1"))
+        for number in range(first, first + _MOST_PAGES):
+            answer = self._call(_Call("GET", self._url + path, asked))
             yield self._parsed(answer, model)
-            following = answer.links.get("next", {}).get("url", "")
-            if not following or _origin(following) != _origin(self._url):
+            if "next" not in answer.links:
                 return
-            answer = self._call(_Call("GET", following))
+            asked["page"] = str(number + 1)
 
     def write(
         self,
@@ -117,6 +127,11 @@ class HttpApi:
     ) -> Model:
         """Create or change something. What is not `repeatable` is not tried again where it may have happened."""
         call = _Call(method, self._url + path, content=content, is_repeatable=repeatable)
+        return self._parsed(self._call(call), model)
+
+    def query(self, text: str, model: type[Model]) -> Model:
+        """What GitHub's GraphQL answers to a question, which lies beside the REST API."""
+        call = _Call("POST", f"{self._url.removesuffix('/v3')}/graphql", content={"query": text})
         return self._parsed(self._call(call), model)
 
     def why_not(self, fault: ApiFault, right: Right) -> str:
@@ -152,8 +167,8 @@ class HttpApi:
         waited = 0.0
         for attempt in range(TRIES):
             outcome = self._try(call)
-            if isinstance(outcome, requests.Response) and outcome.status_code < 400:
-                return outcome
+            if isinstance(outcome, requests.Response) and outcome.status_code < (400 if call.method == "GET" else 300):
+                return outcome  # what is to be written elsewhere is not, and did not happen
             answer = _answer(outcome) if isinstance(outcome, requests.Response) else None
             wait = wait_before_next_try(answer, attempt, repeatable=call.is_repeatable, now=time.time())
             if wait is None or waited + wait > LONGEST_WAIT_S or attempt == TRIES - 1:
@@ -239,8 +254,3 @@ def _fault(name: str, outcome: requests.Response | str) -> ApiFault:
         return ApiFault(f"{name} does not accept the token", answer.status, answer.said)
     told = f": {printable(answer.said)}" if answer.said else ""
     return ApiFault(f"{name} answered {answer.status}{told}", answer.status, answer.said)
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

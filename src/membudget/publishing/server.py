@@ -12,7 +12,7 @@ from membudget.publishing.github_check import CheckRun
 from membudget.publishing.github_comment import ApiCommenter, github_names
 from membudget.publishing.github_event import repository_name
 from membudget.publishing.github_status import CommitStatus
-from membudget.publishing.http_api import HttpApi, is_web_address
+from membudget.publishing.http_api import WEB_ADDRESS, HttpApi, is_web_address
 from membudget.publishing.pull_request import WorkflowRun
 
 _GITHUB = "https://github.com"
@@ -28,7 +28,7 @@ class Server:
         self.dialect = dialect_of(environ)
         self.url = (environ.get("GITHUB_SERVER_URL") or _GITHUB).rstrip("/")
         if not is_web_address(self.url):
-            raise ConfigurationError(f"{self.url!r} is no address", where="GITHUB_SERVER_URL")
+            raise ConfigurationError(f"is no address: {WEB_ADDRESS}", where="GITHUB_SERVER_URL")
         api_url = environ.get("GITHUB_API_URL") or (_GITHUB_API if self.is_github else f"{self.url}/api/v1")
         self.api = HttpApi(api_url, token, self.dialect) if token.get_secret_value() else None
         """None without a token."""

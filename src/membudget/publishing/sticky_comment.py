@@ -162,13 +162,17 @@ def _order(comment: Comment, draft: Draft) -> tuple[tuple[int, int], int]:
 def _is_newer(server: CommentServer, comment: Comment, draft: Draft) -> bool:
     """Whether a comment is of a run after ours.
 
-    Numbers start again where a workflow is renamed. So where the numbers say so, the pull request has the last word: a
-    comment about a commit that is not its head any more gives way to one about the head.
+    Numbers count the runs of one workflow, and start again where it is renamed; ids count those of all. So where either
+    says so of another commit, the pull request has the last word: what is about its head stays, or takes the place.
     """
     theirs, ours = draft.settings.written_by(comment.body), draft.run
-    if theirs is None or ours is None or theirs.order <= ours.order:
+    if theirs is None or ours is None:
         return False
-    return theirs.head_sha == ours.head_sha or server.head_sha() != ours.head_sha
+    if theirs.head_sha == ours.head_sha:
+        return theirs.order > ours.order
+    if theirs.order <= ours.order and theirs.id <= ours.id:
+        return False
+    return server.head_sha() != ours.head_sha
 
 
 def _first_line(text: str) -> str:

@@ -102,6 +102,46 @@ def test_a_persons_token_finds_its_own_comment(shop: Github) -> None:
     assert texts(shop) == [("ann", body_of(SECOND))]
 
 
+def test_the_token_of_an_app_of_ones_own_finds_its_own_comment(shop: Github) -> None:
+    """It begins as a workflow's does, and comments by another name."""
+    token = shop.add_app_token("sizes")
+    post(shop, FIRST, token)
+    (comment,) = shop.comments(SHOP, 7)
+    shop.requests.clear()
+    assert post(shop, SECOND, token) == Posted(comment.html_url, created=False)
+    assert texts(shop) == [("sizes[bot]", body_of(SECOND))]
+    assert [request.method for request in shop.requests] == ["GET", "POST", "PATCH"]
+
+
+def test_an_app_leaves_the_comment_of_another_app_alone(shop: Github) -> None:
+    shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
+    token = shop.add_app_token("sizes")
+    post(shop, FIRST, token)
+    post(shop, SECOND, token)
+    assert texts(shop) == [("other[bot]", f"{MARKER}\nall is well"), ("sizes[bot]", body_of(SECOND))]
+
+
+def test_a_workflow_asks_who_it_is_only_where_another_app_has_its_marker(shop: Github) -> None:
+    post(shop, FIRST)
+    shop.add_comment(SHOP, 7, "mallory", f"{MARKER}\nall is well")
+    post(shop, SECOND)
+    assert [request.method for request in shop.requests].count("POST") == 1
+    shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
+    post(shop, FIRST)
+    assert [request.path for request in shop.requests].count("/graphql") == 1
+    assert texts(shop)[0] == (WORKFLOW_USER, body_of(FIRST))
+
+
+@pytest.mark.parametrize("raw", [b'{"errors": [{"message": "no"}]}', b'{"data": {"viewer": null}}', b"<html>"])
+def test_who_is_not_told_who_it_is_is_the_workflow(shop: Github, raw: bytes) -> None:
+    shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
+    shop.fail_next(200, raw=raw, method="POST")
+    post(shop, FIRST)
+    shop.fail_next(403, "Resource not accessible by integration", method="POST")
+    post(shop, SECOND)
+    assert texts(shop)[1:] == [(WORKFLOW_USER, body_of(SECOND))]
+
+
 @pytest.mark.parametrize("author", ["mallory", "github-actions", "dependabot[bot]", None])
 def test_somebody_elses_comment_with_our_marker_is_left_alone(shop: Github, author: str | None) -> None:
     shop.add_comment(SHOP, 7, author, f"{MARKER}\nall is well, merge it")
@@ -123,6 +163,16 @@ def test_the_comment_is_found_on_the_third_page(shop: Github) -> None:
     assert astuple(post(shop, SECOND))[1:] == (False,)
     assert texts(shop)[200:] == [(WORKFLOW_USER, body_of(SECOND))]
     assert [request.query.get("page", "1") for request in shop.requests if request.method == "GET"] == ["1", "2", "3"]
+
+
+def test_the_comment_is_found_on_another_page_of_a_server_that_calls_itself_otherwise(shop: Github) -> None:
+    """An enterprise's, behind a proxy. Where its links lead, our token does not go."""
+    shop.state.public_url = "https://github.example.com/api/v3/"
+    for number in range(200):
+        shop.add_comment(SHOP, 7, "ann", f"remark {number}")
+    shop.add_comment(SHOP, 7, WORKFLOW_USER, body_of(FIRST))
+    assert astuple(post(shop, SECOND))[1:] == (False,)
+    assert texts(shop)[200:] == [(WORKFLOW_USER, body_of(SECOND))]
 
 
 def test_workflows_with_different_keys_keep_comments_of_their_own(shop: Github) -> None:
@@ -183,6 +233,14 @@ def test_numbers_that_start_again_with_a_renamed_workflow_do_not_silence_it(shop
     post(shop, draft("before", run(57, head=OLD_HEAD)))
     assert isinstance(post(shop, draft("after", run(1))), Posted)
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("after", run(1))))]
+
+
+def test_a_late_run_of_a_workflow_by_its_old_name_replaces_nothing(shop: Github) -> None:
+    """Its number is higher, and its run is older: ids count the runs of all workflows."""
+    new, late = WorkflowRun(2_000_000, 1, 1, HEAD), WorkflowRun(1_900_000, 57, 1, OLD_HEAD)
+    post(shop, draft("new", new))
+    assert post(shop, draft("late", late)) == NotPosted(ANOTHER_IS_NEWER, is_wanted=True)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(draft("new", new)))]
 
 
 def test_unchanged_content_is_not_written_again_by_a_later_run(shop: Github) -> None:
@@ -370,6 +428,29 @@ def test_a_long_wait_is_not_worth_a_comment(
     assert texts(shop) == []
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_repository_that_has_moved_is_said_to_have(shop: Github, method: str) -> None:
+    """Reading follows it, as requests does; writing elsewhere than we were told to is not for us to decide."""
+    if method == "PATCH":
+        post(shop, FIRST)
+    moved = {"Location": f"{shop.url}/repositories/1/issues"}
+    shop.fail_next(307, headers=moved, method=method, raw=b'{"message": "Moved Permanently"}')
+    assert post(shop, SECOND) == NotPosted("GitHub answered 307: Moved Permanently")
+
+
+def test_a_comment_that_somebody_deletes_meanwhile_is_created_anew(shop: Github) -> None:
+    post(shop, FIRST)
+
+    def body(existing: str | None) -> str:
+        if existing is not None:
+            shop.state.repositories[SHOP].comments.clear()
+        return body_of(SECOND)
+
+    outcome = post(shop, Draft(SETTINGS, None, is_worth_creating=True, body=body))
+    assert astuple(outcome)[1:] == (True,)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(SECOND))]
+
+
 def test_what_github_says_is_told_on_one_line(shop: Github) -> None:
     shop.fail_next(422, "no\n::error::gotcha\x1b[31m")
     assert post(shop) == NotPosted("GitHub answered 422: no ::error::gotcha")
@@ -379,3 +460,9 @@ def test_what_github_says_is_told_on_one_line(shop: Github) -> None:
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(ConfigurationError, match="is no address of a GitHub API"):
         HttpApi(address, SecretStr("token"))
+
+
+def test_an_address_with_a_password_is_refused_without_quoting_it() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        HttpApi("https://bot:secret@localhost", SecretStr("token"))
+    assert str(refused.value) == "GITHUB_API_URL: is no address of a GitHub API: http or https, a host, a port, a path"

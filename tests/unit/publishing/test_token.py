@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from membudget.publishing.action_inputs import ActionInputs
+from membudget.errors import ConfigurationError
+from membudget.publishing.action_inputs import ActionInputs, take_token
+from membudget.publishing.http_api import HttpApi
+from tests.support.builders import image, report, side, trial
 from tests.support.failing_publisher import FAILURES
 
 TOP = Path(__file__).parents[3]
@@ -23,8 +27,39 @@ def test_the_token_leaves_the_environment_under_every_name() -> None:
     assert TOKEN not in repr(inputs)
 
 
+def test_publish_takes_the_token_from_under_every_name_too() -> None:
+    environ = {"GITHUB_TOKEN": f" {TOKEN}\n", "FORGEJO_TOKEN": TOKEN, "GITEA_TOKEN": TOKEN, "PATH": "/bin"}
+    assert take_token(environ).get_secret_value() == TOKEN
+    assert environ == {"PATH": "/bin"}
+
+
 def test_a_token_that_is_white_space_is_none() -> None:
     assert ActionInputs.take({"INPUT_GITHUB-TOKEN": " \n"}).github_token.get_secret_value() == ""
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r\nX-Other: header", " ", "\N{ZERO WIDTH SPACE}", "\x00", "é"])
+def test_what_cannot_be_a_token_is_refused_without_quoting_it(odd: str) -> None:
+    """The HTTP library would quote it: a secret that was pasted with its end of line."""
+    with pytest.raises(ConfigurationError, match=r"^the token has a space, an end of line or a letter"):
+        HttpApi("http://localhost:1", SecretStr(f"{TOKEN}{odd}x"))
+
+
+def test_a_token_is_published_with_though_its_variable_ends_in_a_line_feed(tmp_path: Path) -> None:
+    """As `$(cat token)` gives none, but a secret that was pasted into a form does."""
+    path = tmp_path / "report.json"
+    path.write_text(report(image("api", head=side(trial(40)))).model_dump_json())
+    outcome = subprocess.run(
+        [sys.executable, "-m", "membudget", "publish", str(path)],
+        env={"PATH": os.environ["PATH"], "GITHUB_TOKEN": f"{TOKEN}\n", "GITHUB_API_URL": "http://localhost:1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (outcome.returncode, outcome.stderr) == (
+        0,
+        "membudget: no comment was posted: this run is for no pull request\n",
+    )
 
 
 @pytest.mark.thorough

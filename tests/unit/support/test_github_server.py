@@ -71,7 +71,7 @@ def test_the_description_loads_quickly() -> None:
         ("POST", COMMENTS, None, "request POST"),
         ("GET", "/repos/octo/shop/issues/seven/comments", None, "seven"),
         ("GET", f"{COMMENTS}?per_page=many", None, "per_page"),
-        ("GET", f"{COMMENTS}?per_side=2", None, "does not know the query parameter 'per_side'"),
+        ("GET", f"{COMMENTS}?per_side=2", None, "the server does not know the query parameter 'per_side'"),
         ("GET", f"{COMMENTS}?since=2026-11-23T12:00:00Z", None, "does not play the query parameter 'since'"),
         ("GET", "/users/ann", None, "does not play GET /users/ann"),
         ("POST", STATUSES, {"state": "fine"}, "'fine' is not one of"),
