@@ -348,7 +348,7 @@ def test_lines_are_of_a_file_by_its_path_in_the_repository(
     assert lines_of(str(repository / "budgets.toml")) is None
 
 
-@pytest.fixture(params=[0, 99, 100, 101, 350])
+@pytest.fixture(params=[0, 99, 100, 101])
 def others(request: pytest.FixtureRequest, shop: Github) -> int:
     """So many comments of others are there."""
     count: int = request.param
@@ -357,6 +357,7 @@ def others(request: pytest.FixtureRequest, shop: Github) -> int:
     return count
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", [StatusMode.NONE, StatusMode.STATUS, StatusMode.CHECK])
 @pytest.mark.parametrize("kind", ["create", "edit", "unchanged", "older", "nothing to say"])
 def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
@@ -372,6 +373,7 @@ def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
     assert len(shop.requests) <= 5 + max(0, -(-others // 100) - 1), shop.requests
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("bar", [(100, 5), (200, 6), (1000, 14)])
 @pytest.mark.parametrize("edits", [False, True], ids=["create", "edit"])
 @pytest.mark.parametrize("who", ["workflow", "person", "app"])
