@@ -1,6 +1,7 @@
 """The action under the real act, on the example's pull request, against the stand-in of GitHub."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import demo
 import own_image
 from membudget.engine.docker_engine import Engine
 from membudget.errors import ExitCode
+from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
+from membudget.publishing.sticky_comment import CommentSettings
+from membudget.report import history
 from membudget.version import VERSION
 from tests.support.act import WorkflowRun, run_pull_request
 from tests.support.engine import require_engine
@@ -24,7 +28,8 @@ pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200)]
 TOP = Path(__file__).parents[2]
 SHOP = "octo/bookshop"
 NUMBER = 7
-MARKER = "<!-- membudget:default -->"
+RUN = 1
+"""What act calls a run, and numbers it."""
 TOOL_CACHE = "act-toolcache"
 NO_WRITE = "membudget: no comment was posted: the token may not write comments"
 
@@ -142,9 +147,16 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     assert "the report is there" in run.said
     (comment,) = github.comments(SHOP, NUMBER)
     assert comment.author == WORKFLOW_USER
-    assert_every_outcome_is_told(comment.body)
-    assert comment.body == f"{MARKER}\n{run.summary}"
-    assert annotated(run) == ["catalog%3A over budget", "storefront%3A over budget", "importer%3A OOM-killed"]
+    told, recorded = opened(comment.body, checkout.head)
+    assert_every_outcome_is_told(told)
+    assert [(one.verdict, one.head) for one in recorded] == [("fail", checkout.head[:12])]
+    assert without_links(told) == without_links(run.summary)
+    assert [remark.title for remark in run.annotations()[:3]] == [
+        "catalog: over budget",
+        "storefront: over budget",
+        "importer: OOM-killed",
+    ]
+    assert {remark.file for remark in run.annotations()} >= {"budgets.toml", "catalog/Dockerfile"}
     assert f"membudget: comment created: {comment.html_url}" in run.said
     assert left(engine, checkout) == before
 
@@ -154,7 +166,8 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     assert run.outputs() == {"verdict": "fail", "report": "out/importer.json", "verdict-importer": "fail"}
     (edited,) = github.comments(SHOP, NUMBER)
     assert edited.id == comment.id
-    assert edited.body.startswith(f"{MARKER}\n### ❌ membudget: 1 of 1 image over budget; `importer` is OOM-killed")
+    told, _ = opened(edited.body, checkout.head)
+    assert told.startswith("### ❌ membudget: 1 of 1 image over budget; `importer` is OOM-killed")
     assert f"membudget: comment updated: {comment.html_url}" in run.said
 
 
@@ -169,7 +182,8 @@ def test_a_token_that_may_only_read_costs_the_comment_and_nothing_else(checkout:
     assert github.comments(SHOP, NUMBER) == []
     assert run.outputs()["verdict"] == "fail"
     assert run.summary.startswith("### ❌ membudget: 1 of 1 image over budget")
-    assert annotated(run) == ["importer%3A OOM-killed"]
+    (remark,) = run.annotations()
+    assert (remark.title, remark.file, remark.line) == ("importer: OOM-killed", "ci/importer.toml", 4)
 
 
 def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
@@ -179,8 +193,7 @@ def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
 
 
 def assert_every_outcome_is_told(body: str) -> None:
-    first, *lines = body.splitlines()
-    assert first == MARKER
+    lines = body.splitlines()
     assert lines[0].startswith("### ❌ membudget: 3 of 4 images over budget; `importer` is OOM-killed at 24.0 MiB; ")
     explained = [line for line in lines if line.startswith(("**", "- `"))]
     killed, importer, over, catalog, storefront = explained[:5]
@@ -195,5 +208,13 @@ def assert_every_outcome_is_told(body: str) -> None:
     assert not any("over" in line for line in sessions)
 
 
-def annotated(run: WorkflowRun) -> list[str]:
-    return [line.split("::error title=")[1].split("::")[0] for line in run.log.splitlines() if "::error title=" in line]
+def opened(body: str, head: str) -> tuple[str, tuple[history.PastRun, ...]]:
+    """A comment without its two hidden lines, and the runs that the second one records."""
+    marker, record, told = body.split("\n", 2)
+    assert CommentSettings().written_by(marker) == MeasuringRun(RUN, RUN, 1, head)
+    return told, history.decode(record)
+
+
+def without_links(markdown: str) -> str:
+    """The summary is on the page of the run, to which the comment links."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", markdown)

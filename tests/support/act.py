@@ -15,7 +15,17 @@ from tests.support.repository import Repository
 RUNNER_IMAGE = "debian:bookworm-slim"
 _TIMEOUT_S = 600
 _SAID = re.compile(r"^\[[^\]]*\]\s+\| ?(.*)$")
+_ANNOTATION = re.compile(r"::error (?P<properties>\S.*?)::(?P<message>.*)")
 _SUMMARY = re.compile(r"\bSummary - (.*?\n)(?=\[)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An error that a step annotated."""
+
+    title: str
+    file: str | None
+    line: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,16 @@ class WorkflowRun:
         """The step summary."""
         found = _SUMMARY.search(self.log)
         return found[1] if found is not None else ""
+
+    def annotations(self) -> list[Annotation]:
+        """What the steps annotated, in their order."""
+        found = []
+        for line in self.log.splitlines():
+            if (command := _ANNOTATION.search(line)) is not None:
+                given = dict(one.split("=", 1) for one in command["properties"].split(","))
+                title = given["title"].replace("%3A", ":").replace("%2C", ",")
+                found.append(Annotation(title, given.get("file"), int(given["line"]) if "line" in given else None))
+        return found
 
     def outputs(self) -> dict[str, str]:
         """The outputs that a later step printed as one line of JSON behind the word "outputs"."""
