@@ -1,22 +1,17 @@
 """The action under the real act, on the example's pull request, against the stand-in of GitHub."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import base_image
 import demo
-import own_image
 from membudget.engine.docker_engine import Engine
 from membudget.errors import ExitCode
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import CommentSettings
 from membudget.report import history
-from membudget.version import VERSION
-from tests.support.act import Runner, WorkflowRun
-from tests.support.engine import require_engine
+from tests.support.act import TOOL_CACHE, Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
 from tests.support.leftovers import leftovers
@@ -24,12 +19,10 @@ from tests.support.repository import Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200)]
 
-TOP = Path(__file__).parents[2]
 SHOP = "octo/bookshop"
 NUMBER = 7
 RUN = 1
 """What act calls a run, and numbers it."""
-TOOL_CACHE = "act-toolcache"
 NO_WRITE = "membudget: no comment was posted: the token may not write comments"
 
 WORKFLOW = """
@@ -74,14 +67,11 @@ class Checkout:
         self._folder = folder
         demo.make_repository(folder / "repository")
         self.repository = Repository(folder / "repository")
-        image = f"docker://membudget:{VERSION}"
-        action = (TOP / "action.yml").read_text()
-        assert action.count("image: Dockerfile") == 1
         self.repository.commit(
             "Check memory budgets",
             {
                 ".gitignore": "report.json\nout/\n",
-                ".github/actions/membudget/action.yml": action.replace("image: Dockerfile", f"image: {image}"),
+                ".github/actions/membudget/action.yml": action_of_our_image(),
                 ".github/workflows/all.yml": ALL_IMAGES,
                 ".github/workflows/one.yml": ONE_IMAGE,
                 "ci/importer.toml": ONE_IMAGE_BUDGETS,
@@ -99,20 +89,6 @@ class Checkout:
         """Run one of its workflows."""
         runner = Runner(self._folder, github.url, token)
         return runner.run("pull_request", self._event, self.repository, f".github/workflows/{workflow}.yml")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    """The engine, with the images that the workflow starts from."""
-    connected = require_engine()
-    base_image.provide("bookworm")
-    own_image.build(f"membudget:{VERSION}")
-    volumes = connected.client.volumes
-    had_tools = any(volume.name == TOOL_CACHE for volume in volumes.list())
-    yield connected
-    if not had_tools:
-        volumes.get(TOOL_CACHE).remove()
-    connected.close()
 
 
 @pytest.fixture

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from membudget.version import VERSION
 from tests.support.repository import Repository
 
+TOP = Path(__file__).parents[2]
+TOOL_CACHE = "act-toolcache"
+"""A volume that act keeps."""
 RUNNER_IMAGE = "debian:bookworm-slim"
 _TIMEOUT_S = 600
 _SAID = re.compile(r"^\[[^\]]*\]\s+\| ?(.*)$")
@@ -118,3 +122,10 @@ class Runner:
         print(done.stdout)  # what a failed test shows
         assert self.token not in done.stdout
         return WorkflowRun(done.returncode, done.stdout)
+
+
+def action_of_our_image() -> str:
+    """Our action.yml, with the image that is built already in place of its Dockerfile."""
+    action = (TOP / "action.yml").read_text()
+    assert action.count("image: Dockerfile") == 1
+    return action.replace("image: Dockerfile", f"image: docker://membudget:{VERSION}")
