@@ -1,7 +1,8 @@
 """The workflows of README and docs/pull-requests.md, as they are pasted, under the real act.
 
-Not run by act are the actions of others, which nothing here can fetch: act does what checkout would do, and two small
-ones stand for those that keep artifacts. `cache-mode`, which act does not know, is taken out.
+Not run are the actions of others, which nothing here can fetch: act does what checkout would do, and two small ones
+stand for those that keep artifacts. What act does not know is replaced: `cache-mode`, and the index of a job in its
+matrix, which is always 0 there.
 """
 
 import io
@@ -77,6 +78,7 @@ DOCKERFILE = "FROM {base}\nCOPY data /data\n"
 def shown(*parts: str) -> str:
     """The one documented workflow that has all of these in it."""
     (found,) = (text for text in SHOWN if all(part in text for part in parts))
+    found = found.replace("${{ strategy.job-index }}", "${{ matrix.shard }}")
     return re.sub(r"^ *cache-mode: none\n", "", found, flags=re.MULTILINE)
 
 
@@ -284,9 +286,24 @@ def test_a_matrix_comes_to_one_comment(shop: Shop) -> None:
     run = shop.pull_request(shown("command: plan"))
 
     assert run.exit_code == 1
-    parts = [json.loads(path.read_text()) for path in sorted((shop.folder / "artifacts").glob("*/report.json"))]
-    assert [[image["name"] for image in part["images"]] for part in parts] == [["api"], ["jobs"]]
+    assert images_of(shop.folder / "artifacts") == [["api"], ["jobs"]]
     comment, written_by, runs = shop.comment()
     assert "### ❌ membudget: 2 of 2 images over budget" in comment.body
     assert written_by == MeasuringRun(4701, 1, 1, shop.head)
     assert len(runs) == 1, "no part posts"
+
+
+def test_a_matrix_of_a_fork_leaves_one_report_and_posts_nothing(shop: Shop) -> None:
+    run = shop.pull_request(shown("command: merge", 'comment: "off"'), permission=Permission.READ)
+
+    assert run.exit_code == 1
+    assert images_of(shop.artifact()) == [["api", "jobs"]]
+    assert {remark.title for remark in run.annotations()} >= {"api: over budget", "jobs: over budget"}
+    assert "membudget: no comment was posted: comments are off" in run.said
+    assert shop.github.requests == []
+
+
+def images_of(folder: Path) -> list[list[str]]:
+    """The images of each report below a folder."""
+    reports = [json.loads(path.read_bytes()) for path in sorted(folder.rglob("report.json"))]
+    return [[image["name"] for image in report["images"]] for report in reports]
