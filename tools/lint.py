@@ -3,7 +3,6 @@
 The workflows that the documentation shows are linted like the project's own: they are there to be pasted.
 """
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -11,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import debian
+from documented_workflows import workflows_of
 
 _TOP = Path(__file__).resolve().parent.parent
 _PROGRAMS = Path(sys.executable).parent
-_YAML_BLOCK = re.compile(r"^```ya?ml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def main() -> int:
@@ -28,16 +27,15 @@ def main() -> int:
 def gates(scratch: Path) -> Iterator[tuple[str, list[str]]]:
     """Each linter's name and its command. Which files they read is in their own configuration, where they have one."""
     own = [str(file.relative_to(_TOP)) for file in sorted(_TOP.glob(".github/workflows/*.yml"))]
-    shown = [*documented_workflows(scratch)]
+    shown = [str(one.write_to(scratch)) for one in workflows_of(_TOP, tracked())]
     yield "ruff check", ["ruff", "check", "--quiet"]
     yield "ruff format", ["ruff", "format", "--check", "--quiet", "--diff"]
     yield "mypy", ["mypy"]
     yield "import-linter", ["lint-imports", "--no-logo"]
     yield "actionlint", ["actionlint", *own, *shown]
     yield "zizmor", ["zizmor", "--offline", "--strict-collection", "--quiet", "--pedantic", "action.yml", *own]
-    if shown:
-        config = "--config=tools/zizmor-documentation.yml"
-        yield "zizmor of the documentation", ["zizmor", "--offline", "--strict-collection", "--quiet", config, *shown]
+    config = "--config=tools/zizmor-documentation.yml"
+    yield "zizmor of the documentation", ["zizmor", "--offline", "--strict-collection", "--quiet", config, *shown]
     yield "hadolint", ["hadolint", *(name for name in tracked() if Path(name).name.startswith("Dockerfile"))]
 
 
@@ -46,21 +44,6 @@ def passes(gate: str, command: list[str]) -> bool:
     debian.say(f"{gate}: {' '.join(command)}")
     program, *arguments = command
     return subprocess.run([_PROGRAMS / program, *arguments], cwd=_TOP, check=False).returncode == 0
-
-
-def documented_workflows(scratch: Path) -> Iterator[str]:
-    """The workflows in the documentation, each as a file named after where it stands."""
-    for name in tracked():
-        if not name.endswith(".md"):
-            continue
-        text = (_TOP / name).read_text()
-        for block in _YAML_BLOCK.finditer(text):
-            if re.search(r"^jobs:", block[1], re.MULTILINE) is None:
-                continue
-            line = text.count("\n", 0, block.start()) + 2
-            file = scratch / f"{name.replace('/', '-')}-line-{line}.yml"
-            file.write_text(block[1])
-            yield str(file)
 
 
 def tracked() -> list[str]:

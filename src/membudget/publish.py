@@ -13,7 +13,13 @@ from membudget.budgets.toml_lines import KeyLines
 from membudget.publishing.annotations import annotations
 from membudget.publishing.commit_state import CommitState, CommitStates, state_of
 from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
-from membudget.publishing.sticky_comment import Commenter, CommentMode, CommentSettings, Draft
+from membudget.publishing.sticky_comment import (
+    COMMENTS_ARE_OFF,
+    Commenter,
+    CommentMode,
+    CommentSettings,
+    Draft,
+)
 from membudget.report import history
 from membudget.report.changes import has_changes
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
@@ -91,6 +97,8 @@ def run(report: Report, report_path: str, workflow: Workflow, destination: Desti
 def _comment(report: Report, judgement: Judgement, destination: Destination) -> Posted | NotPosted:
     if destination.pull_request is None:
         return NotPosted("this run is for no pull request", is_wanted=True)
+    if destination.settings.mode is CommentMode.OFF:
+        return COMMENTS_ARE_OFF
     if destination.commenter is None:
         return NotPosted("there is no token")
     return destination.commenter.post(destination.pull_request, _draft(report, judgement, destination))

@@ -1,19 +1,17 @@
 """The action under the real act, on the example's pull request, against the stand-in of GitHub."""
 
-import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 import pytest
 
-import base_image
 import demo
-import own_image
 from membudget.engine.docker_engine import Engine
 from membudget.errors import ExitCode
-from membudget.version import VERSION
-from tests.support.act import WorkflowRun, run_pull_request
-from tests.support.engine import require_engine
+from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
+from membudget.publishing.sticky_comment import CommentSettings
+from membudget.report import history
+from tests.support.act import TOOL_CACHE, Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
 from tests.support.leftovers import leftovers
@@ -21,11 +19,10 @@ from tests.support.repository import Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200)]
 
-TOP = Path(__file__).parents[2]
 SHOP = "octo/bookshop"
 NUMBER = 7
-MARKER = "<!-- membudget:default -->"
-TOOL_CACHE = "act-toolcache"
+RUN = 1
+"""What act calls a run, and numbers it."""
 NO_WRITE = "membudget: no comment was posted: the token may not write comments"
 
 WORKFLOW = """
@@ -70,14 +67,11 @@ class Checkout:
         self._folder = folder
         demo.make_repository(folder / "repository")
         self.repository = Repository(folder / "repository")
-        image = f"docker://membudget:{VERSION}"
-        action = (TOP / "action.yml").read_text()
-        assert action.count("image: Dockerfile") == 1
         self.repository.commit(
             "Check memory budgets",
             {
                 ".gitignore": "report.json\nout/\n",
-                ".github/actions/membudget/action.yml": action.replace("image: Dockerfile", f"image: {image}"),
+                ".github/actions/membudget/action.yml": action_of_our_image(),
                 ".github/workflows/all.yml": ALL_IMAGES,
                 ".github/workflows/one.yml": ONE_IMAGE,
                 "ci/importer.toml": ONE_IMAGE_BUDGETS,
@@ -89,30 +83,12 @@ class Checkout:
         git("checkout", "--quiet", "--detach", "main")
         git("merge", "--quiet", "--no-ff", "--message", "Merge more into main", self.head)
         pull_request = {"number": NUMBER, "base": {"sha": self.base, "ref": "main"}, "head": {"sha": self.head}}
-        self._event = folder / "event.json"
-        self._event.write_text(json.dumps({"number": NUMBER, "pull_request": pull_request}))
+        self._event = {"number": NUMBER, "pull_request": pull_request}
 
     def run(self, workflow: str, github: Github, token: str) -> WorkflowRun:
         """Run one of its workflows."""
-        path = f".github/workflows/{workflow}.yml"
-        run = run_pull_request(self.repository, path, self._event, api_url=github.url, token=token, folder=self._folder)
-        print(run.log)  # what a failed test shows
-        assert token not in run.log
-        return run
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    """The engine, with the images that the workflow starts from."""
-    connected = require_engine()
-    base_image.provide("bookworm")
-    own_image.build(f"membudget:{VERSION}")
-    volumes = connected.client.volumes
-    had_tools = any(volume.name == TOOL_CACHE for volume in volumes.list())
-    yield connected
-    if not had_tools:
-        volumes.get(TOOL_CACHE).remove()
-    connected.close()
+        runner = Runner(self._folder, github.url, token)
+        return runner.run("pull_request", self._event, self.repository, f".github/workflows/{workflow}.yml")
 
 
 @pytest.fixture
@@ -142,9 +118,16 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     assert "the report is there" in run.said
     (comment,) = github.comments(SHOP, NUMBER)
     assert comment.author == WORKFLOW_USER
-    assert_every_outcome_is_told(comment.body)
-    assert comment.body == f"{MARKER}\n{run.summary}"
-    assert annotated(run) == ["catalog%3A over budget", "storefront%3A over budget", "importer%3A OOM-killed"]
+    told, recorded = opened(comment.body, checkout.head)
+    assert_every_outcome_is_told(told)
+    assert [(one.verdict, one.head) for one in recorded] == [("fail", checkout.head[:12])]
+    assert without_link(told) == run.summary
+    assert [remark.title for remark in run.annotations()[:3]] == [
+        "catalog: over budget",
+        "storefront: over budget",
+        "importer: OOM-killed",
+    ]
+    assert {remark.file for remark in run.annotations()} == {"budgets.toml", "storefront/Dockerfile"}
     assert f"membudget: comment created: {comment.html_url}" in run.said
     assert left(engine, checkout) == before
 
@@ -154,7 +137,8 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     assert run.outputs() == {"verdict": "fail", "report": "out/importer.json", "verdict-importer": "fail"}
     (edited,) = github.comments(SHOP, NUMBER)
     assert edited.id == comment.id
-    assert edited.body.startswith(f"{MARKER}\n### ❌ membudget: 1 of 1 image over budget; `importer` is OOM-killed")
+    told, _ = opened(edited.body, checkout.head)
+    assert told.startswith("### ❌ membudget: 1 of 1 image over budget; `importer` is OOM-killed")
     assert f"membudget: comment updated: {comment.html_url}" in run.said
 
 
@@ -169,7 +153,8 @@ def test_a_token_that_may_only_read_costs_the_comment_and_nothing_else(checkout:
     assert github.comments(SHOP, NUMBER) == []
     assert run.outputs()["verdict"] == "fail"
     assert run.summary.startswith("### ❌ membudget: 1 of 1 image over budget")
-    assert annotated(run) == ["importer%3A OOM-killed"]
+    (remark,) = run.annotations()
+    assert (remark.title, remark.file, remark.line) == ("importer: OOM-killed", "ci/importer.toml", 4)
 
 
 def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
@@ -179,8 +164,7 @@ def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
 
 
 def assert_every_outcome_is_told(body: str) -> None:
-    first, *lines = body.splitlines()
-    assert first == MARKER
+    lines = body.splitlines()
     assert lines[0].startswith("### ❌ membudget: 3 of 4 images over budget; `importer` is OOM-killed at 24.0 MiB; ")
     explained = [line for line in lines if line.startswith(("**", "- `"))]
     killed, importer, over, catalog, storefront = explained[:5]
@@ -195,5 +179,15 @@ def assert_every_outcome_is_told(body: str) -> None:
     assert not any("over" in line for line in sessions)
 
 
-def annotated(run: WorkflowRun) -> list[str]:
-    return [line.split("::error title=")[1].split("::")[0] for line in run.log.splitlines() if "::error title=" in line]
+def opened(body: str, head: str) -> tuple[str, tuple[history.PastRun, ...]]:
+    """A comment without its two hidden lines, and the runs that the second one records."""
+    marker, record, told = body.split("\n", 2)
+    assert CommentSettings().written_by(marker) == MeasuringRun(RUN, RUN, 1, head)
+    return told, history.decode(record)
+
+
+def without_link(comment: str) -> str:
+    """The summary is on the page of the run, to which the comment links."""
+    bare, count = re.subn(r" · \[run\]\(https://github\.com/octo/bookshop/actions/runs/1/attempts/1\)", "", comment)
+    assert count == 1
+    return bare

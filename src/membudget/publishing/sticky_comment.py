@@ -24,6 +24,7 @@ _RUN = re.compile(
 )
 
 ANOTHER_IS_NEWER = "a newer run has posted its comment"
+COMMENTS_ARE_OFF = NotPosted("comments are off", is_wanted=True)
 
 
 class CommentMode(StrEnum):
@@ -125,7 +126,7 @@ def keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
     """Create, edit, or leave alone; and of several comments of one key, leave one."""
     settings = draft.settings
     if settings.mode is CommentMode.OFF:
-        return NotPosted("comments are off", is_wanted=True)
+        return COMMENTS_ARE_OFF
     existing = server.own(settings.prefix)
     if not existing:
         if not draft.is_worth_creating:

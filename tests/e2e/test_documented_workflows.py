@@ -1,0 +1,309 @@
+"""The workflows of README and docs/pull-requests.md, as they are pasted, under the real act.
+
+Not run are the actions of others, which nothing here can fetch: act does what checkout would do, and two small ones
+stand for those that keep artifacts. What act does not know is replaced: `cache-mode`, and the index of a job in its
+matrix, which is always 0 there.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from documented_workflows import workflows_of
+from membudget.engine.docker_engine import Engine
+from membudget.errors import ExitCode
+from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
+from membudget.publishing.sticky_comment import ANOTHER_IS_NEWER, CommentSettings
+from membudget.report import history
+from membudget.version import VERSION
+from tests.support.act import TOP, Runner, WorkflowRun, action_of_our_image
+from tests.support.github_operations import Permission
+from tests.support.github_server import WORKFLOW_USER, Github
+from tests.support.github_state import Comment
+from tests.support.repository import Repository
+
+pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(600)]
+
+SHOP, FORK = "octo/shop", "stranger/shop"
+NUMBER = 7
+PAGES = ("README.md", "docs/pull-requests.md")
+SHOWN = [one.text for one in workflows_of(TOP, PAGES)]
+LATER_BASE = "localhost:1/membudget-test-base:1"
+"""Nothing can be pulled from there, and that is known at once."""
+UPLOAD = """
+name: Keep an artifact
+inputs: {name: {required: true}, path: {required: true}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {NAME: "${{ inputs.name }}", FILES: "${{ inputs.path }}"}
+      run: |
+        mkdir -p "/artifacts/$NAME"
+        if [ -d "$FILES" ]; then cp -r "$FILES/." "/artifacts/$NAME"; else cp "$FILES" "/artifacts/$NAME"; fi
+"""
+DOWNLOAD = """
+name: Fetch artifacts
+inputs: {path: {required: true}, pattern: {default: "*"}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {INTO: "${{ inputs.path }}", PATTERN: "${{ inputs.pattern }}"}
+      run: |
+        mkdir -p "$INTO"
+        cp -r /artifacts/$PATTERN "$INTO"
+"""
+BUDGETS = """
+version = 1
+[defaults]
+limit = "16MiB"
+trials = 1
+budgets.image_size = { growth = { percent = 0.01, floor = "1KiB" } }
+"""
+IMAGE = """
+[images.{name}]
+build = {{ context = "{name}" }}
+workload = {{ kind = "command", command = ["true"] }}
+"""
+DOCKERFILE = "FROM {base}\nCOPY data /data\n"
+
+
+def shown(*parts: str) -> str:
+    """The one documented workflow that has all of these in it."""
+    (found,) = (text for text in SHOWN if all(part in text for part in parts))
+    found = found.replace("${{ strategy.job-index }}", "${{ matrix.shard }}")
+    return re.sub(r"^ *cache-mode: none\n", "", found, flags=re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A pull request that makes an image larger, checked out as its merge, and who runs workflows for it."""
+
+    repository: Repository
+    folder: Path
+    base: str
+    head: str
+    merge: str
+    github: Github
+    others: Mapping[str, Path] = field(default_factory=dict)
+
+    def run(
+        self,
+        event: str,
+        payload: Mapping[str, object],
+        workflow: str,
+        permission: Permission = Permission.WRITE,
+        numbers: tuple[int, int] = (1, 1),
+    ) -> WorkflowRun:
+        """Run a workflow, whose run has this number and attempt."""
+        number, attempt = numbers
+        (self.folder / "artifacts").mkdir(exist_ok=True)
+        path = self.folder / "workflow.yml"
+        path.write_text(workflow)
+        env = {
+            "GITHUB_RUN_ID": f"{4700 + number}",
+            "GITHUB_RUN_NUMBER": f"{number}",
+            "GITHUB_RUN_ATTEMPT": f"{attempt}",
+        }
+        token = self.github.add_workflow_token(permission)
+        runner = Runner(self.folder, self.github.url, token, self.others, self.folder / "artifacts")
+        return runner.run(event, payload, self.repository, str(path), env)
+
+    def pull_request(self, workflow: str, **how: object) -> WorkflowRun:
+        """Run a workflow for the pull request."""
+        base, head = {"sha": self.base, "ref": "main"}, {"sha": self.head}
+        payload = {"number": NUMBER, "pull_request": {"number": NUMBER, "base": base, "head": head}}
+        return self.run("pull_request", payload, workflow, **how)  # type: ignore[arg-type]
+
+    def workflow_run(self, number: int, workflow: str) -> WorkflowRun:
+        """Run a workflow because the fork's run of that number ended."""
+        ended = {
+            "id": 4700 + number,
+            "run_number": number,
+            "run_attempt": 1,
+            "event": "pull_request",
+            "conclusion": "failure",
+            "head_sha": self.head,
+            "head_branch": "more",
+            "head_repository": {"full_name": FORK, "owner": {"login": FORK.partition("/")[0]}},
+        }
+        return self.run("workflow_run", {"action": "completed", "workflow_run": ended}, workflow, numbers=(90, 1))
+
+    def artifact(self, name: str = "membudget-report") -> Path:
+        """The files of an artifact that a run kept."""
+        return self.folder / "artifacts" / name
+
+    def keep(self, number: int, files: Mapping[str, bytes]) -> None:
+        """What GitHub makes of the artifact of the run of that number."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        self.github.add_artifact(SHOP, 4700 + number, packed.getvalue())
+
+    def comment(self) -> tuple[Comment, MeasuringRun | None, tuple[history.PastRun, ...]]:
+        """The one comment, the run that it says it is of, and the runs that it remembers."""
+        (comment,) = self.github.comments(SHOP, NUMBER)
+        assert comment.author == WORKFLOW_USER
+        return comment, CommentSettings().written_by(comment.body), history.decode(comment.body.split("\n")[1])
+
+
+@pytest.fixture
+def shop(engine: Engine, github: Github, tmp_path: Path) -> Shop:
+    """Two images, of which the head makes one larger."""
+    return make_shop(github, tmp_path, DOCKERFILE.format(base="debian:bookworm-slim"))
+
+
+def make_shop(github: Github, folder: Path, head_dockerfile: str) -> Shop:
+    """The pull request, also on the stand-in, as one of a fork."""
+    repository = Repository.new(folder / "repository")
+    git = repository.git
+    files = {"budgets.toml": BUDGETS, ".gitignore": "report*\nparts/\nmembudget-report/\n"}
+    for name in ("api", "jobs"):
+        files["budgets.toml"] += IMAGE.format(name=name)
+        files |= {f"{name}/Dockerfile": DOCKERFILE.format(base="debian:bookworm-slim"), f"{name}/data": name}
+    base = repository.commit("Two images", files)
+    git("remote", "add", "origin", f"https://github.com/{SHOP}.git")
+    repository.branch("more")
+    grown = {f"{name}/data": name * 100_000 for name in ("api", "jobs")}
+    head = repository.commit("More data", {**grown, "api/Dockerfile": head_dockerfile})
+    git("checkout", "--quiet", "--detach", "main")
+    git("merge", "--quiet", "--no-ff", "--message", "Merge more into main", head)
+    github.add_pull_request(SHOP, NUMBER, head, base, fork=FORK)
+    return Shop(repository, folder, base, head, git("rev-parse", "HEAD"), github, others(folder))
+
+
+def others(folder: Path) -> dict[str, Path]:
+    """What workflows use of other repositories."""
+    ours = Repository.new(folder / "membudget")
+    called = {
+        f".github/workflows/{name}.yml": (TOP / f".github/workflows/{name}.yml").read_text()
+        for name in ("check", "report")
+    }
+    ours.commit("A release", {"action.yml": action_of_our_image(), **called})
+    found = {f"membudget/membudget@v{VERSION}": ours.folder}
+    for name, action in (("upload", UPLOAD), ("download", DOWNLOAD)):
+        stand_in = Repository.new(folder / name)
+        stand_in.commit("A stand-in", {"action.yml": action})
+        used = re.findall(rf"uses: (actions/{name}-artifact@\S+)", "\n".join([*SHOWN, *called.values()]))
+        found |= dict.fromkeys(used, stand_in.folder)
+    return found
+
+
+def test_a_fork_is_measured_with_no_right_and_the_reporter_comments(shop: Shop) -> None:
+    measured = shop.pull_request(shown("check.yml@"), permission=Permission.READ, numbers=(3, 1))
+
+    assert measured.exit_code == 1
+    assert f"exit with `FAILURE`: {ExitCode.OVER_BUDGET:d}" in measured.log
+    assert {remark.title for remark in measured.annotations()} >= {"api: over budget", "jobs: over budget"}
+    assert shop.github.requests == [], "who runs strangers' code asks the server for nothing"
+    kept = {path.name: path.read_bytes() for path in shop.artifact().iterdir()}
+    assert set(kept) == {"report.json", "report.html"}
+
+    shop.keep(3, kept)
+    reported = shop.workflow_run(3, shown("report.yml@", "status: status"))
+
+    assert reported.exit_code == 0
+    assert "checkout" not in reported.log
+    assert reported.annotations() == [], "they would stand at a commit of the default branch"
+    comment, written_by, _ = shop.comment()
+    assert written_by == MeasuringRun(4703, 3, 1, shop.head)
+    assert "### ❌ membudget: 2 of 2 images over budget" in comment.body
+    (status,) = shop.github.statuses(SHOP, shop.head)
+    assert (status.state, status.context) == ("failure", "membudget")
+
+
+def test_nothing_is_posted_of_a_report_that_is_none(shop: Shop) -> None:
+    shop.keep(4, {"report.json": b'{"verdict": "pass", "comment": "@octocat"}'})
+
+    reported = shop.workflow_run(4, shown("report.yml@", "# the comment"))
+
+    assert reported.exit_code == 1
+    assert f"exit with `FAILURE`: {ExitCode.CONFIGURATION:d}" in reported.log
+    assert "octocat" not in reported.log
+    assert [one.method for one in shop.github.requests if one.method != "GET"] == []
+
+
+def test_a_merge_queue_gets_a_status_and_no_comment(shop: Shop) -> None:
+    shop.github.state.repository(SHOP).commits.add(shop.merge)
+    group = {"base_sha": shop.base, "head_sha": shop.merge, "base_ref": "refs/heads/main"}
+
+    run = shop.run("merge_group", {"action": "checks_requested", "merge_group": group}, shown("merge_group:"))
+
+    assert run.exit_code == 1
+    assert [one.state for one in shop.github.statuses(SHOP, shop.merge)] == ["failure", "pending"]
+    assert shop.github.statuses(SHOP, shop.head) == []
+    assert "membudget: no comment was posted: this run is for no pull request" in run.said
+    assert {one.path for one in shop.github.requests} == {f"/repos/{SHOP}/statuses/{shop.merge}"}
+
+
+@pytest.fixture
+def base_that_comes_later(engine: Engine) -> Iterator[str]:
+    """An image that a registry does not give yet."""
+    yield LATER_BASE
+    if engine.client.images.list(LATER_BASE):
+        engine.client.images.remove(LATER_BASE)
+
+
+def test_a_rerun_updates_the_comment_and_an_older_attempt_does_not(
+    engine: Engine, github: Github, tmp_path: Path, base_that_comes_later: str
+) -> None:
+    shop = make_shop(github, tmp_path, DOCKERFILE.format(base=base_that_comes_later))
+    workflow = shown("pull-requests: write # for the comment")
+
+    first = shop.pull_request(workflow, numbers=(5, 1))
+
+    assert first.exit_code == 1
+    created, written_by, _ = shop.comment()
+    assert written_by == MeasuringRun(4705, 5, 1, shop.head)
+    told_first = created.body
+    assert "build failed" in told_first
+
+    engine.client.images.get("debian:bookworm-slim").tag(base_that_comes_later)
+    shop.pull_request(workflow, numbers=(5, 2))
+
+    updated, written_by, runs = shop.comment()
+    assert updated.id == created.id
+    assert written_by == MeasuringRun(4705, 5, 2, shop.head)
+    assert "build failed" not in updated.body.split("<details>", maxsplit=1)[0].split("\n", 2)[2]
+    assert [(one.number, one.attempt) for one in runs] == [(5, 2), (5, 1)]
+    told_second = updated.body
+
+    late = shop.pull_request(workflow, numbers=(4, 1))
+
+    assert f"membudget: no comment was posted: {ANOTHER_IS_NEWER}" in late.said
+    assert shop.comment()[0].body == told_second
+
+
+def test_a_matrix_comes_to_one_comment(shop: Shop) -> None:
+    run = shop.pull_request(shown("command: plan"))
+
+    assert run.exit_code == 1
+    assert images_of(shop.folder / "artifacts") == [["api"], ["jobs"]]
+    comment, written_by, runs = shop.comment()
+    assert "### ❌ membudget: 2 of 2 images over budget" in comment.body
+    assert written_by == MeasuringRun(4701, 1, 1, shop.head)
+    assert len(runs) == 1, "no part posts"
+
+
+def test_a_matrix_of_a_fork_leaves_one_report_and_posts_nothing(shop: Shop) -> None:
+    run = shop.pull_request(shown("command: merge", 'comment: "off"'), permission=Permission.READ)
+
+    assert run.exit_code == 1
+    assert images_of(shop.artifact()) == [["api", "jobs"]]
+    assert {remark.title for remark in run.annotations()} >= {"api: over budget", "jobs: over budget"}
+    assert "membudget: no comment was posted: comments are off" in run.said
+    assert shop.github.requests == []
+
+
+def images_of(folder: Path) -> list[list[str]]:
+    """The images of each report below a folder."""
+    reports = [json.loads(path.read_bytes()) for path in sorted(folder.rglob("report.json"))]
+    return [[image["name"] for image in report["images"]] for report in reports]
