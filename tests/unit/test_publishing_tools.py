@@ -380,7 +380,7 @@ def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
 def test_the_bar_of_requests_for_every_kind_of_token(
     shop: Github, step: StepOfWorkflow, who: str, edits: bool, bar: tuple[int, int]
 ) -> None:
-    """With the state of the commit told as well. The figures of docs/comment.md."""
+    """With the state of the commit told as well. The figures of docs/pull-requests.md."""
     comments, most = bar
     if who != "workflow":
         step.token = shop.add_token("ann") if who == "person" else shop.add_app_token("sizes")
