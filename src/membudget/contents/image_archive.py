@@ -176,7 +176,11 @@ class _Member(RawStream):
 
     def __init__(self, content: Content) -> None:
         super().__init__()
-        self.take = content.read  # type: ignore[method-assign]
+        self._content = content
+
+    def take(self, size: int) -> bytes:
+        """The next bytes of it."""
+        return self._content.read(size)
 
 
 class HashedReader(RawStream):
