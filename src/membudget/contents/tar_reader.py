@@ -53,7 +53,7 @@ class TarHeader(NamedTuple):
 class Content:
     """The next `left` bytes of a stream; what was not read of them is skipped by the reader.
 
-    No file of `io`: each of those is closed when it goes, which takes as long as all else that is done for a member.
+    No file of `io`: there is one for every member, and each of those would be closed when it goes.
     """
 
     __slots__ = ("_stream", "left")
