@@ -22,7 +22,8 @@ from tabulate import tabulate
 
 from benchmarks.truth import Bench, bench
 from membudget.engine.cgroup_layout import memory_root, trial_cgroup
-from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.container_options import ContainerOptions
+from membudget.engine.docker_containers import Containers
 from membudget.trials.certificate import Certificate
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.readings import keyed_value

@@ -54,7 +54,7 @@ import dev_cache
 from benchmarks.truth import Bench, Trials, bench, value
 from membudget.budgets.workload import CommandWorkload
 from membudget.engine.cgroup_layout import memory_root
-from membudget.engine.docker_containers import ContainerOptions
+from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_engine import RUN_LABEL
 from membudget.images.docker_image import inspect
 from membudget.metrics import Metric

@@ -7,11 +7,9 @@ With KEEP_ENGINE=1 a private engine is kept for the next call. It is Debian's do
 socket of its own; nothing else on the machine is told of it. Standard library only: it runs before anything is set up.
 """
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import debian
 import dev_cache
+from engine_socket import answers
 
 _SYSTEM_SOCKET = Path("/var/run/docker.sock")
 _PLUGINS = ["docker-buildx", "docker-compose"]
@@ -48,7 +47,7 @@ def run(command: list[str]) -> int:
         if not _answers_already(environ):
             _provide_dockerd()
             if not _answers_already(environ):  # a package may start what it installs
-                started = not _answers(_private_socket())
+                started = not answers(_private_socket())
                 if started:
                     _start()
                 environ["DOCKER_HOST"] = f"unix://{_private_socket()}"
@@ -99,24 +98,14 @@ def _answers_already(environ: dict[str, str]) -> bool:
     """Whether the engine that docker would use answers: by DOCKER_HOST, the usual socket, or the current context."""
     if environ.get("DOCKER_HOST"):
         return True  # asked for: if it does not answer, the command says so
-    if _answers(_SYSTEM_SOCKET):
+    if answers(_SYSTEM_SOCKET):
         return True
     client = shutil.which("docker")
     if client is None:
         return False
     asked = [client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     host = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return host.startswith("unix://") and _answers(Path(host.removeprefix("unix://")))
-
-
-def _answers(path: Path) -> bool:
-    """Whether an engine answers on a socket."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
-        connection.connect(str(path))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-        return b" 200 " in connection.recv(64)
-    return False
+    return host.startswith("unix://") and answers(Path(host.removeprefix("unix://")))
 
 
 def _provide_dockerd() -> None:
@@ -148,7 +137,7 @@ def _start() -> None:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     deadline = time.monotonic() + _START_S
-    while not _answers(_private_socket()):
+    while not answers(_private_socket()):
         if process.poll() is not None or time.monotonic() > deadline:
             raise SystemExit(f"the engine does not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.05)

@@ -11,7 +11,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian
+from engine_socket import answers
 
 _START_S = 30
 _STOP_S = 20
@@ -148,20 +148,11 @@ def _start(podman: Podman) -> "subprocess.Popen[bytes]":
 
 def _await(podman: Podman, service: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _START_S
-    while not _answers(podman.folder / "podman.sock"):
+    while not answers(podman.folder / "podman.sock"):
         if service.poll() is not None or time.monotonic() > deadline:
             said = (podman.folder / "log").read_text(errors="replace")[-2000:]
             raise CannotHavePodman(f"`podman system service` does not answer:\n{said}")
         time.sleep(0.05)
-
-
-def _answers(path: Path) -> bool:
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
-        connection.connect(str(path))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-        return b" 200 " in connection.recv(64)
-    return False
 
 
 def _take_down(podman: Podman, service: "subprocess.Popen[bytes]") -> None:

@@ -5,11 +5,11 @@ writing a Dockerfile are hadolint's business.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.contents.base_variant import BaseVariant
+from membudget.contents.byte_code import FOLDER, compiled_module
 from membudget.contents.layer_origin import LayerOrigin
 from membudget.contents.layer_stack import LayerStack, WasteKind
 from membudget.contents.merged_image import MergedImage
@@ -47,7 +47,8 @@ class Hint:
 
     kind: HintKind
     saves_bytes: int
-    files: int
+    files: int | None
+    """None: not known, since a smaller base has other files."""
     example: str
     """The largest of them; of build tools, a package's name; of a base, the smaller image."""
     layer: int | None
@@ -110,7 +111,6 @@ _TESTS = re.compile(r"(?:site-packages|dist-packages|node_modules)/(?:.+/)?(?:te
 _DEBUG = re.compile(r"(?:usr/lib/debug/|.+\.(?:debug|pdb|dwo|dSYM)$|.+\.dSYM/)")
 _GIT = re.compile(r"(?:.+/)?\.git/(?:objects|refs|hooks|index|HEAD|logs|packed-refs)")
 _MODULES = re.compile(r"(?:.+/)?node_modules/")
-_BYTE_CODE = re.compile(r"(.+/)__pycache__/([^/]+?)\.[a-z]+-?[0-9]+(?:\.opt-[12])?\.pyc$")
 _BUILD_TOOL = re.compile(
     r"(?:gcc|g\+\+|cpp|clang|llvm|binutils|make|cmake|ninja-build|autoconf|automake|libtool|bison|flex|rustc|cargo"
     r"|golang|build-essential|build-base|dpkg-dev|patch|m4|pkg-config|pkgconf|nasm|yasm|swig|cython3?)"
@@ -158,8 +158,7 @@ def _of_base(image: MergedImage, variant: BaseVariant) -> Hint:
     size = sum(image.contents.layers[number].layer.file_bytes for number in inherited)
     line = variant.of.dockerfile_line
     lines = (line, line) if line is not None else None
-    # How many files it would be less is not known: they are other ones.
-    return Hint(HintKind.SMALLER_BASE, size - variant.file_bytes, 0, shown(variant.reference), None, lines)
+    return Hint(HintKind.SMALLER_BASE, size - variant.file_bytes, None, shown(variant.reference), None, lines)
 
 
 def _hint(kind: HintKind, one: _Sum, image: MergedImage) -> Hint:
@@ -196,16 +195,19 @@ def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
     stack, own = image.stack, image.own_layers
     repeated = _Repeated(stack, own)
     seen: set[tuple[int, int]] = set()
-    byte_code: dict[str, list[tuple[int, str, int]]] = {}
-    for path, number in _own_files(stack, own):
+    byte_code: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
+    for path, number in stack.files():
         size, layer = stack.size(number), stack.layer(number)
+        if layer not in own:
+            continue
         kind = _kind_by_path(path, image.origins[layer])
         if kind is not None:
             sums.setdefault(kind, _Sum()).add(path, size, layer)
             continue
-        compiled = _BYTE_CODE.match(path) if path.endswith(".pyc") else None
-        if compiled is not None:
-            byte_code.setdefault(f"{compiled[1]}{compiled[2]}", []).append((size, path, layer))
+        folder, _, name = path.rpartition("/")
+        module = compiled_module(name) if folder.endswith(f"/{FOLDER}") else None
+        if module is not None:
+            byte_code.setdefault((folder, module), []).append((size, path, layer))
         elif size >= _LEAST_DUPLICATE_BYTES and stack.digest(number) in repeated:
             if (stack.digest(number), size) in seen:
                 sums.setdefault(HintKind.DUPLICATES, _Sum()).add(path, size, layer)
@@ -214,17 +216,6 @@ def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
         for size, path, layer in sorted(files)[:-1]:
             sums.setdefault(HintKind.BYTE_CODE, _Sum()).add(path, size, layer)
     return sums
-
-
-def _own_files(stack: LayerStack, own: frozenset[int]) -> Iterator[tuple[str, int]]:
-    """Live files of own layers, path and number of the content; one of several names once."""
-    linked: set[int] = set()
-    for path, number in stack.names_below(""):
-        if stack.layer(number) not in own or number in linked:
-            continue
-        if stack.has_other_names(number):
-            linked.add(number)
-        yield path, number
 
 
 class _Repeated:

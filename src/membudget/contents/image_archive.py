@@ -26,7 +26,7 @@ from membudget.contents.oci_manifest import (
     parse_manifest,
 )
 from membudget.contents.raw_stream import RawStream
-from membudget.contents.tar_reader import BLOCK, Readable, TarReader
+from membudget.contents.tar_reader import BLOCK, Content, Readable, TarReader
 from membudget.contents.unreadable import UnreadableImage
 
 _BUFFER = 1 << 20
@@ -132,7 +132,7 @@ def _members(
         if (seen := known(_digest_in(name))) is not None:
             members.layers[name] = _Stored(seen, Compression.NONE, header.stored, _digest_in(name))
             continue
-        content = io.BufferedReader(reader.content, _BUFFER)
+        content = io.BufferedReader(_Member(reader.content), _BUFFER)
         start = content.peek(BLOCK)[:BLOCK]
         if start[:1] in (b"{", b"[") and start[257:262] != b"ustar":
             documents_bytes += header.stored
@@ -169,6 +169,18 @@ def _read_member(
         return _Stored(layer, compression, size, hashed.digest)
     except UnreadableImage as error:
         return error
+
+
+class _Member(RawStream):
+    """A member's content, as a file."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__()
+        self._content = content
+
+    def take(self, size: int) -> bytes:
+        """The next bytes of it."""
+        return self._content.read(size)
 
 
 class HashedReader(RawStream):

@@ -114,19 +114,21 @@ def _digest(header: TarHeader, path: str, content: Content, documents: _Document
     digest = hashlib.sha256(first)
     if header.stored <= LARGEST_DOCUMENT_BYTES and is_wanted(path, header.stored):
         kept = bytearray(first)
-        while chunk := content.read(_CHUNK):
+        while content.left:
+            chunk = content.read(_CHUNK)
             digest.update(chunk)
             kept += chunk
         documents.keep(path, bytes(kept))
     else:
         scans = scans_for(path, header.stored, first)
-        chunk = first
-        while chunk:
-            for scan in scans:
-                scan.feed(chunk)
+        for scan in scans:
+            scan.feed(first)
+        while content.left:
             chunk = content.read(_CHUNK)
             digest.update(chunk)
-        found = found_by(scans)
+            for scan in scans:
+                scan.feed(chunk)
+        found = found_by(scans) if scans else None
         if found is not None:
             documents.keep(path, found)
     return int.from_bytes(digest.digest()[:8])

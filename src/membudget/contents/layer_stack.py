@@ -99,10 +99,6 @@ class LayerStack:
         """Whether a content has a name."""
         return self._links[number] > 0
 
-    def has_other_names(self, number: int) -> bool:
-        """Whether a content has more than one."""
-        return self._links[number] > 1
-
     def layer(self, number: int) -> int:
         """Index of the layer that holds a content."""
         return self._layers[number]

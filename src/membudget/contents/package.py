@@ -1,18 +1,17 @@
 """Packages: what the files of an image belong to."""
 
-import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from membudget.contents.byte_code import FOLDER, compiled_module
 from membudget.contents.layer_stack import NO_FILE, LayerStack
 from membudget.contents.shown_text import shown
 
 _NOBODY = -1
 _LONGEST_NAME = 300
-_BYTE_CODE = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
 _MERGED = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 
 
@@ -65,11 +64,6 @@ class Claims:
         self._packages: list[PackageId] = []
         self._parts: dict[int, tuple[tuple[str, str, int | None], ...]] = {}
 
-    @property
-    def packages(self) -> Sequence[PackageId]:
-        """All that were named, in the order of their numbers."""
-        return self._packages
-
     def package(self, name: PackageId, parts: tuple[tuple[str, str, int | None], ...] = ()) -> int:
         """A number for a package."""
         ecosystem, *texts = name
@@ -110,10 +104,10 @@ class Claims:
         while waiting:
             folder = waiting.pop()
             waiting += [node for node in folder.values() if isinstance(node, dict)]
-            compiled = folder.get("__pycache__")
+            compiled = folder.get(FOLDER)
             for name, node in compiled.items() if isinstance(compiled, dict) else ():
-                match = _BYTE_CODE.fullmatch(name)
-                source = folder.get(f"{match[1]}.py") if match is not None else None
+                module = compiled_module(name)
+                source = folder.get(f"{module}.py") if module is not None else None
                 if isinstance(source, dict | None) or isinstance(node, dict) or NO_FILE in (source, node):
                     continue
                 if self._owners[node] == _NOBODY:

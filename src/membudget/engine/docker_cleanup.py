@@ -7,7 +7,8 @@ from pathlib import Path
 
 from membudget.engine.cgroup_layout import CGROUP_ROOT, run_name, run_of
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
+from membudget.engine.container_options import ContainerOptions
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.docker_reaper import abandoned, remove_run, runs_present

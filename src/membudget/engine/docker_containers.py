@@ -3,8 +3,8 @@
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
@@ -14,6 +14,7 @@ from docker.types import Healthcheck, LogConfig
 from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
 
+from membudget.engine.container_options import ContainerOptions, ExecOptions
 from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
 from membudget.engine.docker_reaper import remove_networks_and_volumes
 from membudget.engine.docker_stream import FramedStream, LineTail
@@ -32,56 +33,6 @@ LOG_DRIVER = "json-file"
 
 class CannotStart(Exception):
     """The engine refused to run this container: its command does not exist, say. The image's fault, not ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerOptions:
-    """How a container is made. The defaults are the ones for code that nobody has read."""
-
-    image: str
-    name: str
-    role: str
-    """What it is for, in a label: trial, probe, driver, removal."""
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    memory_bytes: int | None = None
-    """Memory limit; swap included, so that there is none."""
-    cgroup_parent: str | None = None
-    network: str = "none"
-    """"none", "bridge", or "container:ID" for another container's namespace."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    user: str | None = None
-    workdir: str | None = None
-    read_only: bool = False
-    tmpfs: Mapping[str, int] = field(default_factory=dict)
-    """Sizes in bytes, by path."""
-    volumes: tuple[str, ...] = ()
-    """Paths of fresh volumes, which go away with the container."""
-    pids: int = 4096
-    capabilities: tuple[str, ...] | None = None
-    """Exactly these; None leaves the engine's default set."""
-    binds: tuple[str, ...] = ()
-    host_namespaces: bool = False
-    """The host's PID and cgroup namespaces, to see other containers' cgroups."""
-    cpuset: str | None = None
-    """The CPUs it may run on, as the kernel lists them: "0-1"; None: all."""
-    devices: tuple[str, ...] = ()
-    """Devices of the host, like "/dev/kmsg:/dev/kmsg:r"."""
-    health_interval_ms: int | None = None
-    """How often the image's HEALTHCHECK runs; None leaves the image's own interval, 30 s unless it says otherwise."""
-    interactive: bool = False
-    """Standard input stays open until we hang up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecOptions:
-    """How a command is run inside a container."""
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    workdir: str | None = None
-    user: str | None = None
-    reads_input: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +196,7 @@ class Containers:
             repository, tag = parse_repository_tag(image)
             self._api.pull(repository, tag=tag or "latest")
 
-    def start_exec(self, container_id: str, options: "ExecOptions") -> tuple[str, FramedStream]:
+    def start_exec(self, container_id: str, options: ExecOptions) -> tuple[str, FramedStream]:
         """Start a command inside a running container: its exec id and its output. The caller closes the stream."""
         with engine_errors(f"starting {options.command[0]} inside the container"):
             created = self._api.exec_create(

@@ -4,7 +4,8 @@ import time
 
 from docker.errors import NotFound
 
-from membudget.engine.docker_containers import ContainerOptions, Containers
+from membudget.engine.container_options import ContainerOptions
+from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.engine.docker_stream import STDOUT, LineTail
 from membudget.engine.helper import HelperFailed

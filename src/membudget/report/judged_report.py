@@ -10,6 +10,7 @@ from membudget.metrics import Metric, MetricValue
 from membudget.report.allowances import unapproved
 from membudget.report.report import Comparison, Report
 from membudget.report.table import verdict_line
+from membudget.report.untrusted_text import json_without_commands
 
 
 class _Model(BaseModel):
@@ -90,7 +91,7 @@ def render(report: Report, judgement: Judgement) -> str:
         missing_shards=report.missing_shards,
         unapproved=tuple(f"{one.subject}.{one.key}" for one in report.loosened) if unapproved(report) else (),
     )
-    return judged.model_dump_json(indent=1).replace("##[", "\\u0023#[") + "\n"
+    return json_without_commands(judged.model_dump_json(indent=1)) + "\n"
 
 
 def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:

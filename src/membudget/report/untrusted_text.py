@@ -52,6 +52,15 @@ def code_block(lines: tuple[str, ...], most_lines: int = 50, longest_line: int =
     return "\n".join([f"{fence}text", *clean, fence])
 
 
+def json_without_commands(document: str) -> str:
+    """A JSON document in which a workflow's runner finds no command, and every reader the same as before.
+
+    The older `##[command]` counts anywhere in a line, and in JSON a # is part of a string; `::command` counts at the
+    start of one, where JSON of more than one line has a bracket, a quote or a key (actions/runner: ActionCommand.cs).
+    """
+    return document.replace("##[", "\\u0023#[")
+
+
 def _within(text: str, longest: int) -> str:
     """Without terminal sequences, and not much longer than what will be shown."""
     return _TERMINAL_SEQUENCE.sub("", text[: 4 * longest])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from membudget.engine.docker_containers import ContainerOptions
+from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_engine import RUN_LABEL
 from membudget.trials.compose_pod import Condition, PodPlan
 

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
+from membudget.engine.container_options import ContainerOptions
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.helper import Helper
 from membudget.engine.subprocess_helper import SubprocessHelper

@@ -10,9 +10,10 @@ from typing import Literal
 
 from membudget.budgets.container import DEFAULT_CPUS
 from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
+from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_cleanup import cleaned_up
 from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, ContainerOptions, Containers
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.docker_engine import Engine, connect
 from membudget.engine.docker_helper import DockerHelper, find_helper_image
 from membudget.engine.proc_vantage import look

@@ -7,6 +7,8 @@ import tracemalloc
 import pytest
 
 from membudget.contents import package_rpm
+from membudget.contents.layer_stack import LayerStack
+from membudget.contents.package import Claims, PackageId
 from membudget.contents.package_rpm import claim_rpm
 from membudget.contents.packages import claims_of
 from tests.unit.contents.archives import file, tar
@@ -30,14 +32,26 @@ def sqlite_of(*statements: str, rows: tuple[bytes, ...] = ()) -> bytes:
     return data
 
 
+class _NamedPackages(Claims):
+    """Claims that tell which packages were named."""
+
+    def __init__(self, files: LayerStack) -> None:
+        super().__init__(files)
+        self.names: list[str] = []
+
+    def package(self, name: PackageId, parts: tuple[tuple[str, str, int | None], ...] = ()) -> int:
+        self.names.append(name.name)
+        return super().package(name, parts)
+
+
 def rpm_names(database: bytes, name: str = "rpmdb.sqlite") -> tuple[list[str], int]:
     """Packages found in a database, and the most bytes that it took."""
-    claims = claims_of({}, {}, stack())
+    claims = _NamedPackages(stack())
     tracemalloc.start()
     claim_rpm({f"var/lib/rpm/{name}": database}, claims)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return [one.name for one in claims.packages], peak
+    return claims.names, peak
 
 
 @pytest.mark.parametrize(

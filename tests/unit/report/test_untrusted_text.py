@@ -1,11 +1,19 @@
 import html
+import json
 import re
 
 import cmarkgfm
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from membudget.report.untrusted_text import code_block, code_cell, code_span, printable, printable_line
+from membudget.report.untrusted_text import (
+    code_block,
+    code_cell,
+    code_span,
+    json_without_commands,
+    printable,
+    printable_line,
+)
 
 anything = st.text(max_size=80) | st.text(alphabet="`|\\ \n<>@#[]()!*_~$", max_size=30)
 
@@ -51,3 +59,12 @@ def test_a_code_cell_stays_in_its_cell(text: str) -> None:
 def test_a_code_block_is_not_left(lines: list[str]) -> None:
     page = cmarkgfm.github_flavored_markdown_to_html(f"{code_block(tuple(lines))}\n\nafter")
     assert re.fullmatch(r"<pre lang=\"text\"><code>[^<]*</code></pre>\n<p>after</p>\n", page)
+
+
+@given(st.recursive(anything, lambda inner: st.lists(inner) | st.dictionaries(anything, inner)))
+@example({"##[error]": ["##[group]", "###[", "\\##["]})
+def test_json_without_commands_says_the_same(value: object) -> None:
+    for indent in (None, 1):
+        document = json_without_commands(json.dumps(value, ensure_ascii=False, indent=indent))
+        assert "##[" not in document
+        assert json.loads(document) == value

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
-from membudget.engine.docker_containers import ContainerOptions
+from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_engine import RUN_LABEL
 from membudget.errors import ConfigurationError
 from membudget.trials.compose_pod import PodPlan, plan_pod

@@ -24,7 +24,7 @@ from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import Report
 from membudget.report.signs import SIGNS
 from membudget.report.table import trials_in_words
-from membudget.report.untrusted_text import printable
+from membudget.report.untrusted_text import json_without_commands, printable
 
 LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}
@@ -101,7 +101,7 @@ def _as_json(data: Json) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return text.replace("##[", "\\u0023#[")
+    return json_without_commands(text)
 
 
 def _page(data: str) -> str:
