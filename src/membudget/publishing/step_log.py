@@ -9,8 +9,8 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
-from membudget.publishing.workflow_commands import guarded, without_commands
-from membudget.report.untrusted_text import printable
+from membudget.publishing.workflow_commands import guarded
+from membudget.report.untrusted_text import json_without_commands, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +30,7 @@ def show(content: "RenderableType") -> None:
 
 def show_json(document: str) -> None:
     """Print for programs: nothing may stand around it."""
-    print(without_commands(document))
+    print(json_without_commands(document))
 
 
 def warn(text: str) -> None:

@@ -49,15 +49,6 @@ def guarded(stream: TextIO) -> Iterator[None]:
         print(f"\n::{token}::", file=stream, flush=True)
 
 
-def without_commands(document: str) -> str:
-    """A JSON document of more than one line in which the runner finds no command, and every reader the same as before.
-
-    `::command` counts at the start of a line, where JSON has a bracket, a quote or a key; the older `##[command]`
-    counts anywhere, and in JSON a # is part of a string (actions/runner: ActionCommand.cs).
-    """
-    return document.replace("##[", "\\u0023#[")
-
-
 def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
     """Append step outputs to the file that GITHUB_OUTPUT names. Raises OSError, and ValueError for what is no name."""
     wrong = [name for name in outputs if not _OUTPUT_NAME.fullmatch(name)]
