@@ -139,6 +139,7 @@ def _start(podman: Podman) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             podman.command("system", "service", "--time=0", podman.address),
             env=podman.environ,
+            cwd=podman.folder,  # conmon leaves an empty file named oom where it was started
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
