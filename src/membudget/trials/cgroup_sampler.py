@@ -57,7 +57,7 @@ class Sampler:
         self._phase: tuple[str, int, int] | None = None
         """The phase at hand: its name, when it began, and the mark it began with."""
         self._phase_usage: int | None = None
-        """The largest usage that a look saw in it."""
+        """The largest usage in it that RSS was read for."""
         self._origin_ns = time.monotonic_ns()
         self._cpu_origin_ns = time.process_time_ns()
         self._first_look_ns = 0

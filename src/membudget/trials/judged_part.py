@@ -15,7 +15,7 @@ class JudgedPart:
     certified_peak_bytes: int | None
     """The kernel's mark of this part and no other; None where it could not be told apart."""
     largest_usage_bytes: int | None
-    """The largest usage that a look saw."""
+    """The largest usage that RSS was read for."""
 
 
 def judged_part(report: ProbeReport, unjudged: AbstractSet[str]) -> JudgedPart:
@@ -27,15 +27,16 @@ def judged_part(report: ProbeReport, unjudged: AbstractSet[str]) -> JudgedPart:
         return JudgedPart(report.series, report.kernel_peak, report.kernel_peak.value, largest)
     series = _without(report.series, left_out)
     phases = [phase for phase in report.phases if phase.name not in unjudged]
-    looked = [phase.largest_usage_bytes for phase in phases if phase.largest_usage_bytes is not None]
-    largest = max([*looked, *series.usage_bytes], default=None)
+    read = [phase.largest_usage_bytes for phase in phases if phase.largest_usage_bytes is not None]
+    # A sample's own usage can be more than its RSS was read for: it is a peak of memory, and certifies none of RSS.
+    largest = max(read or series.usage_bytes, default=None)
     marks = [phase.kernel_peak.value for phase in phases if phase.kernel_peak.value is not None]
     if marks and len(marks) == len(phases):
         return JudgedPart(series, Reading(max(marks)), max(marks), largest)
     why = next((phase.kernel_peak.reason for phase in phases if phase.kernel_peak.value is None), None)
     if largest is None:
         return JudgedPart(series, Reading(None, why or "no judged phase was reached"), None, None)
-    peak = Reading(max([largest, *marks]), note=f"sampled, lower bound: {why}")
+    peak = Reading(max([*read, *series.usage_bytes, *marks]), note=f"sampled, lower bound: {why}")
     return JudgedPart(series, peak, None, largest)
 
 

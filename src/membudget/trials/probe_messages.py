@@ -62,7 +62,7 @@ class PhaseReading:
     kernel_peak: Reading
     """The kernel's mark of this phase alone, where it could be told apart from earlier ones."""
     largest_usage_bytes: int | None = None
-    """The largest usage that a look saw; None: not known for this phase."""
+    """The largest usage that RSS was read for; None: not known for this phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class SamplingEffort:
     longest_gap_us: int
     """The longest time between two looks."""
     largest_usage_bytes: int | None
-    """The largest usage that a look saw; None when there was no look."""
+    """The largest usage that RSS was read for; None when it never was."""
     wall_us: int
     """From the first look to the last."""
     cpu_us: int

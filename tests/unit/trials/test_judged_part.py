@@ -40,6 +40,20 @@ def test_a_warm_up_counts_to_no_peak() -> None:
     assert (part.certified_peak_bytes, part.largest_usage_bytes) == (33 * MIB, 32 * MIB)
 
 
+def test_usage_that_no_rss_was_read_for_certifies_nothing() -> None:
+    """As while memory is unmapped: the sample's usage is still whole, its RSS is not (`cgroup_sampler`)."""
+    usage = [10 * MIB, 90 * MIB, 33 * MIB, 20 * MIB]
+    steady = replace(REPORT.phases[2], largest_usage_bytes=21 * MIB)
+    seen = replace(REPORT, series=replace(REPORT.series, usage_bytes=usage), phases=(*REPORT.phases[:2], steady))
+    part = judged_part(seen, {"warm-up"})
+    assert (part.certified_peak_bytes, part.largest_usage_bytes) == (33 * MIB, 21 * MIB)
+
+
+def test_without_a_word_of_the_phases_the_samples_usage_stands_for_them() -> None:
+    phases = tuple(replace(phase, largest_usage_bytes=None) for phase in REPORT.phases)
+    assert judged_part(replace(REPORT, phases=phases), {"warm-up"}).largest_usage_bytes == 30 * MIB
+
+
 def test_where_the_kernels_mark_cannot_start_anew_the_peak_is_sampled_and_says_so() -> None:
     no_mark = Reading(None, "it did not rise")
     phases = (*REPORT.phases[:2], replace(REPORT.phases[2], kernel_peak=no_mark))
