@@ -1,7 +1,7 @@
 """Reads a snapshot of a container's processes from /proc.
 
-Every process is looked at once cheaply (statm); the largest are read whole (smaps), as many as the time allows: the
-kernel holds a process's memory map locked while somebody reads its smaps. Sources: proc(5);
+Every process is looked at once cheaply (statm); the largest are read whole (smaps), as many as the time allows, and
+none near the limit (limit_guard): there `status` has to do, which holds a process for microseconds. Sources: proc(5);
 Documentation/filesystems/proc.rst. Standard library only: the probe imports it.
 """
 
@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,8 @@ MOST_PROCESSES = 40
 _MOST_FILES = 10
 _MOST_ARGUMENTS, _LONGEST_ARGUMENT = 8, 100
 _LARGEST_SMAPS_BYTES = 32 << 20
+_CHUNK_BYTES = 64 << 10
+"""The kernel gives a page or so of smaps at a time, whatever is asked for."""
 _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -62,10 +64,12 @@ def take(  # noqa: PLR0913 - of what, and when: all by name
     anon_bytes: int,
     proc: Path = Path("/proc"),
     budget_s: float = 0.15,
+    is_far: Callable[[], bool] = lambda: True,
 ) -> Snapshot | None:
     """Look at the processes of `cgroup` and all below it, for about `budget_s`.
 
-    None when there are none yet, or none any more.
+    `is_far`: whether the cgroup is far from its limit now. It is asked before each read of a memory map; from the
+    first no on, no more maps and command lines are read. None when there are no processes yet, or none any more.
     """
     begun = time.monotonic()
     pids = set(_pids(cgroup))
@@ -75,12 +79,17 @@ def take(  # noqa: PLR0913 - of what, and when: all by name
     maps: list[MemoryMap] = []
     processes: list[ProcessUse] = []
     denied = 0
+    may_read = True
     for process in alive[:MOST_PROCESSES]:
         memory = None
-        if time.monotonic() - begun < budget_s:
-            memory = _memory_map(proc / str(process.pid))
-            denied += memory is None
-        use = _use(proc / str(process.pid), process, memory)
+        may_read = may_read and is_far()
+        if may_read and time.monotonic() - begun < budget_s:
+            try:
+                memory = _memory_map(proc / str(process.pid), is_far)
+                denied += memory is None
+            except _NearLimit:
+                may_read = False
+        use = _use(proc / str(process.pid), process, memory, with_arguments=may_read)
         if use is not None and not use.name.startswith(_RUNTIME):
             processes.append(use)
             maps += [memory] if memory is not None else []
@@ -102,8 +111,15 @@ def take(  # noqa: PLR0913 - of what, and when: all by name
         kinds=dict(kinds),
         dirty_bytes=sum(memory.dirty_file for memory in maps),
         files=tuple(FileUse(path, pss) for path, pss in files.most_common(_MOST_FILES)),
-        detail=f"{unread} of {len(alive)} processes, the smaller ones first, were not read whole" if unread else None,
+        detail=_detail(unread, len(alive), may_read=may_read),
+        is_near_limit=not may_read,
     )
+
+
+def _detail(unread: int, alive: int, *, may_read: bool) -> str | None:
+    if not may_read:
+        return "near the limit no memory map is read: it would keep the memory of a process that is being killed"
+    return f"{unread} of {alive} processes, the smaller ones first, were not read whole" if unread else None
 
 
 def parse_smaps(data: bytes) -> MemoryMap:
@@ -183,21 +199,39 @@ def _sizes(proc: Path, pids: Iterable[int]) -> Iterator[_Process]:
             continue
 
 
-def _memory_map(folder: Path) -> MemoryMap | None:
-    """None where it ended, or may not be looked at."""
+class _NearLimit(Exception):
+    """The cgroup came near its limit while a memory map was read."""
+
+
+def _memory_map(folder: Path, is_far: Callable[[], bool]) -> MemoryMap | None:
+    """None where it ended, or may not be looked at. Raises _NearLimit."""
+    data = bytearray()
     try:
-        with (folder / "smaps").open("rb") as file:
-            data = file.read(_LARGEST_SMAPS_BYTES)
-        return parse_smaps(data) if data else None
+        descriptor = os.open(folder / "smaps", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        while len(data) < _LARGEST_SMAPS_BYTES:
+            if not is_far():
+                raise _NearLimit
+            chunk = os.read(descriptor, _CHUNK_BYTES)
+            if not chunk:
+                break
+            data += chunk
+        return parse_smaps(bytes(data)) if data else None
     except (OSError, ValueError):
         return None
+    finally:
+        os.close(descriptor)
 
 
-def _use(folder: Path, process: _Process, memory: MemoryMap | None) -> ProcessUse | None:
+def _use(folder: Path, process: _Process, memory: MemoryMap | None, *, with_arguments: bool) -> ProcessUse | None:
     try:
         name = (folder / "comm").read_bytes().removesuffix(b"\n").decode(errors="replace")
-        with (folder / "cmdline").open("rb") as file:
-            words = file.read(_MOST_ARGUMENTS * 4096).split(b"\0")[:_MOST_ARGUMENTS]
+        words: list[bytes] = []
+        if with_arguments:  # they are read out of the process's own memory
+            with (folder / "cmdline").open("rb") as file:
+                words = file.read(_MOST_ARGUMENTS * 4096).split(b"\0")[:_MOST_ARGUMENTS]
         status = (folder / "status").read_bytes()
     except OSError:
         return None

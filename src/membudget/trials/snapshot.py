@@ -68,3 +68,7 @@ class Snapshot:
     """The largest."""
     detail: str | None
     """Why not everything is known."""
+    is_near_limit: bool = False
+    """Whether usage was so near the limit that `status` alone was read: no PSS, no kinds."""
+    is_late: bool = False
+    """Whether memory had been given back before the processes were read: it shows less than there was."""

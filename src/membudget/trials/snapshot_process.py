@@ -3,6 +3,7 @@
 Standard library only: the probe imports it.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from membudget.trials.limit_guard import LimitGuard
 from membudget.trials.proc_snapshot import take
 from membudget.trials.readings import MemoryReading
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
@@ -24,8 +26,13 @@ _SETTLED = 0.01
 """RSS has settled when two samples differ by less than this share of it."""
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is looked at this often while it grows."""
-_REST_FACTOR = 20
-"""A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work."""
+_REST_FACTOR, _LATE_REST_FACTOR = 20, 5
+"""A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work. One
+that came too late is taken again sooner, for the next burst may be the last."""
+_LATE = 0.9
+"""A snapshot that shows less than this share of what was ordered came too late."""
+_PRIORITY = -10
+"""Of the process that reads: it holds locks of others' memory, and must not be kept waiting with them (setpriority)."""
 _SHARE, _HEAD_START_NS = 0.005, 40_000_000
 """What they may use of a core over a trial, beside this much CPU time beforehand, for short trials have peaks too."""
 _LAST_ANSWER_S = 1.0
@@ -57,7 +64,8 @@ class SnapshotProcess:
         self._stale = self.is_busy
         """An answer that is still to come belongs to the trial before."""
         self._best: Snapshot | None = None
-        self._looked_at_bytes = 0
+        self._looked_at_bytes = self._seen_bytes = 0
+        """The peak that was ordered last, and the largest that was seen."""
         self._previous_bytes = 0
         self._not_before_ns = 0
         self._begun_ns = self._last_ns = time.monotonic_ns()
@@ -82,7 +90,13 @@ class SnapshotProcess:
             return
         if not settled and now_ns - self._last_ns < _OVERDUE_NS:
             return
-        order = {"cgroup": str(cgroup), "time_us": now_us, "rss_bytes": rss, "anon_bytes": reading.anon_bytes}
+        order = {
+            "cgroup": str(cgroup),
+            "usage_bytes": reading.usage_bytes,
+            "time_us": now_us,
+            "rss_bytes": rss,
+            "anon_bytes": reading.anon_bytes,
+        }
         try:
             os.write(self._orders, json.dumps(order).encode() + b"\n")
         except BrokenPipeError:
@@ -127,12 +141,20 @@ class SnapshotProcess:
         self.cpu_us += cpu_us
         raw = answer["snapshot"]
         if not isinstance(raw, dict):
-            self._looked_at_bytes = 0  # the runtime's own start, which tells nothing of the program
+            # The runtime's own start, which tells nothing of the program, or an order that was too old.
+            self._looked_at_bytes = self._seen_bytes
             return
         self.taken += 1
         self._last_ns = time.monotonic_ns()
-        self._not_before_ns = self._last_ns + _REST_FACTOR * 1000 * cpu_us
         snapshot = _snapshot(raw)
+        is_late = snapshot.summed_rss_bytes < _LATE * snapshot.rss_bytes
+        self._not_before_ns = self._last_ns + (_LATE_REST_FACTOR if is_late else _REST_FACTOR) * 1000 * cpu_us
+        if is_late:
+            snapshot = dataclasses.replace(snapshot, is_late=True)
+            self._seen_bytes = max(self._seen_bytes, snapshot.summed_rss_bytes)
+            self._looked_at_bytes = self._seen_bytes  # the same peak is looked at again when it comes back
+        else:
+            self._seen_bytes = max(self._seen_bytes, snapshot.rss_bytes)
         if self._best is None or _size(snapshot) >= _size(self._best):
             self._best = snapshot
 
@@ -162,11 +184,13 @@ def _snapshot(raw: dict[str, object]) -> Snapshot:
 
 def _serve(orders: int, answers: int) -> NoReturn:
     """The child: obey orders until their pipe ends."""
+    with contextlib.suppress(OSError):  # a probe in a container may not
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     with os.fdopen(orders, "rb") as lines, os.fdopen(answers, "wb") as out:
         for line in lines:
             order = json.loads(line)
             before_ns = time.process_time_ns()
-            snapshot = take(Path(order.pop("cgroup")), **order)
+            snapshot = _obey(order)
             answer = {
                 "snapshot": dataclasses.asdict(snapshot) if snapshot is not None else None,
                 "cpu_us": (time.process_time_ns() - before_ns) // 1000,
@@ -174,3 +198,22 @@ def _serve(orders: int, answers: int) -> NoReturn:
             out.write(json.dumps(answer).encode() + b"\n")
             out.flush()
     os._exit(0)
+
+
+def _obey(order: dict[str, int | str]) -> Snapshot | None:
+    """The snapshot that was ordered; None when there is nobody, or the peak is over already."""
+    cgroup = Path(str(order["cgroup"]))
+    guard = LimitGuard(cgroup)
+    try:
+        usage = guard.usage_bytes()
+        if usage is not None and usage < _LATE * int(order["usage_bytes"]):
+            return None
+        return take(
+            cgroup,
+            time_us=int(order["time_us"]),
+            rss_bytes=int(order["rss_bytes"]),
+            anon_bytes=int(order["anon_bytes"]),
+            is_far=guard.is_far,
+        )
+    finally:
+        guard.close()

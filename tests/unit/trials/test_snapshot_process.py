@@ -64,10 +64,10 @@ def test_one_that_has_not_settled_has_to_wait(snapshots: SnapshotProcess, cgroup
 def test_snapshots_have_a_share_of_a_core_and_leaps_of_memory_are_above_it(
     snapshots: SnapshotProcess, cgroup: Path
 ) -> None:
-    assert settle(snapshots, cgroup, 100, NOW_NS + HOUR_NS)
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     snapshots.cpu_us = 3600 * 10**6  # an hour of CPU time
-    assert not settle(snapshots, cgroup, 110, NOW_NS + 2 * HOUR_NS)
-    assert settle(snapshots, cgroup, 130, NOW_NS + 2 * HOUR_NS)
+    assert not settle(snapshots, cgroup, 22, NOW_NS + 2 * HOUR_NS)
+    assert settle(snapshots, cgroup, 26, NOW_NS + 2 * HOUR_NS)
 
 
 def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProcess, cgroup: Path) -> None:
@@ -75,3 +75,35 @@ def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProces
     snapshots.forget()
     assert snapshots.best()[0] is None
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+
+
+def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_returns(
+    snapshots: SnapshotProcess, cgroup: Path
+) -> None:
+    (cgroup / "memory.usage_in_bytes").write_text(f"{10 * MIB}\n")
+    assert not settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS), "half of it is gone: there is nothing to see"
+    (cgroup / "memory.usage_in_bytes").write_text(f"{20 * MIB}\n")
+    (cgroup / "memory.limit_in_bytes").write_text(f"{1024 * MIB}\n")
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+
+
+def test_a_snapshot_that_shows_less_than_was_ordered_is_late_and_taken_again(
+    snapshots: SnapshotProcess, cgroup: Path
+) -> None:
+    far_more_mib = 2 * int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
+    assert settle(snapshots, cgroup, far_more_mib, NOW_NS + HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert best.is_late
+    assert settle(snapshots, cgroup, far_more_mib, NOW_NS + 2 * HOUR_NS)
+
+
+def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    (cgroup / "memory.usage_in_bytes").write_text(f"{60 * MIB}\n")
+    (cgroup / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n")
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert best.is_near_limit
+    assert [process.pss_bytes for process in best.processes] == [None]
+    assert best.processes[0].high_water_bytes is not None
