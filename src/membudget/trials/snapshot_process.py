@@ -18,7 +18,7 @@ from membudget.trials.proc_snapshot import take
 from membudget.trials.readings import MemoryReading
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
 
-_GROWTH, _LEAP = 0.02, 0.25
+_GROWTH, _LEAP = 0.02, 0.1
 _SMALLEST_GROWTH_BYTES = 1 << 20
 """A new peak is worth a snapshot when it is larger than the last one's by this share and as many bytes: by the first
 share where snapshots are below their share of the CPU, by the second in any case."""
@@ -26,9 +26,9 @@ _SETTLED = 0.01
 """RSS has settled when two samples differ by less than this share of it."""
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is looked at this often while it grows."""
-_REST_FACTOR, _LATE_REST_FACTOR = 20, 5
-"""A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work. One
-that came too late is taken again sooner, for the next burst may be the last."""
+_REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
+"""A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work. A leap
+of memory is looked at sooner, for this burst may be the last."""
 _LATE = 0.9
 """A snapshot that shows less than this share of what was ordered came too late."""
 _PRIORITY = -10
@@ -67,7 +67,7 @@ class SnapshotProcess:
         self._looked_at_bytes = self._seen_bytes = 0
         """The peak that was ordered last, and the largest that was seen."""
         self._previous_bytes = 0
-        self._not_before_ns = 0
+        self._not_before_ns = self._leaps_from_ns = 0
         self._begun_ns = self._last_ns = time.monotonic_ns()
         self.taken = 0
         self.cpu_us = 0
@@ -83,9 +83,10 @@ class SnapshotProcess:
         settled = abs(rss - self._previous_bytes) <= _SETTLED * rss
         self._previous_bytes = rss
         growth = rss - self._looked_at_bytes
-        if self.is_busy or now_ns < self._not_before_ns:
+        if self.is_busy or now_ns < self._leaps_from_ns:
             return
-        wanted = _GROWTH if now_ns >= self._affordable_from_ns() else _LEAP
+        is_rested = now_ns >= max(self._not_before_ns, self._affordable_from_ns())
+        wanted = _GROWTH if is_rested else _LEAP
         if growth < max(_SMALLEST_GROWTH_BYTES, wanted * self._looked_at_bytes):
             return
         if not settled and now_ns - self._last_ns < _OVERDUE_NS:
@@ -148,7 +149,8 @@ class SnapshotProcess:
         self._last_ns = time.monotonic_ns()
         snapshot = _snapshot(raw)
         is_late = snapshot.summed_rss_bytes < _LATE * snapshot.rss_bytes
-        self._not_before_ns = self._last_ns + (_LATE_REST_FACTOR if is_late else _REST_FACTOR) * 1000 * cpu_us
+        self._not_before_ns = self._last_ns + _REST_FACTOR * 1000 * cpu_us
+        self._leaps_from_ns = self._last_ns + _LEAP_REST_FACTOR * 1000 * cpu_us
         if is_late:
             snapshot = dataclasses.replace(snapshot, is_late=True)
             self._seen_bytes = max(self._seen_bytes, snapshot.summed_rss_bytes)

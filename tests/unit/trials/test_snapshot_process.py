@@ -66,8 +66,8 @@ def test_snapshots_have_a_share_of_a_core_and_leaps_of_memory_are_above_it(
 ) -> None:
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     snapshots.cpu_us = 3600 * 10**6  # an hour of CPU time
-    assert not settle(snapshots, cgroup, 22, NOW_NS + 2 * HOUR_NS)
-    assert settle(snapshots, cgroup, 26, NOW_NS + 2 * HOUR_NS)
+    assert not settle(snapshots, cgroup, 21.5, NOW_NS + 2 * HOUR_NS)
+    assert settle(snapshots, cgroup, 24, NOW_NS + 2 * HOUR_NS)
 
 
 def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProcess, cgroup: Path) -> None:
