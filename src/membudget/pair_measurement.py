@@ -228,7 +228,7 @@ def _measurement(
         leak_fails=spec.leak == "fail",
         dockerfile=_dockerfile(subject),
         contents_diff=contents.diff,
-        notes=(*_notes(pair, spec, tools.environment.cpus), *subject.notes),
+        notes=(*_notes(pair, spec, tools.environment.cpus, rules.settings_of_base), *subject.notes),
     )
 
 
@@ -238,11 +238,14 @@ def _dockerfile(subject: Subject) -> str | None:
     return head.recipe.path if head is not None and head.recipe is not None else None
 
 
-def _notes(pair: Pair, spec: ImageSpec, cpus: int) -> Iterator[str]:
+def _notes(pair: Pair, spec: ImageSpec, cpus: int, settings_of_base: Sequence[str]) -> Iterator[str]:
     """What makes its figures other than those of elsewhere."""
     settings = spec.container
     base = pair.base
-    if base is not None and (base.workload, base.compose) != (spec.workload, spec.compose):
+    if settings_of_base:
+        keys = ", ".join(settings_of_base)
+        yield f"the head changes {keys}: measured as the base has it, until the change is approved or merged"
+    elif base is not None and (base.workload, base.compose) != (spec.workload, spec.compose):
         yield "its workload is not the one of the base: both sides were run with the head's"
     if settings.network == "open":
         yield "its network was open: what it fetched may change its figures"

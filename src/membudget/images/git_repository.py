@@ -1,10 +1,12 @@
 """The git repository: commits, files of a commit, and a clean checkout of each in a worktree of its own."""
 
 import os
+import posixpath
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.errors import ConfigurationError, EnvironmentFault
@@ -20,6 +22,15 @@ _QUIET_AND_HARMLESS = (
     ("advice.detachedHead", "false"),
     ("gc.auto", "0"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TreeObject:
+    """What a path of a commit leads to: the same id, the same content."""
+
+    id: str
+    kind: str
+    """blob or tree."""
 
 
 class GitRepository:
@@ -62,8 +73,37 @@ class GitRepository:
         return self._run("rev-parse", "--is-shallow-repository") == "true"
 
     def file_at(self, commit: Commit, path: str) -> str | None:
-        """A file as it is in a commit; None when it is not there."""
-        return self._try("show", f"{commit.sha}:{path}", strip=False)
+        """A file as it is in a commit, links followed inside the commit's own tree; None when it is not there."""
+        found = self.object_at(commit, path)
+        if found is None or found.kind != "blob":
+            return None
+        return self._try("cat-file", "blob", found.id, strip=False)
+
+    def object_at(self, commit: Commit, path: str) -> "TreeObject | None":
+        """What is at a path of a commit; None when nothing is, or a link leads out of the commit's tree.
+
+        Links are followed as git has them, never by the file system (git-cat-file(1), --follow-symlinks).
+        """
+        given = posixpath.normpath(path)
+        if "\n" in given or given.startswith(("/", "../")) or given == "..":
+            return None
+        asked = f"{commit.sha}:{'' if given == '.' else given}\n"
+        done = self._git(("cat-file", "--follow-symlinks", "--batch-check=%(objectname) %(objecttype)"), asked.encode())
+        words = done.stdout.decode(errors="replace").split()
+        if done.returncode != 0 or len(words) != 2 or words[1] not in ("blob", "tree"):
+            return None
+        return TreeObject(words[0], words[1])
+
+    def holds_links(self, commit: Commit, path: str) -> bool:
+        """Whether there are symbolic links or submodules at or below a path of a commit."""
+        pathspec = [] if path == "." else ["--", path]
+        listed = self._run("--literal-pathspecs", "ls-tree", "-r", "--full-tree", "-z", commit.sha, *pathspec)
+        return any(entry.startswith(("120000 ", "160000 ")) for entry in listed.split("\0"))
+
+    def paths(self, commit: Commit) -> tuple[str, ...]:
+        """Paths of every file of a commit."""
+        listed = self._run("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit.sha)
+        return tuple(name for name in listed.split("\0") if name)
 
     def content_of(self, commit: Commit, paths: Sequence[str]) -> tuple[str, ...]:
         """What names the content of files and folders in a commit: type, mode and object id; "." is the whole tree.
@@ -119,14 +159,14 @@ class GitRepository:
         said = done.stdout.decode(errors="replace")
         return said.strip() if strip else said
 
-    def _git(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    def _git(self, arguments: tuple[str, ...], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         settings = [part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")]
         try:
             return subprocess.run(
                 ["git", *settings, *arguments],
                 cwd=self._folder,
                 env=self._environ,
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,  # as bytes: in text mode a carriage return in somebody's name ends a line
                 check=False,
             )

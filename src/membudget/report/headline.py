@@ -74,6 +74,7 @@ def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
         _list(open_words, ""),
         _list([_group_words(group) for group in groups], "in trouble"),
         _missing(report.missing_shards),
+        _ours("the base's budgets cannot be read") if report.base_problem is not None else (),
         _loosened(unapproved(report)),
     ]
 

@@ -95,6 +95,8 @@ class Report(ReportModel):
     """The label that approves it."""
     loosened: tuple[Loosening, ...] = ()
     """What it loosens."""
+    base_problem: str | None = None
+    """Why the rules of the base are not known; None: they are, or there are none."""
     notes: tuple[str, ...] = ()
     """What a reader has to know of the whole."""
     verdict: Verdict
@@ -105,6 +107,6 @@ class Report(ReportModel):
         judged = judge(self.images, self.groups)
         if self.loosened and self.approval is Approval.MISSING:
             return replace(judged, verdict=Verdict.FAIL)
-        if self.missing_shards:
+        if self.missing_shards or (self.base_problem is not None and self.approval is Approval.MISSING):
             return replace(judged, verdict=worst([judged.verdict, Verdict.INCONCLUSIVE]))
         return judged
