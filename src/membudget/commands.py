@@ -230,8 +230,10 @@ def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
             workspace(repository, run) as checkouts,
             measuring(engine, run, options, progress.note) as runner,
         ):
-            results = ResultCache(_cache_folder(), progress.note) if wanted.remembers else None
-            cache = _layer_cache()
+            # A pull request can write to its own cache: figures need a fresh trial, and sizes are read from the image.
+            is_trusted = event.pull_request is None
+            results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
+            cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             report = check_use_case.run(request, tools, progress, VERSION)

@@ -33,6 +33,8 @@ class FakeTools:
         """Trials of earlier runs, by image."""
         self.remembers = True
         """Whether earlier results may stand for new ones."""
+        self.confirms = False
+        """Whether a fresh trial has to confirm them."""
         self.keeps = False
         """Whether it keeps those of this run."""
 
