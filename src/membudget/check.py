@@ -92,7 +92,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
             measure = partial(measure_pair, tools=tools, progress=progress)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
-    report = Report(
+    return Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
         started_at=started,
@@ -108,8 +108,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         loosened=request.rules.loosened,
         notes=request.notes,
         verdict=Verdict.INCONCLUSIVE,
-    )
-    return report.model_copy(update={"verdict": report.judged().verdict})
+    ).with_verdict()
 
 
 def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:
