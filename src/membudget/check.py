@@ -98,7 +98,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
             measure = partial(measure_pair, tools=tools, progress=progress)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
-    report = Report(
+    return Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
         started_at=started,
@@ -115,8 +115,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         notes=request.notes,
         base_problem=request.base_problem,
         verdict=Verdict.INCONCLUSIVE,
-    )
-    return report.model_copy(update={"verdict": report.judged().verdict})
+    ).with_verdict()
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:

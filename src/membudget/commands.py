@@ -15,7 +15,7 @@ from rich.console import Console
 from membudget import check as check_use_case
 from membudget import measure as measure_use_case
 from membudget import merge as merge_use_case
-from membudget.analysis.verdict import ExitPolicy, FailOn
+from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets import toml_file
 from membudget.budgets.guard import Approval
 from membudget.budgets.schema import budgets_schema
@@ -259,7 +259,7 @@ def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
     remember_durations(_cache_folder(), _durations(report))
     judgement = report.judged()
     show(terminal.render(report, judgement))
-    return policy.exit_code(judgement.verdict)
+    return policy.exit_code(judgement)
 
 
 def _durations(report: Report) -> dict[str, int]:
