@@ -33,6 +33,8 @@ class FakeClient:
     """A layer that exports leave out."""
     labels: dict[str, str] = field(default_factory=dict)
     """By image: a setting, which is part of its configuration and of no layer."""
+    ours: dict[str, str] = field(default_factory=dict)
+    """Labels that membudget sets."""
     chunks: Callable[[int], Iterator[bytes]] | None = None
     """What an export gives instead."""
     base_url = "http://localhost"
@@ -50,7 +52,9 @@ class FakeClient:
         if reference not in self.held:
             raise ImageNotFound(f"No such image: {reference}")
         layers = [diff_id(layer) for layer in self.held[reference]]
-        return SimpleNamespace(attrs={"Id": reference, "RootFS": {"Layers": layers or None}})
+        labels = {"label": self.labels[reference]} if reference in self.labels else {}
+        attrs = {"Id": reference, "RootFS": {"Layers": layers or None}, "Config": {"Labels": labels | self.ours}}
+        return SimpleNamespace(attrs=attrs, history=lambda: [{"CreatedBy": "COPY . /", "Id": reference}])
 
     @contextmanager
     def _export(self, url: str, *, params: dict[str, list[str]], stream: bool) -> Iterator[SimpleNamespace]:
