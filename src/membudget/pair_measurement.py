@@ -88,8 +88,8 @@ class Subject:
     @property
     def is_unchanged(self) -> bool:
         """Whether base and head are one image under the same budgets file: there is nothing to find out."""
-        ids = {(image.image_id, *sorted(image.beside.values())) for image in self.images.values()}
-        is_one_image = len(self.images) == len(Side) and len(ids) == 1
+        identities = {image.identities for image in self.images.values()}
+        is_one_image = len(self.images) == len(Side) and len(identities) == 1
         return is_one_image and self.pair.head == self.pair.base and not self.is_summed
 
     def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
@@ -97,13 +97,14 @@ class Subject:
         return TrialSpec(
             name=self.pair.name,
             image_id=image.image_id,
+            identity=image.identity,
             limit_bytes=spec.limit_bytes,
             timeout_ms=spec.timeout,
             workload=spec.workload,
             settle_ms=spec.settle,
             inputs=self.inputs,
             unjudged_phases=spec.unjudged_phases,
-            pod_images=image.beside,
+            pod_images={service: beside.image_id for service, beside in image.beside.items()},
         )
 
 
@@ -301,7 +302,7 @@ def _side(
     failure = next((result for result in [built, *results] if isinstance(result, Failure)), None)
     reason = str(failure) if failure else why_none if not trials else None
     return SideMeasurement(
-        image_id=built.image_id if isinstance(built, BuiltImage) else None,
+        image_id=built.identity if isinstance(built, BuiltImage) else None,
         metrics={
             **image_metrics(found or Unavailable(reason or "unknown")),
             **(all_absent(reason) if reason else aggregate(trials)),

@@ -60,7 +60,7 @@ class FakeTools:
         on_line(f"building {name}")
         if f"{name} {side}" in self.broken_builds:
             raise BuildFailed("exit code 1", ("the log",))
-        return BuiltImage(f"{name} {side}", "tag")
+        return BuiltImage(f"{name} {side}", "tag", f"{name} {side}")
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""

@@ -34,7 +34,7 @@ budgets.peak_rss = { max = "100MiB", growth = { percent = 10, floor = "1MiB" } }
 
 
 def subject(base: str = "api base", head: str = "api head") -> Subject:
-    built = {Side.BASE: BuiltImage(base, "tag"), Side.HEAD: BuiltImage(head, "tag")}
+    built = {Side.BASE: BuiltImage(base, "tag", base), Side.HEAD: BuiltImage(head, "tag", head)}
     return Subject(Pair("api", Presence.BOTH, SPEC, SPEC), built)
 
 
