@@ -118,7 +118,7 @@ def test_nothing_is_posted_for_what_is_no_report_and_nothing_is_alive_of_what_is
     holes = [f"{hostile[number - 1][0]}: {hole}" for number in valid for hole in _holes(github, number)]
     assert holes == []
     assert [name for name, _ in obeyed(done.stdout + done.stderr) if name != "error"] == []
-    assert {*outputs_of(tmp_path / "outputs")} <= {"verdict", "report", *_verdicts()}
+    assert {*outputs_of(tmp_path / "outputs")} <= {"verdict", "report", "inconclusive", *_verdicts()}
     assert _peak(done.stdout) < MOST_MIB
 
 
