@@ -13,6 +13,7 @@ import pytest
 from membudget.budgets.budget import Build
 from membudget.engine.docker_engine import Engine
 from membudget.images.docker_build import Builder
+from membudget.images.revision import BuiltImage
 from membudget.metrics import Metric
 from membudget.publishing.report_file import read_report
 from membudget.quantities import MIB
@@ -158,6 +159,59 @@ def test_builds_at_the_same_time_keep_to_their_own_repositories(engine: Engine, 
     print(f"{right} of {_BUILDS} builds, {_AT_ONCE} at once, have their own repository's files")
     assert right == _BUILDS
     assert leftovers(engine) == before
+
+
+def test_a_context_may_hold_whatever_git_can(engine: Engine, tmp_path: Path) -> None:
+    """All of it is read back, what the build ignores as well; the Dockerfile may be ignored, or lie elsewhere."""
+    context = tmp_path / "checkout/api"
+    (context / "folder/in a folder").mkdir(parents=True)
+    (context / "folder/in a folder/späte Grüße\n'\"*?[x]!#").write_bytes(b"\0\xff")
+    (context / ".dockerignore").write_text("*\n!payload\n")
+    (context / "payload").write_text(os.urandom(8).hex())
+    (context / "payload").chmod(0o755)
+    (context / "empty").touch()
+    (context / "link").symlink_to("./folder/../nowhere")
+    (context / "to-folder").symlink_to("folder")
+    (context / "absolute").symlink_to("/etc/passwd")
+    (context / ("n" * 200)).mkdir()
+    (context / ("n" * 200) / ("m" * 200)).write_text("a long name")
+    (context / "Dockerfile").write_text('FROM scratch\nCOPY . /\nCMD ["never"]\n')
+    (context.parent / "other").mkdir()
+    (context.parent / "other/api.Dockerfile").write_text('FROM scratch\nCOPY payload /renamed\nCMD ["never"]\n')
+    (context.parent / "linked").symlink_to("api")
+    builder = Builder(engine)
+    cases = (
+        (Build(context="api"), "/payload"),
+        (Build(context="linked", dockerfile="../other/api.Dockerfile"), "/renamed"),
+        (Build(context="."), None),
+    )
+    (context.parent / "Dockerfile").write_text('FROM scratch\nLABEL of=nothing\nCMD ["never"]\n')
+    for number, (spec, path) in enumerate(cases):
+        reference = f"membudget-test/contents:{number}"
+        built = builder.build(spec, context.parent, reference, lambda _: None)
+        try:
+            if path is not None:
+                assert file_of(engine, built.image_id, path) == (context / "payload").read_text()
+        finally:
+            engine.client.api.remove_image(reference)
+
+
+def test_files_that_no_image_takes_do_not_make_it_another_one(engine: Engine, tmp_path: Path) -> None:
+    context = tmp_path / "checkout"
+    context.mkdir()
+    (context / "payload").write_text(os.urandom(8).hex())
+    (context / "Dockerfile").write_text('FROM scratch\nCOPY payload /\nCMD ["never"]\n')
+    built: list[BuiltImage] = []
+    for change in ("README", "CHANGELOG", "payload"):
+        (context / change).write_text(os.urandom(8).hex())
+        reference = f"membudget-test/identity:{len(built)}"
+        built.append(Builder(engine).build(Build(), context, reference, lambda _: None))
+    for image in built:
+        engine.client.api.remove_image(image.reference)
+    readme, changelog, payload = built
+    assert readme.image_id != changelog.image_id, "they say what they were built from"
+    assert readme.identity == changelog.identity
+    assert changelog.identity != payload.identity
 
 
 def file_of(engine: Engine, image_id: str, path: str) -> str:

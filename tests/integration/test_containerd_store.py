@@ -15,6 +15,7 @@ from membudget.budgets.budget import Build
 from membudget.contents.image_contents import COMPRESSED_BY_US
 from membudget.engine.docker_engine import Engine, connect
 from membudget.images.docker_build import Builder
+from membudget.images.revision import BuiltImage
 from tests.support.awaited import until
 from tests.support.membudget_process import run
 from tests.support.prepared_images import PreparedImages
@@ -96,3 +97,32 @@ def test_what_is_built_there_is_found_there(other: Other, tmp_path: Path) -> Non
     assert isinstance(download["value"], int)
     assert 0 < download["value"] < 10_000, "as the store compressed it"
     assert download["precision"] == "exact"
+
+
+def test_two_builds_of_one_image_are_known_to_be_one(other: Other, tmp_path: Path) -> None:
+    (tmp_path / "payload").write_bytes(os.urandom(8))
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY payload /\n")
+    builder = Builder(other.engine, other.environ)
+    built: list[BuiltImage] = []
+    for change in ("README", "CHANGELOG", "payload"):
+        (tmp_path / change).write_bytes(os.urandom(8))
+        built.append(builder.build(Build(), tmp_path, f"membudget-test/built:{len(built)}", lambda _: None))
+    readme, changelog, payload = built
+    assert readme.image_id != changelog.image_id, "they say what they were built from"
+    assert readme.identity == changelog.identity != payload.identity
+
+
+def test_files_of_equal_size_and_time_are_told_apart(other: Other, tmp_path: Path) -> None:
+    builder = Builder(other.engine, other.environ)
+    digests = set()
+    for number in range(5):
+        context = tmp_path / str(number) / "api"
+        context.mkdir(parents=True)
+        (context / "payload").write_text(f"content {number}")
+        (context / "Dockerfile").write_text("FROM scratch\nCOPY payload /\n")
+        for path in context.iterdir():
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+        tag = f"membudget-test/told-apart:{number}"
+        builder.build(Build(context="api"), context.parent, tag, lambda _: None)
+        digests.add(tuple(other.engine.client.images.get(tag).attrs["RootFS"]["Layers"]))
+    assert len(digests) == 5

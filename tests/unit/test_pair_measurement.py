@@ -100,6 +100,25 @@ def test_one_image_on_both_sides_is_not_run() -> None:
     assert image.head.metrics[Metric.PEAK_RSS].reason == "unchanged: base and head are the same image"
 
 
+def test_an_image_is_one_by_what_it_is_its_services_included() -> None:
+    def built(image_id: str, identity: str, *beside: str) -> BuiltImage:
+        services = {
+            f"service {number}": BuiltImage(f"{image_id} {one}", "tag", one) for number, one in enumerate(beside)
+        }
+        return BuiltImage(image_id, "tag", identity, services)
+
+    def is_unchanged(base: BuiltImage, head: BuiltImage) -> bool:
+        return replace(subject(), built={Side.BASE: base, Side.HEAD: head}).is_unchanged
+
+    assert is_unchanged(built("1", "same"), built("2", "same"))
+    assert not is_unchanged(built("1", "one"), built("1", "other"))
+    assert is_unchanged(built("1", "same", "a", "b"), built("2", "same", "a", "b"))
+    assert not is_unchanged(built("1", "same", "a", "b"), built("2", "same", "b", "a")), "of other services"
+    assert not is_unchanged(built("1", "same", "a"), built("2", "same", "c"))
+    spec = subject().trial_spec(built("1", "one", "a"), SPEC)
+    assert (spec.image_id, spec.identity, spec.pod_images) == ("1", "one", {"service 0": "1 a"})
+
+
 def test_one_image_under_other_budgets_is_judged() -> None:
     made = subject("same", "same")
     looser = SPEC.model_copy(update={"limit": 2 * SPEC.limit_bytes})

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,8 +76,12 @@ class FakeImages:
         return SimpleNamespace(attrs=attrs, history=list)
 
 
-def builder(fake: Path, images: FakeImages | None = None, **environ: str) -> Builder:
-    engine = Engine(images or FakeImages(fake), INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all it asks
+def builder(fake: Path, /, **environ: str) -> Builder:
+    return builder_of(FakeImages(fake), fake, environ)
+
+
+def builder_of(images: FakeImages, fake: Path, environ: Mapping[str, str]) -> Builder:
+    engine = Engine(images, INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all it asks
     return Builder(engine, {"PATH": f"{fake}:/usr/bin:/bin", "HOME": "/home/user", **environ})
 
 
@@ -234,7 +238,7 @@ def test_an_image_that_was_not_built_from_this_commit_is_not_measured(
     images = FakeImages(fake)
     images.labels = labels
     with pytest.raises(EnvironmentFault, match=f"was not built from the files of this commit .*{found}"):
-        builder(fake, images).build(Build(context="api"), checkout, "x", lambda _: None)
+        builder_of(images, fake, {}).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
 def _other_content(held: Path) -> None:

@@ -63,3 +63,8 @@ def test_what_depends_on_the_world_has_none(spec: TrialSpec) -> None:
 
 def test_unknown_files_make_none() -> None:
     assert key(files=None) is None
+
+
+def test_an_image_is_known_by_what_it_is_and_not_by_its_id() -> None:
+    assert key(replace(SPEC, image_id="sha256:2")) == key()
+    assert key(replace(SPEC, identity=None)) is None
