@@ -6,6 +6,7 @@ the fresh trials alone come to the same verdict? Remembered trials count only wh
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from membudget.analysis.host_settings import settings_change
 from membudget.analysis.measurement import Failure
@@ -78,15 +79,19 @@ _FigureOf = Callable[[Trial], _Figure | None]
 def _looked_at(rules: ImageRules) -> Iterator[tuple[str, Metric, EffectiveBudget, _FigureOf]]:
     for metric, budget in rules.budgets.items():
         if budget.is_set:
-            yield DEFINITIONS[metric].label, metric, budget, lambda trial, of=metric: _figure(trial.metrics.get(of))
+            yield DEFINITIONS[metric].label, metric, budget, partial(_of_trial, metric)
     for phase, budgets in rules.phase_budgets.items():
         for metric, budget in budgets.items():
             if budget.is_set:
                 label = f"{DEFINITIONS[metric].label} ({phase})"
-                yield label, metric, budget, lambda trial, name=phase, of=metric: _of_phase(trial, name, of)
+                yield label, metric, budget, partial(_of_phase, phase, metric)
 
 
-def _of_phase(trial: Trial, phase: str, metric: Metric) -> _Figure | None:
+def _of_trial(metric: Metric, trial: Trial) -> _Figure | None:
+    return _figure(trial.metrics.get(metric))
+
+
+def _of_phase(phase: str, metric: Metric, trial: Trial) -> _Figure | None:
     """Of two phases of one name, the larger, as it is judged."""
     named = (one for one in phase_summaries([trial]) if one.name == phase)
     figures = [_figure(one.peak_rss if metric is Metric.PEAK_RSS else one.peak_memory) for one in named]
