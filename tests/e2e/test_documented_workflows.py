@@ -1,7 +1,7 @@
 """The workflows of README and docs/pull-requests.md, as they are pasted, under the real act.
 
-Not run are the actions of others, which nothing here can fetch: act does what checkout would do, and two small ones
-stand for those that keep artifacts. What act does not know is replaced: `cache-mode`, and the index of a job in its
+Not run are the actions of others, which nothing here can fetch: act does what checkout would do, and small ones
+stand for those that keep artifacts and caches. What act does not know is replaced: `cache-mode`, and the index of a job in its
 matrix, which is always 0 there.
 """
 
@@ -59,6 +59,33 @@ runs:
       run: |
         mkdir -p "$INTO"
         cp -r /artifacts/$PATTERN "$INTO"
+"""
+RESTORE = """
+name: Restore a cache
+inputs: {path: {required: true}, key: {required: true}, restore-keys: {default: ""}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {INTO: "${{ inputs.path }}", KEY: "${{ inputs.key }}", PREFIX: "${{ inputs.restore-keys }}"}
+      run: |
+        mkdir -p /artifacts/caches && cd /artifacts/caches
+        found=$(ls -d "$KEY" 2>/dev/null || ls -t | grep "^$PREFIX" | head -n 1)
+        cd "$GITHUB_WORKSPACE"
+        echo "restored cache: ${found:-none}"
+        if [ -n "$found" ]; then mkdir -p "$INTO" && cp -r "/artifacts/caches/$found/." "$INTO"; fi
+"""
+SAVE = """
+name: Save a cache
+inputs: {path: {required: true}, key: {required: true}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {FOLDER: "${{ inputs.path }}", KEY: "${{ inputs.key }}"}
+      run: |
+        mkdir -p "/artifacts/caches/$KEY"
+        cp -r "$FOLDER/." "/artifacts/caches/$KEY"
 """
 BUDGETS = """
 version = 1
@@ -121,6 +148,14 @@ class Shop:
         base, head = {"sha": self.base, "ref": "main"}, {"sha": self.head}
         payload = {"number": NUMBER, "pull_request": {"number": NUMBER, "base": base, "head": head}}
         return self.run("pull_request", payload, workflow, **how)  # type: ignore[arg-type]
+
+    def push(self, workflow: str) -> WorkflowRun:
+        """Run a workflow for the first push of the default branch, which is the pull request's base."""
+        self.repository.git("checkout", "--quiet", "main")
+        payload = {"ref": "refs/heads/main", "before": "0" * 40, "after": self.base}
+        ran = self.run("push", payload, workflow)
+        self.repository.git("checkout", "--quiet", "--detach", self.merge)
+        return ran
 
     def workflow_run(self, number: int, workflow: str) -> WorkflowRun:
         """Run a workflow because the fork's run of that number ended."""
@@ -194,7 +229,10 @@ def others(folder: Path) -> dict[str, Path]:
         stand_in.commit("A stand-in", {"action.yml": action})
         used = re.findall(rf"uses: (actions/{name}-artifact@\S+)", "\n".join([*SHOWN, *called.values()]))
         found |= dict.fromkeys(used, stand_in.folder)
-    return found
+    caches = Repository.new(folder / "caches")
+    caches.commit("Stand-ins", {"restore/action.yml": RESTORE, "save/action.yml": SAVE})
+    used = re.findall(r"uses: actions/cache/(?:restore|save)(@\S+)", "\n".join(SHOWN))
+    return found | {f"actions/cache{version}": caches.folder for version in used}
 
 
 def test_a_fork_is_measured_with_no_right_and_the_reporter_comments(shop: Shop) -> None:
@@ -301,6 +339,34 @@ def test_a_matrix_of_a_fork_leaves_one_report_and_posts_nothing(shop: Shop) -> N
     assert {remark.title for remark in run.annotations()} >= {"api: over budget", "jobs: over budget"}
     assert "membudget: no comment was posted: comments are off" in run.said
     assert shop.github.requests == []
+
+
+def test_the_cache_is_saved_by_pushes_and_used_by_pull_requests(shop: Shop) -> None:
+    workflow = shown("actions/cache/restore", "actions/cache/save")
+    saved = shop.folder / "artifacts" / "caches"
+
+    pushed = shop.push(workflow)
+
+    assert pushed.exit_code == 0
+    assert "restored cache: none" in pushed.said
+    assert [path.name for path in saved.iterdir()] == [f"membudget-{shop.base}"]
+    kept = contents_of(saved)
+    assert sum(name.startswith(f"membudget-{shop.base}/results/") for name in kept) == 2, "both images"
+
+    checked = shop.pull_request(workflow, numbers=(2, 1))
+
+    assert checked.exit_code == 1
+    assert f"restored cache: membudget-{shop.base}" in checked.said
+    confirmed = [line for line in checked.said if "trial to confirm remembered ones" in line]
+    assert {line.split(" (")[0].split()[-1] for line in confirmed} == {"api", "jobs"}
+    assert all("(base)" in line for line in confirmed)
+    assert contents_of(saved) == kept, "a pull request saves nothing"
+    assert "### ❌ membudget: 2 of 2 images over budget" in shop.comment()[0].body
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def images_of(folder: Path) -> list[list[str]]:

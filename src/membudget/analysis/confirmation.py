@@ -79,19 +79,19 @@ _FigureOf = Callable[[Trial], _Figure | None]
 def _looked_at(rules: ImageRules) -> Iterator[tuple[str, Metric, EffectiveBudget, _FigureOf]]:
     for metric, budget in rules.budgets.items():
         if budget.is_set:
-            yield DEFINITIONS[metric].label, metric, budget, partial(_of_trial, metric=metric)
+            yield DEFINITIONS[metric].label, metric, budget, partial(_of_trial, metric)
     for phase, budgets in rules.phase_budgets.items():
         for metric, budget in budgets.items():
             if budget.is_set:
                 label = f"{DEFINITIONS[metric].label} ({phase})"
-                yield label, metric, budget, partial(_of_phase, phase=phase, metric=metric)
+                yield label, metric, budget, partial(_of_phase, phase, metric)
 
 
-def _of_trial(trial: Trial, metric: Metric) -> _Figure | None:
+def _of_trial(metric: Metric, trial: Trial) -> _Figure | None:
     return _figure(trial.metrics.get(metric))
 
 
-def _of_phase(trial: Trial, phase: str, metric: Metric) -> _Figure | None:
+def _of_phase(phase: str, metric: Metric, trial: Trial) -> _Figure | None:
     """Of two phases of one name, the larger, as it is judged."""
     named = (one for one in phase_summaries([trial]) if one.name == phase)
     figures = [_figure(one.peak_rss if metric is Metric.PEAK_RSS else one.peak_memory) for one in named]
