@@ -27,7 +27,7 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix --select I
 
-bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-check-cost bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
+bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-every-trial bench-check-cost bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
 
 bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and plateaus left alone: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/leak_or_plateau.py
@@ -40,6 +40,9 @@ bench-record-noise: $(VENV)/.installed-dev  ## measure ten noisy workloads again
 
 bench-false-alarms: $(VENV)/.installed-dev  ## how often a verdict on growth is wrong: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/false_alarms.py
+
+bench-every-trial: $(VENV)/.installed-dev  ## how often single trials over a maximum are missed, or fail by chance: no engine needed
+	@PYTHONPATH=.:tools $(BIN)/python benchmarks/every_trial.py
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py

@@ -33,6 +33,10 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
         return MetricValue.absent(metric, readings[0].reason or "unknown" if readings else "no trial was run")
     if DEFINITIONS[metric].aggregation is Aggregation.ESTIMATE:
         return _estimated(metric, [reading for reading in readings if reading.value is not None])
+    missing = [reading for reading in readings if reading.value is None]
+    if missing and DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM and not max(values):
+        why = f"not counted in {len(missing)} of {len(readings)} trials: {missing[0].reason}"
+        return MetricValue.absent(metric, why)  # none in the others says nothing of these
     usual = DEFINITIONS[metric].precision
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.precision != usual]
     worst = DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM

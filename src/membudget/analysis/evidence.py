@@ -24,6 +24,8 @@ class Answer(StrEnum):
     """Nothing shows that it is broken, and the trials differ too much to show that it is kept."""
     OPEN = "open"
     """It looks broken, and the trials differ too much to be certain."""
+    CUT_OFF = "cut off"
+    """It looks kept, and the limit hides by how much it may be broken."""
     BROKEN = "broken"
 
 

@@ -4,12 +4,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from membudget.analysis.answer_words import of_cut_off, of_growth, of_maximum
+from membudget.analysis.each_trial import (
+    NO_SAMPLES,
+    Samples,
+    TrialsAtLimit,
+    TrialsOver,
+    against_every,
+    doubt,
+    is_hidden_by_limit,
+    trials_at_limit,
+    trials_over,
+)
 from membudget.analysis.evidence import Answer, Evidence, against_maximum, against_tolerance
 from membudget.analysis.intervals import shift_interval
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.figures import format_delta, format_value
+from membudget.figures import format_value
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
-from membudget.quantities import format_percent
 
 
 class Verdict(StrEnum):
@@ -33,17 +44,6 @@ class Inconclusive(StrEnum):
     """There are figures, and their bounds lie on both sides of the budget."""
     NOT_MEASURED = "not-measured"
     """A figure is missing: the answer cannot be known, and is never taken for a pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """The trials' own values of one metric: what noise is told by. Empty where a value is exact, or no median."""
-
-    base: tuple[int, ...] = ()
-    head: tuple[int, ...] = ()
-
-
-NO_SAMPLES = Samples()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,21 @@ class Row:
     """Whether more trials would not change the answer."""
     is_excepted: bool = False
     """Its budget is broken, and an exception allows it for a while."""
+    trials_over: TrialsOver | None = None
+    """Trials over its maximum, whatever the median is."""
+    trials_at_limit: TrialsAtLimit | None = None
+    """Trials that reached the limit, where that says something about the metric."""
 
     @property
     def label(self) -> str:
         """What it is called."""
         label = DEFINITIONS[self.metric].label
         return label if self.phase is None else f"{label} ({self.phase})"
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Whether no other trial can change its failure: one was over a maximum that holds for every trial."""
+        return self.verdict is Verdict.FAIL and self.budget.every and self.trials_over is not None
 
 
 def judge_metric(  # noqa: PLR0913 - what a verdict rests on
@@ -106,31 +115,45 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         headroom=_headroom(before, head.value, budget),
         verdict=Verdict.PASS,
         margin=_margin(samples),
+        trials_over=trials_over(samples, budget.ceiling),
+        trials_at_limit=trials_at_limit(samples),
     )  # fmt: skip
-    lacks_base = excuse is None and budget.tolerance is not None and before is None
-    bounds = _unclear(metric, base, head, budget)
-    if bounds is not None and not lacks_base:
-        return _open(row, bounds, is_settled=head.interval is None)  # a spike that was missed stays missed
     answers = list(_answers(metric, base, head, budget, samples))
+    bounds = None if budget.every and row.trials_over else _unclear(metric, base, head, budget)
+    broken = _said(answers, Answer.BROKEN) if bounds is None else ""
     settled = all(answer.evidence.is_settled for answer in answers)
-    broken, unclear = (_said(answers, answer) for answer in (Answer.BROKEN, Answer.OPEN))
+    missing = _missing(row, answers, samples, excuse)
+    unclear = bounds or _said(answers, Answer.OPEN) or _doubt(row, samples)
+    if bounds is not None:
+        settled = head.interval is None  # a spike that was missed stays missed
+    row = replace(row, is_settled=settled)
     if broken:
-        return replace(row, verdict=Verdict.FAIL, reason=broken, is_settled=settled)
-    if lacks_base:
-        missing = _not_measured(row, base.reason if base is not None else "the base has no value")
-        return replace(missing, is_settled=settled)
+        return replace(row, verdict=Verdict.FAIL, reason=broken)
+    if missing is not None:  # graver than noise
+        return _not_measured(row, missing)
     if unclear:
-        return _open(row, unclear, is_settled=settled)
-    return _kept(replace(row, is_settled=settled), answers, samples, excuse)
+        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=unclear, inconclusive=Inconclusive.NOISE)
+    return _kept(row, answers, samples, excuse)
+
+
+def _missing(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> str | None:
+    """Which figure is missing, so that the answer cannot be known; None where none is."""
+    budget, before = row.budget, row.base
+    if budget.every and budget.ceiling is not None and samples.head_unread:
+        return f"{samples.head_unread} of {samples.head_unread + len(samples.head)} trials have no value"
+    if excuse is None and budget.tolerance is not None and row.delta is None:
+        return (before.reason if before is not None else None) or "the base has no value"
+    return _said(answers, Answer.CUT_OFF) or None
+
+
+def _doubt(row: Row, samples: Samples) -> str | None:
+    """Why it is not known whether every trial was within its maximum, where every one has to be."""
+    ceiling = row.budget.ceiling if row.budget.every else None
+    return doubt(row.metric, samples, ceiling) if ceiling is not None else None
 
 
 def _not_measured(row: Row, reason: str | None) -> Row:
     return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason, inconclusive=Inconclusive.NOT_MEASURED)
-
-
-def _open(row: Row, reason: str, *, is_settled: bool) -> Row:
-    noise = Inconclusive.NOISE
-    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason, inconclusive=noise, is_settled=is_settled)
 
 
 def _said(answers: Sequence["_Answered"], wanted: Answer) -> str:
@@ -140,8 +163,8 @@ def _said(answers: Sequence["_Answered"], wanted: Answer) -> str:
 def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> Row:
     """A row of which no budget is broken: it may be warned of, pass within noise, or have nothing to be judged by."""
     budget = row.budget
-    warning = _warning(row, samples)
-    if warning is not None:
+    warning = " and ".join(_warnings(row, samples))
+    if warning:
         return replace(row, verdict=Verdict.WARN, reason=warning)
     judges_growth = budget.tolerance is not None or budget.warn.tolerance is not None
     if not answers and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
@@ -164,8 +187,12 @@ def _answers(
     value = head.value or 0
     for ceiling, name in ((budget.max, "its maximum"), (budget.below_limit, "what leaves the wanted headroom")):
         if ceiling is not None:
-            evidence = _exact_or_not(against_maximum(samples.head or (value,), ceiling), samples)
-            yield _Answered(evidence, _of_maximum(metric, value, ceiling, name, evidence))
+            one_by_one = samples.head or (value,)
+            evidence = (against_every if budget.every else against_maximum)(one_by_one, ceiling)
+            evidence = _exact_or_not(evidence, samples)
+            over = trials_over(samples, ceiling) if budget.every else None
+            words = of_maximum(metric, value, ceiling, name, evidence) if over is None else over.words(metric, name)
+            yield _Answered(evidence, words)
     before = base.value if base is not None else None
     if budget.tolerance is not None and before is not None:
         tolerated = tolerated_growth(before, budget.tolerance)
@@ -173,7 +200,11 @@ def _answers(
         evidence = _exact_or_not(evidence, samples)
         if evidence.answer is Answer.BROKEN and not _differ(base, head):
             evidence = replace(evidence, answer=Answer.WITHIN_NOISE)
-        yield _Answered(evidence, _of_growth(metric, before, value, tolerated, evidence))
+        if evidence.answer is not Answer.BROKEN and is_hidden_by_limit(before, samples, tolerated):
+            evidence = replace(evidence, answer=Answer.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
+            yield _Answered(evidence, of_cut_off(samples))
+        else:
+            yield _Answered(evidence, of_growth(metric, before, value, tolerated, evidence))
 
 
 def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
@@ -181,35 +212,17 @@ def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
     return evidence if samples.head else replace(evidence, is_settled=True)
 
 
-def _of_maximum(metric: Metric, value: int, ceiling: int, name: str, evidence: Evidence) -> str:
-    reach = f"its median lies between {format_value(metric, evidence.low)} and {format_value(metric, evidence.high)}"
-    match evidence.answer:
-        case Answer.BROKEN:
-            return f"is {format_value(metric, value - ceiling)} over {name}"
-        case Answer.OPEN:
-            return f"is over {name}, but not for certain: {reach}"
-        case _:
-            return f"{name} is within its noise: {reach}"
-
-
-def _of_growth(metric: Metric, before: int, value: int, tolerated: int, evidence: Evidence) -> str:
-    reach = f"between {format_delta(metric, evidence.low)} and {format_delta(metric, evidence.high)}"
-    match evidence.answer:
-        case Answer.BROKEN:
-            beyond = format_value(metric, value - before - tolerated)
-            return f"grew by {_growth(metric, before, value)}, {beyond} more than tolerated"
-        case Answer.OPEN:
-            return f"grew, {reach}: whether by more than the tolerated {format_value(metric, tolerated)} is open"
-        case _:
-            return f"shows no growth beyond its noise: {reach}"
-
-
-def _warning(row: Row, samples: Samples) -> str | None:
-    """Why it is warned of; None when it is not, or only noise says so."""
+def _warnings(row: Row, samples: Samples) -> Iterator[str]:
+    """Why it is warned of; nothing where it is not, or only noise says so."""
+    if row.trials_over is not None:
+        yield row.trials_over.words(row.metric, f"the maximum of {format_value(row.metric, row.trials_over.maximum)}")
+    if row.trials_at_limit is not None and row.budget.is_set:
+        yield row.trials_at_limit.words
     levels = EffectiveBudget(row.budget.warn.max, row.budget.warn.tolerance)
     answers = _answers(row.metric, row.base, row.head, levels, samples)
     said = [answer.words for answer in answers if answer.evidence.answer is Answer.BROKEN]
-    return " and ".join(said).replace("its maximum", "its warning level").replace("tolerated", "unnoticed") or None
+    if said:
+        yield " and ".join(said).replace("its maximum", "its warning level").replace("tolerated", "unnoticed")
 
 
 def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> str | None:
@@ -263,8 +276,3 @@ def _margin(samples: Samples) -> int | None:
 def tolerated_growth(before: int, tolerance: Tolerance) -> int:
     """The growth at which both parts of the tolerance are used up: the larger one counts."""
     return max(int(before * tolerance.percent / 100), tolerance.floor)
-
-
-def _growth(metric: Metric, before: int, after: int) -> str:
-    change = format_value(metric, after - before)
-    return f"{change} ({format_percent(100 * (after - before) / before, signed=True)})" if before else change

@@ -42,7 +42,9 @@ def image_reasons(
 
 def lacks_base(row: Row) -> bool:
     """Whether its verdict is open because the base has no value."""
-    return row.inconclusive is Inconclusive.NOT_MEASURED and row.head.value is not None
+    before = row.base.value if row.base is not None else None
+    is_open = row.inconclusive is Inconclusive.NOT_MEASURED and row.head.value is not None
+    return is_open and row.budget.tolerance is not None and before is None
 
 
 def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[Reason]:

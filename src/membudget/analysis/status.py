@@ -21,6 +21,8 @@ class Status(StrEnum):
     REMOVED = "removed"
     UNCHANGED = "unchanged"
     WARNING = "near its budget"
+    SOMETIMES_OVER = "sometimes over budget"
+    """Its median is within the maximum, and single trials are not."""
 
 
 NEXT_STEPS: dict[Status, str | None] = {
@@ -28,6 +30,7 @@ NEXT_STEPS: dict[Status, str | None] = {
     Status.REMOVED: None,
     Status.UNCHANGED: None,
     Status.WARNING: "nothing has to be done; there is little room left for what comes next",
+    Status.SOMETIMES_OVER: "find out why single trials need more; `every = true` makes each of them a failure",
     Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",

@@ -125,7 +125,8 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     if not soak.verdict.passes:
         reasons += (Reason(soak.words),)
     settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
-    settled = settled or _forbidden_kills(rows) is not None  # no more trials are needed to know of a kill
+    known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
+    settled = settled or known  # no more trials are needed to know of a kill, or of a trial that was over
     return ImageJudgement(
         image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak.trend, soak.verdict, settled,
         exceptions,
@@ -189,7 +190,8 @@ def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, fail
         return _FAILURE_STATUS.get(failure.stage, Status.NOT_MEASURED)
     unmeasured = [row for row in rows if row.inconclusive is Inconclusive.NOT_MEASURED]
     if not unmeasured:
-        return _STATUS[verdict]
+        over = any(row.verdict is Verdict.WARN and row.trials_over and not row.is_excepted for row in rows)
+        return Status.SOMETIMES_OVER if verdict is Verdict.WARN and over else _STATUS[verdict]
     only_base = base_is_broken(image) and all(map(lacks_base, unmeasured))
     return Status.BASE_NOT_MEASURED if only_base else Status.NOT_MEASURED
 

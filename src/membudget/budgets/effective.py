@@ -41,6 +41,8 @@ class EffectiveBudget:
     below_limit: int | None = None
     """The most that leaves the wanted headroom to the limit."""
     warn: WarnLevels = WarnLevels()
+    every: bool = False
+    """Whether every trial has to be within `max` and `below_limit`; else their median has."""
 
     @property
     def is_set(self) -> bool:
@@ -95,7 +97,8 @@ def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
     below_limit = None
     if isinstance(budget, SizeBudget) and budget.headroom is not None and limit_bytes is not None:
         below_limit = max(0, limit_bytes - budget.headroom.of(limit_bytes))
-    return EffectiveBudget(budget.max, _tolerance(budget.growth), below_limit, warn)
+    every = bool(budget.every) and (budget.max is not None or below_limit is not None)
+    return EffectiveBudget(budget.max, _tolerance(budget.growth), below_limit, warn, every)
 
 
 def _tolerance(growth: SizeGrowth | DurationGrowth | None) -> Tolerance | None:

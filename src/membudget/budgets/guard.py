@@ -159,6 +159,7 @@ def tightest(one: EffectiveBudget, other: EffectiveBudget) -> EffectiveBudget:
         _tightest_tolerance(one.tolerance, other.tolerance),
         _least(one.below_limit, other.below_limit),
         WarnLevels(_least(one.warn.max, other.warn.max), _tightest_tolerance(one.warn.tolerance, other.warn.tolerance)),
+        every=one.every or other.every,
     )
 
 

@@ -99,8 +99,13 @@ def _floor(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
     return _most(lambda budget: allowed.floor if (allowed := tolerance(budget)) is not None else None)
 
 
+def _every(_: Metric, budget: EffectiveBudget) -> tuple[float, str]:
+    return (0.0, "true") if budget.every else (1.0, "false")
+
+
 _PARTS: Iterable[tuple[str, Part]] = (
     ("max", _most(lambda budget: budget.max)),
+    ("every", _every),
     ("growth.percent", _percent(lambda budget: budget.tolerance)),
     ("growth.floor", _floor(lambda budget: budget.tolerance)),
     ("headroom", _most(lambda budget: budget.below_limit)),

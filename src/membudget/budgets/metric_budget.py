@@ -142,6 +142,9 @@ class SizeBudget(FileModel):
     """The most it may grow over base."""
     headroom: Switchable[WantedHeadroom] = None
     """How far it has to stay below the limit: "20%" of it, or "32MiB"."""
+    every: Switchable[Annotated[bool, Field(strict=True)]] = None
+    """Whether every trial has to be within the maximum and the headroom. Else the median has, and a trial that is over
+    is a warning."""
     warn: Switchable[
         Annotated[SizeWarning, BeforeValidator(_as_table, json_schema_input_type=SizeBytes | SizeWarning)]
     ] = None
@@ -175,6 +178,8 @@ class DurationBudget(FileModel):
     """The most it may be."""
     growth: Switchable[DurationGrowth] = None
     """The most it may grow over base."""
+    every: Switchable[Annotated[bool, Field(strict=True)]] = None
+    """Whether every trial has to be within the maximum. Else the median has, and a trial that is over is a warning."""
     warn: Switchable[
         Annotated[DurationWarning, BeforeValidator(_as_table, json_schema_input_type=DurationMs | DurationWarning)]
     ] = None

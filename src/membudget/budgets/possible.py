@@ -1,10 +1,10 @@
 """Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
 
 from membudget.budgets.budget import Budgets, ImageSpec
-from membudget.budgets.metric_budget import MetricBudgets, SizeBudget
+from membudget.budgets.metric_budget import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
 from membudget.errors import Problem
-from membudget.metrics import Metric
+from membudget.metrics import DEFINITIONS, Aggregation, Metric
 from membudget.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
@@ -24,6 +24,7 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
         _unreachable(image, where)
         + _senseless_headroom(image, where)
         + _without_sidecars(image, where)
+        + _senseless_every(image, where)
         + [
             Problem(
                 f"{where}.budgets.{metric}.max",
@@ -38,12 +39,14 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
 
 
 def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
-    """What groups and exceptions say of images that the file `name` has not, or not only they have."""
+    """What groups and exceptions cannot say: of images that the file `name` has not, or not only they have."""
     known = ", ".join(budgets.images)
     problems = []
     budgeted: dict[str, str] = {}
     for group_name, group in budgets.groups.items():
         where = f"{name}: groups.{group_name}"
+        for metric, total in group.total.by_metric().items():
+            problems += [_no_matter_of_trials(f"{where}.total.{metric}")] if total.every else []
         for image in group.images or ():
             if image not in budgets.images:
                 problems.append(Problem(f"{where}.images", "is no image of this file", image, known))
@@ -76,6 +79,30 @@ def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
             allowed = f"less than {format_size(image.limit_bytes)} (the limit)"
             problems.append(Problem(key, "leaves nothing of the limit", format_size(headroom.size or 0), allowed))
     return problems
+
+
+def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
+    """What is to hold for every trial, and is no matter of trials, or has nothing to hold."""
+    budgets = [(f"budgets.{metric}", metric, image.budgets.of(metric)) for metric in Metric]
+    for name, phase in image.phases.items():
+        budgets.append((f"phases.{name}.peak_rss", Metric.PEAK_RSS, phase.peak_rss))
+        budgets.append((f"phases.{name}.peak_memory", Metric.PEAK_MEMORY, phase.peak_memory))
+    problems = []
+    for name, metric, budget in budgets:
+        if not isinstance(budget, SizeBudget | DurationBudget) or not budget.every:
+            continue
+        headroom = budget.headroom if isinstance(budget, SizeBudget) else None
+        if DEFINITIONS[metric].aggregation is not Aggregation.MEDIAN:
+            problems.append(_no_matter_of_trials(f"{where}.{name}"))
+        elif budget.max is None and headroom is None:
+            problems.append(Problem(f"{where}.{name}.every", "needs a maximum to hold", None, "`max`, or `headroom`"))
+    return problems
+
+
+def _no_matter_of_trials(where: str) -> Problem:
+    of_median = (metric for metric, one in DEFINITIONS.items() if one.aggregation is Aggregation.MEDIAN)
+    allowed = f"in the budgets of an image or a phase, for {', '.join(of_median)}"
+    return Problem(f"{where}.every", "is about trials: this has one value for all of them", None, allowed)
 
 
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:

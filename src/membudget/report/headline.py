@@ -46,6 +46,9 @@ def _all(count: int) -> str:
 def _near(image: ImageJudgement) -> str:
     """What is near its budget; of a soak, nothing is."""
     for row in image.rows:
+        if row.verdict is Verdict.WARN and row.trials_over is not None and not row.is_excepted:
+            over = row.trials_over
+            return f" {row.label} was over its maximum in {over.count} of {over.of} trials"
         if row.verdict is Verdict.WARN:
             how = "is excepted" if row.is_excepted else "is near its budget"
             return f" {row.label} {format_reading(row.metric, row.head)} {how}"

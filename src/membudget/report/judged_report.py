@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from membudget.analysis.each_trial import TrialsAtLimit, TrialsOver
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import ImageJudgement, Judgement
@@ -38,6 +39,10 @@ class JudgedRow(_Model):
     """Why the verdict is inconclusive; None where it is not."""
     is_within_noise: bool
     is_excepted: bool
+    trials_over: TrialsOver | None
+    """Trials of the head over its maximum, whatever the median is."""
+    trials_at_limit: TrialsAtLimit | None
+    """Trials of the head that reached the limit."""
 
     @classmethod
     def of(cls, row: Row) -> "JudgedRow":

@@ -8,6 +8,7 @@ SIGNS = {Verdict.PASS: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "❌", Verdi
 STATUS_SIGNS = {
     Status.WITHIN_BUDGET: SIGNS[Verdict.PASS],
     Status.WARNING: SIGNS[Verdict.WARN],
+    Status.SOMETIMES_OVER: SIGNS[Verdict.WARN],
     Status.OVER_BUDGET: SIGNS[Verdict.FAIL],
     Status.OOM_KILLED: "💥",
     Status.LEAKING: "💧",

@@ -235,15 +235,21 @@ def _status_cell(row: Row) -> str:
         return f"{SIGNS[row.verdict]} excepted"
     if row.is_within_noise:
         return f"{SIGNS[Verdict.PASS]} within noise"
-    if row.verdict is Verdict.FAIL:
-        status = Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET
-        return f"{STATUS_SIGNS[status]} {status}"
-    if row.inconclusive is Inconclusive.NOT_MEASURED:
-        status = Status.BASE_NOT_MEASURED if lacks_base(row) else Status.NOT_MEASURED
+    status = _status_of(row)
+    if status is not None:
         return f"{STATUS_SIGNS[status]} {status}"
     if row.verdict is not None:
         return f"{SIGNS[row.verdict]} {row.verdict}"
     return "➖ not judged" if row.budget.is_set else "➖ no budget"
+
+
+def _status_of(row: Row) -> Status | None:
+    """The outcome that the row alone comes to; None where its verdict is the word."""
+    if row.verdict is Verdict.FAIL:
+        return Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET
+    if row.inconclusive is Inconclusive.NOT_MEASURED:
+        return Status.BASE_NOT_MEASURED if lacks_base(row) else Status.NOT_MEASURED
+    return Status.SOMETIMES_OVER if row.verdict is Verdict.WARN and row.trials_over is not None else None
 
 
 def _headroom_cell(row: Row) -> str:

@@ -275,7 +275,7 @@ def test_oom_kills_that_are_allowed_do_not_excuse_a_workload_that_failed() -> No
     judged = judge_image(image(head=side(killed), allowed=allowed))
     assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.WORKLOAD_FAILED)
     passed = judge_image(image(head=side(replace(killed, workload_passed=True)), allowed=allowed))
-    assert passed.verdict is Verdict.PASS
+    assert passed.verdict is Verdict.WARN, "the limit was reached"
 
 
 def per_connection(value: int, margin: int) -> MetricValue:
