@@ -125,7 +125,7 @@ def removed_image(name: str, base: ImageRules) -> Loosening:
     """An image that base budgets and head's file has no more: what is lost with it."""
     lost = [f"limit {format_size(base.spec.limit_bytes)}"]
     for metric, budget in base.budgets.items():
-        allowed = [(key, part(metric, budget)) for key, part in _PARTS]
+        allowed = [(key, part(metric, budget)) for key, part in _PARTS if budget.every or part is not _every]
         lost += [f"{metric}.{key} {most[1]}" for key, most in allowed if most is not None]
     return Loosening(name, is_group=False, key="the whole image", before=", ".join(lost), after="removed")
 

@@ -113,7 +113,7 @@ def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> No
 def test_no_secret_of_ours_reaches_the_build(fake: Path, checkout: Path) -> None:
     secrets = {"GITHUB_TOKEN": "s", "INPUT_GITHUB-TOKEN": "s", "ACTIONS_RUNTIME_TOKEN": "s", "AWS_SECRET": "s"}
     useful = {"HTTPS_PROXY": "p", "DOCKER_CONFIG": "c", "BUILDKIT_HOST": "b"}
-    builder(fake, None, **secrets, **useful).build(Build(context="api"), checkout, "x", print)
+    builder(fake, **secrets, **useful).build(Build(context="api"), checkout, "x", print)
     seen = dict(line.split("=", 1) for line in (fake / "environment").read_text().splitlines())
     assert not set(secrets) & set(seen)
     assert useful.items() <= seen.items()
