@@ -108,6 +108,7 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     assert run.exit_code == 1
     assert f"exit with `FAILURE`: {ExitCode.OVER_BUDGET:d}" in run.log
     assert run.outputs() == {
+        "inconclusive": "",
         "verdict": "fail",
         "report": "report.json",
         "verdict-catalog": "fail",
@@ -134,7 +135,9 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     run = checkout.run("one", github, token)
 
     assert run.exit_code == 1
-    assert run.outputs() == {"verdict": "fail", "report": "out/importer.json", "verdict-importer": "fail"}
+    assert run.outputs() == {
+        "verdict": "fail", "inconclusive": "", "report": "out/importer.json", "verdict-importer": "fail",
+    }  # fmt: skip
     (edited,) = github.comments(SHOP, NUMBER)
     assert edited.id == comment.id
     told, _ = opened(edited.body, checkout.head)
