@@ -68,7 +68,7 @@ def test_new_removed_same_grown_and_broken_images_each_get_their_row(
             "budgets.toml": BUDGETS + same + grown + broken + IMAGE % ("new", "new"),
             "grown/Dockerfile": holding(images, 30),
             "broken/Dockerfile": f'FROM {images.service}\nRUN echo "the reason" && exit 5\n',
-            "new/Dockerfile": holding(images, 20),
+            "new/Dockerfile": holding(images, 21),
         },
     )
 
