@@ -58,8 +58,8 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
     if only or wanted.shard is not None:
         unknown = sorted(set(only) - set(of_head.images))
         if unknown:
-            known = ", ".join(of_head.images)
-            raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {known})")
+            there = ", ".join(of_head.images)
+            raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {there})")
         judged_by = replace(judged_by, images={name: judged_by.images[name] for name in only})
         takes_removed = wanted.shard is not None and wanted.shard.number == 1
         base_images = {
@@ -71,8 +71,9 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
     untouched: frozenset[str] = frozenset()
     if isinstance(base, Commit) and wanted.remembers:
         untouched = frozenset(_untouched(repository, (base, head), of_head, of_base))
+    known = tuple({**of_head.images, **of_base.images})
     return CheckRequest(
-        head, base, judged_by, base_images, tuple(notes), approval, wanted.label, untouched, digest, wanted.shard
+        head, base, judged_by, base_images, tuple(notes), approval, wanted.label, untouched, digest, wanted.shard, known
     )
 
 
