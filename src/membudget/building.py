@@ -77,7 +77,7 @@ def _build_around(
     pod = order.pod
     if pod is None or not pod.builds:
         return built
-    around: dict[str, str] = {}
+    around: dict[str, BuiltImage] = {}
     done: dict[Side, Built] = {}
     for side in sorted(built, reverse=True):  # head first: base takes what they share
         image = built[side]
@@ -85,7 +85,7 @@ def _build_around(
             for service, build in pod.builds.items():
                 if side is Side.HEAD or service in pod.sidecars:
                     tag = f"{order.pair.name}.{service.lower()}"
-                    around[service] = tools.build(tag, side, build, checkouts[side], lambda _: None).image_id
+                    around[service] = tools.build(tag, side, build, checkouts[side], lambda _: None)
             done[side] = replace(image, beside={**around}) if isinstance(image, BuiltImage) else image
         except BuildFailed as error:
             done[side] = Failure(FailureStage.BUILD, f"of a service around it: {error.what}", error.log_tail)

@@ -47,6 +47,8 @@ class CheckRequest:
     """Of both budgets files."""
     shard: Shard | None = None
     """Which part of a check this is; None: all of it."""
+    base_problem: str | None = None
+    """Why the rules of the base are not known; None: they are, or there are none."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -81,7 +83,11 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     to_build = [pair for pair in pairs if pair.name not in request.untouched]
     building = progress.stage("Building", sum(len(pair.builds) for pair in to_build))
     with _checkouts(request, tools) as checkouts:
-        inputs = {pair.name: tools.inputs(pair.name, pair.head, checkouts[Side.HEAD]) for pair in to_build if pair.head}
+        inputs = {
+            pair.name: tools.inputs(pair.name, pair.head, checkouts[_side_of_rules(request, pair)])
+            for pair in to_build
+            if pair.head
+        }
         with building:
             orders = [Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build]
             built = build_all(orders, checkouts, tools, progress)
@@ -92,7 +98,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
             measure = partial(measure_pair, tools=tools, progress=progress)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
-    report = Report(
+    return Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
         started_at=started,
@@ -107,9 +113,14 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         approval_label=request.approval_label,
         loosened=request.rules.loosened,
         notes=request.notes,
+        base_problem=request.base_problem,
         verdict=Verdict.INCONCLUSIVE,
-    )
-    return report.model_copy(update={"verdict": report.judged().verdict})
+    ).with_verdict()
+
+
+def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
+    """Whose files a trial is given: base's, where its settings of what is measured count."""
+    return Side.BASE if request.approval is Approval.MISSING and pair.base is not None else Side.HEAD
 
 
 def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:

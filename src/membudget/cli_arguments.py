@@ -16,7 +16,7 @@ Handler = Callable[[argparse.Namespace], ExitCode]
 
 _EXIT_CODES = """\
 exit codes: 0 within budget; 1 over budget; 2 wrong configuration or arguments; 3 the environment failed, or the
-answer is inconclusive; 70 a bug in membudget; 130 interrupted"""
+answer is inconclusive: open by noise, or not measured; 70 a bug in membudget; 130 interrupted"""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -113,7 +113,8 @@ def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits w
     command.add_argument(
         "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
     )
-    command.add_argument("--allow-inconclusive", action="store_true", help="an answer that is open passes")
+    passes = "treat an answer that noise leaves open as a pass; what was not measured never passes"
+    command.add_argument("--allow-inconclusive", action="store_true", help=passes)
 
 
 def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from membudget import check as check_use_case
 from membudget import measure as measure_use_case
 from membudget import merge as merge_use_case
-from membudget.analysis.verdict import ExitPolicy, FailOn
+from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets import toml_file
 from membudget.budgets.guard import Approval
 from membudget.budgets.schema import budgets_schema
@@ -230,8 +230,10 @@ def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
             workspace(repository, run) as checkouts,
             measuring(engine, run, options, progress.note) as runner,
         ):
-            results = ResultCache(_cache_folder(), progress.note) if wanted.remembers else None
-            cache = _layer_cache()
+            # A pull request can write to its own cache: figures need a fresh trial, and sizes are read from the image.
+            is_trusted = event.pull_request is None
+            results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
+            cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             report = check_use_case.run(request, tools, progress, VERSION)
@@ -257,7 +259,7 @@ def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
     remember_durations(_cache_folder(), _durations(report))
     judgement = report.judged()
     show(terminal.render(report, judgement))
-    return policy.exit_code(judgement.verdict)
+    return policy.exit_code(judgement)
 
 
 def _durations(report: Report) -> dict[str, int]:

@@ -123,6 +123,11 @@ class MeasuringTools:
         """Whether earlier results may stand for new ones."""
         return self._results is not None
 
+    @property
+    def confirms(self) -> bool:
+        """Whether they count only when fresh trials confirm them."""
+        return self._results is not None and not self._results.is_trusted
+
     def _key(self, spec: TrialSpec) -> str | None:
         return result_key(spec, self._machine, spec.inputs.files)
 

@@ -65,7 +65,7 @@ def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progre
 
 def _image_metrics(image_id: str, tools: Tools) -> dict[Metric, MetricValue]:
     try:
-        found = tools.contents({Side.HEAD: BuiltImage(image_id, image_id)}, wants_download_size=False).head
+        found = tools.contents({Side.HEAD: BuiltImage(image_id, image_id, image_id)}, wants_download_size=False).head
     except EnvironmentFault as error:
         found = Unavailable(str(error))
     return image_metrics(found or Unavailable("unknown"))

@@ -52,7 +52,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
             "notes": tuple(dict.fromkeys([*chain.from_iterable(part.notes for part in parts), *_differences(parts)])),
         }
     )
-    return merged.model_copy(update={"verdict": merged.judged().verdict})
+    return merged.with_verdict()
 
 
 def _number(name: str, report: Report) -> int:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.confirmation import contradiction, other_verdict
 from membudget.analysis.downsample import downsample
 from membudget.analysis.host_settings import settings_change
 from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
-from membudget.analysis.verdict import judge_image
+from membudget.analysis.verdict import ImageJudgement, judge_image
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import ImageRules, image_rules
@@ -24,7 +25,7 @@ from membudget.metrics import Metric
 from membudget.pairing import Pair
 from membudget.progress import Progress
 from membudget.report.report import Environment
-from membudget.trials.order import interleaved
+from membudget.trials.order import Turn, interleaved
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
 
@@ -50,6 +51,10 @@ class TrialTools(Protocol):
     @property
     def remembers(self) -> bool:
         """Whether earlier results may stand for new ones."""
+
+    @property
+    def confirms(self) -> bool:
+        """Whether they count only when fresh trials confirm them: a stranger may have written them."""
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """The trials that were run of exactly this before, on such a machine; none where there were none."""
@@ -83,8 +88,8 @@ class Subject:
     @property
     def is_unchanged(self) -> bool:
         """Whether base and head are one image under the same budgets file: there is nothing to find out."""
-        ids = {(image.image_id, *sorted(image.beside.values())) for image in self.images.values()}
-        is_one_image = len(self.images) == len(Side) and len(ids) == 1
+        identities = {image.identities for image in self.images.values()}
+        is_one_image = len(self.images) == len(Side) and len(identities) == 1
         return is_one_image and self.pair.head == self.pair.base and not self.is_summed
 
     def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
@@ -92,13 +97,14 @@ class Subject:
         return TrialSpec(
             name=self.pair.name,
             image_id=image.image_id,
+            identity=image.identity,
             limit_bytes=spec.limit_bytes,
             timeout_ms=spec.timeout,
             workload=spec.workload,
             settle_ms=spec.settle,
             inputs=self.inputs,
             unjudged_phases=spec.unjudged_phases,
-            pod_images=image.beside,
+            pod_images={service: beside.image_id for service, beside in image.beside.items()},
         )
 
 
@@ -122,22 +128,30 @@ def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMe
     contents = _contents(subject, tools)
     if spec is None or not subject.images:
         return _measurement(subject, {}, contents, tools)
+    # Nobody here sees the sum over a group, and an unchanged image is not run: nothing would confirm their figures.
+    is_usable = not (tools.confirms and (subject.is_summed or subject.is_unchanged))
     remembered: Results = {
         side: list(trials)
         for side, image in subject.images.items()
-        if len(trials := tools.remembered(subject.trial_spec(image, spec))) >= spec.trials.min
+        if is_usable and len(trials := tools.remembered(subject.trial_spec(image, spec))) >= spec.trials.min
     }
     if subject.is_unchanged and tools.remembers:
         return replace(_measurement(subject, remembered, contents, tools, _UNCHANGED), is_unchanged=True)
     rounds = _Rounds(subject, spec, contents, tools, progress)
-    results = rounds.run(remembered)
-    if remembered and not rounds.is_clear(results):
+    fresh = rounds.confirm(remembered) if tools.confirms else {}
+    doubt = contradiction(remembered, fresh, subject.rules or image_rules(spec))
+    known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if doubt is None else {}
+    results = rounds.run(known)
+    if known and fresh:
+        doubt = other_verdict(rounds.judged({**results, **fresh}).verdict, rounds.judged(results).verdict)
+    if known and (doubt is not None or not rounds.is_clear(results)):
         results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
     for side, image in subject.images.items():
         measured = [result for result in results[side] if isinstance(result, Trial)]
-        if len(measured) == len(results[side]) and results[side] != remembered.get(side):
+        if len(measured) == len(results[side]) and results[side] != known.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
-    return _measurement(subject, results, contents, tools)
+    found = _measurement(subject, results, contents, tools)
+    return replace(found, notes=(*found.notes, *([doubt] if doubt is not None else [])))
 
 
 def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
@@ -165,22 +179,36 @@ class _Rounds:
             if turn.number > begun and begun >= count.min and self._is_settled(results):
                 break
             begun = turn.number
-            result = results[turn.side]
-            if any(isinstance(earlier, Failure) for earlier in result):
-                continue  # a side whose workload fails is not run again: it would fail again
-            with self.progress.working(f"{self.subject.pair.name} ({turn.side}), {self._label(turn.number)}"):
-                outcome = self._run_trial(self.subject.images[turn.side])
-            if isinstance(outcome, Failure) or not turn.is_warm_up:
-                result.append(outcome)
+            self._take(turn, self._label(turn.number), results[turn.side])
         return results
+
+    def confirm(self, remembered: Results) -> Results:
+        """One fresh trial, after a warm-up, of each side that is remembered."""
+        fresh: Results = {side: [] for side in remembered}
+        for turn in interleaved(list(fresh), 1):
+            self._take(turn, "warm-up" if turn.is_warm_up else "trial to confirm remembered ones", fresh[turn.side])
+        return fresh
 
     def is_clear(self, results: Results) -> bool:
         """Whether it passes, and more trials would not change that."""
-        judged = judge_image(_measurement(self.subject, results, self.contents, self.tools))
+        judged = self.judged(results)
         return judged.is_settled and judged.verdict.passes
 
+    def judged(self, results: Results) -> ImageJudgement:
+        """What these trials come to."""
+        return judge_image(_measurement(self.subject, results, self.contents, self.tools))
+
     def _is_settled(self, results: Results) -> bool:
-        return judge_image(_measurement(self.subject, results, self.contents, self.tools)).is_settled
+        return self.judged(results).is_settled
+
+    def _take(self, turn: Turn[Side], label: str, results: list[Trial | Failure]) -> None:
+        """Run a trial and add what came of it."""
+        if any(isinstance(earlier, Failure) for earlier in results):
+            return  # a side whose workload fails is not run again: it would fail again
+        with self.progress.working(f"{self.subject.pair.name} ({turn.side}), {label}"):
+            outcome = self._run_trial(self.subject.images[turn.side])
+        if isinstance(outcome, Failure) or not turn.is_warm_up:
+            results.append(outcome)
 
     def _label(self, number: int) -> str:
         if number == 0:
@@ -228,7 +256,7 @@ def _measurement(
         leak_fails=spec.leak == "fail",
         dockerfile=_dockerfile(subject),
         contents_diff=contents.diff,
-        notes=(*_notes(pair, spec, tools.environment.cpus), *subject.notes),
+        notes=(*_notes(pair, spec, tools.environment.cpus, rules.settings_of_base), *subject.notes),
     )
 
 
@@ -238,11 +266,14 @@ def _dockerfile(subject: Subject) -> str | None:
     return head.recipe.path if head is not None and head.recipe is not None else None
 
 
-def _notes(pair: Pair, spec: ImageSpec, cpus: int) -> Iterator[str]:
+def _notes(pair: Pair, spec: ImageSpec, cpus: int, settings_of_base: Sequence[str]) -> Iterator[str]:
     """What makes its figures other than those of elsewhere."""
     settings = spec.container
     base = pair.base
-    if base is not None and (base.workload, base.compose) != (spec.workload, spec.compose):
+    if settings_of_base:
+        keys = ", ".join(settings_of_base)
+        yield f"the head changes {keys}: measured as the base has it, until the change is approved or merged"
+    elif base is not None and (base.workload, base.compose) != (spec.workload, spec.compose):
         yield "its workload is not the one of the base: both sides were run with the head's"
     if settings.network == "open":
         yield "its network was open: what it fetched may change its figures"
@@ -271,7 +302,7 @@ def _side(
     failure = next((result for result in [built, *results] if isinstance(result, Failure)), None)
     reason = str(failure) if failure else why_none if not trials else None
     return SideMeasurement(
-        image_id=built.image_id if isinstance(built, BuiltImage) else None,
+        image_id=built.identity if isinstance(built, BuiltImage) else None,
         metrics={
             **image_metrics(found or Unavailable(reason or "unknown")),
             **(all_absent(reason) if reason else aggregate(trials)),

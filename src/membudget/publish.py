@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.analysis.verdict import ExitPolicy, Judgement
+from membudget.analysis.exit_policy import ExitPolicy
+from membudget.analysis.verdict import Judgement
 from membudget.budgets.toml_lines import KeyLines
 from membudget.publishing.annotations import annotations
 from membudget.publishing.commit_state import CommitState, CommitStates, state_of
@@ -85,7 +86,7 @@ def run(report: Report, report_path: str, workflow: Workflow, destination: Desti
     if destination.commit is not None:
         commit = destination.commit.tell(
             CommitState(
-                state_of(destination.policy.exit_code(judgement.verdict)),
+                state_of(destination.policy.exit_code(judgement)),
                 verdict_line(report, judgement),
                 _check_summary(report, judgement),
                 remarks,
@@ -175,4 +176,5 @@ def _check_summary(report: Report, judgement: Judgement) -> str:
 
 def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:
     images = {f"verdict-{image.name}": image.verdict.value for image in judgement.images}
-    return {"verdict": judgement.verdict.value, "report": report_path, **images}
+    why = judgement.inconclusive.value if judgement.inconclusive is not None else ""
+    return {"verdict": judgement.verdict.value, "inconclusive": why, "report": report_path, **images}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from membudget import publish
-from membudget.analysis.verdict import ExitPolicy
+from membudget.analysis.exit_policy import ExitPolicy
 from membudget.budgets.toml_lines import KeyLines, key_lines
 from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun

@@ -33,6 +33,8 @@ class FakeTools:
         """Trials of earlier runs, by image."""
         self.remembers = True
         """Whether earlier results may stand for new ones."""
+        self.confirms = False
+        """Whether a fresh trial has to confirm them."""
         self.keeps = False
         """Whether it keeps those of this run."""
 
@@ -58,7 +60,7 @@ class FakeTools:
         on_line(f"building {name}")
         if f"{name} {side}" in self.broken_builds:
             raise BuildFailed("exit code 1", ("the log",))
-        return BuiltImage(f"{name} {side}", "tag")
+        return BuiltImage(f"{name} {side}", "tag", f"{name} {side}")
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""

@@ -321,6 +321,86 @@ def test_a_pull_request_cannot_loosen_its_budgets_without_the_label(
     assert "loosened" in local.stdout
 
 
+def as_pull_request(folder: Path, base: str, head: str) -> dict[str, str]:
+    """The environment of a step in a workflow that a pull request started."""
+    path = folder / "event.json"
+    path.write_text(json.dumps({"pull_request": {"number": 1, "base": {"sha": base}, "head": {"sha": head}}}))
+    return {"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "pull_request", "GITHUB_REPOSITORY": "a/b"}
+
+
+def forge_trials(cache: Path, factor: float) -> None:
+    """Rewrite what a cache remembers: every trial took so much of its memory."""
+    for file in (cache / "results").iterdir():
+        document = json.loads(file.read_text())
+        for one in document["trials"]:
+            for reading in one["metrics"].values():
+                if reading["unit"] == "bytes" and reading["value"] is not None:
+                    reading.update(value=round(reading["value"] * factor), at_most=None)
+        file.write_text(json.dumps(document))
+
+
+def forge_sizes(cache: Path) -> None:
+    """Rewrite what a cache says that layers hold: nothing."""
+    for file in cache.glob("layers-*/*.layer"):
+        head, _, rest = file.read_bytes().partition(b"\n")
+        file.write_bytes(json.dumps({**json.loads(head), "file_bytes": 0}).encode() + b"\n" + rest)
+
+
+def test_a_pull_request_cannot_pass_by_what_its_cache_holds(
+    repository: Repository, images: PreparedImages, tmp_path: Path
+) -> None:
+    """Each kind of cached figure is forged; outside of a pull request the forged figures are believed."""
+    cache = tmp_path / "cache"
+    text = BUDGETS + 'image_size = { max = "1KiB" }\n' + IMAGE % ("api", ".")
+    base = repository.commit("Base", {"budgets.toml": text, "Dockerfile": holding(images, 20)})
+    repository.branch("change")
+    head = repository.commit("Head", {"Dockerfile": holding(images, 50)})
+    environ = {"MEMBUDGET_CACHE_DIR": str(cache)}
+    pull_request = environ | as_pull_request(tmp_path, base, head)
+
+    honest = run("check", folder=repository.folder, environ=environ)
+    assert honest.exit_code == 1, honest.stderr
+    true = {name: metric(rows(report(repository))["api"]["head"], name) for name in ("image_size", "peak_rss")}
+    forge_trials(cache, 0.1)
+    forge_sizes(cache)
+    believed = run("check", folder=repository.folder, environ=environ)
+    assert believed.exit_code == 0, believed.stdout
+    assert metric(rows(report(repository))["api"]["head"], "image_size") == 0
+
+    done = run("check", folder=repository.folder, environ=pull_request)
+
+    assert done.exit_code == 1, done.stdout
+    api = rows(report(repository))["api"]
+    assert metric(api["head"], "image_size") == true["image_size"] > 1024
+    assert metric(api["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
+    assert any("the remembered trials were dropped" in note for note in api["notes"])
+    assert "the remembered trials were dropped" in done.stdout
+    again = run("check", folder=repository.folder, environ=environ)
+    assert metric(rows(report(repository))["api"]["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
+    assert again.exit_code == 1, "what was forged is gone"
+
+
+def test_a_pull_request_uses_what_a_fresh_trial_confirms(
+    repository: Repository, images: PreparedImages, tmp_path: Path
+) -> None:
+    text = BUDGETS + IMAGE % ("api", ".")
+    base = repository.commit("Base", {"budgets.toml": text, "Dockerfile": holding(images, 20)})
+    repository.branch("change")
+    head = repository.commit("Head", {"Dockerfile": holding(images, 21)})
+    environ = {"MEMBUDGET_CACHE_DIR": str(tmp_path / "cache"), **as_pull_request(tmp_path, base, head)}
+    assert run("check", folder=repository.folder, environ=environ).exit_code == 0
+    layers = [path for path in (tmp_path / "cache").rglob("*") if path.suffix in (".layer", ".image")]
+    assert layers == [], "what an image holds is remembered for this run alone"
+
+    again = run("check", folder=repository.folder, environ=environ)
+
+    assert again.exit_code == 0, again.stdout
+    api = rows(report(repository))["api"]
+    assert [len(api[side]["trials"]) for side in ("base", "head")] == [3, 3], "two remembered, one fresh"
+    assert not any("remembered" in note for note in api["notes"])
+    assert again.stderr.count("trial to confirm remembered ones") == 2
+
+
 def test_parts_of_a_check_make_one_report(repository: Repository, images: PreparedImages) -> None:
     names = ("one", "two", "three")
     files = {f"{name}/Dockerfile": holding(images, 20) for name in names}

@@ -27,8 +27,8 @@ def test_the_image_says_the_version_it_holds() -> None:
 
 
 def test_modules_stay_readable_in_one_sitting() -> None:
-    long = {str(path.relative_to(TOP)): lines for path in SOURCES if (lines := path.read_text().count("\n")) > 300}
-    assert long == {}, "above 300 lines, ask why: split by idea"
+    long = {str(path.relative_to(TOP)): lines for path in SOURCES if (lines := path.read_text().count("\n")) > 350}
+    assert long == {}, "above 350 lines, ask why: split by idea"
 
 
 def test_use_cases_read_like_a_sentence() -> None:

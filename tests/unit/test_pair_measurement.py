@@ -1,9 +1,11 @@
 """How many trials there are of a pair, and which of them are not run at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
@@ -15,6 +17,7 @@ from membudget.metrics import Metric
 from membudget.pair_measurement import Subject, measure_pair
 from membudget.pairing import Pair
 from membudget.progress import Silence
+from membudget.quantities import MIB
 from membudget.trials.trial import Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
@@ -31,7 +34,7 @@ budgets.peak_rss = { max = "100MiB", growth = { percent = 10, floor = "1MiB" } }
 
 
 def subject(base: str = "api base", head: str = "api head") -> Subject:
-    built = {Side.BASE: BuiltImage(base, "tag"), Side.HEAD: BuiltImage(head, "tag")}
+    built = {Side.BASE: BuiltImage(base, "tag", base), Side.HEAD: BuiltImage(head, "tag", head)}
     return Subject(Pair("api", Presence.BOTH, SPEC, SPEC), built)
 
 
@@ -159,3 +162,97 @@ def test_a_kill_needs_no_confirmation() -> None:
     image, count = measured(made)
     assert count == 3
     assert judge_image(image).status is Status.OOM_KILLED
+
+
+def in_a_pull_request(base: float, head: float, memory: Mapping[str, Sequence[float]]) -> FakeTools:
+    """An image of so many MiB a side, and what a cache that somebody else wrote holds, by side."""
+    made = tools([base], [head])
+    made.confirms = True
+    made.keeps = True
+    made.memory = {f"api {side}": tuple(map(trial, values)) for side, values in memory.items()}
+    return made
+
+
+def runs(made: FakeTools) -> dict[str, int]:
+    return {side: made.done.count(f"run api {side}") for side in ("base", "head")}
+
+
+def test_in_a_pull_request_one_fresh_trial_a_side_confirms_remembered_ones() -> None:
+    made = in_a_pull_request(40, 41, {"base": [40, 40, 40], "head": [41, 41, 41]})
+    image, count = measured(made)
+    assert judge_image(image).verdict is Verdict.PASS
+    assert runs(made) == {"base": 2, "head": 2}, "a warm-up and one trial"
+    assert count == 4
+    assert image.notes == ()
+    assert len(made.memory["api head"]) == 3, "what is remembered does not grow"
+
+
+def test_outside_of_a_pull_request_remembered_trials_stand_alone() -> None:
+    made = in_a_pull_request(40, 41, {"base": [40, 40, 40], "head": [41, 41, 41]})
+    made.confirms = False
+    measured(made)
+    assert runs(made) == {"base": 0, "head": 0}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "memory", "what"),
+    [
+        (40, 110, {"base": [40] * 3, "head": [41] * 3}, "peak RSS of the head is 110.0 MiB"),
+        (40, 60, {"base": [58] * 3}, "peak RSS of the base is 40.0 MiB"),
+        (40, 60, {"base": [1, 58, 99], "head": [1, 58, 99]}, "verdict"),  # so wide that every figure fits
+        (40, 50, {"base": [43.9] * 3, "head": [46.1] * 3}, "verdict"),  # each within its tolerance
+        (105, 110, {"head": [90, 90, 120]}, "verdict"),  # a median that passes
+    ],
+)
+def test_a_forged_cache_makes_no_broken_budget_pass(
+    base: float, head: float, memory: dict[str, list[float]], what: str
+) -> None:
+    made = in_a_pull_request(base, head, memory)
+    image, count = measured(made)
+    assert judge_image(image).verdict is Verdict.FAIL
+    assert image.head is not None
+    assert {trial.metrics[Metric.PEAK_RSS].value for trial in image.head.trials} == {head * MIB}
+    (note,) = image.notes
+    assert "remembered trials were dropped" in note
+    assert what in note
+    assert len(made.memory["api head"]) == count, "what was forged is replaced"
+
+
+def test_a_fresh_trial_that_fails_confirms_nothing() -> None:
+    made = in_a_pull_request(40, 40, {"base": [40] * 3, "head": [40] * 3})
+    made.trials["api head"] = _failing
+    image, _ = measured(made)
+    assert judge_image(image).status is Status.WORKLOAD_FAILED
+    assert "of the head failed" in image.notes[0]
+
+
+def test_figures_of_an_unchanged_image_are_not_taken_from_a_cache_that_is_not_trusted() -> None:
+    made = tools([40], [40])
+    made.confirms = True
+    made.memory["same"] = (trial(1), trial(1), trial(1))
+    image, count = measured(made, subject("same", "same"))
+    assert (count, made.done) == (0, [])
+    assert judge_image(image).status is Status.UNCHANGED
+    assert image.head is not None
+    assert image.head.metrics[Metric.PEAK_RSS].value is None
+
+
+def test_an_image_whose_sum_is_judged_later_is_measured_anew() -> None:
+    made = in_a_pull_request(40, 40, {"base": [1] * 3, "head": [1] * 3})
+    image, count = measured(made, replace(subject(), is_summed=True))
+    assert runs(made) == {"base": 4, "head": 4}
+    assert count == 3
+    assert image.notes == ()
+
+
+_FIGURES = st.integers(1, 120)
+_FORGED = st.lists(_FIGURES, max_size=6)
+
+
+@given(base=_FIGURES, head=_FIGURES, forged_base=_FORGED, forged_head=_FORGED)
+def test_whatever_a_cache_holds_the_verdict_is_the_one_without(
+    base: int, head: int, forged_base: list[int], forged_head: list[int]
+) -> None:
+    forged, _ = measured(in_a_pull_request(base, head, {"base": forged_base, "head": forged_head}))
+    true, _ = measured(tools([base], [head]))
+    assert judge_image(forged).verdict is judge_image(true).verdict

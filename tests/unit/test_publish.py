@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from membudget import publish
+from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import ExitPolicy, FailOn
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import ConfigurationError
 from membudget.publish import Destination
@@ -88,6 +88,7 @@ def published(
 FINE = image("fine", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=50))
 OVER = image("over", base=side(trial(40)), head=side(trial(60)), allowed=budgets(max_rss=50))
 KILLED = image("killed", base=side(trial(40)), head=side(trial(60, oom_kills=1)), limit=64)
+NOISY = image("noisy", head=side(trial(60), trial(70), trial(71)), allowed=budgets(max_rss=64))
 UNBUILT = image(
     "unbuilt",
     base=side(trial(40)),
@@ -101,6 +102,7 @@ def test_everything_is_told_everywhere() -> None:
     assert outcome == POSTED
     assert step.values == {
         "verdict": "fail",
+        "inconclusive": "",
         "report": "out/report.json",
         "verdict-fine": "pass",
         "verdict-over": "fail",
@@ -147,7 +149,7 @@ def test_the_files_own_verdict_is_not_believed() -> None:
 
 def test_a_report_of_nothing_is_no_pass() -> None:
     step, _ = published(report())
-    assert step.values == {"verdict": "inconclusive", "report": "out/report.json"}
+    assert step.values == {"verdict": "inconclusive", "inconclusive": "not-measured", "report": "out/report.json"}
 
 
 def test_another_key_is_another_marker() -> None:
@@ -280,7 +282,9 @@ def test_what_a_comment_is_created_for(of: Report, mode: CommentMode, worth: boo
         (FINE, ExitPolicy(), State.SUCCESS),
         (OVER, ExitPolicy(), State.FAILURE),
         (UNBUILT, ExitPolicy(), State.ERROR),
-        (UNBUILT, ExitPolicy(allows_inconclusive=True), State.SUCCESS),
+        (UNBUILT, ExitPolicy(allows_inconclusive=True), State.ERROR),
+        (NOISY, ExitPolicy(), State.ERROR),
+        (NOISY, ExitPolicy(allows_inconclusive=True), State.SUCCESS),
         (OVER, ExitPolicy(FailOn.NEVER), State.SUCCESS),
     ],
 )

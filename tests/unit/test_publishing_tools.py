@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from membudget.analysis.exit_policy import ExitPolicy
 from membudget.analysis.measurement import Failure, FailureStage
-from membudget.analysis.verdict import ExitPolicy
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import EnvironmentFault, Interrupted
 from membudget.publishing.commit_state import StatusMode
@@ -27,6 +27,7 @@ from tests.support.workflow_step import HEAD, MERGE_GROUP, QUEUE_HEAD, SHOP, Ste
 
 FINE = report(image("fine", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=50)))
 OVER = report(image("over", base=side(trial(40)), head=side(trial(60)), allowed=budgets(max_rss=50)))
+NOISY = report(image("noisy", head=side(trial(60), trial(70), trial(71)), allowed=budgets(max_rss=64)))
 UNBUILT = report(
     image("unbuilt", base=side(trial(40)), head=side(size=None, failure=Failure(FailureStage.BUILD, "exit code 1")))
 )
@@ -97,8 +98,14 @@ def test_a_check_run_is_in_progress_and_then_the_whole_report(
 
 def test_an_answer_that_is_open_passes_where_the_settings_say_so(shop: Github, step: StepOfWorkflow) -> None:
     lenient = PublishSettings(CommentSettings(), StatusMode.CHECK, ExitPolicy(allows_inconclusive=True))
-    publish(step.publisher(lenient), UNBUILT)
+    publish(step.publisher(lenient), NOISY)
     assert check_run(shop).conclusion == "success"
+
+
+def test_what_was_not_measured_passes_nowhere(shop: Github, step: StepOfWorkflow) -> None:
+    lenient = PublishSettings(CommentSettings(), StatusMode.CHECK, ExitPolicy(allows_inconclusive=True))
+    publish(step.publisher(lenient), UNBUILT)
+    assert check_run(shop).conclusion == "failure"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Sums over the images of a group, against the group's own budgets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from membudget.analysis.growth_base import growth_excuse
 from membudget.analysis.intervals import median_interval
 from membudget.analysis.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.metric_verdict import Row, judge_metric
@@ -30,29 +31,48 @@ def judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement])
     members = [images[name] for name in group.images if name in images]
     if len(members) < len(group.images):
         return []
-    heads = [image.head for image in members]
+    present = [image for image in members if image.presence is not Presence.REMOVED]
     # A sum grows by what is new; of an image that left, nobody knows what it had.
-    bases = [image.base for image in members if image.presence is not Presence.NEW]
-    rows = []
-    for metric, budget in group.budgets.items():
-        head = _sum(metric, members, heads)
-        base = _sum(metric, members, bases) if all(side is not None for side in bases) and bases else None
-        known_base = base if base is not None and base.value is not None else None
-        rows.append(judge_metric(metric, known_base, head, budget))
-    return rows
+    compared = [image for image in present if image.presence is not Presence.NEW]
+    return [
+        judge_metric(
+            metric,
+            _sum(metric, ((image.name, image.base) for image in compared)) if compared else None,
+            _sum(metric, ((image.name, image.head) for image in present)),
+            budget,
+            excuse=_excuse(metric, present),
+        )
+        for metric, budget in group.budgets.items()
+    ]
 
 
-def _sum(metric: Metric, members: list[ImageMeasurement], sides: list[SideMeasurement | None]) -> MetricValue:
-    values = [side.metrics[metric] for side in sides if side is not None]
-    for image, value in zip(members, values, strict=False):
-        if value.value is None:
-            return MetricValue.absent(metric, f"{image.name}: {value.reason}")
-    total = sum(value.value or 0 for value in values)
-    bounds = [_bounds(metric, side) for side in sides if side is not None]
-    low, high = sum(low for low, _ in bounds), sum(high for _, high in bounds)
+def _excuse(metric: Metric, members: Sequence[ImageMeasurement]) -> str | None:
+    """Why the sum's growth need not be judged, where a base lacks its figure; None where it must be."""
+    excuses = [growth_excuse(image) for image in members if not _has_figure(metric, image)]
+    if None in excuses:
+        return None
+    return f"of {len(excuses)} of its images: {excuses[0]}" if excuses else "there is no base value"
+
+
+def _has_figure(metric: Metric, image: ImageMeasurement) -> bool:
+    return image.base is not None and image.base.metrics[metric].value is not None
+
+
+def _sum(metric: Metric, sides: Iterator[tuple[str, SideMeasurement | None]]) -> MetricValue:
+    total, at_most, low, high = 0, 0, 0, 0
+    for name, side in sides:
+        value = side.metrics[metric] if side is not None else MetricValue.absent(metric, "it was not measured")
+        if side is None or value.value is None:
+            return MetricValue.absent(metric, f"{name}: {value.reason}")
+        total += value.value
+        at_most += value.at_most or value.value
+        least, most = _bounds(metric, side)
+        low, high = low + least, high + most
     definition = DEFINITIONS[metric]
     interval = (low, high) if low < high else None
-    return MetricValue(total, definition.unit, definition.precision, interval=interval)
+    more = at_most if at_most > total else None
+    precision = "lower bound: a spike was missed" if more else definition.precision
+    return MetricValue(total, definition.unit, precision, at_most=more, interval=interval)
 
 
 def _bounds(metric: Metric, side: SideMeasurement) -> tuple[int, int]:

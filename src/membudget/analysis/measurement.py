@@ -98,5 +98,7 @@ class ImageMeasurement:
     """Path of the head's Dockerfile in the repository."""
     contents_diff: ImageDiff | None = None
     """What of the image's files differs, and which layers caused it."""
+    base_waived: bool = False
+    """Whether growth need not be judged where the base has no figure: somebody who may approved it."""
     is_unchanged: bool = False
     """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""

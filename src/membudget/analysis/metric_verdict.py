@@ -26,6 +26,15 @@ class Verdict(StrEnum):
         return self in (Verdict.PASS, Verdict.WARN)
 
 
+class Inconclusive(StrEnum):
+    """Why an answer is open."""
+
+    NOISE = "noise"
+    """There are figures, and their bounds lie on both sides of the budget."""
+    NOT_MEASURED = "not-measured"
+    """A figure is missing: the answer cannot be known, and is never taken for a pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """The trials' own values of one metric: what noise is told by. Empty where a value is exact, or no median."""
@@ -53,8 +62,8 @@ class Row:
     verdict: Verdict | None
     """None: nothing to judge by."""
     reason: str | None = None
-    is_unclear: bool = False
-    """Measured, but not well enough to answer."""
+    inconclusive: Inconclusive | None = None
+    """Why the verdict is inconclusive; None where it is not."""
     phase: str | None = None
     """None: of the whole trial."""
     margin: int | None = None
@@ -80,13 +89,16 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     budget: EffectiveBudget,
     samples: Samples = NO_SAMPLES,
     *,
-    base_is_needed: bool = False,
+    excuse: str | None = "there is no base value",
 ) -> Row:
-    """Judge one metric. Growth is judged only over a base that was measured."""
+    """Judge one metric. Growth is judged only over a base that was measured.
+
+    `excuse` says why growth need not be judged where the base has no value. None: it must be, and the row is open.
+    """
     before = base.value if base is not None else None
     if head.value is None:
-        verdict = Verdict.INCONCLUSIVE if budget.is_set else None
-        return Row(metric, base, head, None, budget, None, verdict, head.reason)
+        row = Row(metric, base, head, None, budget, None, None, head.reason)
+        return _not_measured(row, head.reason) if budget.is_set else row
     row = Row(
         metric, base, head,
         delta=head.value - before if before is not None else None,
@@ -95,25 +107,37 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         verdict=Verdict.PASS,
         margin=_margin(samples),
     )  # fmt: skip
-    unclear = _unclear(metric, base, head, budget)
-    if unclear is not None:
-        more_would_tell = head.interval is not None  # a spike that was missed stays missed
-        return replace(
-            row, verdict=Verdict.INCONCLUSIVE, reason=unclear, is_unclear=True, is_settled=not more_would_tell
-        )
+    lacks_base = excuse is None and budget.tolerance is not None and before is None
+    bounds = _unclear(metric, base, head, budget)
+    if bounds is not None and not lacks_base:
+        return _open(row, bounds, is_settled=head.interval is None)  # a spike that was missed stays missed
     answers = list(_answers(metric, base, head, budget, samples))
     settled = all(answer.evidence.is_settled for answer in answers)
-    for wanted, verdict in ((Answer.BROKEN, Verdict.FAIL), (Answer.OPEN, Verdict.INCONCLUSIVE)):
-        said = " and ".join(answer.words for answer in answers if answer.evidence.answer is wanted)
-        if said:
-            return replace(row, verdict=verdict, reason=said, is_unclear=wanted is Answer.OPEN, is_settled=settled)
-    if base_is_needed and budget.tolerance is not None and before is None:
-        why = base.reason if base is not None else None
-        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=why)
-    return _kept(replace(row, is_settled=settled), answers, samples)
+    broken, unclear = (_said(answers, answer) for answer in (Answer.BROKEN, Answer.OPEN))
+    if broken:
+        return replace(row, verdict=Verdict.FAIL, reason=broken, is_settled=settled)
+    if lacks_base:
+        missing = _not_measured(row, base.reason if base is not None else "the base has no value")
+        return replace(missing, is_settled=settled)
+    if unclear:
+        return _open(row, unclear, is_settled=settled)
+    return _kept(replace(row, is_settled=settled), answers, samples, excuse)
 
 
-def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples) -> Row:
+def _not_measured(row: Row, reason: str | None) -> Row:
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason, inconclusive=Inconclusive.NOT_MEASURED)
+
+
+def _open(row: Row, reason: str, *, is_settled: bool) -> Row:
+    noise = Inconclusive.NOISE
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason, inconclusive=noise, is_settled=is_settled)
+
+
+def _said(answers: Sequence["_Answered"], wanted: Answer) -> str:
+    return " and ".join(answer.words for answer in answers if answer.evidence.answer is wanted)
+
+
+def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> Row:
     """A row of which no budget is broken: it may be warned of, pass within noise, or have nothing to be judged by."""
     budget = row.budget
     warning = _warning(row, samples)
@@ -121,9 +145,8 @@ def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples) -> Row:
         return replace(row, verdict=Verdict.WARN, reason=warning)
     judges_growth = budget.tolerance is not None or budget.warn.tolerance is not None
     if not answers and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
-        reason = "growth is not judged: there is no base value" if judges_growth else None
-        return replace(row, verdict=None, reason=reason)
-    noise = " and ".join(answer.words for answer in answers if answer.evidence.answer is Answer.WITHIN_NOISE)
+        return replace(row, verdict=None, reason=f"growth is not judged: {excuse}" if judges_growth else None)
+    noise = _said(answers, Answer.WITHIN_NOISE)
     return replace(row, reason=noise or None, is_within_noise=bool(noise))
 
 

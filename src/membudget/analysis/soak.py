@@ -1,11 +1,44 @@
 """The soak of an image: from the series of its trials to the verdict on growth without end."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from membudget.analysis.leak import LeakVerdict, SoakSeries, Trend, judge_soak
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.quantities import format_duration, format_size, format_size_delta
 from membudget.trials.trial import PhaseName, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class SoakAnswer:
+    """What a soak alone comes to."""
+
+    trend: LeakVerdict | None = None
+    """None: it was not soaked, or too little was seen."""
+    verdict: Verdict = Verdict.PASS
+    """Always pass where the soak is advice."""
+    inconclusive: Inconclusive | None = None
+    words: str = ""
+    """Why it does not pass."""
+
+
+def soak_answer(image: ImageMeasurement) -> SoakAnswer:
+    """The verdict on the soak of an image; a pass where there was none."""
+    found = soak_verdict(image)
+    if not image.leak_fails:
+        return SoakAnswer(found)
+    if found is None:
+        unseen = SoakAnswer(None, Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED, "too little of its soak was sampled")
+        return unseen if any(_soaks(image.head)) else SoakAnswer()
+    if found.trend not in _VERDICTS:
+        return SoakAnswer(found)
+    verdict = _VERDICTS[found.trend]
+    why = Inconclusive.NOISE if verdict is Verdict.INCONCLUSIVE else None
+    return SoakAnswer(found, verdict, why, soak_words(found, soak_requests(image)))
+
+
+_VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
 
 
 def soak_verdict(image: ImageMeasurement) -> LeakVerdict | None:

@@ -14,6 +14,10 @@ class Status(StrEnum):
     LEAKING = "leaking"
     SOAK_TOO_SHORT = "soak too short"
     INCONCLUSIVE = "inconclusive"
+    """It was measured, and noise or a missed spike leaves the answer open."""
+    NOT_MEASURED = "not measured"
+    BASE_NOT_MEASURED = "base not measured"
+    """The base's own image does not build or work, so that nobody knows what the head grew by."""
     REMOVED = "removed"
     UNCHANGED = "unchanged"
     WARNING = "near its budget"
@@ -30,5 +34,8 @@ NEXT_STEPS: dict[Status, str | None] = {
     Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",
     Status.LEAKING: "find what the head keeps with every request; a bounded cache would level off",
     Status.SOAK_TOO_SHORT: "soak longer, or with more trials: `duration` of the requests, `trials` of the image",
-    Status.INCONCLUSIVE: "run the check again; a figure that is missing is not taken for a pass",
+    Status.INCONCLUSIVE: "run the check again, or raise `trials` in budgets.toml",
+    Status.NOT_MEASURED: "run the check again; a figure that is missing is not taken for a pass",
+    Status.BASE_NOT_MEASURED: "repair the image on the base branch first, or ask somebody with triage rights for the"
+    " label that approves it",
 }

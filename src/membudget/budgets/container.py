@@ -12,8 +12,12 @@ DEFAULT_CPUS = 2
 RepositoryPath = NonEmpty
 """From the top of the repository, as committed."""
 
-_RUNNERS_OWN = ("ACTIONS_", "GITHUB_", "FORGEJO_", "GITEA_", "INPUT_", "RUNNER_", "DOCKER_", "MEMBUDGET_")
-"""A pull request writes the budgets file: it must not name the runner's tokens and have them handed out."""
+_RUNNERS_OWN = (
+    "ACTIONS_", "AWS_", "AZURE_", "CI_", "DOCKER_", "FORGEJO_", "GH_", "GITEA_", "GITHUB_", "GOOGLE_", "INPUT_",
+    "MEMBUDGET_", "NPM_", "PYPI_", "RUNNER_", "SSH_",
+)  # fmt: skip
+"""A pull request writes the budgets file: it must not name tokens of the runner, a cloud or a package index and have
+them handed out."""
 
 
 def _not_the_runners(name: str) -> str:

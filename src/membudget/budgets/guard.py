@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from membudget.budgets.budget import Budgets
+from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.effective import (
     NO_BUDGET,
     EffectiveBudget,
@@ -20,9 +20,13 @@ from membudget.budgets.loosening import (
     group_loosenings,
     image_loosenings,
     loosened_exception,
+    new_permissions,
     removed_image,
 )
+from membudget.budgets.measured_settings import changed_settings, measured_as_base
+from membudget.budgets.metric_budget import PhaseBudgets
 from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_rules
+from membudget.budgets.workload import phase_names
 from membudget.metrics import Metric
 
 DEFAULT_LABEL = "memory-budget-approved"
@@ -49,16 +53,13 @@ class Rules:
     loosened: tuple[Loosening, ...] = ()
 
 
-def rules(head: Budgets, base: Budgets, approval: Approval, gone: Collection[str] = ()) -> Rules:
+def rules(head: Budgets, base: Budgets, approval: Approval, moved: Collection[str] = ()) -> Rules:
     """The rules of a check.
 
-    `base` is empty where there is no file to guard. `gone`: images that cannot be built at the head any more, whose
-    budgets nobody needs.
+    `base` is empty where there is no file to guard. `moved`: images whose build lies elsewhere in head, with equal
+    content.
     """
-    if not base.images:
-        images = {name: image_rules(spec) for name, spec in head.images.items()}
-        return Rules(images, {name: group_rules(head, name) for name in head.groups}, head.exceptions)
-    loosened = tuple(_loosened(head, base, gone))
+    loosened = tuple(_loosened(head, base))
     if approval is not Approval.MISSING:
         return Rules(
             {name: image_rules(spec) for name, spec in head.images.items()},
@@ -66,51 +67,59 @@ def rules(head: Budgets, base: Budgets, approval: Approval, gone: Collection[str
             head.exceptions,
             loosened,
         )
+    exceptions = tuple(_guarded_exceptions(head, base)) if base.images else head.exceptions
     return Rules(
-        {name: _guarded(head, base, name) for name in head.images},
+        {name: _guarded(head, base, name, is_build_moved=name in moved) for name in head.images},
         {name: _guarded_group(head, base, name) for name in {**head.groups, **base.groups}},
-        tuple(_guarded_exceptions(head, base)),
+        exceptions,
         loosened,
     )
 
 
-def _loosened(head: Budgets, base: Budgets, gone: Collection[str]) -> Iterator[Loosening]:
+def _loosened(head: Budgets, base: Budgets) -> Iterator[Loosening]:
     for name, spec in base.images.items():
         if name in head.images:
             yield from image_loosenings(name, image_rules(spec), image_rules(head.images[name]))
-        elif name not in gone:
-            yield removed_image(name)
+        else:
+            yield removed_image(name, image_rules(spec))
+    for name, spec in head.images.items():
+        if name not in base.images:
+            yield from new_permissions(name, spec)
     for name in base.groups:
         after = group_rules(head, name) if name in head.groups else GroupRules((), {})
         yield from group_loosenings(name, group_rules(base, name), after)
-    yield from (loosened_exception(one) for one in _wider_exceptions(head, base))
+    if base.images:
+        yield from (loosened_exception(one) for one in _wider_exceptions(head, base))
 
 
-def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str) -> ImageRules:
+def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, *, is_build_moved: bool) -> ImageRules:
     """The head's rules, where they are as strict as the base's; the base's where they are not."""
     head = all_of_head.images[name]
     if name not in all_of_base.images:
-        return image_rules(head)
+        closed = head.container.model_copy(update={"network": "none", "secrets": ()})
+        return image_rules(head.model_copy(update={"container": closed}))
     base = image_rules(all_of_base.images[name])
-    container = head.container
-    if base.spec.container.network == "none":
-        container = container.model_copy(update={"network": "none"})
-    secrets = tuple(name for name in container.secrets if name in base.spec.container.secrets)
-    spec = head.model_copy(
+    changed = changed_settings(base.spec, head, is_build_moved=is_build_moved)
+    spec = measured_as_base(base.spec, head, is_build_moved=is_build_moved).model_copy(
         update={
             "limit": min(head.limit_bytes, base.spec.limit_bytes),
             "leak": "fail" if base.spec.leak == "fail" else head.leak,
-            "container": container.model_copy(update={"secrets": secrets}),
-            "phases": {
-                name: phase.model_copy(update={"judged": phase.judged or name not in base.spec.unjudged_phases})
-                for name, phase in head.phases.items()
-            },
+            "phases": _guarded_phases(base.spec, head),
         }
     )
     phases = dict(effective_phase_budgets(spec))
     for phase, before in base.phase_budgets.items():
         phases[phase] = _tightest_of_all(before, phases.get(phase, {}))
-    return ImageRules(spec, _tightest_of_all(base.budgets, effective_budgets(spec)), phases)
+    return ImageRules(spec, _tightest_of_all(base.budgets, effective_budgets(spec)), phases, changed)
+
+
+def _guarded_phases(base: ImageSpec, head: ImageSpec) -> dict[str, PhaseBudgets]:
+    """The head's, of phases that base's workload has; judged unless base does not judge them either."""
+    return {
+        name: phase.model_copy(update={"judged": phase.judged or name not in base.unjudged_phases})
+        for name, phase in head.phases.items()
+        if name in base.phases or name in phase_names(base.workload)
+    }
 
 
 def _guarded_group(head: Budgets, base: Budgets, name: str) -> GroupRules:

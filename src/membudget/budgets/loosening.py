@@ -45,6 +45,8 @@ def _loosened_settings(base: ImageSpec, head: ImageSpec) -> Iterator[tuple[str, 
     more = sorted(set(head.container.secrets) - set(base.container.secrets))
     if more:
         yield "container.secrets", ", ".join(base.container.secrets) or "none", ", ".join(head.container.secrets)
+    if head.trials.min < base.trials.min:
+        yield "trials.min", str(base.trials.min), str(head.trials.min)
     for phase in sorted(head.unjudged_phases - base.unjudged_phases):
         yield f"phases.{phase}.judged", "true", "false"
 
@@ -114,6 +116,19 @@ def loosened_exception(one: BudgetException) -> Loosening:
     return Loosening(one.image, is_group=False, key=f"exceptions: {one.metric}", before="none", after=after)
 
 
-def removed_image(name: str) -> Loosening:
-    """An image that can still be built, and is not in the file any more."""
-    return Loosening(name, is_group=False, key="the whole image", before="judged", after="removed")
+def removed_image(name: str, base: ImageRules) -> Loosening:
+    """An image that base budgets and head's file has no more: what is lost with it."""
+    lost = [f"limit {format_size(base.spec.limit_bytes)}"]
+    for metric, budget in base.budgets.items():
+        allowed = [(key, part(metric, budget)) for key, part in _PARTS]
+        lost += [f"{metric}.{key} {most[1]}" for key, most in allowed if most is not None]
+    return Loosening(name, is_group=False, key="the whole image", before=", ".join(lost), after="removed")
+
+
+def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:
+    """What an image that is new in head asks for beyond memory."""
+    if head.container.network == "open":
+        yield Loosening(name, is_group=False, key="container.network", before="none", after="open")
+    if head.container.secrets:
+        asked = ", ".join(head.container.secrets)
+        yield Loosening(name, is_group=False, key="container.secrets", before="none", after=asked)

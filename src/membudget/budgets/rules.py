@@ -15,6 +15,8 @@ class ImageRules:
     """The head's, but for what counts from the base."""
     budgets: MetricRules
     phase_budgets: Mapping[str, MetricRules]
+    settings_of_base: tuple[str, ...] = ()
+    """Keys that the head changes, and that count as base has them: of what is measured, not of what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

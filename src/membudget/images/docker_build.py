@@ -1,70 +1,36 @@
-"""Builds an image with `docker buildx build`: the client is the interface, BuildKit has no other stable one."""
+"""Builds an image from a checkout, and proves that it is the checkout which was built."""
 
+import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.budget import Build
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
-from membudget.engine.client_environment import client_environment
-from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_engine import Engine
-from membudget.engine.docker_stream import LineTail
-from membudget.errors import BuildFailed, EnvironmentFault
-from membudget.images.docker_image import inspect_own
+from membudget.errors import BuildFailed, EnvironmentFault, shortened
+from membudget.images.docker_buildx import Buildx, OnLine
+from membudget.images.docker_context import LARGEST_READ_BACK, check_context, own_context
+from membudget.images.docker_image import CONTENT_LABEL, ImageFacts, inspect_own
+from membudget.images.file_tree import FileTree, file_entry, read_folder
 from membudget.images.revision import BuiltImage, Recipe
+from membudget.quantities import format_size
 
-_TERMINATION_S = 5.0
 _LARGEST_METADATA = 64 << 20
-_ENDS_WITH_PARENT = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(143)  # it was gone before
-try:
-    os.execvp(sys.argv[2], sys.argv[2:])
-except OSError as error:
-    sys.exit(f"ERROR: {sys.argv[2]}: {error.strerror}")
-"""
-"""A program that becomes another one, which ends when membudget is killed (prctl(2); Linux only).
-
-Not a `preexec_fn`: that is Python between fork and exec, where a lock of another thread may be held for ever.
-"""
-
-OnLine = Callable[[str], None]
 
 
 class Builder:
     """Builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
 
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
-        # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
-        recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
         self._engine = engine
-        self._environ = {**client_environment(engine.address, environ), **recorded}
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._is_cancelled = False
+        self._buildx = Buildx(engine.address, environ)
 
     def check(self) -> None:
         """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
-        try:
-            done = subprocess.run(
-                ["docker", "buildx", "version"], env=self._environ, capture_output=True, text=True, check=False
-            )
-        except FileNotFoundError:
-            raise EnvironmentFault("the docker client is not installed", fix="install docker and its buildx") from None
-        if done.returncode != 0:
-            raise EnvironmentFault(
-                "the docker client has no buildx, which builds the images",
-                fix="install the plugin: packages docker-buildx-plugin (Docker's) or docker-buildx (Debian's)",
-            )
+        self._buildx.check()
 
     def build(self, spec: Build, checkout: Path, reference: str, on_line: OnLine) -> BuiltImage:
         """Build `spec` from a clean checkout and tag it `reference`. Raises BuildFailed and EnvironmentFault.
@@ -78,11 +44,22 @@ class Builder:
         if not _lies_in(dockerfile, checkout):
             written = Path(spec.context, spec.dockerfile)
             raise BuildFailed(f"the Dockerfile {written} does not exist in this revision")
+        tree = _tree(context)
+        sent = _sent(tree, dockerfile)
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
-        with tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch:
+        with (
+            tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch,
+            own_context(self._buildx, context, tree, Path(scratch), spec.platform) as own,
+        ):
             metadata = Path(scratch) / "metadata.json"
-            command = [*_command(spec), "--tag", reference, "--metadata-file", str(metadata)]
-            self._run([*command, "--file", str(dockerfile), str(context)], on_line)
+            options = [*_options(spec), f"--label={CONTENT_LABEL}={sent}", "--tag", reference]
+            files = ["--metadata-file", str(metadata), "--file", str(dockerfile), str(own.path)]
+            self._buildx.build([*options, *files], on_line)
+            built = self._built(reference, sent)
+            if tree.size_bytes <= LARGEST_READ_BACK:
+                check_context(self._buildx, own)
+            else:
+                on_line(f"the context is larger than {format_size(LARGEST_READ_BACK)}: it is not read back")
             recipe = Recipe(
                 os.path.normpath(Path(spec.context, spec.dockerfile)),
                 _text(dockerfile),
@@ -90,54 +67,25 @@ class Builder:
                 spec.args,
                 _json(metadata),
             )
+        return BuiltImage(built.image_id, reference, built.identity, recipe=recipe)
+
+    def _built(self, reference: str, sent: str) -> ImageFacts:
+        """The image of that name, if it was built from what was sent. Raises EnvironmentFault."""
         # Not the client's --iidfile: that is the configuration's digest, by which engines with the containerd image
         # store know no image.
-        return BuiltImage(inspect_own(self._engine, reference).image_id, reference, recipe=recipe)
+        built = inspect_own(self._engine, reference)
+        label = built.labels.get(CONTENT_LABEL)
+        if label != sent:
+            found = f"it says {shortened(label)}" if label is not None else "it does not say of which"
+            raise EnvironmentFault(
+                f"the image {reference} was not built from the files of this commit ({sent}): {found}",
+                fix="nothing was measured; look for what else tags images of this name, then run the check again",
+            )
+        return built
 
     def cancel(self) -> None:
         """End the builds that run, and start no other. Called from another thread."""
-        with self._lock:
-            self._is_cancelled = True
-            running = list(self._running)
-        for process in running:
-            _end(process)
-
-    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _ENDS_WITH_PARENT, str(os.getpid()), *command]
-        with self._lock:
-            if self._is_cancelled:
-                raise BuildFailed("the run was cancelled")
-            process = subprocess.Popen(
-                command,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self._running.add(process)
-        return process
-
-    def _run(self, command: list[str], on_line: OnLine) -> None:
-        tail = LineTail(LOG_TAIL_LINES)
-        process = self._start(command)
-        try:
-            for line in process.stdout or ():
-                tail.feed(line)
-                on_line(line.decode(errors="replace").rstrip())
-            exit_code = process.wait()
-        except BaseException:
-            _end(process)
-            raise
-        finally:
-            with self._lock:
-                self._running.discard(process)
-            if process.stdout is not None:
-                process.stdout.close()
-        if exit_code != 0:
-            lines = tail.lines()
-            raise BuildFailed(_cause(lines) or f"docker buildx build exited with code {exit_code}", lines)
+        self._buildx.cancel()
 
 
 def _lies_in(path: Path, checkout: Path) -> bool:
@@ -146,6 +94,28 @@ def _lies_in(path: Path, checkout: Path) -> bool:
         return path.exists() and path.resolve().is_relative_to(checkout.resolve())
     except OSError:  # a name too long for the file system
         return False
+
+
+def _tree(context: Path) -> FileTree:
+    try:
+        return read_folder(context)
+    except OSError as error:
+        raise EnvironmentFault(f"the checkout cannot be read: {error}") from error
+
+
+def _sent(tree: FileTree, dockerfile: Path) -> str:
+    """A digest of all that is sent: the context, the Dockerfile, which may lie elsewhere, and its ignore file."""
+    digest = hashlib.sha256(tree.digest.encode())
+    try:
+        digest.update(file_entry(dockerfile).content.encode())
+        ignored = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+        if ignored.is_symlink():  # it may lead out of the checkout
+            digest.update(os.fsencode(ignored.readlink()))
+        elif ignored.is_file():
+            digest.update(file_entry(ignored).content.encode())
+    except OSError as error:
+        raise EnvironmentFault(f"the checkout cannot be read: {error}") from error
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _text(path: Path) -> str:
@@ -164,30 +134,11 @@ def _json(path: Path) -> object:
     return content
 
 
-def _command(spec: Build) -> list[str]:
+def _options(spec: Build) -> list[str]:
     # Attestations would make the image's id differ from build to build on engines that store them.
-    command = ["docker", "buildx", "build", "--load", "--provenance=false", "--progress=plain"]
+    options = ["--load", "--provenance=false", "--progress=plain"]
     if spec.target is not None:
-        command.append(f"--target={spec.target}")
+        options.append(f"--target={spec.target}")
     if spec.platform is not None:
-        command.append(f"--platform={spec.platform}")
-    return command + [f"--build-arg={key}={value}" for key, value in spec.args.items()]
-
-
-def _cause(lines: tuple[str, ...]) -> str | None:
-    """The client's own last word on what failed."""
-    for line in reversed(lines):
-        if line.startswith("ERROR: "):
-            return line.removeprefix("ERROR: ")
-    return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a build: the client tells the builder to stop when it is asked to."""
-    for number, patience in ((signal.SIGTERM, _TERMINATION_S), (signal.SIGKILL, None)):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(patience)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
-        return
+        options.append(f"--platform={spec.platform}")
+    return options + [f"--build-arg={key}={value}" for key, value in spec.args.items()]

@@ -1,9 +1,12 @@
 """Images in the engine: what they hold, read from the engine's export."""
 
+import hashlib
 import io
-from collections.abc import Generator, Iterator, Sequence
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from docker.errors import NotFound
 
@@ -16,7 +19,12 @@ from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.errors import ConfigurationError, EnvironmentFault
 
+CONTENT_LABEL = "membudget.built-from"
+"""The label on images that we build: a digest of the files that they were built from."""
+
 _CHUNK_BYTES = 1 << 20
+_PLATFORM = ("Os", "OsVersion", "Architecture", "Variant")
+_STEP = ("CreatedBy", "Created", "Comment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +34,40 @@ class ImageFacts:
     image_id: str
     diff_ids: tuple[str, ...]
     """Digests of its uncompressed layers, lowest first."""
+    identity: str
+    """A digest of all that makes it this image, our label left out: equal for two builds of one image."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def inspect(engine: Engine, reference: str) -> ImageFacts:
     """The image a reference names. Raises ConfigurationError when the engine has none."""
     with engine_errors(f"inspecting the image {reference}"):
         try:
-            attributes = engine.client.images.get(reference).attrs
+            image = engine.client.images.get(reference)
+            attributes, history = image.attrs, image.history()
         except NotFound:
             raise ConfigurationError(
                 f"the image {reference} is not in the engine", fix=f"docker pull {reference}, or build it"
             ) from None
-    return ImageFacts(str(attributes["Id"]), tuple(map(str, attributes["RootFS"].get("Layers") or ())))
+    image_id = str(attributes["Id"])
+    diff_ids = tuple(map(str, attributes["RootFS"].get("Layers") or ()))
+    config = attributes.get("Config")
+    if not config:
+        return ImageFacts(image_id, diff_ids, image_id)
+    labels = {str(key): str(value) for key, value in (config.get("Labels") or {}).items()}
+    return ImageFacts(image_id, diff_ids, _identity(attributes, labels, history), labels)
+
+
+def _identity(attributes: Mapping[str, Any], labels: Mapping[str, str], history: Sequence[Mapping[str, Any]]) -> str:
+    """Its id is no identity: our label is part of the configuration that the id is a digest of."""
+    parts = {
+        "config": {**attributes["Config"], "Labels": {key: labels[key] for key in labels if key != CONTENT_LABEL}},
+        "created": attributes.get("Created"),
+        "platform": [attributes.get(key) for key in _PLATFORM],
+        "layers": attributes["RootFS"].get("Layers") or [],
+        "history": [[step.get(key) for key in _STEP] for step in history],
+    }
+    return f"sha256:{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}"
 
 
 def read_images(
@@ -53,7 +83,7 @@ def read_images(
     facts = [inspect_own(engine, image_id) for image_id in dict.fromkeys(image_ids)]
     contents: dict[str, ImageContents | UnreadableImage] = {}
     for image in facts:
-        remembered = cache.get_image(image.image_id)
+        remembered = cache.get_image(image.identity)
         if remembered is None or remembered.config.diff_ids != image.diff_ids:
             continue
         if not compresses or remembered.download_bytes is not None:
@@ -101,7 +131,7 @@ def _exported(
         found = found or next(iter(alike.values()), None)
         contents[image.image_id] = found or broken or UnreadableImage("the engine's export lacks it")
         if found is not None:
-            cache.put_image(image.image_id, found)
+            cache.put_image(image.identity, found)
     return contents
 
 

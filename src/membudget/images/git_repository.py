@@ -1,13 +1,16 @@
 """The git repository: commits, files of a commit, and a clean checkout of each in a worktree of its own."""
 
 import os
+import posixpath
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.images.git_checkout import differences
 from membudget.images.revision import Commit
 from membudget.interruption import shielded
 
@@ -20,6 +23,17 @@ _QUIET_AND_HARMLESS = (
     ("advice.detachedHead", "false"),
     ("gc.auto", "0"),
 )
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TreeObject:
+    """What a path of a commit leads to: the same id, the same content."""
+
+    id: str
+    kind: str
+    """blob or tree."""
 
 
 class GitRepository:
@@ -62,8 +76,39 @@ class GitRepository:
         return self._run("rev-parse", "--is-shallow-repository") == "true"
 
     def file_at(self, commit: Commit, path: str) -> str | None:
-        """A file as it is in a commit; None when it is not there."""
-        return self._try("show", f"{commit.sha}:{path}", strip=False)
+        """A file as it is in a commit, links followed inside the commit's own tree; None when it is not there."""
+        found = self.object_at(commit, path)
+        if found is None or found.kind != "blob":
+            return None
+        return self._try("cat-file", "blob", found.id, strip=False)
+
+    def object_at(self, commit: Commit, path: str) -> "TreeObject | None":
+        """What is at a path of a commit; None when nothing is, or a link leads out of the commit's tree.
+
+        Links are followed as git has them, never by the file system (git-cat-file(1), --follow-symlinks).
+        """
+        given = posixpath.normpath(path)
+        if "\n" in given or given.startswith(("/", "../")) or given == "..":
+            return None
+        asked = f"{commit.sha}:{'' if given == '.' else given}\n"
+        done = self._git(
+            ("cat-file", "--follow-symlinks", "--batch-check=%(objectname) %(objecttype)"), given=asked.encode()
+        )
+        words = done.stdout.decode(errors="replace").split()
+        if done.returncode != 0 or len(words) != 2 or words[1] not in ("blob", "tree"):
+            return None
+        return TreeObject(words[0], words[1])
+
+    def holds_links(self, commit: Commit, path: str) -> bool:
+        """Whether there are symbolic links or submodules at or below a path of a commit."""
+        pathspec = [] if path == "." else ["--", path]
+        listed = self._run("--literal-pathspecs", "ls-tree", "-r", "--full-tree", "-z", commit.sha, *pathspec)
+        return any(entry.startswith(("120000 ", "160000 ")) for entry in listed.split("\0"))
+
+    def paths(self, commit: Commit) -> tuple[str, ...]:
+        """Paths of every file of a commit."""
+        listed = self._run("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit.sha)
+        return tuple(name for name in listed.split("\0") if name)
 
     def content_of(self, commit: Commit, paths: Sequence[str]) -> tuple[str, ...]:
         """What names the content of files and folders in a commit: type, mode and object id; "." is the whole tree.
@@ -85,9 +130,13 @@ class GitRepository:
 
     @contextmanager
     def checkout(self, commit: Commit, folder: Path) -> Iterator[Path]:
-        """A clean checkout of `commit` in `folder`, which goes away with the context."""
+        """A clean checkout of `commit` in `folder`, which goes away with the context.
+
+        Raises EnvironmentFault, also where a file of it is not as it was committed.
+        """
         try:
             self._run("worktree", "add", "--detach", "--force", str(folder), commit.sha)
+            self._check_checkout(commit, folder)
             # The file `.git` names this machine's folders: as part of a build context it would change each run.
             (folder / ".git").unlink()
             yield folder
@@ -95,6 +144,36 @@ class GitRepository:
             with shielded():
                 shutil.rmtree(folder, ignore_errors=True)
                 self.forget_worktree(folder)
+
+    def listed(self, folder: Path) -> bytes:
+        """What the index of a checkout has: state, mode, object id and path of each file."""
+        return self._bytes("ls-files", "-z", "-t", "--stage", folder=folder)
+
+    def filtered(self, folder: Path, object_id: str, path: str) -> bytes:
+        """A blob as git writes it to a checkout."""
+        return self._bytes("cat-file", "--filters", f"--path={path}", object_id, folder=folder)
+
+    def is_set(self, folder: Path, key: str) -> bool:
+        """Whether a setting is true in a checkout, which it is unless the clone says otherwise."""
+        done = self._git(("config", "--type=bool", "--get", key), folder)
+        return done.stdout.strip() != b"false"
+
+    def _check_checkout(self, commit: Commit, folder: Path) -> None:
+        try:
+            found = differences(self, folder)
+        except OSError as error:
+            raise EnvironmentFault(f"the checkout cannot be read: {error}", where=str(folder)) from error
+        if self._git(("diff-index", "--cached", "--quiet", commit.sha, "--"), folder).returncode != 0:
+            found.append("git's index is of another tree")
+        if found:
+            named = ", ".join(map(repr, found[:_MOST_NAMED]))
+            more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+            raise EnvironmentFault(
+                f"the checkout of {commit.sha[:12]} is not what was committed: {named}{more}",
+                where=str(folder),
+                fix="point TMPDIR to a folder of a file system that keeps names, modes and links; look at the filters"
+                " in .gitattributes",
+            )
 
     def worktrees(self) -> list[Path]:
         """Folders of all worktrees that git knows of, the user's own among them."""
@@ -106,11 +185,14 @@ class GitRepository:
         self._try("worktree", "remove", "--force", "--force", str(folder))
 
     def _run(self, *arguments: str) -> str:
-        done = self._git(arguments)
+        return self._bytes(*arguments).decode(errors="replace").strip()
+
+    def _bytes(self, *arguments: str, folder: Path | None = None) -> bytes:
+        done = self._git(arguments, folder)
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-            raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(self._folder))
-        return done.stdout.decode(errors="replace").strip()
+            raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(folder or self._folder))
+        return done.stdout
 
     def _try(self, *arguments: str, strip: bool = True) -> str | None:
         done = self._git(arguments)
@@ -119,14 +201,16 @@ class GitRepository:
         said = done.stdout.decode(errors="replace")
         return said.strip() if strip else said
 
-    def _git(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    def _git(
+        self, arguments: tuple[str, ...], folder: Path | None = None, *, given: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
         settings = [part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")]
         try:
             return subprocess.run(
                 ["git", *settings, *arguments],
-                cwd=self._folder,
+                cwd=folder or self._folder,
                 env=self._environ,
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,  # as bytes: in text mode a carriage return in somebody's name ends a line
                 check=False,
             )

@@ -29,6 +29,11 @@ class Workspace:
         self._commits[folder] = commit
         return self._repository.checkout(commit, folder)
 
+    @property
+    def scratch(self) -> Path:
+        """A folder for what this run keeps for itself. It goes away with the workspace."""
+        return self._folder / "scratch"
+
     def content_of(self, checkout: Path, paths: Sequence[str]) -> tuple[str, ...]:
         """What names the content of files and folders in a checkout of this workspace."""
         return self._repository.content_of(self._commits[checkout], paths)

@@ -63,6 +63,13 @@ class BuiltImage:
     """What the engine runs it by: a digest."""
     reference: str
     """The tag that keeps it alive during the run."""
-    beside: Mapping[str, str] = field(default_factory=dict)
-    """Ids of what was built for the services around it, by service."""
+    identity: str
+    """What it is, wherever and however often it is built: equal for equal images."""
+    beside: "Mapping[str, BuiltImage]" = field(default_factory=dict)
+    """What was built for the services around it, by service."""
     recipe: Recipe | None = None
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Its own, and those of what is beside it by the names of their services."""
+        return (self.identity, *(image.identity for _, image in sorted(self.beside.items())))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.figures import format_delta, format_reading, format_value
@@ -74,6 +74,7 @@ def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
         _list(open_words, ""),
         _list([_group_words(group) for group in groups], "in trouble"),
         _missing(report.missing_shards),
+        _ours("the base's budgets cannot be read") if report.base_problem is not None else (),
         _loosened(unapproved(report)),
     ]
 
@@ -118,6 +119,7 @@ def _is_compared(image: ImageJudgement) -> bool:
 
 def _group_words(group: GroupJudgement) -> _Parts:
     words = "over budget" if group.verdict is Verdict.FAIL else "inconclusive"
+    words = "not measured" if group.inconclusive is Inconclusive.NOT_MEASURED else words
     return (("group ", False), (group.name, True), (f" {words}", False))
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.budgets.effective import EffectiveBudget
@@ -34,6 +34,8 @@ class JudgedRow(_Model):
     verdict: Verdict | None
     """None: nothing to judge by."""
     reason: str | None
+    inconclusive: Inconclusive | None
+    """Why the verdict is inconclusive; None where it is not."""
     is_within_noise: bool
     is_excepted: bool
 
@@ -48,6 +50,7 @@ class JudgedImage(_Model):
 
     name: str
     verdict: Verdict
+    inconclusive: Inconclusive | None
     status: Status
     reasons: tuple[str, ...]
     next_step: str | None
@@ -60,6 +63,7 @@ class JudgedGroup(_Model):
 
     name: str
     verdict: Verdict | None
+    inconclusive: Inconclusive | None
     rows: tuple[JudgedRow, ...]
 
 
@@ -67,6 +71,8 @@ class JudgedReport(_Model):
     """A report, judged by who prints it."""
 
     verdict: Verdict
+    inconclusive: Inconclusive | None
+    """Why the verdict is inconclusive: noise leaves it open, or something was not measured."""
     verdict_line: str
     comparison: Comparison
     images: tuple[JudgedImage, ...]
@@ -81,11 +87,17 @@ def render(report: Report, judgement: Judgement) -> str:
     limits = {image.name: image.limit_bytes for image in report.images}
     judged = JudgedReport(
         verdict=judgement.verdict,
+        inconclusive=judgement.inconclusive,
         verdict_line=verdict_line(report, judgement),
         comparison=report.comparison,
         images=tuple(_image(image, limits[image.name]) for image in judgement.images),
         groups=tuple(
-            JudgedGroup(name=one.name, verdict=one.verdict, rows=tuple(map(JudgedRow.of, one.rows)))
+            JudgedGroup(
+                name=one.name,
+                verdict=one.verdict,
+                inconclusive=one.inconclusive,
+                rows=tuple(map(JudgedRow.of, one.rows)),
+            )
             for one in judgement.groups
         ),
         missing_shards=report.missing_shards,
@@ -98,6 +110,7 @@ def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:
     return JudgedImage(
         name=image.name,
         verdict=image.verdict,
+        inconclusive=image.inconclusive,
         status=image.status,
         reasons=tuple(map(str, image.reasons)),
         next_step=image.next_step,

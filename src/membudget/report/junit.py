@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Row, Verdict
+from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
+from membudget.analysis.reasons import lacks_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.report.allowances import allowances
 from membudget.report.findings import findings
@@ -102,10 +103,11 @@ def _case_of(row: TableRow, judged: Row | None) -> _Case:
         message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
     elif judged is None or judged.reason is None:
         message = status
-    elif judged.verdict is not Verdict.INCONCLUSIVE:
+    elif judged.inconclusive is None:
         message = f"{name} {judged.reason}"
     else:
-        unknown = "is not known well enough" if judged.is_unclear else "was not measured"
+        missing = "of the base was not measured" if lacks_base(judged) else "was not measured"
+        unknown = missing if judged.inconclusive is Inconclusive.NOT_MEASURED else "is not known well enough"
         message = f"{name} {unknown}: {printable(judged.reason, _LONGEST_MESSAGE)}"
     return _Case(name, row.verdict, message, "\n".join(figures))
 

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import Judgement, judge, worst
+from membudget.analysis.metric_verdict import Inconclusive, Verdict
+from membudget.analysis.severity import worst
+from membudget.analysis.verdict import Judgement, judge
 from membudget.budgets.guard import DEFAULT_LABEL, Approval
 from membudget.budgets.loosening import Loosening
 from membudget.sharding import Shard
@@ -95,16 +96,27 @@ class Report(ReportModel):
     """The label that approves it."""
     loosened: tuple[Loosening, ...] = ()
     """What it loosens."""
+    base_problem: str | None = None
+    """Why the rules of the base are not known; None: they are, or there are none."""
     notes: tuple[str, ...] = ()
     """What a reader has to know of the whole."""
     verdict: Verdict
     """For readers of the file. Publishing judges again, from the figures."""
+    inconclusive: Inconclusive | None = None
+    """Why the verdict is inconclusive, for readers of the file as well."""
+
+    def with_verdict(self) -> "Report":
+        """The same, with the verdict that its figures come to."""
+        judged = self.judged()
+        return self.model_copy(update={"verdict": judged.verdict, "inconclusive": judged.inconclusive})
 
     def judged(self) -> Judgement:
         """The judgement of this report's figures."""
         judged = judge(self.images, self.groups)
         if self.loosened and self.approval is Approval.MISSING:
-            return replace(judged, verdict=Verdict.FAIL)
-        if self.missing_shards:
-            return replace(judged, verdict=worst([judged.verdict, Verdict.INCONCLUSIVE]))
+            return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
+        if self.missing_shards or (self.base_problem is not None and self.approval is Approval.MISSING):
+            verdict = worst([judged.verdict, Verdict.INCONCLUSIVE])
+            why = Inconclusive.NOT_MEASURED if verdict is Verdict.INCONCLUSIVE else None
+            return replace(judged, verdict=verdict, inconclusive=why)
         return judged

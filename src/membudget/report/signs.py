@@ -14,6 +14,8 @@ STATUS_SIGNS = {
     Status.WORKLOAD_FAILED: "🛑",
     Status.BUILD_FAILED: "🚧",
     Status.INCONCLUSIVE: SIGNS[Verdict.INCONCLUSIVE],
+    Status.NOT_MEASURED: SIGNS[Verdict.INCONCLUSIVE],
+    Status.BASE_NOT_MEASURED: SIGNS[Verdict.INCONCLUSIVE],
     Status.SOAK_TOO_SHORT: "⏳",
     Status.UNCHANGED: "➖",
     Status.REMOVED: "➖",

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.measurement import Failure, ImageMeasurement, SideMeasurement
-from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.metric_verdict import Inconclusive, Verdict
+from membudget.analysis.reasons import lacks_base
 from membudget.analysis.status import NEXT_STEPS, Status
-from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
+from membudget.budgets.guard import Approval
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.allowances import (
@@ -50,7 +52,7 @@ _MOST_CHARTS = 6
 """GitHub draws each in a frame of its own."""
 _GRAVEST_FIRST = (
     Status.OOM_KILLED, Status.OVER_BUDGET, Status.LEAKING, Status.WORKLOAD_FAILED, Status.BUILD_FAILED,
-    Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT, Status.WARNING,
+    Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT, Status.WARNING,
 )  # fmt: skip
 _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
 
@@ -100,6 +102,9 @@ def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
     if report.missing_shards:
         yield _ours("a part of the check sent no report → run its job again: what is missing is not taken for a pass")
+    if report.base_problem is not None and report.approval is Approval.MISSING:
+        asked = "the base's budgets are not known → repair its file, or ask somebody with triage rights for the label "
+        yield Finding(((asked, False), (report.approval_label, True)))
     yield from (Finding(((note, True),)) for note in report.notes)
     for image in report.images:
         yield from (Finding(((image.name, True), (": ", False), (note, True))) for note in image.notes)
@@ -113,7 +118,7 @@ def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMea
             items[image.status].append(Item(_reasons(image), tuple(_seen(measured[image.name], image))))
     for group in judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
-            status = _GROUP_STATUS[group.verdict]
+            status = _group_status(group, group.verdict)
             items[status] += map(Item, group_findings(group))
     if unapproved(report):
         yield Outcome(f"{SIGNS[Verdict.FAIL]} loosened", approval_step(report), (Item(loosened_finding(report)),))
@@ -128,6 +133,10 @@ _GROUP_STATUS = {
     Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
     Verdict.WARN: Status.WARNING,
 }
+
+
+def _group_status(group: GroupJudgement, verdict: Verdict) -> Status:
+    return Status.NOT_MEASURED if group.inconclusive is Inconclusive.NOT_MEASURED else _GROUP_STATUS[verdict]
 
 
 def _reasons(image: ImageJudgement) -> Finding:
@@ -171,9 +180,9 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
     """What belongs in the open although nothing fails by it."""
     for judged in judgement.images:
         image = measured[judged.name]
-        if image.base is not None and image.base.failure is not None:
+        if image.base is not None and image.base.failure is not None and not any(map(lacks_base, judged.rows)):
             quoted = (image.base.failure.reason, True)
-            said = "), so the head is judged by absolute budgets alone → nothing has to be done if this repairs it"
+            said = "), so no growth is judged"
             yield Item(
                 Finding(((image.name, True), (": its base could not be measured (", False), quoted, (said, False)))
             )

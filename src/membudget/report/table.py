@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Row, Verdict, tolerated_growth
+from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict, tolerated_growth
+from membudget.analysis.reasons import lacks_base
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.effective import Tolerance
@@ -98,14 +99,15 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
     failure = image.head.failure if image.head is not None else None
     lost = [row for row in judgement.rows if row.verdict is not None and row.reason == str(failure)]
     rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
-    return [*rows, *([_lost_row(image, judgement, lost)] if lost else [])]
+    nothing = not judgement.rows and not judgement.verdict.passes
+    return [*rows, *([_lost_row(image, judgement, lost)] if lost or nothing else [])]
 
 
 def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence[Row]) -> TableRow:
     """One row for all that could not be had for one reason."""
     status = f"{STATUS_SIGNS[judgement.status]} {judgement.status}"
     row = _whole_row(image, _NO_VALUE, "not measured", status)
-    metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets"
+    metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
     return replace(row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
 
 
@@ -235,6 +237,9 @@ def _status_cell(row: Row) -> str:
         return f"{SIGNS[Verdict.PASS]} within noise"
     if row.verdict is Verdict.FAIL:
         status = Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET
+        return f"{STATUS_SIGNS[status]} {status}"
+    if row.inconclusive is Inconclusive.NOT_MEASURED:
+        status = Status.BASE_NOT_MEASURED if lacks_base(row) else Status.NOT_MEASURED
         return f"{STATUS_SIGNS[status]} {status}"
     if row.verdict is not None:
         return f"{SIGNS[row.verdict]} {row.verdict}"

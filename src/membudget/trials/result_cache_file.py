@@ -39,7 +39,9 @@ class _File(BaseModel):
 class ResultCache:
     """A folder with one file a key. What cannot be read or believed is as if it were not there, and said once."""
 
-    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], None], *, is_trusted: bool = True) -> None:
+        """`is_trusted`: whether only people with write access to the repository can write to the folder."""
+        self.is_trusted = is_trusted
         self._folder = folder / "results"
         self._warn = warn
         self._ignored: set[str] = set()

@@ -39,12 +39,12 @@ def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | 
     workload = spec.workload
     from_outside = inputs.pod is not None or inputs.is_network_open or spec.pod_images
     is_driven = not isinstance(workload, CommandWorkload) and any(step.driver for step in steps_of(workload))
-    if files is None or from_outside or is_driven:
+    if spec.identity is None or files is None or from_outside or is_driven:
         return None
     parts = [
         MEASURING_VERSION,
         [getattr(machine, name) for name in MachineClass.__slots__],
-        spec.image_id,
+        spec.identity,
         spec.limit_bytes,
         spec.timeout_ms,
         spec.settle_ms,

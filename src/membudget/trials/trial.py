@@ -23,6 +23,7 @@ class TrialSpec:
     name: str
     """Of the image, whichever side it is."""
     image_id: str
+    """What the engine runs it by."""
     limit_bytes: int | None
     """None: no limit of ours."""
     timeout_ms: int
@@ -32,6 +33,8 @@ class TrialSpec:
     inputs: TrialInputs = TrialInputs()
     unjudged_phases: frozenset[str] = frozenset()
     """Phases whose peaks do not count to the trial's."""
+    identity: str | None = None
+    """What the image is, wherever it is built; None: its trials are not remembered."""
     pod_images: Mapping[str, str] = field(default_factory=dict)
     """What was built for services around the image, by service."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.analysis.metric_verdict import Verdict, judge_metric
+from membudget.analysis.metric_verdict import Inconclusive, Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
@@ -35,7 +35,7 @@ def test_a_bound_answers_only_what_it_can(
 ) -> None:
     row = judge_metric(Metric.PEAK_RSS, base, head, budget)
     assert row.verdict is verdict
-    assert row.is_unclear is (verdict is Verdict.INCONCLUSIVE)
+    assert (row.inconclusive is Inconclusive.NOISE) is (verdict is Verdict.INCONCLUSIVE)
     assert row.is_settled, "more trials miss what one misses"
-    if row.is_unclear:
+    if row.inconclusive:
         assert "may be up to" in str(row.reason)

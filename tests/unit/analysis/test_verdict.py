@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.analysis.metric_verdict import Verdict, judge_metric
+from membudget.analysis.metric_verdict import Inconclusive, Verdict, judge_metric
+from membudget.analysis.severity import worst
 from membudget.analysis.status import Status
-from membudget.analysis.verdict import ExitPolicy, FailOn, judge, judge_image, worst
+from membudget.analysis.verdict import Judgement, judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
@@ -104,22 +106,22 @@ def fine(name: str = "fine") -> ImageMeasurement:
             Status.BUILD_FAILED,
         ),
         (image(base=side(trial(40)), head=side(failure=WORKLOAD_FAILED)), Verdict.INCONCLUSIVE, Status.WORKLOAD_FAILED),
-        (image(base=side(trial(40)), head=side(failure=ENGINE_FAILED)), Verdict.INCONCLUSIVE, Status.INCONCLUSIVE),
+        (image(base=side(trial(40)), head=side(failure=ENGINE_FAILED)), Verdict.INCONCLUSIVE, Status.NOT_MEASURED),
         # what is known to be over budget stays so, whatever else could not be measured
         (
             image(base=side(trial(40)), head=side(failure=WORKLOAD_FAILED, size=200), allowed=budgets(max_size=150)),
             Verdict.FAIL,
             Status.OVER_BUDGET,
         ),
-        # a base that could not be measured costs the growth budgets alone
+        # a base that could not be measured leaves growth open, and maxima are judged all the same
         (
             image(
                 base=side(failure=BUILD_FAILED, size=None),
                 head=side(trial(40)),
                 allowed=budgets(max_rss=64, rss_growth=(1, 1)),
             ),
-            Verdict.PASS,
-            Status.WITHIN_BUDGET,
+            Verdict.INCONCLUSIVE,
+            Status.BASE_NOT_MEASURED,
         ),
     ],
     ids=lambda value: value.value if isinstance(value, Status) else "",
@@ -147,14 +149,14 @@ def test_one_broken_budget_fails_the_whole_and_nothing_is_no_pass() -> None:
 def test_what_could_not_be_measured_never_passes_and_is_exit_code_3(failure: Failure) -> None:
     judged = judge([fine(), image(base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_rss=64))])
     assert judged.verdict is Verdict.INCONCLUSIVE
-    assert ExitPolicy().exit_code(judged.verdict) == 3
+    assert ExitPolicy().exit_code(judged) == 3
     assert judged.images[1].reasons[0].quoted == failure.reason  # said once, not once a metric
     assert len(judged.images[1].reasons) == 1
 
 
 def test_a_value_that_is_missing_alone_makes_its_image_inconclusive_and_says_which() -> None:
     judged = judge_image(image(base=side(trial(40)), head=side(trial(None)), allowed=budgets(max_rss=64)))
-    assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.INCONCLUSIVE)
+    assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.NOT_MEASURED)
     assert [str(reason) for reason in judged.reasons] == ["peak RSS was not measured: no sample"]
 
 
@@ -238,7 +240,8 @@ def test_exit_codes(verdict: Verdict, by_default: int, on_warnings: int, never: 
     policies = (
         ExitPolicy(), ExitPolicy(FailOn.WARN), ExitPolicy(FailOn.NEVER), ExitPolicy(allows_inconclusive=True),
     )  # fmt: skip
-    codes = [policy.exit_code(verdict) for policy in policies]
+    why = Inconclusive.NOISE if verdict is Verdict.INCONCLUSIVE else None
+    codes = [policy.exit_code(Judgement(verdict, (), (), why)) for policy in policies]
     assert codes == [by_default, on_warnings, never, open_passes]
 
 
@@ -251,11 +254,11 @@ def test_what_others_said_is_kept_apart_from_our_words() -> None:
 @pytest.mark.parametrize(
     ("base", "verdict"),
     [
-        (side(failure=BUILD_FAILED, size=None), Verdict.PASS),  # or nobody could repair a broken base
-        (side(failure=WORKLOAD_FAILED), Verdict.PASS),
+        (side(failure=BUILD_FAILED, size=None), Verdict.INCONCLUSIVE),
+        (side(failure=WORKLOAD_FAILED), Verdict.INCONCLUSIVE),
         (side(failure=ENGINE_FAILED), Verdict.INCONCLUSIVE),
         (side(trial(None)), Verdict.INCONCLUSIVE),
-        (None, Verdict.PASS),  # a new image, or no base revision
+        (None, Verdict.INCONCLUSIVE),
     ],
 )
 def test_growth_over_a_base_that_should_have_a_figure_is_not_let_pass(
@@ -263,9 +266,7 @@ def test_growth_over_a_base_that_should_have_a_figure_is_not_let_pass(
 ) -> None:
     judged = judge_image(image(base=base, head=side(trial(400)), allowed=budgets(rss_growth=(5, 2))))
     assert judged.verdict is verdict
-    assert any("peak RSS of the base was not measured" in str(reason) for reason in judged.reasons) == (
-        verdict is Verdict.INCONCLUSIVE
-    )
+    assert any("base" in str(reason) and "peak RSS" in str(reason) for reason in judged.reasons)
 
 
 def test_oom_kills_that_are_allowed_do_not_excuse_a_workload_that_failed() -> None:

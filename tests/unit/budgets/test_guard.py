@@ -75,18 +75,65 @@ def test_what_the_head_tightens_counts_at_once(after: str, before: str, _: list[
     assert guarded.images["api"] == judged_by(budgets(BASE), Approval.GIVEN).images["api"]
 
 
-def test_new_images_and_a_first_budgets_file_loosen_nothing() -> None:
-    assert judged_by(budgets(BASE), base=Budgets()).loosened == ()
+def test_new_images_and_a_first_budgets_file_loosen_nothing_but_permissions() -> None:
+    first = judged_by(budgets(BASE), base=Budgets())
+    assert [(one.key, one.before, one.after) for one in first.loosened] == [("container.secrets", "none", "TOKEN")]
+    assert first.images["api"].spec.container.secrets == ()
+    assert judged_by(budgets(BASE.replace('"TOKEN"', "")), base=Budgets()).loosened == ()
     guarded = judged_by(budgets(BASE, '[images.web]\nlimit = "1GiB"'))
     assert guarded.loosened == ()
     assert guarded.images["web"].spec.limit_bytes == 1024 * MIB
 
 
-def test_taking_an_image_out_of_the_file_loosens_unless_it_is_gone_altogether() -> None:
-    head = budgets(BASE, name="web")
+def test_taking_an_image_out_of_the_file_loosens_all_of_its_budgets() -> None:
+    head = budgets(BASE.replace("container", "#"), name="web")
     (loosening,) = rules(head, budgets(BASE), Approval.MISSING).loosened
     assert (loosening.subject, loosening.key, loosening.after) == ("api", "the whole image", "removed")
-    assert rules(head, budgets(BASE), Approval.MISSING, gone={"api"}).loosened == ()
+    assert loosening.before.startswith("limit 128.0 MiB, peak_rss.max 64.0 MiB, peak_rss.growth.percent 5%")
+
+
+MEASURED = [
+    ("settle", 'settle = "5s"'),
+    ("timeout", 'timeout = "5s"'),
+    ("build.target", 'build = { target = "tiny" }'),
+    ("build.args", 'build = { args = { SMALL = "1" } }'),
+    ("container.cpus", "container.cpus = 1"),
+    ("container.env", 'container.env = { CACHE = "off" }'),
+]
+
+
+@pytest.mark.parametrize(("key", "line"), MEASURED)
+def test_what_is_measured_counts_as_base_has_it_until_it_is_approved(key: str, line: str) -> None:
+    plain = BASE.replace('container = { secrets = ["TOKEN"] }', "")
+    before, head = budgets(plain), budgets(f"{line}\n{plain}")
+    guarded = judged_by(head, base=before)
+    assert guarded.loosened == (), "it is not looser"
+    assert guarded.images["api"].settings_of_base == (key,)
+    assert guarded.images["api"].spec == before.images["api"]
+    assert judged_by(head, Approval.GIVEN, before).images["api"].spec == head.images["api"]
+
+
+def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:
+    text = f'workload = {{ kind = "exec", commands = [["true", "once"]] }}\n{BASE}'
+    guarded = judged_by(toml_file.parse_budgets(f"version = 1\n[images.api]\n{text}", "budgets.toml"))
+    assert guarded.images["api"].settings_of_base == ("workload",)
+    assert guarded.images["api"].spec.workload == budgets(BASE).images["api"].workload
+
+
+def test_fewer_trials_are_a_loosening_and_more_count_at_once() -> None:
+    fewer = judged_by(budgets(f"trials = 1\n{BASE}"))
+    assert [(one.key, one.before, one.after) for one in fewer.loosened] == [("trials.min", "3", "1")]
+    assert fewer.images["api"].spec.trials.min == 3
+    more = judged_by(budgets(f"trials = 5\n{BASE}"))
+    assert more.loosened == ()
+    assert more.images["api"].spec.trials.min == 5
+
+
+def test_a_build_that_only_moved_is_built_where_it_lies_now() -> None:
+    head = budgets(f'build = {{ context = "services/api" }}\n{BASE}')
+    guarded = rules(head, budgets(BASE), Approval.MISSING, moved={"api"})
+    assert guarded.images["api"].spec.build.context == "services/api"
+    assert guarded.images["api"].settings_of_base == ()
 
 
 TOTAL = '[groups.all.total]\nimage_size.max = "2GiB"\n'

@@ -1,6 +1,9 @@
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,14 +12,22 @@ import pytest
 
 from membudget.budgets.budget import Build
 from membudget.engine.docker_engine import Engine, EngineInfo
-from membudget.errors import BuildFailed
+from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.docker_build import Builder
+from membudget.quantities import MIB
 from tests.support.awaited import until
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)
 
 FAKE_DOCKER = """\
 #!/bin/sh
+case " $* " in *" --output=type=tar,dest=- "*)
+    for context in "$@"; do :; done
+    echo "$context" >> "$FAKE_FOLDER/exported"
+    if [ -e "$FAKE_FOLDER/held" ]; then context="$FAKE_FOLDER/held"; fi
+    tar -C "$context/" -c .
+    exit "$(cat "$FAKE_FOLDER/export-exit-code")"
+esac
 env > "$FAKE_FOLDER/environment"
 for word in "$@"; do echo "$word"; done > "$FAKE_FOLDER/words"
 while [ "$1" != --metadata-file ]; do shift; done
@@ -24,6 +35,7 @@ echo '{"containerimage.config.digest": "sha256:configuration", "buildx.build.pro
 echo '#1 building'
 exit "$(cat "$FAKE_FOLDER/exit-code")"
 """
+"""Writes down how it was called, and gives back what it was sent: or what is in `held`."""
 
 
 @pytest.fixture
@@ -35,6 +47,7 @@ def fake(tmp_path: Path) -> Path:
     client.write_text(FAKE_DOCKER.replace("$FAKE_FOLDER", str(folder)))
     client.chmod(0o755)
     (folder / "exit-code").write_text("0")
+    (folder / "export-exit-code").write_text("0")
     return folder
 
 
@@ -49,37 +62,54 @@ def checkout(tmp_path: Path) -> Path:
 class FakeImages:
     """An engine that has what was built last; its store is containerd's, which names images by their manifests."""
 
+    def __init__(self, fake: Path) -> None:
+        self._words = fake / "words"
+        self.labels: dict[str, str] | None = None
+        """Instead of those that the build was given."""
+
     images = property(lambda self: self)
 
     def get(self, reference: str) -> SimpleNamespace:
-        return SimpleNamespace(attrs={"Id": f"sha256:manifest of {reference}", "RootFS": {}})
+        given = [word.removeprefix("--label=") for word in self._words.read_text().splitlines() if "--label" in word]
+        labels = dict(one.split("=", 1) for one in given) if self.labels is None else self.labels
+        attrs = {"Id": f"sha256:manifest of {reference}", "RootFS": {}, "Config": {"Labels": labels}}
+        return SimpleNamespace(attrs=attrs, history=list)
 
 
-def builder(fake: Path, **environ: str) -> Builder:
-    engine = Engine(FakeImages(), INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all that is asked of it
+def builder(fake: Path, images: FakeImages | None = None, **environ: str) -> Builder:
+    engine = Engine(images or FakeImages(fake), INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all it asks
     return Builder(engine, {"PATH": f"{fake}:/usr/bin:/bin", "HOME": "/home/user", **environ})
+
+
+def words(fake: Path) -> list[str]:
+    """What the client was told by the last build."""
+    return (fake / "words").read_text().splitlines()
+
+
+def exported(fake: Path) -> list[str]:
+    """Contexts that were read back, or emptied."""
+    return (fake / "exported").read_text().splitlines()
 
 
 def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> None:
     spec = Build(context="api", target="run", args={"A": "1 2"}, platform="linux/arm64")
     lines: list[str] = []
     built = builder(fake).build(spec, checkout, "membudget-trial/api:x", lines.append)
-    words = (fake / "words").read_text().splitlines()
     assert built.image_id == "sha256:manifest of membudget-trial/api:x", "what the engine knows it by"
     assert built.recipe is not None
     assert built.recipe.path == "api/Dockerfile"
     assert isinstance(built.recipe.provenance, dict)
     assert lines == ["#1 building"]
-    assert words[:3] == ["buildx", "build", "--load"]
-    assert {"--target=run", "--platform=linux/arm64", "--build-arg=A=1 2", "--provenance=false"} <= set(words)
-    assert words[-3:] == ["--file", str(checkout / "api/Dockerfile"), str(checkout / "api")]
+    assert words(fake)[:3] == ["buildx", "build", "--load"]
+    assert {"--target=run", "--platform=linux/arm64", "--build-arg=A=1 2", "--provenance=false"} <= set(words(fake))
+    assert words(fake)[-3:-1] == ["--file", str(checkout / "api/Dockerfile")]
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["checkout"], "what it wrote is gone"
 
 
 def test_no_secret_of_ours_reaches_the_build(fake: Path, checkout: Path) -> None:
     secrets = {"GITHUB_TOKEN": "s", "INPUT_GITHUB-TOKEN": "s", "ACTIONS_RUNTIME_TOKEN": "s", "AWS_SECRET": "s"}
     useful = {"HTTPS_PROXY": "p", "DOCKER_CONFIG": "c", "BUILDKIT_HOST": "b"}
-    builder(fake, **secrets, **useful).build(Build(context="api"), checkout, "x", print)
+    builder(fake, None, **secrets, **useful).build(Build(context="api"), checkout, "x", print)
     seen = dict(line.split("=", 1) for line in (fake / "environment").read_text().splitlines())
     assert not set(secrets) & set(seen)
     assert useful.items() <= seen.items()
@@ -153,3 +183,143 @@ def test_a_client_that_went_away_is_named(fake: Path, checkout: Path) -> None:
         Builder(Engine(None, INFO, "unix:///x"), {"PATH": str(fake)}).build(  # type: ignore[arg-type]
             Build(context="api"), checkout, "x", lambda _: None
         )
+
+
+def test_each_build_has_a_context_of_its_own_name(fake: Path, checkout: Path) -> None:
+    """BuildKit takes files of equal size and time for unchanged, in contexts of one name."""
+    names = set()
+    for _ in range(3):
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+        names.add(Path(words(fake)[-1]).name)
+        assert exported(fake).pop() == words(fake)[-1], "what is read back is what was sent"
+    assert len(names) == 3
+    assert "api" not in names
+
+
+def test_the_label_names_all_that_was_sent(fake: Path, checkout: Path) -> None:
+    def label(**settings: str) -> str:
+        builder(fake).build(Build(context="api", **settings), checkout, "x", lambda _: None)
+        (found,) = [word for word in words(fake) if word.startswith("--label=membudget.built-from=sha256:")]
+        return found
+
+    outside = "../other/Dockerfile"
+    (checkout / "other").mkdir()
+    (checkout / "other/Dockerfile").touch()
+    labels = [label(), label(dockerfile=outside)]
+    assert labels[0] == labels[1], "the same content of the same files"
+    changes: list[Callable[[], object]] = [
+        lambda: (checkout / "api/file").write_text("one"),
+        lambda: (checkout / "api/file").write_text("two"),
+        lambda: (checkout / "api/file").chmod(0o755),
+        lambda: (checkout / "api/file").rename(checkout / "api/name"),
+        lambda: (checkout / "api/link").symlink_to("name"),
+        lambda: (checkout / "other/Dockerfile").write_text("FROM scratch"),
+        lambda: (checkout / "other/Dockerfile.dockerignore").write_text("name"),
+    ]
+    for change in changes:
+        change()
+        labels.append(label(dockerfile=outside))
+    assert len(set(labels[1:])) == len(changes) + 1
+    os.utime(checkout / "api/name", (1, 1))
+    assert label(dockerfile=outside) == labels[-1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [({}, "it does not say of which"), ({"membudget.built-from": "sha256:other"}, "says sha256:other")],
+)
+def test_an_image_that_was_not_built_from_this_commit_is_not_measured(
+    fake: Path, checkout: Path, labels: dict[str, str], found: str
+) -> None:
+    images = FakeImages(fake)
+    images.labels = labels
+    with pytest.raises(EnvironmentFault, match=f"was not built from the files of this commit .*{found}"):
+        builder(fake, images).build(Build(context="api"), checkout, "x", lambda _: None)
+
+
+def _other_content(held: Path) -> None:
+    (held / "file").write_text("other")
+
+
+def _other_mode(held: Path) -> None:
+    (held / "file").chmod(0o755)
+
+
+def _more(held: Path) -> None:
+    (held / "more").touch()
+
+
+def _link_instead(held: Path) -> None:
+    (held / "file").unlink()
+    (held / "file").symlink_to("Dockerfile")
+
+
+def _hard_link(held: Path) -> None:
+    (held / "file").unlink()
+    (held / "file").hardlink_to(held / "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (_other_content, "file"),
+        (_other_mode, "file"),
+        (_more, "more"),
+        (_link_instead, "file"),
+        (_hard_link, "file"),
+        (lambda held: (held / "file").unlink(), "file"),
+    ],
+)
+def test_a_builder_that_has_other_files_than_the_commit_is_found_out(
+    fake: Path, checkout: Path, change: Callable[[Path], None], named: str
+) -> None:
+    (checkout / "api/file").write_text("right")
+    (checkout / "api/link").symlink_to("./file")
+    shutil.copytree(checkout / "api", fake / "held", symlinks=True)
+    builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+    change(fake / "held")
+    with pytest.raises(
+        EnvironmentFault, match=f"the builder has other files than those of the commit: {named}\n"
+    ) as told:
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+    assert "nothing was measured" in str(told.value)
+
+
+def test_many_different_files_are_counted(fake: Path, checkout: Path) -> None:
+    (fake / "held").mkdir()
+    for number in range(9):
+        (checkout / f"api/file-{number}").touch()
+    with pytest.raises(EnvironmentFault, match="Dockerfile, file-0, file-1, file-2, file-3 and 5 more"):
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+
+
+def test_a_builder_that_does_not_give_the_files_back_is_the_environments_fault(fake: Path, checkout: Path) -> None:
+    (fake / "export-exit-code").write_text("3")
+    with pytest.raises(EnvironmentFault, match="cannot be read back: docker buildx build exited with code 3"):
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+
+
+def test_what_is_no_archive_is_not_taken_for_an_empty_one(fake: Path, checkout: Path) -> None:
+    client = fake / "docker"
+    client.write_text(client.read_text().replace('tar -C "$context/" -c .', "echo none"))
+    with pytest.raises(EnvironmentFault, match="cannot be read back"):
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+
+
+@pytest.mark.parametrize("exit_code", ["0", "7"])
+def test_the_builders_copy_of_a_large_context_is_emptied(fake: Path, checkout: Path, exit_code: str) -> None:
+    (checkout / "api/large").write_bytes(bytes(MIB))
+    (fake / "exit-code").write_text(exit_code)
+    with contextlib.suppress(BuildFailed):
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+    built, emptied = Path(words(fake)[-1]), Path(exported(fake)[-1])
+    assert (emptied.name, emptied != built) == (built.name, True)
+
+
+def test_a_context_that_is_too_large_to_be_read_back_is_told(fake: Path, checkout: Path) -> None:
+    with (checkout / "api/large").open("wb") as file:
+        file.truncate(256 * MIB + 1)
+    lines: list[str] = []
+    builder(fake).build(Build(context="api"), checkout, "x", lines.append)
+    assert lines[-1] == "the context is larger than 256.0 MiB: it is not read back"
+    assert [Path(context).parent.name for context in exported(fake)] == ["empty"]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -15,7 +16,7 @@ from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_engine import Engine, EngineInfo
 from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.images.docker_image import inspect, read_images
+from membudget.images.docker_image import CONTENT_LABEL, inspect, read_images
 from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)
@@ -33,6 +34,8 @@ class FakeClient:
     """A layer that exports leave out."""
     labels: dict[str, str] = field(default_factory=dict)
     """By image: a setting, which is part of its configuration and of no layer."""
+    ours: dict[str, str] = field(default_factory=dict)
+    """Labels that membudget sets."""
     chunks: Callable[[int], Iterator[bytes]] | None = None
     """What an export gives instead."""
     base_url = "http://localhost"
@@ -50,7 +53,9 @@ class FakeClient:
         if reference not in self.held:
             raise ImageNotFound(f"No such image: {reference}")
         layers = [diff_id(layer) for layer in self.held[reference]]
-        return SimpleNamespace(attrs={"Id": reference, "RootFS": {"Layers": layers or None}})
+        labels = {"label": self.labels[reference]} if reference in self.labels else {}
+        attrs = {"Id": reference, "RootFS": {"Layers": layers or None}, "Config": {"Labels": labels | self.ours}}
+        return SimpleNamespace(attrs=attrs, history=lambda: [{"CreatedBy": "COPY . /", "Id": reference}])
 
     @contextmanager
     def _export(self, url: str, *, params: dict[str, list[str]], stream: bool) -> Iterator[SimpleNamespace]:
@@ -151,3 +156,54 @@ def test_an_image_that_is_not_there_is_the_users_to_pull() -> None:
 def test_an_image_that_vanished_since_it_was_built_is_the_environments_fault(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="the image api is not in the engine any more"):
         read_images(engine()[0], ["api"], LayerCache(tmp_path))
+
+
+def test_a_label_of_ours_does_not_make_an_image_another_one(tmp_path: Path) -> None:
+    asked, client = engine(**{BASE: [COMMON], HEAD: [COMMON], NEXT: [OTHER]})
+    client.ours = {CONTENT_LABEL: "sha256:one"}
+    base = inspect(asked, BASE)
+    client.ours = {CONTENT_LABEL: "sha256:other"}
+    head = inspect(asked, HEAD)
+    assert base.labels != head.labels
+    assert base.identity == head.identity != inspect(asked, NEXT).identity
+    read_images(asked, [BASE], LayerCache(tmp_path))
+    assert sizes(asked, [HEAD], LayerCache(tmp_path)) == {HEAD: 60}
+    assert client.exported == [[BASE]], "what is known of the one is known of the other"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Config": {"Cmd": ["other"], "Labels": None}},
+        {"Config": {"Cmd": ["run"], "Labels": {"version": "2"}}},
+        {"Architecture": "arm64"},
+        {"Variant": "v8"},
+        {"Created": "2026-01-02T00:00:00Z"},
+        {"RootFS": {"Layers": ["sha256:other"]}},
+        {"history": [{"CreatedBy": "RUN other"}]},
+        {},
+    ],
+)
+def test_all_else_does(change: dict[str, Any]) -> None:
+    attributes = {
+        "Config": {"Cmd": ["run"], "Labels": None},
+        "Os": "linux",
+        "Architecture": "amd64",
+        "Created": "2026-01-01T00:00:00Z",
+        "RootFS": {"Layers": ["sha256:one"]},
+        "history": [{"CreatedBy": "RUN one"}],
+    }
+
+    def identity(image_id: str, values: dict[str, Any]) -> str:
+        image = SimpleNamespace(attrs={**values, "Id": image_id}, history=lambda: values["history"])
+        images = SimpleNamespace(images=SimpleNamespace(get=lambda _: image))
+        return inspect(Engine(images, INFO, "unix:///x"), "x").identity  # type: ignore[arg-type] # all it asks
+
+    assert (identity("1", attributes) != identity("2", attributes | change)) is bool(change)
+
+
+def test_an_engine_that_does_not_tell_the_configuration_names_an_image_by_its_id() -> None:
+    image = SimpleNamespace(attrs={"Id": "sha256:1", "RootFS": {}}, history=list)
+    images = SimpleNamespace(images=SimpleNamespace(get=lambda _: image))
+    found = inspect(Engine(images, INFO, "unix:///x"), "x")  # type: ignore[arg-type] # all it asks
+    assert (found.identity, found.labels) == ("sha256:1", {})

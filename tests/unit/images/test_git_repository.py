@@ -1,4 +1,6 @@
+import contextlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -135,3 +137,101 @@ def test_the_same_content_has_the_same_name_in_every_commit(repository: Reposito
     assert not same(".")
     assert not same("README")
     assert git.content_of(after, ["lib/x"]) != git.content_of(after, ["file"])
+
+
+ATTRIBUTES = """\
+*.crlf text eol=crlf
+*.id ident
+*.rot filter=rot13
+*.utf16 working-tree-encoding=UTF-16
+"""
+
+
+def test_what_settings_of_the_clone_make_of_a_file_is_what_was_committed(
+    repository: Repository, tmp_path: Path
+) -> None:
+    for key in ("smudge", "clean"):
+        repository.git("config", f"filter.rot13.{key}", "tr a-z n-za-m")
+    files = {"a.crlf": "one\ntwo\n", "a.id": "$Id$\n", "a.rot": "secret\n", "b.crlf": "as it is\r\n"}
+    repository.write({"b.crlf": files["b.crlf"]})
+    repository.commit("committed before the attributes, and never normalised since")
+    repository.write({".gitattributes": ATTRIBUTES, **{name: files[name] for name in ("a.crlf", "a.id", "a.rot")}})
+    (repository.folder / "a.utf16").write_bytes("text\n".encode("utf-16"))
+    (repository.folder / "odd\nname").write_bytes(b"\0")
+    (repository.folder / "link").symlink_to("./nowhere//at/all")
+    (repository.folder / "run").touch(0o755)
+    repository.git("add", ".gitattributes", "a.crlf", "a.id", "a.rot", "a.utf16", "odd\nname", "link", "run")
+    repository.git("commit", "--quiet", "--message", "all")
+    git = GitRepository(repository.folder)
+    with git.checkout(head(git), tmp_path / "checkout") as folder:
+        assert (folder / "a.crlf").read_bytes() == b"one\r\ntwo\r\n"
+        assert (folder / "a.id").read_bytes() != b"$Id$\n"
+        assert os.fspath((folder / "link").readlink()) == "nowhere/at/all"
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_both_kinds_of_object_ids_are_understood(tmp_path: Path, algorithm: str) -> None:
+    (tmp_path / "repository").mkdir()
+    made = Repository(tmp_path / "repository")
+    made.git("init", "--quiet", f"--object-format={algorithm}")
+    made.commit("first", {"file": "one"})
+    git = GitRepository(made.folder)
+    with git.checkout(head(git), tmp_path / "checkout") as folder:
+        assert (folder / "file").read_text() == "one"
+
+
+def test_a_sparse_clone_leaves_out_what_it_was_told_to(repository: Repository, tmp_path: Path) -> None:
+    repository.commit("more", {"api/file": "1", "web/file": "1"})
+    repository.git("sparse-checkout", "set", "api")
+    git = GitRepository(repository.folder)
+    with git.checkout(head(git), tmp_path / "checkout") as folder:
+        assert (folder / "api/file").exists()
+
+
+def test_a_submodule_stays_empty(repository: Repository, tmp_path: Path) -> None:
+    sha = repository.git("rev-parse", "HEAD")
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{sha},module")
+    repository.git("commit", "--quiet", "--message", "submodule")
+    git = GitRepository(repository.folder)
+    with git.checkout(head(git), tmp_path / "checkout") as folder:
+        assert list((folder / "module").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("printf two > file", "'file has other content'"),
+        ("chmod +x file", "'file is executable'"),
+        ("chmod -x run", "'run is not executable'"),
+        ("rm file", "'file is missing'"),
+        ("rm file; mkdir file", "'file is no regular file'"),
+        ("rm file; ln -s run file", "'file is a symbolic link'"),
+        ("rm link; printf run > link", "'link is no symbolic link'"),
+        ("ln -sf ./run link", "'link leads elsewhere'"),
+        ("mkdir more; touch more/file", "'more/file is not in the commit'"),
+        ("git rm -q --cached file", "'file is not in the commit', .*of another tree"),
+        ("for i in 1 2 3 4 5 6 7; do touch new-$i; done", "and 2 more"),
+        ("true", None),
+    ],
+)
+def test_a_checkout_that_is_not_what_was_committed_is_not_built(
+    repository: Repository, tmp_path: Path, change: str, what: str | None
+) -> None:
+    """Of equal size and time: git's own index would take it for unchanged."""
+    (repository.folder / "run").touch(0o755)
+    (repository.folder / "link").symlink_to("run")
+    repository.commit("all")
+    real = shutil.which("git")
+    client = tmp_path / "bin/git"
+    client.parent.mkdir()
+    client.write_text(
+        f'#!/bin/sh\n{real} "$@" || exit\ncase "$*" in *"worktree add"*) cd "{tmp_path}/checkout" || exit\n'
+        f"touch -r file {tmp_path}/time; {change}\n[ ! -f file ] || touch -h -r {tmp_path}/time file;; esac\n"
+    )
+    client.chmod(0o755)
+    git = GitRepository(repository.folder, {**os.environ, "PATH": f"{client.parent}:{os.environ['PATH']}"})
+    expected = pytest.raises(EnvironmentFault, match=what) if what is not None else contextlib.nullcontext()
+    with expected, git.checkout(head(git), tmp_path / "checkout"):
+        assert what is None
+    assert not (tmp_path / "checkout").exists()
+    assert worktrees(repository) == 1

@@ -26,10 +26,10 @@ def test_the_first_line_names_three_images_and_counts_the_rest() -> None:
     assert line(*map(killed, "abcde")).endswith("c is OOM-killed at 64.0 MiB; 2 more")
     assert (
         line(*map(unclear, "abc"))
-        == "3 of 3 images could not be judged; a inconclusive; b inconclusive; c inconclusive"
+        == "3 of 3 images could not be judged; a not measured; b not measured; c not measured"
     )
-    assert line(*map(unclear, "abcd")).endswith("c inconclusive; 1 more")
-    assert line(killed("a"), unclear("b")) == "1 of 2 images over budget; a is OOM-killed at 64.0 MiB; b inconclusive"
+    assert line(*map(unclear, "abcd")).endswith("c not measured; 1 more")
+    assert line(killed("a"), unclear("b")) == "1 of 2 images over budget; a is OOM-killed at 64.0 MiB; b not measured"
     assert line(killed("a"), *map(unclear, "bc")).endswith("; 2 more could not be judged")
     assert line() == "nothing was measured"
 

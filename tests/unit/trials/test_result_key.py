@@ -13,7 +13,7 @@ from membudget.trials.trial import TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
 
 MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100, 1)
-SPEC = TrialSpec("api", "sha256:1", 1 << 27, 60_000, CommandWorkload())
+SPEC = TrialSpec("api", "sha256:1", 1 << 27, 60_000, CommandWorkload(), identity="sha256:10")
 FILES = ("100644 blob 1\tbody.json",)
 
 
@@ -22,7 +22,7 @@ def key(spec: TrialSpec = SPEC, machine: MachineClass = MACHINE, files: tuple[st
 
 
 OTHERS = [
-    replace(SPEC, image_id="sha256:2"),
+    replace(SPEC, identity="sha256:20"),
     replace(SPEC, limit_bytes=None),
     replace(SPEC, timeout_ms=1),
     replace(SPEC, settle_ms=1),

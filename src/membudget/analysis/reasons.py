@@ -1,0 +1,63 @@
+"""Why an image does not pass: its reasons, the one that gives it its status first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from membudget.analysis.measurement import Failure, ImageMeasurement
+from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
+from membudget.metrics import Metric
+from membudget.quantities import format_size
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for a verdict."""
+
+    ours: str
+    """Words of ours, with figures at the most. Empty where the status says it all."""
+    quoted: str | None = None
+    """What an engine, a build or a workload said: text from outside."""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.ours, self.quoted) if part)
+
+
+def image_reasons(
+    image: ImageMeasurement, rows: Sequence[Row], failure: Failure | None, *, status_says_it: bool
+) -> Iterator[Reason]:
+    """Why it does not pass. `status_says_it`: whether its status alone tells in which stage `failure` came."""
+    if failure is not None and status_says_it:
+        yield Reason("", failure.reason)
+    of_base = image.base.failure if image.base is not None else None
+    without_base = [row for row in rows if of_base is not None and lacks_base(row) and row.reason == str(of_base)]
+    for row in sorted(rows, key=lambda row: row.metric is not Metric.OOM_KILLS):
+        if row not in without_base:
+            yield from _of_row(image, row, failure)
+    if of_base is not None and without_base:
+        labels = ", ".join(row.label for row in without_base)
+        yield Reason(f"the {of_base.stage} of its base failed, so growth of {labels} is not known", of_base.reason)
+    if failure is not None and not status_says_it:
+        yield Reason(f"the {failure.stage} failed", failure.reason)
+
+
+def lacks_base(row: Row) -> bool:
+    """Whether its verdict is open because the base has no value."""
+    return row.inconclusive is Inconclusive.NOT_MEASURED and row.head.value is not None
+
+
+def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[Reason]:
+    label = row.label
+    if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
+        kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"
+        where = (
+            "in a sidecar"
+            if image.head and image.head.only_sidecars_were_killed
+            else f"at the limit of {format_size(image.limit_bytes)}"
+        )
+        yield Reason(f"the kernel killed {kills} {where}")
+    elif row.verdict in (Verdict.FAIL, Verdict.WARN):
+        yield Reason(f"{label} {row.reason}")
+    elif row.inconclusive is Inconclusive.NOISE:
+        yield Reason(f"{label} is not known well enough", row.reason)
+    elif row.inconclusive is Inconclusive.NOT_MEASURED and (failure is None or row.reason != str(failure)):
+        yield Reason(f"{label}{' of the base' if lacks_base(row) else ''} was not measured", row.reason)

@@ -1,0 +1,160 @@
+"""The process `docker buildx build`: the client is the interface, BuildKit has no other stable one."""
+
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+from membudget.engine.client_environment import client_environment
+from membudget.engine.docker_containers import LOG_TAIL_LINES
+from membudget.engine.docker_stream import LineTail
+from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.images.file_tree import FileTree, read_archive
+
+_TERMINATION_S = 5.0
+_CHUNK_BYTES = 1 << 20
+_ENDS_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(143)  # it was gone before
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"ERROR: {sys.argv[2]}: {error.strerror}")
+"""
+"""A program that becomes another one, which ends when membudget is killed (prctl(2); Linux only).
+
+Not a `preexec_fn`: that is Python between fork and exec, where a lock of another thread may be held for ever.
+"""
+
+OnLine = Callable[[str], None]
+
+
+class Buildx:
+    """Starts builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
+
+    def __init__(self, engine_address: str, environ: Mapping[str, str]) -> None:
+        # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
+        recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
+        self._environ = {**client_environment(engine_address, environ), **recorded}
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+
+    def check(self) -> None:
+        """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
+        try:
+            done = subprocess.run(
+                ["docker", "buildx", "version"], env=self._environ, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            raise EnvironmentFault("the docker client is not installed", fix="install docker and its buildx") from None
+        if done.returncode != 0:
+            raise EnvironmentFault(
+                "the docker client has no buildx, which builds the images",
+                fix="install the plugin: packages docker-buildx-plugin (Docker's) or docker-buildx (Debian's)",
+            )
+
+    def build(self, options: Sequence[str], on_line: OnLine) -> None:
+        """Build, and give each line of output to `on_line`. Raises BuildFailed."""
+        tail = LineTail(LOG_TAIL_LINES)
+        with self._started(options, subprocess.STDOUT) as (process, stdout):
+            for line in stdout:
+                tail.feed(line)
+                on_line(line.decode(errors="replace").rstrip())
+            exit_code = process.wait()
+        _raise_for(exit_code, tail)
+
+    def export(self, options: Sequence[str]) -> FileTree:
+        """Build, and read the archive that the build writes to standard output. Raises BuildFailed and TarError."""
+        found: FileTree | None = None
+        broken = tarfile.ReadError("it is no archive")
+        tail = LineTail(LOG_TAIL_LINES)
+        with tempfile.TemporaryFile() as log:
+            with self._started(options, log) as (process, stdout):
+                try:
+                    found = read_archive(stdout)
+                except tarfile.ReadError as error:  # a build that failed wrote none, or a part of one
+                    broken = error
+                while stdout.read(_CHUNK_BYTES):
+                    pass
+                exit_code = process.wait()
+            log.seek(0)
+            tail.feed(log.read())
+        _raise_for(exit_code, tail)
+        if found is None:
+            raise broken
+        return found
+
+    def cancel(self) -> None:
+        """End the builds that run, and start no other. Called from another thread."""
+        with self._lock:
+            self._is_cancelled = True
+            running = list(self._running)
+        for process in running:
+            _end(process)
+
+    @contextmanager
+    def _started(
+        self, options: Sequence[str], stderr: int | IO[bytes]
+    ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        process = self._start(["docker", "buildx", "build", *options], stderr)
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            yield process, process.stdout
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(process)
+            process.stdout.close()
+
+    def _start(self, command: list[str], stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", "-c", _ENDS_WITH_PARENT, str(os.getpid()), *command]
+        with self._lock:
+            if self._is_cancelled:
+                raise BuildFailed("the run was cancelled")
+            process = subprocess.Popen(
+                command,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
+
+def _raise_for(exit_code: int, tail: LineTail) -> None:
+    if exit_code != 0:
+        lines = tail.lines()
+        raise BuildFailed(_cause(lines) or f"docker buildx build exited with code {exit_code}", lines)
+
+
+def _cause(lines: tuple[str, ...]) -> str | None:
+    """The client's own last word on what failed."""
+    for line in reversed(lines):
+        if line.startswith("ERROR: "):
+            return line.removeprefix("ERROR: ")
+    return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a build: the client tells the builder to stop when it is asked to."""
+    for number, patience in ((signal.SIGTERM, _TERMINATION_S), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        return

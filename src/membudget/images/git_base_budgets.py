@@ -1,0 +1,165 @@
+"""What base's budgets file says of head's images: where it lies, what was renamed, what did not change at all.
+
+Paths are looked at as git has them, never as the file system of this machine resolves them.
+"""
+
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from membudget.budgets import toml_file
+from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.inputs import build_paths, measurement_paths
+from membudget.budgets.renames import renamed, with_groups_of
+from membudget.errors import BudgetsFileError
+from membudget.images.git_repository import GitRepository
+from membudget.images.revision import Commit
+
+_MOST_CANDIDATES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BaseBudgets:
+    """The rules that base has, under head's names."""
+
+    budgets: Budgets
+    notes: tuple[str, ...] = ()
+    problem: str | None = None
+    """Why base's rules are not known although base has some; None: they are, or there are none."""
+    moved: frozenset[str] = frozenset()
+    """Images whose build lies elsewhere in head, with equal content."""
+
+
+def base_budgets(
+    repository: GitRepository, commits: tuple[Commit, Commit], file: Path, of_head: Budgets
+) -> BaseBudgets:
+    """Read base's budgets file. `commits`: base and head."""
+    base, head = commits
+    names = list(_names(repository.top, file))
+    if not names:
+        return BaseBudgets(Budgets(), (f"{file} lies outside of the repository: every image counts as new",))
+    notes: tuple[str, ...] = ()
+    name, text = next(
+        ((name, text) for name in names if (text := repository.file_at(base, name)) is not None), ("", None)
+    )
+    if text is None:
+        moved = _moved_file(repository, base, head)
+        if moved is None:
+            return BaseBudgets(Budgets(), (f"the base {base.sha[:12]} has no {names[0]}: every image counts as new",))
+        name, text = moved
+        notes = (f"the base's budgets are those of {name}, which the head does not have any more",)
+    try:
+        of_base = toml_file.parse_budgets(text, f"{base.sha[:12]}:{name}")
+    except BudgetsFileError as error:
+        problem = error.problems[0]
+        return BaseBudgets(Budgets(), notes, f"the base's {name} cannot be used ({problem.where}: {problem.what})")
+    new_names = dict(_renamed_images(repository, commits, of_base, of_head))
+    notes += tuple(f"{old} is called {new} now: it keeps its budgets" for old, new in new_names.items())
+    of_base = with_groups_of(of_head, renamed(of_base, new_names))
+    moved_builds = {
+        image
+        for image, spec in of_head.images.items()
+        if image in of_base.images
+        and spec.build != of_base.images[image].build
+        and _build_content(repository, base, of_base.images[image])
+        == _build_content(repository, head, spec)
+        is not None
+    }
+    return BaseBudgets(of_base, notes, moved=frozenset(moved_builds))
+
+
+def untouched_images(
+    repository: GitRepository, commits: tuple[Commit, Commit], head: Budgets, base: Budgets
+) -> Iterator[str]:
+    """Images of which nothing differs: neither what the file says of them, nor the content of what they come from.
+
+    In doubt an image counts as touched.
+    """
+    summed = {name for group in head.groups.values() if group.total.by_metric() for name in group.images or ()}
+    for name, image in head.images.items():
+        paths = build_paths(image)
+        if name in summed or paths is None or image != base.images.get(name):
+            continue
+        before, after = (_content(repository, commit, paths, measurement_paths(image)) for commit in commits)
+        if before is not None and before == after:
+            yield name
+
+
+def _names(top: Path, file: Path) -> Iterator[str]:
+    """What git may call a file: first as it was given, then where links on this machine lead; none outside."""
+    top = top.resolve()
+    given = Path(os.path.abspath(file))  # noqa: PTH100 - Path.resolve follows links, which is what may not happen
+    for path in (given.parent.resolve() / given.name, file.resolve()):
+        if path.is_relative_to(top):
+            yield path.relative_to(top).as_posix()
+
+
+def _moved_file(repository: GitRepository, base: Commit, head: Commit) -> tuple[str, str] | None:
+    """A budgets file of base that head does not have any more, and its text."""
+    kept = set(repository.paths(head))
+    gone = [path for path in repository.paths(base) if path.endswith(".toml") and path not in kept]
+    for path in sorted(gone, key=lambda path: "budget" not in posixpath.basename(path))[:_MOST_CANDIDATES]:
+        text = repository.file_at(base, path)
+        if text is None or len(text) > toml_file.LARGEST_FILE_BYTES:
+            continue
+        if "budget" in posixpath.basename(path) or _is_budgets_file(text, path):
+            return path, text
+    return None
+
+
+def _is_budgets_file(text: str, name: str) -> bool:
+    try:
+        return bool(toml_file.parse_budgets(text, name).images)
+    except BudgetsFileError:
+        return False
+
+
+def _renamed_images(
+    repository: GitRepository, commits: tuple[Commit, Commit], of_base: Budgets, of_head: Budgets
+) -> Iterator[tuple[str, str]]:
+    """Old and new names of images that are built from equal content in an equal way, where that is unambiguous."""
+    base, head = commits
+    gone = {name: spec for name, spec in of_base.images.items() if name not in of_head.images}
+    new = {name: spec for name, spec in of_head.images.items() if name not in of_base.images}
+    before = {name: _build_content(repository, base, spec) for name, spec in gone.items()}
+    after = {name: _build_content(repository, head, spec) for name, spec in new.items()}
+    for name, content in before.items():
+        same = [other for other, found in after.items() if found == content]
+        twins = [other for other, found in before.items() if found == content]
+        if content is not None and len(same) == len(twins) == 1:
+            yield name, same[0]
+
+
+def _build_content(repository: GitRepository, commit: Commit, image: ImageSpec) -> tuple[object, ...] | None:
+    """What names what an image is built from, wherever it lies; None where that cannot be told."""
+    build = image.build
+    context = repository.object_at(commit, build.context)
+    dockerfile = repository.object_at(commit, posixpath.join(build.context, build.dockerfile))
+    if context is None or dockerfile is None:
+        return None
+    return context, dockerfile, build.target, tuple(sorted(build.args.items())), build.platform
+
+
+def _content(
+    repository: GitRepository, commit: Commit, built_from: tuple[str, ...], given: tuple[str, ...]
+) -> tuple[object, ...] | None:
+    """What names the content of all that an image, and its measurement, come from; None where that is in doubt."""
+    objects = [repository.object_at(commit, path) for path in built_from + given]
+    if None in objects or any(repository.holds_links(commit, path) for path in given):
+        return None
+    beside = repository.content_of(commit, sorted(_read_beside(built_from)))
+    return (*objects, *beside)
+
+
+def _read_beside(built_from: tuple[str, ...]) -> set[str]:
+    """What else decides on a build: links on the way, ignore files of Dockerfiles, git's attributes from the top on."""
+    beside = {".gitattributes", ".gitmodules"}
+    for path in built_from:
+        beside |= {path, f"{path}.dockerignore"}
+        folder = posixpath.dirname(path)
+        while folder:
+            beside |= {folder, posixpath.join(folder, ".gitattributes")} if folder != "." else set()
+            folder = posixpath.dirname(folder)
+    return beside

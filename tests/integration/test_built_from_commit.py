@@ -1,0 +1,173 @@
+"""What is measured is what was committed: BuildKit takes a file of equal size and time for unchanged."""
+
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.budget import Build
+from membudget.engine.docker_engine import Engine
+from membudget.images.docker_build import Builder
+from membudget.metrics import Metric
+from membudget.publishing.report_file import read_report
+from membudget.quantities import MIB
+from tests.support.leftovers import leftovers
+from tests.support.membudget_process import run
+from tests.support.prepared_images import PreparedImages
+from tests.support.repository import Repository
+
+_ROUNDS = 4
+_SIDES = ("one", "other")
+_BUILDS = 200
+_AT_ONCE = 8
+_LONG_AGO = 1_600_000_000
+
+BUDGETS = """
+version = 1
+[images.api]
+build.context = "api"
+limit = "256MiB"
+trials = 1
+settle = "0s"
+budgets.peak_rss = { max = "64MiB", growth = { percent = 10, floor = "4MiB" } }
+"""
+SIDECAR_BUDGETS = """
+version = 1
+[images.web]
+limit = "64MiB"
+trials = 1
+compose.sidecars = ["side"]
+budgets.pod_peak_rss = { growth = { percent = 10, floor = "4MiB" } }
+workload = { kind = "http", requests = [{ path = "/", count = 5 }] }
+"""
+SIDECAR = """
+services:
+  web: {image: measured}
+  side:
+    build: side
+    depends_on: [web]
+"""
+
+
+@pytest.fixture(scope="module")
+def whole_seconds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder whose file system keeps whole seconds: ext4 with inodes of 128 bytes."""
+    folder = tmp_path_factory.mktemp("whole-seconds")
+    image, mounted = folder / "image", folder / "mounted"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(256 << 20)
+    try:
+        for command in (
+            ["mkfs.ext4", "-q", "-F", "-I", "128", str(image)],
+            ["mount", "-o", "loop", str(image), str(mounted)],
+        ):
+            subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = f"no file system can be made and mounted here: {error}"
+        if os.environ.get("MEMBUDGET_TEST_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    try:
+        assert mounted.stat().st_mtime_ns % 1_000_000_000 == 0
+        yield mounted
+        assert [path.name for path in mounted.iterdir() if path.name != "lost+found"] == []
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def holding(mib: int, seconds: float, seed: str) -> str:
+    """A program that holds so many MiB, of equal size whatever the amount."""
+    return f"# {seed}\nimport time\nheld = b'x' * ({mib} << 20)\ntime.sleep({seconds})\n"
+
+
+def test_head_is_not_built_from_files_of_the_base(
+    engine: Engine, repository: Repository, images: PreparedImages, whole_seconds: Path, tmp_path: Path
+) -> None:
+    before = leftovers(engine)
+    right = 0
+    for round_number in range(_ROUNDS):
+        repo = Repository.new(tmp_path / f"round-{round_number}")
+        dockerfile = f'FROM {images.service}\nCOPY hold.py /\nCMD ["python3", "/hold.py"]\n'
+        seed = os.urandom(8).hex()
+        repo.commit(
+            "Hold 20 MiB",
+            {"budgets.toml": BUDGETS, "api/Dockerfile": dockerfile, "api/hold.py": holding(20, 0.3, seed)},
+        )
+        repo.branch("change")
+        repo.commit("Hold 90 MiB", {"api/hold.py": holding(90, 0.3, seed)})
+        done = run("check", "--base=main", folder=repo.folder, environ={"TMPDIR": str(whole_seconds)})
+        head = read_report(repo.folder / "report.json").images[0].head
+        assert head is not None
+        peak = head.metrics[Metric.PEAK_RSS].value or 0
+        right += done.exit_code == 1 and peak > 90 * MIB
+    print(f"{right} of {_ROUNDS} checks measured the head's own files")
+    assert right == _ROUNDS
+    assert leftovers(engine) == before
+
+
+def test_services_around_an_image_are_built_from_files_of_their_own_side(
+    repository: Repository, images: PreparedImages, whole_seconds: Path
+) -> None:
+    seed = os.urandom(8).hex()
+    files = {
+        "budgets.toml": SIDECAR_BUDGETS,
+        "compose.yaml": SIDECAR,
+        "Dockerfile": f"FROM {images.service}\n",
+        "side/Dockerfile": f'FROM {images.service}\nCOPY hold.py /\nCMD ["python3", "/hold.py"]\n',
+    }
+    repository.commit("Hold 20 MiB", files | {"side/hold.py": holding(20, 60, seed)})
+    repository.branch("change")
+    repository.commit("Hold 90 MiB", {"side/hold.py": holding(90, 60, seed)})
+    done = run("check", "--base=main", folder=repository.folder, environ={"TMPDIR": str(whole_seconds)})
+    assert done.exit_code == 1, done.stderr + done.stdout
+    (web,) = read_report(repository.folder / "report.json").judged().images
+    rows = {row.metric: row for row in web.rows}
+    assert rows[Metric.POD_PEAK_RSS].delta == pytest.approx(70 * MIB, rel=0.1)
+
+
+def test_builds_at_the_same_time_keep_to_their_own_repositories(engine: Engine, tmp_path: Path) -> None:
+    """Two repositories with folders of equal names, files of equal size and time."""
+    builder = Builder(engine)
+    before = leftovers(engine)
+
+    def build(number: int) -> bool:
+        side = _SIDES[number % 2]
+        content = f"{side:>5} {number // 2:03} {os.urandom(8).hex()}"
+        checkout = tmp_path / f"{side}-{number}" / "checkout"
+        context = checkout / "api"
+        context.mkdir(parents=True)
+        (context / "payload").write_text(content)
+        (context / "Dockerfile").write_text('FROM scratch\nCOPY payload /\nCMD ["never"]\n')
+        for path in context.iterdir():
+            os.utime(path, (_LONG_AGO, _LONG_AGO))
+        reference = f"membudget-test/concurrent:{number}"
+        try:
+            built = builder.build(Build(context="api"), checkout, reference, lambda _: None)
+            return file_of(engine, built.image_id, "/payload") == content
+        finally:
+            engine.client.api.remove_image(reference)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        right = sum(threads.map(build, range(_BUILDS)))
+    print(f"{right} of {_BUILDS} builds, {_AT_ONCE} at once, have their own repository's files")
+    assert right == _BUILDS
+    assert leftovers(engine) == before
+
+
+def file_of(engine: Engine, image_id: str, path: str) -> str:
+    """A small file of an image."""
+    container = engine.client.containers.create(image_id)
+    try:
+        stream, _ = container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            file = archive.extractfile(archive.getmembers()[0])
+            assert file is not None
+            return file.read().decode()
+    finally:
+        container.remove()
