@@ -19,7 +19,8 @@ def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple
         if exception is None or row.phase is not None or most is None:
             judged.append(row)
             continue
-        needed = row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) and most <= exception.allow
+        needed = not row.head.is_lower_bound and row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+        needed = needed and most <= exception.allow
         verdict = (Verdict.WARN if exception.ends_soon else Verdict.PASS) if needed else row.verdict
         allowed = f"{row.label} may be up to {format_value(row.metric, exception.allow)}"
         use = "" if needed else " (not needed now)" if row.verdict is Verdict.PASS else " (and is more)"

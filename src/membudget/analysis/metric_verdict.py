@@ -7,7 +7,7 @@ from enum import StrEnum
 from membudget.analysis.evidence import Answer, Evidence, against_maximum, against_tolerance
 from membudget.analysis.intervals import shift_interval
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.figures import format_delta, format_value
+from membudget.figures import format_delta, format_reading, format_value
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.quantities import format_percent
 
@@ -107,21 +107,30 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         verdict=Verdict.PASS,
         margin=_margin(samples),
     )  # fmt: skip
-    lacks_base = excuse is None and budget.tolerance is not None and before is None
+    missing = _missing(row, excuse)
     bounds = _unclear(metric, base, head, budget)
-    if bounds is not None and not lacks_base:
+    if bounds is not None and missing is None:
         return _open(row, bounds, is_settled=head.interval is None)  # a spike that was missed stays missed
     answers = list(_answers(metric, base, head, budget, samples))
     settled = all(answer.evidence.is_settled for answer in answers)
     broken, unclear = (_said(answers, answer) for answer in (Answer.BROKEN, Answer.OPEN))
     if broken:
         return replace(row, verdict=Verdict.FAIL, reason=broken, is_settled=settled)
-    if lacks_base:
-        missing = _not_measured(row, base.reason if base is not None else "the base has no value")
-        return replace(missing, is_settled=settled)
+    if missing is not None:
+        return replace(_not_measured(row, missing), is_settled=settled)
     if unclear:
         return _open(row, unclear, is_settled=settled)
     return _kept(replace(row, is_settled=settled), answers, samples, excuse)
+
+
+def _missing(row: Row, excuse: str | None) -> str | None:
+    """Why a figure is missing that the answer needs; None when none is, or a budget is broken without it."""
+    ceiling, value = row.budget.ceiling, row.head.value or 0
+    if row.head.is_lower_bound and ceiling is not None and value <= ceiling:
+        return f"it is {format_reading(row.metric, row.head)} ({row.head.precision})"
+    if excuse is None and row.budget.tolerance is not None and (row.base is None or row.base.value is None):
+        return (row.base.reason if row.base is not None else None) or "the base has no value"
+    return None
 
 
 def _not_measured(row: Row, reason: str | None) -> Row:
