@@ -1,8 +1,8 @@
 """The workflows of README and docs/pull-requests.md, as they are pasted, under the real act.
 
 Not run are the actions of others, which nothing here can fetch: act does what checkout would do, and small ones
-stand for those that keep artifacts and caches. What act does not know is replaced: `cache-mode`, and the index of a job in its
-matrix, which is always 0 there.
+stand for those that keep artifacts and caches. What act does not know is replaced: `cache-mode`, and the index of a
+job in its matrix, which is always 0 there.
 """
 
 import io
