@@ -138,19 +138,18 @@ def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMe
         return replace(_measurement(subject, remembered, contents, tools, _UNCHANGED), is_unchanged=True)
     rounds = _Rounds(subject, spec, contents, tools, progress)
     fresh = rounds.confirm(remembered) if tools.confirms else {}
-    doubt = contradiction(remembered, fresh, subject.rules or image_rules(spec))
-    known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if doubt is None else {}
+    doubts = contradiction(remembered, fresh, subject.rules or image_rules(spec))
+    known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if not doubts else {}
     results = rounds.run(known)
     if known and fresh:
-        doubt = other_verdict(rounds.judged({**results, **fresh}).verdict, rounds.judged(results).verdict)
-    if known and (doubt is not None or not rounds.is_clear(results)):
+        doubts = other_verdict(rounds.judged({**results, **fresh}).verdict, rounds.judged(results).verdict)
+    if known and (doubts or not rounds.is_clear(results)):
         results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
     for side, image in subject.images.items():
         measured = [result for result in results[side] if isinstance(result, Trial)]
         if len(measured) == len(results[side]) and results[side] != known.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
-    found = _measurement(subject, results, contents, tools)
-    return replace(found, notes=(*found.notes, *([doubt] if doubt is not None else [])))
+    return _measurement(replace(subject, notes=(*subject.notes, *doubts)), results, contents, tools)
 
 
 def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
@@ -175,10 +174,10 @@ class _Rounds:
         sides = [side for side in results if side not in remembered]
         begun = 0
         for turn in interleaved(sides, count.max):
-            if turn.number > begun and begun >= count.min and self._is_settled(results):
+            if turn.number > begun and begun >= count.min and self.judged(results).is_settled:
                 break
             begun = turn.number
-            self._take(turn, self._label(turn.number), results[turn.side])
+            self._take(turn, turn.label(count.min, count.max), results[turn.side])
         return results
 
     def confirm(self, remembered: Results) -> Results:
@@ -197,9 +196,6 @@ class _Rounds:
         """What these trials come to."""
         return judge_image(_measurement(self.subject, results, self.contents, self.tools))
 
-    def _is_settled(self, results: Results) -> bool:
-        return self.judged(results).is_settled
-
     def _take(self, turn: Turn[Side], label: str, results: list[Trial | Failure]) -> None:
         """Run a trial and add what came of it."""
         if any(isinstance(earlier, Failure) for earlier in results):
@@ -208,12 +204,6 @@ class _Rounds:
             outcome = self._run_trial(self.subject.images[turn.side])
         if isinstance(outcome, Failure) or not turn.is_warm_up:
             results.append(outcome)
-
-    def _label(self, number: int) -> str:
-        if number == 0:
-            return "warm-up"
-        count = self.spec.trials
-        return f"trial {number}" + (f" of {count.max}" if count.min == count.max or number > count.min else "")
 
     def _run_trial(self, image: BuiltImage) -> Trial | Failure:
         try:

@@ -70,7 +70,7 @@ runs:
       env: {INTO: "${{ inputs.path }}", KEY: "${{ inputs.key }}", PREFIX: "${{ inputs.restore-keys }}"}
       run: |
         mkdir -p /artifacts/caches && cd /artifacts/caches
-        found=$(ls -d "$KEY" 2>/dev/null || ls -t | grep "^$PREFIX" | head -n 1)
+        found=$(ls -d "$KEY" 2>/dev/null || ls -t | sed -n "/^$PREFIX/{p;q}")
         cd "$GITHUB_WORKSPACE"
         echo "restored cache: ${found:-none}"
         if [ -n "$found" ]; then mkdir -p "$INTO" && cp -r "/artifacts/caches/$found/." "$INTO"; fi

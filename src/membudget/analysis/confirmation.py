@@ -7,6 +7,7 @@ the fresh trials alone come to the same verdict? Remembered trials count only wh
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 
 from membudget.analysis.host_settings import settings_change
 from membudget.analysis.measurement import Failure
@@ -31,22 +32,21 @@ _USUAL = {
 Trials = Mapping[Side, Sequence[Trial | Failure]]
 
 
-def contradiction(remembered: Trials, fresh: Trials, rules: ImageRules) -> str | None:
-    """Which fresh figure does not fit the remembered ones of its side, in words; None when all do.
+def contradiction(remembered: Trials, fresh: Trials, rules: ImageRules) -> tuple[str, ...]:
+    """Which fresh figure does not fit the remembered ones of its side, as a note; none when all do.
 
     Looked at is each metric that has a budget, of whole trials and of phases. A figure fits within the range of the
     remembered ones, widened at both ends by the tolerance or by the width of that range, whichever is more.
     """
     found = (problem for side, trials in fresh.items() for problem in _problems(side, remembered[side], trials, rules))
-    problem = next(found, None)
-    return f"{_DROPPED}: {problem}" if problem is not None else None
+    return tuple(f"{_DROPPED}: {problem}" for problem in islice(found, 1))
 
 
-def other_verdict(fresh_alone: Verdict, together: Verdict) -> str | None:
-    """What there is to say where fresh trials alone come to another verdict than with the remembered ones."""
+def other_verdict(fresh_alone: Verdict, together: Verdict) -> tuple[str, ...]:
+    """That fresh trials alone come to another verdict than with the remembered ones, as a note; none when they don't."""
     if fresh_alone is together:
-        return None
-    return f"{_DROPPED}: with them the verdict was {together}, with fresh trials alone it was {fresh_alone}"
+        return ()
+    return (f"{_DROPPED}: with them the verdict was {together}, with fresh trials alone it was {fresh_alone}",)
 
 
 def _problems(

@@ -20,6 +20,12 @@ class Turn(Generic[T]):
         """Whether it only fills the page cache."""
         return self.number == 0
 
+    def label(self, least: int, most: int) -> str:
+        """What to call it in a series of so many trials at least and at most."""
+        if self.is_warm_up:
+            return "warm-up"
+        return f"trial {self.number}" + (f" of {most}" if least == most or self.number > least else "")
+
 
 def interleaved(sides: Sequence[T], trials: int) -> Iterator[Turn[T]]:
     """A discarded warm-up of each side, then `trials` of each in turn, the order reversed every round (ABBA).
