@@ -21,6 +21,7 @@ from membudget.budgets.loosening import (
     image_loosenings,
     loosened_exception,
     new_permissions,
+    other_build,
     removed_image,
 )
 from membudget.budgets.measured_settings import changed_settings, measured_as_base
@@ -56,10 +57,9 @@ class Rules:
 def rules(head: Budgets, base: Budgets, approval: Approval, moved: Collection[str] = ()) -> Rules:
     """The rules of a check.
 
-    `base` is empty where there is no file to guard. `moved`: images whose build lies elsewhere in head, with equal
-    content.
+    `base` is empty where the base has no budgets. `moved`: images whose build has equal content at another place.
     """
-    loosened = tuple(_loosened(head, base))
+    loosened = tuple(_loosened(head, base, moved))
     if approval is not Approval.MISSING:
         return Rules(
             {name: image_rules(spec) for name, spec in head.images.items()},
@@ -76,10 +76,12 @@ def rules(head: Budgets, base: Budgets, approval: Approval, moved: Collection[st
     )
 
 
-def _loosened(head: Budgets, base: Budgets) -> Iterator[Loosening]:
+def _loosened(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator[Loosening]:
     for name, spec in base.images.items():
         if name in head.images:
             yield from image_loosenings(name, image_rules(spec), image_rules(head.images[name]))
+            if name not in moved:
+                yield from other_build(name, spec.build, head.images[name].build)
         else:
             yield removed_image(name, image_rules(spec))
     for name, spec in head.images.items():
@@ -99,7 +101,7 @@ def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, *, is_build_
         closed = head.container.model_copy(update={"network": "none", "secrets": ()})
         return image_rules(head.model_copy(update={"container": closed}))
     base = image_rules(all_of_base.images[name])
-    changed = changed_settings(base.spec, head, is_build_moved=is_build_moved)
+    changed = changed_settings(base.spec, head)
     spec = measured_as_base(base.spec, head, is_build_moved=is_build_moved).model_copy(
         update={
             "limit": min(head.limit_bytes, base.spec.limit_bytes),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.budget import Build, ImageSpec
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, MetricRules, Tolerance
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
@@ -128,6 +128,24 @@ def removed_image(name: str, base: ImageRules) -> Loosening:
         allowed = [(key, part(metric, budget)) for key, part in _PARTS if budget.every or part is not _every]
         lost += [f"{metric}.{key} {most[1]}" for key, most in allowed if most is not None]
     return Loosening(name, is_group=False, key="the whole image", before=", ".join(lost), after="removed")
+
+
+def other_build(name: str, base: Build, head: Build) -> Iterator[Loosening]:
+    """What of an image's build settings differs: the image that ships would not be the one that is measured."""
+    for key in Build.model_fields:
+        before, after = getattr(base, key), getattr(head, key)
+        if before != after:
+            words = (_build_words(key, value) for value in (before, after))
+            yield Loosening(name, False, f"build.{key}", *words)
+
+
+_BUILD_DEFAULTS = {"target": "the last", "platform": "the engine's"}
+
+
+def _build_words(key: str, value: str | dict[str, str] | None) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={text}" for name, text in sorted(value.items())) or "none"
+    return _BUILD_DEFAULTS[key] if value is None else value
 
 
 def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:

@@ -1,6 +1,6 @@
-"""What decides what is measured, beside the budgets: build, workload and container settings of an image.
+"""The settings of an image that decide what is measured.
 
-Head is measured by base's until the change is approved: no rule tells a weaker load from another one.
+Until the change is approved, the head is measured with the base's: no rule tells a weaker load from another one.
 """
 
 from collections.abc import Iterator
@@ -8,29 +8,27 @@ from collections.abc import Iterator
 from membudget.budgets.budget import ImageSpec, TrialCount
 
 _PLAIN = ("settle", "timeout", "compose", "workload")
-_TABLES = ("build", "container")
-_GUARDED_APART = ("network", "secrets")
-"""Of the container: permissions, whose loosening fails the check."""
+_PERMISSIONS = ("network", "secrets")
+"""Of the container. A loosening of these, or another build, fails the check: see `loosening`."""
 
 
-def changed_settings(base: ImageSpec, head: ImageSpec, *, is_build_moved: bool = False) -> tuple[str, ...]:
-    """Keys of an image's table that change what is measured. `is_build_moved`: its build only lies elsewhere now."""
-    return tuple(_changed(base, head, is_build_moved=is_build_moved))
+def changed_settings(base: ImageSpec, head: ImageSpec) -> tuple[str, ...]:
+    """Keys of an image's table that the head changes, and that do not fail the check."""
+    return tuple(_changed(base, head))
 
 
-def _changed(base: ImageSpec, head: ImageSpec, *, is_build_moved: bool) -> Iterator[str]:
-    for table in _TABLES:
-        if table == "build" and is_build_moved:
-            continue
-        before, after = getattr(base, table), getattr(head, table)
-        for key in type(before).model_fields:
-            if key not in _GUARDED_APART and getattr(before, key) != getattr(after, key):
-                yield f"{table}.{key}"
+def _changed(base: ImageSpec, head: ImageSpec) -> Iterator[str]:
+    for key in type(base.container).model_fields:
+        if key not in _PERMISSIONS and getattr(base.container, key) != getattr(head.container, key):
+            yield f"container.{key}"
     yield from (key for key in _PLAIN if getattr(base, key) != getattr(head, key))
 
 
 def measured_as_base(base: ImageSpec, head: ImageSpec, *, is_build_moved: bool = False) -> ImageSpec:
-    """The head's image with base's settings of what is measured; permissions are those that both have."""
+    """The head's image with the base's settings of what is measured.
+
+    Permissions are those that both have. `is_build_moved`: its build has equal content at another place.
+    """
     both_open = base.container.network == head.container.network == "open"
     container = base.container.model_copy(
         update={

@@ -1,13 +1,27 @@
-"""Base's budgets under head's names: what was only renamed keeps its budgets, and needs nobody's approval."""
+"""The base's budgets under the head's names. What was only renamed keeps its budgets and needs no approval."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from membudget.budgets.budget import Budgets
 
 
+def new_names(gone: Mapping[str, Hashable], new: Mapping[str, Hashable]) -> dict[str, str]:
+    """New names by old ones, of images with equal content. Both arguments: what names an image's content, by image.
+
+    Two images of equal content on one side are ambiguous: none of them counts as renamed.
+    """
+    before, after = _unique(gone), _unique(new)
+    return {name: after[content] for content, name in before.items() if content in after}
+
+
+def _unique(contents: Mapping[str, Hashable]) -> dict[Hashable, str]:
+    all_of_them = list(contents.values())
+    return {content: name for name, content in contents.items() if all_of_them.count(content) == 1}
+
+
 def renamed(base: Budgets, images: Mapping[str, str]) -> Budgets:
-    """Base's budgets with some images called otherwise; `images`: new names by old ones."""
+    """The base's budgets with some images under new names. `images`: new names by old ones."""
 
     def name(image: str) -> str:
         return images.get(image, image)
@@ -25,7 +39,7 @@ def renamed(base: Budgets, images: Mapping[str, str]) -> Budgets:
 
 
 def with_groups_of(head: Budgets, base: Budgets) -> Budgets:
-    """Base's budgets, its groups called as in head where a group of head has the same images and none has its name."""
+    """The base's budgets. A group that the head lacks gets the name of a new group with the same images."""
     gone = [name for name in base.groups if name not in head.groups]
     new = {frozenset(group.images or ()): name for name, group in head.groups.items() if name not in base.groups}
     names = {}

@@ -5,14 +5,14 @@ Paths are looked at as git has them, never as the file system of this machine re
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.budgets import toml_file
 from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.inputs import build_paths, measurement_paths
-from membudget.budgets.renames import renamed, with_groups_of
+from membudget.budgets.renames import new_names, renamed, with_groups_of
 from membudget.errors import BudgetsFileError
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
@@ -55,17 +55,16 @@ def base_budgets(
     except BudgetsFileError as error:
         problem = error.problems[0]
         return BaseBudgets(Budgets(), notes, f"the base's {name} cannot be used ({problem.where}: {problem.what})")
-    new_names = dict(_renamed_images(repository, commits, of_base, of_head))
-    notes += tuple(f"{old} is called {new} now: it keeps its budgets" for old, new in new_names.items())
-    of_base = with_groups_of(of_head, renamed(of_base, new_names))
+    names_now = _renamed_images(repository, commits, of_base, of_head)
+    notes += tuple(f"{old} is called {new} now: it keeps its budgets" for old, new in names_now.items())
+    of_base = with_groups_of(of_head, renamed(of_base, names_now))
     moved_builds = {
         image
         for image, spec in of_head.images.items()
-        if image in of_base.images
-        and spec.build != of_base.images[image].build
-        and _build_content(repository, base, of_base.images[image])
-        == _build_content(repository, head, spec)
-        is not None
+        if (before := of_base.images.get(image)) is not None
+        and spec.build != before.build
+        and (content := _moved_content(repository, commits, before)) is not None
+        and content == _build_content(repository, head, spec)
     }
     return BaseBudgets(of_base, notes, moved=frozenset(moved_builds))
 
@@ -118,21 +117,38 @@ def _is_budgets_file(text: str, name: str) -> bool:
 
 def _renamed_images(
     repository: GitRepository, commits: tuple[Commit, Commit], of_base: Budgets, of_head: Budgets
-) -> Iterator[tuple[str, str]]:
-    """Old and new names of images that are built from equal content in an equal way, where that is unambiguous."""
+) -> dict[str, str]:
+    """New names by old ones, of images that are built from equal content in an equal way."""
+    _, head = commits
+    gone = {
+        name: content
+        for name, spec in of_base.images.items()
+        if name not in of_head.images and (content := _moved_content(repository, commits, spec)) is not None
+    }
+    new = {
+        name: content
+        for name, spec in of_head.images.items()
+        if name not in of_base.images and (content := _build_content(repository, head, spec)) is not None
+    }
+    return new_names(gone, new)
+
+
+def _moved_content(
+    repository: GitRepository, commits: tuple[Commit, Commit], of_base: ImageSpec
+) -> tuple[Hashable, ...] | None:
+    """What the base builds an image from; None where the head has something else at that place.
+
+    A copy of the old files is no move while the place they came from holds others: those are what would ship.
+    """
     base, head = commits
-    gone = {name: spec for name, spec in of_base.images.items() if name not in of_head.images}
-    new = {name: spec for name, spec in of_head.images.items() if name not in of_base.images}
-    before = {name: _build_content(repository, base, spec) for name, spec in gone.items()}
-    after = {name: _build_content(repository, head, spec) for name, spec in new.items()}
-    for name, content in before.items():
-        same = [other for other, found in after.items() if found == content]
-        twins = [other for other, found in before.items() if found == content]
-        if content is not None and len(same) == len(twins) == 1:
-            yield name, same[0]
+    context = of_base.build.context
+    left = repository.object_at(head, context)
+    if left is not None and left != repository.object_at(base, context):
+        return None
+    return _build_content(repository, base, of_base)
 
 
-def _build_content(repository: GitRepository, commit: Commit, image: ImageSpec) -> tuple[object, ...] | None:
+def _build_content(repository: GitRepository, commit: Commit, image: ImageSpec) -> tuple[Hashable, ...] | None:
     """What names what an image is built from, wherever it lies; None where that cannot be told."""
     build = image.build
     context = repository.object_at(commit, build.context)
@@ -146,20 +162,21 @@ def _content(
     repository: GitRepository, commit: Commit, built_from: tuple[str, ...], given: tuple[str, ...]
 ) -> tuple[object, ...] | None:
     """What names the content of all that an image, and its measurement, come from; None where that is in doubt."""
-    objects = [repository.object_at(commit, path) for path in built_from + given]
+    paths = built_from + given
+    objects = [repository.object_at(commit, path) for path in paths]
     if None in objects or any(repository.holds_links(commit, path) for path in given):
         return None
-    beside = repository.content_of(commit, sorted(_read_beside(built_from)))
+    folders = sorted({folder for path in paths for folder in _ancestors(path)})
+    on_the_way = repository.content_of(commit, [path for path in [*paths, *folders] if path != "."])
+    if any(entry.startswith("120000 ") for entry in on_the_way):
+        return None  # attributes beside the link's target would count as well
+    ignored = {f"{path}.dockerignore" for path in built_from}
+    attributes = {posixpath.join(folder, ".gitattributes") for folder in folders}
+    beside = repository.content_of(commit, sorted({".gitattributes", ".gitmodules", *ignored, *attributes}))
     return (*objects, *beside)
 
 
-def _read_beside(built_from: tuple[str, ...]) -> set[str]:
-    """What else decides on a build: links on the way, ignore files of Dockerfiles, git's attributes from the top on."""
-    beside = {".gitattributes", ".gitmodules"}
-    for path in built_from:
-        beside |= {path, f"{path}.dockerignore"}
-        folder = posixpath.dirname(path)
-        while folder:
-            beside |= {folder, posixpath.join(folder, ".gitattributes")} if folder != "." else set()
-            folder = posixpath.dirname(folder)
-    return beside
+def _ancestors(path: str) -> Iterator[str]:
+    """The folders above a path, without the top of the repository."""
+    while path := posixpath.dirname(path):
+        yield path

@@ -95,8 +95,6 @@ def test_taking_an_image_out_of_the_file_loosens_all_of_its_budgets() -> None:
 MEASURED = [
     ("settle", 'settle = "5s"'),
     ("timeout", 'timeout = "5s"'),
-    ("build.target", 'build = { target = "tiny" }'),
-    ("build.args", 'build = { args = { SMALL = "1" } }'),
     ("container.cpus", "container.cpus = 1"),
     ("container.env", 'container.env = { CACHE = "off" }'),
 ]
@@ -111,6 +109,26 @@ def test_what_is_measured_counts_as_base_has_it_until_it_is_approved(key: str, l
     assert guarded.images["api"].settings_of_base == (key,)
     assert guarded.images["api"].spec == before.images["api"]
     assert judged_by(head, Approval.GIVEN, before).images["api"].spec == head.images["api"]
+
+
+BUILT = [
+    ("build.target", 'build = { target = "tiny" }', "the last", "tiny"),
+    ("build.args", 'build = { args = { SMALL = "1" } }', "none", "SMALL=1"),
+    ("build.context", 'build = { context = "other" }', ".", "other"),
+    ("build.dockerfile", 'build = { dockerfile = "Other" }', "Dockerfile", "Other"),
+    ("build.platform", 'build = { platform = "linux/arm64" }', "the engine's", "linux/arm64"),
+]
+
+
+@pytest.mark.parametrize(("key", "line", "before", "after"), BUILT)
+def test_what_is_built_instead_needs_approval_for_it_is_not_what_was_measured(
+    key: str, line: str, before: str, after: str
+) -> None:
+    head = budgets(f"{line}\n{BASE}")
+    guarded = judged_by(head)
+    assert [(one.key, one.before, one.after) for one in guarded.loosened] == [(key, before, after)]
+    assert guarded.images["api"].spec.build == budgets(BASE).images["api"].build
+    assert judged_by(head, Approval.GIVEN).images["api"].spec.build == head.images["api"].build
 
 
 def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:
@@ -132,6 +150,7 @@ def test_fewer_trials_are_a_loosening_and_more_count_at_once() -> None:
 def test_a_build_that_only_moved_is_built_where_it_lies_now() -> None:
     head = budgets(f'build = {{ context = "services/api" }}\n{BASE}')
     guarded = rules(head, budgets(BASE), Approval.MISSING, moved={"api"})
+    assert guarded.loosened == ()
     assert guarded.images["api"].spec.build.context == "services/api"
     assert guarded.images["api"].settings_of_base == ()
 

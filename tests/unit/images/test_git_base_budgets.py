@@ -111,6 +111,37 @@ def test_one_that_is_renamed_with_other_content_does_not(work: Repository) -> No
     assert set(of_base(work).budgets.images) == {"api"}
 
 
+def decoy(work: Repository, text: str) -> None:
+    """The old files at another place, and larger ones where they were."""
+    work.commit("Decoy", {
+        "budgets.toml": text, "decoy/Dockerfile": "FROM scratch\n", "decoy/app": "1", "api/app": "far larger",
+    })  # fmt: skip
+
+
+def test_a_copy_of_the_old_files_is_no_rename_while_the_old_place_has_others(work: Repository) -> None:
+    decoy(work, FILE.replace("images.api", "images.shop").replace('"api"', '"decoy"'))
+    assert set(of_base(work).budgets.images) == {"api"}
+
+
+def test_a_copy_of_the_old_files_is_no_move_while_the_old_place_has_others(work: Repository) -> None:
+    decoy(work, FILE.replace('"api"', '"decoy"'))
+    assert of_base(work).moved == set()
+
+
+def test_an_image_that_only_changes_its_name_is_renamed(work: Repository) -> None:
+    work.commit("Rename", {"budgets.toml": FILE.replace("images.api", "images.shop")})
+    assert set(of_base(work).budgets.images) == {"shop"}
+
+
+def test_a_sibling_of_a_nested_context_does_not_touch_it(work: Repository) -> None:
+    text = FILE.replace('"api"', '"services/api"')
+    work.commit("Nest", {"budgets.toml": text, "services/api/Dockerfile": "FROM scratch\n", "services/web/app": "1"})
+    work.commit("Sibling", {"services/web/app": "2"})
+    assert is_untouched(work)
+    work.commit("Attributes", {"services/.gitattributes": "* text eol=crlf\n"})
+    assert not is_untouched(work)
+
+
 def test_a_group_with_the_same_images_is_the_same_group(work: Repository) -> None:
     group = '[groups.{}]\nimages = ["api"]\ntotal.image_size.max = "1GiB"\n'
     work.commit("Group", {"budgets.toml": FILE + group.format("old")})
@@ -137,14 +168,13 @@ def test_it_is_touched_by_every_file_that_decides_on_its_build(work: Repository,
     assert not is_untouched(work)
 
 
-def test_it_is_touched_when_the_target_of_a_linked_context_changes(work: Repository) -> None:
+@pytest.mark.parametrize("changed", ["real/app", "docs/page.md"])
+def test_a_context_behind_a_link_is_in_doubt(work: Repository, changed: str) -> None:
     work.git("mv", "api", "real")
     (work.folder / "api").symlink_to("real")
     work.commit("Link")
-    work.commit("Change", {"real/app": "2"})
+    work.commit("Change", {changed: "2"})
     assert not is_untouched(work)
-    work.commit("Elsewhere", {"docs/page.md": "words"})
-    assert is_untouched(work)
 
 
 def test_a_context_that_git_does_not_have_is_in_doubt(work: Repository) -> None:
