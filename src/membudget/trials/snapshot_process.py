@@ -30,7 +30,9 @@ _REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
 """A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work. A leap
 of memory is looked at sooner, for this burst may be the last."""
 _LATE = 0.9
-"""A snapshot that shows less than this share of what was ordered came too late."""
+"""When usage has fallen below this share of what it was at the order, the peak is over: a snapshot is late."""
+_MOST_RETAKEN = 10
+"""So many late snapshots of a trial are taken again: bursts that are too short for any would keep a core busy."""
 _PRIORITY = -10
 """Of the process that reads: it holds locks of others' memory, and must not be kept waiting with them (setpriority)."""
 _SHARE, _HEAD_START_NS = 0.005, 40_000_000
@@ -65,7 +67,8 @@ class SnapshotProcess:
         """An answer that is still to come belongs to the trial before."""
         self._best: Snapshot | None = None
         self._looked_at_bytes = self._seen_bytes = 0
-        """The peak that was ordered last, and the largest that was seen."""
+        """The peak that was ordered last, and the largest that was seen in time."""
+        self._retaken = 0
         self._previous_bytes = 0
         self._not_before_ns = self._leaps_from_ns = 0
         self._begun_ns = self._last_ns = time.monotonic_ns()
@@ -148,15 +151,13 @@ class SnapshotProcess:
         self.taken += 1
         self._last_ns = time.monotonic_ns()
         snapshot = _snapshot(raw)
-        is_late = snapshot.summed_rss_bytes < _LATE * snapshot.rss_bytes
         self._not_before_ns = self._last_ns + _REST_FACTOR * 1000 * cpu_us
         self._leaps_from_ns = self._last_ns + _LEAP_REST_FACTOR * 1000 * cpu_us
-        if is_late:
-            snapshot = dataclasses.replace(snapshot, is_late=True)
-            self._seen_bytes = max(self._seen_bytes, snapshot.summed_rss_bytes)
-            self._looked_at_bytes = self._seen_bytes  # the same peak is looked at again when it comes back
-        else:
+        if not snapshot.is_late:
             self._seen_bytes = max(self._seen_bytes, snapshot.rss_bytes)
+        elif self._retaken < _MOST_RETAKEN:
+            self._retaken += 1
+            self._looked_at_bytes = self._seen_bytes  # the same peak is looked at again when it comes back
         if self._best is None or _size(snapshot) >= _size(self._best):
             self._best = snapshot
 
@@ -206,16 +207,21 @@ def _obey(order: dict[str, int | str]) -> Snapshot | None:
     """The snapshot that was ordered; None when there is nobody, or the peak is over already."""
     cgroup = Path(str(order["cgroup"]))
     guard = LimitGuard(cgroup)
-    try:
+
+    def is_over() -> bool:
         usage = guard.usage_bytes()
-        if usage is not None and usage < _LATE * int(order["usage_bytes"]):
+        return usage is not None and usage < _LATE * int(order["usage_bytes"])
+
+    try:
+        if is_over():
             return None
-        return take(
+        snapshot = take(
             cgroup,
             time_us=int(order["time_us"]),
             rss_bytes=int(order["rss_bytes"]),
             anon_bytes=int(order["anon_bytes"]),
             is_far=guard.is_far,
         )
+        return dataclasses.replace(snapshot, is_late=is_over()) if snapshot is not None else None
     finally:
         guard.close()

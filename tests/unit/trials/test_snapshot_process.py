@@ -1,5 +1,6 @@
 """When a snapshot is ordered, and what is kept: with this test's own process as the container."""
 
+import dataclasses
 import os
 import select
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from membudget.quantities import MIB
+from membudget.trials import snapshot_process
 from membudget.trials.readings import MemoryReading
+from membudget.trials.snapshot import Snapshot
 from membudget.trials.snapshot_process import SnapshotProcess
 
 HOUR_NS = 3600 * 10**9
@@ -87,15 +90,52 @@ def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_retur
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
-def test_a_snapshot_that_shows_less_than_was_ordered_is_late_and_taken_again(
-    snapshots: SnapshotProcess, cgroup: Path
-) -> None:
-    far_more_mib = 2 * int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
-    assert settle(snapshots, cgroup, far_more_mib, NOW_NS + HOUR_NS)
+def test_memory_that_no_process_maps_is_not_looked_at_again_and_again(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    """Files of a tmpfs count to the cgroup's RSS, and to no process's."""
+    assert settle(snapshots, cgroup, 100_000, NOW_NS + HOUR_NS)
     best, _ = snapshots.best()
     assert best is not None
-    assert best.is_late
-    assert settle(snapshots, cgroup, far_more_mib, NOW_NS + 2 * HOUR_NS)
+    assert not best.is_late
+    assert not settle(snapshots, cgroup, 100_000, NOW_NS + 2 * HOUR_NS)
+
+
+def test_a_snapshot_is_late_when_usage_fell_while_it_was_taken(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = cgroup / "memory.usage_in_bytes"
+    usage.write_text(f"{20 * MIB}\n")
+    (cgroup / "memory.limit_in_bytes").write_text(f"{1024 * MIB}\n")
+    order: dict[str, int | str] = {
+        "cgroup": str(cgroup),
+        "usage_bytes": 20 * MIB,
+        "time_us": 0,
+        "rss_bytes": 20 * MIB,
+        "anon_bytes": 0,
+    }
+    in_time = snapshot_process._obey(dict(order))
+    assert in_time is not None
+    assert not in_time.is_late
+
+    def slowly(*_: object, **__: object) -> Snapshot:
+        usage.write_text(f"{10 * MIB}\n")
+        assert in_time is not None
+        return in_time
+
+    monkeypatch.setattr(snapshot_process, "take", slowly)
+    late = snapshot_process._obey(dict(order))
+    assert late is not None
+    assert late.is_late
+
+
+def test_a_late_snapshot_is_taken_again_but_not_for_ever(
+    snapshots: SnapshotProcess, cgroup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    late = dataclasses.replace(best, is_late=True)
+    monkeypatch.setattr(snapshot_process, "_snapshot", lambda _: late)
+    taken = [settle(snapshots, cgroup, 40, NOW_NS + hour * HOUR_NS) for hour in range(2, 50)]
+    assert taken[:3] == [True, True, True]
+    assert not any(taken[20:])
 
 
 def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
