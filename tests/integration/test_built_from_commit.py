@@ -147,15 +147,16 @@ def test_builds_at_the_same_time_keep_to_their_own_repositories(engine: Engine, 
         (context / "Dockerfile").write_text('FROM scratch\nCOPY payload /\nCMD ["never"]\n')
         for path in context.iterdir():
             os.utime(path, (_LONG_AGO, _LONG_AGO))
-        reference = f"membudget-test/concurrent:{number}"
-        try:
-            built = builder.build(Build(context="api"), checkout, reference, lambda _: None)
-            return file_of(engine, built.image_id, "/payload") == content
-        finally:
-            engine.client.api.remove_image(reference)
+        built = builder.build(Build(context="api"), checkout, f"membudget-test/concurrent:{number}", lambda _: None)
+        return file_of(engine, built.image_id, "/payload") == content
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        right = sum(threads.map(build, range(_BUILDS)))
+    try:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            right = sum(threads.map(build, range(_BUILDS)))
+    finally:
+        for image in engine.client.images.list("membudget-test/concurrent"):
+            for tag in image.tags:
+                engine.client.api.remove_image(tag)
     print(f"{right} of {_BUILDS} builds, {_AT_ONCE} at once, have their own repository's files")
     assert right == _BUILDS
     assert leftovers(engine) == before
@@ -170,6 +171,7 @@ def test_a_context_may_hold_whatever_git_can(engine: Engine, tmp_path: Path) -> 
     (context / "payload").write_text(os.urandom(8).hex())
     (context / "payload").chmod(0o755)
     (context / "empty").touch()
+    (context / ".wh.payload").touch()  # the name of a removal, in layers
     (context / "link").symlink_to("./folder/../nowhere")
     (context / "to-folder").symlink_to("folder")
     (context / "absolute").symlink_to("/etc/passwd")

@@ -102,10 +102,10 @@ def test_what_is_built_there_is_found_there(other: Other, tmp_path: Path) -> Non
 def test_two_builds_of_one_image_are_known_to_be_one(other: Other, tmp_path: Path) -> None:
     (tmp_path / "payload").write_bytes(os.urandom(8))
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY payload /\n")
-    builder = Builder(other.engine, other.environ)
     built: list[BuiltImage] = []
     for change in ("README", "CHANGELOG", "payload"):
         (tmp_path / change).write_bytes(os.urandom(8))
+        builder = Builder(other.engine, other.environ)
         built.append(builder.build(Build(), tmp_path, f"membudget-test/built:{len(built)}", lambda _: None))
     readme, changelog, payload = built
     assert readme.image_id != changelog.image_id, "they say what they were built from"

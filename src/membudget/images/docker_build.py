@@ -12,11 +12,10 @@ from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.engine.docker_engine import Engine
 from membudget.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.images.docker_buildx import Buildx, OnLine
-from membudget.images.docker_context import LARGEST_READ_BACK, check_context, own_context
+from membudget.images.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
 from membudget.images.docker_image import CONTENT_LABEL, ImageFacts, inspect_own
 from membudget.images.file_tree import FileTree, file_entry, read_folder
 from membudget.images.revision import BuiltImage, Recipe
-from membudget.quantities import format_size
 
 _LARGEST_METADATA = 64 << 20
 
@@ -27,6 +26,8 @@ class Builder:
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
         self._engine = engine
         self._buildx = Buildx(engine.address, environ)
+        self._trees: dict[Path, FileTree] = {}
+        """Contexts that were read already: several images may be built of one."""
 
     def check(self) -> None:
         """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
@@ -44,7 +45,7 @@ class Builder:
         if not _lies_in(dockerfile, checkout):
             written = Path(spec.context, spec.dockerfile)
             raise BuildFailed(f"the Dockerfile {written} does not exist in this revision")
-        tree = _tree(context)
+        tree = self._tree(context)
         sent = _sent(tree, dockerfile)
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
         with (
@@ -56,10 +57,10 @@ class Builder:
             files = ["--metadata-file", str(metadata), "--file", str(dockerfile), str(own.path)]
             self._buildx.build([*options, *files], on_line)
             built = self._built(reference, sent)
-            if tree.size_bytes <= LARGEST_READ_BACK:
+            if can_be_read_back(tree):
                 check_context(self._buildx, own)
             else:
-                on_line(f"the context is larger than {format_size(LARGEST_READ_BACK)}: it is not read back")
+                on_line(f"the context has {TOO_MUCH_TO_READ_BACK}: it is not read back from the builder")
             recipe = Recipe(
                 os.path.normpath(Path(spec.context, spec.dockerfile)),
                 _text(dockerfile),
@@ -83,6 +84,14 @@ class Builder:
             )
         return built
 
+    def _tree(self, context: Path) -> FileTree:
+        """What a context holds. Nobody changes a checkout: it is read once. Raises EnvironmentFault."""
+        folder = context.resolve()
+        try:
+            return self._trees.setdefault(folder, self._trees.get(folder) or read_folder(folder))
+        except OSError as error:
+            raise EnvironmentFault(f"the checkout cannot be read: {error}") from error
+
     def cancel(self) -> None:
         """End the builds that run, and start no other. Called from another thread."""
         self._buildx.cancel()
@@ -94,13 +103,6 @@ def _lies_in(path: Path, checkout: Path) -> bool:
         return path.exists() and path.resolve().is_relative_to(checkout.resolve())
     except OSError:  # a name too long for the file system
         return False
-
-
-def _tree(context: Path) -> FileTree:
-    try:
-        return read_folder(context)
-    except OSError as error:
-        raise EnvironmentFault(f"the checkout cannot be read: {error}") from error
 
 
 def _sent(tree: FileTree, dockerfile: Path) -> str:

@@ -320,10 +320,23 @@ def test_the_builders_copy_of_a_large_context_is_emptied(fake: Path, checkout: P
     assert (emptied.name, emptied != built) == (built.name, True)
 
 
-def test_a_context_that_is_too_large_to_be_read_back_is_told(fake: Path, checkout: Path) -> None:
-    with (checkout / "api/large").open("wb") as file:
+def _one_large_file(context: Path) -> None:
+    with (context / "large").open("wb") as file:
         file.truncate(256 * MIB + 1)
+
+
+def _many_files(context: Path) -> None:
+    (context / "large").write_bytes(bytes(MIB))
+    for number in range(20_000):
+        (context / f"link-{number}").symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("fill", [_one_large_file, _many_files])
+def test_a_context_that_is_too_large_to_be_read_back_is_told(
+    fake: Path, checkout: Path, fill: Callable[[Path], None]
+) -> None:
+    fill(checkout / "api")
     lines: list[str] = []
     builder(fake).build(Build(context="api"), checkout, "x", lines.append)
-    assert lines[-1] == "the context is larger than 256.0 MiB: it is not read back"
+    assert lines[-1] == "the context has more than 256.0 MiB or 20,000 files: it is not read back from the builder"
     assert [Path(context).parent.name for context in exported(fake)] == ["empty"]
