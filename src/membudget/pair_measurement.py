@@ -128,8 +128,9 @@ def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMe
     contents = _contents(subject, tools)
     if spec is None or not subject.images:
         return _measurement(subject, {}, contents, tools)
-    # Nobody here sees the sum over a group, and an unchanged image is not run: nothing would confirm their figures.
-    is_usable = not (tools.confirms and (subject.is_summed or subject.is_unchanged))
+    # One fresh trial confirms no sum over a group, no maximum of every trial, and no image that is not run.
+    is_beyond_it = subject.is_summed or subject.is_unchanged or (subject.rules or image_rules(spec)).judges_every_trial
+    is_usable = not (tools.confirms and is_beyond_it)
     remembered: Results = {
         side: list(trials)
         for side, image in subject.images.items()

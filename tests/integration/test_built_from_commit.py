@@ -21,6 +21,7 @@ from tests.support.leftovers import leftovers
 from tests.support.membudget_process import run
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
+from tests.support.sidecar import SIDECAR, SIDECAR_BUDGETS
 
 _ROUNDS = 4
 _SIDES = ("one", "other")
@@ -36,22 +37,6 @@ limit = "256MiB"
 trials = 1
 settle = "0s"
 budgets.peak_rss = { max = "64MiB", growth = { percent = 10, floor = "4MiB" } }
-"""
-SIDECAR_BUDGETS = """
-version = 1
-[images.web]
-limit = "64MiB"
-trials = 1
-compose.sidecars = ["side"]
-budgets.pod_peak_rss = { growth = { percent = 10, floor = "4MiB" } }
-workload = { kind = "http", requests = [{ path = "/", count = 5 }] }
-"""
-SIDECAR = """
-services:
-  web: {image: measured}
-  side:
-    build: side
-    depends_on: [web]
 """
 
 

@@ -23,6 +23,7 @@ from tests.support.awaited import running_trials, until
 from tests.support.leftovers import leftovers
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
+from tests.support.sidecar import SIDECAR, SIDECAR_BUDGETS
 from tests.support.trials import Trials, command, http
 
 HOLD = http(HttpRequests(path="/hold/10", count=1), HttpRequests(path="/sleep/0.3", count=1))
@@ -161,27 +162,9 @@ def test_a_probe_container_sees_sidecars_as_well(
     assert value(trial, Metric.POD_PEAK_RSS) > value(trial, Metric.PEAK_RSS) + 20 * MIB
 
 
-BUDGETS = """
-version = 1
-[images.web]
-limit = "64MiB"
-trials = 1
-compose.sidecars = ["side"]
-budgets.pod_peak_rss = { growth = { percent = 10, floor = "4MiB" } }
-workload = { kind = "http", requests = [{ path = "/", count = 5 }] }
-"""
-SIDECAR = """
-services:
-  web: {image: measured}
-  side:
-    build: side
-    depends_on: [web]
-"""
-
-
 def test_sidecars_are_built_of_each_side(repository: Repository, images: PreparedImages, tmp_path: Path) -> None:
     own = f"FROM {images.service}\n"
-    files = {"budgets.toml": BUDGETS, "compose.yaml": SIDECAR, "Dockerfile": own}
+    files = {"budgets.toml": SIDECAR_BUDGETS, "compose.yaml": SIDECAR, "Dockerfile": own}
     repository.commit("base", files | {"side/Dockerfile": f"{own}ENV START_MIB=5\n"})
     repository.branch("head")
     repository.commit("head", {"side/Dockerfile": f"{own}ENV START_MIB=40\n"})
@@ -199,7 +182,7 @@ def test_what_a_killed_run_left_of_a_pod_is_reaped_by_the_next(
     engine: Engine, repository: Repository, images: PreparedImages
 ) -> None:
     before = leftovers(engine, repository.folder)
-    text = BUDGETS.replace("count = 5", 'duration = "10m"').replace("trials = 1", 'trials = 1\ntimeout = "10m"')
+    text = SIDECAR_BUDGETS.replace("count = 5", 'duration = "10m"').replace("trials = 1", 'trials = 1\ntimeout = "10m"')
     compose = f"{SIDECAR}    volumes: ['kept:/kept']\nvolumes:\n  kept: {{}}\n"
     own = f"FROM {images.service}\n"
     repository.commit("all", {"budgets.toml": text, "compose.yaml": compose, "Dockerfile": own, "side/Dockerfile": own})
@@ -211,7 +194,7 @@ def test_what_a_killed_run_left_of_a_pod_is_reaped_by_the_next(
     for kind in ("containers", "networks", "volumes"):
         assert left[kind] > before[kind]
 
-    quick = BUDGETS.replace('compose.sidecars = ["side"]', "").replace("budgets.pod", "#")
+    quick = SIDECAR_BUDGETS.replace('compose.sidecars = ["side"]', "").replace("budgets.pod", "#")
     repository.commit("quick", {"budgets.toml": quick})
     done = membudget_process.run("check", "--no-base", folder=repository.folder)
     assert done.exit_code == 0, done.stderr

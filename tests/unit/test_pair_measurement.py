@@ -12,6 +12,7 @@ from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
 from membudget.budgets import toml_file
+from membudget.budgets.rules import image_rules
 from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric
 from membudget.pair_measurement import Subject, measure_pair
@@ -204,6 +205,16 @@ def test_in_a_pull_request_one_fresh_trial_a_side_confirms_remembered_ones() -> 
     assert count == 4
     assert image.notes == ()
     assert len(made.memory["api head"]) == 3, "what is remembered does not grow"
+
+
+def test_in_a_pull_request_a_maximum_of_every_trial_is_judged_by_fresh_trials_alone() -> None:
+    spec = toml_file.parse(
+        'version = 1\n[images.api]\nlimit = "256MiB"\nbudgets.peak_rss = { max = "100MiB", every = true }\n', "t"
+    )["api"]
+    made = in_a_pull_request(40, 40, {"base": [40, 40, 40], "head": [40, 40, 40]})
+    one = replace(subject(), pair=Pair("api", Presence.BOTH, spec, spec), rules=image_rules(spec))
+    measured(made, one)
+    assert runs(made)["head"] == 1 + spec.trials.min, "forged trials could hide the one that is over it"
 
 
 def test_outside_of_a_pull_request_remembered_trials_stand_alone() -> None:

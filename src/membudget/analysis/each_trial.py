@@ -15,7 +15,7 @@ _UNBOUNDED = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The trials' own values of one metric: what noise is told by. Empty where a value is exact, or no median."""
+    """One metric's value in each trial, to estimate noise from. Empty where the value is exact or is no median."""
 
     base: tuple[int, ...] = ()
     head: tuple[int, ...] = ()

@@ -87,7 +87,7 @@ class Row:
 
     @property
     def is_beyond_doubt(self) -> bool:
-        """Whether no other trial can change its failure: one was over a maximum that holds for every trial."""
+        """Whether it fails whatever more trials show: one trial was over a maximum that every trial has to keep."""
         return self.verdict is Verdict.FAIL and self.budget.every and self.trials_over is not None
 
 

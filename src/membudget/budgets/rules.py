@@ -16,7 +16,12 @@ class ImageRules:
     budgets: MetricRules
     phase_budgets: Mapping[str, MetricRules]
     settings_of_base: tuple[str, ...] = ()
-    """Keys that the head changes, and that count as base has them: of what is measured, not of what is allowed."""
+    """Keys of what is measured that the head changes; the base's values count."""
+
+    @property
+    def judges_every_trial(self) -> bool:
+        """Whether a single trial can break a budget."""
+        return any(budget.every for rules in (self.budgets, *self.phase_budgets.values()) for budget in rules.values())
 
 
 @dataclass(frozen=True, slots=True)

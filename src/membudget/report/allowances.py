@@ -16,7 +16,7 @@ LOOSENING_STATUS = {
 
 
 def unapproved(report: Report) -> int:
-    """How many budgets are loosened that nobody approved."""
+    """How many rules are loosened that nobody approved."""
     return len(report.loosened) if report.approval is Approval.MISSING else 0
 
 
@@ -31,15 +31,21 @@ def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
 
 
 def loosened_finding(report: Report) -> Finding:
-    """How many budgets are loosened without approval."""
+    """How many rules are loosened without approval."""
     count = unapproved(report)
-    what = "1 budget is" if count == 1 else f"{count} budgets are"
-    return Finding(((f"{what} looser than the base's, which hold until that is approved", False),), is_grave=True)
+    what = "1 rule is" if count == 1 else f"{count} rules are"
+    said = f"{what} looser than in the base; the base's count until somebody approves the change"
+    return Finding(((said, False),), is_grave=True)
 
 
 def approval_step(report: Report) -> Finding:
     """What to do about it."""
-    asked = "take the loosening back, or ask somebody with triage rights for the label "
+    return label_request("take the loosening back", report)
+
+
+def label_request(otherwise: str, report: Report) -> Finding:
+    """What to do, or else who can approve it as it is."""
+    asked = f"{otherwise}, or ask somebody with triage rights for the label "
     return Finding(((asked, False), (report.approval_label, True)))
 
 

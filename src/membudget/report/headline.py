@@ -77,7 +77,7 @@ def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
         _list(open_words, ""),
         _list([_group_words(group) for group in groups], "in trouble"),
         _missing(report.missing_shards),
-        _ours("the base's budgets cannot be read") if report.base_problem is not None else (),
+        _ours("the base's budgets cannot be read") if report.lacks_base_rules else (),
         _loosened(unapproved(report)),
     ]
 
@@ -133,7 +133,7 @@ def _missing(shards: Sequence[int]) -> _Parts:
 
 
 def _loosened(count: int) -> _Parts:
-    return _ours(f"{'1 budget' if count == 1 else f'{count} budgets'} loosened without approval") if count else ()
+    return _ours(f"{'1 rule' if count == 1 else f'{count} rules'} loosened without approval") if count else ()
 
 
 def _ours(words: str) -> _Parts:

@@ -105,6 +105,11 @@ class Report(ReportModel):
     inconclusive: Inconclusive | None = None
     """Why the verdict is inconclusive, for readers of the file as well."""
 
+    @property
+    def lacks_base_rules(self) -> bool:
+        """Whether the base's rules would have to count, and are not known."""
+        return self.base_problem is not None and self.approval is Approval.MISSING
+
     def with_verdict(self) -> "Report":
         """The same, with the verdict that its figures come to."""
         judged = self.judged()
@@ -115,7 +120,7 @@ class Report(ReportModel):
         judged = judge(self.images, self.groups)
         if self.loosened and self.approval is Approval.MISSING:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
-        if self.missing_shards or (self.base_problem is not None and self.approval is Approval.MISSING):
+        if self.missing_shards or self.lacks_base_rules:
             verdict = worst([judged.verdict, Verdict.INCONCLUSIVE])
             why = Inconclusive.NOT_MEASURED if verdict is Verdict.INCONCLUSIVE else None
             return replace(judged, verdict=verdict, inconclusive=why)

@@ -11,13 +11,13 @@ from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.reasons import lacks_base
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
-from membudget.budgets.guard import Approval
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 from membudget.report.allowances import (
     approval_step,
     exception_findings,
     group_findings,
+    label_request,
     loosened_finding,
     noise,
     unapproved,
@@ -103,9 +103,8 @@ def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
     if report.missing_shards:
         yield _ours("a part of the check sent no report → run its job again: what is missing is not taken for a pass")
-    if report.base_problem is not None and report.approval is Approval.MISSING:
-        asked = "the base's budgets are not known → repair its file, or ask somebody with triage rights for the label "
-        yield Finding(((asked, False), (report.approval_label, True)))
+    if report.lacks_base_rules:
+        yield label_request("the base's budgets are not known → repair its file", report)
     yield from (Finding(((note, True),)) for note in report.notes)
     for image in report.images:
         yield from (Finding(((image.name, True), (": ", False), (note, True))) for note in image.notes)
