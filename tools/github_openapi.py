@@ -30,6 +30,7 @@ OPERATIONS = {
     f"{_REPOSITORY}/issues/{{issue_number}}": ("get",),
     f"{_REPOSITORY}/issues/{{issue_number}}/comments": ("get", "post"),
     f"{_REPOSITORY}/issues/{{issue_number}}/labels": ("get",),
+    f"{_REPOSITORY}/issues/{{issue_number}}/labels/{{name}}": ("delete",),
     f"{_REPOSITORY}/issues/comments/{{comment_id}}": ("get", "patch", "delete"),
     f"{_REPOSITORY}/statuses/{{sha}}": ("post",),
     f"{_REPOSITORY}/commits/{{ref}}/status": ("get",),

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.metric_verdict import Verdict
+from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
-from membudget.budgets.guard import DEFAULT_LABEL, Approval, Rules
+from membudget.budgets.guard import Rules
 from membudget.building import BuildTools, Built, Order, build_all
 from membudget.images.revision import Commit, NoBase, Side
 from membudget.pair_measurement import Subject, TrialTools, measure_pair, most_trials
@@ -49,6 +50,8 @@ class CheckRequest:
     """Which part of a check this is; None: all of it."""
     base_problem: str | None = None
     """Why the rules of the base are not known; None: they are, or there are none."""
+    approval_digest: str | None = None
+    """Of what a label would approve; None: nothing needs approval."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -111,6 +114,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         groups=_groups(request),
         approval=request.approval,
         approval_label=request.approval_label,
+        approval_digest=request.approval_digest,
         loosened=request.rules.loosened,
         notes=request.notes,
         base_problem=request.base_problem,
@@ -120,7 +124,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
     """Whose files a trial is given: base's, where its settings of what is measured count."""
-    return Side.BASE if request.approval is Approval.MISSING and pair.base is not None else Side.HEAD
+    return Side.HEAD if request.approval.counts or pair.base is None else Side.BASE
 
 
 def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from membudget import measure as measure_use_case
 from membudget import merge as merge_use_case
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets import toml_file
-from membudget.budgets.guard import Approval
+from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
 from membudget.contents.layer_cache_file import LayerCache
@@ -34,6 +34,7 @@ from membudget.images.git_workspace import workspace
 from membudget.images.revision import BaseRequest
 from membudget.progress import Progress
 from membudget.publishing.action_inputs import ActionInputs, take_token
+from membudget.publishing.approval_label import ApprovalLabel, label_state
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.foreign_report import fetch
 from membudget.publishing.github_event import GithubEvent, read_event, this_run
@@ -71,7 +72,8 @@ def check(options: argparse.Namespace) -> ExitCode:
         remembers=not options.no_cache,
         looks_up_bases=options.base_variants,
     )
-    report = _run_check(wanted, _measuring_options(options))
+    event = read_event(os.environ)
+    report = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(report, Path(options.report), policy)
 
@@ -149,7 +151,7 @@ def action() -> ExitCode:
         if command == "merge":
             report = merge_use_case.merge(read_reports([Path(inputs.reports)]))
         else:
-            report = _run_check(_action_check(inputs), _action_measuring(inputs))
+            report = _run_action_check(inputs, server)
         exit_code = _finish_check(report, path, policy)
         if inputs.page:
             write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
@@ -184,8 +186,10 @@ def _report(server: Server, settings: PublishSettings, path: Path, artifact: str
     return ExitCode.WITHIN_BUDGET
 
 
-def _action_check(inputs: ActionInputs) -> Wanted:
-    return Wanted(
+def _run_action_check(inputs: ActionInputs, server: Server) -> Report:
+    event = read_event(os.environ)
+    label = ApprovalLabel(server, event, inputs.approval_label, inputs.comment_settings.prefix)
+    wanted = Wanted(
         Path(inputs.budgets),
         BaseRequest(revision=inputs.base or None),
         only=inputs.only,
@@ -194,6 +198,7 @@ def _action_check(inputs: ActionInputs) -> Wanted:
         remembers=inputs.remembers,
         looks_up_bases=inputs.looks_up_bases,
     )
+    return _run_check(wanted, event, label.state(), _action_measuring(inputs), label.withdraw)
 
 
 def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
@@ -212,12 +217,19 @@ def _matrix(budgets: Path, shards: int) -> str:
     return json.dumps({"include": jobs})
 
 
-def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
+def _run_check(
+    wanted: Wanted,
+    event: GithubEvent,
+    label: LabelState | None,
+    options: MeasuringOptions,
+    when_stale: Callable[[], None] = lambda: None,
+) -> Report:
     progress = _progress(os.environ)
     repository = GitRepository(Path.cwd())
-    event = read_event(os.environ)
     wanted = replace(wanted, base=_with_event(wanted.base, event))
-    request = check_request(repository, wanted, _approval(event, wanted.label))
+    request = check_request(repository, wanted, label)
+    if request.approval is Approval.STALE:
+        when_stale()  # at once: meanwhile somebody may set it again, for what is there now
     for note in request.notes:
         progress.note(note)
     cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
@@ -240,12 +252,6 @@ def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
             if results is not None:
                 results.prune()
             return report
-
-
-def _approval(event: GithubEvent, label: str) -> Approval:
-    if event.pull_request is None:
-        return Approval.NOT_ASKED
-    return Approval.GIVEN if label in event.labels else Approval.MISSING
 
 
 def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:

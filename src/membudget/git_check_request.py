@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import toml_file
+from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
 from membudget.budgets.budget import Budgets
-from membudget.budgets.guard import DEFAULT_LABEL, Approval, rules
+from membudget.budgets.guard import loosenings, rules
 from membudget.check import CheckRequest
 from membudget.errors import ConfigurationError
 from membudget.images.git_base import find_base
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
+from membudget.images.git_changes import changes_to_approve
 from membudget.images.git_repository import GitRepository
-from membudget.images.revision import BaseRequest, Commit
+from membudget.images.revision import BaseRequest, Commit, NoBase
 from membudget.sharding import Shard, assign
 
 
@@ -34,8 +36,11 @@ class Wanted:
     """Whether registries are asked for smaller variants of base images."""
 
 
-def check_request(repository: GitRepository, wanted: Wanted, approval: Approval) -> CheckRequest:
-    """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it."""
+def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:
+    """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it.
+
+    `label` is None where there is no pull request.
+    """
     head = repository.commit("HEAD")
     if head is None:
         raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
@@ -49,6 +54,8 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
         notes += known.notes
         notes += [f"{known.problem}: every image counts as new"] if known.problem is not None else []
     of_base = known.budgets
+    approval_digest = _digest_to_approve(repository, (base, head), known, of_head)
+    approval = approval_of(label, approval_digest)
     judged_by = rules(of_head, of_base, approval, known.moved)
     base_images = of_base.images
     if wanted.shard is not None and not only:
@@ -82,7 +89,20 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
         digest,
         wanted.shard,
         known.problem,
+        approval_digest,
     )
+
+
+def _digest_to_approve(
+    repository: GitRepository, commits: tuple[Commit | NoBase, Commit], known: BaseBudgets, of_head: Budgets
+) -> str | None:
+    base, head = commits
+    if not isinstance(base, Commit):
+        return None
+    if known.problem is not None:
+        return digest_of([Change("budgets", None, of_head.canonical())])
+    loosened = tuple(loosenings(of_head, known.budgets, known.moved))
+    return digest_of(changes_to_approve(repository, (base, head), (known.budgets, of_head), loosened))
 
 
 def _uncommitted(repository: GitRepository) -> list[str]:

@@ -10,7 +10,9 @@ from typing import Protocol
 
 from membudget.analysis.exit_policy import ExitPolicy
 from membudget.analysis.verdict import Judgement
+from membudget.budgets.approval import Approval
 from membudget.budgets.toml_lines import KeyLines
+from membudget.publishing import approval_record
 from membudget.publishing.annotations import annotations
 from membudget.publishing.commit_state import CommitState, CommitStates, state_of
 from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
@@ -49,6 +51,8 @@ class Destination:
     """None: no state of the commit is wanted, or it cannot be told."""
     policy: ExitPolicy = ExitPolicy()
     """What the commit's state is made of, as the exit code is."""
+    records_approval: bool = True
+    """Whether the report is our own, so that the comment may keep what it says was approved."""
     lines: KeyLines | None = None
     """Of the head's budgets file, where that is at hand."""
 
@@ -107,13 +111,16 @@ def _comment(report: Report, judgement: Judgement, destination: Destination) -> 
 
 def _draft(report: Report, judgement: Judgement, destination: Destination) -> Draft:
     settings, run = destination.settings, destination.run
+    approved = _approved(report) if destination.records_approval else None
 
     def link(one: history.PastRun) -> str:
         return destination.run_link(WorkflowRun(one.id, one.number, one.attempt, one.head))
 
     def page(marker: str, runs: tuple[history.PastRun, ...]) -> str:
-        """The comment: two hidden lines, then the report with the runs before in it."""
-        hidden = f"{marker}\n{history.encode(runs)}\n" if runs else f"{marker}\n"
+        """The comment: hidden lines, then the report with the runs before in it."""
+        hidden = "".join(
+            f"{line}\n" for line in (marker, history.encode(runs) if runs else None, approved) if line is not None
+        )
         told_by = settings.written_by(marker)
         shown = render(
             report,
@@ -144,8 +151,15 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
     return Draft(settings, run, _is_worth_creating(report, judgement, settings.mode), body, is_same)
 
 
+def _approved(report: Report) -> str | None:
+    """The hidden line that keeps what was approved."""
+    if report.approval is not Approval.GIVEN or report.approval_digest is None:
+        return None
+    return approval_record.encode(report.approval_digest)
+
+
 def _recorded(existing: str | None) -> tuple[history.PastRun, ...]:
-    lines = _normal(existing or "").split("\n", 2)
+    lines = approval_record.hidden_lines(existing or "")
     return history.decode(lines[1]) if len(lines) > 1 else ()
 
 

@@ -82,6 +82,7 @@ class Publisher:
             run_link=self._server.run_link,
             commit=self._commit,
             policy=self._settings.policy,
+            records_approval=not self._subject.is_elsewhere,
             lines=lines,
         )
         outcome = publish.run(report, str(path), self._step, destination)

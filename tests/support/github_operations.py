@@ -226,6 +226,15 @@ def _create_comment(call: Call, description: GithubDescription, owner: str, repo
     return Answer(201, _comment(call, description, created))
 
 
+@_plays("DELETE", f"{_ISSUE}/labels/{{name}}")
+def _remove_label(call: Call, description: GithubDescription, owner: str, repo: str, **what: Any) -> Answer:
+    labels, name = _found(call.writable(owner, repo).pull_requests, what["issue_number"]).labels, what["name"]
+    if name not in labels:
+        raise Refusal(404, "Label does not exist")
+    labels.remove(name)
+    return Answer(200, [{**description.smallest("label"), "name": label} for label in sorted(labels)])
+
+
 @_plays("GET", _COMMENT)
 def _get_comment(call: Call, description: GithubDescription, owner: str, repo: str, comment_id: int) -> Answer:
     return Answer(200, _comment(call, description, _found(call.repository(owner, repo).comments, comment_id)))

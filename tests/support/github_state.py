@@ -81,6 +81,7 @@ class PullRequest:
     """Another one than the base's: a fork."""
     head_ref: str
     state: str = "open"
+    labels: set[str] = field(default_factory=set)
 
     @property
     def head_label(self) -> str:

@@ -1,8 +1,9 @@
 from membudget import check
 from membudget.analysis.measurement import FailureStage, Presence
 from membudget.budgets import toml_file
+from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets, ImageSpec
-from membudget.budgets.guard import Approval, rules
+from membudget.budgets.guard import rules
 from membudget.check import CheckRequest
 from membudget.errors import EnvironmentFault
 from membudget.images.revision import Commit, NoBase

@@ -11,9 +11,12 @@ from membudget import publish
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
+from membudget.budgets.approval import Approval
+from membudget.budgets.loosening import Loosening
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import ConfigurationError
 from membudget.publish import Destination
+from membudget.publishing.approval_record import approved_digest
 from membudget.publishing.commit_state import CommitState, State
 from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings, Draft
@@ -316,3 +319,44 @@ build.context = "."
     step, _ = published(report(FINE, OVER, KILLED), commit=commit, lines=key_lines(budgets_file, "ci/budgets.toml"))
     assert step.places == [Place("ci/budgets.toml", 5, 5), Place("ci/budgets.toml", 2, 2)]
     assert [one.place for one in commit.told[0].annotations] == step.places
+
+
+def approved(approval: Approval, digest: str | None = "d" * 64) -> Report:
+    return report(FINE).model_copy(update={"approval": approval, "approval_digest": digest})
+
+
+def test_the_comment_keeps_what_was_approved_below_its_other_hidden_lines() -> None:
+    commenter = Commenter()
+    for number in (1, 2):
+        published(approved(Approval.GIVEN), commenter, run=run_number(number))
+    assert approved_digest(commenter.bodies[-1]) == "d" * 64
+    assert len(history.decode(commenter.bodies[-1].split("\n")[1])) == 2
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        approved(Approval.MISSING),
+        approved(Approval.STALE),
+        approved(Approval.NOT_ASKED),
+        approved(Approval.GIVEN, None),
+    ],
+)
+def test_what_nobody_approved_is_not_kept(of: Report) -> None:
+    commenter = Commenter()
+    published(approved(Approval.GIVEN), commenter, run=run_number(1))
+    published(of, commenter, run=run_number(2))
+    assert approved_digest(commenter.bodies[-1]) is None
+
+
+def test_a_report_of_another_run_approves_nothing() -> None:
+    commenter = Commenter()
+    published(approved(Approval.GIVEN), commenter, run=run_number(1), records_approval=False)
+    assert approved_digest(commenter.bodies[-1]) is None
+
+
+@pytest.mark.parametrize("approval", list(Approval))
+def test_loosened_rules_fail_until_they_are_approved(approval: Approval) -> None:
+    loosened = (Loosening("fine", is_group=False, key="limit", before="1", after="2"),)
+    made = approved(approval).model_copy(update={"loosened": loosened})
+    assert (made.judged().verdict is Verdict.FAIL) is not approval.counts

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.effective import (
     NO_BUDGET,
@@ -30,18 +30,6 @@ from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_r
 from membudget.budgets.workload import phase_names
 from membudget.metrics import Metric
 
-DEFAULT_LABEL = "memory-budget-approved"
-"""Who may set a label on a pull request has triage rights at least."""
-
-
-class Approval(StrEnum):
-    """Whether what the head loosens may count."""
-
-    NOT_ASKED = "not_asked"
-    """There is no pull request: what is on the branch was approved when it got there, or is somebody's own."""
-    MISSING = "missing"
-    GIVEN = "given"
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -59,8 +47,8 @@ def rules(head: Budgets, base: Budgets, approval: Approval, moved: Collection[st
 
     `base` is empty where the base has no budgets. `moved`: images whose build has equal content at another place.
     """
-    loosened = tuple(_loosened(head, base, moved))
-    if approval is not Approval.MISSING:
+    loosened = tuple(loosenings(head, base, moved))
+    if approval.counts:
         return Rules(
             {name: image_rules(spec) for name, spec in head.images.items()},
             {name: group_rules(head, name) for name in head.groups},
@@ -76,7 +64,8 @@ def rules(head: Budgets, base: Budgets, approval: Approval, moved: Collection[st
     )
 
 
-def _loosened(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator[Loosening]:
+def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator[Loosening]:
+    """All that the head allows and the base does not."""
     for name, spec in base.images.items():
         if name in head.images:
             yield from image_loosenings(name, image_rules(spec), image_rules(head.images[name]))

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
-from membudget.budgets.guard import DEFAULT_LABEL
+from membudget.budgets.approval import DEFAULT_LABEL
 from membudget.errors import ConfigurationError
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.github_artifact import DEFAULT_ARTIFACT

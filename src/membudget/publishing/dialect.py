@@ -18,6 +18,7 @@ class Right:
 
 
 COMMENTS = Right("comments", "pull-requests", "the scopes `write:issue` and `read:user`")
+LABELS = Right("labels", "pull-requests", "the scope `write:issue`")
 STATUSES = Right("commit statuses", "statuses", "the scope `write:repository`")
 CHECK_RUNS = Right("check runs", "checks", "the scope `write:repository`")
 

@@ -1,10 +1,11 @@
 """The comment, over the part of the API that GitHub, Forgejo and Gitea have in common."""
 
 from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from membudget.publishing.dialect import COMMENTS
+from membudget.publishing.dialect import COMMENTS, LABELS
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
 from membudget.publishing.sticky_comment import Comment, Draft, keep_current
@@ -70,6 +71,20 @@ class ApiCommenter:
                 if not fault.may_have_happened and fault.status not in _GONE:
                     break
         return NotPosted(reason)
+
+    def newest(self, pull_request: PullRequest, prefix: str) -> str | None:
+        """The text of our own comment that starts with `prefix`; None where there is none. Raises ApiFault."""
+        own = _Comments(self._api, self._own_names, pull_request).own(prefix)
+        return own[-1].body if own else None
+
+    def take_label_off(self, pull_request: PullRequest, label: str) -> str | None:
+        """Why it cannot be taken off, on GitHub; None where it is off now."""
+        path = f"/repos/{pull_request.repository}/issues/{pull_request.number}/labels/{quote(label, safe='')}"
+        try:
+            self._api.delete(path)
+        except ApiFault as fault:
+            return self._api.why_not(fault, LABELS)
+        return None
 
     def _reason(self, fault: ApiFault) -> str:
         if fault.status == 404:

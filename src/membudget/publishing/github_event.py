@@ -14,6 +14,8 @@ from membudget.publishing.pull_request import PullRequest, WorkflowRun
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NO_COMMIT = "0" * 40
 """What a push event names as `before` when it created the branch."""
+_LABELS_ARE_NEW = ("opened", "label_updated")
+"""label_updated: Forgejo and Gitea do not say which one. Only people with the same rights can change any of them."""
 _SHA = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 _Sha = Annotated[str, Field(pattern=_SHA)]
 
@@ -66,6 +68,9 @@ class _WorkflowRunPart(_Part):
 
 
 class _Payload(_Part):
+    action: str | None = None
+    label: _Label | None = None
+    """The one that was set or removed. Forgejo and Gitea name none."""
     pull_request: _PullRequestPart | None = None
     merge_group: _MergeGroupPart | None = None
     workflow_run: _WorkflowRunPart | None = None
@@ -100,8 +105,20 @@ class GithubEvent:
     """The commit whose merge waits for this check: the pull request's own head, or the queue's; or what was pushed."""
     labels: frozenset[str] = frozenset()
     """The pull request's, when the event fired. Only people with triage rights can set one."""
+    action: str | None = None
+    """What was done to the pull request."""
+    changed_label: str | None = None
+    """Which label was set or removed, where that was done and the server says which."""
     measured: MeasuringRun | None = None
     """Of a workflow_run event."""
+
+    def sets(self, label: str) -> bool:
+        """Whether the pull request got a label by this very event, and so as it is at this head."""
+        if label not in self.labels:
+            return False
+        if self.action == "labeled":
+            return self.changed_label == label
+        return self.action in _LABELS_ARE_NEW
 
 
 def read_event(environ: Mapping[str, str]) -> GithubEvent:
@@ -114,7 +131,8 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
         pull_request = PullRequest(repository_name(environ), payload.pull_request.number)
         base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
         labels = frozenset(label.name for label in payload.pull_request.labels or ())
-        return GithubEvent(name, pull_request, base, head, head, labels)
+        changed = payload.label.name if payload.label is not None else None
+        return GithubEvent(name, pull_request, base, head, head, labels, payload.action, changed)
     if payload.merge_group is not None:
         return GithubEvent(name, base_sha=payload.merge_group.base_sha, commit_sha=payload.merge_group.head_sha)
     if payload.workflow_run is not None:

@@ -4,20 +4,21 @@ from collections.abc import Iterator
 
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import GroupJudgement, Judgement
-from membudget.budgets.guard import Approval
+from membudget.budgets.approval import Approval
 from membudget.report.findings import Finding
 from membudget.report.report import Report
 
 LOOSENING_STATUS = {
     Approval.NOT_ASKED: "➖ loosened",
     Approval.MISSING: "❌ not approved",
+    Approval.STALE: "❌ changed since it was approved",
     Approval.GIVEN: "✅ approved",
 }
 
 
 def unapproved(report: Report) -> int:
     """How many rules are loosened that nobody approved."""
-    return len(report.loosened) if report.approval is Approval.MISSING else 0
+    return 0 if report.approval.counts else len(report.loosened)
 
 
 def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
@@ -46,6 +47,8 @@ def approval_step(report: Report) -> Finding:
 def label_request(otherwise: str, report: Report) -> Finding:
     """What to do, or else who can approve it as it is."""
     asked = f"{otherwise}, or ask somebody with triage rights for the label "
+    if report.approval is Approval.STALE:
+        asked = f"{otherwise}, or ask somebody with triage rights to look again and set the label anew: "
     return Finding(((asked, False), (report.approval_label, True)))
 
 

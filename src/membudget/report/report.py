@@ -13,7 +13,7 @@ from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.severity import worst
 from membudget.analysis.verdict import Judgement, judge
-from membudget.budgets.guard import DEFAULT_LABEL, Approval
+from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.loosening import Loosening
 from membudget.sharding import Shard
 
@@ -94,6 +94,8 @@ class Report(ReportModel):
     """Whether what the head's budgets file loosens may count."""
     approval_label: str = DEFAULT_LABEL
     """The label that approves it."""
+    approval_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of what the label approves: the same, as long as that is the same. None: nothing needs approval."""
     loosened: tuple[Loosening, ...] = ()
     """What it loosens."""
     base_problem: str | None = None
@@ -108,7 +110,7 @@ class Report(ReportModel):
     @property
     def lacks_base_rules(self) -> bool:
         """Whether the base's rules would have to count, and are not known."""
-        return self.base_problem is not None and self.approval is Approval.MISSING
+        return self.base_problem is not None and not self.approval.counts
 
     def with_verdict(self) -> "Report":
         """The same, with the verdict that its figures come to."""
@@ -118,7 +120,7 @@ class Report(ReportModel):
     def judged(self) -> Judgement:
         """The judgement of this report's figures."""
         judged = judge(self.images, self.groups)
-        if self.loosened and self.approval is Approval.MISSING:
+        if self.loosened and not self.approval.counts:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
         if self.missing_shards or self.lacks_base_rules:
             verdict = worst([judged.verdict, Verdict.INCONCLUSIVE])

@@ -8,8 +8,8 @@ from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict, tolera
 from membudget.analysis.reasons import lacks_base
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
+from membudget.budgets.approval import Approval
 from membudget.budgets.effective import Tolerance
-from membudget.budgets.guard import Approval
 from membudget.budgets.loosening import Loosening
 from membudget.figures import format_delta, format_reading, format_spread, format_value
 from membudget.metrics import Metric
@@ -148,7 +148,7 @@ def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
         budget=_NO_VALUE,
         headroom=_NO_VALUE,
         status=LOOSENING_STATUS[report.approval],
-        verdict=Verdict.FAIL if report.approval is Approval.MISSING else None,
+        verdict=None if report.approval.counts else Verdict.FAIL,
         needs_attention=report.approval is not Approval.NOT_ASKED,
         is_quoted=True,
     )

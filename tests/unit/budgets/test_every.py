@@ -3,9 +3,10 @@
 import pytest
 
 from membudget.budgets import toml_file
+from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, effective_budgets, effective_phase_budgets
-from membudget.budgets.guard import Approval, rules, tightest
+from membudget.budgets.guard import rules, tightest
 from membudget.errors import BudgetsFileError
 from membudget.metrics import Metric
 from membudget.quantities import MIB

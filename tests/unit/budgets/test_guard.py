@@ -5,9 +5,10 @@ from datetime import date
 import pytest
 
 from membudget.budgets import toml_file
+from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.budgets.guard import Approval, Rules, rules, tightest
+from membudget.budgets.guard import Rules, rules, tightest
 from membudget.metrics import Metric
 from membudget.quantities import MIB
 

@@ -35,7 +35,7 @@ def pull_request(number: Any = 7) -> dict[str, Any]:
 
 def test_a_pull_request(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request", pull_request()))
-    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
+    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD, HEAD, action="synchronize")
 
 
 def test_the_labels_of_a_pull_request(tmp_path: Path) -> None:
@@ -52,7 +52,9 @@ def test_labels_that_are_null_are_none(tmp_path: Path) -> None:
 
 def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
-    assert event == GithubEvent("pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
+    assert event == GithubEvent(
+        "pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD, HEAD, action="synchronize"
+    )
 
 
 def test_a_push(tmp_path: Path) -> None:

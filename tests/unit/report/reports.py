@@ -6,9 +6,9 @@ from datetime import date
 
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import Failure, FailureStage, Presence
+from membudget.budgets.approval import Approval
 from membudget.budgets.effective import WarnLevels
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.budgets.guard import Approval
 from membudget.budgets.loosening import Loosening
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
