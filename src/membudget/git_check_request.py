@@ -82,6 +82,7 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
         digest,
         wanted.shard,
         known.problem,
+        tuple({**of_head.images, **of_base.images}),
     )
 
 

@@ -17,6 +17,7 @@ from membudget.publishing.json_shape import oversized
 from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.untrusted_text import printable
+from membudget.sharding import MOST_SHARDS
 
 _NAMES = TypeAdapter(list[ImageName])
 _MOST_DIGITS = 19
@@ -123,6 +124,13 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "an image has a name that budgets.toml does not allow"
     if len(set(names)) < len(names):
         yield "two images have the same name"
+    coverage = report.coverage
+    if not set(coverage.planned) <= set(coverage.known):
+        yield "it was to check images that there are not"
+    if not set(names) <= set(coverage.planned):
+        yield "it has images that it was not to check"
+    if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
+        yield "its shard is none"
     sides = [side for image in report.images for side in (image.base, image.head) if side is not None]
     if any(set(side.metrics) != set(Metric) for side in sides):
         yield "an image lacks some of the metrics"

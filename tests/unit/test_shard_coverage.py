@@ -1,0 +1,77 @@
+"""What the parts of a check carry, so that merging them knows by name what is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from membudget import check
+from membudget.budgets.guard import Approval
+from membudget.git_check_request import Wanted, check_request
+from membudget.images.git_repository import GitRepository
+from membudget.images.revision import BaseRequest
+from membudget.merge import merge
+from membudget.progress import Silence
+from membudget.report.report import Report
+from membudget.sharding import Shard
+from tests.fakes.measuring_tools import FakeTools
+from tests.support.repository import Repository
+
+
+def budgets(*names: str) -> str:
+    images = "".join(f'[images.{name}]\nbuild.context = "{name}"\n' for name in names)
+    return f'version = 1\n[defaults]\nlimit = "128MiB"\ntrials = 2\n{images}'
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository.new(tmp_path / "shop")
+    dockerfiles = {f"{name}/Dockerfile": f"FROM scratch\nLABEL name={name}\n" for name in ("api", "web", "db", "gone")}
+    made.commit("base", {"budgets.toml": budgets("api", "web", "gone"), **dockerfiles})
+    made.git("rm", "-r", "--quiet", "gone")
+    made.commit("head", {"budgets.toml": budgets("api", "web", "db")})
+    return made
+
+
+def part(repository: Repository, shard: Shard | None, *only: str) -> Report:
+    wanted = Wanted(
+        repository.folder / "budgets.toml", BaseRequest(revision="HEAD^"), only=only, shard=shard, remembers=False
+    )
+    request = check_request(GitRepository(repository.folder), wanted, Approval.NOT_ASKED)
+    return check.run(request, FakeTools(), Silence(), "1.2.3")
+
+
+ALL = ("api", "web", "db", "gone")
+
+
+def test_a_shard_carries_what_plan_gave_it_and_the_first_takes_what_was_removed(repository: Repository) -> None:
+    first, second = part(repository, Shard(1, 2), "web"), part(repository, Shard(2, 2), "api", "db")
+    assert (first.coverage.planned, second.coverage.planned) == (("web", "gone"), ("api", "db"))
+    assert first.coverage.known == second.coverage.known == ALL
+    merged = merge({"one": first, "two": second})
+    assert sorted(one.name for one in merged.images) == sorted(ALL)
+    assert merged.judged().gaps == ()
+
+
+def test_shards_that_share_the_images_themselves_cover_all(repository: Repository) -> None:
+    parts = {str(number): part(repository, Shard(number, 5)) for number in range(1, 6)}
+    assert merge(parts).judged().gaps == ()
+    assert [one.coverage.planned for one in parts.values()] == [("api", "gone"), ("web",), ("db",), (), ()]
+
+
+@pytest.mark.parametrize("lost", ["api", "web", "db"])
+def test_an_image_that_plan_gave_to_nobody_is_named(repository: Repository, lost: str) -> None:
+    names = [name for name in ("api", "web", "db") if name != lost]
+    parts = {str(number): part(repository, Shard(number, 2), name) for number, name in enumerate(names, start=1)}
+    assert [gap.subject for gap in merge(parts).judged().gaps] == [lost]
+
+
+def test_a_removed_image_is_lost_with_the_first_shard(repository: Repository) -> None:
+    merged = merge({"two": part(repository, Shard(2, 2), "api", "db")})
+    assert [gap.subject for gap in merged.judged().gaps] == ["1", "web", "gone"]
+
+
+def test_a_whole_check_plans_all_and_a_part_by_hand_what_was_asked_for(repository: Repository) -> None:
+    assert part(repository, None).coverage.planned == part(repository, None).coverage.known == ALL
+    by_hand = part(repository, None, "api")
+    assert (by_hand.coverage.planned, by_hand.coverage.known) == (("api",), ALL)
+    assert by_hand.judged().gaps == ()
