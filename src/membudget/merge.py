@@ -5,14 +5,15 @@ What is missing, there twice, or of another check does not stop the merge: it is
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 
-from membudget.analysis.coverage import LONGEST_FILE_NAME, Coverage, Difference, LeftOut
+from membudget.analysis.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.severity import worst
 from membudget.analysis.verdict import judge_image
 from membudget.errors import ConfigurationError
 from membudget.report.report import Environment, Report
+from membudget.report.untrusted_text import printable
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")
 """What of the environment changes figures."""
@@ -21,7 +22,13 @@ _SAME: Mapping[Difference, Callable[[Report], object]] = {
     Difference.HEAD: lambda report: report.comparison.head.sha,
     Difference.BASE: lambda report: report.comparison.base.sha if report.comparison.base else None,
     Difference.VERSION: lambda report: report.membudget_version,
-    Difference.BUDGETS: lambda report: (report.budgets_digest, report.coverage.known, report.groups, report.loosened),
+    Difference.BUDGETS: lambda report: (
+        report.budgets_digest,
+        report.base_problem,
+        report.coverage.known,
+        report.groups,
+        report.loosened,
+    ),
     Difference.APPROVAL: lambda report: (report.approval, report.approval_label),
     Difference.SHARDS: lambda report: report.shard.of if report.shard else None,
 }
@@ -39,7 +46,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
             "there is no report to merge", fix="give the report.json of each shard, or their folder"
         )
     parts = _alike(reports)
-    left_out = tuple(_left_out(reports, parts[0]))
+    left_out = tuple(islice(_left_out(reports, parts[0]), MOST_LEFT_OUT))
     present = {part.shard.number for part in parts if part.shard}
     shards = parts[0].shard.of if parts[0].shard else 0
     merged = parts[0].model_copy(
@@ -90,7 +97,7 @@ def _left_out(reports: Mapping[str, Report], first: Report) -> Iterator[LeftOut]
     for name in sorted(reports):
         differs = Difference.WHOLE if reports[name].shard is None else _difference(reports[name], first)
         if differs is not None:
-            yield LeftOut(name[-LONGEST_FILE_NAME:], differs)
+            yield LeftOut(printable(name[-LONGEST_FILE_NAME:], LONGEST_FILE_NAME), differs)
 
 
 def _checked_twice(parts: Sequence[Report]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Parts of a check: one report, which says by name what it does not cover."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,21 +9,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from membudget.analysis.coverage import Coverage, Difference, Gap, GapKind, LeftOut
 from membudget.analysis.exit_policy import ExitPolicy
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
-from membudget.analysis.verdict import judge
+from membudget.analysis.verdict import judge, judge_image
 from membudget.budgets.guard import Approval
+from membudget.budgets.loosening import Loosening
 from membudget.errors import ConfigurationError
 from membudget.merge import merge
 from membudget.publishing.report_file import read_report, read_reports, write_report
+from membudget.report import terminal
 from membudget.report.comment import render
+from membudget.report.gaps import NEXT_STEP, gap_finding
+from membudget.report.judged_report import render as judged_json
 from membudget.report.junit import render as junit
+from membudget.report.page.overview_data import overview
 from membudget.report.report import Report
-from membudget.report.table import verdict_line
+from membudget.report.table import table_rows, verdict_line
 from membudget.sharding import Shard
 from tests.support.builders import budgets, image, report, side, trial
 
@@ -147,6 +154,7 @@ HEAD = part(1).comparison.head.model_copy(update={"sha": "c" * 40})
         (part(3, "c", of=3, budgets_digest="1" * 64), Difference.BUDGETS),
         (part(3, "c", of=3, known=("c",)), Difference.BUDGETS),
         (part(3, "c", of=3, groups=SUMS), Difference.BUDGETS),
+        (part(3, "c", of=3, base_problem="it is no TOML"), Difference.BUDGETS),
         (part(3, "c", of=4), Difference.SHARDS),
         (part(3, "c", of=3, approval=Approval.GIVEN), Difference.APPROVAL),
         (part(3, "c", of=3, shard=None), Difference.WHOLE),
@@ -168,6 +176,103 @@ def test_two_parts_that_differ_are_no_pass_whichever_is_taken() -> None:
     merged = merge({"one": part(1, *ALL, of=1), "two": part(1, *ALL, of=1, budgets_digest="1" * 64)})
     assert gaps(merged) == [(GapKind.PART, "two")]
     assert_not_measured(merged)
+
+
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        (GapKind.SHARD, {}),
+        (GapKind.IMAGE, {"two": part(2, "c")}),
+        (GapKind.IMAGE, {"two": part(2, "c", coverage=Coverage(("b", "c"), ALL))}),
+        (GapKind.TWICE, {"two": part(2, "a", "b", "c")}),
+        (GapKind.PART, {"two": part(2, "b", "c", budgets_digest="1" * 64)}),
+    ],
+)
+def test_a_gap_hides_no_broken_budget_and_is_no_noise(kind: GapKind, others: dict[str, Report]) -> None:
+    for rss, verdict, code in ((40, Verdict.INCONCLUSIVE, 3), (70, Verdict.FAIL, 1)):
+        merged = merge({"one": part(1, "a", rss=rss), **others})
+        judged = merged.judged()
+        assert kind in [gap.kind for gap in judged.gaps]
+        assert (judged.verdict, merged.verdict) == (verdict, verdict)
+        for lenient in (False, True):
+            assert ExitPolicy(allows_inconclusive=lenient).exit_code(judged) == code
+
+
+def test_noise_beside_a_gap_is_not_measured() -> None:
+    noisy = image("b", head=side(trial(60), trial(70), trial(71)), allowed=budgets(max_rss=64))
+    whole = merge({"one": part(1, "a", "c"), "two": part(2, "b", images=(noisy,))})
+    assert (whole.verdict, whole.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOISE)
+    assert_not_measured(merge({"one": part(1, "a"), "two": part(2, "b", images=(noisy,))}))
+
+
+@pytest.mark.parametrize("alone", [Approval.MISSING, Approval.GIVEN])
+def test_parts_that_do_not_know_the_rules_of_the_base_do_not_pass_without_approval(alone: Approval) -> None:
+    lacking: dict[str, Any] = {"base_problem": "it is no TOML", "approval": alone}
+    merged = merge({"one": part(1, "a", "c", **lacking), "two": part(2, "b", **lacking)})
+    assert gaps(merged) == []
+    if alone is Approval.MISSING:
+        assert_not_measured(merged)
+    else:
+        assert merged.verdict is Verdict.PASS
+    failing = merge({"one": part(1, "a", rss=70, **lacking)})
+    assert failing.verdict is Verdict.FAIL
+
+
+def test_what_is_loosened_is_said_once_and_fails_until_it_is_approved() -> None:
+    lost = Loosening("gone", is_group=False, key="image", before="peak RSS 64.0 MiB", after="removed")
+    for approval, verdict in ((Approval.MISSING, Verdict.FAIL), (Approval.GIVEN, Verdict.PASS)):
+        same: dict[str, Any] = {"loosened": (lost,), "approval": approval}
+        merged = merge({"one": part(1, "a", "c", **same), "two": part(2, "b", **same)})
+        assert (merged.loosened, merged.verdict) == ((lost,), verdict)
+        assert [row.image for row in table_rows(merged, merged.judged())].count("gone") == 1
+    with_gap = merge({"one": part(1, "a", loosened=(lost,), approval=Approval.MISSING)})
+    assert with_gap.verdict is Verdict.FAIL
+
+
+def test_a_file_of_any_name_can_be_named(tmp_path: Path) -> None:
+    odd = "\udcff\x1b[31m\n" + "x" * 2000 + "/report.json"
+    merged = merge({"one": part(1, *ALL), "two": part(2, of=2), odd: part(3, of=3)})
+    (left,) = merged.coverage.left_out
+    assert len(left.file) <= 1000
+    assert left.file.endswith("x/report.json")
+    write_report(merged, tmp_path / "merged.json")
+    assert read_report(tmp_path / "merged.json") == merged
+    strange = merge({"one": part(1, *ALL), "two": part(2, of=2), "\udcff\x1b[31m": part(3, of=3)})
+    write_report(strange, tmp_path / "merged.json")
+    assert read_report(tmp_path / "merged.json") == strange
+
+
+def test_more_parts_than_are_named_are_no_pass_either(tmp_path: Path) -> None:
+    alike = {f"fine-{number}": part(number, of=1001) for number in (1, 2)}
+    odd = {f"odd-{number}": part(1, of=1, budgets_digest=f"{number:064x}") for number in range(1001)}
+    merged = merge({**alike, **odd})
+    assert len(merged.coverage.left_out) == 1000
+    assert not merged.verdict.passes
+
+
+def test_gaps_are_told_on_the_page_and_in_the_terminal_as_in_the_comment() -> None:
+    odd = part(3, "c", of=4, budgets_digest="1" * 64)
+    merged = merge({"one": part(1, "a", "c", of=4), "two": part(2, "a", of=4), "an-odd-one": odd})
+    judged = merged.judged()
+    said = [gap_finding(gap).as_text() for gap in judged.gaps]
+    assert said == [
+        "shard 3 is missing", "shard 4 is missing", "an-odd-one was left out: it differs in its budgets",
+        "image b was not checked", "image a was checked twice",
+    ]  # fmt: skip
+    on_page: Any = overview(merged, judged, most_rows=100)
+    assert ["".join(map("".join, parts)) for parts in on_page["said"]] == said
+    assert on_page["next"][0] == ["not covered", NEXT_STEP]
+    with io.StringIO() as stream:
+        Console(file=stream, width=200).print(terminal.render(merged, judged))
+        on_terminal = stream.getvalue()
+    of_tests = junit(merged, judged)
+    for gap in said:
+        assert gap in on_terminal
+        assert gap in of_tests or gap.startswith("image ")
+    for name in ("a", "b"):
+        assert f'name="{name}"' in of_tests
+    assert NEXT_STEP in on_terminal
+    assert [gap["kind"] for gap in json.loads(judged_json(merged, judged))["gaps"]] == [gap.kind for gap in judged.gaps]
 
 
 def test_where_no_part_is_usable_nothing_is_merged() -> None:
@@ -202,6 +307,16 @@ def test_reports_are_found_below_folders_and_gaps_survive_the_file(tmp_path: Pat
     [
         ({"coverage": Coverage(("a",), ("b",))}, "it was to check images that there are not"),
         ({"coverage": Coverage((), ("a",))}, "it has images that it was not to check"),
+        ({"coverage": Coverage(("a", "a"), ("a",))}, "an image or a shard is named twice"),
+        ({"coverage": Coverage(("a",), ("a", "a"))}, "an image or a shard is named twice"),
+        ({"coverage": Coverage(("a",), ("a",), (2, 2))}, "an image or a shard is named twice"),
+        ({"coverage": Coverage(("a",), ("a",), (0,))}, "a missing shard is none"),
+        ({"coverage": Coverage(("a",), ("a",), (257,))}, "a missing shard is none"),
+        ({"coverage": Coverage(("a",), ("a",), tuple(range(1, 258)))}, "coverage.missing_shards: too_long"),
+        ({"coverage": Coverage(("a",), ("a", "b"), (), ("b",))}, "images were checked twice that it was not to check"),
+        ({"coverage": Coverage(("a",), ("a", "no such name"))}, "coverage.known.1: not_allowed"),
+        ({"coverage": Coverage(("a",), ("a",), left_out=(LeftOut("f" * 1001, Difference.HEAD),))}, "string_too_long"),
+        ({"coverage": Coverage(("a",), ("a",), left_out=(LeftOut("f", Difference.HEAD),) * 1001)}, "too_long"),
         ({"shard": Shard(3, 2)}, "its shard is none"),
         ({"shard": Shard(1, 10_000_000)}, "its shard is none"),
     ],
@@ -245,8 +360,8 @@ def test_a_merge_never_passes_what_a_whole_check_would_not(data: st.DataObject) 
     if covered:
         assert (merged.verdict, merged.inconclusive) == (whole.verdict, whole.inconclusive)
     else:
-        assert not merged.verdict.passes
-        assert ExitPolicy(allows_inconclusive=True).exit_code(merged) != 0
+        broken = any(judge_image(one).verdict is Verdict.FAIL for made in parts.values() for one in made.images)
+        assert ExitPolicy(allows_inconclusive=True).exit_code(merged) == (1 if broken else 3)
 
 
 @pytest.mark.thorough

@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 
 from membudget import check
+from membudget.analysis.coverage import Difference, LeftOut
+from membudget.analysis.measurement import Presence
+from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.budgets.guard import Approval
 from membudget.git_check_request import Wanted, check_request
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest
 from membudget.merge import merge
 from membudget.progress import Silence
+from membudget.report.allowances import unapproved
 from membudget.report.report import Report
+from membudget.report.table import table_rows
 from membudget.sharding import Shard
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.repository import Repository
@@ -32,11 +37,11 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def part(repository: Repository, shard: Shard | None, *only: str) -> Report:
+def part(repository: Repository, shard: Shard | None, *only: str, approval: Approval = Approval.NOT_ASKED) -> Report:
     wanted = Wanted(
         repository.folder / "budgets.toml", BaseRequest(revision="HEAD^"), only=only, shard=shard, remembers=False
     )
-    request = check_request(GitRepository(repository.folder), wanted, Approval.NOT_ASKED)
+    request = check_request(GitRepository(repository.folder), wanted, approval)
     return check.run(request, FakeTools(), Silence(), "1.2.3")
 
 
@@ -75,3 +80,29 @@ def test_a_whole_check_plans_all_and_a_part_by_hand_what_was_asked_for(repositor
     by_hand = part(repository, None, "api")
     assert (by_hand.coverage.planned, by_hand.coverage.known) == (("api",), ALL)
     assert by_hand.judged().gaps == ()
+
+
+@pytest.mark.parametrize("shards", [1, 2, 5])
+@pytest.mark.parametrize(("approval", "verdict"), [(Approval.MISSING, Verdict.FAIL), (Approval.GIVEN, Verdict.PASS)])
+def test_a_removed_image_is_judged_once_however_many_shards(
+    repository: Repository, shards: int, approval: Approval, verdict: Verdict
+) -> None:
+    parts = {str(number): part(repository, Shard(number, shards), approval=approval) for number in range(1, shards + 1)}
+    merged = merge(parts)
+    assert [one.subject for one in merged.loosened] == ["gone"]
+    assert [one.name for one in merged.images if one.presence is Presence.REMOVED] == ["gone"]
+    judged = merged.judged()
+    assert (judged.verdict, judged.gaps) == (verdict, ())
+    removed = [row.status for row in table_rows(merged, judged) if row.image == "gone"]
+    assert len(removed) == 2
+    assert (unapproved(merged), approval) in {(1, Approval.MISSING), (0, Approval.GIVEN)}
+    rest = {number: one for number, one in parts.items() if number != "1"}
+    if rest:
+        assert not merge(rest).verdict.passes
+
+
+def test_a_part_whose_base_cannot_be_read_is_none_of_a_check_whose_base_can(repository: Repository) -> None:
+    fine, odd = part(repository, Shard(1, 2)), part(repository, Shard(2, 2))
+    merged = merge({"one": fine, "two": odd.model_copy(update={"base_problem": "it is no TOML"})})
+    assert merged.coverage.left_out == (LeftOut("two", Difference.BUDGETS),)
+    assert merged.judged().inconclusive is Inconclusive.NOT_MEASURED

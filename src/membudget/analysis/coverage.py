@@ -10,6 +10,11 @@ from pydantic import Field
 from membudget.budgets.fields import ImageName
 
 LONGEST_FILE_NAME = 1000
+MOST_LEFT_OUT = 1000
+"""Parts that are named: more are not merged either."""
+_MOST_SHARDS = 256
+_MOST_IMAGES = 10_000
+_Names = Annotated[tuple[ImageName, ...], Field(max_length=_MOST_IMAGES)]
 
 
 class Difference(StrEnum):
@@ -41,15 +46,15 @@ class Coverage:
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    planned: tuple[ImageName, ...]
+    planned: _Names
     """The images that it was to check: of a shard, those that `plan` gave it."""
-    known: tuple[ImageName, ...]
+    known: _Names
     """All images of the head's budgets file, then those that only the base's has."""
-    missing_shards: tuple[int, ...] = ()
+    missing_shards: Annotated[tuple[int, ...], Field(max_length=_MOST_SHARDS)] = ()
     """Parts of which no report was there when they were merged."""
-    checked_twice: tuple[ImageName, ...] = ()
+    checked_twice: _Names = ()
     """Images that more than one part checked."""
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: Annotated[tuple[LeftOut, ...], Field(max_length=MOST_LEFT_OUT)] = ()
 
     @classmethod
     def of_all(cls, names: Collection[str]) -> "Coverage":

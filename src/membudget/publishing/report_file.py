@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
+from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError
 from membudget.metrics import Metric
@@ -124,11 +125,7 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "an image has a name that budgets.toml does not allow"
     if len(set(names)) < len(names):
         yield "two images have the same name"
-    coverage = report.coverage
-    if not set(coverage.planned) <= set(coverage.known):
-        yield "it was to check images that there are not"
-    if not set(names) <= set(coverage.planned):
-        yield "it has images that it was not to check"
+    yield from _impossible_coverage(report.coverage, names)
     if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
         yield "its shard is none"
     sides = [side for image in report.images for side in (image.base, image.head) if side is not None]
@@ -139,3 +136,19 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "the columns of a series differ in length"
     if any((value.value or 0) < 0 for side in sides for value in side.metrics.values()):
         yield "a metric is negative"
+
+
+def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterator[str]:
+    """Lists of names and parts that no check and no merge comes to."""
+    planned, known = set(coverage.planned), set(coverage.known)
+    if not planned <= known:
+        yield "it was to check images that there are not"
+    if not set(measured) <= planned:
+        yield "it has images that it was not to check"
+    if not set(coverage.checked_twice) <= planned:
+        yield "images were checked twice that it was not to check"
+    if any(not 1 <= number <= MOST_SHARDS for number in coverage.missing_shards):
+        yield "a missing shard is none"
+    for each in (coverage.planned, coverage.known, coverage.missing_shards, coverage.checked_twice):
+        if len(set(each)) < len(each):
+            yield "an image or a shard is named twice"
