@@ -4,7 +4,7 @@ Untrusted: it builds and runs the pull request's code, and holds no token. It re
 sentence; how each step is done is behind the protocols below, which `commands` fills in.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from membudget.analysis.coverage import Coverage
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
@@ -52,6 +53,8 @@ class CheckRequest:
     """Why the rules of the base are not known; None: they are, or there are none."""
     approval_digest: str | None = None
     """Of what a label would approve; None: nothing needs approval."""
+    known: tuple[str, ...] | None = None
+    """All images of both budgets files, also those that other shards check; None: there are no others."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -111,6 +114,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         images=images,
         budgets_digest=request.budgets_digest,
         shard=request.shard,
+        coverage=_coverage(request, [pair.name for pair in pairs]),
         groups=_groups(request),
         approval=request.approval,
         approval_label=request.approval_label,
@@ -143,6 +147,10 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         is_untouched=pair.name in request.untouched,
         is_summed=any(pair.name in group.images and group.budgets for group in rules.groups.values()),
     )
+
+
+def _coverage(request: CheckRequest, planned: Sequence[str]) -> Coverage:
+    return Coverage(tuple(planned), request.known if request.known is not None else tuple(planned))
 
 
 def _groups(request: CheckRequest) -> tuple[GroupMeasurement, ...]:

@@ -135,8 +135,8 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "merge",
         help="make one report of the parts that check --shard wrote",
-        description="Make one report of the parts, print the table, and exit as check would. A part that is missing"
-        " makes it inconclusive.",
+        description="Make one report of the parts, print the table, and exit as check would. Shards and"
+        " images that are missing or there twice, and parts of another check, are named and make it inconclusive.",
     )
     command.add_argument(
         "reports", nargs="+", metavar="REPORT", help="a part's report.json, or a folder that holds some"

@@ -90,6 +90,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         wanted.shard,
         known.problem,
         approval_digest,
+        tuple({**of_head.images, **of_base.images}),
     )
 
 

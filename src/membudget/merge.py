@@ -1,52 +1,65 @@
-"""Use case 3: one report of the parts that several runners measured."""
+"""Use case 3: one report of the parts that several runners measured.
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+What is missing, there twice, or of another check does not stop the merge: it is named, and leaves the answer open.
+"""
 
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+
+from membudget.analysis.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
+from membudget.analysis.measurement import ImageMeasurement
+from membudget.analysis.severity import worst
+from membudget.analysis.verdict import judge_image
 from membudget.errors import ConfigurationError
 from membudget.report.report import Environment, Report
+from membudget.report.untrusted_text import printable
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")
 """What of the environment changes figures."""
 
-_SAME: tuple[tuple[str, Callable[[Report], object]], ...] = (
-    ("head commit", lambda report: report.comparison.head.sha),
-    ("base commit", lambda report: report.comparison.base.sha if report.comparison.base else None),
-    ("version of membudget", lambda report: report.membudget_version),
-    ("budgets", lambda report: report.budgets_digest),
-    ("approval of looser budgets", lambda report: (report.approval, report.approval_label)),
-    ("number of shards", lambda report: report.shard.of if report.shard else None),
-)
+_SAME: Mapping[Difference, Callable[[Report], object]] = {
+    Difference.HEAD: lambda report: report.comparison.head.sha,
+    Difference.BASE: lambda report: report.comparison.base.sha if report.comparison.base else None,
+    Difference.VERSION: lambda report: report.membudget_version,
+    Difference.BUDGETS: lambda report: (
+        report.budgets_digest,
+        report.base_problem,
+        report.coverage.known,
+        report.groups,
+        report.loosened,
+    ),
+    Difference.APPROVAL: lambda report: (report.approval, report.approval_label, report.approval_digest),
+    Difference.SHARDS: lambda report: report.shard.of if report.shard else None,
+}
+"""In what all parts of one check are alike."""
 
 
 def merge(reports: Mapping[str, Report]) -> Report:
-    """One report of `reports`, by the names of their files. Shards that are missing are named in it, and fail it.
+    """One report of `reports`, by the names of their files.
 
-    Raises ConfigurationError for parts that do not belong together.
+    Parts that differ from most are left out. They are named in it, as are shards and images that are missing or there
+    twice: it passes only where it covers what a whole check would. Raises ConfigurationError where nothing is a part.
     """
     if not reports:
         raise ConfigurationError(
             "there is no report to merge", fix="give the report.json of each shard, or their folder"
         )
-    files = sorted(reports, key=lambda name: _number(name, reports[name]))
-    parts = [reports[name] for name in files]
-    first = parts[0]
-    for name, part in zip(files, parts, strict=True):
-        for what, of in _SAME:
-            if of(part) != of(first):
-                raise ConfigurationError(
-                    f"differs from {files[0]} in its {what}: they are no parts of one check",
-                    where=name,
-                    fix="merge the reports of one workflow run",
-                )
-    _refuse_doubles(reports, files)
+    parts = _alike(reports)
+    left_out = tuple(islice(_left_out(reports, parts[0]), MOST_LEFT_OUT))
     present = {part.shard.number for part in parts if part.shard}
-    shards = first.shard.of if first.shard else 0
-    merged = first.model_copy(
+    shards = parts[0].shard.of if parts[0].shard else 0
+    merged = parts[0].model_copy(
         update={
             "shard": None,
-            "missing_shards": tuple(number for number in range(1, shards + 1) if number not in present),
-            "images": tuple(chain.from_iterable(part.images for part in parts)),
+            "coverage": Coverage(
+                planned=parts[0].coverage.known,
+                known=parts[0].coverage.known,
+                missing_shards=tuple(number for number in range(1, shards + 1) if number not in present),
+                checked_twice=tuple(_checked_twice(parts)),
+                left_out=left_out,
+            ),
+            "images": tuple(_once(parts)),
             "started_at": min(part.started_at for part in parts),
             "duration_ms": max(part.duration_ms for part in parts),
             "notes": tuple(dict.fromkeys([*chain.from_iterable(part.notes for part in parts), *_differences(parts)])),
@@ -55,27 +68,62 @@ def merge(reports: Mapping[str, Report]) -> Report:
     return merged.with_verdict()
 
 
-def _number(name: str, report: Report) -> int:
-    if report.shard is None:
-        raise ConfigurationError("is the report of a whole check, not of a shard", where=name)
-    return report.shard.number
+def _alike(reports: Mapping[str, Report]) -> list[Report]:
+    """The largest number of parts that may be of one check, by their shards. Raises ConfigurationError without any."""
+    shards = {name: report for name, report in reports.items() if report.shard is not None}
+    if not shards:
+        where = min(reports)
+        raise ConfigurationError("is the report of a whole check, not of a shard", where=where)
+    files = sorted(shards, key=lambda name: (_number(shards[name]), name))
+    kinds: list[list[Report]] = []
+    for part in (shards[name] for name in files):
+        kind = next((kind for kind in kinds if _difference(part, kind[0]) is None), None)
+        if kind is None:
+            kinds.append([part])
+        else:
+            kind.append(part)
+    return max(kinds, key=len)
 
 
-def _refuse_doubles(reports: Mapping[str, Report], files: list[str]) -> None:
-    shards: dict[int, str] = {}
-    images: dict[str, str] = {}
-    for name in files:
-        number = _number(name, reports[name])
-        if number in shards:
-            raise ConfigurationError(f"is shard {number}, and so is {shards[number]}", where=name)
-        shards[number] = name
-        for image in reports[name].images:
-            if image.name in images:
-                raise ConfigurationError(f"has the image {image.name}, and so has {images[image.name]}", where=name)
-            images[image.name] = name
+def _number(report: Report) -> int:
+    return report.shard.number if report.shard else 0
 
 
-def _differences(parts: list[Report]) -> Iterator[str]:
+def _difference(part: Report, other: Report) -> Difference | None:
+    return next((what for what, of in _SAME.items() if of(part) != of(other)), None)
+
+
+def _left_out(reports: Mapping[str, Report], first: Report) -> Iterator[LeftOut]:
+    for name in sorted(reports):
+        differs = Difference.WHOLE if reports[name].shard is None else _difference(reports[name], first)
+        if differs is not None:
+            yield LeftOut(printable(name[-LONGEST_FILE_NAME:], LONGEST_FILE_NAME), differs)
+
+
+def _checked_twice(parts: Sequence[Report]) -> Iterator[str]:
+    counts = Counter(chain.from_iterable(_names(part) for part in parts))
+    yield from (name for name in parts[0].coverage.known if counts[name] > 1)
+
+
+def _names(part: Report) -> set[str]:
+    return {*part.coverage.planned, *(image.name for image in part.images)}
+
+
+def _once(parts: Sequence[Report]) -> Iterator[ImageMeasurement]:
+    """Each image, in the order of the parts; of one that is there twice, the graver: no failure is lost."""
+    found: dict[str, ImageMeasurement] = {}
+    for image in chain.from_iterable(part.images for part in parts):
+        known = found.get(image.name)
+        found[image.name] = image if known is None else _graver(known, image)
+    yield from found.values()
+
+
+def _graver(one: ImageMeasurement, other: ImageMeasurement) -> ImageMeasurement:
+    verdicts = judge_image(one).verdict, judge_image(other).verdict
+    return one if worst(verdicts) is verdicts[0] else other
+
+
+def _differences(parts: Sequence[Report]) -> Iterator[str]:
     """What is to be said of machines that are not alike."""
 
     def machine(environment: Environment) -> tuple[object, ...]:

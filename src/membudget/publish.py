@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from membudget.analysis.exit_policy import ExitPolicy
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.severity import worst
 from membudget.analysis.verdict import Judgement
 from membudget.budgets.approval import Approval
 from membudget.budgets.toml_lines import KeyLines
@@ -190,5 +192,9 @@ def _check_summary(report: Report, judgement: Judgement) -> str:
 
 def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:
     images = {f"verdict-{image.name}": image.verdict.value for image in judgement.images}
+    for gap in judgement.gaps:
+        if gap.image is not None:
+            of_image = [image.verdict for image in judgement.images if image.name == gap.image]
+            images[f"verdict-{gap.image}"] = worst([*of_image, Verdict.INCONCLUSIVE]).value
     why = judgement.inconclusive.value if judgement.inconclusive is not None else ""
     return {"verdict": judgement.verdict.value, "inconclusive": why, "report": report_path, **images}

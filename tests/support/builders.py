@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.coverage import Coverage
 from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.verdict import judge
@@ -194,6 +195,7 @@ def report(*images: ImageMeasurement, no_base: str | None = None, notes: tuple[s
             log_driver="json-file",
         ),
         budgets_digest="0" * 64,
+        coverage=Coverage.of_all([one.name for one in images]),
         images=images,
         notes=notes,
         verdict=judge(images).verdict,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from membudget import commands
+from membudget.analysis.coverage import Coverage
 from membudget.errors import ConfigurationError, ExitCode
 from membudget.publishing.report_file import read_report, write_report
 from membudget.sharding import Shard
@@ -45,7 +46,9 @@ def test_the_plan_is_an_output_balanced_by_last_durations(job: Path, monkeypatch
 def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, rss in ((1, 40), (2, 70)):
         one = image(f"image{number}", base=side(trial(40)), head=side(trial(rss)), allowed=budgets(max_rss=64))
-        part = report(one).model_copy(update={"shard": Shard(number, 2)})
+        part = report(one).model_copy(
+            update={"shard": Shard(number, 2), "coverage": Coverage((one.name,), ("image1", "image2"))}
+        )
         write_report(part, job / "parts" / f"membudget-{number}" / "report.json")
     monkeypatch.setenv("INPUT_COMMAND", "merge")
     monkeypatch.setenv("INPUT_REPORTS", "parts")

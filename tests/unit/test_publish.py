@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from membudget import publish
+from membudget.analysis.coverage import Coverage
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
@@ -360,3 +361,18 @@ def test_loosened_rules_fail_until_they_are_approved(approval: Approval) -> None
     loosened = (Loosening("fine", is_group=False, key="limit", before="1", after="2"),)
     made = approved(approval).model_copy(update={"loosened": loosened})
     assert (made.judged().verdict is Verdict.FAIL) is not approval.counts
+
+
+def test_an_image_that_was_not_covered_is_told_by_name_everywhere() -> None:
+    names = ("fine", "over", "lost")
+    covered = report(FINE, OVER).model_copy(
+        update={"coverage": Coverage(names, names, missing_shards=(2,), checked_twice=("fine", "over"))}
+    )
+    step, _ = published(covered)
+    assert (step.values["verdict-lost"], step.values["verdict-fine"]) == ("inconclusive", "inconclusive")
+    assert step.values["verdict-over"] == "fail"
+    told = [message for title, message in step.annotations if title == "not covered"]
+    assert [message.partition(".")[0] for message in told] == [
+        "shard 2 is missing", "image lost was not checked", "image fine was checked twice",
+        "image over was checked twice",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from membudget.analysis.coverage import Coverage
 from membudget.analysis.growth_base import growth_excuse
 from membudget.analysis.intervals import median_interval
 from membudget.analysis.measurement import ImageMeasurement, Presence, SideMeasurement
@@ -26,24 +27,33 @@ class GroupMeasurement:
     budgets: dict[Metric, EffectiveBudget]
 
 
-def judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement]) -> list[Row]:
-    """A row for each sum that has a budget."""
-    members = [images[name] for name in group.images if name in images]
-    if len(members) < len(group.images):
-        return []
+def judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], coverage: Coverage) -> Iterator[Row]:
+    """A row for each sum that has a budget. A member that was to be measured and is missing leaves the sum open."""
+    absent = [name for name in group.images if name not in images]
+    elsewhere = set(coverage.known) - set(coverage.planned)
+    missing = [name for name in absent if name not in elsewhere]
+    for metric, budget in group.budgets.items():
+        if missing:
+            value = MetricValue.absent(metric, f"{missing[0]}: it was not checked")
+            yield judge_metric(metric, None, value, budget)
+        elif absent:
+            value = MetricValue.absent(metric, f"{absent[0]} is not among the images of this check")
+            yield Row(metric, None, value, None, budget, None, None, value.reason)
+        else:
+            yield _judge_sum(metric, budget, [images[name] for name in group.images])
+
+
+def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageMeasurement]) -> Row:
     present = [image for image in members if image.presence is not Presence.REMOVED]
     # A sum grows by what is new; of an image that left, nobody knows what it had.
     compared = [image for image in present if image.presence is not Presence.NEW]
-    return [
-        judge_metric(
-            metric,
-            _sum(metric, ((image.name, image.base) for image in compared)) if compared else None,
-            _sum(metric, ((image.name, image.head) for image in present)),
-            budget,
-            excuse=_excuse(metric, present),
-        )
-        for metric, budget in group.budgets.items()
-    ]
+    return judge_metric(
+        metric,
+        _sum(metric, ((image.name, image.base) for image in compared)) if compared else None,
+        _sum(metric, ((image.name, image.head) for image in present)),
+        budget,
+        excuse=_excuse(metric, present),
+    )
 
 
 def _excuse(metric: Metric, members: Sequence[ImageMeasurement]) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from membudget.analysis.coverage import Coverage, Gap, gaps
 from membudget.analysis.excepted import with_exceptions
 from membudget.analysis.groups import GroupMeasurement, judge_group
 from membudget.analysis.growth_base import base_is_broken, growth_excuse
@@ -62,6 +63,8 @@ class Judgement:
     groups: tuple[GroupJudgement, ...] = ()
     inconclusive: Inconclusive | None = None
     """Why the verdict is inconclusive; None where it is not."""
+    gaps: tuple[Gap, ...] = ()
+    """What was to be covered, and is not."""
 
     @property
     def has_warnings(self) -> bool:
@@ -71,16 +74,26 @@ class Judgement:
         return Verdict.WARN in [self.verdict, *(image.verdict for image in self.images), *(row.verdict for row in rows)]
 
 
-def judge(images: Sequence[ImageMeasurement], groups: Iterable[GroupMeasurement] = ()) -> Judgement:
-    """Judge everything that was measured. One broken budget fails the whole; nothing measured is no pass."""
-    judged = tuple(judge_image(image) for image in images)
+def judge(
+    images: Sequence[ImageMeasurement],
+    groups: Iterable[GroupMeasurement] = (),
+    coverage: Coverage | None = None,
+) -> Judgement:
+    """Judge everything that was measured. One broken budget fails the whole; nothing measured is no pass.
+
+    `coverage`: what it has to be; None: `images` are all that there is.
+    """
     by_name = {image.name: image for image in images}
-    sums = tuple(_judge_group(group, by_name) for group in groups)
+    wanted = coverage if coverage is not None else Coverage.of_all(by_name)
+    judged = tuple(judge_image(image) for image in images)
+    sums = tuple(_judge_group(group, by_name, wanted) for group in groups)
+    missing = tuple(gaps(wanted, by_name))
     verdicts = [image.verdict for image in judged] + [group.verdict for group in sums if group.verdict is not None]
+    verdicts += [Verdict.INCONCLUSIVE] if missing else []
     reasons = [image.inconclusive for image in judged] + [group.inconclusive for group in sums]
     verdict = worst(verdicts)
-    why = gravest(reasons) if judged else Inconclusive.NOT_MEASURED
-    return Judgement(verdict, judged, sums, _why(verdict, why))
+    why = gravest(reasons) if judged and not missing else Inconclusive.NOT_MEASURED
+    return Judgement(verdict, judged, sums, _why(verdict, why), missing)
 
 
 def _why(verdict: Verdict, reason: Inconclusive | None) -> Inconclusive | None:
@@ -88,8 +101,8 @@ def _why(verdict: Verdict, reason: Inconclusive | None) -> Inconclusive | None:
     return reason if verdict is Verdict.INCONCLUSIVE else None
 
 
-def _judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement]) -> GroupJudgement:
-    rows = tuple(judge_group(group, images))
+def _judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], coverage: Coverage) -> GroupJudgement:
+    rows = tuple(judge_group(group, images, coverage))
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     verdict = worst(verdicts) if verdicts else None
     why = gravest(row.inconclusive for row in rows) if verdict is Verdict.INCONCLUSIVE else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from membudget.analysis.coverage import Gap
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Row
 from membudget.analysis.status import Status
@@ -12,6 +13,7 @@ from membudget.budgets.toml_lines import KeyLines, Keys
 from membudget.metrics import Metric
 from membudget.publishing.pull_request import Place
 from membudget.report.allowances import allowances, unapproved
+from membudget.report.gaps import NEXT_STEP, gap_finding
 from membudget.report.image_findings import cause_findings, causes, size_is_in_trouble
 from membudget.report.report import Report
 
@@ -42,7 +44,8 @@ def annotations(report: Report, judgement: Judgement, lines: KeyLines | None = N
         if not image.verdict.passes and size_is_in_trouble(image)
         for remark in _of_dockerfile(measured[image.name])
     ]
-    return [*whole, *_of_allowances(report, judgement, lines), *dockerfiles, *rows]
+    missing = [_of_gap(gap, lines) for gap in judgement.gaps]
+    return [*whole, *missing, *_of_allowances(report, judgement, lines), *dockerfiles, *rows]
 
 
 def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
@@ -53,6 +56,11 @@ def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
     if image.status is Status.LEAKING:
         keys = (("images", image.name, "leak"), ("defaults", "leak"))
     return Annotation(f"{image.name}: {image.status}", message, _place(lines, (*keys, ("images", image.name))))
+
+
+def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:
+    place = _place(lines, (("images", gap.image),)) if gap.image is not None else None
+    return Annotation("not covered", f"{gap_finding(gap).as_text()}. Next: {NEXT_STEP}", place)
 
 
 def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
+from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError
 from membudget.metrics import Metric
@@ -17,6 +18,7 @@ from membudget.publishing.json_shape import oversized
 from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.untrusted_text import printable
+from membudget.sharding import MOST_SHARDS
 
 _NAMES = TypeAdapter(list[ImageName])
 _MOST_DIGITS = 19
@@ -123,6 +125,9 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "an image has a name that budgets.toml does not allow"
     if len(set(names)) < len(names):
         yield "two images have the same name"
+    yield from _impossible_coverage(report.coverage, names)
+    if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
+        yield "its shard is none"
     sides = [side for image in report.images for side in (image.base, image.head) if side is not None]
     if any(set(side.metrics) != set(Metric) for side in sides):
         yield "an image lacks some of the metrics"
@@ -131,3 +136,19 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "the columns of a series differ in length"
     if any((value.value or 0) < 0 for side in sides for value in side.metrics.values()):
         yield "a metric is negative"
+
+
+def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterator[str]:
+    """Lists of names and parts that no check and no merge comes to."""
+    planned, known = set(coverage.planned), set(coverage.known)
+    if not planned <= known:
+        yield "it was to check images that there are not"
+    if not set(measured) <= planned:
+        yield "it has images that it was not to check"
+    if not set(coverage.checked_twice) <= planned:
+        yield "images were checked twice that it was not to check"
+    if any(not 1 <= number <= MOST_SHARDS for number in coverage.missing_shards):
+        yield "a missing shard is none"
+    for each in (coverage.planned, coverage.known, coverage.missing_shards, coverage.checked_twice):
+        if len(set(each)) < len(each):
+            yield "an image or a shard is named twice"

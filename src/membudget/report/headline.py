@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from membudget.analysis.coverage import Gap
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
@@ -10,6 +11,7 @@ from membudget.metrics import Metric
 from membudget.quantities import format_percent, format_size
 from membudget.report.allowances import unapproved
 from membudget.report.findings import Finding
+from membudget.report.gaps import gap_finding
 from membudget.report.report import Report
 
 _MOST_NAMED = 3
@@ -76,7 +78,7 @@ def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
         _ours(f"{of_all} could not be judged") if unclear and not (failing and open_words) else (),
         _list(open_words, ""),
         _list([_group_words(group) for group in groups], "in trouble"),
-        _missing(report.missing_shards),
+        _missing(judgement.gaps),
         _ours("the base's budgets cannot be read") if report.lacks_base_rules else (),
         _loosened(unapproved(report)),
     ]
@@ -126,10 +128,9 @@ def _group_words(group: GroupJudgement) -> _Parts:
     return (("group ", False), (group.name, True), (f" {words}", False))
 
 
-def _missing(shards: Sequence[int]) -> _Parts:
-    words = [_ours(f"shard {number} is missing") for number in shards]
-    more = len(shards) - _MOST_NAMED
-    return _list(words, "shards are missing" if more > 1 else "shard is missing")
+def _missing(gaps: Sequence[Gap]) -> _Parts:
+    """Parts first: of one that is missing, nobody knows what else it would have said."""
+    return _list([gap_finding(gap).parts for gap in gaps], "not covered")
 
 
 def _loosened(count: int) -> _Parts:

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from membudget.analysis.coverage import Gap
 from membudget.analysis.each_trial import TrialsAtLimit, TrialsOver
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
@@ -83,6 +84,8 @@ class JudgedReport(_Model):
     images: tuple[JudgedImage, ...]
     groups: tuple[JudgedGroup, ...]
     missing_shards: tuple[int, ...]
+    gaps: tuple[Gap, ...]
+    """What was to be covered, and is not: images, shards, and parts that were left out."""
     unapproved: tuple[str, ...]
     """Keys of the budgets file that are looser than the base's and not approved."""
 
@@ -105,7 +108,8 @@ def render(report: Report, judgement: Judgement) -> str:
             )
             for one in judgement.groups
         ),
-        missing_shards=report.missing_shards,
+        missing_shards=report.coverage.missing_shards,
+        gaps=judgement.gaps,
         unapproved=tuple(f"{one.subject}.{one.key}" for one in report.loosened) if unapproved(report) else (),
     )
     return json_without_commands(judged.model_dump_json(indent=1)) + "\n"

@@ -14,6 +14,7 @@ from membudget.analysis.reasons import lacks_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.report.allowances import allowances
 from membudget.report.findings import findings
+from membudget.report.gaps import gap_finding
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
@@ -86,8 +87,9 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
         cases = [_case_of(row, reasons.get((row.image, row.metric))) for row in of_name]
         yield name, [*cases, *_unexplained(judged.get(name), cases)]
     whole = [
-        _Case(f"shard {number}", Verdict.INCONCLUSIVE, f"the report of shard {number} is missing")
-        for number in report.missing_shards
+        _Case(f"{gap.kind}: {printable(gap.subject, 200)}", Verdict.INCONCLUSIVE, gap_finding(gap).as_text())
+        for gap in judgement.gaps
+        if gap.image is None
     ]
     if not report.images:
         whole.append(_Case("images", judgement.verdict, verdict_line(report, judgement)))

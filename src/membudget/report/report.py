@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from membudget.analysis.coverage import Coverage
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
@@ -86,8 +87,8 @@ class Report(ReportModel):
     """Of both revisions' budgets files: parts of one check have the same."""
     shard: Shard | None = None
     """Which part of a check this is; None: all of it."""
-    missing_shards: tuple[int, ...] = ()
-    """Parts of which no report was there when they were merged."""
+    coverage: Coverage
+    """Which images it has to be about."""
     groups: tuple[GroupMeasurement, ...] = ()
     """Images whose sums have budgets."""
     approval: Approval = Approval.NOT_ASKED
@@ -119,10 +120,10 @@ class Report(ReportModel):
 
     def judged(self) -> Judgement:
         """The judgement of this report's figures."""
-        judged = judge(self.images, self.groups)
+        judged = judge(self.images, self.groups, self.coverage)
         if self.loosened and not self.approval.counts:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
-        if self.missing_shards or self.lacks_base_rules:
+        if self.lacks_base_rules:
             verdict = worst([judged.verdict, Verdict.INCONCLUSIVE])
             why = Inconclusive.NOT_MEASURED if verdict is Verdict.INCONCLUSIVE else None
             return replace(judged, verdict=verdict, inconclusive=why)

@@ -13,6 +13,7 @@ from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.metrics import Metric
 from membudget.quantities import format_size
+from membudget.report import gaps
 from membudget.report.allowances import (
     approval_step,
     exception_findings,
@@ -25,6 +26,7 @@ from membudget.report.allowances import (
 from membudget.report.compared import compared, compared_in_short
 from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
 from membudget.report.findings import Finding, circumstances, soak_finding, why
+from membudget.report.gaps import gap_finding
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.pictures import CHART_STEPS, Chart
 from membudget.report.report import Report
@@ -101,8 +103,6 @@ def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
         yield Finding((("no base (", False), reason, (said, False)))
     if judgement.images and all(image.status is Status.UNCHANGED for image in judgement.images):
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
-    if report.missing_shards:
-        yield _ours("a part of the check sent no report → run its job again: what is missing is not taken for a pass")
     if report.lacks_base_rules:
         yield label_request("the base's budgets are not known → repair its file", report)
     yield from (Finding(((note, True),)) for note in report.notes)
@@ -122,6 +122,9 @@ def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMea
             items[status] += map(Item, group_findings(group))
     if unapproved(report):
         yield Outcome(f"{SIGNS[Verdict.FAIL]} loosened", approval_step(report), (Item(loosened_finding(report)),))
+    if judgement.gaps:
+        findings = tuple(Item(gap_finding(gap)) for gap in judgement.gaps)
+        yield Outcome(f"{SIGNS[Verdict.INCONCLUSIVE]} {gaps.TITLE}", _ours(gaps.NEXT_STEP), findings)
     for status, explained in items.items():
         if explained:
             step = _ours(NEXT_STEPS[status] or "")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from membudget.analysis.coverage import GapKind
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict, tolerated_growth
 from membudget.analysis.reasons import lacks_base
@@ -64,6 +65,7 @@ def table_rows(report: Report, judgement: Judgement) -> list[TableRow]:
     judged = {image.name: image for image in judgement.images}
     rows = [row for image in report.images for row in _image_rows(image, judged[image.name])]
     rows += [_group_row(group, row) for group in judgement.groups for row in group.rows]
+    rows += [_gap_row(gap.image, gap.kind) for gap in judgement.gaps if gap.image is not None]
     return rows + [_loosening_row(report, loosening) for loosening in report.loosened]
 
 
@@ -92,10 +94,10 @@ def _count(trials: int) -> str:
 
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
     if judgement.status is Status.REMOVED:
-        return [_whole_row(image, "present", "removed", "➖ removed")]
+        return [_whole_row(image.name, "present", "removed", "➖ removed")]
     if image.is_unchanged:
         known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
-        return known or [_whole_row(image, "unchanged", "unchanged", "➖ unchanged")]
+        return known or [_whole_row(image.name, "unchanged", "unchanged", "➖ unchanged")]
     failure = image.head.failure if image.head is not None else None
     lost = [row for row in judgement.rows if row.verdict is not None and row.reason == str(failure)]
     rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
@@ -106,7 +108,7 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
 def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence[Row]) -> TableRow:
     """One row for all that could not be had for one reason."""
     status = f"{STATUS_SIGNS[judgement.status]} {judgement.status}"
-    row = _whole_row(image, _NO_VALUE, "not measured", status)
+    row = _whole_row(image.name, _NO_VALUE, "not measured", status)
     metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
     return replace(row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
 
@@ -123,9 +125,9 @@ def _goes_without_saying(row: Row) -> bool:
     return row.metric is Metric.OOM_KILLS and row.verdict in (Verdict.PASS, None) and not row.head.value
 
 
-def _whole_row(image: ImageMeasurement, base: str, head: str, status: str) -> TableRow:
+def _whole_row(image: str, base: str, head: str, status: str) -> TableRow:
     return TableRow(
-        image=image.name,
+        image=image,
         metric="all",
         base=base,
         head=head,
@@ -152,6 +154,13 @@ def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
         needs_attention=report.approval is not Approval.NOT_ASKED,
         is_quoted=True,
     )
+
+
+def _gap_row(image: str, kind: GapKind) -> TableRow:
+    """Of an image that no part checked, or more than one."""
+    head = "checked twice" if kind is GapKind.TWICE else "not checked"
+    row = _whole_row(image, _NO_VALUE, head, f"{STATUS_SIGNS[Status.NOT_MEASURED]} {Status.NOT_MEASURED}")
+    return replace(row, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
 
 
 def _group_row(group: GroupJudgement, row: Row) -> TableRow:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from membudget.analysis.coverage import Coverage
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.verdict import GroupJudgement, judge
 from membudget.metrics import Metric
 from membudget.quantities import MIB
@@ -49,8 +50,20 @@ def test_a_new_image_is_growth_of_the_sum() -> None:
     assert group.verdict is Verdict.FAIL
 
 
-def test_a_group_of_which_not_all_was_checked_is_not_judged() -> None:
-    assert judged(pair("a", 100, 100)).verdict is None
+def test_a_group_of_which_not_all_was_to_be_checked_is_not_judged_and_says_so() -> None:
+    coverage = Coverage(("a",), ("a", "b"))
+    (group,) = judge([pair("a", 100, 100)], [GroupMeasurement("both", ("a", "b"), ALLOWED)], coverage).groups
+    assert group.verdict is None
+    assert group.rows[0].reason == "b is not among the images of this check"
+
+
+def test_a_member_that_was_to_be_checked_and_is_missing_leaves_the_sum_open() -> None:
+    for coverage in (None, Coverage(("a", "b"), ("a", "b"))):
+        whole = judge([pair("a", 100, 100)], [GroupMeasurement("both", ("a", "b"), ALLOWED)], coverage)
+        (group,) = whole.groups
+        assert (group.verdict, group.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
+        assert group.rows[0].reason == "b: it was not checked"
+        assert whole.inconclusive is Inconclusive.NOT_MEASURED
 
 
 def test_a_member_that_was_not_measured_leaves_the_answer_open_and_is_named() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membudget.analysis.coverage import Coverage
 from membudget.report.junit import render
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
@@ -58,7 +59,9 @@ def test_what_a_ci_server_reads(name: str) -> None:
 
 
 def missing_shard() -> Report:
-    return REPORTS["all-pass"]().model_copy(update={"missing_shards": (2,)})
+    return REPORTS["all-pass"]().model_copy(
+        update={"coverage": Coverage(("api", "worker", "lost"), ("api", "worker", "lost"), missing_shards=(2,))}
+    )
 
 
 def with_leak_only() -> Report:

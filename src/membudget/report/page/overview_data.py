@@ -7,9 +7,10 @@ from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.reasons import lacks_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
+from membudget.report import gaps
 from membudget.report.allowances import allowances, noise
 from membudget.report.details import not_measured
-from membudget.report.findings import findings, soak_finding
+from membudget.report.findings import Finding, findings, soak_finding
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.page_text import Json, Parts, ours, parts_of, quoted
 from membudget.report.report import Report, RevisionReport
@@ -38,7 +39,7 @@ def overview(report: Report, judgement: Judgement, most_rows: int) -> dict[str, 
         "rows": [_row(row) for row in chosen],
         "rowCount": len(rows),
         "why": list(_why(report, judgement))[:most_rows],
-        "said": [parts_of(finding) for finding in (*allowances(report, judgement), *noise(judgement))][:_MOST_NOTES],
+        "said": [parts_of(finding) for finding in _said(report, judgement)][:_MOST_NOTES],
         "next": _next_steps(judgement),
         "facts": [[label, parts] for label, parts in _facts(report)],
         "notMeasured": [
@@ -46,6 +47,10 @@ def overview(report: Report, judgement: Judgement, most_rows: int) -> dict[str, 
             for names, labels, reason in not_measured(report.images)[:_MOST_NOTES]
         ],
     }  # fmt: skip
+
+
+def _said(report: Report, judgement: Judgement) -> list[Finding]:
+    return [*map(gaps.gap_finding, judgement.gaps), *allowances(report, judgement), *noise(judgement)]
 
 
 def seen(image: ImageMeasurement, judged: ImageJudgement) -> list[Parts]:
@@ -112,7 +117,8 @@ def _reasons(judged: ImageJudgement) -> Iterator[Parts]:
 
 def _next_steps(judgement: Judgement) -> list[list[str]]:
     steps = {image.status.value: image.next_step for image in judgement.images if image.next_step}
-    return [[status, step] for status, step in steps.items()]
+    covering = [[gaps.TITLE, gaps.NEXT_STEP]] if judgement.gaps else []
+    return [*covering, *([status, step] for status, step in steps.items())]
 
 
 def _listed(names: Sequence[str]) -> Parts:
