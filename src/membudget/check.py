@@ -6,7 +6,7 @@ sentence; how each step is done is behind the protocols below, which `commands` 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,14 @@ from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
 from membudget.building import BuildTools, Built, Order, build_all
 from membudget.images.revision import Commit, NoBase, Side
-from membudget.pair_measurement import Subject, TrialTools, measure_pair, most_trials
+from membudget.own_settings import own_runs
+from membudget.pair_measurement import TrialTools, measure_pair
 from membudget.pairing import Pair, paired
 from membudget.progress import Progress
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 from membudget.sharding import Shard
 from membudget.side_by_side import side_by_side
+from membudget.subject import Subject, most_trials
 from membudget.trials.trial_inputs import TrialInputs
 
 
@@ -94,11 +96,16 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             for pair in to_build
             if pair.head
         }
+        given = partial(tools.inputs, checkout=checkouts[Side.HEAD])
+        own = own_runs(request.rules.images, [pair.name for pair in to_build], given)
         with building:
             orders = [Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build]
-            built = build_all(orders, checkouts, tools, progress)
+            built = build_all([*orders, *own.orders], checkouts, tools, progress)
         subjects = [
-            _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date())
+            replace(
+                _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date()),
+                own=own.run(pair.name, built),
+            )
             for pair in pairs
         ]
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
@@ -127,8 +134,9 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
-    """Whose files a trial is given: base's, where its settings of what is measured count."""
-    return Side.HEAD if request.approval.counts or pair.base is None else Side.BASE
+    """Whose files a trial is given: base's, where both sides are compared with its settings of what is measured."""
+    is_own = request.rules.images[pair.name].own is not None
+    return Side.BASE if pair.base is not None and (is_own or not request.approval.counts) else Side.HEAD
 
 
 def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:
@@ -146,6 +154,7 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         ended,
         is_untouched=pair.name in request.untouched,
         is_summed=any(pair.name in group.images and group.budgets for group in rules.groups.values()),
+        base_waived=request.approval is Approval.GIVEN,
     )
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from membudget.budgets import toml_file
 from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
 from membudget.budgets.budget import Budgets
-from membudget.budgets.guard import loosenings, rules
+from membudget.budgets.guard import Contents, loosenings, rules
 from membudget.check import CheckRequest
 from membudget.errors import ConfigurationError
 from membudget.images.git_base import find_base
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
-from membudget.images.git_changes import changes_to_approve
+from membudget.images.git_changes import changes_to_approve, other_files
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit, NoBase
 from membudget.sharding import Shard, assign
@@ -56,7 +56,8 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     of_base = known.budgets
     approval_digest = _digest_to_approve(repository, (base, head), known, of_head)
     approval = approval_of(label, approval_digest)
-    judged_by = rules(of_head, of_base, approval, known.moved)
+    files = other_files(repository, (base, head), (of_base, of_head)) if isinstance(base, Commit) else {}
+    judged_by = rules(of_head, of_base, approval, Contents(known.moved, files))
     base_images = of_base.images
     if wanted.shard is not None and not only:
         parts = assign(tuple(of_head.images), {}, wanted.shard.of)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
@@ -10,10 +10,16 @@ from membudget.analysis.confirmation import contradiction, other_verdict
 from membudget.analysis.downsample import downsample
 from membudget.analysis.host_settings import settings_change
 from membudget.analysis.image_metrics import image_metrics
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
+from membudget.analysis.measurement import (
+    Failure,
+    FailureStage,
+    ImageMeasurement,
+    OwnMeasurement,
+    Presence,
+    SideMeasurement,
+)
 from membudget.analysis.verdict import ImageJudgement, judge_image
 from membudget.budgets.budget import ImageSpec
-from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
 from membudget.building import Built
@@ -25,9 +31,9 @@ from membudget.metrics import Metric
 from membudget.pairing import Pair
 from membudget.progress import Progress
 from membudget.report.report import Environment
+from membudget.subject import OwnRun, Subject
 from membudget.trials.order import Turn, interleaved
 from membudget.trials.trial import Trial, TrialSpec
-from membudget.trials.trial_inputs import TrialInputs
 
 Results = dict[Side, list[Trial | Failure]]
 
@@ -63,69 +69,41 @@ class TrialTools(Protocol):
         """Keep trials for later runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A pair that was built, or not."""
-
-    pair: Pair
-    built: Mapping[Side, Built]
-    inputs: TrialInputs = field(default_factory=TrialInputs)
-    """Head's: they hold for both sides."""
-    rules: ImageRules | None = None
-    """What the head is judged by; None: the image was removed."""
-    exceptions: Mapping[Metric, ExceptionInForce] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    is_untouched: bool = False
-    """Whether nothing that it comes from differs, so that it was not built."""
-    is_summed: bool = False
-    """Whether a sum over a group needs its figures, even when nothing changed."""
-
-    @property
-    def images(self) -> dict[Side, BuiltImage]:
-        """The sides that were built, base first."""
-        return {side: image for side, image in self.built.items() if isinstance(image, BuiltImage)}
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether base and head are one image under the same budgets file: there is nothing to find out."""
-        identities = {image.identities for image in self.images.values()}
-        is_one_image = len(self.images) == len(Side) and len(identities) == 1
-        return is_one_image and self.pair.head == self.pair.base and not self.is_summed
-
-    def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
-        """One trial of either side: the head's limit, workload and inputs hold for both, or they would be compared."""
-        return TrialSpec(
-            name=self.pair.name,
-            image_id=image.image_id,
-            identity=image.identity,
-            limit_bytes=spec.limit_bytes,
-            timeout_ms=spec.timeout,
-            workload=spec.workload,
-            settle_ms=spec.settle,
-            inputs=self.inputs,
-            unjudged_phases=spec.unjudged_phases,
-            pod_images={service: beside.image_id for service, beside in image.beside.items()},
-        )
-
-
-def most_trials(subject: Subject) -> int:
-    """How many trials may be run of it, warm-ups among them."""
-    head = subject.pair.head
-    return (head.trials.max + 1) * len(subject.images) if head is not None else 0
-
-
 def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
     """Measure it. What was measured before is not measured again, unless it would decide against the head."""
     begun = time.monotonic()
-    measured = _measure(subject, tools, progress)
+    contents = PairContents() if subject.is_untouched else _contents(subject, tools)
+    measured = _measure(subject, contents, tools, progress)
+    if subject.own is not None:
+        own = _measure_own(subject, subject.own, contents, tools, progress)
+        failed = [f"with its own settings, the {own.side.failure}"] if own.side.failure and not own.counts else []
+        measured = replace(measured, own=own, notes=(*measured.notes, *failed))
     return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
 
 
-def _measure(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
+def _measure_own(
+    subject: Subject, own: OwnRun, contents: PairContents, tools: TrialTools, progress: Progress
+) -> OwnMeasurement:
+    """The head alone, as if there were no base."""
+    spec, budgets = own.spec, (subject.rules or image_rules(own.spec)).budgets
+    shown = replace(image_rules(spec), budgets=budgets if own.counts else {})
+    alone = Subject(
+        Pair(subject.pair.name, Presence.HEAD_ONLY, spec, None),
+        {Side.HEAD: own.built},
+        own.inputs,
+        shown,
+        subject.exceptions,
+        is_summed=subject.is_summed,
+        is_by_itself=True,
+    )
+    measured = _measure(alone, PairContents(None, contents.head), tools, progress)
+    return OwnMeasurement(measured.head or _side(own.built, None, (), None), own.counts, describe(spec.workload))
+
+
+def _measure(subject: Subject, contents: PairContents, tools: TrialTools, progress: Progress) -> ImageMeasurement:
     spec = subject.pair.head
     if subject.is_untouched:
         return _untouched(subject, tools)
-    contents = _contents(subject, tools)
     if spec is None or not subject.images:
         return _measurement(subject, {}, contents, tools)
     # One fresh trial confirms no sum over a group, no maximum of every trial, and no image that is not run.
@@ -206,7 +184,8 @@ class _Rounds:
         """Run a trial and add what came of it."""
         if any(isinstance(earlier, Failure) for earlier in results):
             return  # a side whose workload fails is not run again: it would fail again
-        with self.progress.working(f"{self.subject.pair.name} ({turn.side}), {label}"):
+        which = "own settings" if self.subject.is_by_itself else turn.side
+        with self.progress.working(f"{self.subject.pair.name} ({which}), {label}"):
             outcome = self._run_trial(self.subject.images[turn.side])
         if isinstance(outcome, Failure) or not turn.is_warm_up:
             results.append(outcome)
@@ -257,7 +236,8 @@ def _measurement(
         leak_fails=spec.leak == "fail",
         dockerfile=_dockerfile(subject),
         contents_diff=contents.diff,
-        notes=(*_notes(pair, spec, tools.environment.cpus, rules.settings_of_base), *subject.notes),
+        base_waived=subject.base_waived,
+        notes=(*_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )
 
 
@@ -267,15 +247,15 @@ def _dockerfile(subject: Subject) -> str | None:
     return head.recipe.path if head is not None and head.recipe is not None else None
 
 
-def _notes(pair: Pair, spec: ImageSpec, cpus: int, settings_of_base: Sequence[str]) -> Iterator[str]:
+def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
     """What makes its figures other than those of elsewhere."""
     settings = spec.container
-    base = pair.base
-    if settings_of_base:
-        keys = ", ".join(settings_of_base)
-        yield f"the head changes {keys}: measured as the base has it, until the change is approved or merged"
-    elif base is not None and (base.workload, base.compose) != (spec.workload, spec.compose):
-        yield "its workload is not the one of the base: both sides were run with the head's"
+    if rules.settings_of_base:
+        keys = ", ".join(rules.settings_of_base)
+        if rules.own_counts:
+            yield f"the head changes {keys}: growth is told with the base's, maximums with the head's own"
+        else:
+            yield f"the head changes {keys}: measured as the base has it, until the change is approved or merged"
     if settings.network == "open":
         yield "its network was open: what it fetched may change its figures"
     if settings.cpus > cpus:

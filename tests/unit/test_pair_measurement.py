@@ -15,10 +15,11 @@ from membudget.budgets import toml_file
 from membudget.budgets.rules import image_rules
 from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric
-from membudget.pair_measurement import Subject, measure_pair
+from membudget.pair_measurement import measure_pair
 from membudget.pairing import Pair
 from membudget.progress import Silence
 from membudget.quantities import MIB
+from membudget.subject import Subject
 from membudget.trials.trial import Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

@@ -16,13 +16,17 @@ def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple
     judged = []
     for row in rows:
         exception = image.exceptions.get(row.metric)
-        if exception is None or row.phase is not None or row.head.value is None:
+        if exception is None or row.phase is not None or row.head.value is None or _is_only_shown(row):
             judged.append(row)
             continue
         is_used = _is_used(row, exception)
         said.append(_said(row, exception, is_used=is_used))
         judged.append(_excepted(row, exception) if is_used else row)
     return tuple(judged), tuple(said)
+
+
+def _is_only_shown(row: Row) -> bool:
+    return row.is_own and row.verdict is None
 
 
 def _is_used(row: Row, exception: ExceptionInForce) -> bool:

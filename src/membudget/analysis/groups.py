@@ -1,10 +1,11 @@
 """Sums over the images of a group, against the group's own budgets."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membudget.analysis.coverage import Coverage
 from membudget.analysis.growth_base import growth_excuse
+from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.intervals import median_interval
 from membudget.analysis.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.metric_verdict import Row, judge_metric
@@ -40,11 +41,23 @@ def judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement],
             value = MetricValue.absent(metric, f"{absent[0]} is not among the images of this check")
             yield Row(metric, None, value, None, budget, None, None, value.reason)
         else:
-            yield _judge_sum(metric, budget, [images[name] for name in group.images])
+            yield from _judge_sum(metric, budget, [images[name] for name in group.images])
 
 
-def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageMeasurement]) -> Row:
+def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageMeasurement]) -> Iterator[Row]:
+    """One row; where a member's maximums are of another run than its growth, one for each."""
     present = [image for image in members if image.presence is not Presence.REMOVED]
+    if metric in IMAGE_METRICS or not any(image.own is not None and image.own.counts for image in present):
+        yield _compared(metric, budget, present)
+        return
+    if budget.growth_alone.is_set and not any(image.lacks_old_way for image in present):
+        yield _compared(metric, budget.growth_alone, present)
+    if budget.maximum_alone.is_set:
+        total = _sum(metric, ((image.name, image.by_itself) for image in present))
+        yield replace(judge_metric(metric, None, total, budget.maximum_alone), is_own=True)
+
+
+def _compared(metric: Metric, budget: EffectiveBudget, present: Sequence[ImageMeasurement]) -> Row:
     # A sum grows by what is new; of an image that left, nobody knows what it had.
     compared = [image for image in present if image.presence is not Presence.NEW]
     return judge_metric(

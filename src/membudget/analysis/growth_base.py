@@ -13,8 +13,10 @@ def growth_excuse(image: ImageMeasurement) -> str | None:
             return "the image is new"
         case Presence.HEAD_ONLY:
             return "there is no base revision"
-        case _ if image.base_waived:
+        case _ if image.base_waived and base_is_broken(image):
             return "its base could not be measured, and that was approved"
+        case _ if image.lacks_old_way:
+            return "the head does not run with the base's settings any more, and the change was approved or merged"
         case _:
             return None
 

@@ -71,6 +71,19 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnMeasurement:
+    """The head run with its own settings of what is measured, where it is compared with the base by the base's."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    side: SideMeasurement
+    counts: bool
+    """Whether maximums are judged by it. Otherwise it is only shown, until the change is approved or merged."""
+    workload: str
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageMeasurement:
     """All that the judgement of an image needs, and what a reader wants to see beside it."""
 
@@ -99,6 +112,39 @@ class ImageMeasurement:
     contents_diff: ImageDiff | None = None
     """What of the image's files differs, and which layers caused it."""
     base_waived: bool = False
-    """Whether growth need not be judged where the base has no figure: somebody who may approved it."""
+    """Whether growth need not be judged where the base does not work: somebody who may approved it."""
     is_unchanged: bool = False
     """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""
+    own: OwnMeasurement | None = None
+    """None: base and head were run with the head's settings."""
+
+    @property
+    def by_itself(self) -> SideMeasurement | None:
+        """The head as it is judged by maximums."""
+        return self.own.side if self.own is not None and self.own.counts else self.head
+
+    @property
+    def lacks_old_way(self) -> bool:
+        """Whether a side fails with the base's settings, where the head's own count."""
+        if self.own is None or not self.own.counts:
+            return False
+        failures = [side.failure for side in (self.base, self.head) if side is not None and side.failure is not None]
+        return bool(failures) and all(failure.stage is FailureStage.WORKLOAD for failure in failures)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Those that maximums are judged by."""
+        return self.by_itself.trials if self.by_itself is not None else ()
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why figures of the head are missing that have to be there."""
+        of_itself = self.by_itself.failure if self.by_itself is not None else None
+        is_needed = self.head is not None and not self.lacks_old_way
+        return of_itself or (self.head.failure if self.head is not None and is_needed else None)
+
+    @property
+    def sides(self) -> tuple[SideMeasurement, ...]:
+        """All that there are."""
+        own = self.own.side if self.own is not None else None
+        return tuple(side for side in (self.base, self.head, own) if side is not None)

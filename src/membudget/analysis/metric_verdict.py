@@ -78,12 +78,15 @@ class Row:
     """Trials over its maximum, whatever the median is."""
     trials_at_limit: TrialsAtLimit | None = None
     """Trials that reached the limit, where that says something about the metric."""
+    is_own: bool = False
+    """Whether it is of the head run with its own settings, where base and head are compared by the base's."""
 
     @property
     def label(self) -> str:
         """What it is called."""
         label = DEFINITIONS[self.metric].label
-        return label if self.phase is None else f"{label} ({self.phase})"
+        of = ", ".join(part for part in (self.phase, "own settings" if self.is_own else None) if part)
+        return f"{label} ({of})" if of else label
 
     @property
     def is_beyond_doubt(self) -> bool:

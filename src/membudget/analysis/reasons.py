@@ -53,7 +53,7 @@ def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Itera
         kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"
         where = (
             "in a sidecar"
-            if image.head and image.head.only_sidecars_were_killed
+            if image.by_itself and image.by_itself.only_sidecars_were_killed
             else f"at the limit of {format_size(image.limit_bytes)}"
         )
         yield Reason(f"the kernel killed {kills} {where}")

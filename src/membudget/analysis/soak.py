@@ -30,7 +30,7 @@ def soak_answer(image: ImageMeasurement) -> SoakAnswer:
         return SoakAnswer(found)
     if found is None:
         unseen = SoakAnswer(None, Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED, "too little of its soak was sampled")
-        return unseen if any(_soaks(image.head)) else SoakAnswer()
+        return unseen if any(_soaks(image.by_itself)) else SoakAnswer()
     if found.trend not in _VERDICTS:
         return SoakAnswer(found)
     verdict = _VERDICTS[found.trend]
@@ -43,7 +43,7 @@ _VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
 
 def soak_verdict(image: ImageMeasurement) -> LeakVerdict | None:
     """What the soak of the head showed, less what base does as well; None when there was none."""
-    head = list(_soaks(image.head))
+    head = list(_soaks(image.by_itself))
     return judge_soak(head, list(_soaks(image.base))) if head else None
 
 
@@ -69,8 +69,7 @@ def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
 
 def soak_requests(image: ImageMeasurement) -> int | None:
     """How many requests there were in a soak of the head; None where nobody counted."""
-    trials = image.head.trials if image.head is not None else ()
-    counts = [sum(load.requests for load in trial.load if load.phase == PhaseName.SOAK) for trial in trials]
+    counts = [sum(load.requests for load in trial.load if load.phase == PhaseName.SOAK) for trial in image.trials]
     return sorted(counts)[len(counts) // 2] or None if counts else None
 
 

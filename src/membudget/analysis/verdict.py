@@ -1,23 +1,23 @@
 """Values against budgets: a verdict for each metric, each image, and the whole."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from membudget.analysis.coverage import Coverage, Gap, gaps
 from membudget.analysis.excepted import with_exceptions
 from membudget.analysis.groups import GroupMeasurement, judge_group
-from membudget.analysis.growth_base import base_is_broken, growth_excuse
+from membudget.analysis.growth_base import base_is_broken
+from membudget.analysis.image_rows import image_rows
 from membudget.analysis.leak import LeakVerdict
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict, judge_metric
-from membudget.analysis.phases import phase_values
 from membudget.analysis.reasons import Reason, image_reasons, lacks_base
-from membudget.analysis.samples import phase_samples, trial_samples
 from membudget.analysis.severity import gravest, worst
 from membudget.analysis.soak import soak_answer
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.budgets.effective import NO_BUDGET
-from membudget.metrics import Metric, MetricValue
+from membudget.metrics import Metric
+from membudget.trials.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
         return _without_head(image)
     if image.is_unchanged:
         return _unchanged(image, image.head)
-    rows, exceptions = with_exceptions(image, tuple(_rows(image, image.head)))
-    failure = image.head.failure or _failed_with_allowed_kills(image.head, rows)
+    rows, exceptions = with_exceptions(image, tuple(image_rows(image, image.head)))
+    failure = image.failure or _failed_with_allowed_kills(image.trials, rows)
     of_rows = [row.verdict for row in rows if row.verdict is not None]
     without_soak = worst([*of_rows, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
     soak = soak_answer(image)
@@ -169,31 +169,6 @@ def _without_head(image: ImageMeasurement) -> ImageJudgement:
     return ImageJudgement(image.name, Verdict.INCONCLUSIVE, status, (), why, step, inconclusive=open_by)
 
 
-def _rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:
-    """A row for each metric, and one for each metric of a phase that has a budget."""
-    excuse = growth_excuse(image)
-    base = image.base.metrics if image.base is not None else {}
-    for metric, value in head.metrics.items():
-        budget = image.budgets.get(metric, NO_BUDGET)
-        samples = trial_samples(metric, image.base, head)
-        yield judge_metric(metric, base.get(metric), value, budget, samples, excuse=excuse)
-    heads, bases = phase_values(head), phase_values(image.base)
-    for phase, budgets in image.phase_budgets.items():
-        for metric, budget in budgets.items():
-            if budget.is_set:
-                value = heads.get((phase, metric)) or _no_phase(metric, phase, head)
-                before = bases.get((phase, metric))
-                if before is None and image.base is not None:
-                    before = _no_phase(metric, phase, image.base)
-                samples = phase_samples(phase, metric, image.base, head)
-                row = judge_metric(metric, before, value, budget, samples, excuse=excuse)
-                yield replace(row, phase=phase)
-
-
-def _no_phase(metric: Metric, phase: str, side: SideMeasurement) -> MetricValue:
-    return MetricValue.absent(metric, str(side.failure or f"no trial reached the phase {phase}"))
-
-
 def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, failure: Failure | None) -> Status:
     if _forbidden_kills(rows):
         return Status.OOM_KILLED
@@ -209,9 +184,9 @@ def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, fail
     return Status.BASE_NOT_MEASURED if only_base else Status.NOT_MEASURED
 
 
-def _failed_with_allowed_kills(head: SideMeasurement, rows: Sequence[Row]) -> Failure | None:
+def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> Failure | None:
     """OOM kills that the budget allows do not excuse a workload that failed with them."""
-    failed = next((trial for trial in head.trials if not trial.workload_passed), None)
+    failed = next((trial for trial in trials if not trial.workload_passed), None)
     if failed is None or _forbidden_kills(rows):
         return None
     return Failure(FailureStage.WORKLOAD, failed.reason or failed.outcome, failed.log_tail)

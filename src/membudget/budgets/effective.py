@@ -1,7 +1,7 @@
 """The budgets an image is judged by: plain numbers, whatever file or default they came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.metric_budget import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
@@ -53,6 +53,16 @@ class EffectiveBudget:
     def can_fail(self) -> bool:
         """Whether there is more than levels to warn from."""
         return self.max is not None or self.tolerance is not None or self.below_limit is not None
+
+    @property
+    def growth_alone(self) -> "EffectiveBudget":
+        """What of it is about the base."""
+        return EffectiveBudget(tolerance=self.tolerance, warn=WarnLevels(tolerance=self.warn.tolerance))
+
+    @property
+    def maximum_alone(self) -> "EffectiveBudget":
+        """What of it is about the head alone."""
+        return replace(self, tolerance=None, warn=WarnLevels(self.warn.max))
 
     @property
     def ceiling(self) -> int | None:

@@ -1,7 +1,7 @@
 """Which budgets count: those of the base, tightened by the head at once, loosened only when somebody approved it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets, ImageSpec
@@ -24,7 +24,7 @@ from membudget.budgets.loosening import (
     other_build,
     removed_image,
 )
-from membudget.budgets.measured_settings import changed_settings, measured_as_base
+from membudget.budgets.measured_settings import PERMISSIONS, changed_settings, measured_as_base
 from membudget.budgets.metric_budget import PhaseBudgets
 from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_rules
 from membudget.budgets.workload import phase_names
@@ -42,22 +42,29 @@ class Rules:
     loosened: tuple[Loosening, ...] = ()
 
 
-def rules(head: Budgets, base: Budgets, approval: Approval, moved: Collection[str] = ()) -> Rules:
-    """The rules of a check.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What git knows of the files that both budgets files name."""
 
-    `base` is empty where the base has no budgets. `moved`: images whose build has equal content at another place.
-    """
-    loosened = tuple(loosenings(head, base, moved))
+    moved: Collection[str] = ()
+    """Images whose build has equal content at another place."""
+    other_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths whose content differs, of those that an image's measurement is given, by image."""
+
+
+def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents = Contents()) -> Rules:
+    """The rules of a check. `base` is empty where the base has no budgets."""
+    loosened = tuple(loosenings(head, base, contents.moved))
     if approval.counts:
         return Rules(
-            {name: image_rules(spec) for name, spec in head.images.items()},
+            {name: _approved(head, base, name, contents) for name in head.images},
             {name: group_rules(head, name) for name in head.groups},
             head.exceptions,
             loosened,
         )
     exceptions = tuple(_guarded_exceptions(head, base)) if base.images else head.exceptions
     return Rules(
-        {name: _guarded(head, base, name, is_build_moved=name in moved) for name in head.images},
+        {name: _guarded(head, base, name, contents) for name in head.images},
         {name: _guarded_group(head, base, name) for name in {**head.groups, **base.groups}},
         exceptions,
         loosened,
@@ -83,25 +90,45 @@ def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator
         yield from (loosened_exception(one) for one in _wider_exceptions(head, base))
 
 
-def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, *, is_build_moved: bool) -> ImageRules:
+def _approved(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Contents) -> ImageRules:
+    """The head's rules. Growth is told by the base's settings all the same: with others, figures cannot be compared."""
+    head, base = all_of_head.images[name], all_of_base.images.get(name)
+    own = image_rules(head)
+    changed = _changed(base, head, contents.other_files.get(name, ())) if base is not None else ()
+    if base is None or not changed:
+        return own
+    compared = measured_as_base(base, head, is_build_moved=True)
+    return replace(own, spec=compared, settings_of_base=changed, own=head, own_counts=True)
+
+
+def _changed(base: ImageSpec, head: ImageSpec, other_files: tuple[str, ...]) -> tuple[str, ...]:
+    return (*changed_settings(base, head), *other_files)
+
+
+def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Contents) -> ImageRules:
     """The head's rules, where they are as strict as the base's; the base's where they are not."""
     head = all_of_head.images[name]
     if name not in all_of_base.images:
         closed = head.container.model_copy(update={"network": "none", "secrets": ()})
         return image_rules(head.model_copy(update={"container": closed}))
     base = image_rules(all_of_base.images[name])
-    changed = changed_settings(base.spec, head)
-    spec = measured_as_base(base.spec, head, is_build_moved=is_build_moved).model_copy(
-        update={
-            "limit": min(head.limit_bytes, base.spec.limit_bytes),
-            "leak": "fail" if base.spec.leak == "fail" else head.leak,
-            "phases": _guarded_phases(base.spec, head),
-        }
+    changed = _changed(base.spec, head, contents.other_files.get(name, ()))
+    guarded = {
+        "limit": min(head.limit_bytes, base.spec.limit_bytes),
+        "leak": "fail" if base.spec.leak == "fail" else head.leak,
+    }
+    spec = measured_as_base(base.spec, head, is_build_moved=name in contents.moved).model_copy(
+        update={**guarded, "phases": _guarded_phases(base.spec, head)}
     )
     phases = dict(effective_phase_budgets(spec))
     for phase, before in base.phase_budgets.items():
         phases[phase] = _tightest_of_all(before, phases.get(phase, {}))
-    return ImageRules(spec, _tightest_of_all(base.budgets, effective_budgets(spec)), phases, changed)
+    permissions = {key: getattr(spec.container, key) for key in PERMISSIONS}
+    own = head.model_copy(
+        update={**guarded, "build": spec.build, "container": head.container.model_copy(update=permissions)}
+    )
+    budgets = _tightest_of_all(base.budgets, effective_budgets(spec))
+    return ImageRules(spec, budgets, phases, changed, own if changed else None)
 
 
 def _guarded_phases(base: ImageSpec, head: ImageSpec) -> dict[str, PhaseBudgets]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from membudget.budgets.budget import ImageSpec, TrialCount
 
 _PLAIN = ("settle", "timeout", "compose", "workload")
-_PERMISSIONS = ("network", "secrets")
+PERMISSIONS = ("network", "secrets")
 """Of the container. A loosening of these, or another build, fails the check: see `loosening`."""
 
 
@@ -19,7 +19,7 @@ def changed_settings(base: ImageSpec, head: ImageSpec) -> tuple[str, ...]:
 
 def _changed(base: ImageSpec, head: ImageSpec) -> Iterator[str]:
     for key in type(base.container).model_fields:
-        if key not in _PERMISSIONS and getattr(base.container, key) != getattr(head.container, key):
+        if key not in PERMISSIONS and getattr(base.container, key) != getattr(head.container, key):
             yield f"container.{key}"
     yield from (key for key in _PLAIN if getattr(base, key) != getattr(head, key))
 

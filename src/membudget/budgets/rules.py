@@ -12,11 +12,15 @@ class ImageRules:
     """What one image is run and judged by."""
 
     spec: ImageSpec
-    """The head's, but for what counts from the base."""
+    """How both sides are run, so that they can be compared: the head's, but for what counts from the base."""
     budgets: MetricRules
     phase_budgets: Mapping[str, MetricRules]
     settings_of_base: tuple[str, ...] = ()
-    """Keys of what is measured that the head changes; the base's values count."""
+    """Keys of what is measured, and files, that the head changes: both sides are compared with the base's."""
+    own: ImageSpec | None = None
+    """How the head is run by itself as well; None: as in `spec`."""
+    own_counts: bool = False
+    """Whether maximums hold for the head run by itself. Otherwise it is only shown, and all budgets hold for `spec`."""
 
     @property
     def judges_every_trial(self) -> bool:

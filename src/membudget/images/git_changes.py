@@ -1,7 +1,6 @@
-"""What of a pull request somebody has to approve: tables of the budgets file, and the files that they name."""
+"""What a pull request changes of the rules, as git has it: tables of the budgets file, and the files they name."""
 
 import json
-import posixpath
 from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import BaseModel
@@ -44,12 +43,32 @@ def changes_to_approve(
         yield Change("exceptions", of_base, of_head)
 
 
+def other_files(
+    repository: GitRepository, commits: tuple[Commit, Commit], budgets: tuple[Budgets, Budgets]
+) -> dict[str, tuple[str, ...]]:
+    """Paths whose content differs, of those that the measurement of an image is given on both sides, by image."""
+    base, head = budgets
+    return {
+        name: changed
+        for name, spec in head.images.items()
+        if name in base.images
+        and (changed := tuple(path for path in _paths(spec) if _differs(repository, commits, path)))
+    }
+
+
+def _differs(repository: GitRepository, commits: tuple[Commit, Commit], path: str) -> bool:
+    before, after = (repository.object_at(commit, path) for commit in commits)
+    return before != after
+
+
 def _given(repository: GitRepository, commit: Commit, spec: ImageSpec) -> tuple[str, ...]:
     """What names the content of the files that a measurement is given."""
-    paths = list(measurement_paths(spec))
-    if spec.compose is not None:
-        paths += [spec.compose.file, posixpath.join(posixpath.dirname(spec.compose.file), ".env"), ".env"]
-    return tuple(_content(repository, commit, path) for path in paths)
+    return tuple(_content(repository, commit, path) for path in _paths(spec))
+
+
+def _paths(spec: ImageSpec) -> tuple[str, ...]:
+    of_compose = (spec.compose.file, ".env") if spec.compose is not None else ()
+    return (*measurement_paths(spec), *of_compose)
 
 
 def _content(repository: GitRepository, commit: Commit, path: str) -> str:

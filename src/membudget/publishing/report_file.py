@@ -128,7 +128,7 @@ def _inconsistencies(report: Report) -> Iterator[str]:
     yield from _impossible_coverage(report.coverage, names)
     if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
         yield "its shard is none"
-    sides = [side for image in report.images for side in (image.base, image.head) if side is not None]
+    sides = [side for image in report.images for side in image.sides]
     if any(set(side.metrics) != set(Metric) for side in sides):
         yield "an image lacks some of the metrics"
     series = [trial.series for side in sides for trial in side.trials]

@@ -42,6 +42,8 @@ class JudgedRow(_Model):
     is_excepted: bool
     trials_over: TrialsOver | None
     """Trials of the head over its maximum, whatever the median is."""
+    is_own: bool
+    """Of the head run with its own settings, where base and head are compared by the base's."""
     trials_at_limit: TrialsAtLimit | None
     """Trials of the head that reached the limit."""
 

@@ -137,11 +137,11 @@ def _seen(report: Report, judgement: Judgement, image: ImageMeasurement | None) 
     if image is None:
         yield from (finding.as_text() for finding in allowances(report, judgement))
     elif image.head is not None:
-        found = (*findings(image.head.trials), *cause_findings(image), *hint_findings(image))
+        found = (*findings(image.trials), *cause_findings(image), *hint_findings(image))
         yield from (finding.as_text() for finding in found)
 
 
 def _log(image: ImageMeasurement | None) -> Iterator[str]:
-    failure = image.head.failure if image is not None and image.head is not None else None
+    failure = image.failure if image is not None else None
     if failure is not None:
         yield from (f"│ {printable_line(line)}" for line in failure.log_tail)

@@ -6,7 +6,7 @@ The verdict comes first, then what is wrong, why, and what to do about it; the r
 from collections.abc import Iterator, Sequence
 
 from membudget.analysis.image_metrics import IMAGE_METRICS
-from membudget.analysis.measurement import Failure, ImageMeasurement, SideMeasurement
+from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.reasons import lacks_base
 from membudget.analysis.status import NEXT_STEPS, Status
@@ -48,7 +48,6 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import TableRow, table_rows
 from membudget.report.timeline import timeline
-from membudget.trials.trial import Trial
 
 _MOST_CHARTS = 6
 """GitHub draws each in a frame of its own."""
@@ -156,7 +155,7 @@ def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
     """What explains it: kills, the largest processes where memory is short, the layers that grew where size is."""
     if judged.status is Status.OOM_KILLED and image.base is not None:
         yield from _base_peak(image.base)
-    yield from (finding for finding in why(_trials(image)) if finding.is_grave or _memory_is_in_trouble(judged))
+    yield from (finding for finding in why(image.trials) if finding.is_grave or _memory_is_in_trouble(judged))
     yield from soak_finding(image, judged)
     if size_is_in_trouble(judged):
         yield from cause_findings(image)
@@ -165,10 +164,6 @@ def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
 def _memory_is_in_trouble(judged: ImageJudgement) -> bool:
     troubled = [row for row in judged.rows if row.verdict not in (None, Verdict.PASS)]
     return any(row.metric not in IMAGE_METRICS for row in troubled) or not judged.soak_verdict.passes
-
-
-def _trials(image: ImageMeasurement) -> Sequence[Trial]:
-    return image.head.trials if image.head is not None else ()
 
 
 def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
@@ -190,22 +185,18 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
                 Finding(((image.name, True), (": its base could not be measured (", False), quoted, (said, False)))
             )
         if judged.verdict is Verdict.PASS:
-            told = (*why(_trials(image)), *soak_finding(image, judged))
+            told = (*why(image.trials), *soak_finding(image, judged))
             yield from (_of(image, finding) for finding in told if finding.is_grave)
     yield from map(Item, exception_findings(judgement))
 
 
 def _logs(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Section]:
     """A single one is unfolded: it is what its reader wants next."""
-    failures = [(image.name, _failure(measured[image.name])) for image in judgement.images if not image.verdict.passes]
+    failures = [(image.name, measured[image.name].failure) for image in judgement.images if not image.verdict.passes]
     told = [(name, failure) for name, failure in failures if failure is not None and failure.log_tail]
     for name, failure in told:
         title = Finding(((name, True), (f": last lines of its {failure.stage} log", False)))
         yield Section(Keep.LOGS, (Log((failure.log_tail,)),), title, is_open=len(told) == 1)
-
-
-def _failure(image: ImageMeasurement) -> Failure | None:
-    return image.head.failure if image.head is not None else None
 
 
 def _other_rows(rows: Sequence[TableRow], *, some_are_urgent: bool) -> Section:
@@ -224,7 +215,7 @@ def _count(rows: Sequence[TableRow], what: str) -> str:
 def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Section:
     """Of those that need attention first."""
     urgent_first = sorted(judgement.images, key=lambda image: image.verdict is Verdict.PASS)
-    ran = [image for image in urgent_first if _trials(measured[image.name]) and not measured[image.name].is_unchanged]
+    ran = [image for image in urgent_first if measured[image.name].trials and not measured[image.name].is_unchanged]
     charts = []
     for judged in ran[:_MOST_CHARTS]:
         image = measured[judged.name]
@@ -250,10 +241,10 @@ def _used(report: Report, judgement: Judgement, measured: dict[str, ImageMeasure
     for judged in judgement.images:
         image = measured[judged.name]
         if not _memory_is_in_trouble(judged):  # else it stands in the open
-            items += [_of(image, finding) for finding in why(_trials(image)) if not finding.is_grave]
+            items += [_of(image, finding) for finding in why(image.trials) if not finding.is_grave]
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
-        items += [_of(image, finding) for finding in circumstances(_trials(image))]
+        items += [_of(image, finding) for finding in circumstances(image.trials)]
     items += map(Item, noise(judgement))
     for names, labels, reason in not_measured(report.images):
         parts: list[tuple[str, bool]] = []

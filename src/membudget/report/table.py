@@ -98,8 +98,7 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
     if image.is_unchanged:
         known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
         return known or [_whole_row(image.name, "unchanged", "unchanged", "➖ unchanged")]
-    failure = image.head.failure if image.head is not None else None
-    lost = [row for row in judgement.rows if row.verdict is not None and row.reason == str(failure)]
+    lost = [row for row in judgement.rows if row.verdict is not None and row.reason == str(image.failure)]
     rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
     nothing = not judgement.rows and not judgement.verdict.passes
     return [*rows, *([_lost_row(image, judgement, lost)] if lost or nothing else [])]
@@ -164,7 +163,7 @@ def _gap_row(image: str, kind: GapKind) -> TableRow:
 
 
 def _group_row(group: GroupJudgement, row: Row) -> TableRow:
-    base = format_reading(row.metric, row.base) if row.base is not None else "no base"
+    base = format_reading(row.metric, row.base) if row.base is not None else _NO_VALUE if row.is_own else "no base"
     cells = (f"group {group.name}", f"total {row.label}", base)
     return _cells(row, cells, _status_cell(row))
 
@@ -174,7 +173,7 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
     cells = _cells(row, (image.name, row.label, _base_cell(image, row)), status)
     is_killed = row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL
     is_pictured = is_killed or (row.metric is Metric.PEAK_RSS and row.phase is None)
-    return _pictured(cells, image) if is_pictured else cells
+    return _pictured(cells, image) if is_pictured and not row.is_own else cells
 
 
 def _pictured(row: TableRow, image: ImageMeasurement) -> TableRow:
@@ -206,6 +205,8 @@ def _cells(row: Row, first: tuple[str, str, str], status: str) -> TableRow:
 def _base_cell(image: ImageMeasurement, row: Row) -> str:
     if row.base is not None:
         return format_reading(row.metric, row.base)
+    if row.is_own:
+        return _NO_VALUE
     return "new" if image.presence is Presence.NEW else "no base"
 
 
@@ -249,6 +250,8 @@ def _status_cell(row: Row) -> str:
         return f"{STATUS_SIGNS[status]} {status}"
     if row.verdict is not None:
         return f"{SIGNS[row.verdict]} {row.verdict}"
+    if row.is_own:
+        return "➖ not approved yet"
     return "➖ not judged" if row.budget.is_set else "➖ no budget"
 
 

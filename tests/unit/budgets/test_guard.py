@@ -8,7 +8,7 @@ from membudget.budgets import toml_file
 from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.budgets.guard import Rules, rules, tightest
+from membudget.budgets.guard import Contents, Rules, rules, tightest
 from membudget.metrics import Metric
 from membudget.quantities import MIB
 
@@ -29,6 +29,8 @@ def budgets(image: str, rest: str = "", name: str = "api") -> Budgets:
 def judged_by(head: Budgets, approval: Approval = Approval.MISSING, base: Budgets | None = None) -> Rules:
     return rules(head, budgets(BASE) if base is None else base, approval)
 
+
+LIMIT = 'limit = "128MiB"'
 
 LOOSER = [
     ('limit = "128MiB"', 'limit = "256MiB"', ["limit", "budgets.peak_rss.headroom"]),
@@ -109,7 +111,41 @@ def test_what_is_measured_counts_as_base_has_it_until_it_is_approved(key: str, l
     assert guarded.loosened == (), "it is not looser"
     assert guarded.images["api"].settings_of_base == (key,)
     assert guarded.images["api"].spec == before.images["api"]
-    assert judged_by(head, Approval.GIVEN, before).images["api"].spec == head.images["api"]
+    assert guarded.images["api"].own == head.images["api"], "it is run as well, and shown"
+    assert not guarded.images["api"].own_counts
+
+
+@pytest.mark.parametrize(("key", "line"), MEASURED)
+@pytest.mark.parametrize("approval", [Approval.GIVEN, Approval.NOT_ASKED])
+def test_approved_settings_are_what_maximums_hold_for_and_growth_is_told_by_the_bases(
+    approval: Approval, key: str, line: str
+) -> None:
+    plain = BASE.replace('container = { secrets = ["TOKEN"] }', "")
+    before, head = budgets(plain), budgets(f"{line}\n{plain}")
+    judged = judged_by(head, approval, before).images["api"]
+    assert (judged.settings_of_base, judged.own, judged.own_counts) == ((key,), head.images["api"], True)
+    assert judged.spec == before.images["api"]
+    assert judged.budgets == judged_by(head, approval, head).images["api"].budgets
+
+
+def test_what_the_head_runs_by_itself_is_open_and_secret_only_as_far_as_the_base_allows() -> None:
+    plain = BASE.replace('container = { secrets = ["TOKEN"] }', "")
+    asked = 'container = { network = "open", secrets = ["TOKEN"], cpus = 1 }'
+    guarded = judged_by(budgets(f'{asked}\nlimit = "1GiB"\n{plain.replace(LIMIT, "")}'), base=budgets(plain))
+    own = guarded.images["api"].own
+    assert own is not None
+    assert (own.container.network, own.container.secrets, own.container.cpus) == ("none", (), 1)
+    assert own.limit_bytes == 128 * MIB
+
+
+@pytest.mark.parametrize("approval", list(Approval))
+def test_another_file_that_the_workload_is_given_is_another_setting(approval: Approval) -> None:
+    same = budgets(BASE)
+    judged = rules(same, same, approval, Contents(other_files={"api": ("smoke/run",)})).images["api"]
+    assert (judged.settings_of_base, judged.own) == (("smoke/run",), same.images["api"])
+    assert judged.own_counts is approval.counts
+    unchanged = rules(same, same, approval).images["api"]
+    assert (unchanged.settings_of_base, unchanged.own, unchanged.own_counts) == ((), None, False)
 
 
 BUILT = [
@@ -150,7 +186,7 @@ def test_fewer_trials_are_a_loosening_and_more_count_at_once() -> None:
 
 def test_a_build_that_only_moved_is_built_where_it_lies_now() -> None:
     head = budgets(f'build = {{ context = "services/api" }}\n{BASE}')
-    guarded = rules(head, budgets(BASE), Approval.MISSING, moved={"api"})
+    guarded = rules(head, budgets(BASE), Approval.MISSING, Contents(moved={"api"}))
     assert guarded.loosened == ()
     assert guarded.images["api"].spec.build.context == "services/api"
     assert guarded.images["api"].settings_of_base == ()

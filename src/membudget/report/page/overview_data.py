@@ -55,8 +55,7 @@ def _said(report: Report, judgement: Judgement) -> list[Finding]:
 
 def seen(image: ImageMeasurement, judged: ImageJudgement) -> list[Parts]:
     """What an image's trials and layers showed."""
-    trials = image.head.trials if image.head is not None else ()
-    found = (*findings(trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
+    found = (*findings(image.trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
     return [parts_of(finding) for finding in found]
 
 
@@ -91,13 +90,12 @@ def _why(report: Report, judgement: Judgement) -> Iterator[Json]:
         if base_failure is not None:
             found.insert(0, ["its base could not be measured (", quoted(base_failure.reason), "): no growth is judged"])
         if judged.verdict is Verdict.PASS:
-            trials = image.head.trials if image.head is not None else ()
             found = found[:1] if base_failure is not None else []
-            grave = (*findings(trials), *soak_finding(image, judged))
+            grave = (*findings(image.trials), *soak_finding(image, judged))
             found += [parts_of(finding) for finding in grave if finding.is_grave]
             if not found:
                 continue
-        failure = image.head.failure if image.head is not None else None
+        failure = image.failure
         yield {
             "image": judged.name,
             "verdict": judged.verdict.value,

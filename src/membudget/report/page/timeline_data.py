@@ -147,7 +147,7 @@ def figures(image: ImageMeasurement, judged: ImageJudgement) -> list[Json]:
     """The trials' own values of every metric that was measured more than once, with the interval of their median."""
     if image.head is None:
         return []
-    rows = {row.metric: row for row in judged.rows if row.phase is None}
+    rows = {row.metric: row for row in judged.rows if row.phase is None and not row.is_own}
     return [
         _figures(image, image.head, rows[metric])
         for metric, definition in DEFINITIONS.items()
