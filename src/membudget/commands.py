@@ -230,8 +230,9 @@ def _run_check(wanted: Wanted, options: MeasuringOptions) -> Report:
             workspace(repository, run) as checkouts,
             measuring(engine, run, options, progress.note) as runner,
         ):
-            # A pull request can write to its own cache: figures need a fresh trial, and sizes are read from the image.
-            is_trusted = event.pull_request is None
+            # A pull request can write to its own cache, in a merge queue too: figures need a fresh trial, and sizes
+            # are read from the image.
+            is_trusted = not event.is_before_merge
             results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
             cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
