@@ -252,7 +252,8 @@ def _approval(event: GithubEvent, label: str) -> Approval:
 def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
     if request.none or request.revision is not None:
         return request
-    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha)
+    may_be_replaced = not event.is_before_merge
+    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
 def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:

@@ -9,7 +9,7 @@ from membudget.budgets.budget import Budgets
 from membudget.budgets.guard import DEFAULT_LABEL, Approval, rules
 from membudget.check import CheckRequest
 from membudget.errors import ConfigurationError
-from membudget.images.git_base import find_base
+from membudget.images.git_base import find_base, replaced_note
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit
@@ -43,6 +43,8 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
     of_head = toml_file.parse_budgets(toml_file.read(budgets), str(budgets), repository.top)
     base = find_base(repository, head, wanted.base)
     notes = _uncommitted(repository)
+    replaced = replaced_note(repository, wanted.base)
+    notes += [replaced] if replaced is not None else []
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
         known = base_budgets(repository, (base, head), budgets, of_head)
