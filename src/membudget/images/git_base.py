@@ -34,8 +34,8 @@ def replaced_note(repository: GitRepository, request: BaseRequest) -> str | None
     if replaced is None or not request.may_be_replaced or repository.commit(replaced) is not None:
         return None
     return (
-        f"the push replaced {replaced[:12]}, which this clone does not have: the base is where the head left the default"
-        " branch, or the commit before"
+        f"the push replaced {replaced[:12]}, which this clone does not have: the base is where the head left the"
+        " default branch, or the commit before the head"
     )
 
 
@@ -79,10 +79,10 @@ def _present(repository: GitRepository, sha: str, depth: int) -> Commit:
 
 def _not_here(revision: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the event's base {revision[:12]} is not in this clone, so there is nothing to compare with: the base branch was"
-        " force-pushed, or another repository was checked out",
-        fix="check out the repository of the pull request's base, with `fetch-depth: 0`; after a force push, push the pull"
-        " request again; or name a base with --base (the action's input `base`)",
+        f"the event's base {revision[:12]} is not in this clone: the base branch was force-pushed, or another"
+        " repository was checked out",
+        fix="check out the base's repository with `fetch-depth: 0`; after a force push, push the pull request again;"
+        " or name a base with --base (the action's input `base`)",
     )
 
 
