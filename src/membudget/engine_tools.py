@@ -27,6 +27,7 @@ from membudget.errors import ConfigurationError
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import read_images
+from membudget.images.file_tree import content_names
 from membudget.images.git_submodules import check_build, check_given
 from membudget.images.git_workspace import Workspace
 from membudget.images.revision import BuiltImage, Commit, Recipe, Side
@@ -197,7 +198,7 @@ class CheckTools(MeasuringTools):
         missing, where = self._workspace.missing_submodules(checkout), f"images.{name}"
         check_given(missing, checkout, measurement_paths(spec), where)
         inputs = gather(spec, checkout, os.environ, name)
-        inputs = replace(inputs, files=self._workspace.content_of(checkout, measurement_paths(spec)))
+        inputs = replace(inputs, files=content_names(checkout, measurement_paths(spec)))
         if spec.compose is None:
             return inputs
         if self._engine.info.kind == "podman":

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,14 +22,12 @@ class Workspace:
     def __init__(self, repository: GitRepository, folder: Path) -> None:
         self._repository = repository
         self._folder = folder
-        self._commits: dict[Path, Commit] = {}
         self._missing: dict[Path, tuple[str, ...]] = {}
 
     @contextmanager
     def checkout(self, commit: Commit) -> Iterator[Path]:
         """A clean checkout of `commit` and of the submodules that the clone has, for as long as the context lasts."""
         folder = self._folder / commit.sha[:12]
-        self._commits[folder] = commit
         with self._repository.checkout(commit, folder), submodules(self._repository, commit, folder) as missing:
             self._missing[folder] = missing
             yield folder
@@ -42,10 +40,6 @@ class Workspace:
     def scratch(self) -> Path:
         """A folder for what this run keeps for itself. It goes away with the workspace."""
         return self._folder / "scratch"
-
-    def content_of(self, checkout: Path, paths: Sequence[str]) -> tuple[str, ...]:
-        """What names the content of files and folders in a checkout of this workspace."""
-        return self._repository.content_of(self._commits[checkout], paths)
 
 
 @contextmanager
