@@ -17,6 +17,7 @@ from membudget import measure as measure_use_case
 from membudget import merge as merge_use_case
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets import toml_file
+from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.guard import Approval
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
@@ -70,6 +71,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         label=options.approval_label,
         remembers=not options.no_cache,
         looks_up_bases=options.base_variants,
+        secrets=AllowedSecrets.of(options.allow_secret),
     )
     report = _run_check(wanted, _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
@@ -193,6 +195,7 @@ def _action_check(inputs: ActionInputs) -> Wanted:
         label=inputs.approval_label,
         remembers=inputs.remembers,
         looks_up_bases=inputs.looks_up_bases,
+        secrets=AllowedSecrets.of(inputs.allowed_secrets),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import toml_file
+from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.budget import Budgets
 from membudget.budgets.guard import DEFAULT_LABEL, Approval, rules
 from membudget.check import CheckRequest
@@ -32,6 +33,7 @@ class Wanted:
     """Whether earlier results may stand for new ones, and unchanged images need not be built."""
     looks_up_bases: bool = False
     """Whether registries are asked for smaller variants of base images."""
+    secrets: AllowedSecrets = AllowedSecrets()
 
 
 def check_request(repository: GitRepository, wanted: Wanted, approval: Approval) -> CheckRequest:
@@ -41,6 +43,7 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
         raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
     budgets, only = wanted.budgets, wanted.only
     of_head = toml_file.parse_budgets(toml_file.read(budgets), str(budgets), repository.top)
+    wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
     notes = _uncommitted(repository)
     replaced = replaced_note(repository, wanted.base)
@@ -51,7 +54,9 @@ def check_request(repository: GitRepository, wanted: Wanted, approval: Approval)
         notes += known.notes
         notes += [f"{known.problem}: every image counts as new"] if known.problem is not None else []
     of_base = known.budgets
-    judged_by = rules(of_head, of_base, approval, known.moved)
+    without = wanted.secrets.taken_out
+    judged_by = rules(without(of_head), without(of_base), approval, known.moved)
+    judged_by = wanted.secrets.given_back(judged_by, of_head)
     base_images = of_base.images
     if wanted.shard is not None and not only:
         parts = assign(tuple(of_head.images), {}, wanted.shard.of)
