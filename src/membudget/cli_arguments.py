@@ -80,6 +80,8 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
     label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
+    by_name = "a secret that budgets files may ask for (may be repeated); others are refused (default: any, by label)"
+    command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)
     command.set_defaults(handler=_check)
 

@@ -17,6 +17,7 @@ from membudget import measure as measure_use_case
 from membudget import merge as merge_use_case
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets import toml_file
+from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
@@ -71,6 +72,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         label=options.approval_label,
         remembers=not options.no_cache,
         looks_up_bases=options.base_variants,
+        secrets=AllowedSecrets.of(options.allow_secret),
     )
     event = read_event(os.environ)
     report = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
@@ -197,6 +199,7 @@ def _run_action_check(inputs: ActionInputs, server: Server) -> Report:
         label=inputs.approval_label,
         remembers=inputs.remembers,
         looks_up_bases=inputs.looks_up_bases,
+        secrets=AllowedSecrets.of(inputs.allowed_secrets),
     )
     return _run_check(wanted, event, label.state(), _action_measuring(inputs), label.withdraw)
 
@@ -242,8 +245,9 @@ def _run_check(
             workspace(repository, run) as checkouts,
             measuring(engine, run, options, progress.note) as runner,
         ):
-            # A pull request can write to its own cache: figures need a fresh trial, and sizes are read from the image.
-            is_trusted = event.pull_request is None
+            # A pull request can write to its own cache, in a merge queue too: figures need a fresh trial, and sizes
+            # are read from the image.
+            is_trusted = not event.is_before_merge
             results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
             cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
@@ -257,7 +261,8 @@ def _run_check(
 def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
     if request.none or request.revision is not None:
         return request
-    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha)
+    may_be_replaced = not event.is_before_merge
+    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
 def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:

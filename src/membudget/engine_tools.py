@@ -27,6 +27,8 @@ from membudget.errors import ConfigurationError
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import read_images
+from membudget.images.file_tree import content_names
+from membudget.images.git_submodules import check_build, check_given
 from membudget.images.git_workspace import Workspace
 from membudget.images.revision import BuiltImage, Commit, Recipe, Side
 from membudget.quantities import format_size
@@ -193,8 +195,10 @@ class CheckTools(MeasuringTools):
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """What the container of an image is given, and what its compose file puts around it."""
+        missing, where = self._workspace.missing_submodules(checkout), f"images.{name}"
+        check_given(missing, checkout, measurement_paths(spec), where)
         inputs = gather(spec, checkout, os.environ, name)
-        inputs = replace(inputs, files=self._workspace.content_of(checkout, measurement_paths(spec)))
+        inputs = replace(inputs, files=content_names(checkout, measurement_paths(spec)))
         if spec.compose is None:
             return inputs
         if self._engine.info.kind == "podman":
@@ -205,10 +209,13 @@ class CheckTools(MeasuringTools):
             )
         self._compose.check()
         pod = read_pod(spec.compose, name, checkout, self._compose.resolve, is_open=inputs.is_network_open)
+        copied = (source for service in pod.services.values() for source, _ in service.copies)
+        check_given(missing, checkout, copied, where)
         return replace(inputs, pod=pod)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
-        """Build an image and tag it as this run's."""
+        """Build an image and tag it as this run's. Raises BuildFailed and EnvironmentFault."""
+        check_build(self._workspace.missing_submodules(checkout), checkout, spec)
         return self._builder.build(spec, checkout, trial_tag(name, self._run, side), on_line)
 
     @property

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import toml_file
+from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
 from membudget.budgets.budget import Budgets
 from membudget.budgets.guard import Contents, loosenings, rules
 from membudget.check import CheckRequest
 from membudget.errors import ConfigurationError
-from membudget.images.git_base import find_base
+from membudget.images.git_base import find_base, replaced_note
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
 from membudget.images.git_changes import changes_to_approve, other_files
 from membudget.images.git_repository import GitRepository
@@ -34,6 +35,7 @@ class Wanted:
     """Whether earlier results may stand for new ones, and unchanged images need not be built."""
     looks_up_bases: bool = False
     """Whether registries are asked for smaller variants of base images."""
+    secrets: AllowedSecrets = AllowedSecrets()
 
 
 def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:
@@ -46,18 +48,23 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
     budgets, only = wanted.budgets, wanted.only
     of_head = toml_file.parse_budgets(toml_file.read(budgets), str(budgets), repository.top)
+    wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
     notes = _uncommitted(repository)
+    replaced = replaced_note(repository, wanted.base)
+    notes += [replaced] if replaced is not None else []
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
         known = base_budgets(repository, (base, head), budgets, of_head)
         notes += known.notes
         notes += [f"{known.problem}: every image counts as new"] if known.problem is not None else []
     of_base = known.budgets
-    approval_digest = _digest_to_approve(repository, (base, head), known, of_head)
+    guarded = replace(known, budgets=wanted.secrets.taken_out(of_base)), wanted.secrets.taken_out(of_head)
+    approval_digest = _digest_to_approve(repository, (base, head), *guarded)
     approval = approval_of(label, approval_digest)
     files = other_files(repository, (base, head), (of_base, of_head)) if isinstance(base, Commit) else {}
-    judged_by = rules(of_head, of_base, approval, Contents(known.moved, files))
+    judged_by = rules(guarded[1], guarded[0].budgets, approval, Contents(known.moved, files))
+    judged_by = wanted.secrets.given_back(judged_by, of_head)
     base_images = of_base.images
     if wanted.shard is not None and not only:
         parts = assign(tuple(of_head.images), {}, wanted.shard.of)

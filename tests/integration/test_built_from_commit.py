@@ -117,6 +117,32 @@ def test_services_around_an_image_are_built_from_files_of_their_own_side(
     assert rows[Metric.POD_PEAK_RSS].delta == pytest.approx(70 * MIB, rel=0.1)
 
 
+def test_submodules_are_built_in_or_the_image_is_not_measured(
+    engine: Engine, repository: Repository, images: PreparedImages, tmp_path: Path
+) -> None:
+    before = leftovers(engine)
+    library = Repository.new(tmp_path / "library")
+    library.commit("Hold 20 MiB", {"hold.py": holding(20, 0.3, "")})
+    local = ("-c", "protocol.file.allow=always")
+    repository.git(*local, "submodule", "--quiet", "add", str(library.folder), "api/lib")
+    dockerfile = f'FROM {images.service}\nCOPY . /api\nCMD ["sh", "-c", "cd /api/lib && python3 hold.py || true"]\n'
+    repository.commit("Base", {"budgets.toml": BUDGETS, "api/Dockerfile": dockerfile})
+    repository.branch("change")
+    Repository(repository.folder / "api/lib").commit("Hold 90 MiB", {"hold.py": holding(90, 0.3, "")})
+    repository.commit("Head")
+    done = run("check", "--base=main", folder=repository.folder)
+    assert done.exit_code == 1, done.stderr + done.stdout
+    (api,) = read_report(repository.folder / "report.json").judged().images
+    (row,) = (row for row in api.rows if row.metric is Metric.PEAK_RSS)
+    assert row.delta == pytest.approx(70 * MIB, rel=0.1)
+
+    repository.git("submodule", "--quiet", "deinit", "--force", "--all")
+    done = run("check", "--base=main", "--allow-inconclusive", folder=repository.folder)
+    assert done.exit_code == 3, done.stderr + done.stdout
+    assert "the build context needs the submodule api/lib" in done.stdout
+    assert leftovers(engine) == before
+
+
 def test_builds_at_the_same_time_keep_to_their_own_repositories(engine: Engine, tmp_path: Path) -> None:
     """Two repositories with folders of equal names, files of equal size and time."""
     builder = Builder(engine)

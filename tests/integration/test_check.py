@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,13 @@ def as_pull_request(folder: Path, base: str, head: str) -> dict[str, str]:
     return {"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "pull_request", "GITHUB_REPOSITORY": "a/b"}
 
 
+def as_merge_queue(folder: Path, base: str, head: str) -> dict[str, str]:
+    """The environment of a step in a workflow that a merge queue started."""
+    path = folder / "event.json"
+    path.write_text(json.dumps({"merge_group": {"base_sha": base, "head_sha": head}}))
+    return {"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "merge_group", "GITHUB_REPOSITORY": "a/b"}
+
+
 def forge_trials(cache: Path, factor: float) -> None:
     """Rewrite what a cache remembers: every trial took so much of its memory."""
     for file in (cache / "results").iterdir():
@@ -346,17 +354,18 @@ def forge_sizes(cache: Path) -> None:
         file.write_bytes(json.dumps({**json.loads(head), "file_bytes": 0}).encode() + b"\n" + rest)
 
 
+@pytest.mark.parametrize("event", [as_pull_request, as_merge_queue])
 def test_a_pull_request_cannot_pass_by_what_its_cache_holds(
-    repository: Repository, images: PreparedImages, tmp_path: Path
+    repository: Repository, images: PreparedImages, tmp_path: Path, event: Callable[[Path, str, str], dict[str, str]]
 ) -> None:
-    """Each kind of cached figure is forged; outside of a pull request the forged figures are believed."""
+    """Each kind of cached figure is forged; on a branch that holds what was merged the forged figures are believed."""
     cache = tmp_path / "cache"
     text = BUDGETS + 'image_size = { max = "1KiB" }\n' + IMAGE % ("api", ".")
     base = repository.commit("Base", {"budgets.toml": text, "Dockerfile": holding(images, 20)})
     repository.branch("change")
     head = repository.commit("Head", {"Dockerfile": holding(images, 50)})
     environ = {"MEMBUDGET_CACHE_DIR": str(cache)}
-    pull_request = environ | as_pull_request(tmp_path, base, head)
+    pull_request = environ | event(tmp_path, base, head)
 
     honest = run("check", folder=repository.folder, environ=environ)
     assert honest.exit_code == 1, honest.stderr

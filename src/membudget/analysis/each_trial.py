@@ -15,7 +15,10 @@ _UNBOUNDED = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """One metric's value in each trial, to estimate noise from. Empty where the value is exact or is no median."""
+    """One metric's values, one per trial. The judgement estimates noise from their spread.
+
+    Empty where there is no noise to estimate: the metric's value is exact, or is not the median of its trials.
+    """
 
     base: tuple[int, ...] = ()
     head: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""What the trials of both sides gave, value by value: noise is told by how they differ."""
+"""The values that the trials of both sides gave. Their spread tells noise from change."""
 
 from collections.abc import Callable, Sequence
 

@@ -39,7 +39,8 @@ class ContainerSettings(FileModel):
     env_files: tuple[RepositoryPath, ...] = ()
     """Files of the repository with a NAME=VALUE a line, later ones over earlier ones."""
     secrets: tuple[SecretName, ...] = ()
-    """Variables taken by name from membudget's own environment; what they hold is shown nowhere."""
+    """Variables taken by name from membudget's own environment; what they hold is shown nowhere. A check may allow some
+    names alone: the action's input `secrets`."""
     tmpfs: dict[AbsolutePath, SizeBytes] = {}
     """Memory file systems and their sizes. What is in them counts as RSS."""
     volumes: dict[AbsolutePath, RepositoryPath] = {}

@@ -45,8 +45,12 @@ def _loosened_settings(base: ImageSpec, head: ImageSpec) -> Iterator[tuple[str, 
     more = sorted(set(head.container.secrets) - set(base.container.secrets))
     if more:
         yield "container.secrets", ", ".join(base.container.secrets) or "none", ", ".join(head.container.secrets)
-    if head.trials.min < base.trials.min:
-        yield "trials.min", str(base.trials.min), str(head.trials.min)
+    for key, before, after in (
+        ("min", base.trials.min, head.trials.min),
+        ("max", base.trials.max, head.trials.max),
+    ):
+        if after < before:
+            yield f"trials.{key}", str(before), str(after)
     for phase in sorted(head.unjudged_phases - base.unjudged_phases):
         yield f"phases.{phase}.judged", "true", "false"
 

@@ -4,11 +4,13 @@ import hashlib
 import os
 import stat
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO
+
+_FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,31 @@ def file_entry(path: Path) -> FileEntry:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileEntry("file", stat.S_IMODE(status.st_mode), content, status.st_size)
+    return FileEntry(_FILE, stat.S_IMODE(status.st_mode), content, status.st_size)
+
+
+def content_names(top: Path, paths: Iterable[str]) -> tuple[str, ...] | None:
+    """What names the content at paths below `top`: the same names, the same content, whatever links lead there.
+
+    None where that cannot be told of one: nothing is there, it lies elsewhere, or a folder holds links.
+    """
+    names = [_content_name(top, path) for path in paths]
+    return tuple(name for name in names if name is not None) if None not in names else None
+
+
+def _content_name(top: Path, path: str) -> str | None:
+    try:
+        found = (top / path).resolve(strict=True)
+        if not found.is_relative_to(top.resolve()):
+            return None
+        if found.is_file():
+            entry = file_entry(found)
+            return f"{path}: file {entry.mode:o} {entry.content}"
+        tree = read_folder(found)
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: links that go in a circle
+        return None
+    is_plain = all(entry.kind == _FILE for entry in tree.entries.values())
+    return f"{path}: folder {tree.digest}" if is_plain else None
 
 
 def read_archive(stream: IO[bytes]) -> FileTree:
@@ -78,7 +104,7 @@ def read_archive(stream: IO[bytes]) -> FileTree:
                 content = archive.extractfile(member)
                 assert content is not None  # noqa: S101 - a regular file has some
                 digest = hashlib.file_digest(content, "sha256")  # type: ignore[arg-type] # a reader, its stubs forget
-                entries[path] = FileEntry("file", member.mode & 0o7777, digest.hexdigest(), member.size)
+                entries[path] = FileEntry(_FILE, member.mode & 0o7777, digest.hexdigest(), member.size)
             elif not member.isdir():
                 entries[path] = FileEntry("special file", 0, "")
     return FileTree(entries)

@@ -10,7 +10,8 @@ _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "mas
 def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> Commit | NoBase:
     """The commit to compare `head` with.
 
-    Raises ConfigurationError for a revision that does not exist, and for a clone too shallow to hold the base.
+    Raises ConfigurationError for a revision that does not exist, and for a clone that lacks the base. Another base than
+    the event's would be a guess: a clone of a fork has a default branch of the fork's own.
     """
     if request.none:
         return NoBase("--no-base was given")
@@ -19,10 +20,23 @@ def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> 
     parents = repository.parents(head)
     if request.event_head is not None and parents[1:] == [request.event_head]:
         return _present(repository, parents[0], depth=2)  # GitHub's merge of the pull request into its base
-    if request.event_base is not None and (repository.is_shallow() or repository.commit(request.event_base)):
-        return _merge_base(repository, head, request.event_base, "the event's base")
-    # also when a push replaced a commit that is nowhere any more
+    if request.event_base is not None:
+        if repository.is_shallow() or repository.commit(request.event_base) is not None:
+            return _merge_base(repository, head, request.event_base, "the event's base")
+        if not request.may_be_replaced:
+            raise _not_here(request.event_base)
     return _local_base(repository, head, parents)
+
+
+def replaced_note(repository: GitRepository, request: BaseRequest) -> str | None:
+    """What to tell where a push replaced its base, so that `find_base` took another; None where it did not."""
+    replaced = request.event_base
+    if replaced is None or not request.may_be_replaced or repository.commit(replaced) is not None:
+        return None
+    return (
+        f"the push replaced {replaced[:12]}, which this clone does not have: the base is where the head left the"
+        " default branch, or the commit before the head"
+    )
 
 
 def _local_base(repository: GitRepository, head: Commit, parents: list[str]) -> Commit | NoBase:
@@ -61,6 +75,15 @@ def _present(repository: GitRepository, sha: str, depth: int) -> Commit:
     if commit is None:
         raise _too_shallow(sha, depth)
     return commit
+
+
+def _not_here(revision: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the event's base {revision[:12]} is not in this clone: the base branch was force-pushed, or another"
+        " repository was checked out",
+        fix="check out the base's repository with `fetch-depth: 0`; after a force push, push the pull request again;"
+        " or name a base with --base (the action's input `base`)",
+    )
 
 
 def _too_shallow(revision: str, depth: int) -> ConfigurationError:

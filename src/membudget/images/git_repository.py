@@ -105,6 +105,20 @@ class GitRepository:
         listed = self._run("--literal-pathspecs", "ls-tree", "-r", "--full-tree", "-z", commit.sha, *pathspec)
         return any(entry.startswith(("120000 ", "160000 ")) for entry in listed.split("\0"))
 
+    def submodules(self, commit: Commit) -> list[tuple[str, str]]:
+        """Path and commit of each submodule."""
+        listed = self._bytes("ls-tree", "-r", "--full-tree", "-z", commit.sha).split(b"\0")
+        entries = (entry.partition(b"\t") for entry in listed if entry.startswith(b"160000 "))
+        return [(os.fsdecode(path), facts.decode().split(" ")[2]) for facts, _, path in entries]
+
+    def submodule(self, path: str) -> "GitRepository | None":
+        """The clone of the submodule at a path of the user's working tree; None where there is none."""
+        folder = self.top.resolve() / path
+        if folder.resolve() != folder or not (folder / ".git").exists():
+            return None
+        found = GitRepository(folder, self._environ)
+        return found if found.top.resolve() == folder else None
+
     def paths(self, commit: Commit) -> tuple[str, ...]:
         """Paths of every file of a commit."""
         listed = self._run("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit.sha)

@@ -2,13 +2,14 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from membudget.engine.proc_owner import owner_lives
 from membudget.engine.run_id import RunId
 from membudget.images.git_repository import GitRepository
+from membudget.images.git_submodules import clones, submodules
 from membudget.images.revision import Commit
 from membudget.interruption import shielded
 
@@ -21,22 +22,24 @@ class Workspace:
     def __init__(self, repository: GitRepository, folder: Path) -> None:
         self._repository = repository
         self._folder = folder
-        self._commits: dict[Path, Commit] = {}
+        self._missing: dict[Path, tuple[str, ...]] = {}
 
-    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
-        """A clean checkout of `commit`, for as long as the context lasts."""
+    @contextmanager
+    def checkout(self, commit: Commit) -> Iterator[Path]:
+        """A clean checkout of `commit` and of the submodules that the clone has, for as long as the context lasts."""
         folder = self._folder / commit.sha[:12]
-        self._commits[folder] = commit
-        return self._repository.checkout(commit, folder)
+        with self._repository.checkout(commit, folder), submodules(self._repository, commit, folder) as missing:
+            self._missing[folder] = missing
+            yield folder
+
+    def missing_submodules(self, checkout: Path) -> tuple[str, ...]:
+        """Submodules that are empty folders in a checkout of this workspace: the clone does not have them."""
+        return self._missing[checkout]
 
     @property
     def scratch(self) -> Path:
         """A folder for what this run keeps for itself. It goes away with the workspace."""
         return self._folder / "scratch"
-
-    def content_of(self, checkout: Path, paths: Sequence[str]) -> tuple[str, ...]:
-        """What names the content of files and folders in a checkout of this workspace."""
-        return self._repository.content_of(self._commits[checkout], paths)
 
 
 @contextmanager
@@ -46,9 +49,10 @@ def workspace(repository: GitRepository, run: RunId) -> Iterator[Workspace]:
     for left in parent.glob(f"{_PREFIX}*x*"):
         if _is_of_dead_run(left):
             shutil.rmtree(left, ignore_errors=True)
-    for checkout in repository.worktrees():
-        if _is_of_dead_run(checkout.parent):
-            repository.forget_worktree(checkout)
+    for clone in clones(repository):
+        for checkout in clone.worktrees():
+            if any(map(_is_of_dead_run, checkout.parents)):
+                clone.forget_worktree(checkout)
     folder = parent / f"{_PREFIX}{run}"
     try:
         folder.mkdir(mode=0o700)

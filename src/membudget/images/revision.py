@@ -38,6 +38,8 @@ class BaseRequest:
     """`--no-base`."""
     event_base: str | None = None
     """The commit that the CI event names as base: a pull request's, a merge queue's, what a push replaced."""
+    may_be_replaced: bool = False
+    """Whether the event is a push: a forced one replaces its base, which may then be in no clone."""
     event_head: str | None = None
     """The pull request's own head, where the event names one: GitHub checks out a merge of it into its base."""
 

@@ -43,6 +43,7 @@ class ActionInputs:
     base_variants: str = "false"
     page: str = ""
     artifact: str = DEFAULT_ARTIFACT
+    secrets: str = ""
 
     @property
     def chosen_command(self) -> Literal["check", "plan", "merge", "report"]:
@@ -85,6 +86,11 @@ class ActionInputs:
     def only(self) -> tuple[str, ...]:
         """Images to check; empty: all."""
         return tuple(self.images.replace(",", " ").split())
+
+    @property
+    def allowed_secrets(self) -> tuple[str, ...]:
+        """Names of secrets that workloads may be given; empty: the input says nothing of them."""
+        return tuple(self.secrets.replace(",", " ").split())
 
     @property
     def remembers(self) -> bool:

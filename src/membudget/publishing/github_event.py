@@ -16,6 +16,8 @@ _NO_COMMIT = "0" * 40
 """What a push event names as `before` when it created the branch."""
 _LABELS_ARE_NEW = ("opened", "label_updated")
 """label_updated: Forgejo and Gitea do not say which one. Only people with the same rights can change any of them."""
+_OF_A_PULL_REQUEST = ("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment")
+_MERGE_QUEUE = "merge_group"
 _SHA = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 _Sha = Annotated[str, Field(pattern=_SHA)]
 
@@ -120,13 +122,29 @@ class GithubEvent:
             return self.changed_label == label
         return self.action in _LABELS_ARE_NEW
 
+    @property
+    def is_before_merge(self) -> bool:
+        """Whether the head is a pull request that nobody has merged yet: its code may have written to the cache."""
+        return self.pull_request is not None or self.name == _MERGE_QUEUE
+
 
 def read_event(environ: Mapping[str, str]) -> GithubEvent:
-    """The event that GITHUB_EVENT_PATH holds. Raises ConfigurationError when it cannot be understood."""
+    """The event that GITHUB_EVENT_PATH holds. Raises ConfigurationError when it cannot be understood.
+
+    A pull request without its payload would count as none, and nobody would have to approve what it loosens.
+    """
     path, name = environ.get("GITHUB_EVENT_PATH"), environ.get("GITHUB_EVENT_NAME")
-    if not path or not name:
+    if not path and not name:
         return GithubEvent()
+    if not path or not name:
+        missing, there = ("PATH", "NAME") if name else ("NAME", "PATH")
+        raise ConfigurationError(
+            f"is not set, although GITHUB_EVENT_{there} is: it is not known what this run is for",
+            where=f"GITHUB_EVENT_{missing}",
+            fix="pass both on as the runner set them, or neither",
+        )
     payload = _payload(Path(path))
+    _check_kind(name, payload, path)
     if payload.pull_request is not None:
         pull_request = PullRequest(repository_name(environ), payload.pull_request.number)
         base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
@@ -171,6 +189,16 @@ def _measured(part: _WorkflowRunPart) -> MeasuringRun:
         repository.full_name if repository is not None else None,
         part.head_branch,
     )
+
+
+def _check_kind(name: str, payload: _Payload, path: str) -> None:
+    wanted = "pull_request" if name in _OF_A_PULL_REQUEST else name if name == _MERGE_QUEUE else None
+    if wanted is not None and getattr(payload, wanted) is None:
+        raise ConfigurationError(
+            f"the event is {name}, but its payload has no {wanted}",
+            where=path,
+            fix="let GITHUB_EVENT_PATH name the file that the runner wrote for this event",
+        )
 
 
 def _payload(path: Path) -> _Payload:

@@ -44,7 +44,7 @@ def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: st
         user=settings.user,
         cpus=settings.cpus,
         is_network_open=settings.network == "open",
-        checkout=checkout,
+        checkout=checkout.resolve(),
     )
 
 

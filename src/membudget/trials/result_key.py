@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 
 from membudget.budgets.workload import CommandWorkload, steps_of
@@ -52,7 +53,7 @@ def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | 
         sorted(spec.unjudged_phases),
         sorted(inputs.environment.items()),
         sorted(inputs.tmpfs.items()),
-        sorted(inputs.volumes),
+        sorted((path, os.path.relpath(folder, inputs.checkout or ".")) for path, folder in inputs.volumes.items()),
         [inputs.read_only, inputs.user, inputs.cpus],
         files,
     ]

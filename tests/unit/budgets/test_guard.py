@@ -6,7 +6,7 @@ import pytest
 
 from membudget.budgets import toml_file
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets
+from membudget.budgets.budget import Budgets, TrialCount
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.budgets.guard import Contents, Rules, rules, tightest
 from membudget.metrics import Metric
@@ -176,12 +176,16 @@ def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:
 
 
 def test_fewer_trials_are_a_loosening_and_more_count_at_once() -> None:
-    fewer = judged_by(budgets(f"trials = 1\n{BASE}"))
-    assert [(one.key, one.before, one.after) for one in fewer.loosened] == [("trials.min", "3", "1")]
-    assert fewer.images["api"].spec.trials.min == 3
-    more = judged_by(budgets(f"trials = 5\n{BASE}"))
-    assert more.loosened == ()
-    assert more.images["api"].spec.trials.min == 5
+    """Also fewer at the most: where trials run out, noise is what remains."""
+    for trials, loosened, counts in (
+        ("1", [("trials.min", "3", "1"), ("trials.max", "10", "1")], TrialCount(min=3, max=10)),
+        ("{ max = 4 }", [("trials.max", "10", "4")], TrialCount(min=3, max=10)),
+        ("5", [("trials.max", "10", "5")], TrialCount(min=5, max=10)),
+        ("{ min = 5, max = 12 }", [], TrialCount(min=5, max=12)),
+    ):
+        judged = judged_by(budgets(f"trials = {trials}\n{BASE}"))
+        assert [(one.key, one.before, one.after) for one in judged.loosened] == loosened
+        assert judged.images["api"].spec.trials == counts
 
 
 def test_a_build_that_only_moved_is_built_where_it_lies_now() -> None:

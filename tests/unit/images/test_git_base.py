@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.errors import ConfigurationError
-from membudget.images.git_base import find_base
+from membudget.errors import ConfigurationError, ExitCode
+from membudget.images.git_base import find_base, replaced_note
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit, NoBase
 from tests.support.repository import Repository
@@ -61,7 +61,29 @@ def test_what_a_push_replaced_may_be_nowhere_any_more(repository: Repository) ->
     fork = repository.commit("fork")
     repository.branch("change")
     repository.commit("change", {"change": "x"})
-    assert base_of(repository.folder, BaseRequest(event_base="1" * 40)) == fork
+    replaced = BaseRequest(event_base="1" * 40, may_be_replaced=True)
+    assert base_of(repository.folder, replaced) == fork
+    git = GitRepository(repository.folder)
+    note = replaced_note(git, replaced)
+    assert note is not None
+    assert note.startswith(f"the push replaced {'1' * 12}, which this clone does not have")
+    assert replaced_note(git, BaseRequest(event_base=fork, may_be_replaced=True)) is None
+    assert replaced_note(git, BaseRequest(event_base="1" * 40)) is None, "nothing was replaced"
+    assert replaced_note(git, BaseRequest()) is None
+
+
+def test_the_base_of_a_pull_request_is_not_guessed(repository: Repository) -> None:
+    """A checkout of a fork has a main branch of the fork's own: it is not what the pull request goes into."""
+    repository.commit("fork")
+    repository.branch("change")
+    repository.commit("change", {"change": "x"})
+    head = repository.git("rev-parse", "HEAD")
+    for event_head in (head, "2" * 40, None):
+        with pytest.raises(ConfigurationError) as caught:
+            base_of(repository.folder, BaseRequest(event_base="1" * 40, event_head=event_head))
+        assert caught.value.exit_code is ExitCode.CONFIGURATION
+        assert "the event's base 111111111111 is not in this clone" in str(caught.value)
+        assert "fetch-depth: 0" in str(caught.value)
 
 
 def test_on_the_default_branch_it_is_the_commit_before(repository: Repository) -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.run_id import RunId
 from membudget.errors import EnvironmentFault
+from membudget.images.file_tree import content_names
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_workspace import workspace
 from membudget.images.revision import Commit
@@ -37,6 +39,50 @@ def test_both_checkouts_lie_in_a_folder_that_only_we_may_enter(repository: Repos
             assert {one.parent, two.parent} == {folder}
         assert list(folder.iterdir()) == []
     assert list(temporary.iterdir()) == []
+
+
+def content(repository: Repository, change: Callable[[Path], object], *paths: str) -> tuple[str, ...] | None:
+    """What names the content of paths after a change of the repository that is committed."""
+    change(repository.folder)
+    head = Commit(repository.commit("change"), "change")
+    with workspace(GitRepository(repository.folder), own_run_id()) as checkouts, checkouts.checkout(head) as folder:
+        return content_names(folder, paths)
+
+
+@pytest.mark.usefixtures("temporary")
+def test_the_same_content_has_the_same_name_in_every_checkout(repository: Repository) -> None:
+    repository.commit("first", {"data/a": "a", "data/more/b": "b", "other": "a"})
+    before = content(repository, lambda _: None, "data", "data/a")
+    assert before is not None
+    assert content(repository, lambda top: (top / "other").write_text("b"), "data", "data/a") == before
+    assert content(repository, lambda top: (top / "data/a").chmod(0o755), "data", "data/a") != before
+    assert content(repository, lambda top: (top / "data/a").chmod(0o644), "data", "data/a") == before
+    assert content(repository, lambda top: (top / "data/more/b").write_text("c"), "data", "data/a") != before
+    assert content(repository, lambda _: None, "data/a", "other") != content(repository, lambda _: None, "other")
+
+
+@pytest.mark.usefixtures("temporary")
+def test_links_on_the_way_are_followed(repository: Repository) -> None:
+    """What they lead to is given to the container: it may change although the link does not."""
+    repository.commit("first", {"real/data/a": "a"})
+    (repository.folder / "file").symlink_to("real/data/a")
+    (repository.folder / "folder").symlink_to("real")
+    paths = ("file", "folder/data", "folder/data/a")
+    before = content(repository, lambda _: None, *paths)
+    after = content(repository, lambda top: (top / "real/data/a").write_text("b"), *paths)
+    assert before is not None
+    assert after is not None
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+@pytest.mark.usefixtures("temporary")
+@pytest.mark.parametrize("path", ["data", "nowhere", "out", "data/b"])
+def test_what_may_change_without_a_trace_has_no_name(repository: Repository, path: str) -> None:
+    """A folder with links in it, and what is not in the checkout."""
+    repository.commit("first", {"data/a": "a", "c": "c"})
+    (repository.folder / "data/b").symlink_to("../nothing")
+    (repository.folder / "out").symlink_to("/etc/passwd")
+    assert content(repository, lambda _: None, "data/a", path) is None
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -60,6 +60,14 @@ def test_the_token_leaves_the_environment_and_is_never_printed() -> None:
     assert given["PATH"] == "/bin"
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [("", ()), ("TOKEN", ("TOKEN",)), ("A, B,C", ("A", "B", "C")), ("A\n  B\n", ("A", "B")), (" , ", ())],
+)
+def test_secrets_are_allowed_by_name(given: str, names: tuple[str, ...]) -> None:
+    assert ActionInputs.take(environ(secrets=given)).allowed_secrets == names
+
+
 def test_the_declared_outputs_are_the_ones_that_are_set() -> None:
     report = builders.report(builders.image("api", head=builders.side(builders.trial())))
     outputs: dict[str, str] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from membudget.errors import ConfigurationError
+from membudget.errors import ConfigurationError, ExitCode
 from membudget.publishing.github_event import GithubEvent, MeasuringRun, read_event, this_run
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 
@@ -83,11 +83,43 @@ def test_an_event_that_compares_with_nothing(tmp_path: Path, name: str) -> None:
     assert read_event(environ(tmp_path, name, {"inputs": None})) == GithubEvent(name)
 
 
+def test_outside_of_github_there_is_no_event() -> None:
+    assert read_event({}) == GithubEvent()
+    assert read_event({"GITHUB_EVENT_NAME": "", "GITHUB_EVENT_PATH": ""}) == GithubEvent()
+
+
 @pytest.mark.parametrize("missing", ["GITHUB_EVENT_NAME", "GITHUB_EVENT_PATH"])
-def test_outside_of_github_there_is_no_event(tmp_path: Path, missing: str) -> None:
-    given = environ(tmp_path, "pull_request", pull_request())
-    assert read_event({**given, missing: ""}) == GithubEvent()
-    assert read_event({key: value for key, value in given.items() if key != missing}) == GithubEvent()
+@pytest.mark.parametrize("name", ["pull_request", "pull_request_target", "merge_group", "push"])
+def test_half_an_event_is_refused(tmp_path: Path, name: str, missing: str) -> None:
+    """Without the payload of a pull request nobody would have to approve what it loosens."""
+    given = environ(tmp_path, name, pull_request())
+    for half in ({**given, missing: ""}, {key: value for key, value in given.items() if key != missing}):
+        with pytest.raises(ConfigurationError, match=f"^{missing}: is not set, although GITHUB_EVENT_") as caught:
+            read_event(half)
+        assert caught.value.exit_code is ExitCode.CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment", "merge_group"],
+)
+@pytest.mark.parametrize("payload", [{}, {"before": BASE, "after": HEAD}, {"pull_request": None, "merge_group": None}])
+def test_an_event_without_its_payload_is_refused(tmp_path: Path, name: str, payload: dict[str, Any]) -> None:
+    given = environ(tmp_path, name, payload)
+    with pytest.raises(ConfigurationError) as caught:
+        read_event(given)
+    part = "merge_group" if name == "merge_group" else "pull_request"
+    assert f"the event is {name}, but its payload has no {part}" in str(caught.value)
+    assert caught.value.where == given["GITHUB_EVENT_PATH"]
+    assert caught.value.exit_code is ExitCode.CONFIGURATION
+
+
+def test_a_pull_request_and_a_merge_queue_run_code_before_it_is_merged(tmp_path: Path) -> None:
+    queue = {"merge_group": {"base_sha": BASE, "head_sha": HEAD}}
+    assert read_event(environ(tmp_path, "pull_request", pull_request())).is_before_merge
+    assert read_event(environ(tmp_path, "merge_group", queue)).is_before_merge
+    assert not read_event(environ(tmp_path, "push", {"before": BASE, "after": HEAD})).is_before_merge
+    assert not GithubEvent().is_before_merge
 
 
 @pytest.mark.parametrize(

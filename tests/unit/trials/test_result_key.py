@@ -32,6 +32,9 @@ OTHERS = [
     replace(SPEC, inputs=TrialInputs(environment={"A": "1"})),
     replace(SPEC, inputs=TrialInputs(tmpfs={"/tmp": 1})),
     replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("data")})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("other")})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("data"), "/more": Path("other")})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("other"), "/more": Path("data")})),
     replace(SPEC, inputs=TrialInputs(read_only=True)),
     replace(SPEC, inputs=TrialInputs(user="1")),
     replace(SPEC, inputs=TrialInputs(cpus=1)),
@@ -46,6 +49,14 @@ def test_each_part_counts() -> None:
 
 def test_the_same_has_the_same_key_whatever_the_image_is_called() -> None:
     assert key(replace(SPEC, name="web")) == key()
+
+
+def test_where_the_checkout_lies_does_not_matter() -> None:
+    def with_volume(checkout: Path, folder: str) -> TrialSpec:
+        return replace(SPEC, inputs=TrialInputs(volumes={"/data": checkout / folder}, checkout=checkout))
+
+    assert key(with_volume(Path("/tmp/a"), "data")) == key(with_volume(Path("/tmp/b"), "data"))
+    assert key(with_volume(Path("/tmp/a"), "data")) != key(with_volume(Path("/tmp/a"), "other"))
 
 
 @pytest.mark.parametrize(
