@@ -15,6 +15,7 @@ from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, html_code, printable
 from membudget.trials.certificate import Conclusion
 from membudget.trials.driver_messages import LoadResult
+from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import Trial
 
 _MOST_KILLED = 3
@@ -135,18 +136,29 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     snapshots = [(trial, trial.snapshot) for trial in trials if trial.snapshot is not None]
     if not snapshots:
         return
-    trial, snapshot = max(snapshots, key=lambda pair: pair[1].rss_bytes)
+    trial, snapshot = max(snapshots, key=lambda pair: pair[1].seen_bytes)
     named = causes(snapshot)
     if not named:
         return
     measured = trial.metrics.get(Metric.PEAK_RSS)
     peak = (measured.value if measured is not None else None) or snapshot.rss_bytes
-    near = "at the peak" if snapshot.rss_bytes >= 0.95 * peak else f"at {format_size(snapshot.rss_bytes)} of RSS"
+    seen = snapshot.seen_bytes
+    near = "at the peak" if seen >= 0.95 * peak else f"at {format_size(seen)} of RSS"
     parts: list[tuple[str, bool]] = [(f"{near}: ", False)]
     for number, cause in enumerate(named):
         parts += [("; ", False)] if number else []
         parts += _words(cause)
-    yield Finding(tuple(parts))
+    yield Finding((*parts, *((f"; {what}", False) for what in _limits_of(snapshot))))
+
+
+def _limits_of(snapshot: Snapshot) -> Iterator[str]:
+    """What the snapshot does not show, and why."""
+    if snapshot.is_late:
+        yield f"the snapshot came late: {format_size(snapshot.fell_bytes)} had been given back"
+    if snapshot.is_near_limit:
+        yield "near the limit only the status of processes is read"
+    elif snapshot.is_after_kill:
+        yield "after an OOM kill only the status of processes is read"
 
 
 def _words(cause: Cause) -> list[tuple[str, bool]]:

@@ -24,6 +24,7 @@ from membudget.trials.probe_messages import (
 )
 from membudget.trials.proc_settings import host_settings
 from membudget.trials.readings import MemoryReading
+from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_process import SnapshotProcess
 
 _APPEARANCE_POLL_S = 0.001
@@ -69,7 +70,7 @@ class Sampler:
         self._looks = 0
         self._longest_gap_ns = 0
         self._leaf_values: dict[str, Reading] = {}
-        snapshots.forget()
+        snapshots.begin(self._parent, Depth(order.depth))
 
     @property
     def interval_s(self) -> float:
@@ -142,6 +143,7 @@ class Sampler:
             cpu_usage_us=marks.cpu_usage(),
             snapshot=snapshot,
             snapshot_reason=snapshot_reason,
+            kills_meanwhile=self._snapshots.kills_meanwhile,
             kernel_log=self._log.kills(self._order.kernel_path),
             settings=self._settings,
             origin_ns=self._origin_ns,

@@ -5,7 +5,7 @@ Standard library only, for the same reason as `readings`.
 
 from dataclasses import dataclass, field
 
-from membudget.trials.snapshot import Snapshot
+from membudget.trials.snapshot import Depth, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Follow:
     """Looks a second while memory rests; while it moves there are more."""
     is_shared: bool = False
     """The engine has processes of its own in the trial's cgroup (Podman): marks are read at the container's own."""
+    depth: str = Depth.MAPS
+    """How closely processes may be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class ProbeReport:
     snapshot: Snapshot | None = None
     """The processes near the peak."""
     snapshot_reason: str | None = None
+    kills_meanwhile: bool | None = False
+    """Whether the kernel killed a process while a process was read, which can cause another kill; None: not known."""
     kernel_log: KernelLog = KernelLog()
     settings: HostSettings = HostSettings()
     origin_ns: int | None = None

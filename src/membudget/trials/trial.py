@@ -12,7 +12,7 @@ from membudget.trials.certificate import Certificate
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
-from membudget.trials.snapshot import Snapshot
+from membudget.trials.snapshot import Depth, Snapshot
 from membudget.trials.trial_inputs import TrialInputs
 
 
@@ -155,6 +155,10 @@ class Trial:
     """The processes near the peak."""
     snapshot_reason: str | None = None
     """Why there is none."""
+    depth: Depth = Depth.MAPS
+    """How closely its processes could be looked at."""
+    read_during_kill: bool = False
+    """Whether a process was being read when the kernel killed one: the reader may have caused kills of this trial."""
     oom: OomKills | None = None
     """None: there was no OOM kill."""
     at_limit: LimitContact | None = None

@@ -1,5 +1,7 @@
 """How a trial ended, from what the kernel counted, the workload said, and the container's exit code."""
 
+from dataclasses import replace
+
 from membudget.metrics import Metric
 from membudget.quantities import format_duration, format_size
 from membudget.trials.trial import Outcome, TrialSpec, WorkloadResult
@@ -26,6 +28,14 @@ def outcome_of(
         signal = ": ended by SIGKILL, but not by the OOM killer" if is_told_apart else ""
         return Outcome.WORKLOAD_FAILED, f"{result.reason}{signal}"
     return Outcome.COMPLETED, None
+
+
+def with_trouble(result: WorkloadResult, trouble: str | None) -> WorkloadResult:
+    """A workload whose surroundings failed has not passed; one that failed may have failed because of them."""
+    if trouble is None or (result.reason or "").startswith("the service "):
+        return result
+    reason = f"{result.reason} ({trouble})" if result.reason else trouble
+    return replace(result, passed=False, reason=reason)
 
 
 def _killed_in_words(kills: int, limit_bytes: int | None) -> str:
