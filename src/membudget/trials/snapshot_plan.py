@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from membudget.trials.snapshot import Snapshot
 
-_GROWTH, _LEAP = 0.02, 0.25
+_GROWTH, _LEAP = 0.02, 0.1
 _SMALLEST_GROWTH_BYTES = 1 << 20
 """A new peak is worth a snapshot when it is larger than the last one's by this share and as many bytes: by the first
 share where snapshots are below their share of the CPU, by the second in any case."""
@@ -15,9 +15,9 @@ _SETTLED = 0.01
 """RSS has settled when two samples differ by less than this share of it."""
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is looked at this often while it grows."""
-_REST_FACTOR, _LATE_REST_FACTOR = 20, 5
-"""A snapshot that took a millisecond is followed by twenty without: its locks hold up the container's own work. One
-that came too late is taken again sooner, for the next burst may be the last."""
+_REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
+"""Reading for a millisecond is followed by twenty without: its locks hold up the container's own work. A leap of
+memory is looked at sooner, for this burst may be the last."""
 _MOST_LATE = 3
 """After so many late ones in a row, only what they may use of the CPU is tried again: some bursts are too short."""
 _SHARE, _HEAD_START_NS = 0.005, 40_000_000
@@ -60,7 +60,7 @@ class SnapshotPlan:
 
     def __init__(self, now_ns: int) -> None:
         self._begun_ns = self._last_ns = now_ns
-        self._not_before_ns = 0
+        self._not_before_ns = self._leaps_from_ns = 0
         self._previous_bytes = 0
         self._seen_bytes = 0
         """The largest RSS that was there to be seen when a snapshot was taken."""
@@ -75,12 +75,12 @@ class SnapshotPlan:
         """Whether to look now: at a new peak that has settled, or that has been growing for long."""
         settled = abs(rss_bytes - self._previous_bytes) <= _SETTLED * rss_bytes
         self._previous_bytes = rss_bytes
-        if now_ns < self._not_before_ns:
+        if now_ns < self._leaps_from_ns:
             return False
         is_affordable = now_ns >= self._affordable_from_ns()
         if self._late_in_a_row >= _MOST_LATE and not is_affordable:
             return False
-        wanted = _GROWTH if is_affordable else _LEAP
+        wanted = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
         if rss_bytes - self._seen_bytes < max(_SMALLEST_GROWTH_BYTES, wanted * self._seen_bytes):
             return False
         return settled or now_ns - self._last_ns >= _OVERDUE_NS
@@ -98,8 +98,8 @@ class SnapshotPlan:
         self._last_ns = now_ns
         snapshot = replace(snapshot, is_late=is_late(snapshot.rss_bytes, snapshot.fell_bytes))
         self._late_in_a_row = self._late_in_a_row + 1 if snapshot.is_late else 0
-        rest = _LATE_REST_FACTOR if snapshot.is_late else _REST_FACTOR
-        self._not_before_ns = now_ns + rest * 1000 * answer.reading_us
+        self._not_before_ns = now_ns + _REST_FACTOR * 1000 * answer.reading_us
+        self._leaps_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.reading_us
         self._seen_bytes = max(self._seen_bytes, snapshot.seen_bytes)
         if self.best is None or _worth(snapshot) >= _worth(self.best):
             self.best = snapshot

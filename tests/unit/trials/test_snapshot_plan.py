@@ -60,15 +60,22 @@ def test_memory_that_grows_is_looked_at_when_it_has_grown_for_long() -> None:
 def test_reading_is_followed_by_twenty_times_as_long_without() -> None:
     plan = SnapshotPlan(0)
     plan.answered(answer(20, reading_us=1000), 0)
-    assert not at_rest(plan, 40, 19 * MS_NS)
-    assert at_rest(plan, 40, 21 * MS_NS)
+    assert not at_rest(plan, 21.5, 19 * MS_NS)
+    assert at_rest(plan, 21.5, 21 * MS_NS)
+
+
+def test_a_leap_of_memory_is_looked_at_sooner() -> None:
+    plan = SnapshotPlan(0)
+    plan.answered(answer(20, reading_us=1000), 0)
+    assert not at_rest(plan, 40, 4 * MS_NS)
+    assert at_rest(plan, 40, 6 * MS_NS)
 
 
 def test_a_late_snapshot_is_taken_again_at_the_next_burst() -> None:
     plan = SnapshotPlan(0)
     plan.answered(answer(80, fell_mib=60), 0)
     assert (late_in(plan), best_mib(plan)) == (True, 20)
-    assert at_rest(plan, 80, 6 * MS_NS), "sooner than one that was in time"
+    assert at_rest(plan, 80, 6 * MS_NS)
     plan.answered(answer(79), 7 * MS_NS)
     assert (late_in(plan), best_mib(plan)) == (False, 79)
     assert not at_rest(plan, 80, SECOND_NS)
@@ -95,8 +102,8 @@ def test_bursts_that_are_too_short_do_not_cost_more_than_a_share_of_a_core() -> 
 def test_after_the_share_of_the_cpu_is_used_up_only_leaps_are_looked_at() -> None:
     plan = SnapshotPlan(0)
     plan.answered(replace(answer(20), cpu_us=3600 * 10**6), 0)
-    assert not at_rest(plan, 22, SECOND_NS)
-    assert at_rest(plan, 26, SECOND_NS)
+    assert not at_rest(plan, 21.5, SECOND_NS)
+    assert at_rest(plan, 24, SECOND_NS)
 
 
 def test_kinds_and_files_are_worth_more_than_a_little_more_memory() -> None:
