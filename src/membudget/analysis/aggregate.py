@@ -45,7 +45,14 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
         round(combine(figures))
         for figures in (values, [reading.at_most or reading.value for reading in readings if reading.value is not None])
     )
-    return MetricValue.of(metric, value, lesser[0] if lesser else None, at_most if at_most > value else None)
+    precision = lesser[0] if lesser else None
+    unknown = [reading for reading in readings if reading.value is None] if worst else []
+    if unknown and not value:
+        return MetricValue.absent(metric, f"one trial of {len(readings)}: {unknown[0].reason}")
+    if unknown or any(reading.is_lower_bound for reading in readings):
+        precision = precision or f"lower bound: {unknown[0].reason if unknown else 'a trial has no more'}"
+        return MetricValue.of(metric, value, precision, is_lower_bound=True)
+    return MetricValue.of(metric, value, precision, at_most if at_most > value else None)
 
 
 def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:

@@ -15,10 +15,16 @@ from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, html_code, printable
 from membudget.trials.certificate import Conclusion
 from membudget.trials.driver_messages import LoadResult
+from membudget.trials.oom_count import OomDoubt
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import Trial
 
 _MOST_KILLED = 3
+_DOUBTS = {
+    OomDoubt.ENGINE_SAYS_KILL: "the engine was told of an OOM kill, but the kernel counted none: one is assumed",
+    OomDoubt.SIGKILLED_AT_LIMIT: "the container was ended by SIGKILL at its limit, but the kernel counted no OOM kill:"
+    " whether there was one is not known",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ def why(trials: Sequence[Trial]) -> Iterator[Finding]:
     if contacts:
         worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits or 0))
         yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
+    yield from _doubts(trials)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
     yield from _sidecars(trials)
@@ -81,7 +88,8 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
         kills = sum(use.oom_kills.value or 0 for use in uses)
         words = f": peak RSS {format_reading(Metric.PEAK_RSS, largest.peak_rss)}"
         words += f", peak memory {format_reading(Metric.PEAK_MEMORY, largest.peak_memory)}"
-        killed = f", {kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
+        at_least = "at least " if any(use.oom_kills.is_lower_bound for use in uses) else ""
+        killed = f", {at_least}{kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
         yield Finding((("sidecar ", False), (name, True), (words + killed, False)), is_grave=bool(kills))
 
 
@@ -119,6 +127,13 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
         parts += [(process.name, True), (f" (pid {process.pid}, RSS {format_size(process.rss_bytes)})", False)]
     more = len(oom.killed) - _MOST_KILLED
     yield Finding((*parts, *([(f" and {more} more", False)] if more > 0 else [])), is_grave=True)
+
+
+def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """Each kind of contradiction once."""
+    for doubt in dict.fromkeys(trial.oom_doubt for trial in trials):
+        if doubt is not None:
+            yield Finding(((_DOUBTS[doubt], False),), is_grave=True)
 
 
 def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ A look reads two counters, the usage and the kernel's mark, which costs next to 
 has to add up, is read when they have moved, and now and then in any case. Standard library only: the probe imports it.
 """
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -70,6 +71,9 @@ class Sampler:
         self._looks = 0
         self._longest_gap_ns = 0
         self._leaf_values: dict[str, Reading] = {}
+        self._pids: set[int] = set()
+        """Of all processes that were seen: the kernel's log may tell of a kill without its cgroup."""
+        self._count_is_final = False
         snapshots.begin(self._parent, Depth(order.depth))
 
     @property
@@ -113,11 +117,13 @@ class Sampler:
             self._mark.start_anew()
         self._phase = name, self._now_us(), mark
         self._phase_usage = None
+        self._count_is_final = False
         self._last_sample_ns = 0
         self.look()  # what it begins with is its own, not what a sample of the phase before says
 
     def end_phase(self) -> None:
         """The phase at hand, if there is one, is over."""
+        self._count_is_final = self._leaf is not None and self._count_kills(self._leaf)
         if self._phase is None:
             return
         name, begin_us, mark_before = self._phase
@@ -127,7 +133,8 @@ class Sampler:
 
     def report(self) -> ProbeReport:
         """Read the kernel's marks, which outlive the container, and hand everything over."""
-        self.end_phase()
+        if self._phase is not None:
+            self.end_phase()
         snapshot, snapshot_reason = self._snapshots.best()
         marks = ParentMarks(self._order)
         report = ProbeReport(
@@ -144,7 +151,8 @@ class Sampler:
             snapshot=snapshot,
             snapshot_reason=snapshot_reason,
             kills_meanwhile=self._snapshots.kills_meanwhile,
-            kernel_log=self._log.kills(self._order.kernel_path),
+            kernel_log=self._log.kills(self._order.kernel_path, self._pids),
+            count_is_final=self._count_is_final,
             settings=self._settings,
             origin_ns=self._origin_ns,
         )
@@ -200,6 +208,8 @@ class Sampler:
         self._note_usage(min(self._sampled_usage, usage_after))
         if at_rest or self._order.version == 1:
             self._read_leaf_values(leaf, stat)
+        if at_rest:
+            self._note_pids(leaf)
         self._snapshots.consider(leaf.folder, reading, self._now_us(), now_ns)
 
     def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:
@@ -238,10 +248,27 @@ class Sampler:
             swap = reading_of(lambda: readings.keyed_value(stat, b"total_swap"), "memory.stat")
         if swap.value is not None and swap.value >= (values.get("swap", swap).value or 0):
             values["swap"] = swap
-        if leaf.events is not None:
-            keep_newest(values, "oom_kills", leaf.events.read, readings.oom_kills)
+        self._count_kills(leaf)
         if leaf.failcnt is not None:
             keep_newest(values, "limit_hits", leaf.failcnt.read, int)
+
+    def _count_kills(self, leaf: LeafFiles) -> bool:
+        """Read how many processes were killed, and on v1 say whether that could be read."""
+        self._log.read()  # before: what it tells by now, the count has
+        if leaf.events is None:
+            return False
+        before = self._leaf_values.pop("oom_kills", None)
+        keep_newest(self._leaf_values, "oom_kills", leaf.events.read, readings.oom_kills)
+        if self._leaf_values["oom_kills"].value is not None:
+            self._log.counted()
+            return True
+        self._leaf_values["oom_kills"] = before or self._leaf_values["oom_kills"]
+        return False
+
+    def _note_pids(self, leaf: LeafFiles) -> None:
+        if leaf.procs is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._pids.update(map(int, leaf.procs.read().split()))
 
     def _phase_mark(self, mark_before: int) -> Reading:
         """The mark of the phase that ends: its own where it had one, else the trial's, if it rose meanwhile."""

@@ -109,7 +109,7 @@ class EngineStatsProbe:
             if seen.cpu_us is not None
             else Reading(None, _UNKNOWN),
             snapshot_reason=_UNKNOWN,
-            kernel_log=KernelLog(reason=_UNKNOWN),
+            kernel_log=KernelLog(reason=_UNKNOWN, is_whole=False),
             settings=HostSettings(),
         )
 
@@ -119,6 +119,10 @@ class EngineStatsProbe:
         return rss[-1] if rss else None
 
     def available_bytes(self) -> int | None:
+        """Not known."""
+        return None
+
+    def swap_bytes(self) -> int | None:
         """Not known."""
         return None
 

@@ -16,16 +16,18 @@ from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.trials.docker_workload import ContainerWorkload
+from membudget.trials.oom_count import EngineWord
 from membudget.trials.pod_metrics import sidecar_use
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.redaction import without_secrets
 from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_depth import depth_after, read_during_kill, undisturbed
+from membudget.trials.swap_limit import require_swap_limit
 from membudget.trials.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
 from membudget.trials.trial_figures import Seen, trial_figures
 from membudget.trials.trial_ledger import TrialLedger
-from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases
+from membudget.trials.trial_metrics import Startup, limit_contact, oom_findings, phases
 from membudget.trials.trial_options import container_options
 from membudget.trials.trial_outcome import outcome_of, with_trouble
 
@@ -73,6 +75,7 @@ class TrialRunner:
         self._drivers = drivers
         self._settings = settings
         self._pods = pods
+        self._swap_bytes = None if info.limits_swap else probe.swap_bytes()
         self._container_id: str | None = None
         self._cancelled = False
         self._phase: str | None = None
@@ -87,6 +90,8 @@ class TrialRunner:
 
         Raises EnvironmentFault when nothing can be said about the image.
         """
+        if spec.limit_bytes is not None:
+            require_swap_limit(limits_swap=self._info.limits_swap, swap_bytes=self._swap_bytes)
         trial = self._run_undisturbed(spec, ledger, ledger.rates_hz.get(spec.name, self.rate_hz))
         rate_hz = ledger.rates_hz.get(spec.name, self.rate_hz)
         while _missed_a_spike(trial) and self._probe.sees_cgroups and rate_hz < self._settings.highest_rate_hz:
@@ -186,7 +191,8 @@ class TrialRunner:
             workload.close()
         duration_ms = round((time.monotonic() - asked) * 1000)
         result = with_trouble(self._settle(spec, container_id, result), subject.trouble())
-        self._probe.end_phase()
+        for probe in (self._probe, *probes):
+            probe.end_phase()
         self._phase = None
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
@@ -198,10 +204,11 @@ class TrialRunner:
         # The engine's statistics come once a second: a container that was faster is measured as absent values.
         if running is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
-        engine = EngineWord(state.oom_killed, self._info.cgroup_version, self._info.cpus)
+        exit_code = state.exit_code if ended_by_itself else None
+        version = self._info.cgroup_version
+        engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
         seen = Seen(report, beside, workload.progress, _startup(workload, running, spec))
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
-        exit_code = state.exit_code if ended_by_itself else None
         outcome, reason = outcome_of(spec, result, exit_code, figures)
         trial = Trial(
             outcome=outcome,
@@ -219,12 +226,13 @@ class TrialRunner:
             depth=watching.depth,
             read_during_kill=read_during_kill([report, *beside], figures.metrics[Metric.OOM_KILLS]),
             oom=oom_findings(report, figures.own_oom_kills),
+            oom_doubt=figures.oom_doubt,
             at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
             settings=report.settings,
             load=workload.loads,
             ran_inside=_ran_inside(spec, state),
             sidecars=tuple(
-                sidecar_use(sidecar.name, own) for sidecar, own in zip(subject.sidecars, beside, strict=True)
+                sidecar_use(sidecar.name, own, version) for sidecar, own in zip(subject.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)

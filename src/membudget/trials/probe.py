@@ -58,12 +58,16 @@ class Probe(Protocol):
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare; None where that is not known."""
 
+    def swap_bytes(self) -> int | None:
+        """The machine's swap space; None where that is not known."""
+
     def close(self) -> None:
         """End it."""
 
 
 class _Machine(BaseModel):
     available_bytes: int | None
+    swap_bytes: int | None
     sees_cgroups: bool
 
 
@@ -121,6 +125,10 @@ class CgroupProbe:
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare."""
         return self._machine().available_bytes
+
+    def swap_bytes(self) -> int | None:
+        """The machine's swap space."""
+        return self._machine().swap_bytes
 
     def finds_its_cgroup(self) -> bool:
         """Whether it looks at the engine's own cgroup tree."""

@@ -10,6 +10,7 @@ from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
 from membudget.trials.driver_messages import LoadResult
+from membudget.trials.oom_count import OomDoubt
 from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import Depth, Snapshot
@@ -161,6 +162,8 @@ class Trial:
     """Whether a process was being read when the kernel killed one: the reader may have caused kills of this trial."""
     oom: OomKills | None = None
     """None: there was no OOM kill."""
+    oom_doubt: OomDoubt | None = None
+    """Which witnesses of OOM kills contradict each other; None: none."""
     at_limit: LimitContact | None = None
     """None: it never reached its limit, or has none, or that is not known."""
     settings: HostSettings = HostSettings()

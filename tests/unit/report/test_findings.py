@@ -7,6 +7,7 @@ import pytest
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.report.findings import findings
+from membudget.trials.oom_count import OomDoubt
 from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import LimitContact
@@ -48,6 +49,15 @@ def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_count
 def test_a_snapshot_says_what_it_does_not_show(seen: Snapshot, expected: str) -> None:
     (said,) = (one.as_text() for one in findings([replace(trial(40), snapshot=seen)]))
     assert said == expected
+
+
+def test_witnesses_of_oom_kills_that_contradict_each_other_are_told_once() -> None:
+    doubts = [OomDoubt.ENGINE_SAYS_KILL, None, OomDoubt.ENGINE_SAYS_KILL, OomDoubt.SIGKILLED_AT_LIMIT]
+    said = [one for one in findings([replace(trial(40), oom_doubt=doubt) for doubt in doubts]) if one.is_grave]
+    assert [one.as_text().partition(",")[0] for one in said] == [
+        "the engine was told of an OOM kill",
+        "the container was ended by SIGKILL at its limit",
+    ]
 
 
 def sidecar(rss_mib: int, kills: int) -> SidecarUse:
