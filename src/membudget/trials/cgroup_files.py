@@ -28,6 +28,11 @@ NAMES = {
 }
 
 
+def version_of(folder: Path) -> int:
+    """Of a cgroup, by the names of its files."""
+    return 1 if (folder / NAMES[1].usage).exists() else 2
+
+
 class OpenFile:
     """A cgroup file held open."""
 

@@ -74,7 +74,7 @@ class Sampler:
         self._pids: set[int] = set()
         """Of all processes that were seen: the kernel's log may tell of a kill without its cgroup."""
         self._count_is_final = False
-        snapshots.begin(self._parent, Depth(order.depth))
+        snapshots.begin(self._parent, Depth(order.depth), self._origin_ns)
 
     @property
     def interval_s(self) -> float:
@@ -210,7 +210,7 @@ class Sampler:
             self._read_leaf_values(leaf, stat)
         if at_rest:
             self._note_pids(leaf)
-        self._snapshots.consider(leaf.folder, reading, self._now_us(), now_ns)
+        self._snapshots.consider(leaf.folder, reading.rss_bytes, now_ns)
 
     def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:
         """As much of the usage as memory.stat accounts for.

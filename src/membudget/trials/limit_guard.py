@@ -10,7 +10,7 @@ import contextlib
 from pathlib import Path
 
 from membudget.trials import readings
-from membudget.trials.cgroup_files import NAMES, OpenFile, close_all
+from membudget.trials.cgroup_files import NAMES, OpenFile, close_all, version_of
 
 _SHARE = 0.25
 _LEAST_BYTES = 24 << 20
@@ -24,12 +24,12 @@ class LimitGuard:
 
     def __init__(self, cgroup: Path, top: Path | None = None) -> None:
         """Watch `cgroup`, and the limits of those above it up to `top`: an engine may set its limit there."""
-        names = NAMES[1] if (cgroup / NAMES[1].usage).exists() else NAMES[2]
+        names = NAMES[version_of(cgroup)]
         self._usage = _opened(cgroup / names.usage)
         self._events = _opened(cgroup / names.events)
         self._limits: list[tuple[OpenFile | None, int]] = []
         """Usage files, each with the usage up to which maps are read."""
-        self._least: int | None = None
+        self._first = self._least = _value(self._usage) or 0
         self._kills_before: int | None = None
         self.kills_meanwhile: bool | None = False
         """Whether the kernel killed a process while one was read. None: not known, as the cgroup was gone."""
@@ -42,12 +42,13 @@ class LimitGuard:
         """Usage now; None where the cgroup is gone."""
         usage = _value(self._usage)
         if usage is not None:
-            self._least = usage if self._least is None else min(self._least, usage)
+            self._least = min(self._least, usage)
         return usage
 
-    def fell_bytes(self, usage_bytes: int) -> int:
-        """By how much the smallest usage that was seen is below `usage_bytes`."""
-        return max(0, usage_bytes - self._least) if self._least is not None else 0
+    @property
+    def fell_bytes(self) -> int:
+        """By how much usage fell since the guard was made, at most."""
+        return self._first - self._least
 
     def is_far(self) -> bool:
         """Whether usage is far from the limit now."""

@@ -44,7 +44,7 @@ class Guard(Protocol):
 
 
 class Moment(NamedTuple):
-    """When a snapshot was ordered, and what the cgroup held then."""
+    """When a snapshot was begun, and what the cgroup held then."""
 
     time_us: int
     rss_bytes: int

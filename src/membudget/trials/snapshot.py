@@ -72,7 +72,7 @@ class Snapshot:
     time_us: int
     """As in the series."""
     rss_bytes: int
-    """Of the cgroup, when the snapshot was ordered. Shared pages count once; `summed_rss_bytes` counts them often."""
+    """Of the cgroup, when the snapshot was begun. Shared pages count once; `summed_rss_bytes` counts them often."""
     anon_bytes: int
     took_us: int
     process_count: int
@@ -99,7 +99,7 @@ class Snapshot:
     is_after_kill: bool = False
     """Whether `status` alone was read because the kernel had killed processes of this image in a trial before."""
     fell_bytes: int = 0
-    """By how much usage fell, from the order until the last process was read."""
+    """By how much usage fell at most, until the last process was read."""
 
     @property
     def seen_bytes(self) -> int:

@@ -23,9 +23,7 @@ _MOST_LATE = 3
 _SHARE, _HEAD_START_NS = 0.005, 40_000_000
 """What they may use of a core over a trial, beside this much CPU time beforehand, for short trials have peaks too."""
 _STILL_THERE = 0.9
-"""A snapshot is late, and an order stale, when less than this share of the RSS that was ordered can be there still."""
-_STALE_NS = 250_000_000
-"""An order that waited for longer is of another moment; where memory is still there, it is ordered anew."""
+"""A peak is over when less than this share of its RSS is left: an order for it is stale, a snapshot of it late."""
 _MAPS_WORTH = 1.05
 """A snapshot with kinds and files is worth more than one that is a little nearer to the peak and has none."""
 
@@ -45,14 +43,9 @@ class Answer:
     """Whether the kernel killed a process while one was read; None: not known."""
 
 
-def is_stale(waited_ns: int, rss_bytes: int, fell_bytes: int) -> bool:
-    """Whether an order is not worth a look any more."""
-    return waited_ns > _STALE_NS or is_late(rss_bytes, fell_bytes)
-
-
-def is_late(rss_bytes: int, fell_bytes: int) -> bool:
-    """Whether RSS of `rss_bytes` is another one since usage fell by `fell_bytes`."""
-    return rss_bytes - fell_bytes < _STILL_THERE * rss_bytes
+def is_over(peak_bytes: int, left_bytes: int) -> bool:
+    """Whether a peak of `peak_bytes` is over when `left_bytes` are left."""
+    return left_bytes < _STILL_THERE * peak_bytes
 
 
 class SnapshotPlan:
@@ -96,7 +89,7 @@ class SnapshotPlan:
             return
         self.taken += 1
         self._last_ns = now_ns
-        snapshot = replace(snapshot, is_late=is_late(snapshot.rss_bytes, snapshot.fell_bytes))
+        snapshot = replace(snapshot, is_late=is_over(snapshot.rss_bytes, snapshot.seen_bytes))
         self._late_in_a_row = self._late_in_a_row + 1 if snapshot.is_late else 0
         self._not_before_ns = now_ns + _REST_FACTOR * 1000 * answer.reading_us
         self._leaps_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.reading_us

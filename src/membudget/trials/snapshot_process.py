@@ -9,7 +9,6 @@ import signal
 import time
 from pathlib import Path
 
-from membudget.trials.readings import MemoryReading
 from membudget.trials.snapshot import Depth, Snapshot
 from membudget.trials.snapshot_plan import SnapshotPlan
 from membudget.trials.snapshot_server import Order, answer_of, serve
@@ -37,13 +36,13 @@ class SnapshotProcess:
         self.is_busy = False
         """A snapshot is being taken."""
         self._stale = False
-        self.begin(Path("/"), Depth.NONE)
+        self.begin(Path("/"), Depth.NONE, 0)
 
-    def begin(self, top: Path, depth: Depth) -> None:
-        """Another trial begins. Its own cgroup is `top`."""
+    def begin(self, top: Path, depth: Depth, origin_ns: int) -> None:
+        """Another trial begins, whose series begins at `origin_ns`. Its own cgroup is `top`."""
         self._stale = self.is_busy
         """An answer that is still to come belongs to the trial before."""
-        self._top, self._depth = top, depth
+        self._top, self._depth, self._origin_ns = top, depth, origin_ns
         self._plan = SnapshotPlan(time.monotonic_ns())
 
     @property
@@ -67,20 +66,17 @@ class SnapshotProcess:
         is_open = self.is_busy and not self._stale
         return self._plan.kills_meanwhile or (None if is_open else self._plan.kills_meanwhile)
 
-    def consider(self, cgroup: Path, reading: MemoryReading, now_us: int, now_ns: int) -> None:
-        """Order a snapshot when `reading` is worth one."""
-        wanted = self._plan.wants(reading.rss_bytes, now_ns)
+    def consider(self, cgroup: Path, rss_bytes: int, now_ns: int) -> None:
+        """Order a snapshot when RSS of `rss_bytes` is worth one."""
+        wanted = self._plan.wants(rss_bytes, now_ns)
         if not wanted or self.is_busy or self._depth is Depth.NONE:
             return
         order = Order(
             cgroup=str(cgroup),
             top=str(self._top),
             depth=self._depth,
-            ordered_ns=time.monotonic_ns(),
-            time_us=now_us,
-            rss_bytes=reading.rss_bytes,
-            anon_bytes=reading.anon_bytes,
-            usage_bytes=reading.usage_bytes,
+            origin_ns=self._origin_ns,
+            rss_bytes=rss_bytes,
         )
         try:
             os.write(self._orders, order.line())

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from membudget.trials import readings
+from membudget.trials.cgroup_files import version_of
 from membudget.trials.limit_guard import LimitGuard
 from membudget.trials.proc_snapshot import Moment, Reader
 from membudget.trials.snapshot import Depth, FileUse, ProcessUse, Snapshot
-from membudget.trials.snapshot_plan import Answer, is_stale
+from membudget.trials.snapshot_plan import Answer, is_over
 
 _PRIORITY = -10
 """Of the process that reads: it holds others' memory, and must not be kept waiting with it (setpriority)."""
@@ -29,12 +31,10 @@ class Order:
     top: str
     """The trial's own cgroup, above it: an engine may have set its limit on the way there."""
     depth: str
-    ordered_ns: int
-    """On CLOCK_MONOTONIC, which all processes share."""
-    time_us: int
+    origin_ns: int
+    """When the trial's series begins, on CLOCK_MONOTONIC, which all processes share."""
     rss_bytes: int
-    anon_bytes: int
-    usage_bytes: int
+    """As sampled when it was ordered."""
 
     def line(self) -> bytes:
         """For the pipe."""
@@ -58,25 +58,34 @@ def serve(orders: int, answers: int) -> NoReturn:
 
 
 def obey(order: Order, reader: Reader) -> Answer:
-    """Look, unless the order is stale."""
+    """Look, unless the order is stale. On a busy machine RSS may be another one by now than when it was ordered."""
     begun_ns = time.process_time_ns()
-    guard = LimitGuard(Path(order.cgroup), Path(order.top))
+    cgroup = Path(order.cgroup)
+    guard = LimitGuard(cgroup, Path(order.top))
     snapshot, reading_ns = None, 0
     try:
-        guard.usage_bytes()
-        waited_ns = time.monotonic_ns() - order.ordered_ns
-        stale = is_stale(waited_ns, order.rss_bytes, guard.fell_bytes(order.usage_bytes))
-        if not stale:
-            moment = Moment(order.time_us, order.rss_bytes, order.anon_bytes)
-            snapshot = reader.take(Path(order.cgroup), moment, guard, Depth(order.depth))
+        moment = _now(cgroup, order.origin_ns)
+        stale = moment is None or is_over(order.rss_bytes, moment.rss_bytes)
+        if moment is not None and not stale:
+            snapshot = reader.take(cgroup, moment, guard, Depth(order.depth))
             reading_ns = reader.cpu_ns
         if snapshot is not None:
             guard.usage_bytes()
-            snapshot = dataclasses.replace(snapshot, fell_bytes=guard.fell_bytes(order.usage_bytes))
+            snapshot = dataclasses.replace(snapshot, fell_bytes=guard.fell_bytes)
     finally:
         guard.close()
     cpu_us = (time.process_time_ns() - begun_ns) // 1000
     return Answer(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
+
+
+def _now(cgroup: Path, origin_ns: int) -> Moment | None:
+    """What the cgroup holds now; None where it is gone."""
+    parse = readings.reading_v1 if version_of(cgroup) == 1 else readings.reading_v2
+    try:
+        reading = parse((cgroup / "memory.stat").read_bytes(), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return Moment((time.monotonic_ns() - origin_ns) // 1000, reading.rss_bytes, reading.anon_bytes)
 
 
 def answer_of(line: bytes) -> Answer:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.quantities import MIB
-from membudget.trials.snapshot_plan import Answer, SnapshotPlan, is_late, is_stale
+from membudget.trials.snapshot_plan import Answer, SnapshotPlan, is_over
 from tests.support.builders import process, snapshot
 
 SECOND_NS = 10**9
@@ -131,12 +131,9 @@ def test_a_snapshot_is_never_replaced_by_one_that_saw_much_less(looks: list[tupl
         assert plan.best.seen_bytes >= 0.85 * max(in_time) * MIB
 
 
-@pytest.mark.parametrize(
-    ("waited_ms", "fell_mib", "expected"), [(0, 0, False), (251, 0, True), (0, 9, False), (0, 11, True)]
-)
-def test_an_order_is_stale_when_its_moment_is_over(waited_ms: int, fell_mib: int, *, expected: bool) -> None:
-    assert is_stale(waited_ms * MS_NS, 100 * MIB, fell_mib * MIB) is expected
-    assert is_late(100 * MIB, fell_mib * MIB) is (expected and waited_ms == 0)
+@pytest.mark.parametrize(("left_mib", "expected"), [(120, False), (100, False), (91, False), (89, True), (0, True)])
+def test_a_peak_is_over_when_a_tenth_of_it_is_gone(left_mib: int, *, expected: bool) -> None:
+    assert is_over(100 * MIB, left_mib * MIB) is expected
 
 
 @pytest.mark.parametrize(

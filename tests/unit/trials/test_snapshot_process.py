@@ -10,7 +10,6 @@ import pytest
 
 from membudget.quantities import MIB
 from membudget.trials.proc_snapshot import Reader
-from membudget.trials.readings import MemoryReading
 from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_process import SnapshotProcess
 from membudget.trials.snapshot_server import Order, obey
@@ -28,8 +27,9 @@ def cgroup(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def hold(cgroup: Path, usage_mib: int) -> None:
-    (cgroup / "memory.usage_in_bytes").write_text(f"{usage_mib * MIB}\n")
+def hold(cgroup: Path, rss_mib: int, usage_mib: int | None = None) -> None:
+    (cgroup / "memory.usage_in_bytes").write_text(f"{(usage_mib or rss_mib) * MIB}\n")
+    (cgroup / "memory.stat").write_text(f"total_rss {(rss_mib - 1) * MIB}\ntotal_shmem {MIB}\ntotal_inactive_file 0\n")
 
 
 def kill(cgroup: Path, count: int) -> None:
@@ -39,39 +39,30 @@ def kill(cgroup: Path, count: int) -> None:
 @pytest.fixture
 def snapshots(cgroup: Path) -> Iterator[SnapshotProcess]:
     process = SnapshotProcess()
-    process.begin(cgroup, Depth.MAPS)
+    process.begin(cgroup, Depth.MAPS, NOW_NS)
     yield process
     process.close()
-
-
-def reading(rss_mib: float) -> MemoryReading:
-    rss = int(rss_mib * MIB)
-    return MemoryReading(rss, 0, rss, rss)
 
 
 def settle(snapshots: SnapshotProcess, cgroup: Path, rss_mib: float, now_ns: int) -> bool:
     """Whether RSS that stands still there has a snapshot taken."""
     taken = snapshots.taken
     for _ in range(2):
-        snapshots.consider(cgroup, reading(rss_mib), now_us=0, now_ns=now_ns)
+        snapshots.consider(cgroup, round(rss_mib * MIB), now_ns)
     if select.select(snapshots.answers, [], [], 0 if not snapshots.is_busy else 10)[0]:
         snapshots.receive()
     return snapshots.taken > taken
 
 
-def is_looked_at(snapshots: SnapshotProcess, cgroup: Path, rss_mib: float, now_ns: int) -> bool:
-    """The same, where an order that waited for long on a busy machine is ordered anew."""
-    return any(settle(snapshots, cgroup, rss_mib, now_ns) for _ in range(50))
-
-
-def test_a_new_peak_that_has_settled_is_looked_at(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    assert is_looked_at(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+def test_a_new_peak_that_has_settled_settle(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     assert not settle(snapshots, cgroup, 20.2, NOW_NS + HOUR_NS)
     hold(cgroup, 22)
-    assert is_looked_at(snapshots, cgroup, 22, NOW_NS + 2 * HOUR_NS)
+    assert settle(snapshots, cgroup, 22, NOW_NS + 2 * HOUR_NS)
     best, _ = snapshots.best()
     assert best is not None
-    assert (best.rss_bytes, best.is_late, best.is_near_limit) == (22 * MIB, False, False)
+    assert (best.rss_bytes, best.anon_bytes) == (22 * MIB, 21 * MIB)
+    assert (best.is_late, best.is_near_limit) == (False, False)
     (process,) = best.processes
     assert process.pid == os.getpid()
     assert process.pss_bytes is not None
@@ -80,10 +71,10 @@ def test_a_new_peak_that_has_settled_is_looked_at(snapshots: SnapshotProcess, cg
 
 
 def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    assert is_looked_at(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
-    snapshots.begin(cgroup, Depth.MAPS)
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    snapshots.begin(cgroup, Depth.MAPS, NOW_NS)
     assert (snapshots.best()[0], snapshots.taken, snapshots.cpu_us) == (None, 0, 0)
-    assert is_looked_at(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
 def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_returns(
@@ -92,13 +83,13 @@ def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_retur
     hold(cgroup, 10)
     assert not settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS), "half of it is gone: there is nothing to see"
     hold(cgroup, 20)
-    assert is_looked_at(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
 def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
     hold(cgroup, 60)
     (cgroup / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n")
-    assert is_looked_at(snapshots, cgroup, 60, NOW_NS + HOUR_NS)
+    assert settle(snapshots, cgroup, 60, NOW_NS + HOUR_NS)
     best, _ = snapshots.best()
     assert best is not None
     assert best.is_near_limit
@@ -107,8 +98,8 @@ def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup
 
 
 def test_after_a_kill_status_alone_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    snapshots.begin(cgroup, Depth.STATUS)
-    assert is_looked_at(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    snapshots.begin(cgroup, Depth.STATUS, NOW_NS)
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     best, _ = snapshots.best()
     assert best is not None
     assert best.is_after_kill
@@ -116,7 +107,7 @@ def test_after_a_kill_status_alone_is_read(snapshots: SnapshotProcess, cgroup: P
 
 
 def test_where_looking_is_not_allowed_there_is_no_look_and_a_reason(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    snapshots.begin(cgroup, Depth.NONE)
+    snapshots.begin(cgroup, Depth.NONE, NOW_NS)
     assert not settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     assert not snapshots.is_busy
     best, reason = snapshots.best()
@@ -125,15 +116,37 @@ def test_where_looking_is_not_allowed_there_is_no_look_and_a_reason(snapshots: S
     assert "not looked at" in reason
 
 
-def order(cgroup: Path, rss_mib: int, waited_ns: int = 0) -> Order:
-    rss = rss_mib * MIB
-    return Order(str(cgroup), str(cgroup), Depth.MAPS, time.monotonic_ns() - waited_ns, 0, rss, rss, rss)
+def order(cgroup: Path, rss_mib: int) -> Order:
+    return Order(str(cgroup), str(cgroup), Depth.MAPS, NOW_NS, rss_mib * MIB)
 
 
-def test_an_order_that_waited_too_long_is_stale(cgroup: Path) -> None:
-    answer = obey(order(cgroup, 20, waited_ns=10**9), Reader())
-    assert answer.is_stale
-    assert answer.snapshot is None
+def test_a_snapshot_has_the_memory_of_its_own_moment_not_of_the_order(cgroup: Path) -> None:
+    """A process that waits for a busy CPU finds another RSS than was ordered."""
+    hold(cgroup, 78)
+    before_us = (time.monotonic_ns() - NOW_NS) // 1000
+    snapshot = obey(order(cgroup, 66), Reader()).snapshot
+    assert snapshot is not None
+    assert (snapshot.rss_bytes, snapshot.anon_bytes, snapshot.fell_bytes) == (78 * MIB, 77 * MIB, 0)
+    assert before_us <= snapshot.time_us <= (time.monotonic_ns() - NOW_NS) // 1000
+
+
+def test_an_order_is_stale_when_its_peak_is_over_or_its_cgroup_gone(cgroup: Path) -> None:
+    hold(cgroup, 17, usage_mib=20)
+    assert obey(order(cgroup, 20), Reader()).is_stale
+    assert obey(order(cgroup, 20), Reader()).snapshot is None
+    assert not obey(order(cgroup, 18), Reader()).is_stale
+    (cgroup / "memory.stat").unlink()
+    assert obey(order(cgroup, 18), Reader()).is_stale
+
+
+def test_memory_that_no_process_maps_does_not_make_a_snapshot_late(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    """Files of a tmpfs count to the cgroup's RSS, and to no process's."""
+    hold(cgroup, 100_000)
+    assert settle(snapshots, cgroup, 100_000, NOW_NS + HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert not best.is_late
+    assert not settle(snapshots, cgroup, 100_000, NOW_NS + 2 * HOUR_NS)
 
 
 def test_memory_that_falls_while_it_is_read_makes_a_late_snapshot(
@@ -167,10 +180,10 @@ def test_a_kill_while_a_process_is_read_is_told(cgroup: Path, monkeypatch: pytes
 
 def test_a_process_that_died_at_work_leaves_it_open_whether_there_was_a_kill(cgroup: Path) -> None:
     snapshots = SnapshotProcess()
-    snapshots.begin(cgroup, Depth.MAPS)
+    snapshots.begin(cgroup, Depth.MAPS, NOW_NS)
     os.kill(snapshots._pid, 19)  # SIGSTOP: it takes up no order
     for _ in range(2):
-        snapshots.consider(cgroup, reading(20), now_us=0, now_ns=NOW_NS)
+        snapshots.consider(cgroup, 20 * MIB, NOW_NS)
     assert (snapshots.is_busy, snapshots.kills_meanwhile) == (True, None)
     os.kill(snapshots._pid, 9)
     assert select.select(snapshots.answers, [], [], 10)[0]
