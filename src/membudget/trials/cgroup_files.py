@@ -131,14 +131,13 @@ class LeafFiles:
         # v2's own copies of these live as long as the trial, in the parent.
         self.events = _if_there(folder / names.events) if version == 1 else None
         self.failcnt = _if_there(folder / "memory.failcnt") if version == 1 else None
-        self.procs = _if_there(folder / "cgroup.procs")
         self.swap = _if_there(folder / "memory.swap.current") if version == 2 else None
         # v2 has it in memory.stat.
         self.kernel = _if_there(folder / "memory.kmem.usage_in_bytes") if version == 1 else None
 
     def close(self) -> None:
         """Let go of them."""
-        close_all([self.usage, self.stat, self.events, self.failcnt, self.procs, self.swap, self.kernel])
+        close_all([self.usage, self.stat, self.events, self.failcnt, self.swap, self.kernel])
 
 
 def _if_there(path: Path) -> OpenFile | None:

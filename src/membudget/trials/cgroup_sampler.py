@@ -33,6 +33,8 @@ _MOVED_BYTES = 65_536
 """A smaller change of usage is no reason to read memory.stat."""
 _RESTING_SAMPLE_NS = 50_000_000
 """RSS is read at least this often: at the limit it can change while the usage does not."""
+_PIDS_NS = 50_000_000
+"""Its processes are listed at most this often."""
 _UNACCOUNTED_BYTES = 2 * readings.BATCH_BYTES_PER_CPU * (os.cpu_count() or 1)
 """By so much usage may exceed what memory.stat makes of it: charged in advance, and not yet counted."""
 _OWN_MARK = "the kernel's, as last read before the container was gone"
@@ -73,6 +75,7 @@ class Sampler:
         self._leaf_values: dict[str, Reading] = {}
         self._pids: set[int] = set()
         """Of all processes that were seen: the kernel's log may tell of a kill without its cgroup."""
+        self._listed_ns = 0
         self._count_is_final = False
         snapshots.begin(self._parent, Depth(order.depth), self._origin_ns)
 
@@ -208,7 +211,8 @@ class Sampler:
         self._note_usage(min(self._sampled_usage, usage_after))
         if at_rest or self._order.version == 1:
             self._read_leaf_values(leaf, stat)
-        if at_rest:
+        if now_ns - self._listed_ns >= _PIDS_NS:
+            self._listed_ns = now_ns
             self._note_pids(leaf)
         self._snapshots.consider(leaf.folder, reading.rss_bytes, now_ns)
 
@@ -266,9 +270,9 @@ class Sampler:
         return False
 
     def _note_pids(self, leaf: LeafFiles) -> None:
-        if leaf.procs is not None:
-            with contextlib.suppress(OSError, ValueError):
-                self._pids.update(map(int, leaf.procs.read().split()))
+        """Opened anew each time: v1 gives whoever reads an open one often an old list (kernel/cgroup/cgroup-v1.c)."""
+        with contextlib.suppress(OSError, ValueError):
+            self._pids.update(map(int, (leaf.folder / "cgroup.procs").read_bytes().split()))
 
     def _phase_mark(self, mark_before: int) -> Reading:
         """The mark of the phase that ends: its own where it had one, else the trial's, if it rose meanwhile."""

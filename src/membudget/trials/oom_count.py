@@ -90,7 +90,10 @@ def _what_is_missing(report: ProbeReport, version: CgroupVersion) -> str | None:
     if log.doubtful:
         return f"the kernel's log tells of {log.doubtful} OOM kills without their cgroup, which may be this container's"
     if not log.is_whole or (log.late and log.reason is not None):
-        return f"the kernel's count was last read before the container ended, and {log.reason or 'its log has a gap'}"
+        why = log.reason or "the kernel's log has a gap"
+        return (
+            why if reading.value is None else f"the kernel's count was last read before the container ended, and {why}"
+        )
     return None
 
 

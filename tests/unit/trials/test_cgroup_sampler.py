@@ -300,6 +300,24 @@ def test_on_v1_the_log_is_read_before_the_count_and_processes_are_remembered(
     assert log.steps[2:] == ["told [7, 9]"]
 
 
+def test_processes_are_listed_anew_while_memory_moves(
+    tree: Tree, snapshots: SnapshotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """v1 gives whoever holds the list open an old one."""
+    log = Log()
+    monkeypatch.setattr(cgroup_sampler, "LogReader", lambda: log)
+    monkeypatch.setattr(cgroup_sampler, "_PIDS_NS", 0)
+    tree.start()
+    sampler = Sampler(tree.order, snapshots)
+    for pid in (7, 8, 9):
+        (tree.leaf / "cgroup.procs").unlink(missing_ok=True)  # another file: whoever holds the old one sees it alone
+        tree.write(tree.leaf, "cgroup.procs", f"{pid}\n")
+        tree.hold(pid)
+        sampler.look()
+    sampler.report()
+    assert log.steps[-1] == "told [7, 8, 9]"
+
+
 def test_a_count_is_final_when_it_was_read_after_the_last_phase(tmp_path: Path, snapshots: SnapshotProcess) -> None:
     tree = Tree(tmp_path, 1)
     tree.start()
