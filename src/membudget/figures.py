@@ -20,6 +20,8 @@ def format_reading(metric: Metric, reading: MetricValue) -> str:
     if reading.value is None:
         return "not measured"
     value = format_value(metric, reading.value)
+    if reading.is_lower_bound:
+        return f"at least {value}"
     if reading.interval is None:
         return value
     low, high = reading.interval

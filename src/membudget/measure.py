@@ -14,7 +14,7 @@ from membudget.metrics import Metric, MetricValue
 from membudget.progress import Progress
 from membudget.report.measure_report import MeasureReport
 from membudget.report.report import Environment
-from membudget.trials.order import interleaved
+from membudget.trials.order import interleaved, with_killed_warm_up
 from membudget.trials.trial import Trial, TrialSpec
 
 
@@ -36,20 +36,24 @@ class Tools(Protocol):
 
 
 def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progress) -> MeasureReport:
-    """Run a discarded warm-up and `trials` trials.
+    """Run a warm-up and `trials` trials. The warm-up is discarded, unless a process was OOM-killed in it alone.
 
     A trial whose workload fails is measured all the same and ends the series: its figures are shown with its
     outcome, and are not part of the aggregate.
     """
+    warm_up: Trial | None = None
     done: list[Trial] = []
     with progress.stage("Measuring", trials + 1, tools.live):
         for turn in interleaved([image], trials):
             with progress.working("warm-up" if turn.is_warm_up else f"trial {turn.number} of {trials}"):
                 trial = tools.run_trial(spec)
-            if not turn.is_warm_up or not trial.judgeable:
+            if turn.is_warm_up and trial.judgeable:
+                warm_up = trial
+            else:
                 done.append(trial)
             if not trial.judgeable:
                 break
+    done = with_killed_warm_up(warm_up, done)
     judgeable = [trial for trial in done if trial.judgeable]
     failed = next((trial for trial in done if not trial.judgeable), None)
     values = aggregate(judgeable) if judgeable else all_absent(_why(failed))

@@ -154,12 +154,23 @@ class MetricValue:
     """What the truth may be as high as, where the value is known to be a lower bound: a spike was missed."""
     interval: tuple[int, int] | None = None
     """The 95 % confidence interval of an estimate."""
+    is_lower_bound: bool = False
+    """Whether the truth may be higher, and nothing says how high. `at_most` is not set then."""
 
     @classmethod
-    def of(cls, metric: Metric, value: int, precision: str | None = None, at_most: int | None = None) -> "MetricValue":
+    def of(
+        cls,
+        metric: Metric,
+        value: int,
+        precision: str | None = None,
+        at_most: int | None = None,
+        *,
+        is_lower_bound: bool = False,
+    ) -> "MetricValue":
         """A measured value of `metric`, in the metric's unit."""
         definition = DEFINITIONS[metric]
-        return cls(value, definition.unit, precision or definition.precision, at_most=at_most)
+        precision = precision or definition.precision
+        return cls(value, definition.unit, precision, at_most=at_most, is_lower_bound=is_lower_bound)
 
     @classmethod
     def estimate(cls, metric: Metric, value: int, low: int, high: int) -> "MetricValue":

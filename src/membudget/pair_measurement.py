@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
@@ -32,8 +32,8 @@ from membudget.pairing import Pair
 from membudget.progress import Progress
 from membudget.report.report import Environment
 from membudget.subject import OwnRun, Subject
-from membudget.trials.order import Turn, interleaved
-from membudget.trials.trial import Trial, TrialSpec
+from membudget.trials.order import Turn, interleaved, with_killed_warm_up
+from membudget.trials.trial import Outcome, Trial, TrialSpec
 
 Results = dict[Side, list[Trial | Failure]]
 
@@ -130,7 +130,8 @@ def _measure(subject: Subject, contents: PairContents, tools: TrialTools, progre
         if len(measured) == len(results[side]) and results[side] != known.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
     found = _measurement(subject, results, contents, tools)
-    return replace(found, notes=(*found.notes, *([doubt] if doubt is not None else [])))
+    notes = (*found.notes, *rounds.of_warm_ups(results), *([doubt] if doubt is not None else []))
+    return replace(found, notes=notes)
 
 
 def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
@@ -147,6 +148,8 @@ class _Rounds:
     contents: PairContents
     tools: TrialTools
     progress: Progress
+    warm_ups: dict[Side, Trial] = field(default_factory=dict)
+    """The last one of each side."""
 
     def run(self, remembered: Results) -> Results:
         """All the trials there have to be, beside those that are known already."""
@@ -159,14 +162,22 @@ class _Rounds:
                 break
             begun = turn.number
             self._take(turn, self._label(turn.number), results[turn.side])
-        return results
+        return self._counted(results)
 
     def confirm(self, remembered: Results) -> Results:
         """One fresh trial, after a warm-up, of each side that is remembered."""
         fresh: Results = {side: [] for side in remembered}
         for turn in interleaved(list(fresh), 1):
             self._take(turn, "warm-up" if turn.is_warm_up else "trial to confirm remembered ones", fresh[turn.side])
-        return fresh
+        return self._counted(fresh)
+
+    def of_warm_ups(self, results: Results) -> Iterator[str]:
+        """What happened at the limit in warm-ups alone. What was taken back there may be page cache of a first run."""
+        for side, warm_up in self.warm_ups.items():
+            if warm_up.outcome is Outcome.OOM_KILLED and warm_up in results[side]:
+                yield f"a process was OOM-killed in the {side}'s warm-up alone, so the warm-up counts as a trial"
+            elif warm_up.at_limit is not None:
+                yield f"{warm_up.at_limit.words} (in the {side}'s warm-up, whose figures do not count)"
 
     def is_clear(self, results: Results) -> bool:
         """Whether it passes, and more trials would not change that."""
@@ -178,7 +189,10 @@ class _Rounds:
         return judge_image(_measurement(self.subject, results, self.contents, self.tools))
 
     def _is_settled(self, results: Results) -> bool:
-        return self.judged(results).is_settled
+        return self.judged(self._counted(results)).is_settled
+
+    def _counted(self, results: Results) -> Results:
+        return {side: with_killed_warm_up(self.warm_ups.get(side), trials) for side, trials in results.items()}
 
     def _take(self, turn: Turn[Side], label: str, results: list[Trial | Failure]) -> None:
         """Run a trial and add what came of it."""
@@ -187,7 +201,9 @@ class _Rounds:
         which = "own settings" if self.subject.is_by_itself else turn.side
         with self.progress.working(f"{self.subject.pair.name} ({which}), {label}"):
             outcome = self._run_trial(self.subject.images[turn.side])
-        if isinstance(outcome, Failure) or not turn.is_warm_up:
+        if turn.is_warm_up and isinstance(outcome, Trial):
+            self.warm_ups[turn.side] = outcome
+        else:
             results.append(outcome)
 
     def _label(self, number: int) -> str:

@@ -49,7 +49,7 @@ def test_the_json_has_the_promised_shape(images: PreparedImages) -> None:
     metrics = done.json["metrics"]
     assert set(metrics) == _ALWAYS | _OF_SERVICES | {"memory_pressure"}  # which depends on the kernel
     for value in metrics.values():
-        assert set(value) == {"value", "unit", "precision", "reason", "at_most", "interval"}
+        assert set(value) == {"value", "unit", "precision", "reason", "at_most", "interval", "is_lower_bound"}
         assert (value["value"] is None) == (value["reason"] is not None)
     assert all(isinstance(metrics[name]["value"], int) for name in _ALWAYS)
     assert all(metrics[name]["value"] is None for name in _OF_SERVICES)

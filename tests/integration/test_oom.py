@@ -29,6 +29,21 @@ def test_a_killed_child_is_named_though_pid_1_lives_on(from_host: Trials, images
     assert trial.workload_passed
 
 
+def test_every_kill_is_counted_when_the_kernel_names_the_cgroup_of_the_first_ones_only(
+    from_host: Trials, images: PreparedImages
+) -> None:
+    """The kernel leaves the name out after ten kills in five seconds: the last one is told by its PID."""
+    many = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do tail /dev/zero; done"
+    last = "python3 -c 'import time; time.sleep(0.4); b\"x\" * (200 << 20)'"
+    trial = from_host.run(images.service, command("sh", "-c", f"{many}; {last}; sleep 0.3; exit 0"), limit_mib=32)
+
+    kills = trial.metrics[Metric.OOM_KILLS]
+    assert (kills.value, kills.is_lower_bound, kills.precision) == (13, False, "exact")
+    assert (trial.outcome, trial.exit_code, trial.oom_doubt) == (Outcome.OOM_KILLED, 0, None)
+    assert trial.oom is not None
+    assert "python3" in {process.name for process in trial.oom.killed}
+
+
 def test_a_kill_within_milliseconds_of_the_start_is_counted(from_host: Trials, images: PreparedImages) -> None:
     trial = from_host.run(images.truth, command(64, 0, 0, 1, 0), limit_mib=8)
 

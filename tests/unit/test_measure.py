@@ -50,6 +50,15 @@ def test_oom_kills_are_a_result() -> None:
     assert len(made.judgeable_trials) == 2
 
 
+def test_a_kill_in_the_warm_up_alone_is_counted() -> None:
+    tools = FakeTools()
+    figures = iter([trial(63, oom_kills=1), trial(40), trial(42)])
+    tools.trials["api"] = lambda: next(figures)
+    made = measure.run(SPEC, "api", 2, tools, Silence())
+    assert made.metrics[Metric.OOM_KILLS].value == 1
+    assert len(made.trials) == 1 + 2
+
+
 def test_an_engine_that_is_lost_ends_it_with_its_own_message() -> None:
     def lost() -> Trial:
         raise EnvironmentFault("the engine does not answer")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from membudget.pairing import Pair
 from membudget.progress import Silence
 from membudget.quantities import MIB
 from membudget.subject import Subject
-from membudget.trials.trial import Trial
+from membudget.trials.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 
@@ -183,6 +184,37 @@ def test_a_kill_needs_no_confirmation() -> None:
     image, count = measured(made)
     assert count == 3
     assert judge_image(image).status is Status.OOM_KILLED
+
+
+def first(made: FakeTools, name: str, warm_up: Trial) -> None:
+    """Let the warm-up of an image be that one."""
+    later = made.trials[name]
+    later()
+    following = chain([warm_up], iter(later, None))
+    made.trials[name] = lambda: next(following)
+
+
+def test_a_kill_in_a_warm_up_alone_is_a_kill() -> None:
+    made = tools([40], [40])
+    first(made, "api head", trial(60, oom_kills=1))
+    image, count = measured(made)
+    judged = judge_image(image)
+    assert count == 1 + 3
+    assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OOM_KILLED)
+    assert image.notes == ("a process was OOM-killed in the head's warm-up alone, so the warm-up counts as a trial",)
+    assert "api head" not in made.memory
+
+
+def test_a_warm_up_that_reached_its_limit_by_reclaim_is_told_and_does_not_count() -> None:
+    made = tools([40], [40])
+    contact = LimitContact(hits=7, refaulted_bytes=None, stalled_ms=None, is_thrashing=False)
+    first(made, "api base", replace(trial(120), at_limit=contact))
+    image, _ = measured(made)
+    assert judge_image(image).verdict is Verdict.PASS
+    assert image.base is not None
+    assert len(image.base.trials) == 3
+    (note,) = image.notes
+    assert note == "reached the limit: memory was reclaimed 7 times (in the base's warm-up, whose figures do not count)"
 
 
 def in_a_pull_request(base: float, head: float, memory: Mapping[str, Sequence[float]]) -> FakeTools:

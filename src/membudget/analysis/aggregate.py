@@ -33,19 +33,23 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
         return MetricValue.absent(metric, readings[0].reason or "unknown" if readings else "no trial was run")
     if DEFINITIONS[metric].aggregation is Aggregation.ESTIMATE:
         return _estimated(metric, [reading for reading in readings if reading.value is not None])
-    missing = [reading for reading in readings if reading.value is None]
-    if missing and DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM and not max(values):
+    worst = DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM
+    missing = [reading for reading in readings if reading.value is None] if worst else []
+    if missing and not max(values):
         why = f"not counted in {len(missing)} of {len(readings)} trials: {missing[0].reason}"
         return MetricValue.absent(metric, why)  # none in the others says nothing of these
     usual = DEFINITIONS[metric].precision
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.precision != usual]
-    worst = DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM
     combine = max if worst else statistics.median
     value, at_most = (
         round(combine(figures))
         for figures in (values, [reading.at_most or reading.value for reading in readings if reading.value is not None])
     )
-    return MetricValue.of(metric, value, lesser[0] if lesser else None, at_most if at_most > value else None)
+    precision = lesser[0] if lesser else None
+    if missing or any(reading.is_lower_bound for reading in readings):
+        precision = precision or f"lower bound: {missing[0].reason if missing else 'a trial has no more'}"
+        return MetricValue.of(metric, value, precision, is_lower_bound=True)
+    return MetricValue.of(metric, value, precision, at_most if at_most > value else None)
 
 
 def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:

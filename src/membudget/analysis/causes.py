@@ -84,7 +84,10 @@ def _program(name: str, group: Sequence[ProcessUse]) -> Cause:
     words = f"{format_size(rss)}{each}"
     if len(pss) < count:
         doubt = ", pages that they share counted more than once" if count > 1 else ""
-        return Cause(count, name, f"{words}{doubt}", rss * count)
+        own = [process.unreclaimable_bytes for process in group if process.unreclaimable_bytes is not None]
+        if len(own) < count:
+            return Cause(count, name, f"{words}{doubt}", rss * count)
+        return Cause(count, name, f"{format_size(sum(own) // count)}{each} anonymous and shared{doubt}", sum(own))
     if count > 1:
         words += f", of which {format_size(sum(shared) // count)} shared"
     return Cause(count, name, words, sum(pss))

@@ -31,6 +31,8 @@ def _is_only_shown(row: Row) -> bool:
 
 def _is_used(row: Row, exception: ExceptionInForce) -> bool:
     """Whether the row would not pass as it does without the exception, which covers what was measured."""
+    if row.head.is_lower_bound:
+        return False  # nothing says how much the exception would have to cover
     most = row.head.at_most or row.head.value or 0
     if row.budget.every:  # of a single trial it is known how high it was, or nothing is excepted
         over = row.trials_over

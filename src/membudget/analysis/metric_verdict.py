@@ -19,7 +19,7 @@ from membudget.analysis.each_trial import (
 from membudget.analysis.evidence import Answer, Evidence, against_maximum, against_tolerance
 from membudget.analysis.intervals import shift_interval
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.figures import format_value
+from membudget.figures import format_reading, format_value
 from membudget.metrics import DEFINITIONS, Metric, MetricValue
 
 
@@ -142,6 +142,8 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
 def _missing(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> str | None:
     """Which figure is missing, so that the answer cannot be known; None where none is."""
     budget, before = row.budget, row.base
+    if row.head.is_lower_bound and budget.ceiling is not None:
+        return f"it is {format_reading(row.metric, row.head)} ({row.head.precision})"
     if budget.every and budget.ceiling is not None and samples.head_unread:
         return f"{samples.head_unread} of {samples.head_unread + len(samples.head)} trials have no value"
     if excuse is None and budget.tolerance is not None and row.delta is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from membudget.analysis.measurement import Failure, ImageMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
+from membudget.figures import format_reading
 from membudget.metrics import Metric
 from membudget.quantities import format_size
 
@@ -43,14 +44,15 @@ def image_reasons(
 def lacks_base(row: Row) -> bool:
     """Whether its verdict is open because the base has no value."""
     before = row.base.value if row.base is not None else None
-    is_open = row.inconclusive is Inconclusive.NOT_MEASURED and row.head.value is not None
+    has_head = row.head.value is not None and not row.head.is_lower_bound
+    is_open = row.inconclusive is Inconclusive.NOT_MEASURED and has_head
     return is_open and row.budget.tolerance is not None and before is None
 
 
 def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[Reason]:
     label = row.label
     if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
-        kills = f"{row.head.value} process{'es' if row.head.value != 1 else ''}"
+        kills = f"{format_reading(row.metric, row.head)} process{'es' if row.head.value != 1 else ''}"
         where = (
             "in a sidecar"
             if image.by_itself and image.by_itself.only_sidecars_were_killed
@@ -59,7 +61,7 @@ def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Itera
         yield Reason(f"the kernel killed {kills} {where}")
     elif row.verdict in (Verdict.FAIL, Verdict.WARN):
         yield Reason(f"{label} {row.reason}")
-    elif row.inconclusive is Inconclusive.NOISE:
+    elif row.inconclusive is Inconclusive.NOISE or (row.inconclusive is not None and row.head.is_lower_bound):
         yield Reason(f"{label} is not known well enough", row.reason)
     elif row.inconclusive is Inconclusive.NOT_MEASURED and (failure is None or row.reason != str(failure)):
         yield Reason(f"{label}{' of the base' if lacks_base(row) else ''} was not measured", row.reason)

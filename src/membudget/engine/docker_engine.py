@@ -48,6 +48,8 @@ class EngineInfo:
     kind: EngineKind = "docker"
     rootless: bool = False
     """It runs without root, in a user namespace: its cgroups are below those of its user's systemd."""
+    limits_swap: bool = True
+    """It can limit memory and swap together: without that, a container under a limit of memory may swap without end."""
 
 
 class Engine:
@@ -161,6 +163,7 @@ def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> E
         memory_bytes=int(str(info.get("MemTotal", 0))),
         kind=kind,
         rootless=rootless,
+        limits_swap=info.get("SwapLimit", cgroup_version == 2) is True,
     )
 
 

@@ -15,9 +15,16 @@ from membudget.quantities import format_size
 from membudget.report.untrusted_text import code_span, html_code, printable
 from membudget.trials.certificate import Conclusion
 from membudget.trials.driver_messages import LoadResult
+from membudget.trials.oom_count import OomDoubt
+from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import Trial
 
 _MOST_KILLED = 3
+_DOUBTS = {
+    OomDoubt.ENGINE_SAYS_KILL: "the engine was told of an OOM kill, but the kernel counted none: one is assumed",
+    OomDoubt.SIGKILLED_AT_LIMIT: "the container was ended by SIGKILL at its limit, but the kernel counted no OOM kill:"
+    " whether there was one is not known",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ def why(trials: Sequence[Trial]) -> Iterator[Finding]:
     if contacts:
         worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits or 0))
         yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
+    yield from _doubts(trials)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
     yield from _sidecars(trials)
@@ -80,7 +88,8 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
         kills = sum(use.oom_kills.value or 0 for use in uses)
         words = f": peak RSS {format_reading(Metric.PEAK_RSS, largest.peak_rss)}"
         words += f", peak memory {format_reading(Metric.PEAK_MEMORY, largest.peak_memory)}"
-        killed = f", {kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
+        at_least = "at least " if any(use.oom_kills.is_lower_bound for use in uses) else ""
+        killed = f", {at_least}{kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
         yield Finding((("sidecar ", False), (name, True), (words + killed, False)), is_grave=bool(kills))
 
 
@@ -120,6 +129,13 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     yield Finding((*parts, *([(f" and {more} more", False)] if more > 0 else [])), is_grave=True)
 
 
+def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:
+    """Each kind of contradiction once."""
+    for doubt in dict.fromkeys(trial.oom_doubt for trial in trials):
+        if doubt is not None:
+            yield Finding(((_DOUBTS[doubt], False),), is_grave=True)
+
+
 def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
     certificates = [trial.certificate for trial in trials if trial.certificate is not None]
     missed = [one for one in certificates if one.conclusion is Conclusion.SPIKE_MISSED]
@@ -135,18 +151,29 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     snapshots = [(trial, trial.snapshot) for trial in trials if trial.snapshot is not None]
     if not snapshots:
         return
-    trial, snapshot = max(snapshots, key=lambda pair: pair[1].rss_bytes)
+    trial, snapshot = max(snapshots, key=lambda pair: pair[1].seen_bytes)
     named = causes(snapshot)
     if not named:
         return
     measured = trial.metrics.get(Metric.PEAK_RSS)
     peak = (measured.value if measured is not None else None) or snapshot.rss_bytes
-    near = "at the peak" if snapshot.rss_bytes >= 0.95 * peak else f"at {format_size(snapshot.rss_bytes)} of RSS"
+    seen = snapshot.seen_bytes
+    near = "at the peak" if seen >= 0.95 * peak else f"at {format_size(seen)} of RSS"
     parts: list[tuple[str, bool]] = [(f"{near}: ", False)]
     for number, cause in enumerate(named):
         parts += [("; ", False)] if number else []
         parts += _words(cause)
-    yield Finding(tuple(parts))
+    yield Finding((*parts, *((f"; {what}", False) for what in _limits_of(snapshot))))
+
+
+def _limits_of(snapshot: Snapshot) -> Iterator[str]:
+    """What the snapshot does not show, and why."""
+    if snapshot.is_late:
+        yield f"the snapshot came late: {format_size(snapshot.fell_bytes)} had been given back"
+    if snapshot.is_near_limit:
+        yield "near the limit only the status of processes is read"
+    elif snapshot.is_after_kill:
+        yield "after an OOM kill only the status of processes is read"
 
 
 def _words(cause: Cause) -> list[tuple[str, bool]]:

@@ -19,12 +19,18 @@ class Names(NamedTuple):
     peak: str
     events: str
     """Where OOM kills are counted."""
+    limit: str
 
 
 NAMES = {
-    1: Names("memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control"),
-    2: Names("memory.current", "memory.peak", "memory.events"),
+    1: Names("memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control", "memory.limit_in_bytes"),
+    2: Names("memory.current", "memory.peak", "memory.events", "memory.max"),
 }
+
+
+def version_of(folder: Path) -> int:
+    """Of a cgroup, by the names of its files."""
+    return 1 if (folder / NAMES[1].usage).exists() else 2
 
 
 class OpenFile:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from membudget.trials.cgroup_sampler import Sampler
 from membudget.trials.probe_messages import Follow
-from membudget.trials.proc_settings import available_bytes, sees_itself
+from membudget.trials.proc_settings import available_bytes, host_settings, sees_itself
 from membudget.trials.snapshot_process import SnapshotProcess
 
 
@@ -66,7 +66,8 @@ class _Probe:
         kind = order.pop("order")
         if kind == "machine":
             root = Path(str(order["root"]))
-            return {"available_bytes": available_bytes(), "sees_cgroups": sees_itself(root)}
+            swap = host_settings().swap_bytes
+            return {"available_bytes": available_bytes(), "swap_bytes": swap, "sees_cgroups": sees_itself(root)}
         if kind == "now":
             return {"rss_bytes": self._sampler.now() if self._sampler is not None else None}
         if kind == "follow":

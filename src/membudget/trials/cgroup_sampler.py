@@ -4,6 +4,7 @@ A look reads two counters, the usage and the kernel's mark, which costs next to 
 has to add up, is read when they have moved, and now and then in any case. Standard library only: the probe imports it.
 """
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ from membudget.trials.probe_messages import (
 )
 from membudget.trials.proc_settings import host_settings
 from membudget.trials.readings import MemoryReading
+from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_process import SnapshotProcess
 
 _APPEARANCE_POLL_S = 0.001
@@ -31,6 +33,8 @@ _MOVED_BYTES = 65_536
 """A smaller change of usage is no reason to read memory.stat."""
 _RESTING_SAMPLE_NS = 50_000_000
 """RSS is read at least this often: at the limit it can change while the usage does not."""
+_PIDS_NS = 50_000_000
+"""Its processes are listed at most this often."""
 _UNACCOUNTED_BYTES = 2 * readings.BATCH_BYTES_PER_CPU * (os.cpu_count() or 1)
 """By so much usage may exceed what memory.stat makes of it: charged in advance, and not yet counted."""
 _OWN_MARK = "the kernel's, as last read before the container was gone"
@@ -69,7 +73,11 @@ class Sampler:
         self._looks = 0
         self._longest_gap_ns = 0
         self._leaf_values: dict[str, Reading] = {}
-        snapshots.forget()
+        self._pids: set[int] = set()
+        """Of all processes that were seen: the kernel's log may tell of a kill without its cgroup."""
+        self._listed_ns = 0
+        self._count_is_final = False
+        snapshots.begin(self._parent, Depth(order.depth), self._origin_ns)
 
     @property
     def interval_s(self) -> float:
@@ -112,11 +120,13 @@ class Sampler:
             self._mark.start_anew()
         self._phase = name, self._now_us(), mark
         self._phase_usage = None
+        self._count_is_final = False
         self._last_sample_ns = 0
         self.look()  # what it begins with is its own, not what a sample of the phase before says
 
     def end_phase(self) -> None:
         """The phase at hand, if there is one, is over."""
+        self._count_is_final = self._leaf is not None and self._count_kills(self._leaf)
         if self._phase is None:
             return
         name, begin_us, mark_before = self._phase
@@ -126,7 +136,8 @@ class Sampler:
 
     def report(self) -> ProbeReport:
         """Read the kernel's marks, which outlive the container, and hand everything over."""
-        self.end_phase()
+        if self._phase is not None:
+            self.end_phase()
         snapshot, snapshot_reason = self._snapshots.best()
         marks = ParentMarks(self._order)
         report = ProbeReport(
@@ -142,7 +153,9 @@ class Sampler:
             cpu_usage_us=marks.cpu_usage(),
             snapshot=snapshot,
             snapshot_reason=snapshot_reason,
-            kernel_log=self._log.kills(self._order.kernel_path),
+            kills_meanwhile=self._snapshots.kills_meanwhile,
+            kernel_log=self._log.kills(self._order.kernel_path, self._pids),
+            count_is_final=self._count_is_final,
             settings=self._settings,
             origin_ns=self._origin_ns,
         )
@@ -198,7 +211,10 @@ class Sampler:
         self._note_usage(min(self._sampled_usage, usage_after))
         if at_rest or self._order.version == 1:
             self._read_leaf_values(leaf, stat)
-        self._snapshots.consider(leaf.folder, reading, self._now_us(), now_ns)
+        if now_ns - self._listed_ns >= _PIDS_NS:
+            self._listed_ns = now_ns
+            self._note_pids(leaf)
+        self._snapshots.consider(leaf.folder, reading.rss_bytes, now_ns)
 
     def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:
         """As much of the usage as memory.stat accounts for.
@@ -236,10 +252,27 @@ class Sampler:
             swap = reading_of(lambda: readings.keyed_value(stat, b"total_swap"), "memory.stat")
         if swap.value is not None and swap.value >= (values.get("swap", swap).value or 0):
             values["swap"] = swap
-        if leaf.events is not None:
-            keep_newest(values, "oom_kills", leaf.events.read, readings.oom_kills)
+        self._count_kills(leaf)
         if leaf.failcnt is not None:
             keep_newest(values, "limit_hits", leaf.failcnt.read, int)
+
+    def _count_kills(self, leaf: LeafFiles) -> bool:
+        """Read how many processes were killed, and on v1 say whether that could be read."""
+        self._log.read()  # before: what it tells by now, the count has
+        if leaf.events is None:
+            return False
+        before = self._leaf_values.pop("oom_kills", None)
+        keep_newest(self._leaf_values, "oom_kills", leaf.events.read, readings.oom_kills)
+        if self._leaf_values["oom_kills"].value is not None:
+            self._log.counted()
+            return True
+        self._leaf_values["oom_kills"] = before or self._leaf_values["oom_kills"]
+        return False
+
+    def _note_pids(self, leaf: LeafFiles) -> None:
+        """Opened anew each time: v1 gives whoever reads an open one often an old list (kernel/cgroup/cgroup-v1.c)."""
+        with contextlib.suppress(OSError, ValueError):
+            self._pids.update(map(int, (leaf.folder / "cgroup.procs").read_bytes().split()))
 
     def _phase_mark(self, mark_before: int) -> Reading:
         """The mark of the phase that ends: its own where it had one, else the trial's, if it rose meanwhile."""

@@ -10,6 +10,7 @@ from membudget.engine.cgroup_layout import TrialCgroup
 from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.errors import EnvironmentFault
 from membudget.trials.probe_messages import HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
+from membudget.trials.snapshot import Depth
 
 RATE_HZ = 1
 _END_S = 10.0
@@ -64,9 +65,9 @@ class EngineStatsProbe:
         self._phases: list[tuple[str, int]] = []
         self._ended_us: int | None = None
 
-    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> None:
+    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
         """Take what the engine tells of it from now on."""
-        del cgroup, rate_hz
+        del cgroup, rate_hz, depth
         self._join()
         self._seen = _Seen()
         self._phases = []
@@ -108,7 +109,7 @@ class EngineStatsProbe:
             if seen.cpu_us is not None
             else Reading(None, _UNKNOWN),
             snapshot_reason=_UNKNOWN,
-            kernel_log=KernelLog(reason=_UNKNOWN),
+            kernel_log=KernelLog(reason=_UNKNOWN, is_whole=False),
             settings=HostSettings(),
         )
 
@@ -118,6 +119,10 @@ class EngineStatsProbe:
         return rss[-1] if rss else None
 
     def available_bytes(self) -> int | None:
+        """Not known."""
+        return None
+
+    def swap_bytes(self) -> int | None:
         """Not known."""
         return None
 

@@ -3,27 +3,33 @@
 import contextlib
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 from membudget.budgets.workload import steps_of
 from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
 from membudget.engine.docker_containers import CannotStart, Containers, ContainerState
 from membudget.engine.docker_engine import EngineInfo
 from membudget.errors import EnvironmentFault
+from membudget.metrics import Metric
 from membudget.trials.admission import cpu_list
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.trials.docker_workload import ContainerWorkload
+from membudget.trials.oom_count import EngineWord
 from membudget.trials.pod_metrics import sidecar_use
-from membudget.trials.probe import DEFAULT_RATE_HZ, Probe
+from membudget.trials.probe import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.redaction import without_secrets
+from membudget.trials.snapshot import Depth
+from membudget.trials.snapshot_depth import depth_after, read_during_kill, undisturbed
+from membudget.trials.swap_limit import require_swap_limit
 from membudget.trials.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
 from membudget.trials.trial_figures import Seen, trial_figures
 from membudget.trials.trial_ledger import TrialLedger
-from membudget.trials.trial_metrics import EngineWord, Startup, limit_contact, oom_findings, phases
+from membudget.trials.trial_metrics import Startup, limit_contact, oom_findings, phases
 from membudget.trials.trial_options import container_options
-from membudget.trials.trial_outcome import outcome_of
+from membudget.trials.trial_outcome import outcome_of, with_trouble
 
 _KILL_S = 20.0
 HIGHEST_RATE_HZ = 1000
@@ -69,6 +75,7 @@ class TrialRunner:
         self._drivers = drivers
         self._settings = settings
         self._pods = pods
+        self._swap_bytes = None if info.limits_swap else probe.swap_bytes()
         self._container_id: str | None = None
         self._cancelled = False
         self._phase: str | None = None
@@ -83,15 +90,24 @@ class TrialRunner:
 
         Raises EnvironmentFault when nothing can be said about the image.
         """
+        if spec.limit_bytes is not None:
+            require_swap_limit(limits_swap=self._info.limits_swap, swap_bytes=self._swap_bytes)
+        trial = self._run_undisturbed(spec, ledger, ledger.rates_hz.get(spec.name, self.rate_hz))
         rate_hz = ledger.rates_hz.get(spec.name, self.rate_hz)
-        trial = self._run_once(spec, ledger, rate_hz)
         while _missed_a_spike(trial) and self._probe.sees_cgroups and rate_hz < self._settings.highest_rate_hz:
             rate_hz = ledger.rates_hz[spec.name] = min(self._settings.highest_rate_hz, rate_hz * _RATE_FACTOR)
-            again = self._run_once(spec, ledger, rate_hz)
+            again = self._run_undisturbed(spec, ledger, rate_hz)
             if not again.judgeable:
                 break
             assert again.certificate is not None  # noqa: S101 - every trial that was run has one
             trial = replace(again, certificate=replace(again.certificate, repeated=True))
+        return trial
+
+    def _run_undisturbed(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int) -> Trial:
+        """Run it; once more, looking at its processes less closely, when looking may have caused an OOM kill."""
+        depth = ledger.depths.get(spec.name, Depth.MAPS)
+        trial = undisturbed(partial(self._run_once, spec, ledger, rate_hz), depth)
+        ledger.depths[spec.name] = depth_after(trial)
         return trial
 
     def cancel(self) -> None:
@@ -117,14 +133,14 @@ class TrialRunner:
     def _cpus(self) -> tuple[int, ...]:
         return self._settings.cpus or tuple(range(self._info.cpus))
 
-    def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int) -> Trial:
+    def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth) -> Trial:
         cgroup = self._next_cgroup(ledger)
         subject = self._make(spec, cgroup, ledger)
         self._container_id = subject.container_id
         try:
             if self._cancelled:
                 raise EnvironmentFault("the run was cancelled")
-            return self._measure(spec, cgroup, subject, rate_hz)
+            return self._measure(spec, cgroup, subject, Watching(rate_hz, depth))
         finally:
             self._container_id = self._phase = None
             subject.close()
@@ -149,15 +165,15 @@ class TrialRunner:
     def _parent(self, cgroup: TrialCgroup) -> str | None:
         return cgroup.parent_argument if self._probe.sees_cgroups else None
 
-    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, subject: Subject, rate_hz: int) -> Trial:
+    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, subject: Subject, watching: Watching) -> Trial:
         container_id = subject.container_id
         asked = time.monotonic()
         deadline = asked + spec.timeout_ms / 1000
         probes = self._pods.probes(len(subject.sidecars))
         for sidecar, probe in zip(subject.sidecars, probes, strict=True):
-            probe.follow(sidecar.cgroup, sidecar.container_id, rate_hz)
+            probe.follow(sidecar.cgroup, sidecar.container_id, *watching)
         result = subject.prepare(deadline)
-        self._probe.follow(cgroup, container_id, rate_hz)
+        self._probe.follow(cgroup, container_id, *watching)
         workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._begin_phase)
         self._begin_phase(workload.first_phase)
         running: float | None = None
@@ -174,8 +190,9 @@ class TrialRunner:
         finally:
             workload.close()
         duration_ms = round((time.monotonic() - asked) * 1000)
-        result = _with_trouble(self._settle(spec, container_id, result), subject.trouble())
-        self._probe.end_phase()
+        result = with_trouble(self._settle(spec, container_id, result), subject.trouble())
+        for probe in (self._probe, *probes):
+            probe.end_phase()
         self._phase = None
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
@@ -187,10 +204,11 @@ class TrialRunner:
         # The engine's statistics come once a second: a container that was faster is measured as absent values.
         if running is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
-        engine = EngineWord(state.oom_killed, self._info.cgroup_version, self._info.cpus)
-        seen = Seen(report, beside, workload.progress, _startup(workload, running, spec))
-        figures = trial_figures(spec, seen, engine, rate_hz)
         exit_code = state.exit_code if ended_by_itself else None
+        version = self._info.cgroup_version
+        engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
+        seen = Seen(report, beside, workload.progress, _startup(workload, running, spec))
+        figures = trial_figures(spec, seen, engine, watching.rate_hz)
         outcome, reason = outcome_of(spec, result, exit_code, figures)
         trial = Trial(
             outcome=outcome,
@@ -205,13 +223,16 @@ class TrialRunner:
             phases=phases(report),
             snapshot=report.snapshot,
             snapshot_reason=report.snapshot_reason,
+            depth=watching.depth,
+            read_during_kill=read_during_kill([report, *beside], figures.metrics[Metric.OOM_KILLS]),
             oom=oom_findings(report, figures.own_oom_kills),
+            oom_doubt=figures.oom_doubt,
             at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
             settings=report.settings,
             load=workload.loads,
             ran_inside=_ran_inside(spec, state),
             sidecars=tuple(
-                sidecar_use(sidecar.name, own) for sidecar, own in zip(subject.sidecars, beside, strict=True)
+                sidecar_use(sidecar.name, own, version) for sidecar, own in zip(subject.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)
@@ -265,14 +286,6 @@ def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec
         workload_kind=spec.workload.kind,
         waits=workload.first_phase is PhaseName.START_UP,
     )
-
-
-def _with_trouble(result: WorkloadResult, trouble: str | None) -> WorkloadResult:
-    """A workload whose surroundings failed has not passed; one that failed may have failed because of them."""
-    if trouble is None or (result.reason or "").startswith("the service "):
-        return result
-    reason = f"{result.reason} ({trouble})" if result.reason else trouble
-    return replace(result, passed=False, reason=reason)
 
 
 def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:

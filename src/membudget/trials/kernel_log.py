@@ -1,19 +1,22 @@
 """OOM kills in the kernel's own words: which process, and how large it was (/dev/kmsg).
 
-The counters of a cgroup say how many; only the log says who. Two lines of `mm/oom_kill.c` matter:
+The counters of a cgroup say how many; only the log says who. Three lines of the kernel matter:
 
     oom-kill:constraint=CONSTRAINT_MEMCG,...,oom_memcg=/a/b,task_memcg=/a/b,task=NAME,pid=123,uid=0
     Memory cgroup out of memory: Killed process 123 (NAME) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB, ...
+    Tasks in /a/b are going to be killed due to memory.oom.group set
 
-The first names the cgroup; every kill up to the next such line is its (memory.oom.group kills several). Standard
-library only: the probe imports it.
+The first names the cgroup of the next kill. The kernel leaves it out after ten of them in five seconds, anywhere on the
+machine: such a kill is told by its PID. The third names the cgroup of all kills that follow. Standard library only: the
+probe imports it.
 """
 
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from membudget.trials.probe_messages import KernelLog, KilledProcess
 
@@ -23,30 +26,95 @@ _RECORD_BYTES = 8192
 _KIB = 1024
 
 _CONTEXT = re.compile(r"oom-kill:constraint=.*?,oom_memcg=(.*?),task_memcg=")
+_GROUP = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.group set")
 _KILLED = re.compile(
     r"Memory cgroup out of memory: Killed process (\d+) \((.*)\) total-vm:\d+kB,"
     r" anon-rss:(\d+)kB, file-rss:(\d+)kB, shmem-rss:(\d+)kB"
 )
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_GAP = "the kernel's log has a gap: some kills may not be named"
 
 
-def killed_in(cgroup: str, messages: Iterable[str]) -> list[KilledProcess]:
-    """The processes that were killed because `cgroup`, or one below it, was out of memory: one for each message."""
-    killed: list[KilledProcess] = []
-    is_ours = False
-    for message in messages:
-        if context := _CONTEXT.match(message):
-            is_ours = f"{cgroup}/" in f"{context[1]}/"
-        elif is_ours and (found := _KILLED.match(message)):
+class _Kill(NamedTuple):
+    process: KilledProcess
+    cgroup: str | None
+    """Which was out of memory; None: the log does not say."""
+
+
+class KillLog:
+    """The kills that a log tells of, and what may be missing. Pure."""
+
+    def __init__(self) -> None:
+        self._kills: list[_Kill] = []
+        self._cgroup: str | None = None
+        """Of the next kill."""
+        self._is_group = False
+        """Of all kills that follow."""
+        self._number: int | None = None
+        self._counted = 0
+        """So many kills were told of when the cgroup's own count was read: it has those."""
+        self._has_gap = self._has_late_gap = False
+
+    def feed(self, record: str) -> None:
+        """Take in a record, "PRIORITY,NUMBER,TIME,FLAGS;TEXT" and more lines that are not its text."""
+        head, _, text = record.partition("\n")[0].partition(";")
+        number = head.split(",")[1:2]
+        if number and number[0].isdecimal():
+            if self._number is not None and int(number[0]) != self._number + 1:
+                self.skipped()
+            self._number = int(number[0])
+        if found := _CONTEXT.match(text):
+            self._cgroup, self._is_group = found[1], False
+        elif found := _GROUP.match(text):
+            self._cgroup, self._is_group = found[1], True
+        elif found := _KILLED.match(text):
             anon, file, shmem = (int(size) * _KIB for size in found.groups()[2:])
-            killed.append(KilledProcess(int(found[1]), _ESCAPED.sub(_character, found[2]), anon, file, shmem))
-    return killed
+            process = KilledProcess(int(found[1]), _ESCAPED.sub(_character, found[2]), anon, file, shmem)
+            self._kills.append(_Kill(process, self._cgroup))
+            self._cgroup = self._cgroup if self._is_group else None
+
+    def skipped(self) -> None:
+        """Some records are lost."""
+        self._has_gap = self._has_late_gap = True
+        self._number = self._cgroup = None
+        self._is_group = False
+
+    def counted(self) -> None:
+        """The cgroup's own count was read after the last record was: it has what is told by now (mm/oom_kill.c)."""
+        self._counted = len(self._kills)
+        self._has_late_gap = False
+
+    def told(self, cgroup: str, pids: Collection[int], reason: str | None = None) -> KernelLog:
+        """The kills in `cgroup` or one below it, whose processes were among `pids` at some time.
+
+        `reason`: why the log could not be read, or not to its end.
+        """
+        once: dict[int, KilledProcess] = {}
+        messages, late, doubtful = 0, set[int](), 0
+        for number, (process, where) in enumerate(self._kills):
+            is_late = number >= self._counted
+            is_ours = process.pid in pids if where is None else f"{cgroup}/" in f"{where}/"
+            if is_ours:
+                once.setdefault(process.pid, process)
+                messages += 1
+                late |= {process.pid} if is_late else set()
+            elif where is None:
+                doubtful += is_late
+        return KernelLog(
+            killed=tuple(once.values()),
+            messages=messages,
+            reason=reason or (_GAP if self._has_gap else None),
+            late=len(late),
+            doubtful=doubtful,
+            is_whole=reason is None and not self._has_late_gap,
+        )
 
 
 class LogReader:
     """The kernel's log from now on."""
 
     def __init__(self, path: Path = KMSG) -> None:
+        self._log = KillLog()
         self._reason: str | None = None
         self._descriptor: int | None = None
         try:
@@ -56,36 +124,37 @@ class LogReader:
             self._reason = f"the kernel's log {path} cannot be read: {error.strerror}"
             self.close()
 
-    def kills(self, cgroup: str) -> KernelLog:
-        """What it said of OOM kills in `cgroup` since this reader was made."""
-        told = killed_in(cgroup, self._messages())
-        once: dict[int, KilledProcess] = {}
-        for process in told:
-            once.setdefault(process.pid, process)
-        return KernelLog(tuple(once.values()), len(told), self._reason)
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _messages(self) -> Iterable[str]:
-        """Each record's text. A record is "PRIORITY,NUMBER,TIME,FLAGS;TEXT", and more lines that are not its text."""
+    def read(self) -> None:
+        """Take in what it said since the last time."""
         while self._descriptor is not None:
             try:
                 record = os.read(self._descriptor, _RECORD_BYTES)
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno != errno.EPIPE:  # EPIPE: overrun, reading goes on with the oldest that is left
+                if error.errno != errno.EPIPE:
                     self._reason = f"the kernel's log could not be read to its end: {error.strerror}"
                     return
-                self._reason = "the kernel's log overran: some kills may not be named"
+                self._log.skipped()  # overrun: reading goes on with the oldest that is left
                 continue
             if not record:
                 return
-            yield record.decode(errors="replace").partition("\n")[0].partition(";")[2]
+            self._log.feed(record.decode(errors="replace"))
+
+    def counted(self) -> None:
+        """The cgroup's own count of kills was read since the last `read`."""
+        self._log.counted()
+
+    def kills(self, cgroup: str, pids: Collection[int] = ()) -> KernelLog:
+        """What it said of OOM kills in `cgroup`, some of whose processes were `pids`, since this reader was made."""
+        self.read()
+        return self._log.told(cgroup, pids, self._reason)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def _character(escaped: re.Match[str]) -> str:

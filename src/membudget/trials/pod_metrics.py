@@ -4,7 +4,9 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from membudget.engine.cgroup_layout import CgroupVersion
 from membudget.metrics import Metric, MetricValue
+from membudget.trials.oom_count import count_oom_kills
 from membudget.trials.probe_messages import ProbeReport, Series
 
 _HELD_US = 500_000
@@ -23,19 +25,16 @@ class SidecarUse:
     oom_kills: MetricValue
 
 
-def sidecar_use(name: str, report: ProbeReport) -> SidecarUse:
+def sidecar_use(name: str, report: ProbeReport, version: CgroupVersion) -> SidecarUse:
     """A sidecar's own figures."""
-    rss, peak, kills = report.series.rss_bytes, report.kernel_peak, report.oom_kills
-    counted = kills.value if kills.value is not None else len(report.kernel_log.killed) or None
+    rss, peak = report.series.rss_bytes, report.kernel_peak
     return SidecarUse(
         name,
         MetricValue.of(Metric.PEAK_RSS, max(rss)) if rss else MetricValue.absent(Metric.PEAK_RSS, "no sample"),
         MetricValue.of(Metric.PEAK_MEMORY, peak.value, peak.note)
         if peak.value is not None
         else MetricValue.absent(Metric.PEAK_MEMORY, peak.reason or "unknown"),
-        MetricValue.of(Metric.OOM_KILLS, counted)
-        if counted is not None
-        else MetricValue.absent(Metric.OOM_KILLS, kills.reason or "unknown"),
+        count_oom_kills(report, version).value,
     )
 
 

@@ -4,18 +4,26 @@ import dataclasses
 import json
 import threading
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from membudget.engine.cgroup_layout import CgroupVersion, TrialCgroup
 from membudget.engine.helper import Helper, HelperFailed
 from membudget.trials.probe_messages import Follow, ProbeReport
+from membudget.trials.snapshot import Depth
 
 _REPORT = TypeAdapter(ProbeReport)
 _ANSWER_S = 30.0
 
 DEFAULT_RATE_HZ = 100
+
+
+class Watching(NamedTuple):
+    """How closely a trial is looked at."""
+
+    rate_hz: int
+    depth: Depth
 
 
 class Probe(Protocol):
@@ -29,8 +37,11 @@ class Probe(Protocol):
     def sees_cgroups(self) -> bool:
         """Whether it needs the trial to have a cgroup of its own, and reads the kernel's marks there."""
 
-    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> None:
-        """Sample from now on. The container need not have started, so that nothing of its start is missed."""
+    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
+        """Sample from now on. The container need not have started, so that nothing of its start is missed.
+
+        `depth`: how closely its processes may be looked at.
+        """
 
     def begin_phase(self, name: str) -> None:
         """What comes now is another phase of the trial."""
@@ -47,12 +58,16 @@ class Probe(Protocol):
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare; None where that is not known."""
 
+    def swap_bytes(self) -> int | None:
+        """The machine's swap space; None where that is not known."""
+
     def close(self) -> None:
         """End it."""
 
 
 class _Machine(BaseModel):
     available_bytes: int | None
+    swap_bytes: int | None
     sees_cgroups: bool
 
 
@@ -72,7 +87,7 @@ class CgroupProbe:
         self._version = version
         self._asking = threading.Lock()
 
-    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int) -> None:
+    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
         """Sample from now on."""
         cpu_root = self._root if self._version == 2 else self._root.with_name("cpuacct")
         order = Follow(
@@ -83,6 +98,7 @@ class CgroupProbe:
             version=self._version,
             rate_hz=rate_hz,
             is_shared=cgroup.is_shared,
+            depth=depth,
         )
         self._ask({"order": "follow", **dataclasses.asdict(order)})
 
@@ -109,6 +125,10 @@ class CgroupProbe:
     def available_bytes(self) -> int | None:
         """Memory that the machine has to spare."""
         return self._machine().available_bytes
+
+    def swap_bytes(self) -> int | None:
+        """The machine's swap space."""
+        return self._machine().swap_bytes
 
     def finds_its_cgroup(self) -> bool:
         """Whether it looks at the engine's own cgroup tree."""

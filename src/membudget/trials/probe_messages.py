@@ -5,7 +5,7 @@ Standard library only, for the same reason as `readings`.
 
 from dataclasses import dataclass, field
 
-from membudget.trials.snapshot import Snapshot
+from membudget.trials.snapshot import Depth, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Follow:
     """Looks a second while memory rests; while it moves there are more."""
     is_shared: bool = False
     """The engine has processes of its own in the trial's cgroup (Podman): marks are read at the container's own."""
+    depth: str = Depth.MAPS
+    """How closely processes may be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,12 @@ class KernelLog:
     messages: int = 0
     """How many kills it tells of: the kernel kills, and counts, the first of a group twice (memory.oom.group)."""
     reason: str | None = None
+    late: int = 0
+    """Of the killed, those that it told of after the cgroup's own count was last read."""
+    doubtful: int = 0
+    """Kills that it told of after that, and neither names their cgroup nor were their processes seen in this one."""
+    is_whole: bool = True
+    """Whether nothing of the log is missing since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,7 @@ class ProbeReport:
     """None: the engine sampled."""
     kernel_peak: Reading
     oom_kills: Reading
+    """On v1 as last read before the container was gone."""
     limit_hits: Reading
     """How often memory was reclaimed because usage had reached the limit."""
     refaulted_bytes: Reading
@@ -153,7 +162,11 @@ class ProbeReport:
     snapshot: Snapshot | None = None
     """The processes near the peak."""
     snapshot_reason: str | None = None
+    kills_meanwhile: bool | None = False
+    """Whether the kernel killed a process while a process was read, which can cause another kill; None: not known."""
     kernel_log: KernelLog = KernelLog()
     settings: HostSettings = HostSettings()
+    count_is_final: bool = False
+    """Whether OOM kills were counted after the last phase had ended."""
     origin_ns: int | None = None
     """When the series begins, on CLOCK_MONOTONIC; None: on no clock that others share."""

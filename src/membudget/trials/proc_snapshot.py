@@ -9,46 +9,129 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
+from membudget.trials.proc_smaps import MemoryMap, parse_smaps
+from membudget.trials.snapshot import Depth, FileUse, ProcessUse, Snapshot
 
 MOST_PROCESSES = 40
 _MOST_FILES = 10
 _MOST_ARGUMENTS, _LONGEST_ARGUMENT = 8, 100
 _LARGEST_SMAPS_BYTES = 32 << 20
-_CHUNK_BYTES = 64 << 10
-"""The kernel gives a page or so of smaps at a time, whatever is asked for."""
+_CHUNK_BYTES = 1 << 10
+"""About one mapping. The kernel holds the process while it makes up the text, a page of it at most."""
 _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-_LINE = re.compile(
-    rb"^(?:([0-9a-f]+-[0-9a-f]+) \S{4} [0-9a-f]+ \S+ \d+ *(.*)"
-    rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous): +(\d+) kB)$",
-    re.MULTILINE,
-)
-"""A mapping's first line, or one of its values that we use: a scan of the whole file by one expression is four times
-as fast as looking at its lines, of which a process has thousands."""
-_ESCAPED = re.compile(rb"\\([0-7]{3})")
 _RUNTIME = "runc:["
 """What the container runtime calls itself before it becomes the container's program."""
-_KERNELS_OWN = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
-_SHARED_MEMORY = (b"/dev/shm/", b"/memfd:", b"/SYSV", b"/dev/zero", b"[anon_shmem")
+_STATUS_LINE = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem):\s+(\d+) kB$", re.MULTILINE)
+
+
+class Guard(Protocol):
+    """What says whether processes may be read."""
+
+    def is_far(self) -> bool:
+        """Whether the cgroup is far from its limit now."""
+
+    def begin_process(self) -> None:
+        """A process is read from now on."""
+
+    def end_process(self) -> None:
+        """Nothing of it is held any more."""
+
+
+class Moment(NamedTuple):
+    """When a snapshot was begun, and what the cgroup held then."""
+
+    time_us: int
+    rss_bytes: int
+    anon_bytes: int
 
 
 @dataclass(slots=True)
-class MemoryMap:
-    """One process's mappings, added up, in bytes."""
+class Reader:
+    """Reads processes under the eyes of a guard, and remembers command lines: near the limit none is read."""
 
-    rss: int = 0
-    pss: int = 0
-    private: int = 0
-    dirty_file: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    files: Counter[str] = field(default_factory=Counter)
+    proc: Path = Path("/proc")
+    budget_s: float = 0.15
+    cpu_ns: int = 0
+    """CPU time of the last snapshot's reading, without what its texts were made into afterwards."""
+    _arguments: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Another trial begins: its processes are others."""
+        self._arguments.clear()
+
+    def take(self, cgroup: Path, moment: Moment, guard: Guard, depth: Depth = Depth.MAPS) -> Snapshot | None:
+        """Look at the processes of `cgroup` and all below it, for about `budget_s`.
+
+        From the first time on that the guard says no, no more maps and command lines are read. None when there are no
+        processes yet, or none any more.
+        """
+        begun, cpu_before_ns = time.monotonic(), time.process_time_ns()
+        pids = set(_pids(cgroup))
+        alive = sorted(_sizes(self.proc, pids), key=lambda process: process.rss_bytes, reverse=True)
+        seen: list[_Seen] = []
+        denied, is_far = 0, True
+        for process in alive[:MOST_PROCESSES]:
+            is_far = is_far and guard.is_far()
+            has_time = depth is Depth.MAPS and time.monotonic() - begun < self.budget_s
+            guard.begin_process()
+            try:
+                smaps = _read_smaps(self.proc / str(process.pid), guard) if is_far and has_time else None
+                denied += smaps is None and is_far and has_time
+            except _NearLimit:
+                smaps, is_far = None, False
+            one = self._see(process, smaps, with_arguments=is_far)
+            guard.end_process()
+            if one is not None:
+                seen.append(one)
+        took_us = round((time.monotonic() - begun) * 1e6)
+        self.cpu_ns = time.process_time_ns() - cpu_before_ns
+        if not seen:
+            return None
+        maps = [parse_smaps(one.smaps) if one.smaps is not None else None for one in seen]
+        whole = [memory for memory in maps if memory is not None]
+        kinds = sum((memory.kinds for memory in whole), Counter[str]())
+        files = sum((memory.files for memory in whole), Counter[str]())
+        return Snapshot(
+            time_us=moment.time_us,
+            rss_bytes=moment.rss_bytes,
+            anon_bytes=moment.anon_bytes,
+            took_us=took_us,
+            process_count=len(pids),
+            summed_rss_bytes=sum(process.rss_bytes for process in alive),
+            summed_pss_bytes=sum(memory.pss for memory in whole) if whole else None,
+            unreadable=len(pids) - len(alive) + denied,
+            processes=tuple(_use(one, memory) for one, memory in zip(seen, maps, strict=True)),
+            kinds=dict(kinds),
+            dirty_bytes=sum(memory.dirty_file for memory in whole),
+            files=tuple(FileUse(path, pss) for path, pss in files.most_common(_MOST_FILES)),
+            detail=_detail(len(alive) - len(whole), len(alive), depth, is_far=is_far),
+            is_near_limit=not is_far,
+            is_after_kill=depth is Depth.STATUS,
+        )
+
+    def _see(self, process: "_Process", smaps: bytes | None, *, with_arguments: bool) -> "_Seen | None":
+        """What else there is of a process; None when it has ended, or is not yet the container's program."""
+        folder = self.proc / str(process.pid)
+        try:
+            name = (folder / "comm").read_bytes().removesuffix(b"\n").decode(errors="replace")
+            if with_arguments:  # they are read out of the process's own memory
+                self._arguments[process.pid, name] = _arguments(folder)
+            status = (folder / "status").read_bytes()
+        except OSError:
+            return None
+        if name.startswith(_RUNTIME):
+            return None
+        return _Seen(process, name, self._arguments.get((process.pid, name), ()), status, smaps)
+
+
+class _NearLimit(Exception):
+    """The cgroup came near its limit while a memory map was read."""
 
 
 class _Process(NamedTuple):
@@ -56,126 +139,22 @@ class _Process(NamedTuple):
     rss_bytes: int
 
 
-def take(  # noqa: PLR0913 - of what, and when: all by name
-    cgroup: Path,
-    *,
-    time_us: int,
-    rss_bytes: int,
-    anon_bytes: int,
-    proc: Path = Path("/proc"),
-    budget_s: float = 0.15,
-    is_far: Callable[[], bool] = lambda: True,
-) -> Snapshot | None:
-    """Look at the processes of `cgroup` and all below it, for about `budget_s`.
+class _Seen(NamedTuple):
+    """What was read of a process, as the kernel gave it: it is made sense of when nothing is held any more."""
 
-    `is_far`: whether the cgroup is far from its limit now. It is asked before each read of a memory map; from the
-    first no on, no more maps and command lines are read. None when there are no processes yet, or none any more.
-    """
-    begun = time.monotonic()
-    pids = set(_pids(cgroup))
-    alive = sorted(_sizes(proc, pids), key=lambda process: process.rss_bytes, reverse=True)
-    if not alive:
-        return None
-    maps: list[MemoryMap] = []
-    processes: list[ProcessUse] = []
-    denied = 0
-    may_read = True
-    for process in alive[:MOST_PROCESSES]:
-        memory = None
-        may_read = may_read and is_far()
-        if may_read and time.monotonic() - begun < budget_s:
-            try:
-                memory = _memory_map(proc / str(process.pid), is_far)
-                denied += memory is None
-            except _NearLimit:
-                may_read = False
-        use = _use(proc / str(process.pid), process, memory, with_arguments=may_read)
-        if use is not None and not use.name.startswith(_RUNTIME):
-            processes.append(use)
-            maps += [memory] if memory is not None else []
-    if not processes:
-        return None
-    kinds = sum((memory.kinds for memory in maps), Counter[str]())
-    files = sum((memory.files for memory in maps), Counter[str]())
-    unread = len(alive) - len(maps)
-    return Snapshot(
-        time_us=time_us,
-        rss_bytes=rss_bytes,
-        anon_bytes=anon_bytes,
-        took_us=round((time.monotonic() - begun) * 1e6),
-        process_count=len(pids),
-        summed_rss_bytes=sum(process.rss_bytes for process in alive),
-        summed_pss_bytes=sum(memory.pss for memory in maps) if maps else None,
-        unreadable=len(pids) - len(alive) + denied,
-        processes=tuple(processes),
-        kinds=dict(kinds),
-        dirty_bytes=sum(memory.dirty_file for memory in maps),
-        files=tuple(FileUse(path, pss) for path, pss in files.most_common(_MOST_FILES)),
-        detail=_detail(unread, len(alive), may_read=may_read),
-        is_near_limit=not may_read,
-    )
+    process: _Process
+    name: str
+    arguments: tuple[str, ...]
+    status: bytes
+    smaps: bytes | None
 
 
-def _detail(unread: int, alive: int, *, may_read: bool) -> str | None:
-    if not may_read:
+def _detail(unread: int, alive: int, depth: Depth, *, is_far: bool) -> str | None:
+    if not is_far:
         return "near the limit no memory map is read: it would keep the memory of a process that is being killed"
+    if depth is not Depth.MAPS:
+        return "no memory map is read since the kernel killed processes for memory in an earlier trial"
     return f"{unread} of {alive} processes, the smaller ones first, were not read whole" if unread else None
-
-
-def parse_smaps(data: bytes) -> MemoryMap:
-    """Add up /proc/PID/smaps, or what there is of it. Raises ValueError on what is no such file."""
-    total = MemoryMap()
-    for name, values in _mappings(data):
-        if name in _KERNELS_OWN:
-            continue
-        rss, pss = values["Rss"] * _KIB, values["Pss"] * _KIB
-        total.rss += rss
-        total.pss += pss
-        total.private += (values["Private_Clean"] + values["Private_Dirty"]) * _KIB
-        kind = _kind(name)
-        if kind != "file":
-            total.kinds[kind] += pss
-            continue
-        # What a process wrote to its private mapping of a file is memory of its own: it has no file to go back to.
-        own = min(pss, values["Anonymous"] * _KIB)
-        total.kinds["anonymous"] += own
-        total.kinds["file"] += pss - own
-        total.files[_text(name)] += pss - own
-        total.dirty_file += max(0, (values["Private_Dirty"] + values["Shared_Dirty"]) * _KIB - own)
-    total.kinds = +total.kinds  # without the zeros
-    total.files = +total.files
-    return total
-
-
-def _mappings(data: bytes) -> Iterator[tuple[bytes, Counter[str]]]:
-    """Each mapping's name and its values in KiB."""
-    name: bytes | None = None
-    values: Counter[str] = Counter()
-    for addresses, mapped, key, kib in _LINE.findall(data):
-        if not addresses:
-            values[key.decode()] = int(kib)
-            continue
-        if name is not None:
-            yield name, values
-        name, values = mapped, Counter()
-    if name is not None:
-        yield name, values
-
-
-def _kind(name: bytes) -> str:
-    if name == b"[heap]":
-        return "heap"
-    if name.startswith(b"[stack"):
-        return "stack"
-    if name.startswith(_SHARED_MEMORY):
-        return "shared_memory"
-    return "file" if name.startswith(b"/") else "anonymous"
-
-
-def _text(name: bytes) -> str:
-    """A path as it was before the kernel escaped its newlines."""
-    plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), name.removesuffix(b" (deleted)"))
-    return plain.decode(errors="replace").replace("\0", "")[:300]
 
 
 def _pids(cgroup: Path) -> Iterator[int]:
@@ -199,11 +178,7 @@ def _sizes(proc: Path, pids: Iterable[int]) -> Iterator[_Process]:
             continue
 
 
-class _NearLimit(Exception):
-    """The cgroup came near its limit while a memory map was read."""
-
-
-def _memory_map(folder: Path, is_far: Callable[[], bool]) -> MemoryMap | None:
+def _read_smaps(folder: Path, guard: Guard) -> bytes | None:
     """None where it ended, or may not be looked at. Raises _NearLimit."""
     data = bytearray()
     try:
@@ -212,36 +187,36 @@ def _memory_map(folder: Path, is_far: Callable[[], bool]) -> MemoryMap | None:
         return None
     try:
         while len(data) < _LARGEST_SMAPS_BYTES:
-            if not is_far():
+            if not guard.is_far():
                 raise _NearLimit
             chunk = os.read(descriptor, _CHUNK_BYTES)
             if not chunk:
                 break
             data += chunk
-        return parse_smaps(bytes(data)) if data else None
-    except (OSError, ValueError):
+        return bytes(data) or None
+    except OSError:
         return None
     finally:
         os.close(descriptor)
 
 
-def _use(folder: Path, process: _Process, memory: MemoryMap | None, *, with_arguments: bool) -> ProcessUse | None:
-    try:
-        name = (folder / "comm").read_bytes().removesuffix(b"\n").decode(errors="replace")
-        words: list[bytes] = []
-        if with_arguments:  # they are read out of the process's own memory
-            with (folder / "cmdline").open("rb") as file:
-                words = file.read(_MOST_ARGUMENTS * 4096).split(b"\0")[:_MOST_ARGUMENTS]
-        status = (folder / "status").read_bytes()
-    except OSError:
-        return None
-    high_water = re.search(rb"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+def _arguments(folder: Path) -> tuple[str, ...]:
+    with (folder / "cmdline").open("rb") as file:
+        words = file.read(_MOST_ARGUMENTS * 4096).split(b"\0")[:_MOST_ARGUMENTS]
+    return tuple(word.decode(errors="replace")[:_LONGEST_ARGUMENT] for word in words if word)
+
+
+def _use(one: _Seen, memory: MemoryMap | None) -> ProcessUse:
+    status = {name.decode(): int(kib) * _KIB for name, kib in _STATUS_LINE.findall(one.status)}
     return ProcessUse(
-        pid=process.pid,
-        name=name,
-        arguments=tuple(word.decode(errors="replace")[:_LONGEST_ARGUMENT] for word in words if word),
-        rss_bytes=memory.rss if memory is not None else process.rss_bytes,
+        pid=one.process.pid,
+        name=one.name,
+        arguments=one.arguments,
+        rss_bytes=memory.rss if memory is not None else one.process.rss_bytes,
         pss_bytes=memory.pss if memory is not None else None,
         shared_bytes=memory.rss - memory.private if memory is not None else None,
-        high_water_bytes=int(high_water[1]) * _KIB if high_water else None,
+        high_water_bytes=status.get("VmHWM"),
+        anon_bytes=status.get("RssAnon"),
+        shmem_bytes=status.get("RssShmem"),
+        file_bytes=status.get("RssFile"),
     )

@@ -71,6 +71,8 @@ class ResultCache:
         """Keep what passed. A cache that cannot be written costs time, not the check."""
         if not trials or any(_problem_of(trial, limit_bytes) for trial in trials):
             return
+        if any(trial.metrics[Metric.OOM_KILLS].value is None for trial in trials):
+            return  # another trial may tell
         text = _File(key=key, limit_bytes=limit_bytes, trials=tuple(trials)).model_dump_json()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,17 @@ Standard library only: the probe imports it.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Depth(StrEnum):
+    """How closely the processes of a trial may be looked at."""
+
+    MAPS = "maps"
+    """Far from the limit by their memory maps (smaps), near it by status alone."""
+    STATUS = "status"
+    """By status alone: holding a memory map can cause an OOM kill (limit_guard)."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,19 @@ class ProcessUse:
     """Of its RSS, what it shares with others."""
     high_water_bytes: int | None
     """The largest RSS it ever had (VmHWM)."""
+    anon_bytes: int | None = None
+    """Anonymous memory by its status. This, shared and file-backed memory make up RSS; None before Linux 4.5."""
+    shmem_bytes: int | None = None
+    """Shared memory and tmpfs."""
+    file_bytes: int | None = None
+    """File-backed memory."""
+
+    @property
+    def unreclaimable_bytes(self) -> int | None:
+        """Anonymous and shared memory, as `peak_rss` counts it."""
+        if self.anon_bytes is None or self.shmem_bytes is None:
+            return None
+        return self.anon_bytes + self.shmem_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +72,7 @@ class Snapshot:
     time_us: int
     """As in the series."""
     rss_bytes: int
-    """Of the cgroup, when the snapshot was ordered. Shared pages count once; `summed_rss_bytes` counts them often."""
+    """Of the cgroup, when the snapshot was begun. Shared pages count once; `summed_rss_bytes` counts them often."""
     anon_bytes: int
     took_us: int
     process_count: int
@@ -72,3 +96,12 @@ class Snapshot:
     """Whether usage was so near the limit that `status` alone was read: no PSS, no kinds."""
     is_late: bool = False
     """Whether memory had been given back before the processes were read: it shows less than there was."""
+    is_after_kill: bool = False
+    """Whether `status` alone was read because the kernel had killed processes of this image in a trial before."""
+    fell_bytes: int = 0
+    """By how much usage fell at most, until the last process was read."""
+
+    @property
+    def seen_bytes(self) -> int:
+        """RSS of the cgroup that was there to be seen."""
+        return max(0, self.rss_bytes - self.fell_bytes)

@@ -10,9 +10,10 @@ from membudget.metrics import Metric, MetricValue
 from membudget.quantities import format_size
 from membudget.trials.certificate import Certificate
 from membudget.trials.driver_messages import LoadResult
+from membudget.trials.oom_count import OomDoubt
 from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
-from membudget.trials.snapshot import Snapshot
+from membudget.trials.snapshot import Depth, Snapshot
 from membudget.trials.trial_inputs import TrialInputs
 
 
@@ -155,8 +156,14 @@ class Trial:
     """The processes near the peak."""
     snapshot_reason: str | None = None
     """Why there is none."""
+    depth: Depth = Depth.MAPS
+    """How closely its processes could be looked at."""
+    read_during_kill: bool = False
+    """Whether a process was being read when the kernel killed one: the reader may have caused kills of this trial."""
     oom: OomKills | None = None
     """None: there was no OOM kill."""
+    oom_doubt: OomDoubt | None = None
+    """Which witnesses of OOM kills contradict each other; None: none."""
     at_limit: LimitContact | None = None
     """None: it never reached its limit, or has none, or that is not known."""
     settings: HostSettings = HostSettings()

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from membudget.metrics import Metric, MetricValue
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.judged_part import judged_part
-from membudget.trials.pod_metrics import pod_peak_rss, sidecar_use
+from membudget.trials.oom_count import EngineWord, OomDoubt, count_oom_kills
+from membudget.trials.pod_metrics import pod_peak_rss
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.trial import TrialSpec
-from membudget.trials.trial_metrics import EngineWord, Startup, trial_metrics
+from membudget.trials.trial_metrics import Startup, trial_metrics
 from membudget.trials.unit_cost import LoadProgress, unit_costs
 
 
@@ -31,6 +32,7 @@ class TrialFigures:
     certificate: Certificate
     own_oom_kills: MetricValue
     """Those of the container without its sidecars'."""
+    oom_doubt: OomDoubt | None = None
 
 
 def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int) -> TrialFigures:
@@ -38,14 +40,17 @@ def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int)
     report = seen.report
     judged = judged_part(report, spec.unjudged_phases)
     certificate = certify(rate_hz, engine.cpus, judged.largest_usage_bytes, judged.certified_peak_bytes, report.effort)
-    metrics = trial_metrics(report, judged, certificate, seen.startup, replace(engine, limit_bytes=spec.limit_bytes))
+    word = replace(engine, limit_bytes=spec.limit_bytes)
+    metrics = trial_metrics(report, judged, certificate, seen.startup, word)
     counting = [progress for progress in seen.progress if progress.phase not in spec.unjudged_phases]
     metrics |= unit_costs(counting, report.series, report.origin_ns)
     missed = certificate.missed_bytes + sum(_missed_bytes(own, rate_hz, engine.cpus) for own in seen.sidecars)
     metrics[Metric.POD_PEAK_RSS] = pod_peak_rss(judged.series, report.origin_ns, seen.sidecars, missed)
-    own_oom_kills = metrics[Metric.OOM_KILLS]
-    metrics[Metric.OOM_KILLS] = _of_the_pod(own_oom_kills, seen.sidecars)
-    return TrialFigures(metrics, certificate, own_oom_kills)
+    own = count_oom_kills(report, engine.cgroup_version, word)
+    metrics[Metric.OOM_KILLS] = _of_the_pod(
+        own.value, [count_oom_kills(sidecar, engine.cgroup_version).value for sidecar in seen.sidecars]
+    )
+    return TrialFigures(metrics, certificate, own.value, own.doubt)
 
 
 def _missed_bytes(report: ProbeReport, rate_hz: int, cpus: int) -> int:
@@ -53,7 +58,16 @@ def _missed_bytes(report: ProbeReport, rate_hz: int, cpus: int) -> int:
     return certify(rate_hz, cpus, largest, report.kernel_peak.value, report.effort).missed_bytes
 
 
-def _of_the_pod(kills: MetricValue, sidecars: Sequence[ProbeReport]) -> MetricValue:
-    """OOM kills of the container and its sidecars."""
-    more = sum(sidecar_use("", report).oom_kills.value or 0 for report in sidecars)
-    return replace(kills, value=(kills.value or 0) + more, reason=None) if more else kills
+def _of_the_pod(own: MetricValue, sidecars: Sequence[MetricValue]) -> MetricValue:
+    """OOM kills of the container and its sidecars. One that is not known makes the sum a lower bound."""
+    every = [own, *sidecars]
+    kills = sum(one.value or 0 for one in every)
+    missing = next((one.reason for one in every if one.value is None), None)
+    if not sidecars or (missing is not None and not kills):
+        return (
+            own if own.value is None or not sidecars else MetricValue.absent(Metric.OOM_KILLS, f"a sidecar: {missing}")
+        )
+    lesser = next((one.precision for one in every if one.is_lower_bound), None)
+    if missing is None and lesser is None:
+        return MetricValue.of(Metric.OOM_KILLS, kills, own.precision)
+    return MetricValue.of(Metric.OOM_KILLS, kills, lesser or f"lower bound: {missing}", is_lower_bound=True)

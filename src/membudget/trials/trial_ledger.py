@@ -2,6 +2,8 @@
 
 import threading
 
+from membudget.trials.snapshot import Depth
+
 
 class TrialLedger:
     """What the runners of a run share: the numbers of its trials, and what they learned of its images."""
@@ -9,6 +11,8 @@ class TrialLedger:
     def __init__(self) -> None:
         self.rates_hz: dict[str, int] = {}
         """Higher rates that turned out to be needed: of both sides of an image, which are compared."""
+        self.depths: dict[str, Depth] = {}
+        """How closely the processes of an image may be looked at, where the kernel killed some: of both sides."""
         self._last = 0
         self._lock = threading.Lock()
 

@@ -4,11 +4,11 @@ import bisect
 import statistics
 from dataclasses import dataclass
 
-from membudget.engine.cgroup_layout import CgroupVersion
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.trials.certificate import Certificate, Conclusion
 from membudget.trials.judged_part import JudgedPart
+from membudget.trials.oom_count import EngineWord, count_oom_kills
 from membudget.trials.probe_messages import PhaseReading, ProbeReport, Reading, Series
 from membudget.trials.trial import LimitContact, OomKills, Phase, PhaseName
 
@@ -42,16 +42,6 @@ class Startup:
     """Whether the workload waits for readiness at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineWord:
-    """What the engine says of the ended container, and what it was given."""
-
-    oom_killed: bool
-    cgroup_version: CgroupVersion
-    cpus: int = 1
-    limit_bytes: int | None = None
-
-
 def trial_metrics(
     report: ProbeReport, judged: JudgedPart, certificate: Certificate, startup: Startup, engine: EngineWord
 ) -> dict[Metric, MetricValue]:
@@ -66,7 +56,7 @@ def trial_metrics(
         ),
         Metric.SETTLED_RSS: _settled_rss(report),
         Metric.SWAP_PEAK: _value(Metric.SWAP_PEAK, report.swap_peak),
-        Metric.OOM_KILLS: _oom_kills(report, engine),
+        Metric.OOM_KILLS: count_oom_kills(report, engine.cgroup_version, engine).value,
         Metric.MEMORY_PRESSURE: _value(Metric.MEMORY_PRESSURE, _in_ms(report.stalled_us)),
         Metric.STARTUP_TIME: _startup_time(startup),
         Metric.CPU_SECONDS: _value(Metric.CPU_SECONDS, _in_ms(report.cpu_usage_us)),
@@ -155,26 +145,6 @@ def _startup_time(startup: Startup) -> MetricValue:
     if not startup.waits:
         return MetricValue.absent(metric, _NO_READINESS.get(startup.workload_kind, "nothing is waited for"))
     return MetricValue.absent(metric, "it was never ready")
-
-
-def _oom_kills(report: ProbeReport, engine: EngineWord) -> MetricValue:
-    """The kernel's count; where v1's went away with the container, what the kernel's log and the engine say."""
-    metric = Metric.OOM_KILLS
-    counted, named = report.oom_kills.value, len(report.kernel_log.killed)
-    if counted and report.kernel_log.messages == counted:
-        return MetricValue.of(metric, named)  # processes, where the kernel counts kills: one may be killed twice
-    if counted is not None and (counted >= named or engine.cgroup_version == 2) and (counted or not engine.oom_killed):
-        return MetricValue.of(metric, counted)
-    if named:
-        whole = report.kernel_log.reason is None
-        return MetricValue.of(metric, max(named, counted or 0), None if whole else "lower bound: from the kernel's log")
-    if engine.oom_killed:
-        return MetricValue.of(metric, max(1, counted or 0), "lower bound: the engine was told of an OOM kill")
-    if engine.cgroup_version == 1:
-        by_log = report.kernel_log.reason is None
-        told = "the kernel's log names none" if by_log else "the engine was told of no OOM kill"
-        return MetricValue.of(metric, 0, told)
-    return MetricValue.absent(metric, report.oom_kills.reason or "unknown")
 
 
 def _phase(reading: PhaseReading, series: Series, start_us: int) -> Phase:

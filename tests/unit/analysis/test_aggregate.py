@@ -1,3 +1,5 @@
+import pytest
+
 from membudget.analysis.aggregate import TRIAL_METRICS, aggregate, all_absent
 from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.metrics import Metric, MetricValue
@@ -25,6 +27,32 @@ def test_a_lesser_precision_is_passed_on() -> None:
     one, other = trial(40), trial(40)
     other.metrics[Metric.OOM_KILLS] = lesser
     assert aggregate([one, other])[Metric.OOM_KILLS] == lesser
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([0, 0, 0], (0, False)),
+        ([0, None, 0], (None, False)),  # one trial in which there may have been a kill
+        ([2, None, 0], (2, True)),
+        ([None, None], (None, False)),
+    ],
+)
+def test_of_a_maximum_no_trial_may_be_missing(counts: list[int | None], expected: tuple[int | None, bool]) -> None:
+    trials = [trial(40, oom_kills=count or 0) for count in counts]
+    for one, count in zip(trials, counts, strict=True):
+        if count is None:
+            one.metrics[Metric.OOM_KILLS] = MetricValue.absent(Metric.OOM_KILLS, "the log has a gap")
+    kills = aggregate(trials)[Metric.OOM_KILLS]
+    assert (kills.value, kills.is_lower_bound) == expected
+    assert "the log has a gap" in str(kills.reason if kills.value is None else kills.precision) or None not in counts
+
+
+def test_the_worst_of_lower_bounds_is_one() -> None:
+    one, other = trial(40, oom_kills=3), trial(40)
+    other.metrics[Metric.OOM_KILLS] = MetricValue.of(Metric.OOM_KILLS, 1, "lower bound: x", is_lower_bound=True)
+    kills = aggregate([one, other])[Metric.OOM_KILLS]
+    assert (kills.value, kills.is_lower_bound, kills.precision) == (3, True, "lower bound: x")
 
 
 def test_every_metric_of_a_trial_is_there() -> None:

@@ -51,6 +51,14 @@ def test_without_pss_it_says_that_pages_count_more_than_once() -> None:
     assert causes(seen)[0].words == "30.0 MiB each, pages that they share counted more than once"
 
 
+def test_by_status_alone_anonymous_and_shared_memory_count() -> None:
+    one = replace(process("worker", rss=30, pss=None), anon_bytes=20 * MIB, shmem_bytes=4 * MIB, file_bytes=6 * MIB)
+    alone = replace(snapshot(one), summed_pss_bytes=None)
+    assert causes(alone) == (Cause(1, "worker", "24.0 MiB anonymous and shared", 24 * MIB),)
+    two = replace(snapshot(one, replace(one, pid=2)), summed_pss_bytes=None)
+    assert causes(two)[0].words == "24.0 MiB each anonymous and shared, pages that they share counted more than once"
+
+
 def test_only_the_biggest_are_named() -> None:
     seen = snapshot(*(process(f"program{number}", rss=20 - number, pss=20 - number) for number in range(6)))
     assert [cause.name for cause in causes(seen)] == ["program0", "program1", "program2"]

@@ -4,6 +4,7 @@ import pytest
 
 from membudget.analysis.metric_verdict import Inconclusive, Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.figures import format_reading
 from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 
@@ -13,6 +14,34 @@ GROWTH = EffectiveBudget(None, Tolerance(10, 2 * MIB))
 
 def value(mib: int, at_most: int | None = None) -> MetricValue:
     return MetricValue.of(Metric.PEAK_RSS, mib * MIB, "lower bound", at_most=at_most * MIB if at_most else None)
+
+
+def kills(count: int | None) -> MetricValue:
+    if count is None:
+        return MetricValue.absent(Metric.OOM_KILLS, "the log has a gap")
+    return MetricValue.of(Metric.OOM_KILLS, count, "lower bound: the log has a gap", is_lower_bound=True)
+
+
+@pytest.mark.parametrize(
+    ("head", "most", "verdict"),
+    [
+        (kills(1), 0, Verdict.FAIL),
+        (kills(1), 1, Verdict.INCONCLUSIVE),
+        (kills(1), 5, Verdict.INCONCLUSIVE),
+        (kills(None), 0, Verdict.INCONCLUSIVE),
+        (kills(3), None, None),
+    ],
+)
+def test_at_least_so_many_kills_fail_or_are_not_measured(head: MetricValue, most: int | None, verdict: Verdict) -> None:
+    row = judge_metric(Metric.OOM_KILLS, None, head, EffectiveBudget(most))
+    assert row.verdict is verdict
+    is_open = verdict is Verdict.INCONCLUSIVE
+    assert row.inconclusive is (Inconclusive.NOT_MEASURED if is_open else None), "no noise: it never passes"
+    assert not is_open or "the log has a gap" in str(row.reason)
+
+
+def test_a_lower_bound_is_shown_as_one() -> None:
+    assert format_reading(Metric.OOM_KILLS, kills(2)) == "at least 2"
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,18 @@ import copy
 import json
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.metrics import Metric, MetricValue
 from membudget.publishing.report_file import read_report, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES
+from membudget.trials.oom_count import OomDoubt
+from membudget.trials.snapshot import Depth
 from tests.support import builders
 
 REPORT = builders.report(
@@ -59,6 +63,31 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_report(path) == REPORT
     assert [child.name for child in path.parent.iterdir()] == ["report.json"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_what_is_known_of_oom_kills_and_snapshots_comes_back(tmp_path: Path) -> None:
+    late = replace(
+        builders.snapshot(builders.process("app", rss=40, pss=None)), is_late=True, is_after_kill=True, fell_bytes=7
+    )
+    one = replace(
+        builders.trial(60, oom_kills=1), snapshot=late, depth=Depth.STATUS, read_during_kill=True,
+        oom_doubt=OomDoubt.ENGINE_SAYS_KILL,
+    )  # fmt: skip
+    one.metrics[Metric.OOM_KILLS] = MetricValue.of(Metric.OOM_KILLS, 1, "lower bound: x", is_lower_bound=True)
+    made = builders.report(builders.image(head=builders.side(one)))
+    write_report(made, tmp_path / "report.json")
+    read = read_report(tmp_path / "report.json")
+    assert read == made
+    assert read.images[0].head is not None
+    assert read.images[0].head.metrics[Metric.OOM_KILLS].is_lower_bound
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [("depth", "everything", "enum"), ("oom_doubt", "none", "enum"), ("read_during_kill", 1, "bool_type")],
+)
+def test_what_no_trial_says_of_kills_is_refused(tmp_path: Path, key: str, value: Any, problem: str) -> None:
+    assert problem in refusal(tmp_path, changed(("images", 0, "head", "trials", 0, key), value))
 
 
 def test_writing_replaces_what_was_there(tmp_path: Path) -> None:

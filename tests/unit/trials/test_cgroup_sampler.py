@@ -10,7 +10,7 @@ import pytest
 from membudget.quantities import MIB
 from membudget.trials import cgroup_sampler
 from membudget.trials.cgroup_sampler import Sampler
-from membudget.trials.probe_messages import Follow, ProbeReport
+from membudget.trials.probe_messages import Follow, KernelLog, ProbeReport
 from membudget.trials.snapshot_process import SnapshotProcess
 
 
@@ -263,6 +263,84 @@ def test_where_the_engine_is_in_there_too_the_containers_own_mark_counts(
     report = sampler.report()
     assert report.kernel_peak.value == 9 * MIB
     assert "as last read" in str(report.kernel_peak.note)
+
+
+class Log:
+    """A kernel's log that a kill is told in after the count was last read."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def read(self) -> None:
+        self.steps.append("log")
+
+    def counted(self) -> None:
+        self.steps.append("counted")
+
+    def kills(self, cgroup: str, pids: set[int]) -> KernelLog:
+        self.steps.append(f"told {sorted(pids)}")
+        return KernelLog()
+
+    def close(self) -> None:
+        pass
+
+
+def test_on_v1_the_log_is_read_before_the_count_and_processes_are_remembered(
+    tmp_path: Path, snapshots: SnapshotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log()
+    monkeypatch.setattr(cgroup_sampler, "LogReader", lambda: log)
+    tree = Tree(tmp_path, 1)
+    tree.start()
+    tree.write(tree.leaf, "cgroup.procs", "7\n9\n")
+    sampler = Sampler(tree.order, snapshots)
+    sampler.look()
+    assert log.steps == ["log", "counted"]
+    sampler.report()
+    assert log.steps[2:] == ["told [7, 9]"]
+
+
+def test_processes_are_listed_anew_while_memory_moves(
+    tree: Tree, snapshots: SnapshotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """v1 gives whoever holds the list open an old one."""
+    log = Log()
+    monkeypatch.setattr(cgroup_sampler, "LogReader", lambda: log)
+    monkeypatch.setattr(cgroup_sampler, "_PIDS_NS", 0)
+    tree.start()
+    sampler = Sampler(tree.order, snapshots)
+    for pid in (7, 8, 9):
+        (tree.leaf / "cgroup.procs").unlink(missing_ok=True)  # another file: whoever holds the old one sees it alone
+        tree.write(tree.leaf, "cgroup.procs", f"{pid}\n")
+        tree.hold(pid)
+        sampler.look()
+    sampler.report()
+    assert log.steps[-1] == "told [7, 8, 9]"
+
+
+def test_a_count_is_final_when_it_was_read_after_the_last_phase(tmp_path: Path, snapshots: SnapshotProcess) -> None:
+    tree = Tree(tmp_path, 1)
+    tree.start()
+    sampler = Sampler(tree.order, snapshots)
+    sampler.look()
+    sampler.begin_phase("steady")
+    tree.write(tree.leaf, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    sampler.end_phase()
+    report = sampler.report()
+    assert (report.oom_kills.value, report.count_is_final) == (3, True)
+
+
+def test_a_count_that_could_not_be_read_any_more_is_not_final_and_stays(
+    tmp_path: Path, snapshots: SnapshotProcess
+) -> None:
+    tree = Tree(tmp_path, 1)
+    tree.start()
+    sampler = Sampler(tree.order, snapshots)
+    sampler.begin_phase("steady")
+    tree.write(tree.leaf, "memory.oom_control", "")  # as a cgroup that is gone: nothing to read
+    sampler.end_phase()
+    report = sampler.report()
+    assert (report.oom_kills.value, report.count_is_final) == (2, False)
 
 
 def followed(tree: Tree, snapshots: SnapshotProcess) -> ProbeReport:

@@ -1,7 +1,17 @@
+"""What the kernel's log tells of OOM kills, and what may be missing from it."""
+
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from membudget.quantities import KIB
-from membudget.trials.kernel_log import LogReader, killed_in
+from membudget.trials.kernel_log import KillLog, LogReader
+from membudget.trials.probe_messages import KernelLog
 
 OURS = "/membudget_x/t1"
 
@@ -13,56 +23,182 @@ def context(cgroup: str) -> str:
     )
 
 
-def kill(pid: int, name: str, anon_kib: int = 32_384) -> str:
+def kill(pid: int, name: str = "app", anon_kib: int = 32_384) -> str:
     return (
         f"Memory cgroup out of memory: Killed process {pid} ({name}) total-vm:52204kB, anon-rss:{anon_kib}kB,"
         " file-rss:560kB, shmem-rss:4kB, UID:0 pgtables:100kB oom_score_adj:0"
     )
 
 
+def group(cgroup: str) -> str:
+    return f"Tasks in {cgroup} are going to be killed due to memory.oom.group set"
+
+
+def record(number: int, text: str) -> str:
+    return f"6,{number},5566778899,-;{text}\n SUBSYSTEM=memory\n"
+
+
+def told(*messages: str, pids: set[int] | None = None, cgroup: str = OURS) -> KernelLog:
+    """What a log of these messages tells."""
+    log = KillLog()
+    for number, message in enumerate(messages):
+        log.feed(record(number, message))
+    return log.told(cgroup, pids or set())
+
+
+def names(log: KernelLog) -> list[str]:
+    return [process.name for process in log.killed]
+
+
 def test_who_was_killed_and_how_large_it_was() -> None:
-    (killed,) = killed_in(OURS, ["something else", context(f"{OURS}/7d03"), kill(21575, "truth")])
+    (killed,) = told("something else", context(f"{OURS}/7d03"), kill(21575, "truth")).killed
     assert (killed.pid, killed.name) == (21575, "truth")
     assert (killed.anon_bytes, killed.file_bytes, killed.shmem_bytes) == (32_384 * KIB, 560 * KIB, 4 * KIB)
     assert killed.rss_bytes == 32_388 * KIB
 
 
 def test_kills_in_other_cgroups_are_not_ours() -> None:
-    messages = [
+    log = told(
         context("/membudget_x/t10/7d03"), kill(1, "ten"),
-        context(f"{OURS}/7d03"), kill(2, "ours"), kill(3, "its group"),
+        context(f"{OURS}/7d03"), kill(2, "ours"), group(f"{OURS}/7d03"), kill(2, "ours"), kill(3, "its group"),
         context("/docker/7d03"), kill(4, "other"),
-    ]  # fmt: skip
-    assert [process.name for process in killed_in(OURS, messages)] == ["ours", "its group"]
+    )  # fmt: skip
+    assert names(log) == ["ours", "its group"]
+    assert (log.messages, log.doubtful, log.is_whole, log.reason) == (3, 0, True, None)
 
 
 def test_slices_of_systemd_are_found() -> None:
     slice_ = "/membudget_x.slice/membudget_x-t1.slice"
-    assert len(killed_in(slice_, [context(f"{slice_}/docker-7d03.scope"), kill(1, "a")])) == 1
+    assert len(told(context(f"{slice_}/docker-7d03.scope"), kill(1), cgroup=slice_).killed) == 1
 
 
 def test_names_may_be_anything() -> None:
-    names = ["a) total-vm:1kB, (b", r"line\x0abreak", "()"]
-    killed = killed_in(OURS, [context(OURS), *(kill(number, name) for number, name in enumerate(names))])
-    assert [process.name for process in killed] == ["a) total-vm:1kB, (b", "line\nbreak", "()"]
+    raw = ["a) total-vm:1kB, (b", r"line\x0abreak", "()"]
+    messages = [message for number, name in enumerate(raw) for message in (context(OURS), kill(number, name))]
+    assert names(told(*messages)) == ["a) total-vm:1kB, (b", "line\nbreak", "()"]
+
+
+def test_a_kill_without_its_cgroup_is_told_by_its_pid() -> None:
+    """The kernel names the cgroup of ten kills in five seconds on the whole machine."""
+    log = told(context("/docker/7d03"), kill(4, "other"), kill(2, "ours"), kill(9, "nobody's"), pids={2, 3})
+    assert names(log) == ["ours"]
+    assert log.doubtful == 1, "a process that was never seen may have been ours"
+
+
+def test_a_kill_without_its_cgroup_after_one_of_ours_is_not_taken_for_ours() -> None:
+    log = told(context(OURS), kill(2, "ours"), kill(9, "somebody's"))
+    assert (names(log), log.doubtful) == (["ours"], 1)
+
+
+def test_a_process_that_is_killed_twice_is_named_once() -> None:
+    """memory.oom.group: the kernel kills its victim, and then its whole group, the victim included."""
+    log = told(context(OURS), kill(1, "a", 100), group(OURS), kill(2, "b"), kill(1, "a", 0))
+    assert names(log) == ["a", "b"]
+    assert log.killed[0].anon_bytes == 100 * KIB
+    assert (log.messages, log.late) == (3, 2)
+
+
+def test_what_was_told_before_the_count_was_read_is_in_the_count() -> None:
+    log = KillLog()
+    log.feed(record(1, kill(9)))
+    log.feed(record(5, kill(8)))
+    log.counted()
+    assert log.told(OURS, ()).doubtful == 0
+    assert log.told(OURS, ()).is_whole, "the gap was before"
+    assert log.told(OURS, ()).reason is not None, "names may be missing all the same"
+    log.feed(record(6, context(OURS)))
+    log.feed(record(7, kill(2)))
+    log.feed(record(8, kill(7)))
+    after = log.told(OURS, ())
+    assert (after.late, after.doubtful, after.is_whole) == (1, 1, True)
+
+
+@pytest.mark.parametrize("numbers", [(1, 3), (7, 8, 10), (5, 5)])
+def test_numbers_that_do_not_follow_one_another_are_a_gap(numbers: tuple[int, ...]) -> None:
+    log = KillLog()
+    for number in numbers:
+        log.feed(record(number, "something else"))
+    assert not log.told(OURS, ()).is_whole
+
+
+def test_after_a_gap_no_kill_belongs_to_the_cgroup_that_was_named_before_it() -> None:
+    log = KillLog()
+    log.feed(record(1, context(OURS)))
+    log.feed(record(9, kill(4)))
+    assert (log.told(OURS, ()).killed, log.told(OURS, ()).doubtful) == ((), 1)
+
+
+@given(
+    st.lists(st.sampled_from(["ours", "other", "bare"]), max_size=12), st.sets(st.integers(0, 11)), st.integers(0, 12)
+)
+def test_every_kill_is_ours_or_another_cgroups_or_doubtful(kinds: list[str], pids: set[int], counted: int) -> None:
+    log = KillLog()
+    number = 0
+    for pid, kind in enumerate(kinds):
+        if pid == counted:
+            log.counted()
+        messages = [kill(pid)] if kind == "bare" else [context(OURS if kind == "ours" else "/other"), kill(pid)]
+        for message in messages:
+            log.feed(record(number, message))
+            number += 1
+    found = log.told(OURS, pids)
+    ours = {pid for pid, kind in enumerate(kinds) if kind == "ours" or (kind == "bare" and pid in pids)}
+    begin = counted if counted < len(kinds) else 0
+    assert {process.pid for process in found.killed} == ours
+    assert found.late == len({pid for pid in ours if pid >= begin})
+    assert found.doubtful == sum(kind == "bare" and pid not in pids and pid >= begin for pid, kind in enumerate(kinds))
+    assert found.is_whole
+
+
+@given(st.text(max_size=300))
+def test_no_record_is_a_crash(text: str) -> None:
+    log = KillLog()
+    log.feed(text)
+    assert log.told(OURS, ()).killed == ()
 
 
 def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     log = LogReader(tmp_path / "kmsg").kills(OURS)
     assert log.killed == ()
+    assert not log.is_whole
     assert "cannot be read: No such file or directory" in str(log.reason)
 
 
-def test_a_process_that_is_killed_twice_is_named_once(tmp_path: Path) -> None:
-    """memory.oom.group: the kernel kills its victim, and then its whole group, the victim included."""
-    path = tmp_path / "kmsg"
-    path.write_bytes(b"")
-    reader = LogReader(path)
-    records = [context(OURS), kill(1, "a", 100), kill(2, "b"), kill(1, "a", 0)]
-    # A file hands out more than a record at a time, the device does not: so one record a read.
-    reader._messages = lambda: iter(records)  # type: ignore[method-assign]
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes | OSError]]:
+    """What a device that gives a record a read has still to give."""
+    waiting: list[bytes | OSError] = []
+
+    def read(descriptor: int, size: int) -> bytes:
+        assert size >= 8192
+        given = waiting.pop(0) if waiting else BlockingIOError()
+        if isinstance(given, OSError):
+            raise given
+        return given
+
+    (tmp_path / "kmsg").touch()
+    monkeypatch.setattr("membudget.trials.kernel_log.os.read", read)
+    yield waiting
+    monkeypatch.undo()
+
+
+def test_records_are_read_as_they_come(tmp_path: Path, device: list[bytes | OSError]) -> None:
+    reader = LogReader(tmp_path / "kmsg")
+    device += [record(1, context(OURS)).encode(), record(2, kill(1)).encode()]
+    reader.read()
+    reader.counted()
+    device.append(record(3, kill(2)).encode())
+    log = reader.kills(OURS, {2})
+    reader.close()
+    assert [process.pid for process in log.killed] == [1, 2]
+    assert (log.late, log.is_whole, log.reason) == (1, True, None)
+
+
+def test_a_log_that_overran_has_a_gap_and_is_read_on(tmp_path: Path, device: list[bytes | OSError]) -> None:
+    reader = LogReader(tmp_path / "kmsg")
+    overrun = OSError(errno.EPIPE, os.strerror(errno.EPIPE))
+    device += [record(1, "x").encode(), overrun, record(900, context(OURS)).encode(), record(901, kill(2)).encode()]
     log = reader.kills(OURS)
     reader.close()
-    assert [process.name for process in log.killed] == ["a", "b"]
-    assert log.killed[0].anon_bytes == 100 * KIB
-    assert log.messages == 3
+    assert (len(log.killed), log.is_whole) == (1, False)
+    assert log.reason == "the kernel's log has a gap: some kills may not be named"

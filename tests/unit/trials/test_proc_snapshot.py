@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.quantities import KIB, MIB
-from membudget.trials.proc_snapshot import MOST_PROCESSES, parse_smaps, take
-from membudget.trials.snapshot import Snapshot
+from membudget.trials.proc_smaps import parse_smaps
+from membudget.trials.proc_snapshot import MOST_PROCESSES, Moment, Reader
+from membudget.trials.snapshot import Depth, Snapshot
 
 SMAPS = b"""\
 55d0c8000000-55d0c8400000 rw-p 00000000 00:00 0                          [heap]
@@ -76,6 +77,24 @@ def test_anything_else_is_no_crash(data: bytes) -> None:
     parse_smaps(data)
 
 
+class Far:
+    """A guard that says yes for so many times, and then no."""
+
+    def __init__(self, times: int = 1 << 30) -> None:
+        self.left = times
+        self.begun = self.ended = 0
+
+    def is_far(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def begin_process(self) -> None:
+        self.begun += 1
+
+    def end_process(self) -> None:
+        self.ended += 1
+
+
 class Processes:
     """A cgroup and a /proc written by hand."""
 
@@ -84,6 +103,7 @@ class Processes:
         self.proc.mkdir()
         self.cgroup.mkdir()
         self.pids: list[int] = []
+        self.reader = Reader(self.proc, budget_s=10)
 
     def add(self, pid: int, *, pages: int = 10, comm: bytes = b"app", smaps: bytes | None = SMAPS) -> None:
         folder = self.proc / str(pid)
@@ -91,7 +111,10 @@ class Processes:
         (folder / "statm").write_text(f"100 {pages} 1 1 0 1 0\n")
         (folder / "comm").write_bytes(comm + b"\n")
         (folder / "cmdline").write_bytes(b"/usr/bin/app\0--port\x0080\0")
-        (folder / "status").write_text("Name:\tapp\nVmHWM:\t  5000 kB\n")
+        (folder / "status").write_text(
+            "Name:\tapp\nVmHWM:\t  5000 kB\nVmRSS:\t  40 kB\n"
+            "RssAnon:\t      20 kB\nRssFile:\t      15 kB\nRssShmem:\t       5 kB\n"
+        )
         if smaps is not None:
             (folder / "smaps").write_bytes(smaps)
         self.pids.append(pid)
@@ -100,8 +123,8 @@ class Processes:
     def list(self, *pids: int) -> None:
         (self.cgroup / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
 
-    def take(self, budget_s: float = 10) -> Snapshot | None:
-        return take(self.cgroup, time_us=1, rss_bytes=2, anon_bytes=3, proc=self.proc, budget_s=budget_s)
+    def take(self, guard: Far | None = None, depth: Depth = Depth.MAPS) -> Snapshot | None:
+        return self.reader.take(self.cgroup, Moment(1, 2, 3), guard or Far(), depth)
 
 
 @pytest.fixture
@@ -170,11 +193,79 @@ def test_five_thousand_processes_are_counted_and_the_largest_are_read(processes:
 
 def test_without_time_there_are_sizes_and_no_maps(processes: Processes) -> None:
     processes.add(7, pages=25)
-    snapshot = processes.take(budget_s=0)
+    processes.reader.budget_s = 0
+    snapshot = processes.take()
     assert snapshot is not None
     assert snapshot.summed_pss_bytes is None
     assert snapshot.processes[0].rss_bytes == 25 * os.sysconf("SC_PAGE_SIZE")
     assert snapshot.detail is not None
+
+
+def test_status_tells_anonymous_shared_and_file_backed_memory_apart(processes: Processes) -> None:
+    processes.add(7)
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    (process,) = snapshot.processes
+    assert (process.anon_bytes, process.shmem_bytes, process.file_bytes) == (20 * KIB, 5 * KIB, 15 * KIB)
+    assert process.unreclaimable_bytes == 25 * KIB
+
+
+def test_near_the_limit_neither_maps_nor_command_lines_are_opened(processes: Processes) -> None:
+    processes.add(7, pages=25)
+    for name in ("smaps", "cmdline"):
+        (processes.proc / "7" / name).unlink()  # opening it would cost the process its row
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    assert snapshot.is_near_limit
+    assert not snapshot.is_after_kill
+    assert (snapshot.summed_pss_bytes, snapshot.kinds, snapshot.files) == (None, {}, ())
+    (process,) = snapshot.processes
+    assert (process.arguments, process.rss_bytes) == ((), 25 * os.sysconf("SC_PAGE_SIZE"))
+
+
+def test_near_the_limit_command_lines_of_an_earlier_look_are_told(processes: Processes) -> None:
+    processes.add(7)
+    processes.take()
+    (processes.proc / "7/cmdline").unlink()
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    assert snapshot.processes[0].arguments == ("/usr/bin/app", "--port", "80")
+    (processes.proc / "7/comm").write_bytes(b"other\n")
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    assert snapshot.processes[0].arguments == (), "it may run another program now"
+    (processes.proc / "7/comm").write_bytes(b"app\n")
+    processes.reader.forget()
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    assert snapshot.processes[0].arguments == (), "another trial's process 7 is another process"
+
+
+@given(times=st.integers(0, 60))
+def test_from_the_moment_usage_is_near_the_limit_no_more_of_a_map_is_read(
+    tmp_path_factory: pytest.TempPathFactory, times: int
+) -> None:
+    processes = Processes(tmp_path_factory.mktemp("near"))
+    for pid, pages in ((7, 30), (8, 20), (9, 10)):
+        processes.add(pid, pages=pages, smaps=SMAPS * 5)
+    guard = Far(times)
+    snapshot = processes.take(guard)
+    assert snapshot is not None
+    read = [process.pss_bytes is not None for process in snapshot.processes]
+    assert read == sorted(read, reverse=True), "the largest first"
+    assert snapshot.is_near_limit == (guard.left < 0)
+    assert snapshot.is_near_limit or all(read)
+    assert len(snapshot.processes) == guard.begun == guard.ended == 3
+
+
+def test_by_status_alone_command_lines_are_read_and_maps_are_not(processes: Processes) -> None:
+    processes.add(7)
+    snapshot = processes.take(depth=Depth.STATUS)
+    assert snapshot is not None
+    assert snapshot.is_after_kill
+    assert not snapshot.is_near_limit
+    assert snapshot.summed_pss_bytes is None
+    assert snapshot.processes[0].arguments == ("/usr/bin/app", "--port", "80")
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"(x) y", b"\x1b[31mred", b"\xff\xfe", b""])
@@ -219,7 +310,7 @@ def family() -> Iterator[list[int]]:
 def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_path: Path) -> None:
     (tmp_path / "cgroup.procs").write_text("\n".join(map(str, family)))
     begun = time.monotonic()
-    snapshot = take(tmp_path, time_us=0, rss_bytes=0, anon_bytes=0, budget_s=30)
+    snapshot = Reader(budget_s=30).take(tmp_path, Moment(0, 0, 0), Far())
     assert time.monotonic() - begun < 30
     assert snapshot is not None
     assert snapshot.summed_pss_bytes is not None

@@ -1,6 +1,5 @@
-"""When a snapshot is ordered, and what is kept: with this test's own process as the container."""
+"""Orders and answers between two processes: with this test's own process as the container."""
 
-import dataclasses
 import os
 import select
 import time
@@ -10,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from membudget.quantities import MIB
-from membudget.trials import snapshot_process
-from membudget.trials.readings import MemoryReading
-from membudget.trials.snapshot import Snapshot
+from membudget.trials.proc_snapshot import Reader
+from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_process import SnapshotProcess
+from membudget.trials.snapshot_server import Order, obey
 
 HOUR_NS = 3600 * 10**9
 NOW_NS = time.monotonic_ns()
@@ -22,76 +21,127 @@ NOW_NS = time.monotonic_ns()
 @pytest.fixture
 def cgroup(tmp_path: Path) -> Path:
     (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    hold(tmp_path, 20)
+    (tmp_path / "memory.limit_in_bytes").write_text(f"{1024 * MIB}\n")
+    kill(tmp_path, 0)
     return tmp_path
 
 
+def hold(cgroup: Path, rss_mib: int, usage_mib: int | None = None) -> None:
+    (cgroup / "memory.usage_in_bytes").write_text(f"{(usage_mib or rss_mib) * MIB}\n")
+    (cgroup / "memory.stat").write_text(f"total_rss {(rss_mib - 1) * MIB}\ntotal_shmem {MIB}\ntotal_inactive_file 0\n")
+
+
+def kill(cgroup: Path, count: int) -> None:
+    (cgroup / "memory.oom_control").write_text(f"oom_kill_disable 0\nunder_oom 0\noom_kill {count}\n")
+
+
 @pytest.fixture
-def snapshots() -> Iterator[SnapshotProcess]:
+def snapshots(cgroup: Path) -> Iterator[SnapshotProcess]:
     process = SnapshotProcess()
+    process.begin(cgroup, Depth.MAPS, NOW_NS)
     yield process
     process.close()
-
-
-def reading(rss_mib: float) -> MemoryReading:
-    rss = int(rss_mib * MIB)
-    return MemoryReading(rss, 0, rss, rss)
 
 
 def settle(snapshots: SnapshotProcess, cgroup: Path, rss_mib: float, now_ns: int) -> bool:
     """Whether RSS that stands still there has a snapshot taken."""
     taken = snapshots.taken
     for _ in range(2):
-        snapshots.consider(cgroup, reading(rss_mib), now_us=0, now_ns=now_ns)
+        snapshots.consider(cgroup, round(rss_mib * MIB), now_ns)
     if select.select(snapshots.answers, [], [], 0 if not snapshots.is_busy else 10)[0]:
         snapshots.receive()
     return snapshots.taken > taken
 
 
-def test_a_new_peak_that_has_settled_is_looked_at(snapshots: SnapshotProcess, cgroup: Path) -> None:
+def test_a_new_peak_that_has_settled_settle(snapshots: SnapshotProcess, cgroup: Path) -> None:
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     assert not settle(snapshots, cgroup, 20.2, NOW_NS + HOUR_NS)
+    hold(cgroup, 22)
     assert settle(snapshots, cgroup, 22, NOW_NS + 2 * HOUR_NS)
     best, _ = snapshots.best()
     assert best is not None
-    assert best.rss_bytes == 22 * MIB
-    assert os.getpid() in [process.pid for process in best.processes]
-
-
-def test_one_that_has_not_settled_has_to_wait(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    snapshots.consider(cgroup, reading(20), now_us=0, now_ns=NOW_NS)
-    assert not snapshots.is_busy
-    snapshots.consider(cgroup, reading(40), now_us=0, now_ns=NOW_NS)
-    assert not snapshots.is_busy
-
-
-def test_snapshots_have_a_share_of_a_core_and_leaps_of_memory_are_above_it(
-    snapshots: SnapshotProcess, cgroup: Path
-) -> None:
-    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
-    snapshots.cpu_us = 3600 * 10**6  # an hour of CPU time
-    assert not settle(snapshots, cgroup, 21.5, NOW_NS + 2 * HOUR_NS)
-    assert settle(snapshots, cgroup, 24, NOW_NS + 2 * HOUR_NS)
+    assert (best.rss_bytes, best.anon_bytes) == (22 * MIB, 21 * MIB)
+    assert (best.is_late, best.is_near_limit) == (False, False)
+    (process,) = best.processes
+    assert process.pid == os.getpid()
+    assert process.pss_bytes is not None
+    assert process.anon_bytes is not None
+    assert snapshots.kills_meanwhile is False
 
 
 def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    assert settle(snapshots, cgroup, 100, NOW_NS + HOUR_NS)
-    snapshots.forget()
-    assert snapshots.best()[0] is None
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    snapshots.begin(cgroup, Depth.MAPS, NOW_NS)
+    assert (snapshots.best()[0], snapshots.taken, snapshots.cpu_us) == (None, 0, 0)
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
 def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_returns(
     snapshots: SnapshotProcess, cgroup: Path
 ) -> None:
-    (cgroup / "memory.usage_in_bytes").write_text(f"{10 * MIB}\n")
+    hold(cgroup, 10)
     assert not settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS), "half of it is gone: there is nothing to see"
-    (cgroup / "memory.usage_in_bytes").write_text(f"{20 * MIB}\n")
-    (cgroup / "memory.limit_in_bytes").write_text(f"{1024 * MIB}\n")
+    hold(cgroup, 20)
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
-def test_memory_that_no_process_maps_is_not_looked_at_again_and_again(snapshots: SnapshotProcess, cgroup: Path) -> None:
+def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    hold(cgroup, 60)
+    (cgroup / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n")
+    assert settle(snapshots, cgroup, 60, NOW_NS + HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert best.is_near_limit
+    assert [process.pss_bytes for process in best.processes] == [None]
+    assert best.processes[0].high_water_bytes is not None
+
+
+def test_after_a_kill_status_alone_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    snapshots.begin(cgroup, Depth.STATUS, NOW_NS)
+    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert best.is_after_kill
+    assert best.summed_pss_bytes is None
+
+
+def test_where_looking_is_not_allowed_there_is_no_look_and_a_reason(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    snapshots.begin(cgroup, Depth.NONE, NOW_NS)
+    assert not settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
+    assert not snapshots.is_busy
+    best, reason = snapshots.best()
+    assert best is None
+    assert reason is not None
+    assert "not looked at" in reason
+
+
+def order(cgroup: Path, rss_mib: int) -> Order:
+    return Order(str(cgroup), str(cgroup), Depth.MAPS, NOW_NS, rss_mib * MIB)
+
+
+def test_a_snapshot_has_the_memory_of_its_own_moment_not_of_the_order(cgroup: Path) -> None:
+    """A process that waits for a busy CPU finds another RSS than was ordered."""
+    hold(cgroup, 78)
+    before_us = (time.monotonic_ns() - NOW_NS) // 1000
+    snapshot = obey(order(cgroup, 66), Reader()).snapshot
+    assert snapshot is not None
+    assert (snapshot.rss_bytes, snapshot.anon_bytes, snapshot.fell_bytes) == (78 * MIB, 77 * MIB, 0)
+    assert before_us <= snapshot.time_us <= (time.monotonic_ns() - NOW_NS) // 1000
+
+
+def test_an_order_is_stale_when_its_peak_is_over_or_its_cgroup_gone(cgroup: Path) -> None:
+    hold(cgroup, 17, usage_mib=20)
+    assert obey(order(cgroup, 20), Reader()).is_stale
+    assert obey(order(cgroup, 20), Reader()).snapshot is None
+    assert not obey(order(cgroup, 18), Reader()).is_stale
+    (cgroup / "memory.stat").unlink()
+    assert obey(order(cgroup, 18), Reader()).is_stale
+
+
+def test_memory_that_no_process_maps_does_not_make_a_snapshot_late(snapshots: SnapshotProcess, cgroup: Path) -> None:
     """Files of a tmpfs count to the cgroup's RSS, and to no process's."""
+    hold(cgroup, 100_000)
     assert settle(snapshots, cgroup, 100_000, NOW_NS + HOUR_NS)
     best, _ = snapshots.best()
     assert best is not None
@@ -99,51 +149,44 @@ def test_memory_that_no_process_maps_is_not_looked_at_again_and_again(snapshots:
     assert not settle(snapshots, cgroup, 100_000, NOW_NS + 2 * HOUR_NS)
 
 
-def test_a_snapshot_is_late_when_usage_fell_while_it_was_taken(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = cgroup / "memory.usage_in_bytes"
-    usage.write_text(f"{20 * MIB}\n")
-    (cgroup / "memory.limit_in_bytes").write_text(f"{1024 * MIB}\n")
-    order: dict[str, int | str] = {
-        "cgroup": str(cgroup),
-        "usage_bytes": 20 * MIB,
-        "time_us": 0,
-        "rss_bytes": 20 * MIB,
-        "anon_bytes": 0,
-    }
-    in_time = snapshot_process._obey(dict(order))
-    assert in_time is not None
-    assert not in_time.is_late
-
-    def slowly(*_: object, **__: object) -> Snapshot:
-        usage.write_text(f"{10 * MIB}\n")
-        assert in_time is not None
-        return in_time
-
-    monkeypatch.setattr(snapshot_process, "take", slowly)
-    late = snapshot_process._obey(dict(order))
-    assert late is not None
-    assert late.is_late
-
-
-def test_a_late_snapshot_is_taken_again_but_not_for_ever(
-    snapshots: SnapshotProcess, cgroup: Path, monkeypatch: pytest.MonkeyPatch
+def test_memory_that_falls_while_it_is_read_makes_a_late_snapshot(
+    cgroup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
-    best, _ = snapshots.best()
-    assert best is not None
-    late = dataclasses.replace(best, is_late=True)
-    monkeypatch.setattr(snapshot_process, "_snapshot", lambda _: late)
-    taken = [settle(snapshots, cgroup, 40, NOW_NS + hour * HOUR_NS) for hour in range(2, 50)]
-    assert taken[:3] == [True, True, True]
-    assert not any(taken[20:])
+    reader = Reader()
+    take = reader.take
+
+    def take_slowly(*arguments: object) -> object:
+        taken = take(*arguments)  # type: ignore[arg-type]
+        hold(cgroup, 5)
+        return taken
+
+    monkeypatch.setattr(Reader, "take", lambda _, *arguments: take_slowly(*arguments))
+    answer = obey(order(cgroup, 20), reader)
+    assert answer.snapshot is not None
+    assert answer.snapshot.fell_bytes == 15 * MIB
+    assert answer.snapshot.seen_bytes == 5 * MIB
 
 
-def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
-    (cgroup / "memory.usage_in_bytes").write_text(f"{60 * MIB}\n")
-    (cgroup / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n")
-    assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
-    best, _ = snapshots.best()
-    assert best is not None
-    assert best.is_near_limit
-    assert [process.pss_bytes for process in best.processes] == [None]
-    assert best.processes[0].high_water_bytes is not None
+def test_a_kill_while_a_process_is_read_is_told(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    see = Reader._see
+
+    def see_a_kill(*arguments: object, **named: object) -> object:
+        kill(cgroup, 1)
+        return see(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Reader, "_see", see_a_kill)
+    assert obey(order(cgroup, 20), Reader()).kills_meanwhile is True
+
+
+def test_a_process_that_died_at_work_leaves_it_open_whether_there_was_a_kill(cgroup: Path) -> None:
+    snapshots = SnapshotProcess()
+    snapshots.begin(cgroup, Depth.MAPS, NOW_NS)
+    os.kill(snapshots._pid, 19)  # SIGSTOP: it takes up no order
+    for _ in range(2):
+        snapshots.consider(cgroup, 20 * MIB, NOW_NS)
+    assert (snapshots.is_busy, snapshots.kills_meanwhile) == (True, None)
+    os.kill(snapshots._pid, 9)
+    assert select.select(snapshots.answers, [], [], 10)[0]
+    snapshots.receive()
+    assert (snapshots.is_busy, snapshots.kills_meanwhile) == (False, None)
+    snapshots.close()

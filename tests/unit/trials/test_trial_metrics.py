@@ -9,6 +9,7 @@ from membudget.metrics import Metric, MetricValue
 from membudget.quantities import MIB
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.judged_part import judged_part
+from membudget.trials.oom_count import EngineWord
 from membudget.trials.probe_messages import (
     HostSettings,
     KernelLog,
@@ -21,7 +22,6 @@ from membudget.trials.probe_messages import (
 )
 from membudget.trials.trial_metrics import (
     ONCE_A_SECOND,
-    EngineWord,
     Startup,
     limit_contact,
     oom_findings,
@@ -121,29 +121,6 @@ def test_a_service_that_was_ready_before_it_was_asked_has_an_upper_bound() -> No
 def test_a_container_that_ended_has_nothing_to_settle() -> None:
     value = metrics(replace(REPORT, phases=REPORT.phases[1:2]))[Metric.SETTLED_RSS]
     assert "ended with its workload" in str(value.reason)
-
-
-@pytest.mark.parametrize(
-    ("counted", "log", "engine", "version", "expected"),
-    [
-        (Reading(2), KernelLog((KILLED,), 1, None), True, 2, (2, "exact")),
-        (Reading(3), KernelLog((KILLED, replace(KILLED, pid=8)), 3, None), True, 2, (2, "exact")),  # memory.oom.group
-        (Reading(0), KernelLog(), False, 1, (0, "exact")),
-        (GONE, KernelLog((KILLED,), 1, None), True, 1, (1, "exact")),
-        (Reading(0), KernelLog((KILLED,), 1, None), True, 1, (1, "exact")),  # after the last look
-        (GONE, KernelLog((KILLED,), 1, "it overran"), True, 1, (1, "lower bound: from the kernel's log")),
-        (GONE, KernelLog(reason="no"), True, 1, (1, "lower bound: the engine was told of an OOM kill")),
-        (GONE, KernelLog(), False, 1, (0, "the kernel's log names none")),
-        (GONE, KernelLog(reason="no"), False, 1, (0, "the engine was told of no OOM kill")),
-        (GONE, KernelLog(), False, 2, (None, "exact")),
-    ],
-)
-def test_oom_kills_are_what_the_best_witness_says(
-    counted: Reading, log: KernelLog, engine: bool, version: CgroupVersion, expected: tuple[int | None, str]
-) -> None:
-    report = replace(REPORT, oom_kills=counted, kernel_log=log)
-    value = metrics(report, oom_killed=engine, version=version)[Metric.OOM_KILLS]
-    assert (value.value, value.precision) == expected
 
 
 def test_the_killed_are_named_and_those_who_are_not_are_said() -> None:

@@ -1,0 +1,106 @@
+"""The process that looks at a container's processes: obeys orders from a pipe until that ends.
+
+Standard library only: the probe imports it.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from membudget.trials import readings
+from membudget.trials.cgroup_files import version_of
+from membudget.trials.limit_guard import LimitGuard
+from membudget.trials.proc_snapshot import Moment, Reader
+from membudget.trials.snapshot import Depth, FileUse, ProcessUse, Snapshot
+from membudget.trials.snapshot_plan import Answer, is_over
+
+_PRIORITY = -10
+"""Of the process that reads: it holds others' memory, and must not be kept waiting with it (setpriority)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Look at the processes of this cgroup now."""
+
+    cgroup: str
+    top: str
+    """The trial's own cgroup, above it: an engine may have set its limit on the way there."""
+    depth: str
+    origin_ns: int
+    """When the trial's series begins, on CLOCK_MONOTONIC, which all processes share."""
+    rss_bytes: int
+    """As sampled when it was ordered."""
+
+    def line(self) -> bytes:
+        """For the pipe."""
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+
+def serve(orders: int, answers: int) -> NoReturn:
+    """Obey orders until their pipe ends, and end."""
+    with contextlib.suppress(OSError):  # a probe in a container may not
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    reader, last = Reader(), ""
+    with os.fdopen(orders, "rb") as lines, os.fdopen(answers, "wb") as out:
+        for line in lines:
+            order = Order(**json.loads(line))
+            if order.cgroup != last:
+                reader.forget()
+                last = order.cgroup
+            out.write(json.dumps(dataclasses.asdict(obey(order, reader))).encode() + b"\n")
+            out.flush()
+    os._exit(0)
+
+
+def obey(order: Order, reader: Reader) -> Answer:
+    """Look, unless the order is stale. On a busy machine RSS may be another one by now than when it was ordered."""
+    begun_ns = time.process_time_ns()
+    cgroup = Path(order.cgroup)
+    guard = LimitGuard(cgroup, Path(order.top))
+    snapshot, reading_ns = None, 0
+    try:
+        moment = _now(cgroup, order.origin_ns)
+        stale = moment is None or is_over(order.rss_bytes, moment.rss_bytes)
+        if moment is not None and not stale:
+            snapshot = reader.take(cgroup, moment, guard, Depth(order.depth))
+            reading_ns = reader.cpu_ns
+        if snapshot is not None:
+            guard.usage_bytes()
+            snapshot = dataclasses.replace(snapshot, fell_bytes=guard.fell_bytes)
+    finally:
+        guard.close()
+    cpu_us = (time.process_time_ns() - begun_ns) // 1000
+    return Answer(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
+
+
+def _now(cgroup: Path, origin_ns: int) -> Moment | None:
+    """What the cgroup holds now; None where it is gone."""
+    parse = readings.reading_v1 if version_of(cgroup) == 1 else readings.reading_v2
+    try:
+        reading = parse((cgroup / "memory.stat").read_bytes(), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return Moment((time.monotonic_ns() - origin_ns) // 1000, reading.rss_bytes, reading.anon_bytes)
+
+
+def answer_of(line: bytes) -> Answer:
+    """An answer as it came through the pipe."""
+    raw = json.loads(line)
+    return Answer(**{**raw, "snapshot": _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None})
+
+
+def _snapshot(raw: dict[str, object]) -> Snapshot:
+    processes = raw.pop("processes")
+    files = raw.pop("files")
+    assert isinstance(processes, list)  # noqa: S101 - our own child wrote it
+    assert isinstance(files, list)  # noqa: S101
+    return Snapshot(
+        **raw,  # type: ignore[arg-type]
+        processes=tuple(ProcessUse(**{**one, "arguments": tuple(one["arguments"])}) for one in processes),
+        files=tuple(FileUse(**one) for one in files),
+    )
