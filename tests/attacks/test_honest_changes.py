@@ -83,6 +83,13 @@ budgets.peak_rss.max = "40MiB"
 [images.api]
 build = { context = "api" }
 """
+SECOND_FILE = """\
+version = 1
+[images.jobs]
+build = { context = "jobs" }
+limit = "64MiB"
+trials = 1
+"""
 
 OF_CODE = [
     honest("nothing", GREEN),
@@ -232,8 +239,8 @@ OF_RULES = [
         base=(
             SERVICE,
             more(
-                f'phases.rest.judged = false\nworkload = {{ kind = "steps", steps = [{{ phase = "work", exec = [{WORK}] }},'
-                ' { phase = "rest", idle = "1ms" }] }'
+                'phases.rest.judged = false\nworkload = { kind = "steps", steps = ['
+                f'{{ phase = "work", exec = [{WORK}] }}, {{ phase = "rest", idle = "1ms" }}] }}'
             ),
         ),
     ),
@@ -293,7 +300,7 @@ OF_RULES = [
         Green(),
         write(
             {
-                "ci/second.toml": 'version = 1\n[images.jobs]\nlimit = "64MiB"\ntrials = 1\nbuild = { context = "jobs" }\n',
+                "ci/second.toml": SECOND_FILE,
                 "jobs/Dockerfile": holding(22),
             }
         ),
