@@ -1,15 +1,29 @@
-"""What has to come of an attack, or of an honest change: an exit code, rows of `report.json`, words of the table."""
+"""What has to come of an attack, or of an honest change: an exit code, what `report.json` has, and that it is shown."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.measurement import FailureStage
+from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.errors import ExitCode
-from tests.attacks.case import LABEL, Checked
+from membudget.metrics import Metric
+from tests.attacks.case import LABEL, Checked, Expected
 
-_MEASURED = {"contents", "contents_diff", "dockerfile", "metrics", "name", "trials", "workload"}
-"""Of an image's record: figures, and what was read, which name a setting by chance."""
+
+GONE = "the whole image"
+"""The key of an image that base budgets and head does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Several at once."""
+
+    all: tuple[Expected, ...]
+
+    def verify(self, checked: Checked) -> None:
+        """Raises AssertionError."""
+        for one in self.all:
+            one.verify(checked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +32,10 @@ class Loosened:
 
     subject: str
     key: str
+    """Of the budgets file, below the subject's own table; of a budget without "budgets."."""
     words: tuple[str, ...] = ()
     """What the row says of before and after."""
-    approval: tuple[str, ...] = ("missing", "stale")
+    approval: tuple[str, ...] = ("missing",)
     """What the report says of the label."""
 
     def verify(self, checked: Checked) -> None:
@@ -28,13 +43,10 @@ class Loosened:
         _ended_with(checked, ExitCode.OVER_BUDGET)
         assert checked.judgement.verdict is Verdict.FAIL, checked.told
         assert checked.document["approval"] in self.approval, checked.told
-        rows = [
-            row for row in checked.document["loosened"] if row["subject"] == self.subject and self.key in row["key"]
-        ]
-        assert rows, f"no row names {self.subject} and {self.key}: {checked.document['loosened']}\n{checked.told}"
+        row = _loosening(checked, self.subject, self.key)
         for word in self.words:
-            assert any(word.lower() in str(list(row.values())).lower() for row in rows), (word, rows)
-        _printed(checked, self.subject, rows[0]["key"])
+            assert word in f"{row['before']} {row['after']}", row
+        _printed(checked, self.subject, row["key"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class OverBudget:
 
     image: str
     setting: str | None = None
+    """A key of what is measured, or a path; None: the head changes none."""
 
     def verify(self, checked: Checked) -> None:
         """Raises AssertionError."""
@@ -67,48 +80,84 @@ class OverTotal:
 
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
-    """It is inconclusive, and the report says why."""
+    """It is inconclusive since a figure is missing, and the report says where."""
 
-    image: str | None
-    """None: the whole check."""
+    image: str
     setting: str | None = None
-    words: tuple[str, ...] = ()
+    """A key of what is measured that the head changes: the label is the way on."""
+    head: FailureStage | None = None
+    """What of its head could not be done."""
+    base: FailureStage | None = None
+    metric: Metric | None = None
+    """A row of it that has no figure."""
 
     def verify(self, checked: Checked) -> None:
         """Raises AssertionError."""
-        _ended_with(checked, ExitCode.UNMEASURED)
-        assert checked.judgement.verdict is Verdict.INCONCLUSIVE, checked.told
-        if self.image is not None:
-            assert _verdict(checked, self.image) is Verdict.INCONCLUSIVE, checked.told
-            _names(checked, self.image, self.setting)
-        _printed(checked, *self.words)
+        _is_open(checked)
+        judged = next(judged for judged in checked.judgement.images if judged.name == self.image)
+        assert judged.inconclusive is Inconclusive.NOT_MEASURED, checked.told
+        measured = next(image for image in checked.report.images if image.name == self.image)
+        for side, stage in ((measured.head, self.head), (measured.base, self.base)):
+            found = side.failure.stage if side is not None and side.failure is not None else None
+            assert found is stage, checked.told
+        if self.metric is not None:
+            rows = [row.inconclusive for row in judged.rows if row.metric is self.metric]
+            assert rows == [Inconclusive.NOT_MEASURED], checked.told
+        _names(checked, self.image, self.setting)
+        _printed(checked, *((LABEL,) if self.setting is not None else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class TotalNotMeasured:
+    """The sum over a group is inconclusive, since one of its images has no figure."""
+
+    group: str
+
+    def verify(self, checked: Checked) -> None:
+        """Raises AssertionError."""
+        _is_open(checked)
+        reasons = {group.name: group.inconclusive for group in checked.judgement.groups}
+        assert reasons[self.group] is Inconclusive.NOT_MEASURED, checked.told
+        _printed(checked, self.group)
+
+
+@dataclass(frozen=True, slots=True)
+class NoBaseRules:
+    """It is inconclusive, since what the base's budgets file says is not known."""
+
+    def verify(self, checked: Checked) -> None:
+        """Raises AssertionError."""
+        _is_open(checked)
+        assert checked.document["base_problem"], checked.told
+        _printed(checked, LABEL, "budgets.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """It is inconclusive: what is merged does not cover what it has to, and a gap names what is missing."""
+
+    subject: str
+    """An image, or the number of a part."""
+
+    def verify(self, checked: Checked) -> None:
+        """Raises AssertionError."""
+        _is_open(checked)
+        assert self.subject in [gap.subject for gap in checked.judgement.gaps], checked.told
+        _printed(checked, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It is a wrong configuration, and the message says what of it."""
+    """It is a wrong configuration, and the message says what of it: there is no report then."""
 
     words: tuple[str, ...]
 
     def verify(self, checked: Checked) -> None:
         """Raises AssertionError."""
         _ended_with(checked, ExitCode.CONFIGURATION)
+        assert not checked.report_path.exists()
         for word in self.words:
             assert word in checked.finished.stderr, checked.told
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """It is not green, whatever stops it; a word tells what was changed."""
-
-    words: tuple[str, ...]
-
-    def verify(self, checked: Checked) -> None:
-        """Raises AssertionError."""
-        _ended_with(checked, ExitCode.OVER_BUDGET, ExitCode.CONFIGURATION, ExitCode.UNMEASURED)
-        said = _squeezed(checked.finished.stdout + checked.finished.stderr)
-        for word in self.words:
-            assert _squeezed(word) in said, checked.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +170,7 @@ class Green:
     def verify(self, checked: Checked) -> None:
         """Raises AssertionError."""
         _ended_with(checked, ExitCode.WITHIN_BUDGET)
-        assert checked.judgement.verdict.passes, checked.told
+        assert checked.judgement.verdict is Verdict.PASS, checked.told
         assert checked.document["loosened"] == [], checked.told
         assert LABEL not in checked.finished.stdout, checked.told
         presence = {image["name"]: image["presence"] for image in checked.document["images"]}
@@ -139,13 +188,20 @@ class Approved:
         """Raises AssertionError."""
         _ended_with(checked, ExitCode.WITHIN_BUDGET)
         assert checked.document["approval"] == "given"
-        assert any(row["subject"] == self.subject and self.key in row["key"] for row in checked.document["loosened"])
-        _printed(checked, self.subject, self.key)
+        row = _loosening(checked, self.subject, self.key)
+        _printed(checked, self.subject, row["key"])
 
 
-def _ended_with(checked: Checked, *codes: ExitCode) -> None:
-    assert checked.finished.exit_code in codes, checked.told
+def _ended_with(checked: Checked, code: ExitCode) -> None:
+    assert checked.finished.exit_code == code, checked.told
     assert "Traceback" not in checked.finished.stderr, checked.told
+
+
+def _is_open(checked: Checked) -> None:
+    """Inconclusive, and for no noise."""
+    _ended_with(checked, ExitCode.UNMEASURED)
+    assert checked.judgement.verdict is Verdict.INCONCLUSIVE, checked.told
+    assert checked.judgement.inconclusive is Inconclusive.NOT_MEASURED, checked.told
 
 
 def _verdict(checked: Checked, image: str) -> Verdict:
@@ -154,47 +210,22 @@ def _verdict(checked: Checked, image: str) -> Verdict:
     return verdicts[image]
 
 
+def _loosening(checked: Checked, subject: str, key: str) -> Any:
+    """The row of something that is looser."""
+    rows = {(row["subject"], row["key"].removeprefix("budgets.")): row for row in checked.document["loosened"]}
+    assert (subject, key) in rows, f"no row names {subject} and {key}: {list(rows)}\n{checked.told}"
+    return rows[subject, key]
+
+
 def _names(checked: Checked, image: str, setting: str | None) -> None:
-    """A row of the image, in the report and on the terminal, names the setting that differs."""
-    if setting is None:
-        _printed(checked, image)
-        return
-    said = " ".join(_said_of(checked.document, image))
-    assert setting in said, f"nothing in report.json says {setting} of {image}: {said}\n{checked.told}"
-    _printed(checked, image, setting)
-
-
-def _said_of(document: Any, image: str) -> Iterator[str]:
-    """All words of report.json on an image, but for what was measured."""
-    for record in document["images"]:
-        if record["name"] == image:
-            yield from _texts(record)
-    for name, value in document.items():
-        if name not in ("comparison", "environment", "images"):
-            for record in value if isinstance(value, list) else [value]:
-                texts = list(_texts(record))
-                if any(image in text for text in texts):
-                    yield from texts
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            if key not in _MEASURED:
-                yield from _texts(one)
+    """The image's record, and the terminal, name the setting that differs, and no other."""
+    record = next(one for one in checked.document["images"] if one["name"] == image)
+    assert record["settings_of_base"] == ([setting] if setting is not None else []), checked.told
+    _printed(checked, image, *([setting] if setting is not None else []))
 
 
 def _printed(checked: Checked, *words: str) -> None:
     """Wherever a line or a cell of the table was broken."""
-    said = _squeezed(checked.finished.stdout)
+    said = "".join(checked.finished.stdout.split())
     for word in words:
-        assert _squeezed(word) in said, f"{word!r} is not printed\n{checked.told}"
-
-
-def _squeezed(text: str) -> str:
-    return "".join(text.split())
+        assert "".join(word.split()) in said, f"{word!r} is not printed\n{checked.told}"

@@ -9,15 +9,15 @@ from membudget.errors import ExitCode
 from tests.attacks.case import LABEL, Case, Checked, Event, PullRequest, honest
 from tests.attacks.case import attack as any_attack
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, write
-from tests.attacks.expected import Approved, Blocked, Loosened
+from tests.attacks.expected import GONE, Approved, Loosened, Refused
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
 
 LOOSER = edit('"40MiB"', '"100MiB"')
 API = image("api")
 JOBS = (more(image("jobs")), write({"jobs/Dockerfile": holding(21)}))
-MISSING = Loosened("api", "image", approval=("missing",))
-STALE = Loosened("api", "image", approval=("stale",))
+MISSING = Loosened("api", GONE, approval=("missing",))
+STALE = Loosened("api", GONE, approval=("stale",))
 WITH_LABEL = (LABEL,)
 
 attack = partial(any_attack, base=JOBS, breaking=(LARGER, edit(API, "")))
@@ -43,10 +43,10 @@ NOT_APPROVED = [
     attack("made ready after it", STALE, event=Event("ready_for_review", WITH_LABEL)),
     attack("reviewed after it", STALE, event=Event("submitted", WITH_LABEL, name="pull_request_review")),
     attack("an event that says not what happened", STALE, event=Event(None, WITH_LABEL)),
-    attack("a pull request whose event nobody has", Blocked(("event",)), environ={"GITHUB_EVENT_PATH": ""}),
+    attack("a pull request whose event nobody has", Refused(("event",)), environ={"GITHUB_EVENT_PATH": ""}),
     attack(
         "a pull request whose event is not there",
-        Blocked(("event",)),
+        Refused(("event",)),
         environ={"GITHUB_EVENT_PATH": "/nowhere/event.json"},
     ),
 ]
@@ -88,7 +88,7 @@ def test_an_event_of_a_pull_request_without_one_is_refused(images: PreparedImage
     emptied = tmp_path / "empty.json"
     emptied.write_text("{}")
     checked = opened.check(environ={"GITHUB_EVENT_PATH": str(emptied)})
-    Blocked(("event",)).verify(checked)
+    Refused(("event",)).verify(checked)
 
 
 def on_trunk(repository: Repository) -> None:
@@ -101,7 +101,7 @@ def test_a_base_that_is_not_in_the_clone_is_not_guessed(images: PreparedImages, 
     opened = PullRequest.open(tmp_path, (on_trunk,), (LARGER, LOOSER))
     opened.push(write({"README.md": "x\n"}))
     checked = opened.check(event=Event(base="d" * 40))
-    Blocked(("base",)).verify(checked)
+    Refused(("base",)).verify(checked)
 
 
 def test_a_loosening_in_two_steps_is_seen_as_one(images: PreparedImages, tmp_path: Path) -> None:

@@ -64,13 +64,13 @@ CASES = [
     ),
     # -- growth
     attack(
-        "tolerated percent raised", Loosened("api", "growth.percent"), edit("percent = 5", "percent = 900"), base=GROWTH
+        "tolerated percent raised", Loosened("api", "peak_rss.growth.percent"), edit("percent = 5", "percent = 900"), base=GROWTH
     ),
-    attack("tolerated floor raised", Loosened("api", "growth.floor"), edit('"5MiB"', '"100MiB"'), base=GROWTH),
-    attack("growth switched off", Loosened("api", "growth"), more('budgets.peak_rss.growth = "null"'), base=GROWTH),
+    attack("tolerated floor raised", Loosened("api", "peak_rss.growth.floor"), edit('"5MiB"', '"100MiB"'), base=GROWTH),
+    attack("growth switched off", Loosened("api", "peak_rss.growth.percent"), more('budgets.peak_rss.growth = "null"'), base=GROWTH),
     attack(
         "growth swapped for a maximum",
-        Loosened("api", "growth"),
+        Loosened("api", "peak_rss.growth.percent"),
         edit("growth = { percent = 5, floor", "max"),
         edit('"5MiB" } }', '"100MiB" }'),
         base=GROWTH,
@@ -144,14 +144,14 @@ CASES = [
     ),
     attack(
         "fewer trials",
-        Loosened("api", "trials"),
+        Loosened("api", "trials.min"),
         edit("trials = 2", "trials = 1"),
         breaking=(),
         base=(edit("trials = 1", "trials = 2"),),
     ),
     attack(
         "fewer trials where it is unclear",
-        Loosened("api", "trials"),
+        Loosened("api", "trials.min"),
         edit("max = 9", "max = 1"),
         breaking=(),
         base=(edit("trials = 1", "trials = { min = 1, max = 9 }"),),
@@ -211,15 +211,15 @@ CASES = [
     ),
     attack("group that budgets it removed", Loosened("api", "peak_rss.max"), edit(GROUP, ""), base=GROUPED),
     # -- exceptions
-    attack("exception to the end of time", Loosened("api", "peak_rss"), more(EXCEPTION % ("100MiB", "9999-12-31"))),
-    attack("exception allows more", Loosened("api", "peak_rss"), edit('"60MiB"', '"100MiB"'), base=EXCEPTED),
+    attack("exception to the end of time", Loosened("api", "exceptions: peak_rss"), more(EXCEPTION % ("100MiB", "9999-12-31"))),
+    attack("exception allows more", Loosened("api", "exceptions: peak_rss"), edit('"60MiB"', '"100MiB"'), base=EXCEPTED),
     attack(
         "exception beside a narrower one",
-        Loosened("api", "peak_rss"),
+        Loosened("api", "exceptions: peak_rss"),
         more(EXCEPTION % ("100MiB", "2098-01-01")),
         base=EXCEPTED,
     ),
-    attack("exception that ended goes on", Loosened("api", "peak_rss"), edit("2020-01-01", "2098-01-01"), base=ENDED),
+    attack("exception that ended goes on", Loosened("api", "exceptions: peak_rss"), edit("2020-01-01", "2098-01-01"), base=ENDED),
 ]
 
 

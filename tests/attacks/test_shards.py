@@ -7,7 +7,7 @@ import pytest
 from membudget.errors import ExitCode
 from tests.attacks.case import Checked, PullRequest
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, remove, write
-from tests.attacks.expected import Blocked, Loosened, NotMeasured, OverBudget, OverTotal
+from tests.attacks.expected import GONE, Blocked, Loosened, NotMeasured, OverBudget, OverTotal
 from tests.support.membudget_process import run
 from tests.support.prepared_images import PreparedImages
 
@@ -105,9 +105,9 @@ def test_a_removed_image_is_missed_in_parts(images: PreparedImages, tmp_path: Pa
     """It is in no part of the head, and its Dockerfile is gone as well."""
     parts = Parts(tmp_path, OTHERS, (LARGER, edit('\n[images.api]\nbuild = { context = "api" }\n', ""), remove("api")))
     first, second = parts.check(1, "jobs"), parts.check(2, "mail")
-    Loosened("api", "image").verify(first)
-    Loosened("api", "image").verify(second)
-    Loosened("api", "image").verify(parts.merge(first, second))
+    Loosened("api", GONE).verify(first)
+    Loosened("api", GONE).verify(second)
+    Loosened("api", GONE).verify(parts.merge(first, second))
 
 
 def test_a_looser_budget_of_one_part_is_not_approved_in_the_whole(images: PreparedImages, tmp_path: Path) -> None:
