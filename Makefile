@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock
+.PHONY: help demo test attacks unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,9 @@ demo: $(VENV)/.installed  ## run the main job on the bundled example (sets up an
 
 test: $(VENV)/.installed-dev  ## run every test, on a real engine
 	@$(ENGINE) $(BIN)/python tools/test.py
+
+attacks: $(VENV)/.installed-dev  ## run the whole attack suite, of which make test runs a sample
+	@$(ENGINE) $(BIN)/python tools/test.py tests/attacks
 
 unit: $(VENV)/.installed-dev  ## run the unit tests, quickly: no engine
 	@$(BIN)/pytest -n auto -m "not thorough" --hypothesis-profile=quick tests/unit

@@ -243,6 +243,7 @@ def _measurement(
         presence=pair.presence,
         limit_bytes=spec.limit_bytes,
         workload=describe(spec.workload),
+        settings_of_base=rules.settings_of_base,
         budgets=rules.budgets,
         phase_budgets=dict(rules.phase_budgets),
         exceptions=dict(subject.exceptions),

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import base_image
 import own_image
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
-from tests.support.engine import require_engine
+from tests.support import engine_fixtures
 from tests.support.leftovers import leftovers
-from tests.support.prepared_images import PreparedImages, build
+from tests.support.prepared_images import PreparedImages
 from tests.support.private_engine import PrivateEngine
 from tests.support.repository import Repository
 from tests.support.trials import Trials, trials
@@ -28,19 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.engine)
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """The engine, connected."""
-    connected = require_engine()
-    yield connected
-    connected.close()
-
-
-@pytest.fixture(scope="session")
-def images(engine: Engine) -> PreparedImages:
-    """The images of tests/support/images, built."""
-    base_image.provide("bookworm")
-    return build()
+engine, images = engine_fixtures.engine, engine_fixtures.images
 
 
 @pytest.fixture(scope="session")

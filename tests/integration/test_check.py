@@ -309,7 +309,10 @@ def test_a_pull_request_cannot_loosen_its_budgets_without_the_label(
     for labels, exit_code, status in (([], 1, "not approved"), (["memory-budget-approved"], 0, "approved")):
         event["labels"] = [{"name": label} for label in labels]
         path = tmp_path / "event.json"
-        path.write_text(json.dumps({"pull_request": event}))
+        labelled = (
+            {"action": "labeled", "label": {"name": "memory-budget-approved"}} if labels else {"action": "opened"}
+        )
+        path.write_text(json.dumps({**labelled, "pull_request": event}))
         environ = {"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "pull_request", "GITHUB_REPOSITORY": "a/b"}
         done = run("check", folder=repository.folder, environ=environ)
         assert done.exit_code == exit_code, done.stdout + done.stderr

@@ -23,11 +23,14 @@ class PreparedImages:
     """The same, taking 200 MiB before it is ready."""
     trouble: str
     """Does what makes measuring hard: see trouble.c."""
+    obedient: str
+    """Takes as much memory as what surrounds it says: see obedient.c."""
 
 
 def build() -> PreparedImages:
     """Build them all; the engine's build cache makes it quick the second time."""
-    return PreparedImages(*(_build(target) for target in ("truth", "service", "healthy", "greedy", "trouble")))
+    targets = ("truth", "service", "healthy", "greedy", "trouble", "obedient")
+    return PreparedImages(*(_build(target) for target in targets))
 
 
 def build_light_helper(own_image: str) -> str:

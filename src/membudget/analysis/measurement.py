@@ -100,6 +100,8 @@ class ImageMeasurement:
     leak_fails: bool = False
     """Whether growth without end during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())
+    settings_of_base: tuple[str, ...] = ()
+    """Keys of what is measured that the head changes: the base's values count."""
     phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
     unjudged_phases: tuple[AnyPhaseLabel, ...] = ()
     """Those whose peaks do not count to the figures of the whole trial."""

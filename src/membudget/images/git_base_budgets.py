@@ -44,6 +44,9 @@ def base_budgets(
     name, text = next(
         ((name, text) for name in names if (text := repository.file_at(base, name)) is not None), ("", None)
     )
+    there = next((name for name in names if text is None and repository.has_entry(base, name)), None)
+    if there is not None:
+        return BaseBudgets(Budgets(), (), f"the base's {there} cannot be used (it is no file, or a link to none)")
     if text is None:
         moved = _moved_file(repository, base, head)
         if moved is None:

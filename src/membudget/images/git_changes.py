@@ -48,17 +48,17 @@ def other_files(
 ) -> dict[str, tuple[str, ...]]:
     """Paths whose content differs, of those that the measurement of an image is given on both sides, by image."""
     base, head = budgets
+
+    def differs(path: str) -> bool:
+        before, after = (repository.object_at(commit, path) for commit in commits)
+        return before != after
+
     return {
         name: changed
         for name, spec in head.images.items()
-        if name in base.images
-        and (changed := tuple(path for path in _paths(spec) if _differs(repository, commits, path)))
+        if (before := base.images.get(name)) is not None
+        and (changed := tuple(path for path in _paths(spec) if path in _paths(before) and differs(path)))
     }
-
-
-def _differs(repository: GitRepository, commits: tuple[Commit, Commit], path: str) -> bool:
-    before, after = (repository.object_at(commit, path) for commit in commits)
-    return before != after
 
 
 def _given(repository: GitRepository, commit: Commit, spec: ImageSpec) -> tuple[str, ...]:

@@ -99,6 +99,10 @@ class GitRepository:
             return None
         return TreeObject(words[0], words[1])
 
+    def has_entry(self, commit: Commit, path: str) -> bool:
+        """Whether a commit has anything at a path, wherever it may lead."""
+        return not self.content_of(commit, [path])[0].startswith("nothing at ")
+
     def holds_links(self, commit: Commit, path: str) -> bool:
         """Whether there are symbolic links or submodules at or below a path of a commit."""
         pathspec = [] if path == "." else ["--", path]

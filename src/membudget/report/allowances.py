@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from membudget.analysis.measurement import FailureStage
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import GroupJudgement, Judgement
 from membudget.budgets.approval import Approval
@@ -50,6 +51,15 @@ def label_request(otherwise: str, report: Report) -> Finding:
     if report.approval is Approval.STALE:
         asked = f"{otherwise}, or ask somebody with triage rights to look again and set the label anew: "
     return Finding(((asked, False), (report.approval_label, True)))
+
+
+def old_ways(report: Report) -> Iterator[Finding]:
+    """Heads that do not run with the base's settings, which count until the change is approved."""
+    for image in report.images:
+        waits = image.settings_of_base and (image.own is None or not image.own.counts)
+        if waits and image.failure is not None and image.failure.stage is FailureStage.WORKLOAD:
+            step = label_request("it does not run with the base's settings → let it", report)
+            yield Finding(((image.name, True), (": ", False), *step.parts))
 
 
 def group_findings(group: GroupJudgement) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from membudget.report.allowances import (
     label_request,
     loosened_finding,
     noise,
+    old_ways,
     unapproved,
 )
 from membudget.report.compared import compared, compared_in_short
@@ -104,6 +105,7 @@ def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
     if report.lacks_base_rules:
         yield label_request("the base's budgets are not known → repair its file", report)
+    yield from old_ways(report)
     yield from (Finding(((note, True),)) for note in report.notes)
     for image in report.images:
         yield from (Finding(((image.name, True), (": ", False), (note, True))) for note in image.notes)

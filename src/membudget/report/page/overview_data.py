@@ -8,7 +8,7 @@ from membudget.analysis.reasons import lacks_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
 from membudget.report import gaps
-from membudget.report.allowances import allowances, noise
+from membudget.report.allowances import allowances, noise, old_ways
 from membudget.report.details import not_measured
 from membudget.report.findings import Finding, findings, soak_finding
 from membudget.report.image_findings import cause_findings, hint_findings
@@ -72,6 +72,7 @@ def _remarks(report: Report) -> Iterator[Parts]:
     if report.comparison.no_base_reason is not None:
         reason = quoted(report.comparison.no_base_reason)
         yield ["No base revision (", reason, "): only absolute budgets are judged, no growth."]
+    yield from map(parts_of, old_ways(report))
     for note in report.notes:
         yield [quoted(note)]
     for image in report.images:

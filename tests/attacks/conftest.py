@@ -1,0 +1,46 @@
+"""A real engine, and the checks of the cases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.case import Checked
+from tests.attacks.run_ahead import RunAhead, running_ahead
+from tests.support import engine_fixtures
+from tests.support.prepared_images import PreparedImages
+
+engine, images = engine_fixtures.engine, engine_fixtures.images
+
+
+_EVERY = 12
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Everything in this folder needs an engine. All of it takes a quarter of an hour: most runs take a sample.
+
+    `make attacks` runs the whole; so does naming a file of this folder, or a test.
+    """
+    own = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in own:
+        item.add_marker(pytest.mark.engine)
+    is_asked_for = any("attacks" in argument for argument in config.args) or bool(config.option.keyword)
+    if not is_asked_for:
+        left = {item.nodeid for number, item in enumerate(own) if number % _EVERY}
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left])
+        items[:] = [item for item in items if item.nodeid not in left]
+
+
+@pytest.fixture(scope="session")
+def run_ahead(
+    request: pytest.FixtureRequest, images: PreparedImages, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunAhead]:
+    """The checks of all cases that were selected."""
+    with running_ahead(tmp_path_factory.mktemp("cases"), request.session.items) as running:
+        yield running
+
+
+@pytest.fixture
+def checked(request: pytest.FixtureRequest, run_ahead: RunAhead) -> Checked:
+    """The check of the case that is this test's parameter."""
+    return run_ahead.result(request.node)
