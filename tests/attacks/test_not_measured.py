@@ -64,7 +64,7 @@ CASES = [
         more('workload = { kind = "command", expect = 2 }'),
         breaking=dockerfile('CMD ["nonsense"]'),
     ),
-    attack("base's rules cannot be read", NoBaseRules(), edit("[[[", ""), base=(more("[[["),)),
+    attack("base's rules cannot be read", NoBaseRules(), edit("[[[", ""), base=(more("[[["),), breaking=()),
     attack(
         "a sum, of which one does not build",
         NotMeasured("jobs", head=FailureStage.BUILD),

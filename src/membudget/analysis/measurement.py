@@ -101,7 +101,7 @@ class ImageMeasurement:
     """Whether growth without end during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())
     settings_of_base: tuple[str, ...] = ()
-    """Keys of what is measured that the head changes: the base's values count."""
+    """Keys of what is measured, and given files, that the head changes: both sides are compared with the base's."""
     phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
     unjudged_phases: tuple[AnyPhaseLabel, ...] = ()
     """Those whose peaks do not count to the figures of the whole trial."""
