@@ -68,7 +68,7 @@ def outside(repository: Repository) -> None:
 def as_submodule(repository: Repository) -> None:
     """The context as a repository of its own, checked out here and nowhere else."""
     remove("api")(repository)
-    submodule("api", {"Dockerfile": holding(20)})(repository)
+    submodule("api", {"Dockerfile": holding(90)})(repository)
 
 
 CASES = [

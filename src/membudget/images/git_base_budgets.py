@@ -44,7 +44,7 @@ def base_budgets(
     name, text = next(
         ((name, text) for name in names if (text := repository.file_at(base, name)) is not None), ("", None)
     )
-    there = next((name for name in names if text is None and repository.has_entry(base, name)), None)
+    there = next((name for name in names if text is None and _leads_elsewhere(repository, base, name)), None)
     if there is not None:
         return BaseBudgets(Budgets(), (), f"the base's {there} cannot be used (it is no file, or a link to none)")
     if text is None:
@@ -96,6 +96,12 @@ def _names(top: Path, file: Path) -> Iterator[str]:
     for path in (given.parent.resolve() / given.name, file.resolve()):
         if path.is_relative_to(top):
             yield path.relative_to(top).as_posix()
+
+
+def _leads_elsewhere(repository: GitRepository, base: Commit, name: str) -> bool:
+    """Whether there is something at a path, or a link or submodule above it: a file that cannot be read is one."""
+    above = repository.content_of(base, list(_ancestors(name)))
+    return repository.has_entry(base, name) or any(entry.startswith(("120000 ", "160000 ")) for entry in above)
 
 
 def _moved_file(repository: GitRepository, base: Commit, head: Commit) -> tuple[str, str] | None:

@@ -58,7 +58,7 @@ def old_ways(report: Report) -> Iterator[Finding]:
     for image in report.images:
         waits = image.settings_of_base and (image.own is None or not image.own.counts)
         if waits and image.failure is not None and image.failure.stage is FailureStage.WORKLOAD:
-            step = label_request("it does not run with the base's settings → let it", report)
+            step = label_request("it does not run with the base's settings → make it run with them", report)
             yield Finding(((image.name, True), (": ", False), *step.parts))
 
 

@@ -195,17 +195,16 @@ def test_a_measured_folder_that_holds_a_link_is_in_doubt(work: Repository) -> No
     assert not is_untouched(work)
 
 
-def test_a_base_file_that_is_a_link_to_nowhere_is_a_problem_and_no_lack_of_rules(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("link", "file"), [("budgets.toml", "budgets.toml"), ("ci", "ci/budgets.toml")])
+def test_a_base_file_that_leads_nowhere_is_a_problem_and_no_lack_of_rules(tmp_path: Path, link: str, file: str) -> None:
     made = Repository.new(tmp_path / "work")
-    made.folder.joinpath("budgets.toml").symlink_to("nowhere.toml")
+    made.folder.joinpath(link).symlink_to("nowhere")
     base = made.commit("base")
-    made.folder.joinpath("budgets.toml").unlink()
+    made.folder.joinpath(link).unlink()
     text = 'version = 1\n[images.api]\nlimit = "64MiB"\n'
-    head = made.commit("head", {"budgets.toml": text})
+    head = made.commit("head", {file: text})
     repository = GitRepository(made.folder)
     commits = tuple(commit for sha in (base, head) if (commit := repository.commit(sha)) is not None)
-    found = base_budgets(
-        repository, (commits[0], commits[1]), made.folder / "budgets.toml", toml_file.parse_budgets(text, "x")
-    )
+    found = base_budgets(repository, (commits[0], commits[1]), made.folder / file, toml_file.parse_budgets(text, "x"))
     assert found.problem is not None
     assert "budgets.toml" in found.problem
