@@ -71,11 +71,19 @@ def obey(order: Order, reader: Reader) -> Answer:
             reading_ns = reader.cpu_ns
         if snapshot is not None:
             guard.usage_bytes()
+            snapshot = of_the_later(snapshot, _now(cgroup, order.origin_ns))
             snapshot = dataclasses.replace(snapshot, fell_bytes=guard.fell_bytes)
     finally:
         guard.close()
     cpu_us = (time.process_time_ns() - begun_ns) // 1000
     return Answer(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
+
+
+def of_the_later(snapshot: Snapshot, after: Moment | None) -> Snapshot:
+    """Of memory that grew while processes were read, they show what there was at the end."""
+    if after is None or after.rss_bytes <= snapshot.rss_bytes:
+        return snapshot
+    return dataclasses.replace(snapshot, time_us=after.time_us, rss_bytes=after.rss_bytes, anon_bytes=after.anon_bytes)
 
 
 def _now(cgroup: Path, origin_ns: int) -> Moment | None:
