@@ -138,7 +138,7 @@ CASES = [
     ),
     attack(
         "warning raised where warnings fail",
-        Loosened("api", "warn.max"),
+        Loosened("api", "peak_rss.warn.max"),
         edit('"40MiB"', '"100MiB"'),
         base=instead('peak_rss = { warn = "40MiB" }'),
         arguments=("--fail-on", "warn"),

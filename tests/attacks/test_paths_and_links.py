@@ -7,7 +7,19 @@ import pytest
 from membudget.analysis.measurement import FailureStage
 from membudget.errors import ExitCode
 from tests.attacks.case import Case, Checked, PullRequest, attack
-from tests.attacks.changes import LARGER, Change, edit, holding, link, move, obeying, remove, submodule, write
+from tests.attacks.changes import (
+    LARGER,
+    Change,
+    edit,
+    holding,
+    link,
+    move,
+    obeying,
+    remove,
+    submodule,
+    write,
+    write_bytes,
+)
 from tests.attacks.expected import Loosened, NotMeasured, OverBudget
 from tests.support.repository import Repository
 
@@ -193,7 +205,10 @@ CASES = [
         "encoding by attributes",
         OverBudget("api"),
         base=says_small("flag"),
-        breaking=attributes("api/flag text working-tree-encoding=UTF-16"),
+        breaking=(
+            *attributes("api/flag text working-tree-encoding=UTF-16"),
+            write_bytes("api/flag", "small\n".encode("utf-16")),
+        ),
     ),
     attack(
         "identifier by attributes",
@@ -229,7 +244,7 @@ CASES = [
         base=MODULE,
         breaking=(submodule("api/lib", {"large": "x\n"}),),
     ),
-    attack("context as a submodule", NotMeasured("api"), as_submodule, breaking=()),
+    attack("context as a submodule", OverBudget("api"), as_submodule, breaking=()),
 ]
 
 

@@ -126,6 +126,13 @@ CASES = [
         more('workload = { kind = "command", command = ["5", "0", "1", "1", "0"] }'),
     ),
     attack(
+        "the only stage by its name, which may be another one next time",
+        Loosened("api", "build.target"),
+        built('target = "api"'),
+        breaking=(write({"api/Dockerfile": 'FROM membudget-test/truth AS api\nCMD ["20", "0", "100", "1", "0"]\n'}),),
+    ),
+    attack("a build argument", Loosened("api", "build.args"), built('args = { VERSION = "2" }'), breaking=()),
+    attack(
         "a context that moved and grew",
         Loosened("api", "build.context"),
         edit('"api" }', '"service" }'),
