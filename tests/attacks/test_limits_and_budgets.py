@@ -190,7 +190,7 @@ CASES = [
     ),
     attack(
         "phase renamed and not judged",
-        Loosened("api", "judged"),
+        Loosened("api", "phases.warm-up.judged"),
         edit('"import"', '"warm-up"'),
         more("phases.warm-up.judged = false"),
         base=JUDGED_PHASES,

@@ -240,7 +240,7 @@ CASES = [
     # -- what is not in the repository
     attack(
         "another commit of a submodule",
-        NotMeasured("api", head=FailureStage.BUILD),
+        OverBudget("api"),
         base=MODULE,
         breaking=(submodule("api/lib", {"large": "x\n"}),),
     ),
