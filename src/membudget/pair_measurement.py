@@ -85,13 +85,13 @@ def _measure_own(
     subject: Subject, own: OwnRun, contents: PairContents, tools: TrialTools, progress: Progress
 ) -> OwnMeasurement:
     """The head alone, as if there were no base."""
-    spec, budgets = own.spec, (subject.rules or image_rules(own.spec)).budgets
-    shown = replace(image_rules(spec), budgets=budgets if own.counts else {})
+    spec, rules = own.spec, subject.rules or image_rules(own.spec)
+    judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
     alone = Subject(
         Pair(subject.pair.name, Presence.HEAD_ONLY, spec, None),
         {Side.HEAD: own.built},
         own.inputs,
-        shown,
+        replace(judged_by, spec=spec, own=None, settings_of_base=()),
         subject.exceptions,
         is_summed=subject.is_summed,
         is_by_itself=True,

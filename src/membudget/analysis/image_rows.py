@@ -14,7 +14,7 @@ from membudget.metrics import Metric, MetricValue
 
 
 def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:
-    """A row for each metric, one for each metric of a phase that has a budget, and those of the head by itself."""
+    """A row for each metric, and for each budget of a phase. Then the rows of the head under its own settings."""
     excuse = growth_excuse(image)
     base = image.base.metrics if image.base is not None else {}
     for metric, value in head.metrics.items():
@@ -52,7 +52,7 @@ def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: str | No
 
 
 def _own_rows(image: ImageMeasurement, own: OwnMeasurement) -> Iterator[Row]:
-    """Maximums of the head by itself. Until they count, they are shown, and nothing comes of them."""
+    """Maximums of the head under its own settings. Until the change is approved, they have no verdict."""
     for metric, value in own.side.metrics.items():
         budget = image.budgets.get(metric, NO_BUDGET).maximum_alone
         if budget.is_set and metric not in IMAGE_METRICS:

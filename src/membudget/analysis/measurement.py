@@ -122,7 +122,7 @@ class ImageMeasurement:
 
     @property
     def by_itself(self) -> SideMeasurement | None:
-        """The head as it is judged by maximums."""
+        """The run of the head that maximums are compared with."""
         return self.own.side if self.own is not None and self.own.counts else self.head
 
     @property

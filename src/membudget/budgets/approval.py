@@ -59,14 +59,13 @@ class Change:
 def approval_of(label: LabelState | None, digest: str | None) -> Approval:
     """Whether the changes with this digest are approved. `label` is None where there is no pull request.
 
-    `digest` is None where there is nothing to approve.
+    `digest` is None where there is nothing to approve: a label of an earlier head approves nothing then, either.
     """
     if label is None:
         return Approval.NOT_ASKED
-    if not label.is_set:
-        return Approval.MISSING
-    is_known = digest is None or label.is_fresh or label.approved == digest
-    return Approval.GIVEN if is_known else Approval.STALE
+    if label.is_set and (label.is_fresh or (digest is not None and label.approved == digest)):
+        return Approval.GIVEN
+    return Approval.STALE if label.is_set and digest is not None else Approval.MISSING
 
 
 def digest_of(changes: Iterable[Change]) -> str | None:

@@ -91,7 +91,7 @@ def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator
 
 
 def _approved(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Contents) -> ImageRules:
-    """The head's rules. Growth is told by the base's settings all the same: with others, figures cannot be compared."""
+    """The head's rules. Both sides still run with the base's settings: growth is only known under equal ones."""
     head, base = all_of_head.images[name], all_of_base.images.get(name)
     own = image_rules(head)
     changed = _changed(base, head, contents.other_files.get(name, ())) if base is not None else ()

@@ -101,7 +101,7 @@ class GitRepository:
 
     def has_entry(self, commit: Commit, path: str) -> bool:
         """Whether a commit has anything at a path, wherever it may lead."""
-        return not self.content_of(commit, [path])[0].startswith("nothing at ")
+        return self._entry(commit, path) != ""
 
     def holds_links(self, commit: Commit, path: str) -> bool:
         """Whether there are symbolic links or submodules at or below a path of a commit."""
@@ -138,9 +138,13 @@ class GitRepository:
             if path == ".":
                 names.append(f"tree {self._run('rev-parse', f'{commit.sha}^{{tree}}')}")
                 continue
-            listed = self._run("--literal-pathspecs", "ls-tree", "--full-tree", "-z", commit.sha, "--", path)
-            names.append(listed.rstrip("\0") or f"nothing at {path}")
+            names.append(self._entry(commit, path) or f"nothing at {path}")
         return tuple(names)
+
+    def _entry(self, commit: Commit, path: str) -> str:
+        """What git-ls-tree(1) says of one path; empty where nothing is there."""
+        listed = self._run("--literal-pathspecs", "ls-tree", "--full-tree", "-z", commit.sha, "--", path)
+        return listed.rstrip("\0")
 
     def uncommitted(self) -> list[str]:
         """Tracked files that differ from HEAD."""

@@ -18,7 +18,9 @@ DIGEST = digest_of([ONE])
         (LabelState(is_set=True), DIGEST, Approval.STALE),
         (LabelState(is_set=True, approved=DIGEST), DIGEST, Approval.GIVEN),
         (LabelState(is_set=True, approved=digest_of([OTHER])), DIGEST, Approval.STALE),
-        (LabelState(is_set=True), None, Approval.GIVEN),
+        (LabelState(is_set=True), None, Approval.MISSING),
+        (LabelState(is_set=True, approved=DIGEST), None, Approval.MISSING),
+        (LabelState(is_set=True, is_fresh=True), None, Approval.GIVEN),
     ],
 )
 def test_the_label(label: LabelState | None, digest: str | None, approval: Approval) -> None:
