@@ -1,10 +1,16 @@
 # membudget's own image: the GitHub Action, and the helper containers. Debian, because its packages are all it needs.
-ARG BASE=debian:trixie-slim
+# The base is pinned by digest, of all its platforms. Debian's packages are pinned to the day that the base was made, by
+# tools/pin_packages.sh: whoever renews the digest renews both. `make pins` does. Where no registry answers, `make image`
+# sets BASE to a base image of its own, and PACKAGES to newest.
+ARG BASE=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 
 FROM ${BASE} AS build
-RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+ARG PACKAGES=pinned
+RUN --mount=type=bind,source=tools/pin_packages.sh,target=/tmp/pin_packages.sh \
+    --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
-    apt-get update && apt-get install -y --no-install-recommends ca-certificates python3-venv
+    sh /tmp/pin_packages.sh && apt-get update -o Acquire::Retries=5 \
+    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 ca-certificates python3-venv
 WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 # The secret is for networks whose proxy has a certificate authority of its own; without it pip uses Debian's.
@@ -23,9 +29,12 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
 
 FROM ${BASE}
 # The engine's clients, and no engine: builds and containers run on the one whose socket is mounted.
-RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+ARG PACKAGES=pinned
+RUN --mount=type=bind,source=tools/pin_packages.sh,target=/tmp/pin_packages.sh \
+    --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
-    apt-get update && apt-get install -y --no-install-recommends \
+    sh /tmp/pin_packages.sh && apt-get update -o Acquire::Retries=5 \
+    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 \
         ca-certificates docker-buildx docker-cli docker-compose git python3
 COPY --from=build /opt/membudget /opt/membudget
 ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1

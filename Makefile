@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attacks unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock
+.PHONY: help demo test attacks unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -74,6 +74,9 @@ schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the bud
 lock: $(VENV)/.installed-dev  ## pin the image's Python packages anew, with their hashes
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --only-build-deps --all-build-deps --output-file requirements-build.lock pyproject.toml
+
+pins: $(VENV)/.installed  ## pin actions and the image's base anew: needs github.com and a registry
+	@$(ENGINE) $(BIN)/python tools/pins.py
 
 page-assets: $(VENV)/.installed  ## fetch the page's charting library anew from npm: it has to be what is pinned
 	@$(BIN)/python tools/page_assets.py $(UPLOT)

@@ -52,6 +52,12 @@ def provide(suite: str) -> str:
     return reference
 
 
+def is_pulled(reference: str) -> bool:
+    """Whether the engine has an image from a registry, which then has others as well. One made here has no digest."""
+    asked = ["docker", "image", "inspect", "--format", "{{len .RepoDigests}}", reference]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip() != "0"
+
+
 def _pull(reference: str) -> bool:
     debian.say(f"pulling {reference}")
     try:

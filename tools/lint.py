@@ -34,8 +34,7 @@ def gates(scratch: Path) -> Iterator[tuple[str, list[str]]]:
     yield "import-linter", ["lint-imports", "--no-logo"]
     yield "actionlint", ["actionlint", *own, *shown]
     yield "zizmor", ["zizmor", "--offline", "--strict-collection", "--quiet", "--pedantic", "action.yml", *own]
-    config = "--config=tools/zizmor-documentation.yml"
-    yield "zizmor of the documentation", ["zizmor", "--offline", "--strict-collection", "--quiet", config, *shown]
+    yield "zizmor of the documentation", ["zizmor", "--offline", "--strict-collection", "--quiet", *shown]
     yield "hadolint", ["hadolint", *(name for name in tracked() if Path(name).name.startswith("Dockerfile"))]
 
 

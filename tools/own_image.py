@@ -1,6 +1,7 @@
 """Builds membudget's own image: the action, and the helper containers.
 
-A proxy with a certificate authority of its own, as companies have, is passed in as an optional secret.
+Where no registry answers, it stands on the base image that was made here, and takes the newest packages. A proxy with a
+certificate authority of its own, as companies have, is passed in as an optional secret.
 """
 
 import os
@@ -16,11 +17,13 @@ _TOP = Path(__file__).resolve().parent.parent
 
 def build(tag: str) -> None:
     """Build it and tag it; what had the tag before is removed, if nothing else holds it."""
-    base_image.provide("trixie")
+    base = base_image.provide("trixie")
     debian.say(f"building membudget's own image, {tag}")
     authority = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     secret = ["--secret", f"id=ca,src={authority}"] if authority else []
-    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", tag, *secret, str(_TOP)]
+    here = [] if base_image.is_pulled(base) else [f"--build-arg=BASE={base}", "--build-arg=PACKAGES=newest"]
+    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", tag, *secret, *here]
+    command.append(str(_TOP))
     before = _image_id(tag)
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if done.returncode != 0:

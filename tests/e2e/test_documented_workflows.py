@@ -21,7 +21,6 @@ from membudget.errors import ExitCode
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import ANOTHER_IS_NEWER, CommentSettings
 from membudget.report import history
-from membudget.version import VERSION
 from tests.support.act import TOP, Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
@@ -223,7 +222,8 @@ def others(folder: Path) -> dict[str, Path]:
         for name in ("check", "report")
     }
     ours.commit("A release", {"action.yml": action_of_our_image(), **called})
-    found = {f"membudget/membudget@v{VERSION}": ours.folder}
+    used = re.findall(r"uses: (membudget/membudget)[\w./-]*(@\S+)", "\n".join([*SHOWN, *called.values()]))
+    found = {name + version: ours.folder for name, version in used}
     for name, action in (("upload", UPLOAD), ("download", DOWNLOAD)):
         stand_in = Repository.new(folder / name)
         stand_in.commit("A stand-in", {"action.yml": action})
