@@ -16,6 +16,7 @@ from pathlib import Path
 
 import debian
 import dev_cache
+import processes
 
 _PULL_S = 120
 _LEFT_OUT = (
@@ -67,8 +68,7 @@ def _pull(reference: str) -> bool:
 
 
 def _docker(*arguments: str, timeout: float | None = None) -> bool:
-    done = subprocess.run(["docker", *arguments], capture_output=True, timeout=timeout, check=False)
-    return done.returncode == 0
+    return processes.run(["docker", *arguments], timeout).returncode == 0
 
 
 def _made(suite: str) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian
+import processes
 
 _FONTS = {  # family: the Debian package that has it
     "Noto Sans": "fonts-noto-core",
@@ -64,7 +65,7 @@ def take(page: str, window: Window, picture: Path) -> str:
         _browse(folder, file, window, int(title[1]), f"--screenshot={shot}")
         picture.parent.mkdir(parents=True, exist_ok=True)
         colours = ["pngquant", "--force", "--speed", "1", "--strip", "32", "--output", str(picture), str(shot)]
-        subprocess.run(colours, check=True, timeout=_PATIENCE_S)
+        processes.run(colours, _PATIENCE_S).check_returncode()
         return drawn
 
 
@@ -82,7 +83,7 @@ def _browse(profile: str, page: Path, window: Window, height: int, *options: str
         *options,
         page.as_uri(),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    done = processes.run(command, _PATIENCE_S)
     if done.returncode != 0:
         raise SystemExit(f"chromium failed:\n{done.stderr[-2000:]}")
     return done.stdout

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian
+import processes
 from engine_socket import answers
 
 _START_S = 30
@@ -159,13 +160,9 @@ def _await(podman: Podman, service: "subprocess.Popen[bytes]") -> None:
 def _take_down(podman: Podman, service: "subprocess.Popen[bytes]") -> None:
     """Nothing of it may stay: containers, the service, and what it mounted in its folder."""
     removal = podman.command("rm", "--all", "--force", "--time=0")
-    subprocess.run(removal, env=podman.environ, capture_output=True, timeout=_STOP_S, check=False)
-    service.terminate()
-    try:
-        service.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # the service is ended all the same
+        processes.run(removal, _STOP_S, env=podman.environ)
+    processes.end_group(service)
     for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
         mounted = line.split()[1]
         if mounted.startswith(f"{podman.folder}/"):

@@ -14,6 +14,7 @@ from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support import engine_fixtures
 from tests.support.leftovers import leftovers
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.private_engine import PrivateEngine
 from tests.support.repository import Repository
@@ -48,7 +49,7 @@ def repository(tmp_path: Path, images: PreparedImages) -> Repository:
 def on_host(engine: Engine) -> None:
     """Skips where this process cannot read the engine's cgroups itself."""
     if not look(engine).acts_alone:
-        pytest.skip("this process does not see the engine's cgroups, or is not root")
+        skip_for_want_of("this process does not see the engine's cgroups, or is not root")
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +80,12 @@ def from_container(engine: Engine, images: PreparedImages, helper_image: str, ti
 def private_engine(tmp_path: Path, engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
     """A second engine with the truth image."""
     if shutil.which("dockerd") is None or not look(engine).acts_alone:
-        pytest.skip("a second engine needs root, dockerd, and the machine of the first")
+        skip_for_want_of("a second engine needs root, dockerd, and the machine of the first")
     archive = subprocess.run(["docker", "save", images.truth], check=True, capture_output=True).stdout
     second = PrivateEngine(tmp_path)
-    second.start().close()
-    assert second.docker("load", input_bytes=archive).returncode == 0
-    yield second
-    second.stop()
+    try:
+        second.start().close()
+        assert second.docker("load", input_bytes=archive).returncode == 0
+        yield second
+    finally:
+        second.stop()

@@ -19,6 +19,7 @@ from membudget.publishing.report_file import read_report
 from membudget.quantities import MIB
 from tests.support.leftovers import leftovers
 from tests.support.membudget_process import run
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
 from tests.support.sidecar import SIDECAR, SIDECAR_BUDGETS
@@ -55,10 +56,7 @@ def whole_seconds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ):
             subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = f"no file system can be made and mounted here: {error}"
-        if os.environ.get("MEMBUDGET_TEST_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_for_want_of(f"no file system can be made and mounted here: {error}")
     try:
         assert mounted.stat().st_mtime_ns % 1_000_000_000 == 0
         yield mounted

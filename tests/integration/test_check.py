@@ -15,6 +15,7 @@ from membudget.engine.docker_engine import Engine
 from membudget.quantities import MIB
 from tests.support.awaited import running_trials
 from tests.support.membudget_process import finish, run, start
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
 
@@ -217,7 +218,7 @@ def test_a_shallow_clone_is_told_the_line_to_add(
 
 def test_a_workspace_of_another_user_works(repository: Repository, images: PreparedImages) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
+        skip_for_want_of("only root can give a folder away")
     repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
     subprocess.run(["chown", "--recursive", "1234:1234", str(repository.folder)], check=True)
 

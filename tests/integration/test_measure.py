@@ -12,6 +12,7 @@ from membudget.quantities import MIB
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import leftovers
 from tests.support.membudget_process import finish, run, start
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 
 _ALWAYS = {"image_size", "image_waste", "image_layers", "peak_rss", "peak_memory", "peak_working_set", "oom_kills"}
@@ -26,7 +27,7 @@ def probe(request: pytest.FixtureRequest, engine: Engine) -> str:
     if place == "container":
         request.getfixturevalue("helper_image")
     elif not look(engine).acts_alone:
-        pytest.skip("this process does not see the engine's cgroups, or is not root")
+        skip_for_want_of("this process does not see the engine's cgroups, or is not root")
     return place
 
 

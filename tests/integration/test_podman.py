@@ -23,6 +23,7 @@ from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import Finished, finish, start
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 
 
@@ -34,14 +35,12 @@ def podman_engine(images: PreparedImages) -> Iterator[Engine]:
             running.load(images.truth, images.service, images.healthy)
             with contextlib.closing(connect({**os.environ, "DOCKER_HOST": running.address})) as engine:
                 if not look(engine).acts_alone:
-                    pytest.skip("this process does not see the engine's cgroups")
+                    skip_for_want_of("this process does not see the engine's cgroups")
                 yield engine
                 assert engine.client.api.containers(all=True) == []
         assert not running.folder.exists()
     except podman.CannotHavePodman as error:
-        if os.environ.get("MEMBUDGET_TEST_ALL") == "1":
-            pytest.fail(str(error))
-        pytest.skip(f"no Podman: {error}")
+        skip_for_want_of(f"no Podman can be had: {error}")
 
 
 def measure(engine: Engine, *arguments: str) -> Finished:

@@ -2,13 +2,13 @@
 
 import contextlib
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import processes
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Driver, ExecCommand, Readiness, Step, StepsWorkload, Workload
 from membudget.quantities import MIB
@@ -94,13 +94,8 @@ def names_of_processes() -> list[bytes]:
 def test_a_gibibyte_of_output_costs_membudget_nothing(images: PreparedImages, exit_code: int) -> None:
     flood = f"{FLOOD}os._exit({exit_code})"
     measure = [sys.executable, "-m", "membudget", "measure", "--trials=1", "--limit=64MiB", "--timeout=2m"]
-    done = subprocess.run(
-        [sys.executable, "-c", WEIGHED, *measure, images.service, "--", "python3", "-c", flood],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    command = [sys.executable, "-c", WEIGHED, *measure, images.service, "--", "python3", "-c", flood]
+    done = processes.run(command, timeout_s=240)
     assert done.returncode == (0 if exit_code == 0 else 3)
     assert "peak RSS" in done.stdout
     largest_kib = int(done.stderr.splitlines()[-1])  # of membudget and of its helpers

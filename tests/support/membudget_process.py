@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import processes
+from tests.support.started import started
+
 _NOT_OURS = ("GITHUB_", "INPUT_", "MEMBUDGET_", "RUNNER_")
 
 
@@ -36,21 +39,28 @@ def start(
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)}
     if arguments[:1] == ("check",) and "MEMBUDGET_CACHE_DIR" not in (environ or {}):
         arguments += ("--no-cache",)
-    return subprocess.Popen(
-        [sys.executable, "-m", "membudget", *arguments],
-        cwd=folder,
-        env={**inherited, **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    with processes.default_signals():
+        return started(
+            subprocess.Popen(
+                [sys.executable, "-m", "membudget", *arguments],
+                cwd=folder,
+                env={**inherited, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
 
 
 def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> Finished:
-    """Wait until it ends."""
-    stdout, stderr = process.communicate(timeout=timeout_s)
+    """Wait until it ends; it is ended, with all that it started, when it takes longer than that."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        processes.end_group(process)
+        raise
     return Finished(process.returncode, stdout, stderr)
 
 

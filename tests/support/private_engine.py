@@ -4,8 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+import processes
 from membudget.engine.docker_engine import Engine, connect
 from tests.support.awaited import PATIENCE_S, until
+from tests.support.started import started
 
 _APART = ("unshare", "--net", "--mount")  # or it would take the first engine's bridge down, and leave mounts
 
@@ -24,9 +26,8 @@ class PrivateEngine:
         options = [f"--{key}={self.folder / name}" for key, name in parts.items()]
         offline = ["--iptables=false", "--ip-forward=false", f"--host={self.address}"]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*_APART, "dockerd", *options, *offline], stdout=log, stderr=log, start_new_session=True
-            )
+            command = [*_APART, "dockerd", *options, *offline]
+            self._process = started(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
         until(lambda: self.docker("version").returncode == 0, "the second engine")
         return self.connect()
 
@@ -44,10 +45,9 @@ class PrivateEngine:
         (self.folder / "exec/containerd/containerd.pid").unlink()
 
     def stop(self) -> None:
-        """End it in peace."""
+        """End it in peace; by force where it does not go."""
         assert self._process is not None
-        self._process.terminate()
-        self._process.wait(PATIENCE_S)
+        processes.end_group(self._process, PATIENCE_S)
 
     def docker(self, *arguments: str, input_bytes: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """The docker client, at this engine."""

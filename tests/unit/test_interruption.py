@@ -2,6 +2,8 @@ import signal
 import subprocess
 import sys
 
+import processes
+
 BEGIN = """
 import os, signal
 from membudget.errors import Interrupted
@@ -12,7 +14,8 @@ SEND = "os.kill(os.getpid(), signal.SIG{})"
 
 
 def outcome(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True, check=False)
+    with processes.default_signals():
+        done = subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.stdout
 

@@ -9,6 +9,7 @@ import pytest
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
+from tests.support.missing import skip_for_want_of
 from tests.support.repository import Repository
 
 
@@ -72,7 +73,7 @@ def test_the_users_hooks_and_environment_stay_out(
 
 def test_a_repository_of_another_user(repository: Repository) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
+        skip_for_want_of("only root can give a folder away")
     subprocess.run(["chown", "--recursive", "1234:1234", str(repository.folder)], check=True)
     assert head(GitRepository(repository.folder, {**os.environ, "HOME": "/nonexistent"})).subject == "first"
 

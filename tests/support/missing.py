@@ -1,0 +1,13 @@
+"""What a test needs and this machine lacks."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def skip_for_want_of(reason: str) -> NoReturn:
+    """Skip the test; where every test has to run, which is what MEMBUDGET_TEST_ALL=1 says, fail it."""
+    if os.environ.get("MEMBUDGET_TEST_ALL") == "1":
+        pytest.fail(f"MEMBUDGET_TEST_ALL=1, and {reason}")
+    pytest.skip(reason)
