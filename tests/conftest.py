@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.started import end_started
+
 # No test fails for being slow: the machine may be busy.
 settings.register_profile("membudget", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=15)
 settings.load_profile("membudget")
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on() -> Iterator[None]:
+    """What a test started and left at work ends with it."""
+    yield
+    end_started()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

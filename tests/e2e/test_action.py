@@ -11,10 +11,10 @@ from membudget.errors import ExitCode
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import CommentSettings
 from membudget.report import history
-from tests.support.act import TOOL_CACHE, Runner, WorkflowRun, action_of_our_image
+from tests.support.act import Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
-from tests.support.leftovers import leftovers
+from tests.support.leftovers import leftovers, since
 from tests.support.repository import Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200)]
@@ -100,7 +100,7 @@ def checkout(engine: Engine, github: Github, tmp_path: Path) -> Checkout:
 
 
 def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout: Checkout, github: Github) -> None:
-    before = left(engine, checkout)
+    before = leftovers(engine, checkout.repository.folder)
     token = github.add_workflow_token()
 
     run = checkout.run("all", github, token)
@@ -130,7 +130,7 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
     ]
     assert {remark.file for remark in run.annotations()} == {"budgets.toml", "storefront/Dockerfile"}
     assert f"membudget: comment created: {comment.html_url}" in run.said
-    assert left(engine, checkout) == before
+    assert since(before, engine, checkout.repository.folder) == {}
 
     run = checkout.run("one", github, token)
 
@@ -158,12 +158,6 @@ def test_a_token_that_may_only_read_costs_the_comment_and_nothing_else(checkout:
     assert run.summary.startswith("### ❌ membudget: 1 of 1 image over budget")
     (remark,) = run.annotations()
     assert (remark.title, remark.file, remark.line) == ("importer: OOM-killed", "ci/importer.toml", 4)
-
-
-def left(engine: Engine, checkout: Checkout) -> dict[str, set[str]]:
-    """What is there, act's own cache aside."""
-    listed = leftovers(engine, checkout.repository.folder)
-    return {**listed, "volumes": listed["volumes"] - {TOOL_CACHE}}
 
 
 def assert_every_outcome_is_told(body: str) -> None:

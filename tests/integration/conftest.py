@@ -13,7 +13,7 @@ from membudget.engine.proc_vantage import look
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support import engine_fixtures
-from tests.support.leftovers import leftovers
+from tests.support.leftovers import nothing_stays
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.private_engine import PrivateEngine
@@ -45,6 +45,13 @@ def repository(tmp_path: Path, images: PreparedImages) -> Repository:
     return Repository.new(tmp_path / "repository")
 
 
+@pytest.fixture
+def clean(engine: Engine, repository: Repository) -> Iterator[None]:
+    """A test that leaves nothing behind."""
+    with nothing_stays(engine, repository.folder):
+        yield
+
+
 @pytest.fixture(scope="session")
 def on_host(engine: Engine) -> None:
     """Skips where this process cannot read the engine's cgroups itself."""
@@ -55,9 +62,8 @@ def on_host(engine: Engine) -> None:
 @pytest.fixture(scope="module")
 def tidy(engine: Engine, images: PreparedImages) -> Iterator[None]:
     """The tests of a module leave nothing behind."""
-    before = leftovers(engine)
-    yield
-    assert leftovers(engine) == before
+    with nothing_stays(engine):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from membudget.images.revision import BuiltImage
 from membudget.metrics import Metric
 from membudget.publishing.report_file import read_report
 from membudget.quantities import MIB
-from tests.support.leftovers import leftovers
 from tests.support.membudget_process import run
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
@@ -71,9 +70,8 @@ def holding(mib: int, seconds: float, seed: str) -> str:
 
 
 def test_head_is_not_built_from_files_of_the_base(
-    engine: Engine, repository: Repository, images: PreparedImages, whole_seconds: Path, tmp_path: Path
+    clean: None, images: PreparedImages, whole_seconds: Path, tmp_path: Path
 ) -> None:
-    before = leftovers(engine)
     right = 0
     for round_number in range(_ROUNDS):
         repo = Repository.new(tmp_path / f"round-{round_number}")
@@ -92,7 +90,6 @@ def test_head_is_not_built_from_files_of_the_base(
         right += done.exit_code == 1 and peak > 90 * MIB
     print(f"{right} of {_ROUNDS} checks measured the head's own files")
     assert right == _ROUNDS
-    assert leftovers(engine) == before
 
 
 def test_services_around_an_image_are_built_from_files_of_their_own_side(
@@ -116,9 +113,8 @@ def test_services_around_an_image_are_built_from_files_of_their_own_side(
 
 
 def test_submodules_are_built_in_or_the_image_is_not_measured(
-    engine: Engine, repository: Repository, images: PreparedImages, tmp_path: Path
+    clean: None, repository: Repository, images: PreparedImages, tmp_path: Path
 ) -> None:
-    before = leftovers(engine)
     library = Repository.new(tmp_path / "library")
     library.commit("Hold 20 MiB", {"hold.py": holding(20, 0.3, "")})
     local = ("-c", "protocol.file.allow=always")
@@ -138,13 +134,11 @@ def test_submodules_are_built_in_or_the_image_is_not_measured(
     done = run("check", "--base=main", "--allow-inconclusive", folder=repository.folder)
     assert done.exit_code == 3, done.stderr + done.stdout
     assert "the build context needs the submodule api/lib" in done.stdout
-    assert leftovers(engine) == before
 
 
-def test_builds_at_the_same_time_keep_to_their_own_repositories(engine: Engine, tmp_path: Path) -> None:
+def test_builds_at_the_same_time_keep_to_their_own_repositories(clean: None, engine: Engine, tmp_path: Path) -> None:
     """Two repositories with folders of equal names, files of equal size and time."""
     builder = Builder(engine)
-    before = leftovers(engine)
 
     def build(number: int) -> bool:
         side = _SIDES[number % 2]
@@ -168,7 +162,6 @@ def test_builds_at_the_same_time_keep_to_their_own_repositories(engine: Engine, 
                 engine.client.api.remove_image(tag)
     print(f"{right} of {_BUILDS} builds, {_AT_ONCE} at once, have their own repository's files")
     assert right == _BUILDS
-    assert leftovers(engine) == before
 
 
 def test_a_context_may_hold_whatever_git_can(engine: Engine, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from membudget.quantities import MIB
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.trials.trial import Outcome
 from membudget.version import VERSION
-from tests.support.leftovers import leftovers
+from tests.support.leftovers import leftovers, since
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import command, trials
 
@@ -30,4 +30,4 @@ def test_trials_in_one_process_leave_no_memory_descriptor_thread_container_or_cg
     after = held(engine)
     assert after.threads == before.threads
     assert after.descriptors <= before.descriptors + 1  # the connection to the engine, which is kept
-    assert leftovers(engine) == listed
+    assert since(listed, engine) == {}

@@ -14,7 +14,7 @@ from membudget.quantities import MIB
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION
-from tests.support.leftovers import leftovers
+from tests.support.leftovers import nothing_stays
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http, trials
@@ -33,11 +33,10 @@ def service(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Trials]:
         request.getfixturevalue("helper_image")
     elif not look(engine).acts_alone:
         skip_for_want_of("this process does not see the engine's cgroups, or is not root")
-    before = leftovers(engine)
-    with trials(engine, MeasuringOptions(VERSION, request.param)) as running:
-        yield running
-    assert running.warnings == []
-    assert leftovers(engine) == before
+    with nothing_stays(engine):
+        with trials(engine, MeasuringOptions(VERSION, request.param)) as running:
+            yield running
+        assert running.warnings == []
 
 
 def execute(*commands: tuple[str, ...], ready: Readiness | None = None) -> ExecWorkload:
