@@ -1,18 +1,23 @@
 """The cgroup v2 machine: a small emulated Debian with systemd and Docker, for what this machine may lack.
 
-Its tool lies beside a checkout of the project's own (shared/cgroup2-vm), or where MEMBUDGET_CGROUP2_VM says.
+    python3 tools/cgroup2_vm.py       tell where its tool is; exit with 1 where it is not
+
+Its tool lies beside a checkout of the project's own (shared/cgroup2-vm), beside the checkout that this one was cloned
+from, or where MEMBUDGET_CGROUP2_VM says. Standard library only: it runs before anything is set up.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import debian
 
-_BESIDE = Path(__file__).resolve().parents[2] / "shared/cgroup2-vm/cgroup2-vm"
+_TOP = Path(__file__).resolve().parent.parent
+_BESIDE = "../shared/cgroup2-vm/cgroup2-vm"
 _PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs", "debootstrap": "debootstrap"}
 _JOB_S = 1200
 
@@ -21,11 +26,38 @@ class Unavailable(Exception):
     """There is no such machine here; the message says why."""
 
 
+def main() -> int:
+    """Tell where the tool is."""
+    try:
+        print(find())
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def find() -> Path:
+    """The tool. Raises Unavailable."""
+    chosen = os.environ.get("MEMBUDGET_CGROUP2_VM")
+    tools = [Path(chosen)] if chosen else [(folder / _BESIDE).resolve() for folder in (_TOP, *_cloned_from())]
+    found = next((tool for tool in tools if tool.is_file()), None)
+    if found is None:
+        looked = ", ".join(map(str, tools))
+        raise Unavailable(f"its tool is missing ({looked}): set MEMBUDGET_CGROUP2_VM to it")
+    return found
+
+
+def _cloned_from() -> list[Path]:
+    """The checkout on this machine that this one is a clone of, if it is one."""
+    asked = ["git", "config", "--get", "remote.origin.url"]
+    said = subprocess.run(asked, cwd=_TOP, capture_output=True, text=True, check=False).stdout.strip()
+    folder = Path(said.removeprefix("file://"))
+    return [folder.resolve()] if folder.is_absolute() and folder.is_dir() else []
+
+
 def provide() -> Path:
     """The tool, with its machine's image made; that takes minutes the first time. Raises Unavailable."""
-    tool = Path(os.environ.get("MEMBUDGET_CGROUP2_VM") or _BESIDE)
-    if not tool.is_file():
-        raise Unavailable(f"there is no {tool.name} beside this checkout, and MEMBUDGET_CGROUP2_VM names none")
+    tool = find()
     if not debian.is_usable():
         raise Unavailable("the cgroup v2 machine needs root and apt")
     missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
@@ -51,3 +83,7 @@ def running(tool: Path, job: Path, results: Path, command: str, log: Path) -> It
             # not kill(): the tool would end without stopping its emulator
             process.terminate()
             process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
