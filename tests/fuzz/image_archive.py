@@ -3,7 +3,6 @@
 Whatever an archive holds, reading it ends, in bounded memory, with what it holds or with UnreadableImage.
 """
 
-import contextlib
 import io
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from membudget.contents.comparison import compare
 from membudget.contents.image_archive import read_archive
 from membudget.contents.image_contents import ImageContents
+from membudget.contents.layer import Layer
 from membudget.contents.layer_origin import layer_origins
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.unreadable import UnreadableImage
@@ -19,16 +19,26 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 def try_out(data: bytes) -> None:
-    """Read `data` as an archive of images, and as a layer."""
+    """What atheris calls."""
+    read_both_ways(data)
+
+
+def read_both_ways(data: bytes) -> list[ImageContents | Layer | UnreadableImage]:
+    """What `data` holds as an archive of images, and what it holds as a layer."""
+    read: list[ImageContents | Layer | UnreadableImage] = []
     try:
         for image in read_archive(io.BufferedReader(io.BytesIO(data)), lambda _: None, is_trusted=False):
+            read.append(image.contents)
             if isinstance(image.contents, ImageContents):
                 side = (image.contents, layer_origins(image.contents.config))
                 compare(side, side)
-    except UnreadableImage:
-        pass
-    with contextlib.suppress(UnreadableImage):
-        read_layer(io.BytesIO(data))
+    except UnreadableImage as error:
+        read.append(error)
+    try:
+        read.append(read_layer(io.BytesIO(data)))
+    except UnreadableImage as error:
+        read.append(error)
+    return read
 
 
 def main() -> None:

@@ -45,9 +45,13 @@ def test_what_the_file_does_not_have_is_on_no_line() -> None:
     assert key_lines("a = 1", "budgets.toml").first_of([("b",), ("a", "c")]) is None
 
 
-@pytest.mark.parametrize("text", ["", "= 1", "a = [", 'a = """', "[a\n\n]", "a = 1\na = 2", "\x00"])
-def test_what_is_no_toml_raises_nothing(text: str) -> None:
-    key_lines(text, "budgets.toml")
+@pytest.mark.parametrize("text", ["", "= 1", "a = [", 'a = """', "[a\n\n]", "\x00"])
+def test_what_is_no_toml_has_no_keys(text: str) -> None:
+    assert key_lines(text, "budgets.toml").lines == {}
+
+
+def test_a_key_that_is_there_twice_is_where_it_is_first() -> None:
+    assert key_lines("a = 1\na = 2", "budgets.toml").lines == {("a",): 1}
 
 
 @pytest.mark.thorough

@@ -243,8 +243,11 @@ JSON = st.recursive(
 
 @given(document=JSON)
 def test_no_document_of_a_build_is_taken_for_granted(document: object) -> None:
-    parse_provenance(document)
-    parse_provenance({"metadata": {"https://mobyproject.org/buildkit@v1#metadata": document}})
+    for said in (document, {"metadata": {"https://mobyproject.org/buildkit@v1#metadata": document}}):
+        provenance = parse_provenance(said)
+        if provenance is not None:
+            assert all(0 < first <= last for first, last in provenance.lines.values())
+            assert provenance.layer_lines(0) == ()
 
 
 def test_a_record_in_records_without_end() -> None:

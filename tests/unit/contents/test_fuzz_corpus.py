@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.fuzz.image_archive import CORPUS, try_out
+from membudget.contents.image_contents import ImageContents
+from membudget.contents.layer import Layer
+from membudget.contents.unreadable import UnreadableImage
+from tests.fuzz.image_archive import CORPUS, read_both_ways
 
 FILES = sorted(CORPUS.iterdir())
 
@@ -14,4 +17,7 @@ def test_there_is_a_corpus() -> None:
 @pytest.mark.parametrize("number", range(10))
 def test_reading_it_ends_with_contents_or_an_error_of_ours(number: int) -> None:
     for path in FILES[number::10]:
-        try_out(path.read_bytes())
+        read = read_both_ways(path.read_bytes())
+        assert all(isinstance(one, ImageContents | Layer | UnreadableImage) for one in read)
+        assert [str(one) for one in read if isinstance(one, UnreadableImage) and not str(one)] == []
+        assert isinstance(read[-1], Layer | UnreadableImage), "it is read as a layer as well"

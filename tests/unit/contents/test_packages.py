@@ -327,14 +327,13 @@ DOCUMENTS = st.sampled_from(
 @given(documents=st.dictionaries(DOCUMENTS, st.binary(max_size=300), max_size=4), damage=st.integers(0, 8000))
 @example(documents={}, damage=4017)  # SQLite quotes the damage in a message that is no UTF-8
 def test_whatever_documents_hold_nothing_is_raised(documents: dict[str, bytes], damage: int) -> None:
-    claims_of(documents, {"a": [], "b": {"kind": "go", "modules": 3}, "c": {"kind": "java"}}, stack())
+    claims = claims_of(documents, {"a": [], "b": {"kind": "go", "modules": 3}, "c": {"kind": "java"}}, stack())
+    assert claims.summed() == (), "no package has bytes in an image without files"
     for database in (sqlite_database(), ndb_database()):
         broken = bytearray(database)
         broken[damage : damage + 4] = b"\xff\xfe\x01\x80"
-        claim_rpm(
-            {"var/lib/rpm/rpmdb.sqlite": bytes(broken), "var/lib/rpm/Packages.db": bytes(broken)},
-            claims_of({}, {}, stack()),
-        )
+        claim_rpm({"var/lib/rpm/rpmdb.sqlite": bytes(broken), "var/lib/rpm/Packages.db": bytes(broken)}, claims)
+        assert claims.summed() == ()
 
 
 @settings(max_examples=200, deadline=None)
@@ -345,4 +344,5 @@ def test_whatever_a_file_holds_nothing_is_raised(data: bytes, begin: bytes) -> N
     scans: list[Scan] = [GoScan(), SymbolScan(len(begin + data)), ArchiveScan(len(begin + data))]
     for scan in scans:
         scan.feed(begin + data)
-        json.dumps(scan.finish())
+        found = scan.finish()
+        assert json.loads(json.dumps(found)) == found, "the cache keeps it"

@@ -166,6 +166,11 @@ def test_whatever_it_is_given_it_ends_and_says_so(data: bytes, at: int, noise: b
     archive[at : at + len(noise)] = noise
     for garbage in (data, bytes(archive)):
         try:
-            read_layer(io.BytesIO(garbage))
-        except UnreadableImage:
-            continue
+            layer = read_layer(io.BytesIO(garbage))
+        except UnreadableImage as error:
+            said = str(error)
+        else:
+            said = f"{layer.entry_count} entries"
+            assert layer.entry_count <= layer.tar_bytes // 512
+            assert layer.tar_bytes == len(garbage)
+        assert said

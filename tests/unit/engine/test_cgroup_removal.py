@@ -33,6 +33,7 @@ def test_v2_has_one_tree(tmp_path: Path) -> None:
 
 def test_what_is_gone_already_is_fine(v1: Path) -> None:
     remove_cgroups(v1, ["membudget_gone"], "cgroupfs")
+    assert our_cgroups(v1) == [NAME]
 
 
 def test_a_cgroup_that_stays_is_said(v1: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ def test_a_damaged_file_is_as_none(tmp_path: Path, text: str) -> None:
 def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     remember_durations(tmp_path / "file", {"api": 1})
+    assert read_durations(tmp_path / "file") == {}
+    assert [path.read_text() for path in tmp_path.iterdir()] == [""]
 
 
 def test_no_more_than_ten_thousand(tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ def test_smaps_cut_anywhere_are_read_as_far_as_they_go(cut: int) -> None:
 
 @given(st.binary(max_size=400))
 def test_anything_else_is_no_crash(data: bytes) -> None:
-    parse_smaps(data)
+    memory = parse_smaps(data)
+    assert sum(memory.kinds.values()) == memory.pss
 
 
 class Far:
