@@ -17,6 +17,7 @@ from pathlib import Path
 
 import debian
 import dev_cache
+import processes
 from engine_socket import answers
 
 _SYSTEM_SOCKET = Path("/var/run/docker.sock")
@@ -139,6 +140,7 @@ def _start() -> None:
     deadline = time.monotonic() + _START_S
     while not answers(_private_socket()):
         if process.poll() is not None or time.monotonic() > deadline:
+            processes.end_group(process)
             raise SystemExit(f"the engine does not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.05)
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,12 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 @contextlib.contextmanager
 def default_signals() -> Iterator[None]:
-    """What is started in here ends by signals that this process ignores, as it does SIGHUP under nohup."""
-    ignored = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
+    """What is started in here ends by signals that this process ignores, as it does SIGHUP under nohup.
+
+    Only the main thread may change that; what another thread starts inherits what is ignored.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    ignored = [number for number in _SIGNALS if is_main and signal.getsignal(number) == signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, signal.SIG_DFL)
     try:

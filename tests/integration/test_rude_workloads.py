@@ -1,6 +1,7 @@
 """Workloads that hang, flood or multiply: each ends in time, with a clear outcome, and costs membudget no memory."""
 
 import contextlib
+import os
 import resource
 import sys
 import time
@@ -18,7 +19,7 @@ from tests.support.trials import Trials, command, http
 
 LONGEST_OVERTIME_S = 5
 MOST_MEMORY_BYTES = 150 * MIB
-FORK_BOMB = """
+FORK_BOMB = f"""# of {os.getpid()}, and of nobody else on this machine
 import os, time
 while True:
     try:

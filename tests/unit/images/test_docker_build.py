@@ -16,6 +16,7 @@ from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.docker_build import Builder
 from membudget.quantities import MIB
 from tests.support.awaited import until
+from tests.support.started import started
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)
 
@@ -171,9 +172,8 @@ def test_a_build_ends_with_the_process_that_started_it(fake: Path, checkout: Pat
         "from pathlib import Path\nfrom tests.unit.images.test_docker_build import Build, builder\n"
         f"builder(Path({str(fake)!r})).build(Build(context='api'), Path({str(checkout)!r}), 'x', print)"
     )
-    killed = subprocess.Popen(
-        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = started(subprocess.Popen([sys.executable, "-c", program], env=environ, start_new_session=True))
     until((fake / "pid").exists, "a running build")
     pid = int((fake / "pid").read_text())
     killed.kill()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_what_a_test_left_at_work_is_ended_after_it() -> None:
     started.end_started()
     assert process.returncode == -signal.SIGTERM
     assert process.pid in started.started_pids()
+
+
+def test_what_a_thread_started_goes_on_after_a_test_of_another(under_nohup: None) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        process = thread.submit(membudget_process.start, "--help").result()
+        started.end_started()
+        finished = thread.submit(membudget_process.finish, process).result()
+    assert finished.exit_code == 0
+    assert "usage: membudget" in finished.stdout
 
 
 def test_what_a_machine_lacks_skips_a_test_and_fails_it_where_all_have_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
