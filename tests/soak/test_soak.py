@@ -1,0 +1,59 @@
+"""membudget soaked: checks, and whatever may happen to them, at random moments from a seed.
+
+`make test` runs one round of each kind; `make soak` runs as many as SOAK_ROUNDS says, and prints what it saw.
+"""
+
+import os
+import random
+import shutil
+import sys
+import time
+
+import pytest
+
+from membudget.engine.docker_engine import Engine
+from membudget.engine.proc_vantage import look
+from membudget.quantities import KIB, MIB
+from tests.soak.rounds import ROUNDS, Round
+from tests.soak.world import World, opened
+from tests.support.github_server import Github
+from tests.support.prepared_images import PreparedImages
+
+SEED = int(os.environ.get("SOAK_SEED", "19"))
+ROUND_COUNT = int(os.environ.get("SOAK_ROUNDS", "0"))
+MOST_CACHED_BYTES = MIB
+"""The checks are all of the same images."""
+
+
+@pytest.mark.timeout(60 * (10 + ROUND_COUNT))
+def test_a_soak_leaves_nothing_grows_nothing_and_tells_no_wrong_figure(
+    engine: Engine, images: PreparedImages, github: Github, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if shutil.which("dockerd") is None or not look(engine).acts_alone:
+        pytest.skip("an engine that may die needs root, dockerd, and the machine of the first")
+    chance = random.Random(SEED)
+    plan = [chance.choice(ROUNDS) for _ in range(ROUND_COUNT)] or chance.sample(ROUNDS, len(ROUNDS))
+    with opened(tmp_path_factory.mktemp("soak"), github, images.truth) as world:
+        began = time.monotonic()
+        assert list(ROUNDS[0](world, chance, 0)) == []
+        usual_s = time.monotonic() - began
+        problems = [
+            f"round {number}, {a_round.__name__}: {problem}"
+            for number, a_round in enumerate(plan, 1)
+            for problem in _problems(world, a_round, chance, usual_s, number)
+        ]
+        assert problems == [], "\n".join([f"seed {SEED}", *problems])
+        assert world.cache_bytes() < MOST_CACHED_BYTES
+
+
+def _problems(world: World, a_round: Round, chance: random.Random, usual_s: float, number: int) -> list[str]:
+    """What went wrong in a round, and what it left."""
+    try:
+        found = list(a_round(world, chance, usual_s))
+    except AssertionError as error:
+        found = [str(error)]
+    found += [f"left {kind}: {sorted(names)}" for kind, names in world.remains().items()]
+    world.tidied()
+    said = f"{number:4} {a_round.__name__:20} {world.cache_bytes() / KIB:6.0f} KiB cached  "
+    print(said + ("; ".join(found) or "well"), file=sys.__stderr__ if ROUND_COUNT else sys.stderr, flush=True)
+    return found
