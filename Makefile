@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attacks unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock pins
+.PHONY: help demo test attacks soak unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +19,9 @@ test: $(VENV)/.installed-dev  ## run every test, on a real engine
 
 attacks: $(VENV)/.installed-dev  ## run the whole attack suite, of which make test runs a sample
 	@$(ENGINE) $(BIN)/python tools/test.py tests/attacks
+
+soak: $(VENV)/.installed-dev  ## run checks in signals, engine deaths, full disks and API faults: SOAK_ROUNDS=200 SOAK_SEED=19
+	@SOAK_ROUNDS=$${SOAK_ROUNDS:-200} $(ENGINE) $(BIN)/python tools/test.py tests/soak -s
 
 unit: $(VENV)/.installed-dev  ## run the unit tests, quickly: no engine
 	@$(BIN)/pytest -n auto -m "not thorough" --hypothesis-profile=quick tests/unit

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     if item.get_closest_marker("goes_first"):
         return 0
-    if any(item.path.is_relative_to(Path(__file__).parent / folder) for folder in ("attacks", "integration")):
+    if any(item.path.is_relative_to(Path(__file__).parent / folder) for folder in ("attacks", "integration", "soak")):
         return 3
     return 2 if item.get_closest_marker("cgroup2_vm") else 1
 

@@ -162,5 +162,3 @@ def _sound(done: Ended) -> Problems:
         yield f"a traceback: {done.stderr[-3000:]}"
     if done.peak_bytes > MOST_BYTES:
         yield f"it took {done.peak_bytes / MIB:.0f} MiB"
-
-

@@ -8,15 +8,17 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
 from membudget.quantities import KIB, MIB
+from tests.soak.pull_request import figures, wrong_figures
 from tests.soak.rounds import ROUNDS, Round
 from tests.soak.world import World, opened
-from tests.support.github_server import Github
+from tests.support.github_server import running_github
 from tests.support.prepared_images import PreparedImages
 
 SEED = int(os.environ.get("SOAK_SEED", "19"))
@@ -25,25 +27,41 @@ MOST_CACHED_BYTES = MIB
 """The checks are all of the same images."""
 
 
-@pytest.mark.timeout(60 * (10 + ROUND_COUNT))
-def test_a_soak_leaves_nothing_grows_nothing_and_tells_no_wrong_figure(
-    engine: Engine, images: PreparedImages, github: Github, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture(scope="module")
+def world(engine: Engine, images: PreparedImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all tests here."""
     if shutil.which("dockerd") is None or not look(engine).acts_alone:
         pytest.skip("an engine that may die needs root, dockerd, and the machine of the first")
+    with running_github() as github, opened(tmp_path_factory.mktemp("soak"), github, images.truth) as made:
+        yield made
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_checks_at_once_on_one_engine_give_the_figures_that_each_gives_alone(world: World, count: int) -> None:
+    alone = world.check().ended()
+    assert list(wrong_figures(alone.report, complete=True)) == []
+
+    together = [running.ended() for running in [world.check(repository=world.another_clone()) for _ in range(count)]]
+
+    assert [done.exit_code for done in together] == [alone.exit_code] * count
+    assert [figures(done.report) for done in together] == [figures(alone.report)] * count
+    world.tidied()
+
+
+@pytest.mark.timeout(60 * (10 + ROUND_COUNT))
+def test_a_soak_leaves_nothing_grows_nothing_and_tells_no_wrong_figure(world: World) -> None:
     chance = random.Random(SEED)
     plan = [chance.choice(ROUNDS) for _ in range(ROUND_COUNT)] or chance.sample(ROUNDS, len(ROUNDS))
-    with opened(tmp_path_factory.mktemp("soak"), github, images.truth) as world:
-        began = time.monotonic()
-        assert list(ROUNDS[0](world, chance, 0)) == []
-        usual_s = time.monotonic() - began
-        problems = [
-            f"round {number}, {a_round.__name__}: {problem}"
-            for number, a_round in enumerate(plan, 1)
-            for problem in _problems(world, a_round, chance, usual_s, number)
-        ]
-        assert problems == [], "\n".join([f"seed {SEED}", *problems])
-        assert world.cache_bytes() < MOST_CACHED_BYTES
+    began = time.monotonic()
+    assert list(ROUNDS[0](world, chance, 0)) == []
+    usual_s = time.monotonic() - began
+    problems = [
+        f"round {number}, {a_round.__name__}: {problem}"
+        for number, a_round in enumerate(plan, 1)
+        for problem in _problems(world, a_round, chance, usual_s, number)
+    ]
+    assert problems == [], "\n".join([f"seed {SEED}", *problems])
+    assert world.cache_bytes() < MOST_CACHED_BYTES
 
 
 def _problems(world: World, a_round: Round, chance: random.Random, usual_s: float, number: int) -> list[str]:

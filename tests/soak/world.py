@@ -1,4 +1,4 @@
-"""What a soak happens in: an engine of its own that may die, a small disk that may fill up, a pull request, a server."""
+"""What a soak happens in: an engine that may die, a small disk that may fill up, a pull request, and a server."""
 
 import os
 import shutil
