@@ -3,9 +3,9 @@
     python tools/test.py [PYTEST ARGUMENTS...]
 
 Run by `make test`, with an engine at hand. Nothing is skipped for want of a machine or a program: that fails. The
-emulated cgroup v2 machine is the exception, for its tool cannot be installed (tools/cgroup2_vm.py): where it is missing,
-its tests are left out, and the first and the last line say so. MEMBUDGET_TEST_ALL=1, which .ci/run sets, makes no
-exception; MEMBUDGET_WITHOUT_CGROUP2_VM=1 does.
+emulated cgroup v2 machine is the exception, for its tool cannot be installed (tools/cgroup2_vm.py): where it is
+missing, its tests are left out, and the first and the last line say so. MEMBUDGET_TEST_ALL=1, which .ci/run sets,
+makes no exception; MEMBUDGET_WITHOUT_CGROUP2_VM=1 does.
 """
 
 import os

@@ -19,6 +19,7 @@ from tests.soak.pull_request import figures, wrong_figures
 from tests.soak.rounds import ROUNDS, Round
 from tests.soak.world import World, opened
 from tests.support.github_server import running_github
+from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 
 SEED = int(os.environ.get("SOAK_SEED", "19"))
@@ -27,11 +28,11 @@ MOST_CACHED_BYTES = MIB
 """The checks are all of the same images."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world(engine: Engine, images: PreparedImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for all tests here."""
+    """An engine, a disk, a pull request and a server of the test's own."""
     if shutil.which("dockerd") is None or not look(engine).acts_alone:
-        pytest.skip("an engine that may die needs root, dockerd, and the machine of the first")
+        skip_for_want_of("an engine that may die needs root, dockerd, and the machine of the first")
     with running_github() as github, opened(tmp_path_factory.mktemp("soak"), github, images.truth) as made:
         yield made
 
