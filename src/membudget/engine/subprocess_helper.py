@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 
+from membudget.engine.child_environment import helper_environment
 from membudget.engine.helper import HelperFailed
 
 _GRACE_S = 2.0
@@ -21,6 +22,7 @@ class SubprocessHelper:
         self._buffer = bytearray()
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
+            env=helper_environment(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from membudget.engine.client_environment import client_environment
+from membudget.engine.child_environment import builder_environment
 from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_stream import LineTail
 from membudget.errors import BuildFailed, EnvironmentFault
@@ -43,7 +43,7 @@ class Buildx:
     def __init__(self, engine_address: str, environ: Mapping[str, str]) -> None:
         # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
         recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
-        self._environ = {**client_environment(engine_address, environ), **recorded}
+        self._environ = {**builder_environment(engine_address, environ), **recorded}
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._is_cancelled = False
