@@ -315,6 +315,8 @@ def test_every_container_of_a_pod_keeps_little_of_its_log(
 
     monkeypatch.setattr(Containers, "start", noted)
     text = POD.replace("    ports:", "    logging: {driver: json-file, options: {max-size: 90g}}\n    ports:")
-    trial = pods.run(pods.inputs(text.replace("  migration:", "  migration:\n    logging: {driver: none}")))
+    trial = pods.run(pods.inputs(text.replace("\n  migration:", "\n  migration:\n    logging: {driver: none}")))
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
-    assert seen == [{"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}}] * 4
+    assert (
+        seen == [{"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}}] * 3
+    )  # gateway, backend, migration

@@ -51,6 +51,4 @@ def helper_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _only(environ: Mapping[str, str], names: frozenset[str], *, with_proxies: bool = False) -> dict[str, str]:
-    return {
-        key: value for key, value in environ.items() if key in names or (with_proxies and key.lower() in _PROXIES)
-    }
+    return {key: value for key, value in environ.items() if key in names or (with_proxies and key.lower() in _PROXIES)}

@@ -16,6 +16,8 @@ from enum import Enum, auto
 
 _NOBODY = 65534
 _OUT_OF_MEMORY = 99
+_LARGEST_FILE_BYTES = 1 << 20
+"""Standard error may be a file."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -89,6 +91,7 @@ def _drop_rights() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
 
 
 def _end_with(parent: int) -> None:

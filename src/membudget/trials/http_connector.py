@@ -6,7 +6,7 @@ answers come to one request. It makes objects of each, many times larger than th
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -31,7 +31,7 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self, *, force_close: bool = False) -> None:
         super().__init__(limit=0, force_close=force_close)
-        self._factory = partial(_Connection, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(_Connection, loop=self._loop))
 
 
 class _Connection(ResponseHandler):
@@ -70,6 +70,7 @@ class _Connection(ResponseHandler):
                 self._head_bytes += len(piece)
             super().data_received(piece)
             self._check()
+        self._tell_body()
 
     def set_exception(self, exc: BaseException, *cause: Any) -> None:  # noqa: ANN401
         """The first refusal stays: that the connection is lost is its consequence."""
@@ -85,6 +86,13 @@ class _Connection(ResponseHandler):
             self._refuse(f"more than {_MOST_HEAD_BYTES >> 10} KiB before the answer's body")
         elif self._unasked > _MOST_UNASKED:
             self._refuse("more than one answer to one request")
+
+    def _tell_body(self) -> None:
+        """Tell the body's reader that the parser gave up: aiohttp tells it to those who wait for a head alone."""
+        error, body = self.exception(), self._payload
+        if error is not None and body is not None and body.exception() is None and not body.is_eof():
+            said = getattr(error, "message", "") or type(error).__name__
+            body.set_exception(AnswerRefused(f"what the service sent is not HTTP: {said}"))
 
     def _refuse(self, why: str) -> None:
         refusal = AnswerRefused(f"the service sent {why}")

@@ -54,8 +54,8 @@ def _obey(order: DriveOrder) -> None:
 def _out_of_memory(order: DriveOrder) -> str:
     asked = [f"{group.method} {group.path}" for group in order.groups] or [f"GET {order.ready_http}"]
     return (
-        f"the HTTP driver was ended at its memory limit of {_MEMORY_BYTES >> 20} MiB while it read the service's answers"
-        f" to {', '.join(dict.fromkeys(asked))}: the service sends what a client cannot hold, or the workload holds too"
+        f"the HTTP driver reached its memory limit of {_MEMORY_BYTES >> 20} MiB while it read the service's answers to"
+        f" {', '.join(dict.fromkeys(asked))}: the service sends what a client cannot hold, or the workload holds too"
         " many connections"
     )
 

@@ -73,10 +73,11 @@ def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
     project = Project("membudget-run-trial1", "run", {"api": "sha256:1"}, {"api": "membudget-api"}, {"api": place})
     model = project_model(made, project)
     environment: dict[str, JsonValue] = {"A": "file", "B": "a$$b"}
+    logging: dict[str, JsonValue] = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "1"}}
     assert without_proxies(model) == {
         "api": {
             "mem_limit": 64, "memswap_limit": 64, "pids_limit": 4096, "cgroup_parent": "/x/t1",
-            "security_opt": ["no-new-privileges"], "environment": environment, "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "1"}},
+            "security_opt": ["no-new-privileges"], "environment": environment, "logging": logging,
             "tmpfs": [], "volumes": [],
             "image": "sha256:1", "container_name": "membudget-api",
             "labels": {RUN_LABEL: "run", f"{RUN_LABEL}.role": "trial"},
