@@ -39,38 +39,51 @@ CHILDREN = {
     ("trials/confined_child.py", "os.fork"): "that of the driver, a helper itself",
     ("trials/snapshot_process.py", "os.fork"): "that of the probe, a helper itself",
 }
-SECRETS = {
-    name: "planted-secret"
-    for name in (
+SECRETS = dict.fromkeys(
+    (
         "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "GITHUB_TOKEN",
         "GH_TOKEN", "INPUT_GITHUB-TOKEN", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "DOCKER_PASSWORD",
         "GIT_CONFIG_VALUE_0", "PIP_INDEX_URL", "SSH_PRIVATE_KEY", "XDG_SECRET", "PYTHONSTARTUP",
-    )
-}  # fmt: skip
+    ),
+    "planted-secret",
+)  # fmt: skip
 MAY_HOLD_A_PASSWORD = {"HTTPS_PROXY": "http://user:proxy-password@proxy", "DOCKER_AUTH_CONFIG": "registry-password"}
 
 
 def calls() -> Iterator[tuple[str, str]]:
     """Where in the source a process may be started: by module and name, also where it was imported by name."""
     for file in sorted(SOURCE.rglob("*.py")):
-        name = str(file.relative_to(SOURCE))
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.attr in STARTERS.get(node.value.id, ()) and isinstance(node.ctx, ast.Load):
-                    yield name, f"{node.value.id}.{node.attr}"
-            elif isinstance(node, ast.ImportFrom) and node.module in STARTERS:
-                for alias in node.names:
-                    if alias.name in STARTERS[node.module]:
-                        yield name, f"{node.module}.{alias.name}"
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names]
-                for module in modules:
-                    if module in MODULES:
-                        yield name, f"import {module}"
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if alias.name in STARTERS and alias.asname is not None:
-                        yield name, f"import {alias.name} as {alias.asname}"
+            for starter in starters(node):
+                yield str(file.relative_to(SOURCE)), starter
+
+
+def starters(node: ast.AST) -> Iterator[str]:
+    """What a node uses to start a process; a name under which that would be hidden."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if name in STARTERS.get(module, ()):
+            yield f"{module}.{name}"
+        case ast.ImportFrom(module=str(module), names=names):
+            yield from (f"import {module}" for _ in MODULES & {module})
+            yield from (f"{module}.{one.name}" for one in names if one.name in STARTERS.get(module, ()))
+        case ast.Import(names=names):
+            yield from (f"import {one.name}" for one in names if one.name in MODULES)
+            yield from (f"{one.name} as {one.asname}" for one in names if one.name in STARTERS and one.asname)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import subprocess\nx = subprocess.run", "subprocess.run"),
+        ("from subprocess import Popen as P", "subprocess.Popen"),
+        ("import subprocess as s", "subprocess as s"),
+        ("import os\nos.execvp('x', [])", "os.execvp"),
+        ("import multiprocessing", "import multiprocessing"),
+        ("import asyncio\nasyncio.create_subprocess_exec('x')", "asyncio.create_subprocess_exec"),
+    ],
+)
+def test_a_new_child_process_is_found(source: str, found: str) -> None:
+    assert [one for node in ast.walk(ast.parse(source)) for one in starters(node)] == [found]
 
 
 def test_every_child_process_is_listed() -> None:

@@ -66,7 +66,7 @@ class Buildx:
         """Build, and give each line of output to `on_line`. Raises BuildFailed."""
         tail = LineTail(LOG_TAIL_LINES)
         with self._started(options, subprocess.STDOUT) as (process, stdout):
-            for line in stdout:
+            while line := stdout.readline(_CHUNK_BYTES):
                 tail.feed(line)
                 on_line(line.decode(errors="replace").rstrip())
             exit_code = process.wait()
@@ -87,7 +87,8 @@ class Buildx:
                     pass
                 exit_code = process.wait()
             log.seek(0)
-            tail.feed(log.read())
+            while piece := log.read(_CHUNK_BYTES):
+                tail.feed(piece)
         _raise_for(exit_code, tail)
         if found is None:
             raise broken
