@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 from dataclasses import asdict
@@ -75,3 +76,21 @@ def test_a_driver_at_its_limit_says_so_and_obeys_the_next_order() -> None:
     assert reason.startswith(
         "the HTTP driver reached its memory limit of 512 MiB while it read the service's answers to GET /big"
     )
+
+
+@LINUX
+def test_the_child_ends_with_the_driver() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        service.settimeout(60)
+        order = DriveOrder(None, service.getsockname()[1], None, "/", 60_000, ())
+        command = [sys.executable, "-m", "membudget.trials.http_driver"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as driver:
+            assert driver.stdin is not None
+            driver.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+            driver.stdin.flush()
+            connection, _ = service.accept()
+            with connection:
+                connection.settimeout(60)
+                assert connection.recv(1 << 16).startswith(b"GET / HTTP/1.1")
+                driver.kill()
+                assert connection.recv(1) == b"", "the child hung up, as nobody else has the connection"
