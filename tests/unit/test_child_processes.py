@@ -10,7 +10,7 @@ import pytest
 
 import membudget
 from membudget.engine import child_environment as environments
-from membudget.engine.docker_compose import Compose
+from membudget.engine.docker_compose import Compose, ComposeRefused
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_buildx import Buildx
 from membudget.images.git_repository import GitRepository
@@ -147,6 +147,12 @@ def test_compose_makes_containers_without_proxies_and_passwords(recorded: Path) 
     seen = seen_by(recorded / "docker")
     assert not {"planted-secret", *MAY_HOLD_A_PASSWORD.values()} & set(seen.values())
     assert seen["DOCKER_HOST"] == "unix:///run/test.sock"
+
+
+def test_what_compose_makes_of_a_file_has_a_limit(recorded: Path) -> None:
+    (recorded / "programs/docker").write_text("#!/bin/sh\nhead -c 5000000 /dev/zero\n")
+    with pytest.raises(ComposeRefused, match="more than 4 MiB"):
+        Compose("unix:///run/test.sock", os.environ).resolve({}, recorded, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

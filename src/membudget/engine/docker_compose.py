@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from membudget.errors import EnvironmentFault
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _CONFIG_S = 30.0
+_LARGEST_ANSWER_BYTES = 4 << 20
+"""Of a file of 1 MiB at the most: a long variable that is named often stands for more than a machine holds."""
+_LONGEST_ERROR_BYTES = 1 << 14
 
 ComposeModel = Mapping[str, JsonValue]
 """A compose file as compose itself resolves it (docs.docker.com/reference/compose-file)."""
@@ -65,15 +69,29 @@ class Compose:
 
     def _run(self, environ: Mapping[str, str], arguments: list[str], given: str, timeout_s: float) -> str:
         command = ["docker", *self._config, "compose", *arguments]
-        try:
-            done = subprocess.run(
-                command, env=environ, input=given, capture_output=True, text=True, timeout=timeout_s, check=False
-            )
-        except FileNotFoundError:
-            raise EnvironmentFault("the docker client is not installed", fix="install docker and compose") from None
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
-        if done.returncode != 0:
-            last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
-            raise ComposeRefused(last[0] if last else f"docker compose exited with code {done.returncode}")
-        return done.stdout
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
+            try:
+                code = subprocess.run(
+                    command,
+                    env=environ,
+                    input=given.encode(),
+                    stdout=said,
+                    stderr=errors,
+                    timeout=timeout_s,
+                    check=False,
+                ).returncode
+            except FileNotFoundError:
+                raise EnvironmentFault("the docker client is not installed", fix="install docker and compose") from None
+            except subprocess.TimeoutExpired:
+                raise TimeoutError from None
+            if code != 0:
+                errors.seek(max(0, errors.seek(0, os.SEEK_END) - _LONGEST_ERROR_BYTES))
+                lines = errors.read(_LONGEST_ERROR_BYTES).decode(errors="replace").splitlines()
+                last = [line.strip() for line in lines if line.strip()][-1:]
+                raise ComposeRefused(last[0] if last else f"docker compose exited with code {code}")
+            if said.seek(0, os.SEEK_END) > _LARGEST_ANSWER_BYTES:
+                raise ComposeRefused(
+                    f"with its variables filled in, it has more than {_LARGEST_ANSWER_BYTES >> 20} MiB"
+                )
+            said.seek(0)
+            return said.read().decode(errors="replace")
