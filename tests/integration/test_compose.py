@@ -1,5 +1,6 @@
 """Services around the measured one, by the repository's own compose file."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Workload
 from membudget.engine.docker_compose import Compose
+from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.docker_image import inspect
@@ -274,3 +276,44 @@ def test_the_runners_own_environment_is_not_interpolated(pods: Pods, monkeypatch
     inputs = pods.inputs(POD.replace("$$5", "${GITHUB_TOKEN}"))
     assert inputs.pod is not None
     assert "ghs_secret" not in str(inputs.pod.services["gateway"].definition)
+
+
+def test_a_pod_gets_no_variable_of_the_runner_and_no_proxy_of_the_docker_client(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "docker-config"
+    plugins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
+    config.mkdir()
+    if plugins.is_dir():
+        (config / "cli-plugins").symlink_to(plugins)
+    (config / "config.json").write_text('{"proxies": {"default": {"httpProxy": "http://user:password@proxy:1"}}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(config))
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:password@proxy:2")
+    monkeypatch.setenv("ACTIONS_RUNTIME_TOKEN", "password")
+    asked = "DOCKER_HOST: , DOCKER_CONFIG: , HTTPS_PROXY: , ACTIONS_RUNTIME_TOKEN: , OWN: 'yes'"
+    text = POD.replace('environment: {START_MIB: "5"', f'environment: {{{asked}, START_MIB: "5"')
+    check = (
+        "import os; found = dict(os.environ); assert found['OWN'] == 'yes'; assert 'password' not in str(found), found;"
+        "assert not [name for name in found if name.startswith('DOCKER') or 'proxy' in name.lower()], found"
+    )
+    trial = pods.run(pods.inputs(text), command("python3", "-c", check))
+    assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.COMPLETED, None, ())
+
+
+def test_every_container_of_a_pod_keeps_little_of_its_log(
+    pods: Pods, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    start = Containers.start
+
+    def noted(self: Containers, container_id: str) -> None:
+        seen.append(engine.client.api.inspect_container(container_id)["HostConfig"]["LogConfig"])
+        start(self, container_id)
+
+    monkeypatch.setattr(Containers, "start", noted)
+    text = POD.replace("    ports:", "    logging: {driver: json-file, options: {max-size: 90g}}\n    ports:")
+    trial = pods.run(pods.inputs(text.replace("\n  migration:", "\n  migration:\n    logging: {driver: none}")))
+    assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
+    assert (
+        seen == [{"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}}] * 3
+    )  # gateway, backend, migration

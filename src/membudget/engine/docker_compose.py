@@ -3,16 +3,20 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from membudget.engine.client_environment import client_environment
+from membudget.engine.child_environment import engine_client_environment, reader_environment
 from membudget.errors import EnvironmentFault
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _CONFIG_S = 30.0
+_LARGEST_ANSWER_BYTES = 4 << 20
+"""Of a file of 1 MiB at the most: a long variable that is named often stands for more than a machine holds."""
+_LONGEST_ERROR_BYTES = 1 << 14
 
 ComposeModel = Mapping[str, JsonValue]
 """A compose file as compose itself resolves it (docs.docker.com/reference/compose-file)."""
@@ -23,15 +27,18 @@ class ComposeRefused(Exception):
 
 
 class Compose:
-    """The client, for one engine. Its variables are its own: none of ours can be interpolated."""
+    """The client, for one engine."""
 
     def __init__(self, engine_address: str, environ: Mapping[str, str] = os.environ) -> None:
-        self._environ = client_environment(engine_address, environ)
+        self._environ = engine_client_environment(engine_address, environ)
+        self._reading_environ = reader_environment(environ)
+        folder = environ.get("DOCKER_CONFIG")  # where the plugin may be; as a variable, the file could ask for it
+        self._config = ["--config", folder] if folder else []
 
     def check(self) -> None:
         """Raises EnvironmentFault when the plugin is missing."""
         try:
-            self._run(["version"], "", _CONFIG_S)
+            self._run(self._reading_environ, ["version"], "", _CONFIG_S)
         except ComposeRefused:
             raise EnvironmentFault(
                 "the docker client has no compose, which an image with `compose` needs",
@@ -44,7 +51,8 @@ class Compose:
         Raises ComposeRefused.
         """
         where = ["--project-directory", str(project), "--env-file", str(env_file or os.devnull), "--profile", "*"]
-        said = self._run([*where, "--file", "-", "config", "--format", "json"], json.dumps(model), _CONFIG_S)
+        read = [*where, "--file", "-", "config", "--format", "json"]
+        said = self._run(self._reading_environ, read, json.dumps(model), _CONFIG_S)
         try:
             return _OBJECT.validate_json(said)
         except ValidationError as error:
@@ -56,19 +64,34 @@ class Compose:
         Raises ComposeRefused; TimeoutError after `timeout_s`.
         """
         where = ["--project-directory", str(project), "--env-file", os.devnull]
-        self._run([*where, "--file", "-", "create", "--no-build", "--pull", "never"], json.dumps(model), timeout_s)
+        create = [*where, "--file", "-", "create", "--no-build", "--pull", "never"]
+        self._run(self._environ, create, json.dumps(model), timeout_s)
 
-    def _run(self, arguments: list[str], given: str, timeout_s: float) -> str:
-        command = ["docker", "compose", *arguments]
-        try:
-            done = subprocess.run(
-                command, env=self._environ, input=given, capture_output=True, text=True, timeout=timeout_s, check=False
-            )
-        except FileNotFoundError:
-            raise EnvironmentFault("the docker client is not installed", fix="install docker and compose") from None
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
-        if done.returncode != 0:
-            last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
-            raise ComposeRefused(last[0] if last else f"docker compose exited with code {done.returncode}")
-        return done.stdout
+    def _run(self, environ: Mapping[str, str], arguments: list[str], given: str, timeout_s: float) -> str:
+        command = ["docker", *self._config, "compose", *arguments]
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
+            try:
+                code = subprocess.run(
+                    command,
+                    env=environ,
+                    input=given.encode(),
+                    stdout=said,
+                    stderr=errors,
+                    timeout=timeout_s,
+                    check=False,
+                ).returncode
+            except FileNotFoundError:
+                raise EnvironmentFault("the docker client is not installed", fix="install docker and compose") from None
+            except subprocess.TimeoutExpired:
+                raise TimeoutError from None
+            if code != 0:
+                errors.seek(max(0, errors.seek(0, os.SEEK_END) - _LONGEST_ERROR_BYTES))
+                lines = errors.read(_LONGEST_ERROR_BYTES).decode(errors="replace").splitlines()
+                last = [line.strip() for line in lines if line.strip()][-1:]
+                raise ComposeRefused(last[0] if last else f"docker compose exited with code {code}")
+            if said.seek(0, os.SEEK_END) > _LARGEST_ANSWER_BYTES:
+                raise ComposeRefused(
+                    f"with its variables filled in, it has more than {_LARGEST_ANSWER_BYTES >> 20} MiB"
+                )
+            said.seek(0)
+            return said.read().decode(errors="replace")

@@ -25,7 +25,7 @@ from membudget.quantities import MIB
 LOG_TAIL_LINES = 50
 HELPER_MEMORY_BYTES = 512 * MIB
 """For containers of our own: whatever a service answers, they do not take the machine's memory."""
-_LOG_LIMIT = "10m"
+LOG_OPTIONS = {"max-size": "10m", "max-file": "1"}
 _SHORTEST_WAIT_S = 0.05
 LOG_DRIVER = "json-file"
 """The same whatever the engine's default is: what a driver buffers is charged to containers on some engines."""
@@ -81,7 +81,7 @@ class Containers:
             devices=list(options.devices) or None,
             read_only=options.read_only,
             tmpfs={path: f"size={size},mode=1777" for path, size in options.tmpfs.items()} or None,
-            log_config=LogConfig(type=LOG_DRIVER, config={"max-size": _LOG_LIMIT, "max-file": "1"}),
+            log_config=LogConfig(type=LOG_DRIVER, config=LOG_OPTIONS),
         )
         with engine_errors(f"creating the container {options.name}"):
             created = self._api.create_container(
@@ -153,7 +153,9 @@ class Containers:
         """The last lines of its output."""
         tail = LineTail(LOG_TAIL_LINES)
         with engine_errors("reading a container's output"):
-            tail.feed(self._api.logs(container_id, tail=LOG_TAIL_LINES))
+            # In pieces: a line may be as long as the log.
+            for piece in self._api.logs(container_id, tail=LOG_TAIL_LINES, stream=True, follow=False):
+                tail.feed(piece)
         return tail.lines()
 
     def attach(self, container_id: str, *, input_too: bool = False) -> FramedStream:

@@ -8,7 +8,7 @@ from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine, engine_errors
 from membudget.engine.docker_stream import STDOUT, LineTail
-from membudget.engine.helper import HelperFailed
+from membudget.engine.helper import HelperFailed, LineBuffer
 from membudget.engine.proc_container import own_container_id
 from membudget.errors import EnvironmentFault
 
@@ -58,10 +58,12 @@ def _image_we_run_from(engine: Engine, version: str) -> str | None:
 class DockerHelper:
     """`python -m MODULE` in a container, talked to over its attached input and output."""
 
-    def __init__(self, containers: Containers, module: str, options: ContainerOptions) -> None:
+    def __init__(
+        self, containers: Containers, module: str, options: ContainerOptions, longest_line_bytes: int = 1 << 20
+    ) -> None:
         self._module = module
         self._containers = containers
-        self._buffer = bytearray()
+        self._lines = LineBuffer(longest_line_bytes)
         self._errors = LineTail()
         self.container_id = containers.create(options)
         try:
@@ -81,7 +83,7 @@ class DockerHelper:
     def receive(self, timeout_s: float) -> str:
         """Its next line."""
         deadline = time.monotonic() + timeout_s
-        while (end := self._buffer.find(b"\n")) < 0:
+        while (line := self._lines.next()) is None:
             try:
                 frame = self._stream.next_frame(deadline)
             except TimeoutError:
@@ -92,11 +94,9 @@ class DockerHelper:
                 raise self._failure()
             stream, payload = frame
             if stream == STDOUT:
-                self._buffer += payload
+                self._lines.feed(payload)
             else:
                 self._errors.feed(payload)
-        line = self._buffer[:end].decode()
-        del self._buffer[: end + 1]
         return line
 
     def close(self) -> None:

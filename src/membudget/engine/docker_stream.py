@@ -15,6 +15,7 @@ from typing import Protocol, cast
 import requests
 
 STDOUT, STDERR = 1, 2
+_PIECE_BYTES = 1 << 16
 
 
 class _Socket(Protocol):
@@ -32,6 +33,9 @@ class FramedStream:
         self._owner = sdk_socket  # the SDK's wrapper closes the connection when it is collected
         self._socket = _inner_socket(sdk_socket)
         self._buffer = bytearray()
+        self._stream = STDOUT
+        self._left = 0
+        """Of the payload of the frame that is being read."""
 
     def send(self, data: bytes) -> None:
         """Write to the process's standard input."""
@@ -43,16 +47,20 @@ class FramedStream:
             self._socket.shutdown(socket.SHUT_WR)
 
     def next_frame(self, deadline: float) -> tuple[int, bytes] | None:
-        """The next (stream, payload), or None at the end of the stream.
+        """The next (stream, payload), or None at the end of the stream. A large frame comes in several pieces.
 
         `deadline` is on `time.monotonic`. Raises TimeoutError when it passes first.
         """
-        header = self._take(8, deadline)
-        if header is None:
+        if self._left == 0:
+            header = self._take(8, deadline)
+            if header is None:
+                return None
+            self._stream, self._left = struct.unpack(">BxxxL", header)
+        payload = self._take(min(self._left, _PIECE_BYTES), deadline)
+        if payload is None:
             return None
-        stream, length = struct.unpack(">BxxxL", header)
-        payload = self._take(length, deadline)
-        return None if payload is None else (stream, payload)
+        self._left -= len(payload)
+        return self._stream, payload
 
     def close(self) -> None:
         """Hang up; the process sees the end of its standard input."""

@@ -7,20 +7,24 @@ import sys
 import tempfile
 import time
 
-from membudget.engine.helper import HelperFailed
+from membudget.engine.child_environment import helper_environment
+from membudget.engine.helper import HelperFailed, LineBuffer
 
 _GRACE_S = 2.0
+_TOLD_BYTES = 2000
+"""Of what it wrote to standard error."""
 
 
 class SubprocessHelper:
     """`python -m MODULE`, talked to over pipes. Its own session: a Ctrl-C at the terminal is for us alone."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, longest_line_bytes: int = 1 << 20) -> None:
         self._module = module
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._buffer = bytearray()
+        self._lines = LineBuffer(longest_line_bytes)
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
+            env=helper_environment(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -42,16 +46,14 @@ class SubprocessHelper:
         pipe = self._process.stdout
         assert pipe is not None  # noqa: S101 - Popen was given PIPE
         deadline = time.monotonic() + timeout_s
-        while (end := self._buffer.find(b"\n")) < 0:
+        while (line := self._lines.next()) is None:
             readable, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
                 raise TimeoutError
             received = os.read(pipe.fileno(), 1 << 20)
             if not received:
                 raise self._failure("ended early")
-            self._buffer += received
-        line = self._buffer[:end].decode()
-        del self._buffer[: end + 1]
+            self._lines.feed(received)
         return line
 
     def close(self, grace_s: float = _GRACE_S) -> None:
@@ -72,6 +74,7 @@ class SubprocessHelper:
         self._errors.close()
 
     def _failure(self, what: str) -> HelperFailed:
-        self._errors.seek(0)
-        said = self._errors.read()[-2000:].decode(errors="replace").strip()
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - _TOLD_BYTES))
+        said = self._errors.read(_TOLD_BYTES).decode(errors="replace").strip()
         return HelperFailed(f"the helper {self._module} {what}: {said or 'it said nothing'}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from membudget.engine.client_environment import client_environment
+from membudget.engine.child_environment import builder_environment
 from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_stream import LineTail
 from membudget.errors import BuildFailed, EnvironmentFault
@@ -43,7 +43,7 @@ class Buildx:
     def __init__(self, engine_address: str, environ: Mapping[str, str]) -> None:
         # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
         recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
-        self._environ = {**client_environment(engine_address, environ), **recorded}
+        self._environ = {**builder_environment(engine_address, environ), **recorded}
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._is_cancelled = False
@@ -66,7 +66,7 @@ class Buildx:
         """Build, and give each line of output to `on_line`. Raises BuildFailed."""
         tail = LineTail(LOG_TAIL_LINES)
         with self._started(options, subprocess.STDOUT) as (process, stdout):
-            for line in stdout:
+            while line := stdout.readline(_CHUNK_BYTES):
                 tail.feed(line)
                 on_line(line.decode(errors="replace").rstrip())
             exit_code = process.wait()
@@ -87,7 +87,8 @@ class Buildx:
                     pass
                 exit_code = process.wait()
             log.seek(0)
-            tail.feed(log.read())
+            while piece := log.read(_CHUNK_BYTES):
+                tail.feed(piece)
         _raise_for(exit_code, tail)
         if found is None:
             raise broken

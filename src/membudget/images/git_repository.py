@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from membudget.engine.child_environment import git_environment
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.git_checkout import differences
 from membudget.images.revision import Commit
@@ -41,9 +42,7 @@ class GitRepository:
 
     def __init__(self, folder: Path, environ: Mapping[str, str] = os.environ) -> None:
         """Find it. Raises ConfigurationError where there is none, EnvironmentFault without git."""
-        # GIT_DIR and the like would lead git elsewhere than where the user stands.
-        self._environ = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
-        self._environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        self._environ = git_environment(environ)
         self._folder = folder
         top = self._try("rev-parse", "--show-toplevel")
         if top is None:

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from membudget.engine.container_options import ContainerOptions
+from membudget.engine.docker_containers import LOG_DRIVER, LOG_OPTIONS
 from membudget.engine.docker_engine import RUN_LABEL
 from membudget.trials.compose_pod import Condition, PodPlan
 
 _HEALTH_INTERVAL = "500ms"
 """An engine waits for one interval before it looks the first time: 30 s by default."""
+
+_PROXIES = tuple(
+    name for kind in ("http", "https", "ftp", "no", "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper())
+)
+"""What compose takes from the user's `proxies` (~/.docker/config.json), passwords and all. Null: it stays unset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ def project_model(plan: PodPlan, project: Project) -> dict[str, JsonValue]:
             definition |= _limits(place) | _contents(definition, place) | _command(place)
         if name in awaited or (place is not None and place.health_interval_ms is not None):
             definition["healthcheck"] = {**_object(definition.get("healthcheck")), "interval": _HEALTH_INTERVAL}
+        definition["environment"] = _environment(definition)
+        definition["logging"] = {"driver": LOG_DRIVER, "options": {**LOG_OPTIONS}}
         definition["image"] = project.images[name]
         definition["container_name"] = project.container_names[name]
         definition["labels"] = marks | {f"{RUN_LABEL}.role": "trial"}
@@ -51,6 +59,12 @@ def project_model(plan: PodPlan, project: Project) -> dict[str, JsonValue]:
         "networks": {name: {**_object(given), "labels": marks} for name, given in plan.networks.items()},
         "volumes": {name: {"labels": marks} for name in plan.volumes},
     }
+
+
+def _environment(definition: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Its variables that have a value. One without would get ours, and compose adds the user's proxies to the rest."""
+    given = {name: value for name, value in _object(definition.get("environment")).items() if value is not None}
+    return dict.fromkeys(_PROXIES) | given
 
 
 def _cgroup(place: ContainerOptions) -> dict[str, JsonValue]:

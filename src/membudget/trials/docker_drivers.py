@@ -13,6 +13,7 @@ from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.errors import EnvironmentFault
 
 _MODULE = "membudget.trials.http_driver"
+_NOBODY = "65534:65534"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class ContainerDrivers:
             command=(),
             memory_bytes=HELPER_MEMORY_BYTES,
             network=f"container:{container_id}",
+            user=_NOBODY,
             capabilities=(),
             interactive=True,
         )

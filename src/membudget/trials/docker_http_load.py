@@ -23,6 +23,9 @@ from membudget.trials.unit_cost import LoadProgress, LoadUnit
 
 _EVENT = TypeAdapter(DriveEvent)
 _LIVENESS_POLL_S = 0.25
+_MOST_POINTS = 100_000
+"""Of one group: the driver sends some 100 each time that their distance doubles."""
+_LONGEST_REASON = 2000
 
 
 class ServiceGone(Exception):
@@ -97,7 +100,7 @@ class HttpLoad:
                 elif event.event == "done":
                     return None
                 elif event.event == "failed":
-                    return event.reason or "the driver gave no reason"
+                    return (event.reason or "the driver gave no reason")[:_LONGEST_REASON]
                 elif event.event == "ready":
                     on_ready(event.at_once)
                 else:
@@ -117,8 +120,11 @@ class HttpLoad:
 
     def _note(self, event: DriveEvent, first: int) -> None:
         """A point or a result. `first`: which group of the trial is the order's first."""
-        if event.point is not None:
-            self.progress[first + event.group].points.append(event.point)
+        if not 0 <= event.group < len(self.progress) - first or len(self.results) > len(self.progress):
+            raise HelperFailed("the HTTP driver told of requests that it was not asked to send")
+        points = self.progress[first + event.group].points
+        if event.point is not None and len(points) < _MOST_POINTS:
+            points.append(event.point)
         elif event.load is not None:
             self.results.append(event.load)
 

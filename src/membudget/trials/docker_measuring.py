@@ -31,6 +31,8 @@ from membudget.trials.kernel_log import KMSG
 from membudget.trials.probe import DEFAULT_RATE_HZ, CgroupProbe, Probe
 
 _PROBE_MODULE = "membudget.trials.cgroup_probe"
+_LONGEST_SERIES_BYTES = 64 << 20
+"""Of a trial's samples, in one line: more than two hours of them."""
 _MOUNT = PurePosixPath("/membudget-cgroup")
 
 ProbeChoice = Literal["auto", "host", "container", "engine"]
@@ -163,7 +165,9 @@ def _probe(engine: Engine, containers: Containers, setup: _Setup) -> Probe:
         return EngineStatsProbe(engine)
     if place.kind == "host" or place.helper_image is None:
         version = engine.info.cgroup_version
-        return CgroupProbe(SubprocessHelper(_PROBE_MODULE), "host cgroup files", memory_root(version), version)
+        return CgroupProbe(
+            SubprocessHelper(_PROBE_MODULE, _LONGEST_SERIES_BYTES), "host cgroup files", memory_root(version), version
+        )
     probe = _container_probe(engine, containers, place.helper_image)
     if probe.finds_its_cgroup():
         return probe
@@ -191,6 +195,6 @@ def _container_probe(engine: Engine, containers: Containers, image: str) -> Cgro
         host_namespaces=True,
         interactive=True,
     )
-    helper = DockerHelper(containers, _PROBE_MODULE, options)
+    helper = DockerHelper(containers, _PROBE_MODULE, options, _LONGEST_SERIES_BYTES)
     root = _MOUNT / memory_root(version).relative_to(CGROUP_ROOT)
     return CgroupProbe(helper, "probe container, host cgroup files read-only", root, version)

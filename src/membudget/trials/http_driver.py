@@ -1,7 +1,8 @@
 """The HTTP driver: readiness and load over loopback, from inside the service's own network namespace.
 
 Runs as `python -m membudget.trials.http_driver`: a process of its own, because a network namespace is entered by
-a whole process, and so that load generation shares neither the measured cgroup nor our interpreter.
+a whole process, and so that load generation shares neither the measured cgroup nor our interpreter. It reads nothing
+of the service itself: a forked child does, which has entered the namespace and given up all rights.
 """
 
 import asyncio
@@ -13,11 +14,14 @@ import sys
 import time
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import aiohttp
 from pydantic import TypeAdapter
 
+from membudget.trials.confined_child import Ending, end_out_of_memory, is_out_of_memory, run_confined
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
+from membudget.trials.http_connector import BoundedConnector
 from membudget.trials.http_load import in_words, send
 
 _CLONE_NEWNET = 0x40000000
@@ -25,6 +29,8 @@ _READINESS_POLL_S = 0.02
 _TELLING_S = 0.1
 """An attempt that was cut short after less says nothing about a service."""
 _REQUEST_TIMEOUT_S = 60.0
+_MEMORY_BYTES = 512 << 20
+"""As the container has, in which the driver runs where it cannot run on the host."""
 
 
 def main() -> None:
@@ -32,12 +38,36 @@ def main() -> None:
     order_type = TypeAdapter(DriveOrder)
     for line in sys.stdin:
         order = order_type.validate_json(line)
-        if order.network_namespace is not None:
-            _enter(order.network_namespace)
-        asyncio.run(_drive(order))
+        namespace = order.network_namespace
+        enter = partial(_enter, namespace) if namespace is not None else None
+        ending = run_confined(partial(_obey, order), _MEMORY_BYTES, enter)
+        if ending is Ending.OUT_OF_MEMORY:
+            _say(DriveEvent("failed", _out_of_memory(order)))
+        elif ending is Ending.FAILED:
+            sys.exit(1)
+
+
+def _obey(order: DriveOrder) -> None:
+    asyncio.run(_drive(order))
+
+
+def _out_of_memory(order: DriveOrder) -> str:
+    asked = [f"{group.method} {group.path}" for group in order.groups] or [f"GET {order.ready_http}"]
+    return (
+        f"the HTTP driver reached its memory limit of {_MEMORY_BYTES >> 20} MiB while it read the service's answers to"
+        f" {', '.join(dict.fromkeys(asked))}: the service sends what a client cannot hold, or the workload holds too"
+        " many connections"
+    )
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if is_out_of_memory(context.get("exception")):
+        end_out_of_memory()
+    loop.default_exception_handler(context)
 
 
 async def _drive(order: DriveOrder) -> None:
+    asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     problem, attempts = await _become_ready(order)
     if problem is not None:
         _say(DriveEvent("failed", problem))
@@ -57,7 +87,7 @@ async def _drive(order: DriveOrder) -> None:
 
 
 async def _become_ready(order: DriveOrder) -> tuple[str | None, int]:
-    connections = aiohttp.TCPConnector(limit=0)
+    connections = BoundedConnector()
     timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
     service = f"http://127.0.0.1:{order.port}"
     async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
@@ -94,7 +124,7 @@ async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveO
         if order.ready_tcp is not None:
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a status that is none
         return in_words(error)
     return None
 

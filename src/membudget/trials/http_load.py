@@ -18,12 +18,17 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from membudget.trials.confined_child import is_out_of_memory
 from membudget.trials.driver_messages import LoadPoint, LoadResult, RequestGroup
+from membudget.trials.http_connector import BoundedConnector
 
 _REQUEST_TIMEOUT_S = 60.0
 """Between two pieces of an answer; for a whole one where nothing is said of slow reading."""
 _FAILURES_TO_GIVE_UP = 200
 """After so many failed requests nothing is learned from more of them."""
+_MOST_REASONS = 20
+"""That are told apart."""
+_LONGEST_REASON = 200
 _CHUNK_BYTES = 1 << 16
 _SEED = 4711
 _FIRST_INTERVAL_S = 0.02
@@ -86,7 +91,7 @@ class _Load:
         timeout = aiohttp.ClientTimeout(
             total=None if reads_slowly else _REQUEST_TIMEOUT_S, sock_read=_REQUEST_TIMEOUT_S
         )
-        connections = aiohttp.TCPConnector(limit=0, force_close=not group.keep_alive)
+        connections = BoundedConnector(force_close=not group.keep_alive)
         async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
             self._session = session
             yield
@@ -146,7 +151,8 @@ class _Load:
             problem = await self._request()
             self._under_way -= 1
             if problem is not None:
-                self.failures[problem] += 1
+                kept = problem in self.failures or len(self.failures) < _MOST_REASONS
+                self.failures[problem if kept else "other failures"] += 1
             else:
                 self._latencies[_bucket(time.monotonic() - begun)] += 1
 
@@ -164,6 +170,8 @@ class _Load:
                 await self._read(answer)
                 return None if answer.status == group.expect else f"status {answer.status}"
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that HTTP cannot carry
+            if is_out_of_memory(error):
+                raise MemoryError from error
             return in_words(error)
 
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
@@ -256,9 +264,11 @@ async def _sleep_until(at: float) -> None:
 
 
 def in_words(error: Exception) -> str:
-    """An error as the kernel calls it, without addresses: equal failures are counted together."""
+    """An error as the kernel calls it, without addresses, in one short line: equal failures are counted together."""
     if isinstance(error, TimeoutError):  # aiohttp's, too
         return f"no whole answer within {_REQUEST_TIMEOUT_S:g} s"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    first = next(iter(said.splitlines()), "").rstrip(": ")
+    return first[:_LONGEST_REASON] or type(error).__name__

@@ -72,12 +72,44 @@ def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
     made = plan({"api": service})
     project = Project("membudget-run-trial1", "run", {"api": "sha256:1"}, {"api": "membudget-api"}, {"api": place})
     model = project_model(made, project)
-    assert model["services"] == {
+    environment: dict[str, JsonValue] = {"A": "file", "B": "a$$b"}
+    logging: dict[str, JsonValue] = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "1"}}
+    assert without_proxies(model) == {
         "api": {
             "mem_limit": 64, "memswap_limit": 64, "pids_limit": 4096, "cgroup_parent": "/x/t1",
-            "security_opt": ["no-new-privileges"], "environment": {"A": "file", "B": "a$$b"},
+            "security_opt": ["no-new-privileges"], "environment": environment, "logging": logging,
             "tmpfs": [], "volumes": [],
             "image": "sha256:1", "container_name": "membudget-api",
             "labels": {RUN_LABEL: "run", f"{RUN_LABEL}.role": "trial"},
         }
     }  # fmt: skip
+
+
+def without_proxies(model: dict[str, JsonValue]) -> JsonValue:
+    """The services, less the variables that are kept unset."""
+    services = model["services"]
+    assert isinstance(services, dict)
+    for service in services.values():
+        assert isinstance(service, dict)
+        environment = service["environment"]
+        assert isinstance(environment, dict)
+        unset = [name for name, value in environment.items() if value is None]
+        assert {name.lower() for name in unset} <= {f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all")}
+        for name in unset:
+            del environment[name]
+    return services
+
+
+def test_no_service_gets_a_variable_of_the_runner_or_a_proxy_of_the_docker_client() -> None:
+    made = plan({"api": {"environment": {"AWS_SECRET": None, "HTTPS_PROXY": None, "no_proxy": "db"}}})
+    model = project_model(made, Project("p", "run", {"api": "i"}, {"api": "c"}, {}))
+    services = model["services"]
+    assert isinstance(services, dict)
+    api = services["api"]
+    assert isinstance(api, dict)
+    environment = api["environment"]
+    assert isinstance(environment, dict)
+    assert "AWS_SECRET" not in environment, "compose would take it from its own environment"
+    assert environment["no_proxy"] == "db"
+    assert environment["HTTPS_PROXY"] is None
+    assert environment["http_proxy"] is None

@@ -68,8 +68,9 @@ def lines_of(orders: tuple[DriveOrder, ...]) -> str:
 
 def drive(*orders: DriveOrder) -> list[dict[str, object]]:
     """What the driver says to orders, but for the points of its progress."""
-    with mock.patch("sys.stdin", io.StringIO(lines_of(orders))), redirect_stdout(io.StringIO()) as said:
-        http_driver.main()
+    with redirect_stdout(io.StringIO()) as said:
+        for one in orders:
+            asyncio.run(http_driver._drive(one))
     return without_points([json.loads(line) for line in said.getvalue().splitlines()])
 
 

@@ -1,0 +1,54 @@
+"""What the programs that membudget starts get of its environment. All that is not named here stays with membudget.
+
+A runner's environment holds tokens (`ACTIONS_RUNTIME_TOKEN`, `ACTIONS_ID_TOKEN_REQUEST_TOKEN`) and whatever secrets a
+workflow sets. No child needs them, and a list of what to remove would miss the next one.
+"""
+
+from collections.abc import Mapping
+
+_EVERY_CHILD = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"})
+_CERTIFICATES = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR"})
+_PROXIES = frozenset({"http_proxy", "https_proxy", "no_proxy", "all_proxy"})
+"""In either case. Their values may hold a password."""
+_DOCKER = _EVERY_CHILD | frozenset({
+    "DOCKER_API_VERSION", "DOCKER_BUILDKIT", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_TLS", "DOCKER_TLS_VERIFY",
+    "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+})  # fmt: skip
+"""How to reach the engine (docs.docker.com/reference/cli/docker, "Environment variables")."""
+_BUILDER = _DOCKER | _CERTIFICATES | {"DOCKER_AUTH_CONFIG", "DOCKER_CONTENT_TRUST", "DOCKER_CONTENT_TRUST_SERVER"}
+"""And registries. Not DOCKER_*: many a workflow keeps a password in DOCKER_PASSWORD."""
+_BUILDER_PREFIXES = ("BUILDKIT_", "BUILDX_")
+_GIT = _EVERY_CHILD | _CERTIFICATES | {"CURL_CA_BUNDLE", "LOGNAME", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME"}
+"""Where its settings are, and what a checkout of a partial clone, or a filter, needs to fetch what is missing."""
+_PYTHON = _EVERY_CHILD | {"LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE"}
+"""What the interpreter needs to start, and to find membudget."""
+
+
+def builder_environment(engine_address: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Of `docker buildx`: it talks to the engine at `engine_address`, and to registries."""
+    settings = {key: value for key, value in environ.items() if key.startswith(_BUILDER_PREFIXES)}
+    return {**_only(environ, _BUILDER, with_proxies=True), **settings, "DOCKER_HOST": engine_address}
+
+
+def engine_client_environment(engine_address: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Of a docker client that talks to the engine alone: no proxy, no password of a registry."""
+    return {**_only(environ, _DOCKER), "DOCKER_HOST": engine_address}
+
+
+def reader_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of `docker compose config`: a pull request's file may ask for any variable that is there."""
+    return _only(environ, frozenset({"PATH", "HOME"}))
+
+
+def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of git. No GIT_*: GIT_DIR and the like would lead it elsewhere than where the user stands."""
+    return {**_only(environ, _GIT, with_proxies=True), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+def helper_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of a Python program of ours."""
+    return _only(environ, _PYTHON)
+
+
+def _only(environ: Mapping[str, str], names: frozenset[str], *, with_proxies: bool = False) -> dict[str, str]:
+    return {key: value for key, value in environ.items() if key in names or (with_proxies and key.lower() in _PROXIES)}

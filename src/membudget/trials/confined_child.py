@@ -1,0 +1,106 @@
+"""Work on what strangers send, in a forked child that has no rights and little memory.
+
+The memory limit is RLIMIT_DATA: it counts what a program allocates (getrlimit(2)), works on cgroup v1 and v2, with
+and without root, and leaves nothing behind. A cgroup of its own would need root and, on v2, systemd's leave.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from enum import Enum, auto
+
+_NOBODY = 65534
+_OUT_OF_MEMORY = 99
+_LARGEST_FILE_BYTES = 1 << 20
+"""Standard error may be a file."""
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+class Ending(Enum):
+    """How a child ended."""
+
+    DONE = auto()
+    OUT_OF_MEMORY = auto()
+    """It reached its limit, or the kernel killed it at its container's."""
+    FAILED = auto()
+    """Its traceback is on standard error."""
+
+
+def run_confined(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], None] | None = None) -> Ending:
+    """Do `work` in a child, after `prepare`, which still has our rights. The child ends with us."""
+    sys.stdout.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _live(work, memory_bytes, prepare, parent)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code in (_OUT_OF_MEMORY, -signal.SIGKILL):
+        return Ending.OUT_OF_MEMORY
+    return Ending.DONE if code == 0 else Ending.FAILED
+
+
+def end_out_of_memory() -> None:
+    """End this child here and now: there is no memory to do it in good order."""
+    os._exit(_OUT_OF_MEMORY)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is a lack of memory: libraries wrap it."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _live(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], None] | None, parent: int) -> None:
+    code = 1
+    try:
+        if prepare is not None:
+            prepare()
+        _drop_rights()
+        _end_with(parent)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        work()
+        sys.stdout.flush()
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
+        if is_out_of_memory(error):
+            code = _OUT_OF_MEMORY
+        else:
+            traceback.print_exc()
+            sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _drop_rights() -> None:
+    """Become nobody: no capability, no way to get one, no program or process started. What it has open stays open."""
+    if os.geteuid() == 0:
+        with contextlib.suppress(PermissionError):  # in a container without capabilities there is nothing to drop
+            os.setgroups([])
+            os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+            os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the parent is. After the change of user, which clears this (prctl(2))."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -1,0 +1,42 @@
+"""What helpers send: lines, each with a limit."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from membudget.engine.helper import HelperFailed, LineBuffer
+from membudget.engine.subprocess_helper import SubprocessHelper
+
+
+def test_lines_are_put_together_from_pieces() -> None:
+    lines = LineBuffer()
+    lines.feed(b"one\ntw")
+    assert (lines.next(), lines.next()) == ("one", None)
+    lines.feed(b"o\n\nthree\n")
+    assert [lines.next() for _ in range(4)] == ["two", "", "three", None]
+
+
+def test_a_line_without_an_end_fails() -> None:
+    lines = LineBuffer(longest_bytes=1 << 20)
+    for _ in range(16):
+        lines.feed(b"x" * (1 << 16))
+    with pytest.raises(HelperFailed, match="a line of more than 1 MiB"):
+        lines.feed(b"x")
+
+
+def test_whole_lines_may_be_more_than_one_line_may() -> None:
+    lines = LineBuffer(longest_bytes=100)
+    lines.feed(b"x" * 90 + b"\n" + b"y" * 90 + b"\n")
+    assert (lines.next(), lines.next()) == ("x" * 90, "y" * 90)
+
+
+def test_a_helper_that_floods_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flooding_helper.py").write_text("import os\nwhile True:\n    os.write(1, b'x' * 65536)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{':'.join(sys.path)}")
+    helper = SubprocessHelper("flooding_helper")
+    try:
+        with pytest.raises(HelperFailed, match="a line of more than 1 MiB"):
+            helper.receive(60.0)
+    finally:
+        helper.close(grace_s=0.0)
