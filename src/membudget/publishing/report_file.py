@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator
+from pydantic_core import SchemaValidator, core_schema
 
 from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
@@ -47,6 +47,8 @@ def parse_report(data: bytes, where: str) -> Report:
     """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
     try:
         report = cast("Report", _first_fault_alone().validate_json(data, strict=True))
+    except _Missing as missing:
+        raise _no_report(where, f"1 problem, the first at {missing}: missing") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         location = ".".join(str(step) for step in first["loc"] if isinstance(step, int) or step.isidentifier())
@@ -83,10 +85,22 @@ def _no_report(where: str, problem: str) -> ConfigurationError:
     )
 
 
+class _Missing(Exception):
+    """A key that has to be there and is not."""
+
+
 @cache
 def _first_fault_alone() -> SchemaValidator:
-    """The report's model, but of each list and mapping only the first fault is told: there may be a million."""
-    return SchemaValidator(_failing_fast(Report.__pydantic_core_schema__))
+    """The report's model, but of each list and mapping only the first fault is told: there may be a million.
+
+    A missing key ends the reading: pydantic would copy all that lies beside it, once for each that is missing.
+    """
+    schema = _failing_fast(Report.__pydantic_core_schema__)
+    own: Any = {"_use_prebuilt": False}  # or the models inside validate by their own descriptions (pydantic-core 2.30)
+    try:
+        return SchemaValidator(schema, **own)
+    except TypeError:
+        return SchemaValidator(schema)
 
 
 def _failing_fast(schema: Any) -> Any:  # noqa: ANN401 - pydantic's own description of a model
@@ -95,7 +109,21 @@ def _failing_fast(schema: Any) -> Any:  # noqa: ANN401 - pydantic's own descript
     if not isinstance(schema, dict):
         return schema
     copied = {key: _failing_fast(value) for key, value in schema.items()}
+    if schema.get("type") == "model-fields":
+        copied["fields"] = {name: _required(name, field) for name, field in copied["fields"].items()}
+    if schema.get("type") == "dataclass-args":
+        copied["fields"] = [_required(field["name"], field) for field in copied["fields"]]
     return {**copied, "fail_fast": True} if schema.get("type") in ("list", "tuple", "dict") else copied
+
+
+def _required(name: str, field: Any) -> Any:  # noqa: ANN401 - a part of pydantic's description
+    if field["schema"]["type"] == "default":
+        return field
+
+    def missing() -> NoReturn:
+        raise _Missing(name)
+
+    return {**field, "schema": core_schema.with_default_schema(field["schema"], default_factory=missing)}
 
 
 def _impossible_numbers(data: bytes) -> Iterator[str]:
