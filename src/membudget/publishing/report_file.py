@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator, core_schema
+from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, to_jsonable_python
 
 from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError
-from membudget.metrics import Metric
+from membudget.metrics import DEFINITIONS, Metric
 from membudget.publishing.json_shape import oversized
 from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
@@ -22,13 +22,30 @@ from membudget.sharding import MOST_SHARDS
 
 _NAMES = TypeAdapter(list[ImageName])
 _MOST_DIGITS = 19
-"""As many as 64 bits hold, with a sign or without."""
+"""As many as 64 bits hold, beside a sign."""
 _LARGEST_FRACTION = 1e9
 
 
 def write_report(report: Report, path: Path) -> None:
     """Write the whole file or none of it. Raises EnvironmentFault."""
-    write_text(report.model_dump_json(indent=1), path, "the report")
+    try:
+        text = report.model_dump_json(indent=1)
+    except PydanticSerializationError:  # half of a character, as in names of files that are no UTF-8
+        text = json.dumps(_whole_characters(report.model_dump()), indent=1, default=to_jsonable_python)
+    write_text(text, path, "the report")
+
+
+def _whole_characters(value: object) -> object:
+    """`value` with a replacement for each half of a character in its texts: JSON has none, and no reader takes one."""
+    match value:
+        case str():
+            return value.encode(errors="surrogatepass").decode(errors="replace")
+        case dict():
+            return {_whole_characters(key): _whole_characters(below) for key, below in value.items()}
+        case list() | tuple():
+            return [_whole_characters(below) for below in value]
+        case _:
+            return value
 
 
 def read_report(path: Path) -> Report:
@@ -131,7 +148,7 @@ def _impossible_numbers(data: bytes) -> Iterator[str]:
     found = set()
 
     def whole(digits: str) -> int:
-        if len(digits) > _MOST_DIGITS:
+        if len(digits.removeprefix("-")) > _MOST_DIGITS:
             found.add("a whole number is out of range")
         return 0
 
@@ -162,7 +179,8 @@ def _inconsistencies(report: Report) -> Iterator[str]:
     series = [trial.series for side in sides for trial in side.trials]
     if any(len({len(getattr(one, column.name)) for column in fields(one)}) > 1 for one in series):
         yield "the columns of a series differ in length"
-    if any((value.value or 0) < 0 for side in sides for value in side.metrics.values()):
+    values = [(metric, value.value or 0) for side in sides for metric, value in side.metrics.items()]
+    if any(value < 0 and not DEFINITIONS[metric].may_be_negative for metric, value in values):
         yield "a metric is negative"
 
 
