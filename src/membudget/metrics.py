@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.errors import brief
+
 
 class Metric(StrEnum):
     """A reported value. The member's value is its name in files."""
@@ -158,6 +160,11 @@ class MetricValue:
     """The 95 % confidence interval of an estimate."""
     is_lower_bound: bool = False
     """Whether the truth may be higher, and nothing says how high. `at_most` is not set then."""
+
+    def __post_init__(self) -> None:
+        if self.reason is not None:
+            object.__setattr__(self, "reason", brief(self.reason))
+        object.__setattr__(self, "precision", brief(self.precision))
 
     @classmethod
     def of(
