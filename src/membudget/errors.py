@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-
 LONGEST_REASON = 200
 
 

@@ -124,7 +124,8 @@ DEFINITIONS: dict[Metric, Definition] = {
     ),
     Metric.RSS_PER_STREAM: Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp", may_be_negative=True,
+        "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
+        may_be_negative=True,
     ),
     Metric.RSS_PER_1000_REQUESTS: Definition(
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,

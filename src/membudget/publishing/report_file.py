@@ -14,6 +14,7 @@ from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError
 from membudget.metrics import DEFINITIONS, Metric
+from membudget.plain_file import read_plain
 from membudget.publishing.json_shape import oversized
 from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
@@ -51,8 +52,7 @@ def _whole_characters(value: object) -> object:
 def read_report(path: Path) -> Report:
     """The report in a file. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_REPORT_BYTES + 1)
+        data = read_plain(path, LARGEST_REPORT_BYTES)
     except OSError as error:
         raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > LARGEST_REPORT_BYTES:

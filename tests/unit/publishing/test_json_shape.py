@@ -30,8 +30,8 @@ try:
     parse_foreign_report(Path(sys.argv[1]).read_bytes(), "a report")
 except ConfigurationError as error:
     print(str(error).splitlines()[0])
-import resource
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+import re
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10)
 """
 
 Document = dict[str, Any]
