@@ -40,7 +40,7 @@ def unproven_note(repository: GitRepository, head: Commit, request: BaseRequest)
     if merged_into is None or _is_on_base_branch(repository, merged_into, request) is not None:
         return None
     return (
-        f"this clone is too shallow to show that the base {merged_into.sha[:12]}, the merge commit's first parent, is on"
+        f"this clone is too shallow to show that the base {merged_into.sha[:12]}, the merge's first parent, is on"
         " the base branch: `fetch-depth: 0` shows it"
     )
 
