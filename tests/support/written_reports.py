@@ -36,7 +36,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def _of(kind: Any) -> st.SearchStrategy[Any]:
+def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each kind of type
     """Any value of a type, as its writer may have it."""
     if kind in _PLAIN:
         return _PLAIN[kind]
@@ -114,14 +114,16 @@ def written_reports(draw: st.DrawFn) -> Report:
     return plain.model_copy(
         update={
             **drawn,
-            "started_at": draw(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))),
+            "started_at": datetime(draw(st.integers(1, 9999)), 12, 31, tzinfo=UTC),
             "duration_ms": draw(st.integers(0, _LARGEST)),
             "environment": plain.environment.model_copy(update=texts),
             "comparison": plain.comparison.model_copy(
                 update={"head": RevisionReport(sha="b" * 64, subject="x"), "no_base_reason": draw(st.none() | _TEXTS)}
             ),
             "images": images,
-            "coverage": Coverage(tuple(names), (*names, *elsewhere), missing_shards=draw(st.sampled_from([(), (1, 2)]))),
+            "coverage": Coverage(
+                tuple(names), (*names, *elsewhere), missing_shards=draw(st.sampled_from([(), (1, 2)]))
+            ),
             "groups": draw(st.lists(_of(GroupMeasurement), max_size=1).map(tuple)),
             "shard": draw(st.sampled_from([None, Shard(1, 1), Shard(256, 256)])),
         }

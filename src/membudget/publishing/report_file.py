@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -11,29 +11,62 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, to_jsonable_python
 
 from membudget.analysis.coverage import Coverage
+from membudget.analysis.downsample import downsample
+from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.budgets.fields import ImageName
 from membudget.errors import ConfigurationError
 from membudget.metrics import DEFINITIONS, Metric
 from membudget.plain_file import read_plain
 from membudget.publishing.json_shape import oversized
 from membudget.publishing.text_file import write_text
-from membudget.report.report import LARGEST_REPORT_BYTES, Report
+from membudget.report.report import LARGEST_FOREIGN_REPORT_BYTES, LARGEST_REPORT_BYTES, Report
 from membudget.report.untrusted_text import printable
 from membudget.sharding import MOST_SHARDS
+from membudget.trials.trial import PhaseName
 
 _NAMES = TypeAdapter(list[ImageName])
 _MOST_DIGITS = 19
 """As many as 64 bits hold, beside a sign."""
 _LARGEST_FRACTION = 1e9
+_FEWER_POINTS = (500, 100, 20)
+"""Of a series, where all that were sampled would make a report that no other workflow run may read."""
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the whole file or none of it. Raises EnvironmentFault."""
-    try:
-        text = report.model_dump_json(indent=1)
-    except PydanticSerializationError:  # half of a character, as in names of files that are no UTF-8
-        text = json.dumps(_whole_characters(report.model_dump()), indent=1, default=to_jsonable_python)
+    """Write the whole file or none of it, with fewer samples where it would be too large. Raises EnvironmentFault."""
+    text = _text(report)
+    for most_points in _FEWER_POINTS:
+        if len(text) <= LARGEST_FOREIGN_REPORT_BYTES and oversized(text.encode()) is None:
+            break
+        text = _text(report.model_copy(update={"images": tuple(_thinned(one, most_points) for one in report.images)}))
     write_text(text, path, "the report")
+
+
+def _thinned(image: ImageMeasurement, most_points: int) -> ImageMeasurement:
+    """With shorter series. Of a soak they stay as they are: whether memory leaks is judged by them."""
+
+    def thinner(side: SideMeasurement) -> SideMeasurement:
+        trials = (
+            one
+            if any(phase.name == PhaseName.SOAK for phase in one.phases)
+            else replace(one, series=downsample(one.series, most_points))
+            for one in side.trials
+        )
+        return replace(side, trials=tuple(trials))
+
+    return replace(
+        image,
+        base=thinner(image.base) if image.base is not None else None,
+        head=thinner(image.head) if image.head is not None else None,
+        own=replace(image.own, side=thinner(image.own.side)) if image.own is not None else None,
+    )
+
+
+def _text(report: Report) -> str:
+    try:
+        return report.model_dump_json(indent=1)
+    except PydanticSerializationError:  # half of a character, as in names of files that are no UTF-8
+        return json.dumps(_whole_characters(report.model_dump()), indent=1, default=to_jsonable_python)
 
 
 def _whole_characters(value: object) -> object:
