@@ -58,6 +58,9 @@ def rate(text: str) -> int:
 
 
 def _whole_number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
-    return int(text)
+    from membudget.quantities import parse_whole
+
+    try:
+        return parse_whole(text, least, most)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -3,6 +3,19 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+LONGEST_REASON = 200
+
+
+def brief(reason: str) -> str:
+    """An error or a reason as it is kept: its first two lines, or one and the fix, each cut to 200 characters.
+
+    What containers, servers and files say may be of any length; a reason stands in a report once for each metric.
+    """
+    text, fix, remedy = reason.rpartition("\n  fix: ")
+    lines = (text or remedy)[: 20 * LONGEST_REASON].splitlines()[: 1 if fix else 2]
+    lines += [f"  fix: {remedy}"] if fix else []
+    return "\n".join(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…" for line in lines)
+
 
 class ExitCode(IntEnum):
     """What the process tells its caller. Documented in the README; scripts rely on it."""

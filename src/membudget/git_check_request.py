@@ -11,7 +11,7 @@ from membudget.budgets.budget import Budgets
 from membudget.budgets.guard import Contents, loosenings, rules
 from membudget.check import CheckRequest
 from membudget.errors import ConfigurationError
-from membudget.images.git_base import find_base, replaced_note
+from membudget.images.git_base import find_base, replaced_note, unproven_note
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
 from membudget.images.git_changes import changes_to_approve, other_files
 from membudget.images.git_repository import GitRepository
@@ -52,7 +52,8 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     base = find_base(repository, head, wanted.base)
     notes = _uncommitted(repository)
     replaced = replaced_note(repository, wanted.base)
-    notes += [replaced] if replaced is not None else []
+    unproven = unproven_note(repository, head, wanted.base)
+    notes += [note for note in (replaced, unproven) if note is not None]
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
         known = base_budgets(repository, (base, head), budgets, of_head)

@@ -23,6 +23,7 @@ from membudget.contents.layer_origin import layer_origins
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, ExitCode
 from membudget.image_sources import Source, read_sources
+from membudget.plain_file import read_plain
 from membudget.publishing.step_log import show, show_json, warn
 from membudget.report.image_report import DiffReport, InspectReport
 
@@ -124,7 +125,6 @@ def _readable(found: ImageSummary | Unavailable | None) -> ImageSummary:
 
 def _text(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(LARGEST_DOCKERFILE).decode(errors="replace")
+        return read_plain(Path(path), LARGEST_DOCKERFILE)[:LARGEST_DOCKERFILE].decode(errors="replace")
     except OSError as error:
         raise ConfigurationError(f"the Dockerfile cannot be read: {error.strerror}", where=path) from None

@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.errors import brief
+
 
 class Metric(StrEnum):
     """A reported value. The member's value is its name in files."""
@@ -59,6 +61,8 @@ class Definition:
     """How near the truth a value is when it could be had as planned; a reading may state a lesser one."""
     aggregation: Aggregation
     summary: str
+    may_be_negative: bool = False
+    """Whether values below zero are possible: of growth that is fitted, which may be a fall."""
 
 
 DEFINITIONS: dict[Metric, Definition] = {
@@ -116,15 +120,16 @@ DEFINITIONS: dict[Metric, Definition] = {
     ),
     Metric.RSS_PER_CONNECTION: Definition(
         "RSS per connection", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with each connection that is held open, fitted while they are opened",
+        "growth of RSS with each connection that is held open, fitted while they are opened", may_be_negative=True,
     ),
     Metric.RSS_PER_STREAM: Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
+        may_be_negative=True,
     ),
     Metric.RSS_PER_1000_REQUESTS: Definition(
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with 1,000 requests more, fitted over the longest group of them",
+        "growth of RSS with 1,000 requests more, fitted over the longest group of them", may_be_negative=True,
     ),
     Metric.POD_PEAK_RSS: Definition(
         "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
@@ -156,6 +161,11 @@ class MetricValue:
     """The 95 % confidence interval of an estimate."""
     is_lower_bound: bool = False
     """Whether the truth may be higher, and nothing says how high. `at_most` is not set then."""
+
+    def __post_init__(self) -> None:
+        if self.reason is not None:
+            object.__setattr__(self, "reason", brief(self.reason))
+        object.__setattr__(self, "precision", brief(self.precision))
 
     @classmethod
     def of(

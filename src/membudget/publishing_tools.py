@@ -9,7 +9,9 @@ from pathlib import Path
 
 from membudget import publish
 from membudget.analysis.exit_policy import ExitPolicy
+from membudget.budgets.toml_file import LARGEST_FILE_BYTES
 from membudget.budgets.toml_lines import KeyLines, key_lines
+from membudget.plain_file import read_plain
 from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
 from membudget.publishing.server import Server
@@ -118,7 +120,7 @@ def lines_of(budgets: str) -> KeyLines | None:
     if path.is_absolute() or path.parts[:1] == ("..",):
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path, LARGEST_FILE_BYTES).decode()
     except (OSError, ValueError):
         return None
     return key_lines(text, str(path))

@@ -24,6 +24,7 @@ SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)\s*$"
 DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|min|h)\s*$"
 
 _NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", re.ASCII)
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
 _LONGEST_QUANTITY = 40  # bounds the arithmetic on text from outside
 
 
@@ -43,10 +44,11 @@ def parse_duration(text: str) -> int:
 
 def parse_percent(value: str | float) -> float:
     """Percent as a number: 5, 2.5, "5%". Raises ValueError outside 0 to 1000."""
-    try:
-        percent = float(value.strip().removesuffix("%")) if isinstance(value, str) else float(value)
-    except ValueError:
-        percent = -1.0
+    if isinstance(value, str):  # float() takes 1_0, 1e2, infinity and digits of every script
+        matched = _PERCENT.fullmatch(value) if len(value) <= _LONGEST_QUANTITY else None
+        percent = float(matched[1]) if matched is not None else -1.0
+    else:
+        percent = float(value)
     if not 0 <= percent <= 1000:
         raise ValueError(f"not a percent; write {PERCENT_HINT}")
     return percent
@@ -83,6 +85,13 @@ def format_duration(duration_ms: int) -> str:
 def format_percent(percent: float, *, signed: bool = False) -> str:
     """A percent: "5%", "12.5%"; a change with its sign and always one decimal: "+12.5%", "-3.0%"."""
     return f"{percent:+.1f}%" if signed else f"{percent:.1f}".removesuffix(".0") + "%"
+
+
+def parse_whole(text: str, least: int, most: int) -> int:
+    """A whole number in plain digits. Raises ValueError outside of the bounds: int() takes 1_0 and other scripts."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_QUANTITY and least <= int(text) <= most):
+        raise ValueError(f"a whole number from {least} to {most}")
+    return int(text)
 
 
 def _parse(text: str, units: dict[str, int], kind: str, hint: str) -> int:

@@ -14,6 +14,7 @@ from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
 from membudget.budgets import toml_file
 from membudget.budgets.rules import image_rules
+from membudget.errors import LONGEST_REASON, EnvironmentFault
 from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric
 from membudget.pair_measurement import measure_pair
@@ -319,3 +320,19 @@ def test_whatever_a_cache_holds_the_verdict_is_the_one_without(
     forged, _ = measured(in_a_pull_request(base, head, {"base": forged_base, "head": forged_head}))
     true, _ = measured(tools([base], [head]))
     assert judge_image(forged).verdict is judge_image(true).verdict
+
+
+def test_an_endless_reason_makes_no_endless_report() -> None:
+    made = tools([40], [40])
+
+    def fail() -> Trial:
+        raise EnvironmentFault("\x80é" * 300_000, fix="look at the engine's log")
+
+    made.trials["api head"] = fail
+    image, _ = measured(made)
+    assert image.head is not None
+    assert image.head.failure is not None
+    assert image.head.failure.reason.endswith("…\n  fix: look at the engine's log")
+    kept = [image.head.failure.reason, *(one.reason or "" for one in image.head.metrics.values())]
+    assert all(len(line) <= LONGEST_REASON for reason in kept for line in reason.split("\n"))
+    assert max(map(len, kept)) <= 2 * LONGEST_REASON + 1

@@ -13,6 +13,7 @@ from membudget.quantities import (
     parse_duration,
     parse_percent,
     parse_size,
+    parse_whole,
 )
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -80,10 +81,18 @@ def test_percents(value: str | float, percent: float) -> None:
     assert parse_percent(value) == percent
 
 
-@pytest.mark.parametrize("value", ["five", "-1", 1001, "nan", "inf"])
+@pytest.mark.parametrize(
+    "value", ["five", "-1", 1001, "nan", "inf", "1_0", "\u0661\u0665", "1e2", "5%%", "+5", ".5", float("nan"), "9" * 50]
+)
 def test_what_is_no_percent(value: str | float) -> None:
     with pytest.raises(ValueError, match="from 0 to 1000"):
         parse_percent(value)
+
+
+@pytest.mark.parametrize("text", ["", "0", "11", "1_0", "\u0663", "\u00b2", "+3", " 3", "3.0", "9" * 5000])
+def test_what_is_no_whole_number(text: str) -> None:
+    with pytest.raises(ValueError, match="a whole number from 1 to 10"):
+        parse_whole(text, 1, 10)
 
 
 def test_printed_percents() -> None:

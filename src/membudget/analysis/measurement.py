@@ -8,6 +8,7 @@ from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.contents.image_diff import ImageDiff
 from membudget.contents.image_summary import ImageSummary
+from membudget.errors import brief
 from membudget.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial
 
@@ -33,6 +34,9 @@ class Failure:
     stage: FailureStage
     reason: str
     log_tail: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", brief(self.reason))
 
     def __str__(self) -> str:
         return f"{self.stage} failed: {self.reason}"

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from membudget import quantities
-from membudget.budgets.fields import FileModel, ImageName, NonEmpty, not_allowed
+from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
 from membudget.metrics import DEFINITIONS, Metric, Unit
 
 WARNED_BEFORE = timedelta(days=14)
@@ -46,13 +46,17 @@ class BudgetException(FileModel):
         try:
             match unit, value:
                 case Unit.BYTES, str():
-                    return quantities.parse_size(value)
+                    allowed = quantities.parse_size(value)
                 case Unit.MILLISECONDS, str():
-                    return quantities.parse_duration(value)
+                    allowed = quantities.parse_duration(value)
                 case Unit.COUNT, int() if not isinstance(value, bool) and value >= 0:
-                    return value
+                    allowed = value
+                case _:
+                    raise not_allowed(_HINTS[unit])
         except ValueError:
-            pass
+            raise not_allowed(_HINTS[unit]) from None
+        if allowed <= LARGEST_SIZE_BYTES:  # more than it could be written, and not be read again
+            return allowed
         raise not_allowed(_HINTS[unit])
 
 

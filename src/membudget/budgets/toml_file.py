@@ -11,6 +11,7 @@ from membudget.budgets.budget import Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.key_path import locate
 from membudget.budgets.possible import impossible, unknown_images
 from membudget.errors import BudgetsFileError, ConfigurationError, Problem
+from membudget.plain_file import read_plain
 
 LARGEST_FILE_BYTES = 1_000_000
 
@@ -23,7 +24,7 @@ _WORKLOAD_KINDS = "command, exec, http, driver, steps"
 def read(path: Path) -> str:
     """The text of a budgets file. Raises ConfigurationError when it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_plain(path, LARGEST_FILE_BYTES)
     except FileNotFoundError:
         raise ConfigurationError(
             "there is no such file",
@@ -34,7 +35,7 @@ def read(path: Path) -> str:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > LARGEST_FILE_BYTES:
         raise ConfigurationError(
-            f"has {len(data)} bytes; a budgets file has {LARGEST_FILE_BYTES} at most", where=str(path)
+            f"is too large; a budgets file has {LARGEST_FILE_BYTES} bytes at most", where=str(path)
         )
     try:
         return data.decode()

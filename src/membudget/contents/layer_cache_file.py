@@ -16,6 +16,7 @@ from membudget.contents.layer import Layer
 from membudget.contents.layer_reader import MOST_ENTRIES
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, parse_config
 from membudget.contents.unreadable import UnreadableImage
+from membudget.plain_file import read_plain
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
 _FORMAT = "layers-4"
@@ -118,8 +119,7 @@ class LayerCache:
         if path is None:
             return None
         try:
-            with path.open("rb") as file:
-                data = file.read(most + 1)
+            data = read_plain(path, most)
             os.utime(path)  # it was used
         except OSError:
             return None

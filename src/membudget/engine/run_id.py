@@ -8,7 +8,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
-_FORMAT = re.compile(r"([0-9a-f]{8})x(\d+)x(\d+)x([0-9a-f]{8})x(\d+)x([0-9a-f]{4})")
+_FORMAT = re.compile(r"([0-9a-f]{8})x(\d{1,7})x(\d{1,19})x([0-9a-f]{8})x(\d{1,19})x([0-9a-f]{4})", re.ASCII)
+"""A label is anybody's to set: what has more digits is no process, and no call of the kernel's takes it."""
 
 
 @dataclass(frozen=True, slots=True)

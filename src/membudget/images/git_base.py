@@ -19,13 +19,44 @@ def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> 
         return _merge_base(repository, head, request.revision, "--base")
     parents = repository.parents(head)
     if request.event_head is not None and parents[1:] == [request.event_head]:
-        return _present(repository, parents[0], depth=2)  # GitHub's merge of the pull request into its base
+        merged_into = _present(repository, parents[0], depth=2)  # GitHub's merge of the pull request into its base
+        if _is_on_base_branch(repository, merged_into, request) is False:
+            raise _elsewhere(merged_into, request.event_base or "")
+        return merged_into
     if request.event_base is not None:
         if repository.is_shallow() or repository.commit(request.event_base) is not None:
             return _merge_base(repository, head, request.event_base, "the event's base")
         if not request.may_be_replaced:
             raise _not_here(request.event_base)
     return _local_base(repository, head, parents)
+
+
+def unproven_note(repository: GitRepository, head: Commit, request: BaseRequest) -> str | None:
+    """What to tell where the clone is too small to show that the base is on the base branch; None where it is not."""
+    if request.none or request.revision is not None or request.event_head is None or request.event_base is None:
+        return None
+    parents = repository.parents(head)
+    merged_into = repository.commit(parents[0]) if parents[1:] == [request.event_head] else None
+    if merged_into is None or _is_on_base_branch(repository, merged_into, request) is not None:
+        return None
+    return (
+        f"this clone is too shallow to show that the base {merged_into.sha[:12]}, the merge's first parent, is on"
+        " the base branch: `fetch-depth: 0` shows it"
+    )
+
+
+def _is_on_base_branch(repository: GitRepository, merged_into: Commit, request: BaseRequest) -> bool | None:
+    """Whether a merge's first parent lies on the branch of the event's base, before or after it.
+
+    None: the clone does not have enough to tell.
+    """
+    if request.event_base is None or merged_into.sha == request.event_base:
+        return True
+    tip = repository.commit(request.event_base)
+    fork = repository.merge_base(tip, merged_into) if tip is not None else None
+    if fork is not None and fork in (tip, merged_into):
+        return True  # the branch goes on while the event waits
+    return None if tip is None or repository.is_shallow() else False
 
 
 def replaced_note(repository: GitRepository, request: BaseRequest) -> str | None:
@@ -75,6 +106,15 @@ def _present(repository: GitRepository, sha: str, depth: int) -> Commit:
     if commit is None:
         raise _too_shallow(sha, depth)
     return commit
+
+
+def _elsewhere(merged_into: Commit, event_base: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"HEAD is a merge into {merged_into.sha[:12]}, which is not on the branch of the event's base"
+        f" {event_base[:12]}",
+        fix="check out the event's own merge commit; after a force push of the base branch, push the pull request"
+        " again; or name a base with --base (the action's input `base`)",
+    )
 
 
 def _not_here(revision: str) -> ConfigurationError:

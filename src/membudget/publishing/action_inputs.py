@@ -8,10 +8,11 @@ from pydantic import SecretStr
 
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets.approval import DEFAULT_LABEL
-from membudget.errors import ConfigurationError
+from membudget.errors import ConfigurationError, shortened
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.github_artifact import DEFAULT_ARTIFACT
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
+from membudget.quantities import parse_whole
 from membudget.sharding import MOST_SHARDS
 
 MOST_JOBS = 64
@@ -136,9 +137,10 @@ def take_token(environ: MutableMapping[str, str]) -> SecretStr:
 
 
 def _count(name: str, text: str, most: int) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ConfigurationError(f"{name}: {text!r} is not a whole number from 1 to {most}")
-    return int(text)
+    try:
+        return parse_whole(text, 1, most)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {shortened(text)!r} is not {error}") from None
 
 
 def _is_true(name: str, text: str) -> bool:

@@ -9,9 +9,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from membudget.errors import ConfigurationError
+from membudget.plain_file import read_plain
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_LARGEST_PAYLOAD_BYTES = 25 << 20
+"""GitHub sends none that is larger (docs, Webhook events and payloads)."""
 _NO_COMMIT = "0" * 40
 """What a push event names as `before` when it created the branch."""
 _LABELS_ARE_NEW = ("opened", "label_updated")
@@ -203,7 +206,7 @@ def _check_kind(name: str, payload: _Payload, path: str) -> None:
 
 def _payload(path: Path) -> _Payload:
     try:
-        return _Payload.model_validate_json(path.read_bytes())
+        return _Payload.model_validate_json(read_plain(path, _LARGEST_PAYLOAD_BYTES))
     except OSError as error:
         problem = error.strerror
     except ValidationError as error:

@@ -55,4 +55,4 @@ def _asked_for(headers: Mapping[str, str], now: float) -> float:
 
 
 def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdecimal() and len(text) <= 12 else None
+    return float(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 12 else None

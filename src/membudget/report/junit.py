@@ -6,6 +6,7 @@ of Jenkins (xunit-plugin, junit-10.xsd) both allow. A broken budget is a failure
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from membudget.analysis.measurement import ImageMeasurement
@@ -41,11 +42,7 @@ def render(report: Report, judgement: Judgement) -> str:
     """The whole report as one document. It has a failure or an error if, and only if, the verdict is no pass."""
     suites = list(_suites(report, judgement))
     root = ET.Element("testsuites")
-    started = report.started_at.utctimetuple()
-    timestamp = (
-        f"{started.tm_year:04}-{started.tm_mon:02}-{started.tm_mday:02}"
-        f"T{started.tm_hour:02}:{started.tm_min:02}:{started.tm_sec:02}"
-    )
+    timestamp = _in_utc(report.started_at).isoformat(timespec="seconds")
     measured = {image.name: image for image in report.images}
     for number, (name, cases) in enumerate(suites):
         image = measured.get(name)
@@ -74,6 +71,14 @@ def render(report: Report, judgement: Judgement) -> str:
     text = ET.tostring(root, encoding="unicode")
     # A runner of GitHub's obeys ##[commands] anywhere in a line; nothing but text and attributes can hold one.
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.replace("##[", "&#35;#[") + "\n"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Without a zone. In the years 1 and 9999, which only a forged report has, UTC may be beyond what there is."""
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        return moment.replace(tzinfo=None)
 
 
 def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequence[_Case]]]:

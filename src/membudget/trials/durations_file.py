@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from membudget.budgets.fields import ImageName
+from membudget.plain_file import read_plain
 
 _LARGEST_FILE_BYTES = 2_000_000
 _MOST_NAMES = 10_000
@@ -21,8 +22,7 @@ _DURATIONS = TypeAdapter(
 def read_durations(folder: Path) -> dict[str, int]:
     """Milliseconds by image; empty where nothing usable is there."""
     try:
-        with _path(folder).open("rb") as file:
-            return _DURATIONS.validate_json(file.read(_LARGEST_FILE_BYTES + 1), strict=True)
+        return _DURATIONS.validate_json(read_plain(_path(folder), _LARGEST_FILE_BYTES), strict=True)
     except (OSError, ValidationError, RecursionError, ValueError):
         return {}
 

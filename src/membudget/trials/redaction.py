@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from membudget.errors import brief
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import Trial
 
@@ -10,10 +11,11 @@ _HIDDEN = "***"
 
 
 def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
-    """`trial` with every secret's value hidden in what the container said or was called."""
+    """`trial` with every secret's value hidden in what the container said or was called, and its reason cut to length.
+
+    Cut last: of a secret that is cut in two, a half would stay.
+    """
     shown = tuple(secret for secret in secrets if secret)
-    if not shown:
-        return trial
 
     def hide(text: str) -> str:
         for secret in sorted(shown, key=len, reverse=True):
@@ -22,7 +24,7 @@ def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
 
     return replace(
         trial,
-        reason=hide(trial.reason) if trial.reason is not None else None,
+        reason=brief(hide(trial.reason)) if trial.reason is not None else None,
         log_tail=tuple(map(hide, trial.log_tail)),
         snapshot=_hidden(trial.snapshot, hide) if trial.snapshot is not None else None,
     )

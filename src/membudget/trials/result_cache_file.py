@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from membudget.metrics import DEFINITIONS, Aggregation, Metric, Unit
+from membudget.plain_file import read_plain
 from membudget.trials.result_key import MEASURING_VERSION
 from membudget.trials.trial import Outcome, Trial
 from membudget.version import VERSION
@@ -50,8 +51,7 @@ class ResultCache:
         """The trials that were kept under `key`; none where there are none."""
         path = self._path(key)
         try:
-            with path.open("rb") as file:
-                data = file.read(_LARGEST_FILE_BYTES + 1)
+            data = read_plain(path, _LARGEST_FILE_BYTES)
         except FileNotFoundError:
             return ()
         except OSError as error:

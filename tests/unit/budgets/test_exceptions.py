@@ -65,3 +65,20 @@ def test_a_wrong_one_is_named(wrong: dict[str, str], said: str) -> None:
     with pytest.raises(BudgetsFileError) as caught:
         budgets(**wrong)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("metric", "allow"), [("oom_kills", "1" + "0" * 30), ("peak_rss", '"99999999999999999TiB"')])
+def test_an_exception_that_no_report_could_hold_is_refused(metric: str, allow: str) -> None:
+    text = f"""
+version = 1
+[images.api]
+limit = "128MiB"
+[[exceptions]]
+image = "api"
+metric = "{metric}"
+allow = {allow}
+until = 2099-01-01
+reason = "r"
+"""
+    with pytest.raises(BudgetsFileError, match="exceptions"):
+        toml_file.parse_budgets(text, "t")

@@ -44,3 +44,8 @@ def test_the_cgroupfs_driver_nests_folders() -> None:
 
 def test_only_v1_has_a_tree_a_controller() -> None:
     assert (str(memory_root(1)), str(memory_root(2))) == ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")
+
+
+def test_a_process_id_of_thirty_digits_is_none_of_ours() -> None:
+    assert RunId.parse(f"{'a' * 8}x{'9' * 30}x1x{'b' * 8}x1xabcd") is None
+    assert RunId.parse(f"{'a' * 8}x\u0661x1x{'b' * 8}x1xabcd") is None

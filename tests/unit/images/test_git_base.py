@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.errors import ConfigurationError, ExitCode
-from membudget.images.git_base import find_base, replaced_note
+from membudget.images.git_base import find_base, replaced_note, unproven_note
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit, NoBase
 from tests.support.repository import Repository
@@ -42,6 +42,57 @@ def test_of_githubs_merge_of_a_pull_request_it_is_the_first_parent(repository: R
     tip = repository.commit("meanwhile on main", {"main": "x"})
     repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
     assert base_of(repository.folder, BaseRequest(event_head=change, event_base="0" * 40)) == tip
+
+
+def test_a_merge_into_what_is_not_on_the_base_branch_is_refused(repository: Repository) -> None:
+    repository.commit("fork")
+    repository.branch("elsewhere")
+    repository.commit("what the author likes better", {"elsewhere": "x"})
+    repository.git("checkout", "--quiet", "main")
+    tip = repository.commit("meanwhile on main", {"main": "x"})
+    repository.branch("change")
+    change = repository.commit("change", {"change": "x"})
+    repository.git("checkout", "--quiet", "elsewhere")
+    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+    with pytest.raises(ConfigurationError, match="which is not on the branch of the event's base"):
+        base_of(repository.folder, BaseRequest(event_head=change, event_base=tip))
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_the_base_branch_may_have_gone_on_since_the_event(repository: Repository, *, is_behind: bool) -> None:
+    first = repository.commit("fork")
+    repository.branch("change")
+    change = repository.commit("change", {"change": "x"})
+    repository.git("checkout", "--quiet", "main")
+    tip = repository.commit("meanwhile on main", {"main": "x"})
+    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+    event_base = first
+    if is_behind:
+        repository.git("checkout", "--quiet", "-b", "later", tip)
+        event_base = repository.commit("later on main", {"later": "x"})
+        repository.git("checkout", "--quiet", "main")
+    assert base_of(repository.folder, BaseRequest(event_head=change, event_base=event_base)) == tip
+
+
+def test_a_shallow_clone_that_cannot_show_the_base_branch_is_told_as_a_note(
+    repository: Repository, tmp_path: Path
+) -> None:
+    fork = repository.commit("fork")
+    repository.commit("between")
+    repository.branch("change")
+    change = repository.commit("change", {"change": "x"})
+    repository.git("checkout", "--quiet", "main")
+    tip = repository.commit("meanwhile on main", {"main": "x"})
+    repository.git("merge", "--quiet", "--no-ff", "--no-verify", "--message", "merge", "change")
+    shallow = tmp_path / "shallow"
+    repository.git("clone", "--quiet", "--depth=2", f"file://{repository.folder}", str(shallow))
+    request = BaseRequest(event_head=change, event_base=fork)
+    assert base_of(shallow, request) == tip
+    git = GitRepository(shallow)
+    head = git.commit("HEAD")
+    assert head is not None
+    assert "too shallow to show that the base" in (unproven_note(git, head, request) or "")
+    assert unproven_note(git, head, BaseRequest(event_head=change, event_base=tip)) is None
 
 
 def test_a_branch_that_took_main_in_is_no_merge_of_githubs(repository: Repository) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.metrics import Metric, MetricValue
+from membudget.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.publishing.report_file import read_report, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES
 from membudget.trials.oom_count import OomDoubt
@@ -274,3 +274,25 @@ def test_a_phase_has_a_plain_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / "good.json"
     path.write_text(json.dumps(changed(place, [{**load, "phase": "soak"}])))
     assert read_report(path).images[0].head is not None
+
+
+@pytest.mark.parametrize("metric", [metric for metric, one in DEFINITIONS.items() if one.may_be_negative])
+def test_a_fall_of_what_is_fitted_is_no_reason_to_refuse_it(tmp_path: Path, metric: Metric) -> None:
+    fallen = builders.trial(40)
+    fallen.metrics[metric] = MetricValue.estimate(metric, -400_000, -900_000, 100_000)
+    made = builders.report(builders.image(head=builders.side(fallen, fallen)))
+    write_report(made, tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json") == made
+
+
+def test_only_what_is_fitted_may_be_below_zero() -> None:
+    negative = {metric for metric, one in DEFINITIONS.items() if one.may_be_negative}
+    assert negative == {metric for metric, one in DEFINITIONS.items() if one.aggregation is Aggregation.ESTIMATE}
+
+
+def test_names_that_are_no_characters_are_written_so_that_they_are_read(tmp_path: Path) -> None:
+    odd = builders.report(builders.image(head=builders.side(builders.trial(40))), notes=("a \udcff b",))
+    write_report(odd, tmp_path / "report.json")
+    read = read_report(tmp_path / "report.json")
+    assert read.notes == ("a \ufffd\ufffd\ufffd b",)
+    assert read.images == odd.images

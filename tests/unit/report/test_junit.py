@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -97,3 +98,10 @@ def test_whatever_others_say_it_is_xml_that_commands_no_runner(texts: list[str])
     text = render(made, made.judged())
     assert "##[" not in text
     assert not any(line.strip().startswith("::") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("year", "hours"), [(1, 14), (9999, -14)])
+def test_a_time_beyond_what_utc_has_is_told_as_it_is(year: int, hours: int) -> None:
+    edge = datetime(year, 1 if year == 1 else 12, 1 if year == 1 else 31, 12, tzinfo=timezone(timedelta(hours=hours)))
+    root = parsed(report(image()).model_copy(update={"started_at": edge}))
+    assert root[0].get("timestamp") == edge.replace(tzinfo=None).isoformat()

@@ -1,0 +1,31 @@
+"""Files that others name or wrote: read at once or refused at once, and never more of one than it may have."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+def read_plain(path: Path, most_bytes: int) -> bytes:
+    """The content of a regular file, of a larger one its first `most_bytes` and one more.
+
+    Raises OSError, also for what is no regular file: a device has no end, and a FIFO may wait for a writer for ever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
+        content = bytearray()
+        while len(content) <= most_bytes:
+            chunk = os.read(descriptor, min(_CHUNK_BYTES, most_bytes + 1 - len(content)))
+            if not chunk:
+                break
+            content += chunk
+        return bytes(content)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,130 @@
+"""Reports as `check` may write them, made from its own types: every state, and every value that a type has."""
+
+import dataclasses
+import types
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from membudget.analysis.coverage import Coverage
+from membudget.analysis.groups import GroupMeasurement
+from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.budgets.effective import Tolerance
+from membudget.budgets.fields import AnyPhaseLabel, ImageName
+from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.report.report import Environment, Report, RevisionReport
+from membudget.sharding import Shard
+from membudget.trials.probe_messages import Series
+from tests.support import builders
+
+_LARGEST = 2**63 - 1
+_NAMES = st.from_regex(r"[a-z0-9]{1,9}", fullmatch=True)
+_PHASES = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
+_TEXTS = st.text(st.characters(exclude_categories=()), max_size=12) | st.just("x" * 1000)
+_PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: _TEXTS,
+    int: st.integers(-_LARGEST, _LARGEST),
+    bool: st.booleans(),
+    float: st.floats(0, 1000),
+    date: st.dates(),
+    type(None): st.none(),
+    ImageName: _NAMES,
+    AnyPhaseLabel: _PHASES,
+}
+
+
+def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each kind of type
+    """Any value of a type, as its writer may have it."""
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if kind in _SPECIAL:
+        return st.deferred(_SPECIAL[kind])
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _of(arguments[0])
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin in (Union, types.UnionType):
+        return st.one_of(*map(_of, arguments))
+    if origin is tuple and arguments[1:] != (...,):
+        return st.tuples(*map(_of, arguments))
+    if origin in (tuple, list):
+        made = st.lists(_of(arguments[0]), max_size=2)
+        return made.map(tuple) if origin is tuple else made
+    if origin is dict:
+        return st.dictionaries(_of(arguments[0]), _of(arguments[1]), max_size=2)
+    if issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    assert dataclasses.is_dataclass(kind), kind
+    return _built(kind)
+
+
+def _built(kind: Any, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    names = [one.name for one in dataclasses.fields(kind)]
+    return st.builds(kind, **{name: given[name] if name in given else _of(hints[name]) for name in names})
+
+
+@st.composite
+def _value(draw: st.DrawFn, metric: Metric) -> MetricValue:
+    least = -_LARGEST if DEFINITIONS[metric].may_be_negative else 0
+    value = draw(st.none() | st.integers(least, _LARGEST))
+    bounds = draw(st.none() | st.tuples(*2 * [st.integers(-_LARGEST, _LARGEST)]))
+    reason, at_most = draw(st.none() | _TEXTS), draw(st.none() | st.integers(0, _LARGEST))
+    unit, is_bound = DEFINITIONS[metric].unit, draw(st.booleans())
+    return MetricValue(value, unit, draw(_TEXTS), reason, at_most, bounds, is_bound)
+
+
+def _metrics() -> st.SearchStrategy[dict[Metric, MetricValue]]:
+    return st.fixed_dictionaries({metric: _value(metric) for metric in Metric})
+
+
+@st.composite
+def _series(draw: st.DrawFn) -> Series:
+    length = draw(st.integers(0, 3))
+    column = st.lists(st.integers(0, _LARGEST), min_size=length, max_size=length)
+    return Series(*(draw(column) for _ in dataclasses.fields(Series)))
+
+
+_SPECIAL: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
+    Series: _series,
+    Tolerance: lambda: st.builds(Tolerance, st.floats(0, 1000), st.integers(0, _LARGEST)),
+    SideMeasurement: lambda: _built(SideMeasurement, metrics=_metrics()),
+}
+
+
+@st.composite
+def written_reports(draw: st.DrawFn) -> Report:
+    """One of them; its verdict is not that of its figures."""
+    names = draw(st.lists(_NAMES, max_size=2, unique=True))
+    elsewhere = [name for name in draw(st.lists(_NAMES, max_size=2, unique=True)) if name not in names]
+    images = tuple(draw(_built(ImageMeasurement, name=st.just(name))) for name in names)
+    hints = get_type_hints(Report, include_extras=True)
+    drawn = {
+        name: draw(_of(hints[name]))
+        for name in ("notes", "loosened", "approval", "verdict", "inconclusive", "base_problem", "approval_label")
+    }
+    plain = builders.report(notes=())
+    texts = {name: draw(_TEXTS) for name, field in Environment.model_fields.items() if field.annotation is str} | {
+        "memory_bytes": draw(st.integers(0, _LARGEST))
+    }
+    return plain.model_copy(
+        update={
+            **drawn,
+            "started_at": datetime(draw(st.integers(1, 9999)), 12, 31, tzinfo=UTC),
+            "duration_ms": draw(st.integers(0, _LARGEST)),
+            "environment": plain.environment.model_copy(update=texts),
+            "comparison": plain.comparison.model_copy(
+                update={"head": RevisionReport(sha="b" * 64, subject="x"), "no_base_reason": draw(st.none() | _TEXTS)}
+            ),
+            "images": images,
+            "coverage": Coverage(
+                tuple(names), (*names, *elsewhere), missing_shards=draw(st.sampled_from([(), (1, 2)]))
+            ),
+            "groups": draw(st.lists(_of(GroupMeasurement), max_size=1).map(tuple)),
+            "shard": draw(st.sampled_from([None, Shard(1, 1), Shard(256, 256)])),
+        }
+    )  # fmt: skip

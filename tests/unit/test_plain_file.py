@@ -1,0 +1,67 @@
+"""What is no file, or too large, is refused at once: nothing waits for a writer, and nothing is read without end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets import toml_file
+from membudget.errors import ConfigurationError
+from membudget.plain_file import read_plain
+from membudget.publishing.github_event import read_event
+from membudget.publishing.report_file import read_report
+
+RUN = """
+import re, sys
+from pathlib import Path
+from membudget.cli import main
+print(int(main(sys.argv[1:])))
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+READERS: dict[str, Callable[[Path], object]] = {
+    "budgets": toml_file.read,
+    "report": read_report,
+    "event": lambda path: read_event({"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "push"}),
+}
+
+
+def huge(folder: Path) -> Path:
+    path = folder / "huge"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    return path
+
+
+def fifo(folder: Path) -> Path:
+    os.mkfifo(folder / "fifo")
+    return folder / "fifo"
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("make", [fifo, lambda _: Path("/dev/zero"), lambda folder: folder, huge])
+def test_what_cannot_be_read_whole_is_a_clear_error(tmp_path: Path, make: Callable[[Path], Path], reader: str) -> None:
+    path = make(tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        READERS[reader](path)
+    assert str(path) in str(caught.value)
+
+
+def test_no_more_is_read_than_a_file_may_have(tmp_path: Path) -> None:
+    assert len(read_plain(huge(tmp_path), 1000)) == 1001
+    (tmp_path / "small").write_bytes(b"abc")
+    assert read_plain(tmp_path / "small", 3) == b"abc"
+
+
+def test_a_budgets_file_of_a_gigabyte_costs_no_memory(tmp_path: Path) -> None:
+    path = huge(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "plan", "--shards", "2", "--budgets", path],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"{path}: is too large; a budgets file has 1000000 bytes at most" in done.stderr
+    code, peak_kib = map(int, done.stdout.split())
+    assert code == 2
+    assert peak_kib >> 10 < 150
