@@ -31,6 +31,7 @@ _MOST_REASONS = 20
 _LONGEST_REASON = 200
 _CHUNK_BYTES = 1 << 16
 _SEED = 4711
+_PIECE_BYTES = 1 << 20
 _FIRST_INTERVAL_S = 0.02
 _POINTS_AN_INTERVAL = 100
 """Then the interval doubles: a soak of ten minutes is some 800 points."""
@@ -240,10 +241,18 @@ async def _held_open(port: int, load: _Load) -> AsyncIterator[_HeldConnections]:
             writer.close()
 
 
-def _body(group: RequestGroup) -> bytes | None:
+def _body(group: RequestGroup) -> bytes | bytearray | None:
     if group.body_base64 is not None:
         return b64decode(group.body_base64)
-    return random.Random(_SEED).randbytes(group.body_size) if group.body_size is not None else None  # noqa: S311
+    return _random_bytes(group.body_size) if group.body_size is not None else None
+
+
+def _random_bytes(size: int) -> bytearray:
+    """The same ones each time, made in pieces: `randbytes` cannot make 256 MiB, and holds what it makes twice."""
+    chance, made = random.Random(_SEED), bytearray()  # noqa: S311
+    while len(made) < size:
+        made += chance.randbytes(min(_PIECE_BYTES, size - len(made)))
+    return made
 
 
 def _offset_s(number: int, rate: int, ramp_s: float) -> float:

@@ -1,6 +1,7 @@
 """When requests are due, and how their latencies are counted."""
 
-from membudget.trials.http_load import _bucket, _Load, _offset_s
+from membudget.budgets.http_load import LARGEST_BODY_BYTES
+from membudget.trials.http_load import _bucket, _Load, _offset_s, _random_bytes
 from tests.unit.trials.test_http_driver import group
 
 
@@ -31,3 +32,11 @@ def test_without_a_success_there_is_no_latency() -> None:
     load.failures["status 500"] = 3
     result = load.result(1.0, 0)
     assert (result.requests, result.errors, result.p50_us) == (3, 3, None)
+
+
+def test_the_largest_body_of_random_bytes_can_be_made() -> None:
+    assert len(_random_bytes(LARGEST_BODY_BYTES)) == LARGEST_BODY_BYTES
+
+
+def test_random_bytes_are_the_same_each_time_whatever_their_number() -> None:
+    assert _random_bytes(3_000_000)[:1000] == _random_bytes(1000)
