@@ -190,10 +190,17 @@ def opened(folder: Path, github: Github, truth_image: str) -> Iterator[World]:
 def full(disk: Path, left_bytes: int) -> Iterator[None]:
     """A disk on which nearly nothing is free."""
     filler = disk / "filler"
-    with filler.open("wb") as file:
-        free = os.statvfs(disk)
-        os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left_bytes))
+    free = os.statvfs(disk)
+    piece = free.f_bavail * free.f_frsize - left_bytes
     try:
+        with filler.open("wb") as file:
+            while piece > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, piece)
+                except OSError:  # others write to it as well
+                    piece //= 2
+                else:
+                    break
         yield
     finally:
         filler.unlink()

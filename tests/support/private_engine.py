@@ -1,6 +1,8 @@
 """A second container engine, which a test may kill."""
 
+import contextlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -48,6 +50,19 @@ class PrivateEngine:
         """End it in peace; by force where it does not go."""
         assert self._process is not None
         processes.end_group(self._process, PATIENCE_S)
+        for pid in self._shims():  # of containers that were being started as it was killed
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _shims(self) -> list[int]:
+        """The processes between its containerd and its containers, which outlive both."""
+        address = str(self.folder / "exec/containerd/containerd.sock").encode()
+        found = []
+        for listed in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if address in listed.read_bytes().split(b"\0"):
+                    found.append(int(listed.parent.name))
+        return found
 
     def docker(self, *arguments: str, input_bytes: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """The docker client, at this engine."""
