@@ -4,9 +4,13 @@ Every message that quotes such text goes through a `Mask`: answers of servers, w
 """
 
 import base64
+import html
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import accumulate
 from urllib.parse import unquote
 
 HIDDEN = "***"
@@ -18,40 +22,103 @@ _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
 _SECRET_NAME = re.compile(r"TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY")
 _SHORTEST_VALUE = 8
 """Of a variable that has only its name to say that it is secret: `TOKEN_TTL=60` is none."""
-_NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
-_IN_ADDRESSES = re.compile(r"(https?://)[^\s/?#@]+@|(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
+_IN_ADDRESSES = re.compile(
+    r"(https?://)[^\s/?#\"'<>\\]+@|(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/?#@:]*:[^\s/?#\"'<>\\]+@", re.IGNORECASE
+)
 _IN_HEADERS = re.compile(r"(authorization\W{1,5}(?:basic|bearer|token)\s{1,5})[^\s\"',;<]+", re.IGNORECASE)
 _TOKENS = re.compile(r"\b(?:gh[a-z]_|github_pat_)\w{16,}", re.ASCII)
+
+_BYTE = "%(?:25)*[0-9a-f]{2}"
+_ENTITY = "&(?:#[0-9]{1,12}|#x[0-9a-f]{1,12}|amp|lt|gt|quot|apos);?"
+_TERMINAL = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])"
+_RUNS = {
+    "percent": _BYTE,
+    "units": r"\\u[0-9a-f]{4}",
+    "bytes": r"\\x[0-9a-f]{2}",
+    "quoted": r"\\[\"'/\\]",
+    "entities": _ENTITY,
+    "terminal": _TERMINAL,
+    "other": r"[^ -~\s\x1b]",
+}
+"""How others write characters: percent-encoded (more than once, too), as JSON, Python and HTML do, or not to be seen."""
+_CODED = re.compile("|".join(rf"(?P<{name}>(?:{one})+)" for name, one in _RUNS.items()) + "|\x1b", re.IGNORECASE)
+_HEXADECIMAL = re.compile(r"(?:%(?:25)*|\\[ux])([0-9a-f]+)", re.IGNORECASE)
+_BEFORE_IN_BASE64 = ((0, 0), (1, 2), (2, 3))
+"""Bytes that may stand before a secret in its group of three, and how many characters those have a part in."""
+_STANDARD = str.maketrans("-_", "+/")
+_AROUND = re.compile(r"[\w+/-]{0,2}", re.ASCII)
+_END = re.compile(r"[\w+/-]{0,2}={0,2}", re.ASCII)
+
+Span = tuple[int, int]
 
 
 class Mask:
     """Hides some secrets, and what looks like one: passwords in addresses, authorization headers, GitHub's tokens."""
 
-    __slots__ = ("_forms",)
+    __slots__ = ("_coded", "_plain")
 
     def __init__(self, secrets: Iterable[str] = (), shortest: int = _SHORTEST) -> None:
         """Secrets of fewer than `shortest` characters are not looked for."""
-        looked_for = sorted({one for one in secrets if len(one) >= shortest}, key=lambda one: (-len(one), one))
-        self._forms = [(re.compile(form), re.compile(around)) for one in looked_for for form, around in _forms(one)]
+        known = {one for one in secrets if len(one) >= max(1, shortest)}
+        forms = {form for one in known for form in (one, _Decoded(one).text, one.replace(" ", "+"))}
+        self._plain = tuple(form for form in forms if form)
+        self._coded = tuple({form for one in known for form in _base64_forms(one)})
 
     def __repr__(self) -> str:
         return "Mask()"
 
     def __call__(self, text: str) -> str:
-        """`text` with `***` for each secret."""
-        shown = self._without_secrets(text)
-        bare = _without_invisible(shown)
-        hidden = self._without_secrets(bare)
-        return shown if hidden == bare else hidden  # what was hidden between its letters is told by nobody
-
-    def _without_secrets(self, text: str) -> str:
-        for form, with_its_ends in self._forms:
-            if form.search(text):
-                text = with_its_ends.sub(HIDDEN, text)
+        """`text` with `***` for each secret. The time is linear in the text."""
+        if self._plain:
+            decoded = _Decoded(text)
+            found = [*self._found(text), *map(decoded.written, self._found(decoded.text))]
+            text = _with_hidden(text, found)
         text = _IN_ADDRESSES.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}@", text)
         text = _IN_HEADERS.sub(rf"\1{HIDDEN}", text)
         return _TOKENS.sub(HIDDEN, text)
+
+    def _found(self, text: str) -> Iterator[Span]:
+        for form in self._plain:
+            yield from _places(text, form)
+        standard = text.translate(_STANDARD) if "-" in text or "_" in text else text
+        for form in self._coded:
+            for first, last in _places(standard, form):
+                # The characters at both ends are made of what stands beside the secret, too.
+                begin = first - len(_match(_AROUND, standard[max(0, first - 2) : first][::-1]))
+                yield begin, last + len(_match(_END, standard[last : last + 4]))
+
+
+class _Decoded:
+    """A text as it is meant, and where each part of that is written."""
+
+    __slots__ = ("_meant", "_written", "text")
+
+    def __init__(self, text: str) -> None:
+        parts: list[str] = []
+        ends: list[int] = []
+        done = 0
+        for found in _CODED.finditer(text):
+            parts += (text[done : found.start()], _meant(found))
+            done = found.end()
+            ends += (found.start(), done)
+        parts.append(text[done:])
+        ends.append(len(text))
+        self.text = "".join(parts)
+        self._meant = list(accumulate(map(len, parts)))
+        """Where each part ends. Every second part was coded, beginning with the second one."""
+        self._written = ends
+
+    def written(self, span: Span) -> Span:
+        """Where a part of `text` is written. What is coded in one piece is taken whole."""
+        first, last = bisect_right(self._meant, span[0]), bisect_left(self._meant, span[1])
+        begin = self._begin(self._written, first) + (span[0] - self._begin(self._meant, first) if first % 2 == 0 else 0)
+        end = self._written[last] - (self._meant[last] - span[1] if last % 2 == 0 else 0)
+        return begin, end
+
+    @staticmethod
+    def _begin(ends: list[int], number: int) -> int:
+        return ends[number - 1] if number else 0
 
 
 def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
@@ -71,53 +138,61 @@ def login_in(address: str) -> Iterator[str]:
         yield from (secret for secret in (password, written) if secret)
 
 
-def _forms(secret: str) -> Iterator[tuple[str, str]]:
-    """Patterns of a secret as it is, and in Base64, at each of the three places where it may begin.
+def _meant(found: re.Match[str]) -> str:
+    """What a coded part of a text stands for."""
+    text = found[0]
+    match found.lastgroup:
+        case "percent":
+            return _content(text).decode(errors="replace")
+        case "units":
+            return _content(text).decode("utf-16-be", errors="replace")
+        case "bytes":
+            content = _content(text)
+            with suppress(UnicodeDecodeError):
+                return content.decode()
+            return content.decode("latin-1")
+        case "quoted":
+            return text[1::2]
+        case "entities":
+            return html.unescape(text)
+        case "other":
+            return "".join(one for one in text if not unicodedata.category(one).startswith("C"))
+        case _:
+            return ""
 
-    Each twice, to be found and to be hidden: the characters at both ends in Base64 are made of what stands beside it, too.
-    """
-    plain = "".join(map(_character, secret))
-    yield plain, plain
+
+def _content(text: str) -> bytes:
+    return bytes.fromhex("".join(_HEXADECIMAL.findall(text)))
+
+
+def _base64_forms(secret: str) -> Iterator[str]:
+    """The characters of Base64 that are made of the secret alone, for each of the three places where it may begin."""
     content = secret.encode(errors="surrogateescape")
-    for before in range(3):
-        coded = base64.b64encode(b"\0" * before + content).decode()[(0, 2, 3)[before] : (before + len(content)) * 8 // 6]
+    for before, shared in _BEFORE_IN_BASE64:
+        coded = base64.b64encode(b"\0" * before + content).decode()[shared : (before + len(content)) * 8 // 6]
         if len(coded) >= _SHORTEST_CODED:
-            middle = "".join(map(_coded_character, coded))
-            yield middle, rf"[\w+/-]{{0,2}}{middle}[\w+/-]{{0,2}}={{0,2}}"
+            yield coded
 
 
-def _coded_character(one: str) -> str:
-    """A pattern of one character of Base64, in both of its alphabets."""
-    other = {"+": "-", "/": "_"}.get(one)
-    return _character(one) if other is None else f"(?:{_character(one)}|{other})"
+def _places(text: str, form: str) -> Iterator[Span]:
+    """Where `form` is in a text, also where two of them overlap at their ends."""
+    at = text.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = text.find(form, at + len(form))
 
 
-def _character(one: str) -> str:
-    """A pattern of one character: itself, percent-encoded (more than once, too), or as HTML, JSON and Python write it."""
-    coded = "".join(f"%(?:25)*{_hexadecimal(f'{byte:02x}')}" for byte in one.encode(errors="surrogateescape"))
-    number = ord(one)
-    hexadecimal = _hexadecimal(f"{number:x}")
-    forms = [re.escape(one), coded, f"&#0*{number};?", f"&#[xX]0*{hexadecimal};?"]
-    if number < 0x100:
-        forms.append(rf"\\(?:u00|x){_hexadecimal(f'{number:02x}')}")
-    elif number < 0x10000:
-        forms.append(rf"\\u{_hexadecimal(f'{number:04x}')}")
-    if one in _NAMED:
-        forms.append(f"&{_NAMED[one]};")
-    if one in "\"'/\\":
-        forms.append(rf"\\{re.escape(one)}")
-    if one == " ":
-        forms.append(r"\+")
-    return f"(?:{'|'.join(forms)})"
+def _match(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text)
+    return found[0] if found else ""
 
 
-def _hexadecimal(digits: str) -> str:
-    """A pattern of hexadecimal digits in either case."""
-    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
-
-
-def _without_invisible(text: str) -> str:
-    """As a message shows it in the end: without control, format and direction characters."""
-    return text if text.isprintable() else "".join(
-        one for one in text if one.isspace() or not unicodedata.category(one).startswith("C")
-    )
+def _with_hidden(text: str, spans: Iterable[Span]) -> str:
+    """The text with `***` for each of these places; one for those that touch."""
+    parts, done = [], 0
+    hidden_to = -1
+    for begin, end in sorted(spans):
+        if begin > hidden_to:
+            parts += (text[done:begin], HIDDEN)
+        done = hidden_to = max(hidden_to, end)
+    return "".join([*parts, text[done:]])
