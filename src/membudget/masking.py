@@ -8,10 +8,12 @@ import html
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from urllib.parse import unquote
+
+from membudget.errors import MembudgetError
 
 HIDDEN = "***"
 _SHORTEST = 4
@@ -41,7 +43,7 @@ _RUNS = {
     "terminal": _TERMINAL,
     "other": r"[^ -~\s\x1b]",
 }
-"""How others write characters: percent-encoded (more than once, too), as JSON, Python and HTML do, or not to be seen."""
+"""How others write characters: percent-encoded (more than once, too), as JSON, Python or HTML, or unseen."""
 _CODED = re.compile("|".join(rf"(?P<{name}>(?:{one})+)" for name, one in _RUNS.items()) + "|\x1b", re.IGNORECASE)
 _HEXADECIMAL = re.compile(r"(?:%(?:25)*|\\[ux])([0-9a-f]+)", re.IGNORECASE)
 _BEFORE_IN_BASE64 = ((0, 0), (1, 2), (2, 3))
@@ -121,6 +123,19 @@ class _Decoded:
         return ends[number - 1] if number else 0
 
 
+@contextmanager
+def masked_errors(mask: Callable[[], Mask]) -> Iterator[None]:
+    """Hide secrets in the message of what is raised within. `mask` is called only then."""
+    try:
+        yield
+    except MembudgetError as error:
+        hide = mask()
+        error.what, error.args = hide(error.what), (hide(error.what),)
+        error.where = hide(error.where) if error.where is not None else None
+        error.fix = hide(error.fix) if error.fix is not None else None
+        raise
+
+
 def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
     """What of an environment is secret: logins of proxies, and variables that are named as tokens and passwords are."""
     for name, value in environ.items():
@@ -143,22 +158,27 @@ def _meant(found: re.Match[str]) -> str:
     text = found[0]
     match found.lastgroup:
         case "percent":
-            return _content(text).decode(errors="replace")
+            meant = _content(text).decode(errors="replace")
         case "units":
-            return _content(text).decode("utf-16-be", errors="replace")
+            meant = _content(text).decode("utf-16-be", errors="replace")
         case "bytes":
-            content = _content(text)
-            with suppress(UnicodeDecodeError):
-                return content.decode()
-            return content.decode("latin-1")
+            meant = _text_of_bytes(_content(text))
         case "quoted":
-            return text[1::2]
+            meant = text[1::2]
         case "entities":
-            return html.unescape(text)
+            meant = html.unescape(text)
         case "other":
-            return "".join(one for one in text if not unicodedata.category(one).startswith("C"))
+            meant = "".join(one for one in text if not unicodedata.category(one).startswith("C"))
         case _:
-            return ""
+            meant = ""
+    return meant
+
+
+def _text_of_bytes(content: bytes) -> str:
+    """As Python writes bytes of UTF-8, or else single characters."""
+    with suppress(UnicodeDecodeError):
+        return content.decode()
+    return content.decode("latin-1")
 
 
 def _content(text: str) -> bytes:
@@ -189,7 +209,8 @@ def _match(pattern: re.Pattern[str], text: str) -> str:
 
 def _with_hidden(text: str, spans: Iterable[Span]) -> str:
     """The text with `***` for each of these places; one for those that touch."""
-    parts, done = [], 0
+    parts: list[str] = []
+    done = 0
     hidden_to = -1
     for begin, end in sorted(spans):
         if begin > hidden_to:

@@ -27,6 +27,7 @@ from membudget.contents.oci_manifest import LARGEST_DOCUMENT, Selection
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.masking import Mask, masked_errors
 
 _TIMEOUT_S = (10, 60)
 _RETRIES = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
@@ -72,7 +73,8 @@ def read_image(name: str, known: KnownLayer, platform: str | None) -> ImageConte
     """Read an image of a registry by its name. Raises ConfigurationError, EnvironmentFault and UnreadableImage."""
     image = RegistryImage(parse_reference(name))
     try:
-        return read_layered(image, image.manifest(), known, Selection(platform))
+        with masked_errors(image.mask):
+            return read_layered(image, image.manifest(), known, Selection(platform))
     finally:
         image.close()
 
@@ -90,6 +92,11 @@ class RegistryImage:
             self._session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
         self._token: str | None = None
         self._basic: tuple[str, str] | None = None
+
+    def mask(self) -> Mask:
+        """Hides our login there, which the registry may write into what it answers."""
+        login = _credentials(self._reference.host)
+        return Mask([*(login[1:] if login else ()), ":".join(login or ()), self._token or ""])
 
     def close(self) -> None:
         """Give the connections back."""

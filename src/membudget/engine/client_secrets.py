@@ -46,7 +46,7 @@ def _objects(config: Mapping[str, object], key: str) -> list[dict[str, object]]:
 
 
 def _basic(auth: object) -> Iterator[str]:
-    """ "user:password", as it is stored: its Base64."""
+    """User and password of a login, which is stored as the Base64 of both."""
     if not isinstance(auth, str):
         return
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from membudget.engine.child_environment import engine_client_environment, reader_environment
+from membudget.engine.client_secrets import client_mask
 from membudget.errors import EnvironmentFault
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
@@ -30,6 +31,7 @@ class Compose:
     """The client, for one engine."""
 
     def __init__(self, engine_address: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._hide = client_mask(environ)
         self._environ = engine_client_environment(engine_address, environ)
         self._reading_environ = reader_environment(environ)
         folder = environ.get("DOCKER_CONFIG")  # where the plugin may be; as a variable, the file could ask for it
@@ -56,7 +58,9 @@ class Compose:
         try:
             return _OBJECT.validate_json(said)
         except ValidationError as error:
-            raise EnvironmentFault(f"what docker compose config answers cannot be read: {error}") from None
+            raise EnvironmentFault(
+                f"what docker compose config answers cannot be read: {self._hide(str(error))}"
+            ) from None
 
     def create(self, model: ComposeModel, project: Path, timeout_s: float) -> None:
         """Make networks, volumes and containers, and start none of them.
@@ -88,7 +92,7 @@ class Compose:
                 errors.seek(max(0, errors.seek(0, os.SEEK_END) - _LONGEST_ERROR_BYTES))
                 lines = errors.read(_LONGEST_ERROR_BYTES).decode(errors="replace").splitlines()
                 last = [line.strip() for line in lines if line.strip()][-1:]
-                raise ComposeRefused(last[0] if last else f"docker compose exited with code {code}")
+                raise ComposeRefused(self._hide(last[0]) if last else f"docker compose exited with code {code}")
             if said.seek(0, os.SEEK_END) > _LARGEST_ANSWER_BYTES:
                 raise ComposeRefused(
                     f"with its variables filled in, it has more than {_LARGEST_ANSWER_BYTES >> 20} MiB"

@@ -14,6 +14,7 @@ from docker.types import Healthcheck, LogConfig
 from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
 
+from membudget.engine.client_secrets import client_mask
 from membudget.engine.container_options import ContainerOptions, ExecOptions
 from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
 from membudget.engine.docker_reaper import remove_networks_and_volumes
@@ -111,7 +112,7 @@ class Containers:
             except APIError as error:
                 # 400 and 404: the OCI runtime found no such command, user or folder (Engine API, ContainerStart).
                 if error.is_client_error() or "OCI runtime" in str(error.explanation):
-                    raise CannotStart(str(error.explanation)) from error
+                    raise CannotStart(client_mask()(str(error.explanation))) from error
                 raise
 
     def wait(self, container_id: str, timeout_s: float) -> bool:

@@ -13,7 +13,9 @@ from docker.errors import APIError, DockerException
 from urllib3.exceptions import HTTPError
 
 from membudget.engine.cgroup_layout import CgroupDriver, CgroupVersion, EngineKind
+from membudget.engine.client_secrets import client_mask
 from membudget.errors import EnvironmentFault
+from membudget.masking import masked_errors
 
 RUN_LABEL = "membudget"
 """The label on everything of ours; its value is the run id."""
@@ -85,15 +87,25 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
             client.close()
             raise
     except (DockerException, requests.RequestException, HTTPError, OSError) as error:
+        hide = client_mask(environ)
         raise EnvironmentFault(
-            f"no container engine answers at {address}: {_innermost(error)}", fix=_START_DOCKER
+            hide(f"no container engine answers at {address}: {_innermost(error)}"), fix=_START_DOCKER
         ) from None
     return Engine(client, _engine_info(raw_info, raw_version), address)
 
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Translate what the SDK raises while `doing` into EnvironmentFault, or EngineLost when it went away."""
+    """Translate what the SDK raises while `doing` into EnvironmentFault, or EngineLost when it went away.
+
+    The engine repeats logins, of its proxy or ours, where it fails with one: they are hidden, whatever is raised.
+    """
+    with masked_errors(client_mask), _translated(doing):
+        yield
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:

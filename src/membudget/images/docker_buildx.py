@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from membudget.engine.child_environment import builder_environment
+from membudget.engine.client_secrets import client_mask
 from membudget.engine.docker_containers import LOG_TAIL_LINES
 from membudget.engine.docker_stream import LineTail
 from membudget.errors import BuildFailed, EnvironmentFault
@@ -41,6 +42,7 @@ class Buildx:
     """Starts builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
 
     def __init__(self, engine_address: str, environ: Mapping[str, str]) -> None:
+        self._hide = client_mask(environ)
         # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
         recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
         self._environ = {**builder_environment(engine_address, environ), **recorded}
@@ -66,9 +68,9 @@ class Buildx:
         """Build, and give each line of output to `on_line`. Raises BuildFailed."""
         tail = LineTail(LOG_TAIL_LINES)
         with self._started(options, subprocess.STDOUT) as (process, stdout):
-            while line := stdout.readline(_CHUNK_BYTES):
-                tail.feed(line)
-                on_line(line.decode(errors="replace").rstrip())
+            while line := self._line(stdout):
+                tail.feed(line.encode(errors="replace"))
+                on_line(line.rstrip())
             exit_code = process.wait()
         _raise_for(exit_code, tail)
 
@@ -87,8 +89,8 @@ class Buildx:
                     pass
                 exit_code = process.wait()
             log.seek(0)
-            while piece := log.read(_CHUNK_BYTES):
-                tail.feed(piece)
+            while line := self._line(log):
+                tail.feed(line.encode(errors="replace"))
         _raise_for(exit_code, tail)
         if found is None:
             raise broken
@@ -101,6 +103,10 @@ class Buildx:
             running = list(self._running)
         for process in running:
             _end(process)
+
+    def _line(self, output: IO[bytes]) -> str:
+        """The next line that the client says; empty at the end. Registries and proxies may repeat our logins there."""
+        return self._hide(output.readline(_CHUNK_BYTES).decode(errors="replace"))
 
     @contextmanager
     def _started(

@@ -12,8 +12,10 @@ from pathlib import Path
 from membudget.engine.child_environment import git_environment
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.git_checkout import differences
+from membudget.images.git_secrets import secrets_in
 from membudget.images.revision import Commit
 from membudget.interruption import shielded
+from membudget.masking import Mask, environment_secrets
 
 _QUIET_AND_HARMLESS = (
     # A workspace may belong to another user (the runner's, seen from inside the action). Command-line scope is
@@ -220,9 +222,14 @@ class GitRepository:
     def _bytes(self, *arguments: str, folder: Path | None = None) -> bytes:
         done = self._git(arguments, folder)
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+            said = self._mask()(done.stderr.decode(errors="replace").strip()) or f"exit code {done.returncode}"
             raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(folder or self._folder))
         return done.stdout
+
+    def _mask(self) -> Mask:
+        """Hides what servers and proxies may give back of logins that git has."""
+        listed = self._git(("config", "--list", "-z")).stdout.decode(errors="replace")
+        return Mask([*environment_secrets(self._environ), *secrets_in(listed)])
 
     def _try(self, *arguments: str, strip: bool = True) -> str | None:
         done = self._git(arguments)

@@ -39,7 +39,7 @@ class CheckRun:
             told = self._change(state) if self._begun is not None else self._create(state)
         except ApiFault as fault:
             return NotPosted(self._api.why_not(fault, CHECK_RUNS))
-        return Posted(told.html_url or self._run_url, created=self._begun is None)
+        return Posted(self._api.hide(told.html_url or self._run_url), created=self._begun is None)
 
     def _create(self, state: CommitState) -> _CheckRun:
         content = {"name": self._name, "head_sha": self._head_sha, "details_url": self._run_url, **_content(state)}

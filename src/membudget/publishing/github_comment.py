@@ -113,7 +113,7 @@ class _Comments:
             is_full = len(page) == self._api.dialect.most_a_page
             self._last_page = number + is_full  # what comes after a full page is on the next one
             marked += [comment for comment in page if (comment.body or "").startswith(prefix)]
-        return [_comment(found) for found in self._ours(marked)]
+        return [self._comment(found) for found in self._ours(marked)]
 
     def create(self, body: str) -> Comment:
         """Not repeated by itself. The answer also says who we are."""
@@ -121,7 +121,7 @@ class _Comments:
         created = self._api.write("POST", path, {"body": body}, _Comment, repeatable=False)
         if created.user is not None:
             self._own = frozenset({created.user.login})
-        return _comment(created)
+        return self._comment(created)
 
     def edit(self, comment: Comment, body: str) -> None:
         """The same text twice is the same comment, so a failed edit is repeated."""
@@ -134,6 +134,9 @@ class _Comments:
     def head_sha(self) -> str:
         """The pull request's head as it is now."""
         return self._api.get(f"{self._repository}/pulls/{self._number}", _PullRequest).head.sha
+
+    def _comment(self, found: _Comment) -> Comment:
+        return Comment(found.id, found.body or "", self._api.hide(found.html_url))
 
     def _ours(self, marked: Iterable[_Comment]) -> list[_Comment]:
         found = sorted(marked, key=lambda comment: comment.id)
@@ -176,7 +179,3 @@ def _app_name(api: HttpApi, authors: frozenset[str]) -> frozenset[str]:
         if fault.may_have_happened:
             raise
         return frozenset({WORKFLOW_TOKEN_AUTHOR})
-
-
-def _comment(found: _Comment) -> Comment:
-    return Comment(found.id, found.body or "", found.html_url)

@@ -16,6 +16,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from membudget.errors import ConfigurationError
+from membudget.masking import Mask
 from membudget.publishing.dialect import GITHUB, Dialect, Right
 from membudget.publishing.retries import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
 from membudget.report.untrusted_text import printable
@@ -93,6 +94,8 @@ class HttpApi:
         self.dialect = dialect
         self._url = url.rstrip("/")
         self._authorization = _Authorization(token)
+        self.hide = Mask([token.get_secret_value()])
+        """Takes the token out of what the server says."""
         self._sleep = sleep
 
     def __repr__(self) -> str:
@@ -175,7 +178,7 @@ class HttpApi:
                 break
             waited += wait
             self._sleep(wait)
-        raise _fault(self.dialect.name, outcome)
+        raise _fault(self.dialect.name, outcome, self.hide)
 
     def _try(self, call: _Call) -> requests.Response | str:
         """The answer, or the name of what stood in its way."""
@@ -244,13 +247,14 @@ def _answer(response: requests.Response) -> Answer:
     return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, said)
 
 
-def _fault(name: str, outcome: requests.Response | str) -> ApiFault:
+def _fault(name: str, outcome: requests.Response | str, hide: Mask) -> ApiFault:
     if isinstance(outcome, str):
         return ApiFault(f"{name} cannot be reached: {outcome}")
     answer = _answer(outcome)
+    said = hide(answer.said)
     if answer.is_rate_limit:
-        return ApiFault(f"{name}'s rate limit is used up", answer.status, answer.said)
+        return ApiFault(f"{name}'s rate limit is used up", answer.status, said)
     if answer.status == 401:
-        return ApiFault(f"{name} does not accept the token", answer.status, answer.said)
-    told = f": {printable(answer.said)}" if answer.said else ""
-    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, answer.said)
+        return ApiFault(f"{name} does not accept the token", answer.status, said)
+    told = f": {printable(said)}" if said else ""
+    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, said)

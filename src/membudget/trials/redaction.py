@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from membudget.errors import brief
+from membudget.masking import Mask
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import Trial
-
-_HIDDEN = "***"
 
 
 def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
@@ -15,13 +14,7 @@ def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
 
     Cut last: of a secret that is cut in two, a half would stay.
     """
-    shown = tuple(secret for secret in secrets if secret)
-
-    def hide(text: str) -> str:
-        for secret in sorted(shown, key=len, reverse=True):
-            text = text.replace(secret, _HIDDEN)
-        return text
-
+    hide = Mask(secrets, shortest=1)
     return replace(
         trial,
         reason=brief(hide(trial.reason)) if trial.reason is not None else None,
