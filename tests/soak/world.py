@@ -179,11 +179,10 @@ def opened(folder: Path, github: Github, truth_image: str) -> Iterator[World]:
         for name in ("tmp", "cache", "reports"):
             (folder / "disk" / name).mkdir()
         (folder / "clones").mkdir()
-        archive = subprocess.run(["docker", "save", truth_image], check=True, capture_output=True).stdout
         engine = PrivateEngine(folder / "engine")
         try:
             engine.start().close()
-            assert engine.docker("load", input_bytes=archive).returncode == 0
+            engine.load(truth_image)
             repository = open_pull_request(folder / "repository")
             yield World(folder, engine, repository, github, github.add_workflow_token())
         finally:
