@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command is known: `--help` answers at once.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -12,6 +13,16 @@ from membudget.cli_arguments import Handler, make_parser, measure
 from membudget.errors import ExitCode, MembudgetError
 
 _LONGEST_LINE = 2000
+_FREE_SPACE = "free space where TMPDIR, the cache and the report lie, then run again"
+_LACKS = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EROFS: "point TMPDIR, MEMBUDGET_CACHE_DIR and the report at a disk that can be written to",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), then run again",
+    errno.ENFILE: "raise the machine's limit of open files (fs.file-max), then run again",
+    errno.ENOMEM: "free memory on this machine, then run again",
+}
+"""What a machine may lack at any moment and in any place, by errno(3), and what to do about it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort, which says so
-        return _report_bug(error)
+        lack = _lack(error)
+        return _fail(lack, ExitCode.UNMEASURED) if lack is not None else _report_bug(error)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
@@ -65,6 +77,15 @@ def _fail(message: str, code: ExitCode) -> ExitCode:
     else:
         print(text, file=sys.stderr)
     return code
+
+
+def _lack(error: Exception) -> str | None:
+    """What the machine ran out of, which is told wherever it happens; None where the error is no such thing."""
+    fix = _LACKS.get(error.errno or 0) if isinstance(error, OSError) else None
+    if fix is None or not isinstance(error, OSError):
+        return None
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror}\n  fix: {fix}"
 
 
 def _report_bug(error: Exception) -> ExitCode:

@@ -22,7 +22,7 @@ from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
 from membudget.contents.layer_cache_file import LayerCache
-from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.docker_engine import Engine, connect, slowness
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine_tools import CheckTools, MeasuringTools
 from membudget.errors import ConfigurationError, ExitCode
@@ -239,6 +239,9 @@ def _run_check(
     options = replace(options, cpus_each=cpus_each)
     run = own_run_id()
     with _engine() as engine:
+        if (slow := slowness(engine)) is not None:
+            progress.note(slow)
+            request = replace(request, notes=(*request.notes, slow))
         builder = Builder(engine)
         builder.check()
         with (

@@ -1,8 +1,9 @@
-"""Files that others name or wrote: read at once or refused at once, and never more of one than it may have."""
+"""Files that others name or wrote are read within bounds, and ours are written whole or not at all."""
 
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
@@ -29,3 +30,20 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
         return bytes(content)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file, and the folders above it, so that no reader ever sees a part of it. Raises OSError.
+
+    What was there before stays when the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

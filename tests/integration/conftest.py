@@ -1,7 +1,6 @@
 """A real engine, the images that are measured there, and git repositories to check."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,11 +86,10 @@ def private_engine(tmp_path: Path, engine: Engine, images: PreparedImages) -> It
     """A second engine with the truth image."""
     if shutil.which("dockerd") is None or not look(engine).acts_alone:
         skip_for_want_of("a second engine needs root, dockerd, and the machine of the first")
-    archive = subprocess.run(["docker", "save", images.truth], check=True, capture_output=True).stdout
     second = PrivateEngine(tmp_path)
     try:
         second.start().close()
-        assert second.docker("load", input_bytes=archive).returncode == 0
+        second.load(images.truth)
         yield second
     finally:
         second.stop()

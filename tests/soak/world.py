@@ -88,6 +88,8 @@ class World:
     number: int = 0
     """Of processes so far."""
     pids: list[int] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
+    """Of what was left."""
 
     @property
     def disk(self) -> Path:
@@ -133,7 +135,7 @@ class World:
         return [comment.body for comment in self.github.comments(SHOP, 7)]
 
     def remains(self) -> dict[str, set[str]]:
-        """What processes of this world left, by kind."""
+        """What processes of this world left since the last time that this was asked, by kind."""
         with closing(self.engine.connect()) as connected:
             listed = leftovers(connected, self.repository.folder)
         del listed["helpers"], listed["temporary"]  # of the whole machine, on which others work
@@ -143,7 +145,9 @@ class World:
         listed["temporary"] = {path.name for path in (self.disk / "tmp").iterdir()}
         listed["processes"] = _of_sessions(self.pids)
         listed["half-written files"] = {path.name for path in self.disk.rglob("[.]*") if path.is_file()}
-        return {kind: names for kind, names in listed.items() if names}
+        new = {kind: names - self._told for kind, names in listed.items()}
+        self._told |= set().union(*new.values())
+        return {kind: names for kind, names in new.items() if names}
 
     def cache_bytes(self) -> int:
         """What is kept for later checks."""
@@ -175,11 +179,10 @@ def opened(folder: Path, github: Github, truth_image: str) -> Iterator[World]:
         for name in ("tmp", "cache", "reports"):
             (folder / "disk" / name).mkdir()
         (folder / "clones").mkdir()
-        archive = subprocess.run(["docker", "save", truth_image], check=True, capture_output=True).stdout
         engine = PrivateEngine(folder / "engine")
         try:
             engine.start().close()
-            assert engine.docker("load", input_bytes=archive).returncode == 0
+            engine.load(truth_image)
             repository = open_pull_request(folder / "repository")
             yield World(folder, engine, repository, github, github.add_workflow_token())
         finally:

@@ -64,6 +64,11 @@ class PrivateEngine:
                     found.append(int(listed.parent.name))
         return found
 
+    def load(self, image: str) -> None:
+        """Give it an image of the first engine."""
+        archive = subprocess.run(["docker", "save", image], check=True, capture_output=True).stdout
+        assert self.docker("load", input_bytes=archive).returncode == 0
+
     def docker(self, *arguments: str, input_bytes: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """The docker client, at this engine."""
         environ = {**os.environ, "DOCKER_HOST": self.address}

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -129,6 +130,25 @@ def test_an_interruption_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     fail_with(monkeypatch, KeyboardInterrupt())
     assert cli.main(["schema"]) == 130
     assert capsys.readouterr().err == "membudget: error: interrupted\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_the_machine_lacks_is_no_bug_wherever_it_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    fail_with(monkeypatch, OSError(number, os.strerror(number), "/tmp/file"))
+    assert cli.main(["schema"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"membudget: error: /tmp/file: {os.strerror(number)}\n  fix: ")
+
+
+def test_another_error_of_the_system_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fail_with(monkeypatch, OSError(errno.EBADF, "Bad file descriptor"))
+    assert cli.main(["schema"]) == 70
+    assert "bug in membudget: OSError" in capsys.readouterr().err
 
 
 def test_a_bug_says_so_without_a_traceback_and_keeps_one_in_a_file(

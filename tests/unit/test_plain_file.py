@@ -10,7 +10,7 @@ import pytest
 
 from membudget.budgets import toml_file
 from membudget.errors import ConfigurationError
-from membudget.plain_file import read_plain
+from membudget.plain_file import read_plain, write_whole
 from membudget.publishing.github_event import read_event
 from membudget.publishing.report_file import read_report
 
@@ -65,3 +65,25 @@ def test_a_budgets_file_of_a_gigabyte_costs_no_memory(tmp_path: Path) -> None:
     code, peak_kib = map(int, done.stdout.split())
     assert code == 2
     assert peak_kib >> 10 < 150
+
+
+def test_a_file_is_written_whole_with_the_folders_above_it(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a/b/file", b"first")
+    write_whole(tmp_path / "a/b/file", b"second")
+    assert (tmp_path / "a/b/file").read_bytes() == b"second"
+    assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["file"]
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"first")
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom membudget.plain_file import write_whole\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_whole(Path(sys.argv[1]), bytes(5000))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert "OSError: [Errno 27] File too large" in done.stderr
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from membudget.contents.layer import Layer
 from membudget.contents.layer_reader import MOST_ENTRIES
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, parse_config
 from membudget.contents.unreadable import UnreadableImage
-from membudget.plain_file import read_plain
+from membudget.plain_file import read_plain, write_whole
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
 _FORMAT = "layers-4"
@@ -130,16 +129,7 @@ class LayerCache:
         if path is None:
             return
         with contextlib.suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._folder)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                Path(name).replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(name).unlink()
-                raise
+            write_whole(path, data)
 
     def _path(self, digest: str, kind: str) -> Path | None:
         return self._folder / f"{digest.replace(':', '-')}.{kind}" if _DIGEST.fullmatch(digest) else None

@@ -2,6 +2,8 @@
 
 import json
 import os
+import statistics
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,11 @@ _ROOTLESS_LIMITS = (
     "use an engine that runs as root; a rootless one needs cgroup v2, systemd as its cgroup driver, and the memory"
     " controller delegated to its user (docs/engines.md)"
 )
+
+
+_ASKED = 5
+_SLOW_MS = 100.0
+"""An engine on the same machine answers in a few milliseconds, and on a busy one in some tens."""
 
 
 class EngineLost(EnvironmentFault):
@@ -118,6 +125,28 @@ def _translated(doing: str) -> Iterator[None]:
         ) from error
     except DockerException as error:
         raise EnvironmentFault(f"{doing}: {error}") from error
+
+
+def require_answer(engine: Engine, doing: str) -> None:
+    """Raises EngineLost where the engine does not answer any more: what failed while `doing` failed by that."""
+    with engine_errors(doing):
+        engine.client.ping()
+
+
+def slowness(engine: Engine) -> str | None:
+    """What to tell of an engine that takes long to answer the simplest question; None of one that does not."""
+    taken = []
+    for _ in range(_ASKED):
+        begun = time.monotonic()
+        require_answer(engine, "asking the engine")
+        taken.append(time.monotonic() - begun)
+    call_ms = 1000 * statistics.median(taken)
+    if call_ms < _SLOW_MS:
+        return None
+    return (
+        f"the engine is slow: a call takes {call_ms:.0f} ms (median of {_ASKED}). The check takes longer for it;"
+        " look at what else the engine's machine does, and at the way to it"
+    )
 
 
 def _context_host() -> str | None:

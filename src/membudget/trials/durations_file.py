@@ -1,8 +1,6 @@
 """How long images took when they were last checked: shards are balanced by it. Wrong figures cost time alone."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from membudget.budgets.fields import ImageName
-from membudget.plain_file import read_plain
+from membudget.plain_file import read_plain, write_whole
 
 _LARGEST_FILE_BYTES = 2_000_000
 _MOST_NAMES = 10_000
@@ -32,11 +30,7 @@ def remember_durations(folder: Path, durations_ms: Mapping[str, int]) -> None:
     together = {**read_durations(folder), **durations_ms}
     newest = dict(list(together.items())[-_MOST_NAMES:])
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=".durations-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_DURATIONS.dump_json(newest))
-        Path(name).replace(_path(folder))
+        write_whole(_path(folder), _DURATIONS.dump_json(newest))
 
 
 def _path(folder: Path) -> Path:

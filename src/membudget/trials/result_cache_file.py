@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from itertools import pairwise
@@ -12,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from membudget.metrics import DEFINITIONS, Aggregation, Metric, Unit
-from membudget.plain_file import read_plain
+from membudget.plain_file import read_plain, write_whole
 from membudget.trials.result_key import MEASURING_VERSION
 from membudget.trials.trial import Outcome, Trial
 from membudget.version import VERSION
@@ -45,7 +44,8 @@ class ResultCache:
         self.is_trusted = is_trusted
         self._folder = folder / "results"
         self._warn = warn
-        self._ignored: set[str] = set()
+        self._told: set[str] = set()
+        """Problems that were told: a folder that cannot be used is one note, not one for each image."""
 
     def get(self, key: str) -> tuple[Trial, ...]:
         """The trials that were kept under `key`; none where there are none."""
@@ -55,13 +55,11 @@ class ResultCache:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            self._warn(f"remembered results cannot be read: {error.strerror} ({path.name})")
+            self._unusable(error)
             return ()
         problem, trials = _believed(data, key)
         if problem is not None:
-            if path.name not in self._ignored:
-                self._warn(f"remembered results are ignored: {path.name} {problem}")
-            self._ignored.add(path.name)
+            self._warn_once(problem, f"remembered results are ignored: {path.name} {problem}")
             return ()
         with contextlib.suppress(OSError):
             os.utime(path)  # what is used is kept longest
@@ -75,17 +73,9 @@ class ResultCache:
             return  # another trial may tell
         text = _File(key=key, limit_bytes=limit_bytes, trials=tuple(trials)).model_dump_json()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".new-")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                Path(name).replace(self._path(key))
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(self._path(key), text.encode())
         except OSError as error:
-            self._warn(f"results cannot be remembered: {error.strerror}")
+            self._unusable(error)
 
     def prune(self, most_bytes: int = _MOST_BYTES) -> None:
         """Remove what was not used for longest, until the rest is small enough."""
@@ -96,6 +86,15 @@ class ResultCache:
                 total += size
                 if total > most_bytes:
                     path.unlink(missing_ok=True)
+
+    def _unusable(self, error: OSError) -> None:
+        said = f"{self._folder} cannot be used: {error.strerror}. What was measured before is measured again"
+        self._warn_once("unusable", f"the cache {said}")
+
+    def _warn_once(self, problem: str, text: str) -> None:
+        if problem not in self._told:
+            self._told.add(problem)
+            self._warn(text)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from membudget.budgets.budget import Build
-from membudget.engine.docker_engine import Engine, EngineInfo
+from membudget.engine.docker_engine import Engine, EngineInfo, EngineLost
 from membudget.errors import BuildFailed, EnvironmentFault
 from membudget.images.docker_build import Builder
 from membudget.quantities import MIB
@@ -67,8 +68,14 @@ class FakeImages:
         self._words = fake / "words"
         self.labels: dict[str, str] | None = None
         """Instead of those that the build was given."""
+        self.is_gone = False
 
     images = property(lambda self: self)
+
+    def ping(self) -> bool:
+        if self.is_gone:
+            raise requests.ConnectionError
+        return True
 
     def get(self, reference: str) -> SimpleNamespace:
         given = [word.removeprefix("--label=") for word in self._words.read_text().splitlines() if "--label" in word]
@@ -184,9 +191,16 @@ def test_a_build_ends_with_the_process_that_started_it(fake: Path, checkout: Pat
 def test_a_client_that_went_away_is_named(fake: Path, checkout: Path) -> None:
     (fake / "docker").unlink()
     with pytest.raises(BuildFailed, match="docker: No such file or directory"):
-        Builder(Engine(None, INFO, "unix:///x"), {"PATH": str(fake)}).build(  # type: ignore[arg-type]
-            Build(context="api"), checkout, "x", lambda _: None
-        )
+        builder(fake, PATH=str(fake)).build(Build(context="api"), checkout, "x", lambda _: None)
+
+
+@pytest.mark.parametrize("failing", ["exit-code", "export-exit-code"])
+def test_an_engine_that_dies_is_no_failed_build(fake: Path, checkout: Path, failing: str) -> None:
+    images = FakeImages(fake)
+    images.is_gone = True
+    (fake / failing).write_text("1")
+    with pytest.raises(EngineLost, match="building x: the engine stopped answering"):
+        builder_of(images, fake, {}).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
 def test_each_build_has_a_context_of_its_own_name(fake: Path, checkout: Path) -> None:

@@ -1,7 +1,10 @@
 """Remembered results: what was put is what comes back, and nothing else is believed."""
 
+import errno
 import json
 import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +132,38 @@ def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path: Path, said: l
     (tmp_path / "file").write_text("")
     cache = ResultCache(tmp_path / "file", said.append)
     cache.put(KEY, LIMIT, trials())
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("folder", ["a file", "nothing that may be written"])
+def test_a_folder_that_cannot_be_used_is_one_note_for_all_images(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    if folder == "a file":
+        (tmp_path / "results").write_text("")
+    else:
+        monkeypatch.setattr(tempfile, "mkstemp", raising(OSError(errno.EROFS, "Read-only file system")))
+    cache = ResultCache(tmp_path, said.append)
+    for key in "abc":
+        assert cache.get(key * 64) == ()
+        cache.put(key * 64, LIMIT, trials())
+    (note,) = said
+    assert note.startswith(f"the cache {tmp_path / 'results'} cannot be used: ")
+
+
+def raising(error: OSError) -> Callable[..., object]:
+    def do(*_: object, **__: object) -> object:
+        raise error
+
+    return do
+
+
+def test_files_of_another_version_are_one_note(cache: ResultCache, said: list[str], tmp_path: Path) -> None:
+    for key in "abc":
+        cache.put(key * 64, LIMIT, trials())
+        path = tmp_path / "results" / f"{key * 64}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"membudget_version": "0.0.1"}))
+    assert [cache.get(key * 64) for key in "abc"] == [(), (), ()]
     assert len(said) == 1
 
 
