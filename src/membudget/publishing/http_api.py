@@ -1,5 +1,7 @@
 """A server's REST API, spoken with one token: patient with servers that stumble, and the token stays in here.
 
+What a server sends is bounded, and so is the time that all calls take together (web.bounded_http).
+
 Where a call fails, what is raised has no cause and no traceback into the HTTP libraries: the frames there hold the
 token, and a traceback that shows local variables would print it.
 """
@@ -14,12 +16,15 @@ from urllib.parse import urlsplit
 
 import requests
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
+from urllib3.exceptions import HTTPError
 
 from membudget.errors import ConfigurationError
 from membudget.masking import Mask
 from membudget.publishing.dialect import GITHUB, Dialect, Right
 from membudget.publishing.retries import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
 from membudget.report.untrusted_text import printable
+from membudget.web.bounded_http import Limits, PastLimit, ask, body, bounded_session, chunks
+from membudget.web.deadline import Allowance, Deadline
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Model = TypeVar("Model")
@@ -29,9 +34,13 @@ WEB_ADDRESS = "http or https, a host, a port, a path"
 """What is said to be allowed. What was found is not quoted: there may be a password in it."""
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 """Anything else is refused by the HTTP library, in an error that quotes it."""
-_TIMEOUT_S = 20
+_TIMEOUT_S = 20.0
+"""Between two pieces of an answer."""
+_ALLOWED_S = 120.0
+"""For all calls together, with the waits between them: usual ones take seconds."""
+_MOST_ANSWER_BYTES = 8 << 20
+"""A hundred comments of the longest have 7 MB."""
 _MOST_PAGES = 100
-_CHUNK_BYTES = 65_536
 
 
 class ApiModel(BaseModel):
@@ -63,6 +72,18 @@ class NotThisApi(ApiFault):
 
 
 @dataclass(frozen=True, slots=True)
+class _Got:
+    """An answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case."""
+    content: bytes
+    names_next: bool
+    """Whether the list goes on, by the header `Link`."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """What to ask."""
 
@@ -84,9 +105,18 @@ class HttpApi:
     """One server, one token."""
 
     def __init__(
-        self, url: str, token: SecretStr, dialect: Dialect = GITHUB, sleep: Callable[[float], None] = time.sleep
+        self,
+        url: str,
+        token: SecretStr,
+        dialect: Dialect = GITHUB,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        allowed_s: float = _ALLOWED_S,
     ) -> None:
-        """Raises ConfigurationError for an address that is none, and for what cannot be a token."""
+        """`allowed_s` is for all calls together.
+
+        Raises ConfigurationError for an address that is none, and for what cannot be a token.
+        """
         if not is_web_address(url):
             raise ConfigurationError(f"is no address of a {dialect.name} API: {WEB_ADDRESS}", where="GITHUB_API_URL")
         if not _TOKEN.fullmatch(token.get_secret_value()):
@@ -97,6 +127,7 @@ class HttpApi:
         self.hide = Mask([token.get_secret_value()])
         """Takes the token out of what the server says."""
         self._sleep = sleep
+        self._allowance = Allowance(allowed_s)
 
     def __repr__(self) -> str:
         return f"HttpApi({self._url!r})"
@@ -115,7 +146,7 @@ class HttpApi:
         for number in range(first, first + _MOST_PAGES):
             answer = self._call(_Call("GET", self._url + path, asked))
             yield self._parsed(answer, model)
-            if "next" not in answer.links:
+            if not answer.names_next:
                 return
             asked["page"] = str(number + 1)
 
@@ -156,53 +187,68 @@ class HttpApi:
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
             raise NotThisApi(self.dialect.name)
         reason = ""
-        for attempt in range(TRIES):
-            into.seek(0)
-            into.truncate()
-            try:
-                return _stream(location, into, most_bytes)
-            except requests.RequestException as error:
-                reason = f"the download failed: {type(error).__name__}"  # the address itself is a key: not to be told
-            self._sleep(0.2 * 2**attempt)
-        raise ApiFault(reason)
+        with self._allowance.spend() as deadline:
+            for attempt in range(TRIES):
+                into.seek(0)
+                into.truncate()
+                try:
+                    return _stream(location, into, most_bytes, deadline)
+                except PastLimit as error:
+                    reason = f"the server that keeps it {error}"
+                except (requests.RequestException, HTTPError) as error:
+                    reason = type(error).__name__  # the address itself is a key: not to be told
+                wait = 0.2 * 2**attempt
+                if deadline.left() < wait:
+                    break
+                self._sleep(wait)
+        raise ApiFault(f"the download failed: {reason}")
 
-    def _call(self, call: _Call) -> requests.Response:
+    def _call(self, call: _Call) -> _Got:
         waited = 0.0
-        for attempt in range(TRIES):
-            outcome = self._try(call)
-            if isinstance(outcome, requests.Response) and outcome.status_code < (400 if call.method == "GET" else 300):
-                return outcome  # what is to be written elsewhere is not, and did not happen
-            answer = _answer(outcome) if isinstance(outcome, requests.Response) else None
-            wait = wait_before_next_try(answer, attempt, repeatable=call.is_repeatable, now=time.time())
-            if wait is None or waited + wait > LONGEST_WAIT_S or attempt == TRIES - 1:
-                break
-            waited += wait
-            self._sleep(wait)
+        with self._allowance.spend() as deadline:
+            for attempt in range(TRIES):
+                outcome = self._try(call, deadline)
+                if isinstance(outcome, _Got) and outcome.status < (400 if call.method == "GET" else 300):
+                    return outcome  # what is to be written elsewhere is not, and did not happen
+                answer = _answer(outcome) if isinstance(outcome, _Got) else None
+                wait = wait_before_next_try(answer, attempt, repeatable=call.is_repeatable, now=time.time())
+                longest = min(LONGEST_WAIT_S - waited, deadline.left())
+                if wait is None or wait > longest or attempt == TRIES - 1:
+                    break
+                waited += wait
+                self._sleep(wait)
         raise _fault(self.dialect.name, outcome, self.hide)
 
-    def _try(self, call: _Call) -> requests.Response | str:
-        """The answer, or the name of what stood in its way."""
+    def _try(self, call: _Call, deadline: Deadline) -> _Got | str:
+        """The answer, or what stood in its way, in words that go on behind the server's name."""
         headers = {"Accept": self.dialect.accept, "User-Agent": "membudget"}
+        limits = Limits(deadline, _MOST_ANSWER_BYTES, _TIMEOUT_S)
         interruption: BaseException
         try:
-            return requests.request(
-                call.method,
-                call.url,
-                params=call.query,
-                json=call.content,
-                headers=headers,
-                auth=self._authorization,
-                timeout=_TIMEOUT_S,
-                allow_redirects=call.follows and call.method == "GET",
-            )
-        except requests.RequestException as error:
-            return type(error).__name__
+            with bounded_session(limits) as session:
+                answer = ask(
+                    session,
+                    limits,
+                    call.method,
+                    call.url,
+                    login=self._authorization,
+                    headers=headers,
+                    query=call.query,
+                    content=call.content,
+                    follows=call.follows,
+                )
+                content = body(answer, _MOST_ANSWER_BYTES)
+                return _Got(answer.status_code, answer.headers, content, "next" in answer.links)
+        except PastLimit as error:
+            return str(error)
+        except (requests.RequestException, HTTPError) as error:
+            return f"cannot be reached: {type(error).__name__}"
         except BaseException as error:  # noqa: BLE001 - a signal, or a bug: without the frames that hold the token
             interruption = error.with_traceback(None)
             interruption.__context__ = interruption.__cause__ = None
         raise interruption
 
-    def _parsed(self, answer: requests.Response, model: type[Model]) -> Model:
+    def _parsed(self, answer: _Got, model: type[Model]) -> Model:
         with suppress(ValidationError):
             return TypeAdapter(model).validate_json(answer.content)
         raise NotThisApi(self.dialect.name)
@@ -219,16 +265,12 @@ class _Authorization(requests.auth.AuthBase):
         return request
 
 
-def _unauthorized(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Nothing: without it, requests looks for a password in the user's files."""
-    return request
-
-
-def _stream(location: str, into: BinaryIO, most_bytes: int) -> bool:
-    with requests.get(location, stream=True, timeout=_TIMEOUT_S, auth=_unauthorized) as response:
-        response.raise_for_status()
+def _stream(location: str, into: BinaryIO, most_bytes: int, deadline: Deadline) -> bool:
+    limits = Limits(deadline, 2 * most_bytes, _TIMEOUT_S)  # with what wraps chunks
+    with bounded_session(limits) as session, ask(session, limits, "GET", location) as answer:
+        answer.raise_for_status()
         written = 0
-        for chunk in response.iter_content(_CHUNK_BYTES):
+        for chunk in chunks(answer):
             written += len(chunk)
             if written > most_bytes:
                 return False
@@ -240,16 +282,16 @@ class _Said(ApiModel):
     message: str = ""
 
 
-def _answer(response: requests.Response) -> Answer:
+def _answer(response: _Got) -> Answer:
     said = ""
     with suppress(ValidationError):
         said = _Said.model_validate_json(response.content).message
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, said)
+    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, said)
 
 
-def _fault(name: str, outcome: requests.Response | str, hide: Mask) -> ApiFault:
+def _fault(name: str, outcome: _Got | str, hide: Mask) -> ApiFault:
     if isinstance(outcome, str):
-        return ApiFault(f"{name} cannot be reached: {outcome}")
+        return ApiFault(f"{name} {outcome}")
     answer = _answer(outcome)
     said = hide(answer.said)
     if answer.is_rate_limit:

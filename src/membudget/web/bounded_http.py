@@ -173,7 +173,9 @@ class _Source(io.RawIOBase):
         target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
         if self._left <= 0:
             what = "the head of an answer" if self._is_head else "an answer"
-            raise TooLarge(f"sent more for {what} than {MOST_HEAD_BYTES if self._is_head else self._limits.body_bytes:,} bytes")
+            raise TooLarge(
+                f"sent more for {what} than {MOST_HEAD_BYTES if self._is_head else self._limits.body_bytes:,} bytes"
+            )
         self._connection.settimeout(self._limits.patience())
         try:
             count = self._stream.readinto(target[: self._left])
