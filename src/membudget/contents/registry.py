@@ -4,19 +4,18 @@ import hashlib
 import io
 import json
 import re
+import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
 from docker import auth
 from docker.errors import DockerException
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from membudget.contents.compression import Peekable
 from membudget.contents.image_archive import KnownLayer
@@ -28,9 +27,18 @@ from membudget.contents.raw_stream import RawStream
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.masking import Mask, masked_errors
+from membudget.web.bounded_http import Limits, PastLimit, TooLarge, ask, body, bounded_session
+from membudget.web.deadline import Deadline
 
-_TIMEOUT_S = (10, 60)
-_RETRIES = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
+_ALLOWED_S = 900.0
+"""For all that is read of one image: its layers may have gigabytes."""
+_IDLE_S = 60.0
+_TRIES = 5
+_STUMBLES = (429, 500, 502, 503, 504)
+"""What is worth another try."""
+_BACKOFF_S = 0.5
+_MORE_THAN_CONTENT = 1 << 20
+"""Bytes that may wrap a body: the lengths of its chunks."""
 _BUFFER = 1 << 20
 _DOCKER_HUB = "docker.io"
 _DOCKER_HUB_API = "registry-1.docker.io"
@@ -82,14 +90,15 @@ def read_image(name: str, known: KnownLayer, platform: str | None) -> ImageConte
 class RegistryImage:
     """One image of a registry."""
 
-    def __init__(self, reference: RegistryReference) -> None:
+    def __init__(self, reference: RegistryReference, allowed_s: float = _ALLOWED_S) -> None:
+        """`allowed_s` is for all requests together."""
         self._reference = reference
         host = _DOCKER_HUB_API if reference.host == _DOCKER_HUB else reference.host
         self._is_local = urlsplit(f"//{host}").hostname in _LOCAL
         self._base = f"{'http' if self._is_local else 'https'}://{host}/v2/{reference.name}"
-        self._session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+        self._limits = Limits(Deadline(allowed_s), LARGEST_DOCUMENT + _MORE_THAN_CONTENT, _IDLE_S)
+        self._opened = ExitStack()
+        self._session = self._opened.enter_context(bounded_session(self._limits))
         self._token: str | None = None
         self._basic: tuple[str, str] | None = None
 
@@ -100,7 +109,7 @@ class RegistryImage:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._session.close()
+        self._opened.close()
 
     def manifest(self) -> bytes:
         """The document its tag names: a manifest or an index."""
@@ -117,24 +126,25 @@ class RegistryImage:
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
         """A layer as it is stored. Raises UnreadableImage and EnvironmentFault."""
         try:
-            with self._get(f"blobs/{blob.digest}") as response:
-                response.raw.decode_content = False
+            with self._get(f"blobs/{blob.digest}", blob.size) as response:
                 yield io.BufferedReader(_Body(response, blob), _BUFFER)
         except _NotThereError:
             raise UnreadableImage(f"its registry lacks {describe_layer(blob)}") from None
 
     def _document(self, path: str, digest: str) -> bytes:
         with self._get(path) as response:
-            content: bytes = response.raw.read(LARGEST_DOCUMENT + 1, decode_content=True)
-        if len(content) > LARGEST_DOCUMENT:
-            raise UnreadableImage(f"a document of it is larger than {LARGEST_DOCUMENT:,} bytes")
+            try:
+                content = body(response, LARGEST_DOCUMENT)
+            except TooLarge:
+                raise UnreadableImage(f"a document of it is larger than {LARGEST_DOCUMENT:,} bytes") from None
         if digest.startswith("sha256:") and f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             raise UnreadableImage(f"its document {digest} is not what its digest says")
         return content
 
     @contextmanager
-    def _get(self, path: str) -> Iterator[requests.Response]:
+    def _get(self, path: str, most_bytes: int = LARGEST_DOCUMENT) -> Iterator[requests.Response]:
         what = f"{self._reference.host}/{self._reference.name}"
+        self._limits.body_bytes = most_bytes + most_bytes // 8 + _MORE_THAN_CONTENT
         try:
             response = self._ask(path)
             if response.status_code == requests.codes.unauthorized:  # not yet, or a token that has ended
@@ -155,14 +165,32 @@ class RegistryImage:
         except (requests.RequestException, HTTPError) as error:
             # Not the error's own text: it may hold the address of a storage, signed.
             raise EnvironmentFault(f"the registry of {what} could not be read: {type(error).__name__}") from None
+        except PastLimit as error:
+            raise EnvironmentFault(f"the registry of {what} {error}") from None
 
     def _ask(self, path: str) -> requests.Response:
-        headers = {"Accept": _ACCEPT if path.startswith("manifests/") else "*/*", "Accept-Encoding": "identity"}
+        headers = {"Accept": _ACCEPT if path.startswith("manifests/") else "*/*"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"  # requests takes it off where a redirect leaves the host
         url = f"{self._base}/{path}"
-        login = self._basic or _nobody
-        return self._session.get(url, headers=headers, auth=login, stream=True, timeout=_TIMEOUT_S)
+        return self._tried(url, login=self._basic, headers=headers)
+
+    def _tried(self, url: str, **request: Any) -> requests.Response:  # noqa: ANN401 - passed on
+        """The answer; another one where the registry stumbled, as long as there is time."""
+        for attempt in range(_TRIES):
+            wait = _BACKOFF_S * 2**attempt
+            is_last = attempt == _TRIES - 1 or self._limits.deadline.left() < wait
+            try:
+                response = ask(self._session, self._limits, "GET", url, **request)
+            except requests.ConnectionError:
+                if is_last:
+                    raise
+            else:
+                if is_last or response.status_code not in _STUMBLES:
+                    return response
+                response.close()
+            time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
 
     def _authorize(self, challenge: str) -> None:
         """Get what the registry asks for (distribution's "Token Authentication")."""
@@ -176,13 +204,9 @@ class RegistryImage:
         if scheme.lower() != "bearer" or (not realm.startswith("https://") and not self._is_local):
             return  # nobody's password goes over a line that is not encrypted
         query = {key: fields[key] for key in ("service", "scope") if key in fields}
-        with self._session.get(
-            realm, params=query, auth=credentials or _nobody, timeout=_TIMEOUT_S, stream=True
-        ) as response:
-            if not response.ok:
-                return
-            content = response.raw.read(LARGEST_DOCUMENT, decode_content=True)
-        self._token = _token(content)
+        with self._tried(realm, login=credentials, query=query) as response:
+            if response.ok:
+                self._token = _token(body(response, LARGEST_DOCUMENT))
 
 
 def _is_host(text: str) -> bool:
@@ -207,18 +231,15 @@ class _Body(RawStream):
 
     def take(self, size: int) -> bytes:
         try:
-            data = cast("bytes", self._response.raw.read(min(size, self._left)))
+            data = cast("bytes", self._response.raw.read(min(size, self._left), decode_content=False))
         except HTTPError as error:
             raise UnreadableImage(f"its layer {self._blob.digest} was cut off ({type(error).__name__})") from None
+        except PastLimit as error:
+            raise EnvironmentFault(f"its layer {self._blob.digest} cannot be read: the registry {error}") from None
         if not data and self._left:
             raise UnreadableImage(f"its layer {self._blob.digest} was cut off")
         self._left -= len(data)
         return data
-
-
-def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No login: without one, requests would take that of `.netrc`, in place of the token."""
-    return request
 
 
 def _credentials(host: str) -> tuple[str, str] | None:

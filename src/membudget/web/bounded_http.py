@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPResponse
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
 from membudget.web.deadline import Deadline
 
@@ -116,7 +116,7 @@ def ask(  # noqa: PLR0913 - a request has so many parts
             return answer
         answer.close()  # unread
         asked, url, query = answer.url, urljoin(answer.url, answer.headers["Location"]), None
-        if session.should_strip_auth(asked, url):
+        if session.should_strip_auth(asked, url):  # type: ignore[no-untyped-call] # as the stubs have it
             login = None
             sent = {name: value for name, value in sent.items() if name != "Authorization"}
     raise requests.TooManyRedirects
@@ -172,10 +172,8 @@ class _Source(io.RawIOBase):
         """Raises PastLimit."""
         target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
         if self._left <= 0:
-            what = "the head of an answer" if self._is_head else "an answer"
-            raise TooLarge(
-                f"sent more for {what} than {MOST_HEAD_BYTES if self._is_head else self._limits.body_bytes:,} bytes"
-            )
+            what, most = ("head", MOST_HEAD_BYTES) if self._is_head else ("body", self._limits.body_bytes)
+            raise TooLarge(f"sent more than {most:,} bytes as the {what} of an answer")
         self._connection.settimeout(self._limits.patience())
         try:
             count = self._stream.readinto(target[: self._left])
@@ -206,7 +204,7 @@ class _BoundedResponse(HTTPResponse):
 
     def __init__(self, connection: socket.socket, *args: object, limits: Limits, **more: object) -> None:
         super().__init__(connection, *args, **more)  # type: ignore[arg-type] # as http.client gives them
-        self._source = _Source(cast("io.BufferedReader", self.fp).detach(), connection, limits)
+        self._source = _Source(self.fp.detach(), connection, limits)
         self.fp = _Reader(self._source)
 
     def begin(self) -> None:
@@ -225,8 +223,8 @@ class _BoundedAdapter(HTTPAdapter):
             for scheme, kind in (("http", HTTPConnection), ("https", HTTPSConnection))
         }
 
-    def get_connection_with_tls_context(self, *args: object, **more: object) -> HTTPConnectionPool:
+    def get_connection_with_tls_context(self, *args: Any, **more: Any) -> ConnectionPool:  # noqa: ANN401 - passed on
         """A pool of them."""
-        pool = super().get_connection_with_tls_context(*args, **more)  # type: ignore[arg-type] # passed on
+        pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **more))
         pool.ConnectionCls = self._connections[pool.scheme or "http"]
         return pool

@@ -102,7 +102,7 @@ def test_an_image_that_is_not_there(server: Server) -> None:
 
 
 def test_a_registry_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_RETRIES", 0)
+    monkeypatch.setattr(registry, "_TRIES", 1)
     with pytest.raises(EnvironmentFault, match="could not be read"):
         RegistryImage(RegistryReference("127.0.0.1:9", "a", "b")).manifest()
 

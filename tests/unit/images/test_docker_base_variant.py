@@ -34,7 +34,7 @@ def server() -> Server:
 
 
 def test_a_variant_that_the_registry_has(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_RETRIES", 0)
+    monkeypatch.setattr(registry, "_TRIES", 1)
     base = BaseImage(f"{server.host}/team/api:1.0-jdk", 1)
     warnings: list[str] = []
     asked = BaseVariants(None, LayerCache(tmp_path), warnings.append, asks_registry=True)

@@ -1,0 +1,79 @@
+"""Servers that never stop: what they send is not kept, and they do not keep us."""
+
+import io
+
+import pytest
+from pydantic import SecretStr
+
+from membudget.contents import registry
+from membudget.contents.registry import RegistryImage, RegistryReference
+from membudget.contents.unreadable import UnreadableImage
+from membudget.errors import MembudgetError
+from membudget.publishing.http_api import ApiFault, HttpApi
+from membudget.quantities import MIB
+from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server
+
+MOST_TAKEN_BYTES = 100 * MIB
+"""Of all tries together, with what lies in sockets: each try reads some megabytes at the most."""
+
+
+def api(server: Hostile, allowed_s: float = 60) -> HttpApi:
+    return HttpApi(f"http://{server.host}", SecretStr("ghs_0123456789"), sleep=lambda _: None, allowed_s=allowed_s)
+
+
+def image(server: Hostile, allowed_s: float = 60) -> RegistryImage:
+    return RegistryImage(RegistryReference(server.host, "some/image", "latest"), allowed_s)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_an_api_sends_without_an_end_is_refused(answer: str) -> None:
+    with hostile_server(answer) as server, pytest.raises(ApiFault, match=r"GitHub|what answers"):
+        api(server).get("/user", dict)
+    assert server.sent_bytes < MOST_TAKEN_BYTES
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_a_registry_sends_without_an_end_is_refused(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_BACKOFF_S", 0.0)
+    with hostile_server(answer) as server:
+        opened = image(server)
+        with pytest.raises((MembudgetError, UnreadableImage)):
+            opened.manifest()
+        opened.close()
+    assert server.sent_bytes < MOST_TAKEN_BYTES
+
+
+def test_an_api_that_sends_a_byte_after_the_other_is_left_at_the_deadline() -> None:
+    with hostile_server(SLOW) as server, pytest.raises(ApiFault, match="GitHub took too long to answer"):
+        api(server, allowed_s=0.5).get("/user", dict)
+
+
+def test_a_registry_that_sends_a_byte_after_the_other_is_left_at_the_deadline() -> None:
+    with hostile_server(SLOW) as server:
+        opened = image(server, allowed_s=0.5)
+        with pytest.raises(MembudgetError, match="took too long to answer"):
+            opened.manifest()
+        opened.close()
+
+
+def test_the_time_is_that_of_all_calls_together() -> None:
+    with hostile_server(SLOW) as server:
+        slow = api(server, allowed_s=0.5)
+        for _ in range(3):  # after the first, nothing is left
+            with pytest.raises(ApiFault, match="took too long to answer"):
+                slow.get("/user", dict)
+            taken = server.sent_bytes
+        with pytest.raises(ApiFault, match="took too long to answer"):
+            slow.get("/user", dict)
+        assert server.sent_bytes == taken
+
+
+def test_a_download_without_an_end_stops_behind_what_it_may_have() -> None:
+    from membudget.publishing.http_api import _stream
+    from membudget.web.deadline import Deadline
+
+    with hostile_server("a body without an end") as server:
+        into = io.BytesIO()
+        assert not _stream(f"http://{server.host}/blob", into, MIB, Deadline(60))
+    assert into.tell() <= MIB
+    assert server.sent_bytes < MOST_TAKEN_BYTES
