@@ -93,8 +93,10 @@ class Publisher:
         if isinstance(outcome.comment, Posted):
             done = "created" if outcome.comment.created else "updated"
             warn(f"comment {done}: {outcome.comment.url}")
-        else:
+        elif outcome.comment.is_known:
             warn(f"no comment was posted: {outcome.comment.reason}")
+        else:
+            warn(f"a comment may have been posted, and membudget could not look: {outcome.comment.reason}")
 
     def _no_states(self) -> NotPosted | None:
         """Why nothing can be said of the commit; None where nothing is to be."""
