@@ -113,7 +113,10 @@ class Publisher:
         """Say why the commit has no status, once for each reason: what is refused when it begins, is so at the end."""
         if isinstance(outcome, NotPosted) and outcome.reason not in self._said:
             self._said.add(outcome.reason)
-            warn(f"no commit status was posted: {outcome.reason}")
+            if outcome.is_known:
+                warn(f"no commit status was posted: {outcome.reason}")
+            else:
+                warn(f"a commit status may have been posted, and membudget could not look: {outcome.reason}")
 
 
 def lines_of(budgets: str) -> KeyLines | None:
