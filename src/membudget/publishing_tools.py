@@ -93,8 +93,10 @@ class Publisher:
         if isinstance(outcome.comment, Posted):
             done = "created" if outcome.comment.created else "updated"
             warn(f"comment {done}: {outcome.comment.url}")
-        else:
+        elif outcome.comment.is_known:
             warn(f"no comment was posted: {outcome.comment.reason}")
+        else:
+            warn(f"a comment may have been posted, and membudget could not look: {outcome.comment.reason}")
 
     def _no_states(self) -> NotPosted | None:
         """Why nothing can be said of the commit; None where nothing is to be."""
@@ -111,7 +113,10 @@ class Publisher:
         """Say why the commit has no status, once for each reason: what is refused when it begins, is so at the end."""
         if isinstance(outcome, NotPosted) and outcome.reason not in self._said:
             self._said.add(outcome.reason)
-            warn(f"no commit status was posted: {outcome.reason}")
+            if outcome.is_known:
+                warn(f"no commit status was posted: {outcome.reason}")
+            else:
+                warn(f"a commit status may have been posted, and membudget could not look: {outcome.reason}")
 
 
 def lines_of(budgets: str) -> KeyLines | None:

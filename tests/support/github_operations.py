@@ -180,6 +180,14 @@ def _create_check_run(call: Call, description: GithubDescription, owner: str, re
     return Answer(201, created.as_json(description.smallest("check-run")))
 
 
+@_plays("GET", f"{_COMMIT}/check-runs")
+def _list_check_runs(call: Call, description: GithubDescription, owner: str, repo: str, ref: str) -> Answer:
+    repository = call.repository(owner, repo)
+    name, smallest = call.request.args.get("check_name"), description.smallest("check-run")
+    found = [one for one in repository.check_runs.values() if one.head_sha == ref and name in (None, one.name)]
+    return call.page(repository, [one.as_json(smallest) for one in found], "check_runs")
+
+
 @_plays("PATCH", f"{_REPOSITORY}/check-runs/{{check_run_id}}")
 def _update_check_run(call: Call, description: GithubDescription, owner: str, repo: str, check_run_id: int) -> Answer:
     found = _found(_checkable(call, owner, repo).check_runs, check_run_id)

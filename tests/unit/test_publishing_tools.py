@@ -291,6 +291,58 @@ def test_a_check_run_whose_beginning_failed_is_created_complete(shop: Github, st
     assert (check_run(shop).status, check_run(shop).conclusion) == ("completed", "success")
 
 
+@pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
+@pytest.mark.parametrize("status", [200, 201, 403, 502])
+@pytest.mark.parametrize("told", ["beginning", "verdict"])
+def test_a_state_that_is_there_though_a_proxy_answered_is_told_as_that(
+    shop: Github,
+    step: StepOfWorkflow,
+    capsys: pytest.CaptureFixture[str],
+    settings: PublishSettings,
+    status: int,
+    told: str,
+) -> None:
+    publisher = step.publisher(settings)
+    method = "PATCH" if settings is CHECK and told == "verdict" else "POST"
+    times = 4 if status == 502 and settings is STATUS else 1
+    if told == "beginning":
+        shop.fail_next(status, raw=b"<html>", method=method, too_late=True, times=times)
+    with publisher.measuring():
+        if told == "verdict":
+            shop.fail_next(status, raw=b"<html>", method=method, too_late=True, times=times)
+        publisher.publish(FINE, Path("report.json"))
+    assert said_of("commit status", capsys) == []
+    if settings is CHECK:
+        assert (check_run(shop).status, check_run(shop).conclusion) == ("completed", "success")
+    else:
+        assert statuses(shop)[-1][1] == "success"
+
+
+@pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
+def test_a_state_that_is_not_there_is_told_as_that(
+    shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str], settings: PublishSettings
+) -> None:
+    shop.fail_next(403, raw=b"<html>", method="POST")
+    with step.publisher(settings).measuring():
+        pass
+    assert said_of("commit status", capsys) == ["membudget: no commit status was posted: GitHub answered 403"]
+    assert [request.method for request in shop.requests] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
+def test_a_state_that_nobody_could_look_at_is_not_told_as_known(
+    shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str], settings: PublishSettings
+) -> None:
+    shop.fail_next(200, raw=b"<html>", times=2)
+    with step.publisher(settings).measuring():
+        pass
+    (said,) = said_of("commit status", capsys)
+    assert said == (
+        "membudget: a commit status may have been posted, and membudget could not look:"
+        " what answers is not GitHub's API (GITHUB_API_URL names it)"
+    )
+
+
 MANY = report(
     *(
         image(f"image{number:03d}", base=side(trial(40)), head=side(trial(60)), allowed=budgets(max_rss=50))

@@ -21,12 +21,24 @@ class _CheckRun(ApiModel):
     html_url: str | None = None
 
 
+class _Listed(_CheckRun):
+    name: str
+    status: str
+    conclusion: str | None = None
+    details_url: str | None = None
+
+
+class _CheckRuns(ApiModel):
+    check_runs: list[_Listed]
+
+
 class CheckRun:
     """The check run of one name on one commit."""
 
     def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
         self._api = api
         self._path = f"/repos/{repository}/check-runs"
+        self._commit_path = f"/repos/{repository}/commits/{head_sha}"
         self._head_sha = head_sha
         self._name = name
         self._run_url = run_url
@@ -35,20 +47,43 @@ class CheckRun:
 
     def tell(self, state: CommitState) -> Posted | NotPosted:
         """Create it, or complete the one that was begun."""
+        is_new = self._begun is None
+        told: _CheckRun | None
         try:
-            told = self._change(state) if self._begun is not None else self._create(state)
+            told = self._create(state) if is_new else self._change(state)
         except ApiFault as fault:
-            return NotPosted(self._api.why_not(fault, CHECK_RUNS))
-        return Posted(self._api.hide(told.html_url or self._run_url), created=self._begun is None)
+            reason = self._api.why_not(fault, CHECK_RUNS)
+            if not fault.may_have_happened:
+                return NotPosted(reason)
+            try:
+                told = self._looked(state)
+            except ApiFault:
+                return NotPosted(reason, is_known=False)
+            if told is None:
+                return NotPosted(reason)
+        if state.state is State.PENDING:
+            self._begun = told.id
+        return Posted(self._api.hide(told.html_url or self._run_url), created=is_new)
 
     def _create(self, state: CommitState) -> _CheckRun:
         content = {"name": self._name, "head_sha": self._head_sha, "details_url": self._run_url, **_content(state)}
         is_pending = state.state is State.PENDING
         # of two that are complete the newer counts; of two that are not, one would stay so
-        created = self._api.write("POST", self._path, content, _CheckRun, repeatable=not is_pending)
-        if is_pending:
-            self._begun = created.id
-        return created
+        return self._api.write("POST", self._path, content, _CheckRun, repeatable=not is_pending)
+
+    def _looked(self, state: CommitState) -> _CheckRun | None:
+        """What a look finds of a state that the server did not confirm."""
+        query = {"check_name": self._name, "filter": "all", "per_page": "100"}
+        pages = self._api.pages(f"{self._commit_path}/check-runs", _CheckRuns, query)
+        content = _content(state)
+        found = [
+            one
+            for one in next(pages).check_runs
+            if (one.name, one.details_url) == (self._name, self._run_url)
+            and (one.status, one.conclusion) == (content["status"], content.get("conclusion"))
+            and self._begun in (None, one.id)
+        ]
+        return max(found, key=lambda one: one.id, default=None)
 
     def _change(self, state: CommitState) -> _CheckRun:
         """A failed try is repeated: a remark that is there twice is better than a check that never ends."""

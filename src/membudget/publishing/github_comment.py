@@ -62,14 +62,27 @@ class ApiCommenter:
 
     def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
         """Create or edit the comment of the draft's key."""
-        reason = ""
+        may_be_there = False
         for _ in range(_ROUNDS):
+            comments = _Comments(self._api, self._own_names, pull_request)
             try:
-                return keep_current(_Comments(self._api, self._own_names, pull_request), draft)
+                return keep_current(comments, draft)
             except ApiFault as fault:
                 reason = self._reason(fault)
+                may_be_there |= comments.is_writing and fault.may_have_happened
                 if not fault.may_have_happened and fault.status not in _GONE:
                     break
+        return self._looked(pull_request, draft, reason) if may_be_there else NotPosted(reason)
+
+    def _looked(self, pull_request: PullRequest, draft: Draft, reason: str) -> Posted | NotPosted:
+        """What a look says became of a comment that the server did not confirm."""
+        try:
+            found = _Comments(self._api, self._own_names, pull_request).own(draft.settings.prefix)
+        except ApiFault:
+            return NotPosted(reason, is_known=False)
+        for comment in found:
+            if draft.is_same(comment.body) and draft.settings.written_by(comment.body) == draft.run:
+                return Posted(comment.url, created=True)
         return NotPosted(reason)
 
     def newest(self, pull_request: PullRequest, prefix: str) -> str | None:
@@ -100,11 +113,14 @@ class _Comments:
         self._own_names = own_names
         self._own: frozenset[str] | None = None
         self._last_page = 1
+        self.is_writing = False
+        """Whether the last request was to create or to edit a comment."""
         self._repository = f"/repos/{pull_request.repository}"
         self._number = pull_request.number
 
     def own(self, prefix: str) -> Sequence[Comment]:
         """One request for each hundred comments. The second time it looks from where the first time ended."""
+        self.is_writing = False
         begin = {"page": str(self._last_page)} if self._last_page > 1 else {}
         query = {**self._api.dialect.largest_page, **begin}
         marked: list[_Comment] = []
@@ -118,6 +134,7 @@ class _Comments:
     def create(self, body: str) -> Comment:
         """Not repeated by itself. The answer also says who we are."""
         path = f"{self._repository}/issues/{self._number}/comments"
+        self.is_writing = True
         created = self._api.write("POST", path, {"body": body}, _Comment, repeatable=False)
         if created.user is not None:
             self._own = frozenset({created.user.login})
@@ -125,6 +142,7 @@ class _Comments:
 
     def edit(self, comment: Comment, body: str) -> None:
         """The same text twice is the same comment, so a failed edit is repeated."""
+        self.is_writing = True
         self._api.write("PATCH", f"{self._repository}/issues/comments/{comment.id}", {"body": body}, _Comment)
 
     def delete(self, comment: Comment) -> None:

@@ -14,25 +14,48 @@ class _Status(ApiModel):
     id: int
 
 
+class _Listed(ApiModel):
+    context: str
+    description: str | None = None
+    target_url: str | None = None
+
+
 class CommitStatus:
     """The status of one name on one commit."""
 
     def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
         self._api = api
         self._path = f"/repos/{repository}/statuses/{head_sha}"
+        self._list = f"/repos/{repository}/commits/{head_sha}/statuses"
         self._name = name
         self._run_url = run_url
 
     def tell(self, state: CommitState) -> Posted | NotPosted:
         """Set it. The newest of a name is what counts, so a failed try is repeated."""
+        description = printable(state.title, _LONGEST_DESCRIPTION)
         content = {
             "state": state.state.value,
             "context": self._name,
-            "description": printable(state.title, _LONGEST_DESCRIPTION),
+            "description": description,
             "target_url": self._run_url,
         }
         try:
             self._api.write("POST", self._path, content, _Status)
         except ApiFault as fault:
-            return NotPosted(self._api.why_not(fault, STATUSES))
+            reason = self._api.why_not(fault, STATUSES)
+            if not fault.may_have_happened:
+                return NotPosted(reason)
+            try:
+                is_there = self._newest() == _Listed(
+                    context=self._name, description=description, target_url=self._run_url
+                )
+            except ApiFault:
+                return NotPosted(reason, is_known=False)
+            if not is_there:
+                return NotPosted(reason)
         return Posted(self._run_url, created=True)
+
+    def _newest(self) -> _Listed | None:
+        """The status of our name that counts; the first page of the list has the newest ones."""
+        listed = next(self._api.pages(self._list, list[_Listed], self._api.dialect.largest_page))
+        return next((one for one in listed if one.context == self._name), None)

@@ -52,8 +52,10 @@ class ApiModel(BaseModel):
 class ApiFault(Exception):
     """A call came to nothing. `str()` says why, on one line."""
 
-    def __init__(self, reason: str, status: int | None = None, said: str = "") -> None:
+    def __init__(self, reason: str, status: int | None = None, said: str = "", *, is_answer: bool = True) -> None:
         super().__init__(reason)
+        self.is_answer = is_answer
+        """Whether the API itself answered: what stands before it may do so, and may have passed the call on."""
         self.status = status
         """None: there was no answer, or none that this API gives."""
         self.said = said
@@ -61,14 +63,14 @@ class ApiFault(Exception):
     @property
     def may_have_happened(self) -> bool:
         """Whether what was asked may have been done all the same."""
-        return self.status is None or self.status >= 500
+        return self.status is None or self.status >= 500 or not self.is_answer
 
 
 class NotThisApi(ApiFault):
     """Something answers, and it is not this API."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"what answers is not {name}'s API (GITHUB_API_URL names it)", 200)
+        super().__init__(f"what answers is not {name}'s API (GITHUB_API_URL names it)", 200, is_answer=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,10 +285,10 @@ class _Said(ApiModel):
 
 
 def _answer(response: _Got) -> Answer:
-    said = ""
+    headers = {name.lower(): value for name, value in response.headers.items()}
     with suppress(ValidationError):
-        said = _Said.model_validate_json(response.content).message
-    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, said)
+        return Answer(response.status, headers, _Said.model_validate_json(response.content).message)
+    return Answer(response.status, headers, "", is_of_api=False)
 
 
 def _fault(name: str, outcome: _Got | str, hide: Mask) -> ApiFault:
@@ -299,4 +301,4 @@ def _fault(name: str, outcome: _Got | str, hide: Mask) -> ApiFault:
     if answer.status == 401:
         return ApiFault(f"{name} does not accept the token", answer.status, said)
     told = f": {printable(said)}" if said else ""
-    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, said)
+    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=answer.is_of_api)

@@ -47,6 +47,8 @@ class NotPosted:
     reason: str
     is_wanted: bool = False
     """Whether that is as the settings want it, and nobody needs a warning."""
+    is_known: bool = True
+    """False: it may be there all the same, and nobody could look."""
 
 
 @dataclass(frozen=True, slots=True)

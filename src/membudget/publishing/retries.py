@@ -22,6 +22,8 @@ class Answer:
     headers: Mapping[str, str]
     """By names in lower case."""
     said: str
+    is_of_api: bool = True
+    """Whether it has the form of the API's answers; that of a proxy has not."""
 
     @property
     def is_rate_limit(self) -> bool:

@@ -370,6 +370,63 @@ def test_a_creation_that_failed_is_looked_at_before_it_is_repeated(shop: Github,
     assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
 
 
+@pytest.mark.parametrize("status", [200, 201, 302, 403, 408, 422, 502])
+@pytest.mark.parametrize("raw", [b"<html>log in</html>", b"", b'{"id": 1'])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("token", ["a workflow's", "a person's"])
+def test_a_comment_that_is_there_though_a_proxy_answered_is_told_as_that(
+    shop: Github, status: int, raw: bytes, times: int, token: str
+) -> None:
+    ours = shop.add_workflow_token() if token == "a workflow's" else shop.add_token("ann")
+    shop.fail_next(status, raw=raw, method="POST", too_late=True, times=times)
+    outcome = post(shop, draft("over", run(3)), ours)
+    (comment,) = shop.comments(SHOP, 7)
+    assert astuple(outcome)[:1] == (comment.html_url,)
+    assert [request.method for request in shop.requests].count("POST") == 1
+
+
+@pytest.mark.parametrize("status", [200, 403, 502])
+def test_a_comment_is_created_once_where_a_proxy_answered_before_it_was(shop: Github, status: int) -> None:
+    shop.fail_next(status, raw=b"<html>", method="POST")
+    assert astuple(post(shop))[1:] == (True,)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
+
+
+def test_a_comment_whose_confirmation_is_cut_off_is_there_once(shop: Github) -> None:
+    shop.fail_next(201, headers={"Content-Length": "400"}, raw=b'{"id": 1', method="POST", too_late=True)
+    assert astuple(post(shop)) == (shop.comments(SHOP, 7)[0].html_url, False)
+    assert [request.method for request in shop.requests].count("POST") == 1
+
+
+def test_the_last_try_is_looked_at_too(shop: Github) -> None:
+    shop.fail_next(502, raw=b"<html>", method="POST")
+    shop.fail_next(502, raw=b"<html>", method="POST", too_late=True)
+    outcome = post(shop)
+    assert outcome == Posted(shop.comments(SHOP, 7)[0].html_url, created=True)
+    assert [request.method for request in shop.requests].count("POST") == 2
+
+
+def test_an_edit_that_a_proxy_answered_is_looked_at(shop: Github) -> None:
+    post(shop, FIRST)
+    shop.fail_next(200, raw=b"<html>", method="PATCH", too_late=True)
+    assert isinstance(post(shop, SECOND), Posted)
+    assert texts(shop) == [(WORKFLOW_USER, body_of(SECOND))]
+    assert [request.method for request in shop.requests].count("PATCH") == 1
+
+
+def test_what_nobody_could_look_at_is_not_told_as_known(shop: Github) -> None:
+    shop.fail_next(502, raw=b"<html>", method="POST", too_late=True)
+    shop.fail_next(502, raw=b"<html>", times=100)
+    assert post(shop) == NotPosted("GitHub answered 502", is_known=False)
+    assert len(texts(shop)) == 1
+
+
+def test_what_github_itself_refuses_is_not_looked_at(shop: Github) -> None:
+    shop.fail_next(403, "no", method="POST")
+    assert post(shop) == NotPosted("GitHub answered 403: no")
+    assert [request.method for request in shop.requests] == ["GET", "POST"]
+
+
 def test_a_server_that_is_down(shop: Github, waits: list[float]) -> None:
     shop.fail_next(502, times=100)
     assert post(shop, waits=waits) == NotPosted("GitHub answered 502: Server Error")
