@@ -298,6 +298,7 @@ def test_a_state_that_is_there_though_a_proxy_answered_is_told_as_that(
     shop: Github,
     step: StepOfWorkflow,
     capsys: pytest.CaptureFixture[str],
+    *,
     settings: PublishSettings,
     status: int,
     told: str,
