@@ -115,7 +115,10 @@ def ask(  # noqa: PLR0913 - a request has so many parts
         if not (follows and method == "GET" and answer.is_redirect):
             return answer
         answer.close()  # unread
-        asked, url, query = answer.url, urljoin(answer.url, answer.headers["Location"]), None
+        try:
+            asked, url, query = answer.url, urljoin(answer.url, answer.headers["Location"]), None
+        except ValueError:  # brackets that hold no address
+            raise requests.exceptions.InvalidURL from None
         if session.should_strip_auth(asked, url):  # type: ignore[no-untyped-call] # as the stubs have it
             login = None
             sent = {name: value for name, value in sent.items() if name != "Authorization"}

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +96,24 @@ def test_who_is_not_logged_in_is_told_what_to_do(server: Server) -> None:
 def test_a_registry_that_is_busy_is_asked_again(server: Server) -> None:
     server.busy = 2
     assert read(server).file_bytes == 5000
+
+
+def test_a_redirect_to_no_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        image = RegistryImage(RegistryReference(f"127.0.0.1:{listener.getsockname()[1]}", "a", "b"))
+        with pytest.raises(EnvironmentFault, match="could not be read: InvalidURL"):
+            image.manifest()
+        image.close()
+        thread.join()
 
 
 def test_an_image_that_is_not_there(server: Server) -> None:
