@@ -17,7 +17,6 @@ from membudget.budgets.effective import (
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.loosening import (
     Loosening,
-    builds_closed,
     group_loosenings,
     image_loosenings,
     loosened_exception,
@@ -83,7 +82,7 @@ def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator
             yield removed_image(name, image_rules(spec))
     for name, spec in head.images.items():
         if name not in base.images:
-            yield from new_permissions(name, spec, builds_closed=builds_closed(base.images))
+            yield from new_permissions(name, spec)
     for name in base.groups:
         after = group_rules(head, name) if name in head.groups else GroupRules((), {})
         yield from group_loosenings(name, group_rules(base, name), after)
@@ -111,8 +110,7 @@ def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Co
     head = all_of_head.images[name]
     if name not in all_of_base.images:
         closed = head.container.model_copy(update={"network": "none", "secrets": ()})
-        build = head.build.model_copy(update={"network": "none"}) if builds_closed(all_of_base.images) else head.build
-        return image_rules(head.model_copy(update={"container": closed, "build": build}))
+        return image_rules(head.model_copy(update={"container": closed}))
     base = image_rules(all_of_base.images[name])
     changed = _changed(base.spec, head, contents.other_files.get(name, ()))
     guarded = {

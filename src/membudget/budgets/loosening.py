@@ -1,6 +1,6 @@
 """What the head's budgets file allows and the base's does not."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from membudget.budgets.budget import Build, ImageSpec
@@ -152,15 +152,8 @@ def _build_words(key: str, value: str | dict[str, str] | None) -> str:
     return _BUILD_DEFAULTS[key] if value is None else value
 
 
-def builds_closed(base: Mapping[str, ImageSpec]) -> bool:
-    """Whether every image of the base is built without a network: one that is new is then no way out."""
-    return bool(base) and all(spec.build.network == "none" for spec in base.values())
-
-
-def new_permissions(name: str, head: ImageSpec, *, builds_closed: bool) -> Iterator[Loosening]:
+def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:
     """What an image that is new in head asks for beyond memory."""
-    if builds_closed and head.build.network != "none":
-        yield Loosening(name, is_group=False, key="build.network", before="none", after=head.build.network)
     if head.container.network == "open":
         yield Loosening(name, is_group=False, key="container.network", before="none", after="open")
     if head.container.secrets:

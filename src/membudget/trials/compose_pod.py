@@ -179,11 +179,13 @@ class _Reader:
         sysctls = definition.get("sysctls")
         names = list(sysctls) if isinstance(sysctls, dict | list) else []
         if any("ipv6" in str(name).lower() for name in names):  # the bridge has a link-local address
-            fix = "remove it, or set container.network to \"open\" in the budgets file"
+            fix = 'remove it, or set container.network to "open" in the budgets file'
             raise self._refused(f"{where}.sysctls", "IPv6 would lead to the engine's machine", fix)
         definition["cap_drop"] = [*_list(definition.get("cap_drop")), "NET_RAW"]  # raw frames need no address
         if "network_mode" not in definition:
-            definition["dns"] = ["127.0.0.1"]  # or engines ask the machine's resolver for the container (CVE-2024-29018)
+            definition["dns"] = [
+                "127.0.0.1"
+            ]  # or engines ask the machine's resolver for the container (CVE-2024-29018)
 
     def network(self, name: str, value: JsonValue) -> JsonValue:
         given = _mapping(value)
@@ -240,7 +242,10 @@ class _Reader:
 
     def _build(self, where: str, given: Definition) -> Build:
         for key, value in given.items():
-            if key not in ("context", "dockerfile", "target", "args", "platforms", "tags", "labels", "network", "pull") and value:
+            if (
+                key not in ("context", "dockerfile", "target", "args", "platforms", "tags", "labels", "network", "pull")
+                and value
+            ):
                 raise self._refused(f"{where}.build.{key}", "is not known here")
         if given.get("network") not in (None, "", "default", "none"):
             raise self._refused(f"{where}.build.network", "is neither default nor none")

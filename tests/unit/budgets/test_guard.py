@@ -178,17 +178,6 @@ def test_opening_the_network_of_a_build_needs_approval() -> None:
     assert moved.images["api"].spec.build.network == "none"
 
 
-def test_a_new_image_is_built_without_network_where_all_are() -> None:
-    closed = 'build = { network = "none" }'
-    new = '[images.new]\nlimit = "64MiB"\n'
-    head = budgets(f"{closed}\n{BASE}", new)
-    guarded = judged_by(head, base=budgets(f"{closed}\n{BASE}"))
-    assert [(one.subject, one.key, one.after) for one in guarded.loosened] == [("new", "build.network", "default")]
-    assert guarded.images["new"].spec.build.network == "none"
-    assert judged_by(head, Approval.GIVEN, budgets(f"{closed}\n{BASE}")).images["new"].spec.build.network == "default"
-    assert judged_by(budgets(BASE, new)).images["new"].spec.build.network == "default", "the base's are open"
-
-
 def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:
     text = f'workload = {{ kind = "exec", commands = [["true", "once"]] }}\n{BASE}'
     guarded = judged_by(toml_file.parse_budgets(f"version = 1\n[images.api]\n{text}", "budgets.toml"))

@@ -63,9 +63,7 @@ def test_no_service_of_a_closed_pod_has_raw_sockets_or_the_machines_resolver() -
     assert (opened["api"].definition["cap_drop"], "dns" in opened["api"].definition) == (["CHOWN"], False)
 
 
-@pytest.mark.parametrize(
-    "sysctls", [{"net.ipv6.conf.all.disable_ipv6": "0"}, ["net/ipv6/conf/eth0/disable_ipv6=0"]]
-)
+@pytest.mark.parametrize("sysctls", [{"net.ipv6.conf.all.disable_ipv6": "0"}, ["net/ipv6/conf/eth0/disable_ipv6=0"]])
 def test_a_closed_pod_may_not_switch_ipv6_on(sysctls: JsonValue) -> None:
     with pytest.raises(ConfigurationError, match="IPv6 would lead to the engine's machine"):
         plan({"api": {"sysctls": sysctls}})
@@ -76,7 +74,9 @@ def test_what_is_built_is_built_as_the_file_says() -> None:
     build: JsonValue = {"context": "/checkout/side", "dockerfile": "D", "target": "t", "args": {"PRICE": "$$5"}}
     build = {**build, "network": "none"} if isinstance(build, dict) else build
     made = plan({"api": {}, "side": {"build": build}}, "side")
-    assert made.builds == {"side": Build(context="side", dockerfile="D", target="t", args={"PRICE": "$5"}, network="none")}
+    assert made.builds == {
+        "side": Build(context="side", dockerfile="D", target="t", args={"PRICE": "$5"}, network="none")
+    }
 
 
 @pytest.mark.parametrize("context", ["/elsewhere", "/checkout/../etc", "https://example.org/x.git"])
@@ -104,7 +104,8 @@ def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
     assert without_proxies(model) == {
         "api": {
             "mem_limit": 64, "memswap_limit": 64, "pids_limit": 4096, "cgroup_parent": "/x/t1",
-            "security_opt": ["no-new-privileges"], "environment": environment, "logging": logging,
+            "security_opt": ["no-new-privileges"], "cap_drop": ["NET_RAW"], "dns": ["127.0.0.1"],
+            "environment": environment, "logging": logging,
             "tmpfs": [], "volumes": [],
             "image": "sha256:1", "container_name": "membudget-api",
             "labels": {RUN_LABEL: "run", f"{RUN_LABEL}.role": "trial"},
