@@ -28,6 +28,7 @@ from membudget.budgets.metric_budget import NO_OOM_KILLS, MetricBudgets, PhaseBu
 from membudget.budgets.workload import CommandWorkload, Workload
 
 LeakPolicy = Literal["advise", "fail"]
+BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
 
 
@@ -78,6 +79,8 @@ class Build(FileModel):
     """Build arguments."""
     platform: Platform | None = None
     """Platform to build for, like "linux/amd64". Absent: the engine's own."""
+    network: BuildNetwork = "default"
+    """What RUN steps reach: "default" is the builder's network, "none" is nothing."""
 
 
 class Defaults(FileModel):

@@ -151,7 +151,7 @@ def _json(path: Path) -> object:
 
 def _options(spec: Build) -> list[str]:
     # Attestations would make the image's id differ from build to build on engines that store them.
-    options = ["--load", "--provenance=false", "--progress=plain"]
+    options = ["--load", "--provenance=false", "--progress=plain", f"--network={spec.network}"]
     if spec.target is not None:
         options.append(f"--target={spec.target}")
     if spec.platform is not None:

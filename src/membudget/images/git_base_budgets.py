@@ -164,7 +164,7 @@ def _build_content(repository: GitRepository, commit: Commit, image: ImageSpec) 
     dockerfile = repository.object_at(commit, posixpath.join(build.context, build.dockerfile))
     if context is None or dockerfile is None:
         return None
-    return context, dockerfile, build.target, tuple(sorted(build.args.items())), build.platform
+    return context, dockerfile, build.target, tuple(sorted(build.args.items())), build.platform, build.network
 
 
 def _content(

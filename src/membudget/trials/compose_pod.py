@@ -32,6 +32,8 @@ _WITHOUT_MEANING_HERE = frozenset({
 })  # fmt: skip
 """Nothing is published, kept or started again; or it is looked at below."""
 _PIDS = 4096
+_WITHOUT_GATEWAY: JsonValue = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+"""The bridge gets no address: an internal network's would lead to every address of the engine's machine."""
 _REFUSED = "is not known here, or reaches the machine beyond the container, which a pull request's code may not"
 
 
@@ -95,10 +97,10 @@ def plan_pod(
         if name not in all_services:
             known = ", ".join(all_services) or "none"
             raise ConfigurationError(f"there is no service {name} (there: {known})", where=settings.file)
-    reader = _Reader(settings.file, checkout)
+    reader = _Reader(settings.file, checkout, is_open=is_open)
     order = _in_order(all_services, (measured, *settings.sidecars), settings.file)
     services = {name: reader.service(name, _mapping(all_services[name])) for name in order}
-    networks = {name: reader.network(name, value, is_open) for name, value in _mapping(model.get("networks")).items()}
+    networks = {name: reader.network(name, value) for name, value in _mapping(model.get("networks")).items()}
     volumes = {name: reader.volume(name, value) for name, value in _mapping(model.get("volumes")).items()}
     reader.check_files(_mapping(model.get("configs")), "configs")
     reader.check_files(_mapping(model.get("secrets")), "secrets")
@@ -140,9 +142,10 @@ def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[
 class _Reader:
     """Reads definitions, and refuses what they may not say."""
 
-    def __init__(self, file: str, checkout: PurePosixPath) -> None:
+    def __init__(self, file: str, checkout: PurePosixPath, *, is_open: bool) -> None:
         self._file = file
         self._checkout = checkout
+        self._is_open = is_open
 
     def service(self, name: str, given: Definition) -> PodService:
         where = f"services.{name}"
@@ -162,6 +165,8 @@ class _Reader:
             definition.setdefault("mem_limit", limits["memory"])
         definition.setdefault("pids_limit", _PIDS)
         definition["security_opt"] = ["no-new-privileges"]
+        if not self._is_open:
+            self._close(where, definition)
         kept, copies = self._volumes(where, given)
         if kept:
             definition["volumes"] = kept
@@ -169,13 +174,28 @@ class _Reader:
         image = None if build is not None or given.get("image") is None else str(given["image"])
         return PodService(definition, image, build, copies, dict(self._needs(where, given)))
 
-    def network(self, name: str, value: JsonValue, is_open: bool) -> JsonValue:
+    def _close(self, where: str, definition: dict[str, JsonValue]) -> None:
+        """Take away what reaches the engine's machine through the bridge by other ways than IPv4."""
+        sysctls = definition.get("sysctls")
+        names = list(sysctls) if isinstance(sysctls, dict | list) else []
+        if any("ipv6" in str(name).lower() for name in names):  # the bridge has a link-local address
+            fix = 'remove it, or set container.network to "open" in the budgets file'
+            raise self._refused(f"{where}.sysctls", "IPv6 would lead to the engine's machine", fix)
+        definition["cap_drop"] = [*_list(definition.get("cap_drop")), "NET_RAW"]  # raw frames need no address
+        if "network_mode" not in definition:
+            definition["dns"] = [
+                "127.0.0.1"
+            ]  # or engines ask the machine's resolver for the container (CVE-2024-29018)
+
+    def network(self, name: str, value: JsonValue) -> JsonValue:
         given = _mapping(value)
         if given.get("external"):
             raise self._refused(f"networks.{name}.external", "is somebody else's: a trial has networks of its own")
         if given.get("driver") not in (None, "", "bridge"):
             raise self._refused(f"networks.{name}.driver", "is no bridge: trials run on one machine")
-        return {"internal": not is_open or bool(given.get("internal"))}
+        if self._is_open and not given.get("internal"):
+            return {"internal": False}
+        return {"internal": True, "driver_opts": _WITHOUT_GATEWAY}
 
     def volume(self, name: str, value: JsonValue) -> JsonValue:
         given = _mapping(value)
@@ -222,14 +242,20 @@ class _Reader:
 
     def _build(self, where: str, given: Definition) -> Build:
         for key, value in given.items():
-            if key not in ("context", "dockerfile", "target", "args", "platforms", "tags", "labels", "pull") and value:
+            if (
+                key not in ("context", "dockerfile", "target", "args", "platforms", "tags", "labels", "network", "pull")
+                and value
+            ):
                 raise self._refused(f"{where}.build.{key}", "is not known here")
+        if given.get("network") not in (None, "", "default", "none"):
+            raise self._refused(f"{where}.build.network", "is neither default nor none")
         args = {name: str(value) for name, value in _mapping(given.get("args")).items() if value is not None}
         return Build(
             context=self._relative(f"{where}.build.context", str(given.get("context"))),
             dockerfile=str(given.get("dockerfile") or "Dockerfile"),
             target=cast("str | None", given.get("target")),
             args={name: value.replace("$$", "$") for name, value in args.items()},
+            network="none" if given.get("network") == "none" else "default",
         )
 
     def _needs(self, where: str, given: Definition) -> Iterator[tuple[str, Condition]]:

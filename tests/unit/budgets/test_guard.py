@@ -154,6 +154,7 @@ BUILT = [
     ("build.context", 'build = { context = "other" }', ".", "other"),
     ("build.dockerfile", 'build = { dockerfile = "Other" }', "Dockerfile", "Other"),
     ("build.platform", 'build = { platform = "linux/arm64" }', "the engine's", "linux/arm64"),
+    ("build.network", 'build = { network = "none" }', "default", "none"),
 ]
 
 
@@ -166,6 +167,15 @@ def test_what_is_built_instead_needs_approval_for_it_is_not_what_was_measured(
     assert [(one.key, one.before, one.after) for one in guarded.loosened] == [(key, before, after)]
     assert guarded.images["api"].spec.build == budgets(BASE).images["api"].build
     assert judged_by(head, Approval.GIVEN).images["api"].spec.build == head.images["api"].build
+
+
+def test_opening_the_network_of_a_build_needs_approval() -> None:
+    base = budgets(f'build = {{ network = "none" }}\n{BASE}')
+    guarded = judged_by(budgets(BASE), base=base)
+    assert [(one.key, one.before, one.after) for one in guarded.loosened] == [("build.network", "none", "default")]
+    assert guarded.images["api"].spec.build.network == "none"
+    moved = rules(budgets(BASE), base, Approval.MISSING)
+    assert moved.images["api"].spec.build.network == "none"
 
 
 def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:

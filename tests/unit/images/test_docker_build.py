@@ -104,7 +104,7 @@ def exported(fake: Path) -> list[str]:
 
 
 def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> None:
-    spec = Build(context="api", target="run", args={"A": "1 2"}, platform="linux/arm64")
+    spec = Build(context="api", target="run", args={"A": "1 2"}, platform="linux/arm64", network="none")
     lines: list[str] = []
     built = builder(fake).build(spec, checkout, "membudget-trial/api:x", lines.append)
     assert built.image_id == "sha256:manifest of membudget-trial/api:x", "what the engine knows it by"
@@ -113,7 +113,7 @@ def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> No
     assert isinstance(built.recipe.provenance, dict)
     assert lines == ["#1 building"]
     assert words(fake)[:3] == ["buildx", "build", "--load"]
-    assert {"--target=run", "--platform=linux/arm64", "--build-arg=A=1 2", "--provenance=false"} <= set(words(fake))
+    assert {"--target=run", "--platform=linux/arm64", "--build-arg=A=1 2", "--network=none"} <= set(words(fake))
     assert words(fake)[-3:-1] == ["--file", str(checkout / "api/Dockerfile")]
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["checkout"], "what it wrote is gone"
 

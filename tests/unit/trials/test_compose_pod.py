@@ -40,16 +40,43 @@ def test_services_that_wait_for_each_other_are_refused() -> None:
         plan(services)
 
 
-@pytest.mark.parametrize(("is_open", "internal"), [(False, True), (True, False)])
-def test_networks_lead_out_only_where_the_budgets_file_says_so(is_open: bool, internal: bool) -> None:
-    made = plan({"api": {}}, is_open=is_open)
-    assert made.networks == {"default": {"internal": internal}}
+def test_networks_lead_out_only_where_the_budgets_file_says_so() -> None:
+    without_gateway: JsonValue = {
+        "internal": True,
+        "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"},
+    }
+    assert plan({"api": {}}).networks == {"default": without_gateway}
+    assert plan({"api": {}}, is_open=True).networks == {"default": {"internal": False}}
+    inner: JsonValue = {"default": {}, "inner": {"internal": True}}
+    assert plan({"api": {}}, is_open=True, networks=inner).networks["inner"] == without_gateway
+
+
+def test_no_service_of_a_closed_pod_has_raw_sockets_or_the_machines_resolver() -> None:
+    services: Services = {"api": {"cap_drop": ["CHOWN"]}, "side": {"image": "x", "network_mode": "service:api"}}
+    closed = plan(services, "side").services
+    assert (closed["api"].definition["cap_drop"], closed["api"].definition["dns"]) == (
+        ["CHOWN", "NET_RAW"],
+        ["127.0.0.1"],
+    )
+    assert (closed["side"].definition["cap_drop"], "dns" in closed["side"].definition) == (["NET_RAW"], False)
+    opened = plan(services, "side", is_open=True).services
+    assert (opened["api"].definition["cap_drop"], "dns" in opened["api"].definition) == (["CHOWN"], False)
+
+
+@pytest.mark.parametrize("sysctls", [{"net.ipv6.conf.all.disable_ipv6": "0"}, ["net/ipv6/conf/eth0/disable_ipv6=0"]])
+def test_a_closed_pod_may_not_switch_ipv6_on(sysctls: JsonValue) -> None:
+    with pytest.raises(ConfigurationError, match="IPv6 would lead to the engine's machine"):
+        plan({"api": {"sysctls": sysctls}})
+    assert plan({"api": {"sysctls": sysctls}}, is_open=True).services["api"].definition["sysctls"] == sysctls
 
 
 def test_what_is_built_is_built_as_the_file_says() -> None:
     build: JsonValue = {"context": "/checkout/side", "dockerfile": "D", "target": "t", "args": {"PRICE": "$$5"}}
+    build = {**build, "network": "none"} if isinstance(build, dict) else build
     made = plan({"api": {}, "side": {"build": build}}, "side")
-    assert made.builds == {"side": Build(context="side", dockerfile="D", target="t", args={"PRICE": "$5"})}
+    assert made.builds == {
+        "side": Build(context="side", dockerfile="D", target="t", args={"PRICE": "$5"}, network="none")
+    }
 
 
 @pytest.mark.parametrize("context", ["/elsewhere", "/checkout/../etc", "https://example.org/x.git"])
@@ -77,7 +104,8 @@ def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
     assert without_proxies(model) == {
         "api": {
             "mem_limit": 64, "memswap_limit": 64, "pids_limit": 4096, "cgroup_parent": "/x/t1",
-            "security_opt": ["no-new-privileges"], "environment": environment, "logging": logging,
+            "security_opt": ["no-new-privileges"], "cap_drop": ["NET_RAW"], "dns": ["127.0.0.1"],
+            "environment": environment, "logging": logging,
             "tmpfs": [], "volumes": [],
             "image": "sha256:1", "container_name": "membudget-api",
             "labels": {RUN_LABEL: "run", f"{RUN_LABEL}.role": "trial"},
