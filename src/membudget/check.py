@@ -20,6 +20,7 @@ from membudget.budgets.budget import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
 from membudget.building import BuildTools, Built, Order, build_all
+from membudget.errors import brief
 from membudget.images.revision import Commit, NoBase, Side
 from membudget.own_settings import own_runs
 from membudget.pair_measurement import TrialTools, measure_pair
@@ -127,8 +128,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         approval_label=request.approval_label,
         approval_digest=request.approval_digest,
         loosened=request.rules.loosened,
-        notes=request.notes,
-        base_problem=request.base_problem,
+        notes=tuple(map(brief, request.notes)),
+        base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
     ).with_verdict()
 

@@ -9,8 +9,9 @@ from membudget.contents import registry
 from membudget.contents.registry import RegistryImage, RegistryReference
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import MembudgetError
-from membudget.publishing.http_api import ApiFault, HttpApi
+from membudget.publishing.http_api import ApiFault, HttpApi, _stream
 from membudget.quantities import MIB
+from membudget.web.deadline import Deadline
 from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server
 
 MOST_TAKEN_BYTES = 100 * MIB
@@ -22,7 +23,7 @@ def api(server: Hostile, allowed_s: float = 60) -> HttpApi:
 
 
 def image(server: Hostile, allowed_s: float = 60) -> RegistryImage:
-    return RegistryImage(RegistryReference(server.host, "some/image", "latest"), allowed_s)
+    return RegistryImage(RegistryReference(server.host, "some/image", "latest"), Deadline(allowed_s))
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -69,9 +70,6 @@ def test_the_time_is_that_of_all_calls_together() -> None:
 
 
 def test_a_download_without_an_end_stops_behind_what_it_may_have() -> None:
-    from membudget.publishing.http_api import _stream
-    from membudget.web.deadline import Deadline
-
     with hostile_server("a body without an end") as server:
         into = io.BytesIO()
         assert not _stream(f"http://{server.host}/blob", into, MIB, Deadline(60))

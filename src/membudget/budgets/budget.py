@@ -30,6 +30,8 @@ from membudget.budgets.workload import CommandWorkload, Workload
 LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
+MOST_IMAGES = 10_000
+"""A report holds no more."""
 
 
 class TrialCount(FileModel):
@@ -170,7 +172,7 @@ class BudgetsFile(FileModel):
     version: Literal[1]
     """The version of this file's format: 1."""
     defaults: Defaults = Defaults()
-    images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1)]
+    images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1, max_length=MOST_IMAGES)]
     """The images of the repository, by name."""
 
     groups: dict[ImageName, Group] = {}

@@ -77,9 +77,12 @@ def parse_reference(text: str) -> RegistryReference:
     return RegistryReference(host, name, match["digest"] or match["tag"] or "latest")
 
 
-def read_image(name: str, known: KnownLayer, platform: str | None) -> ImageContents:
-    """Read an image of a registry by its name. Raises ConfigurationError, EnvironmentFault and UnreadableImage."""
-    image = RegistryImage(parse_reference(name))
+def read_image(name: str, known: KnownLayer, platform: str | None, deadline: Deadline | None = None) -> ImageContents:
+    """Read an image of a registry by its name, until `deadline` at the latest.
+
+    Raises ConfigurationError, EnvironmentFault and UnreadableImage.
+    """
+    image = RegistryImage(parse_reference(name), deadline)
     try:
         with masked_errors(image.mask):
             return read_layered(image, image.manifest(), known, Selection(platform))
@@ -90,13 +93,13 @@ def read_image(name: str, known: KnownLayer, platform: str | None) -> ImageConte
 class RegistryImage:
     """One image of a registry."""
 
-    def __init__(self, reference: RegistryReference, allowed_s: float = _ALLOWED_S) -> None:
-        """`allowed_s` is for all requests together."""
+    def __init__(self, reference: RegistryReference, deadline: Deadline | None = None) -> None:
+        """`deadline` of all requests together; None: a quarter of an hour from now."""
         self._reference = reference
         host = _DOCKER_HUB_API if reference.host == _DOCKER_HUB else reference.host
         self._is_local = urlsplit(f"//{host}").hostname in _LOCAL
         self._base = f"{'http' if self._is_local else 'https'}://{host}/v2/{reference.name}"
-        self._limits = Limits(Deadline(allowed_s), LARGEST_DOCUMENT + _MORE_THAN_CONTENT, _IDLE_S)
+        self._limits = Limits(deadline or Deadline(_ALLOWED_S), LARGEST_DOCUMENT + _MORE_THAN_CONTENT, _IDLE_S)
         self._opened = ExitStack()
         self._session = self._opened.enter_context(bounded_session(self._limits))
         self._token: str | None = None

@@ -92,10 +92,11 @@ def _remove_tree(cgroup: Path) -> str | None:
 
 def _kill_all(cgroup: Path) -> None:
     """Kill what still runs in a cgroup of ours, as systemd does with a slice's."""
-    for listing in cgroup.rglob("cgroup.procs"):
-        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to kill from where we are
-            for pid in listing.read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
+    for folder in _folders(cgroup):
+        _kill_all(folder)
+    with contextlib.suppress(OSError):  # gone meanwhile, or not ours to kill from where we are
+        for pid in (cgroup / "cgroup.procs").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def _stop_slices(names: list[str]) -> None:

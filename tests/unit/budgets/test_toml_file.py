@@ -218,3 +218,9 @@ def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
     text = f'version = 1\n[images.api]\nlimit = "64MiB"\ncontainer = {{ secrets = ["{name}"] }}\n'
     with pytest.raises(BudgetsFileError, match="a name of the workload's own; none that begins with ACTIONS_"):
         toml_file.parse(text, "budgets.toml")
+
+
+def test_more_images_than_a_report_holds_are_refused() -> None:
+    text = "version = 1\n" + "".join(f"[images.i{number}]\n" for number in range(10_001))
+    with pytest.raises(BudgetsFileError, match="10,?000|10000"):
+        toml_file.parse_budgets(text, "budgets.toml")

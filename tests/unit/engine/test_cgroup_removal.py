@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +51,22 @@ def test_without_systemd_slices_remain(v1: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cgroup_removal, "SYSTEM_BUS", v1 / "no-bus")
     with pytest.raises(CgroupsRemain, match="systemd does not answer"):
         remove_cgroups(v1, [NAME], "systemd")
+
+
+def test_a_cgroup_that_vanishes_while_its_processes_are_killed_hinders_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        for name in ("gone", "busy"):
+            (tmp_path / "t1" / name).mkdir(parents=True)
+        (tmp_path / "t1/busy/cgroup.procs").write_text(f"{process.pid}\n")
+        scandir = os.scandir
+
+        def scan(folder: Path) -> "Iterator[os.DirEntry[str]]":
+            if Path(folder).name == "gone":
+                raise FileNotFoundError
+            return scandir(folder)
+
+        monkeypatch.setattr(os, "scandir", scan)
+        cgroup_removal._kill_all(tmp_path)
+        assert process.wait() == -signal.SIGKILL
