@@ -141,8 +141,9 @@ mask(text)
 @pytest.mark.parametrize(
     "piece",
     [
-        "an ordinary line of a build's log, 100 %\n", "%25", "%2", "&#0", "\\u00", "\\", "\x1b]", "\x1b[0", "é\N{ZERO WIDTH SPACE}", 
-        "http://", "http://a:", "authorization", "gh", "sec", "secret1", "c2VjcmV0",
+        "an ordinary line of a build's log, 100 %\n", "%25", "%2", "&#0", "\\u00", "\\", "\x1b]", "\x1b[0", "é\N{ZERO WIDTH SPACE}",
+        "http://",
+        "http://a:", "authorization", "gh", "sec", "secret1", "c2VjcmV0",
     ],
 )  # fmt: skip
 def test_a_megabyte_and_twenty_secrets_take_little_time(piece: str) -> None:

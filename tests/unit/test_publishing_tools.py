@@ -298,6 +298,7 @@ def test_a_state_that_is_there_though_a_proxy_answered_is_told_as_that(
     shop: Github,
     step: StepOfWorkflow,
     capsys: pytest.CaptureFixture[str],
+    *,
     settings: PublishSettings,
     status: int,
     told: str,
@@ -336,10 +337,11 @@ def test_a_state_that_nobody_could_look_at_is_not_told_as_known(
     shop.fail_next(200, raw=b"<html>", times=2)
     with step.publisher(settings).measuring():
         pass
-    assert said_of("commit status", capsys) == [
+    (said,) = said_of("commit status", capsys)
+    assert said == (
         "membudget: a commit status may have been posted, and membudget could not look:"
         " what answers is not GitHub's API (GITHUB_API_URL names it)"
-    ]
+    )
 
 
 MANY = report(

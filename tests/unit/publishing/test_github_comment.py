@@ -377,7 +377,7 @@ def test_a_creation_that_failed_is_looked_at_before_it_is_repeated(shop: Github,
 def test_a_comment_that_is_there_though_a_proxy_answered_is_told_as_that(
     shop: Github, status: int, raw: bytes, times: int, token: str
 ) -> None:
-    ours = shop.add_workflow_token() if token == "a workflow's" else shop.add_token("ann")  # noqa: S105 - a name
+    ours = shop.add_workflow_token() if token == "a workflow's" else shop.add_token("ann")
     shop.fail_next(status, raw=raw, method="POST", too_late=True, times=times)
     outcome = post(shop, draft("over", run(3)), ours)
     (comment,) = shop.comments(SHOP, 7)
