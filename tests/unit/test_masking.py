@@ -141,7 +141,8 @@ mask(text)
 @pytest.mark.parametrize(
     "piece",
     [
-        "an ordinary line of a build's log, 100 %\n", "%25", "%2", "&#0", "\\u00", "\\", "\x1b]", "\x1b[0", "é\N{ZERO WIDTH SPACE}",
+        "an ordinary line of a build's log, 100 %\n", "%25", "%2", "&#0", "\\u00", "\\", "\x1b]", "\x1b[0",
+        "é\N{ZERO WIDTH SPACE}",
         "http://",
         "http://a:", "authorization", "gh", "sec", "secret1", "c2VjcmV0",
     ],
