@@ -14,6 +14,7 @@ from membudget.engine.docker_compose import Compose, ComposeRefused
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_buildx import Buildx
 from membudget.images.git_repository import GitRepository
+from tests.support.awaited import until
 
 SOURCE = Path(membudget.__file__).parent
 STARTERS = {
@@ -160,7 +161,9 @@ def test_what_compose_makes_of_a_file_has_a_limit(recorded: Path) -> None:
 def test_helpers_get_no_secret(recorded: Path, module: str) -> None:
     helper = SubprocessHelper(module)
     try:
-        raw = Path(f"/proc/{helper._process.pid}/environ").read_bytes()
+        environ = Path(f"/proc/{helper._process.pid}/environ")
+        until(lambda: bool(environ.read_bytes()), "the environment, which the kernel fills in at the end of execve(2)")
+        raw = environ.read_bytes()
     finally:
         helper.close()
     seen = dict(os.fsdecode(entry).split("=", 1) for entry in raw.split(b"\0") if entry)

@@ -222,5 +222,5 @@ def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
 
 def test_more_images_than_a_report_holds_are_refused() -> None:
     text = "version = 1\n" + "".join(f"[images.i{number}]\n" for number in range(10_001))
-    with pytest.raises(BudgetsFileError, match="10,?000|10000"):
+    with pytest.raises(BudgetsFileError, match=r"10,?000"):
         toml_file.parse_budgets(text, "budgets.toml")
