@@ -45,6 +45,7 @@ _RUNS = {
 }
 """How others write characters: percent-encoded (more than once, too), as JSON, Python or HTML, or unseen."""
 _CODED = re.compile("|".join(rf"(?P<{name}>(?:{one})+)" for name, one in _RUNS.items()) + "|\x1b", re.IGNORECASE)
+_SINGLE_BYTES = re.compile("[\x00-\xff]+")
 _HEXADECIMAL = re.compile(r"(?:%(?:25)*|\\[ux])([0-9a-f]+)", re.IGNORECASE)
 _BEFORE_IN_BASE64 = ((0, 0), (1, 2), (2, 3))
 """Bytes that may stand before a secret in its group of three, and how many characters those have a part in."""
@@ -63,7 +64,7 @@ class Mask:
     def __init__(self, secrets: Iterable[str] = (), shortest: int = _SHORTEST) -> None:
         """Secrets of fewer than `shortest` characters are not looked for."""
         known = {one for one in secrets if len(one) >= max(1, shortest)}
-        forms = {form for one in known for form in (one, _Decoded(one).text, one.replace(" ", "+"))}
+        forms = {form for one in known for form in (one, _Decoded(one).text, one.replace(" ", "+"), _as_utf8(one))}
         self._plain = tuple(form for form in forms if form)
         self._coded = tuple({form for one in known for form in _base64_forms(one)})
 
@@ -179,6 +180,11 @@ def _text_of_bytes(content: bytes) -> str:
     with suppress(UnicodeDecodeError):
         return content.decode()
     return content.decode("latin-1")
+
+
+def _as_utf8(secret: str) -> str:
+    """What a secret is taken for where its single characters, written as Python's bytes, happen to be UTF-8."""
+    return _SINGLE_BYTES.sub(lambda found: _text_of_bytes(found[0].encode("latin-1")), secret)
 
 
 def _content(text: str) -> bytes:

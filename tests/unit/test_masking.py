@@ -61,6 +61,11 @@ def test_a_secret_is_hidden_in_every_form(form: str, secret: str, before: str, a
     assert shown not in said
 
 
+def test_a_secret_whose_characters_are_bytes_of_utf8_is_hidden_as_python_writes_them() -> None:
+    secret = "0000\N{LATIN CAPITAL LETTER A WITH CIRCUMFLEX}\N{NO-BREAK SPACE}"
+    assert Mask([secret])("<" + FORMS["Python's bytes"](secret) + ">") == f"<{HIDDEN}>"
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_what_stands_around_a_secret_stays(form: str) -> None:
     """In Base64, also what is made of other bytes alone."""
