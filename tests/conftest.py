@@ -10,8 +10,10 @@ from hypothesis import settings
 from tests.support.started import end_started
 
 # No test fails for being slow: the machine may be busy.
-settings.register_profile("membudget", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=15)
+# Nor by chance: examples are the same each time. --hypothesis-profile=explore looks for others.
+settings.register_profile("membudget", deadline=None, derandomize=True)
+settings.register_profile("quick", deadline=None, derandomize=True, max_examples=15)
+settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("membudget")
 
 
