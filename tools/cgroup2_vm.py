@@ -1,15 +1,12 @@
 """The cgroup v2 machine: a small emulated Debian with systemd and Docker, for what this machine may lack.
 
-    python3 tools/cgroup2_vm.py       tell where its tool is; exit with 1 where it is not
-
 Its tool lies beside a checkout of the project's own (shared/cgroup2-vm), beside the checkout that this one was cloned
-from, or where MEMBUDGET_CGROUP2_VM says. Standard library only: it runs before anything is set up.
+from, or where MEMBUDGET_CGROUP2_VM says.
 """
 
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,16 +23,6 @@ class Unavailable(Exception):
     """There is no such machine here; the message says why."""
 
 
-def main() -> int:
-    """Tell where the tool is."""
-    try:
-        print(find())
-    except Unavailable as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
 def find() -> Path:
     """The tool. Raises Unavailable."""
     chosen = os.environ.get("MEMBUDGET_CGROUP2_VM")
@@ -45,6 +32,17 @@ def find() -> Path:
         looked = ", ".join(map(str, tools))
         raise Unavailable(f"its tool is missing ({looked}): set MEMBUDGET_CGROUP2_VM to it")
     return found
+
+
+def why_left_out() -> str | None:
+    """Why the machine's tests are left out: somebody wants that, or its tool is missing. None: they are run."""
+    if os.environ.get("MEMBUDGET_WITHOUT_CGROUP2_VM") == "1":
+        return "MEMBUDGET_WITHOUT_CGROUP2_VM=1"
+    try:
+        find()
+    except Unavailable as error:
+        return str(error)
+    return None
 
 
 def _cloned_from() -> list[Path]:
@@ -83,7 +81,3 @@ def running(tool: Path, job: Path, results: Path, command: str, log: Path) -> It
             # not kill(): the tool would end without stopping its emulator
             process.terminate()
             process.wait()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

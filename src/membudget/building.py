@@ -85,9 +85,9 @@ def _build_around(
             for service, build in pod.builds.items():
                 if side is Side.HEAD or service in pod.sidecars:
                     tag = f"{order.pair.name}.{service.lower()}"
-                    closed = build.model_copy(update={"network": "none"})
-                    given = closed if order.pair.builds[side].network == "none" else build
-                    around[service] = tools.build(tag, side, given, checkouts[side], lambda _: None)
+                    if order.pair.builds[side].network == "none":
+                        build = build.model_copy(update={"network": "none"})  # noqa: PLW2901 - closed as its image
+                    around[service] = tools.build(tag, side, build, checkouts[side], lambda _: None)
             done[side] = replace(image, beside={**around}) if isinstance(image, BuiltImage) else image
         except BuildFailed as error:
             done[side] = Failure(FailureStage.BUILD, f"of a service around it: {error.what}", error.log_tail)

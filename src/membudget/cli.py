@@ -80,12 +80,11 @@ def _fail(message: str, code: ExitCode) -> ExitCode:
 
 
 def _lack(error: Exception) -> str | None:
-    """What the machine ran out of, which is told wherever it happens; None where the error is no such thing."""
-    fix = _LACKS.get(error.errno or 0) if isinstance(error, OSError) else None
-    if fix is None or not isinstance(error, OSError):
+    """The message where the machine ran out of something, such as space on a disk. None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _LACKS:
         return None
     place = f"{error.filename}: " if error.filename is not None else ""
-    return f"{place}{error.strerror}\n  fix: {fix}"
+    return f"{place}{error.strerror}\n  fix: {_LACKS[error.errno]}"
 
 
 def _report_bug(error: Exception) -> ExitCode:

@@ -4,6 +4,7 @@ Every message that quotes such text goes through a `Mask`: answers of servers, w
 """
 
 import base64
+import binascii
 import html
 import re
 import unicodedata
@@ -152,6 +153,15 @@ def login_in(address: str) -> Iterator[str]:
     for written in {login, unquote(login)}:
         password = written.partition(":")[2]
         yield from (secret for secret in (password, written) if secret)
+
+
+def login_in_base64(coded: str) -> Iterator[str]:
+    """Of "user:password" in Base64, as Basic authentication has it: both together, and the password."""
+    try:
+        login = base64.b64decode(coded, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return
+    yield from (secret for secret in (login, login.partition(":")[2]) if secret)
 
 
 def _meant(found: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from membudget.trials.trial import Outcome
 from membudget.trials.trial_inputs import TrialInputs
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
+from tests.support.serving import serving
 from tests.support.trials import Trials, command
 
 _LINK = f"mbtest{os.getpid() % 10**8}"
@@ -66,14 +66,10 @@ def port(engine: Engine) -> Iterator[int]:
     """Of a server on every address of this machine, the extra one included."""
     if not engine.address.startswith("unix://"):
         skip_for_want_of("the engine is on another machine")
-    with _extra_address(), ThreadingHTTPServer(("0.0.0.0", 0), _Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
+    with _extra_address():
+        server = ThreadingHTTPServer(("0.0.0.0", 0), _Answer)
+        with serving(server):
             yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def addresses() -> list[str]:

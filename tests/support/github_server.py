@@ -26,6 +26,7 @@ from tests.support.api_description import ApiDescription
 from tests.support.github_description import github_description
 from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
 from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, Status
+from tests.support.serving import serving
 
 WORKFLOW_USER = "github-actions[bot]"
 GRAPHQL = "/graphql"
@@ -165,14 +166,8 @@ def served(application: "Application", mounts: dict[str, Any]) -> Iterator[str]:
     """The address of a server that runs, with applications below its paths; everything else is refused."""
     everything = DispatcherMiddleware(application.blobs, mounts)
     server = make_server("localhost", 0, everything, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server):
         yield f"http://localhost:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Quiet(WSGIRequestHandler):

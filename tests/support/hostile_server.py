@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.support.serving import serving
+
 _OK = b"HTTP/1.1 200 OK\r\n"
 _PIECE = b"x" * 65_536
 
@@ -70,12 +72,7 @@ def hostile_server(answer: str) -> Iterator[Hostile]:
             except OSError:  # the reader has gone
                 return
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection) as server:
-        hostile = Hostile(f"127.0.0.1:{server.server_address[1]}")
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        serving.start()
-        try:
-            yield hostile
-        finally:
-            server.shutdown()
-            serving.join()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)
+    hostile = Hostile(f"127.0.0.1:{server.server_address[1]}")
+    with serving(server):
+        yield hostile

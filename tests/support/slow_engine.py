@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.serving import serving
+
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"DELETE ", b"HEAD ")
 _PIECE_BYTES = 1 << 16
 
@@ -37,14 +39,8 @@ class _Connection(socketserver.BaseRequestHandler):
 def slow_engine(address: str, folder: Path, delay_s: float) -> Iterator[str]:
     """The address of a proxy before the engine at `address`, a Unix socket, which delays each request."""
     path = folder / "slow.sock"
-    with _Proxy(path, address.removeprefix("unix://"), delay_s) as proxy:
-        serving = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
-        serving.start()
-        try:
-            yield f"unix://{path}"
-        finally:
-            proxy.shutdown()
-            serving.join()
+    with serving(_Proxy(path, address.removeprefix("unix://"), delay_s)):
+        yield f"unix://{path}"
 
 
 def _forward(source: socket.socket, target: socket.socket, delay_s: float) -> None:

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
 from membudget.publishing.sticky_comment import CommentSettings, Draft
 from tests.support.registry import Server
 from tests.support.repository import Repository
+from tests.support.serving import serving
 
 SECRET = "hunter2-and-more"
 PROXY = f"http://bob:{SECRET}@proxy.example:3128"
@@ -77,14 +77,8 @@ def echoing(echo: Callable[[str], str], status: int, kind: str = "JSON") -> Iter
         return Response(body, f"{status} {said}", headers, content_type="application/json")
 
     server = make_server("127.0.0.1", 0, Request.application(answer), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def told(url: str) -> list[Posted | NotPosted]:

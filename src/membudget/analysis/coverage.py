@@ -7,14 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 
 LONGEST_FILE_NAME = 1000
 MOST_LEFT_OUT = 1000
 """Parts that are named: more are not merged either."""
 _MOST_SHARDS = 256
-_MOST_IMAGES = 10_000
-_Names = Annotated[tuple[ImageName, ...], Field(max_length=_MOST_IMAGES)]
+_Names = Annotated[tuple[ImageName, ...], Field(max_length=MOST_IMAGES)]
 
 
 class Difference(StrEnum):

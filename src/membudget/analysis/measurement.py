@@ -39,7 +39,7 @@ class Failure:
         object.__setattr__(self, "reason", brief(self.reason))
 
     def __str__(self) -> str:
-        return f"{self.stage} failed: {self.reason}"
+        return brief(f"{self.stage} failed: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,28 +25,28 @@ _PYTHON = _EVERY_CHILD | {"LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHON
 
 
 def builder_environment(engine_address: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Of `docker buildx`: it talks to the engine at `engine_address`, and to registries."""
+    """The environment of `docker buildx`: it talks to the engine at `engine_address`, and to registries."""
     settings = {key: value for key, value in environ.items() if key.startswith(_BUILDER_PREFIXES)}
     return {**_only(environ, _BUILDER, with_proxies=True), **settings, "DOCKER_HOST": engine_address}
 
 
 def engine_client_environment(engine_address: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Of a docker client that talks to the engine alone: no proxy, no password of a registry."""
+    """The environment of a docker client that talks to the engine alone: no proxy, no password of a registry."""
     return {**_only(environ, _DOCKER), "DOCKER_HOST": engine_address}
 
 
 def reader_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of `docker compose config`: a pull request's file may ask for any variable that is there."""
+    """The environment of `docker compose config`. A pull request's compose file can read every variable in it."""
     return _only(environ, frozenset({"PATH", "HOME"}))
 
 
 def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of git. No GIT_*: GIT_DIR and the like would lead it elsewhere than where the user stands."""
+    """The environment of git. No GIT_*: GIT_DIR and the like would lead it elsewhere than where the user stands."""
     return {**_only(environ, _GIT, with_proxies=True), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
 def helper_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of a Python program of ours."""
+    """The environment of membudget's own Python programs: the probe and the HTTP driver."""
     return _only(environ, _PYTHON)
 
 

@@ -1,13 +1,12 @@
 """What docker's clients and the engine could tell of our secrets: logins of registries and proxies."""
 
-import base64
-import binascii
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from membudget.masking import Mask, environment_secrets, login_in
+from membudget.masking import Mask, environment_secrets, login_in, login_in_base64
+from membudget.plain_file import read_plain
 
 _LARGEST_CONFIG = 1 << 20
 _SECRET_KEYS = ("password", "identitytoken", "registrytoken")
@@ -23,7 +22,7 @@ def _configured_secrets(environ: Mapping[str, str]) -> Iterator[str]:
     config = _config(environ)
     for login in _objects(config, "auths"):
         yield from (text for key, text in login.items() if key.lower() in _SECRET_KEYS and isinstance(text, str))
-        yield from _basic(login.get("auth"))
+        yield from login_in_base64(str(login.get("auth", "")))
     for proxy in _objects(config, "proxies"):
         yield from (secret for address in proxy.values() if isinstance(address, str) for secret in login_in(address))
     headers = config.get("HttpHeaders")
@@ -33,8 +32,7 @@ def _configured_secrets(environ: Mapping[str, str]) -> Iterator[str]:
 def _config(environ: Mapping[str, str]) -> Mapping[str, object]:
     folder = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME", ""), ".docker")  # noqa: PTH118 - "" is here
     try:
-        with Path(folder, "config.json").open("rb") as file:
-            found: object = json.loads(file.read(_LARGEST_CONFIG))
+        found: object = json.loads(read_plain(Path(folder, "config.json"), _LARGEST_CONFIG))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -43,14 +41,3 @@ def _config(environ: Mapping[str, str]) -> Mapping[str, object]:
 def _objects(config: Mapping[str, object], key: str) -> list[dict[str, object]]:
     found = config.get(key)
     return [one for one in found.values() if isinstance(one, dict)] if isinstance(found, dict) else []
-
-
-def _basic(auth: object) -> Iterator[str]:
-    """User and password of a login, which is stored as the Base64 of both."""
-    if not isinstance(auth, str):
-        return
-    try:
-        login = base64.b64decode(auth).decode(errors="replace")
-    except (binascii.Error, ValueError):
-        return
-    yield from (secret for secret in (login, login.partition(":")[2]) if secret)

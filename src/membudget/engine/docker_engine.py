@@ -128,7 +128,7 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 def require_answer(engine: Engine, doing: str) -> None:
-    """Raises EngineLost where the engine does not answer any more: what failed while `doing` failed by that."""
+    """Raises EngineLost where the engine does not answer any more. `doing` is what failed, for the message."""
     with engine_errors(doing):
         engine.client.ping()
 
@@ -144,8 +144,8 @@ def slowness(engine: Engine) -> str | None:
     if call_ms < _SLOW_MS:
         return None
     return (
-        f"the engine is slow: a call takes {call_ms:.0f} ms (median of {_ASKED}). The check takes longer for it;"
-        " look at what else the engine's machine does, and at the way to it"
+        f"the engine is slow: a call takes {call_ms:.0f} ms (median of {_ASKED}). Figures are right, and"
+        " the check takes longer. Look at the load of the engine's machine, and at the connection to it"
     )
 
 

@@ -1,7 +1,6 @@
 """Looks for a smaller variant of an image's base: in the engine, and in the registry if that was asked for."""
 
 from collections.abc import Callable
-from functools import cached_property
 
 from membudget.contents.base_variant import BaseImage, BaseVariant, variants
 from membudget.contents.image_contents import ImageContents
@@ -9,9 +8,10 @@ from membudget.contents.layer_cache_file import LayerCache
 from membudget.engine.docker_engine import Engine
 from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.docker_image import inspect, read_images
-from membudget.web.deadline import Deadline
+from membudget.web.deadline import Allowance
 
 _ALLOWED_S = 600.0
+"""For all that registries are asked in a check."""
 
 
 class BaseVariants:
@@ -25,11 +25,7 @@ class BaseVariants:
         self._cache = cache
         self._warn = warn
         self._asks_registry = asks_registry
-
-    @cached_property
-    def _deadline(self) -> Deadline:
-        """Of all that registries are asked, from the first question on."""
-        return Deadline(_ALLOWED_S)
+        self._allowance = Allowance(_ALLOWED_S)
 
     def smallest(self, base: BaseImage | None, platform: str) -> BaseVariant | None:
         """The smallest variant that there is of a base image; None where there is none, or the base is not known."""
@@ -62,7 +58,8 @@ class BaseVariants:
         from membudget.contents.registry import read_image  # only where it is asked
 
         try:
-            found = read_image(reference, self._cache.get, platform, self._deadline)
+            with self._allowance.spend() as deadline:
+                found = read_image(reference, self._cache.get, platform, deadline)
         except ConfigurationError:  # there is none of that name
             return None
         except EnvironmentFault as error:

@@ -74,7 +74,7 @@ class Builder:
 
     @contextmanager
     def _engine_lost_is_told(self, reference: str) -> Iterator[None]:
-        """The client calls it a failed build when the engine dies. Raises EngineLost then, for it is nobody's build."""
+        """Raises EngineLost where the engine has died: the client calls that a failed build."""
         try:
             yield
             return

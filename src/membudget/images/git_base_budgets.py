@@ -42,11 +42,18 @@ def base_budgets(
         return BaseBudgets(Budgets(), (f"{file} lies outside of the repository: every image counts as new",))
     notes: tuple[str, ...] = ()
     name, text = next(
-        ((name, text) for name in names if (text := repository.file_at(base, name)) is not None), ("", None)
+        (
+            (name, text)
+            for name in names
+            if (text := repository.file_at(base, name, toml_file.LARGEST_FILE_BYTES)) is not None
+        ),
+        ("", None),
     )
     there = next((name for name in names if text is None and _leads_elsewhere(repository, base, name)), None)
     if there is not None:
-        return BaseBudgets(Budgets(), (), f"the base's {there} cannot be used (it is no file, or a link to none)")
+        return BaseBudgets(
+            Budgets(), (), f"the base's {there} cannot be used (it is no file, a link to none, or too large)"
+        )
     if text is None:
         moved = _moved_file(repository, base, head)
         if moved is None:
@@ -56,8 +63,8 @@ def base_budgets(
     try:
         of_base = toml_file.parse_budgets(text, f"{base.sha[:12]}:{name}")
     except BudgetsFileError as error:
-        problem = error.problems[0]
-        return BaseBudgets(Budgets(), notes, f"the base's {name} cannot be used ({problem.where}: {problem.what})")
+        first = error.problems[0]
+        return BaseBudgets(Budgets(), notes, f"the base's {name} cannot be used ({first.where}: {first.what})")
     names_now = _renamed_images(repository, commits, of_base, of_head)
     notes += tuple(f"{old} is called {new} now: it keeps its budgets" for old, new in names_now.items())
     of_base = with_groups_of(of_head, renamed(of_base, names_now))
@@ -109,8 +116,8 @@ def _moved_file(repository: GitRepository, base: Commit, head: Commit) -> tuple[
     kept = set(repository.paths(head))
     gone = [path for path in repository.paths(base) if path.endswith(".toml") and path not in kept]
     for path in sorted(gone, key=lambda path: "budget" not in posixpath.basename(path))[:_MOST_CANDIDATES]:
-        text = repository.file_at(base, path)
-        if text is None or len(text) > toml_file.LARGEST_FILE_BYTES:
+        text = repository.file_at(base, path, toml_file.LARGEST_FILE_BYTES)
+        if text is None:
             continue
         if "budget" in posixpath.basename(path) or _is_budgets_file(text, path):
             return path, text

@@ -28,9 +28,6 @@ _QUIET_AND_HARMLESS = (
 )
 
 _MOST_NAMED = 5
-LARGEST_TEXT_BYTES = 1_000_000
-"""Of a file that is read whole: a budgets file has no more."""
-_MOST_SIZE_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +76,16 @@ class GitRepository:
         """Whether history was cut off when this was cloned."""
         return self._run("rev-parse", "--is-shallow-repository") == "true"
 
-    def file_at(self, commit: Commit, path: str) -> str | None:
+    def file_at(self, commit: Commit, path: str, most_bytes: int) -> str | None:
         """A file as it is in a commit, links followed inside the commit's own tree.
 
-        None when it is not there, or has more than LARGEST_TEXT_BYTES.
+        None when it is not there, or has more than `most_bytes`.
         """
         found = self.object_at(commit, path)
         if found is None or found.kind != "blob":
             return None
         size = self._try("cat-file", "-s", found.id)
-        if size is None or len(size) > _MOST_SIZE_DIGITS or int(size) > LARGEST_TEXT_BYTES:
+        if size is None or int(size) > most_bytes:
             return None
         return self._try("cat-file", "blob", found.id, strip=False)
 

@@ -1,10 +1,8 @@
 """What git's settings hold of secrets: logins in addresses, and headers as actions/checkout sets them."""
 
-import base64
-import binascii
 from collections.abc import Iterator
 
-from membudget.masking import login_in
+from membudget.masking import login_in, login_in_base64
 
 
 def secrets_in(settings: str) -> Iterator[str]:
@@ -24,9 +22,4 @@ def _in_header(header: str) -> Iterator[str]:
     """What authorizes: a token, or the Base64 of user and password, and what that says."""
     credential = header.partition(":")[2].rpartition(" ")[2]
     yield credential
-    try:
-        login = base64.b64decode(credential, validate=True).decode()
-    except (binascii.Error, ValueError):
-        return
-    yield login
-    yield login.partition(":")[2]
+    yield from login_in_base64(credential)

@@ -15,6 +15,7 @@ from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.severity import worst
 from membudget.analysis.verdict import Judgement, judge
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
 from membudget.sharding import Shard
 
@@ -82,7 +83,7 @@ class Report(ReportModel):
     duration_ms: Annotated[int, Field(ge=0)]
     comparison: Comparison
     environment: Environment
-    images: Annotated[tuple[ImageMeasurement, ...], Field(max_length=10_000)]
+    images: Annotated[tuple[ImageMeasurement, ...], Field(max_length=MOST_IMAGES)]
     budgets_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Of both revisions' budgets files: parts of one check have the same."""
     shard: Shard | None = None

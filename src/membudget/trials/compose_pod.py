@@ -31,6 +31,9 @@ _WITHOUT_MEANING_HERE = frozenset({
     "security_opt", "volumes",
 })  # fmt: skip
 """Nothing is published, kept or started again; or it is looked at below."""
+_BUILD_KEYS = frozenset({
+    "args", "context", "dockerfile", "labels", "network", "platforms", "pull", "tags", "target",
+})  # fmt: skip
 _PIDS = 4096
 _WITHOUT_GATEWAY: JsonValue = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 """The bridge gets no address: an internal network's would lead to every address of the engine's machine."""
@@ -183,9 +186,8 @@ class _Reader:
             raise self._refused(f"{where}.sysctls", "IPv6 would lead to the engine's machine", fix)
         definition["cap_drop"] = [*_list(definition.get("cap_drop")), "NET_RAW"]  # raw frames need no address
         if "network_mode" not in definition:
-            definition["dns"] = [
-                "127.0.0.1"
-            ]  # or engines ask the machine's resolver for the container (CVE-2024-29018)
+            # Without it, some engines ask the machine's resolver for the container (CVE-2024-29018).
+            definition["dns"] = ["127.0.0.1"]
 
     def network(self, name: str, value: JsonValue) -> JsonValue:
         given = _mapping(value)
@@ -242,10 +244,7 @@ class _Reader:
 
     def _build(self, where: str, given: Definition) -> Build:
         for key, value in given.items():
-            if (
-                key not in ("context", "dockerfile", "target", "args", "platforms", "tags", "labels", "network", "pull")
-                and value
-            ):
+            if key not in _BUILD_KEYS and value:
                 raise self._refused(f"{where}.build.{key}", "is not known here")
         if given.get("network") not in (None, "", "default", "none"):
             raise self._refused(f"{where}.build.network", "is neither default nor none")

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.plain_file import read_plain, write_whole
 
 _LARGEST_FILE_BYTES = 2_000_000
-_MOST_NAMES = 10_000
 _DURATIONS = TypeAdapter(
-    Annotated[dict[ImageName, Annotated[int, Field(ge=0, le=7 * 24 * 3_600_000)]], Field(max_length=_MOST_NAMES)]
+    Annotated[dict[ImageName, Annotated[int, Field(ge=0, le=7 * 24 * 3_600_000)]], Field(max_length=MOST_IMAGES)]
 )
 
 
@@ -28,7 +28,7 @@ def read_durations(folder: Path) -> dict[str, int]:
 def remember_durations(folder: Path, durations_ms: Mapping[str, int]) -> None:
     """Keep them, beside those of other images. A folder that cannot be written costs balance, not the check."""
     together = {**read_durations(folder), **durations_ms}
-    newest = dict(list(together.items())[-_MOST_NAMES:])
+    newest = dict(list(together.items())[-MOST_IMAGES:])
     with contextlib.suppress(OSError):
         write_whole(_path(folder), _DURATIONS.dump_json(newest))
 

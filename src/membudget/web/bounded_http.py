@@ -21,9 +21,7 @@ from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
 from membudget.web.deadline import Deadline
 
-IDLE_S = 20.0
-"""So long a server may say nothing at all."""
-MOST_HEAD_BYTES = 1 << 18
+_MOST_HEAD_BYTES = 1 << 18
 """Of interim answers, status line and headers. GitHub's have six kilobytes."""
 _LONGEST_LINE = 1 << 16
 _MOST_REDIRECTS = 5
@@ -35,7 +33,7 @@ Login = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 
 class PastLimit(Exception):
-    """A server takes too long, or sends too much. `str()` says which, after "the server"."""
+    """A server takes too long, or sends too much. `str()` is what it did, to be put after the server's name."""
 
 
 class TooSlow(PastLimit):
@@ -50,10 +48,10 @@ class TooLarge(PastLimit):
 
 
 class Limits:
-    """What a server may take of us. `body_bytes` may change between two requests."""
+    """How long a server may take, and how much it may send. `body_bytes` may change between two requests."""
 
-    def __init__(self, deadline: Deadline, body_bytes: int, idle_s: float = IDLE_S) -> None:
-        """`body_bytes`: of one answer's body as it is sent; what wraps chunks counts."""
+    def __init__(self, deadline: Deadline, body_bytes: int, idle_s: float) -> None:
+        """`body_bytes`: of one answer's body as it is sent, with what wraps chunks. `idle_s`: seconds of silence."""
         self.deadline = deadline
         self.body_bytes = body_bytes
         self.idle_s = idle_s
@@ -160,7 +158,7 @@ class _Source(io.RawIOBase):
         self._stream = stream
         self._connection = connection
         self._limits = limits
-        self._left = MOST_HEAD_BYTES
+        self._left = _MOST_HEAD_BYTES
         self._is_head = True
 
     def body_begins(self) -> None:
@@ -175,7 +173,7 @@ class _Source(io.RawIOBase):
         """Raises PastLimit."""
         target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
         if self._left <= 0:
-            what, most = ("head", MOST_HEAD_BYTES) if self._is_head else ("body", self._limits.body_bytes)
+            what, most = ("head", _MOST_HEAD_BYTES) if self._is_head else ("body", self._limits.body_bytes)
             raise TooLarge(f"sent more than {most:,} bytes as the {what} of an answer")
         self._connection.settimeout(self._limits.patience())
         try:

@@ -20,28 +20,18 @@ class Deadline:
         """Seconds; none or less once it has passed."""
         return self._end - self._clock()
 
-    def within(self, seconds: float) -> "Deadline":
-        """One that passes `seconds` from now, or with this one where that is earlier."""
-        return Deadline(min(seconds, self.left()), self._clock)
-
 
 class Allowance:
-    """Seconds that one may spend on servers in all. What lies between two calls does not count."""
+    """Seconds that all calls to servers may take together. The time between two calls does not count."""
 
     def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
-        self.seconds = seconds
         self._clock = clock
         self._left = seconds
         self._lock = Lock()
 
-    def renew(self) -> None:
-        """Another conversation begins."""
-        with self._lock:
-            self._left = self.seconds
-
     @contextmanager
     def spend(self) -> Iterator[Deadline]:
-        """Spend what is left, or a part of it."""
+        """The deadline of a call, or of several: the seconds that are left. What they took is taken off."""
         begun = self._clock()
         try:
             yield Deadline(self._left, self._clock)

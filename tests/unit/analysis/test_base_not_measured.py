@@ -159,3 +159,9 @@ def test_a_sum_of_new_images_needs_no_base() -> None:
     assert judge(new, [GroupMeasurement("both", ("a", "b"), SUM)]).groups[0].verdict is Verdict.PASS
     alone = [image(name, head=side(trial(40)), presence=Presence.HEAD_ONLY) for name in "ab"]
     assert judge(alone, [GroupMeasurement("both", ("a", "b"), SUM)]).groups[0].verdict is Verdict.PASS
+
+
+def test_a_long_reason_of_the_base_is_told_once_like_a_short_one() -> None:
+    long = Failure(FailureStage.BUILD, "the builder says " + "more and " * 100)
+    told = [[reason.ours for reason in judged(side(failure=failure, size=None)).reasons] for failure in (BUILD, long)]
+    assert told[0] == told[1]

@@ -42,7 +42,7 @@ def of_base(work: Repository, file: str = "budgets.toml") -> BaseBudgets:
 
 def is_untouched(work: Repository) -> bool:
     git = GitRepository(work.folder)
-    both = [toml_file.parse_budgets(git.file_at(commit, "budgets.toml") or "", "t") for commit in commits(work)]
+    both = [toml_file.parse_budgets(git.file_at(commit, "budgets.toml", 1000) or "", "t") for commit in commits(work)]
     return list(untouched_images(git, commits(work), both[1], both[0])) == ["api"]
 
 
@@ -67,7 +67,7 @@ def test_a_link_out_of_the_commit_is_no_file_of_it(work: Repository, tmp_path: P
     (work.folder / "link.toml").symlink_to("../outside.toml")
     work.commit("Link")
     git = GitRepository(work.folder)
-    assert git.file_at(commits(work)[1], "link.toml") is None
+    assert git.file_at(commits(work)[1], "link.toml", 1000) is None
 
 
 def test_a_file_that_moved_keeps_its_rules(work: Repository) -> None:

@@ -81,8 +81,9 @@ def test_a_repository_of_another_user(repository: Repository) -> None:
 def test_files_of_a_commit(repository: Repository) -> None:
     git = GitRepository(repository.folder)
     repository.write({"file": "changed"})
-    assert git.file_at(head(git), "file") == "one"
-    assert git.file_at(head(git), "none") is None
+    assert git.file_at(head(git), "file", 1000) == "one"
+    assert git.file_at(head(git), "none", 1000) is None
+    assert git.file_at(head(git), "file", 2) is None
     assert git.uncommitted() == ["file"]
 
 

@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from membudget.engine.docker_containers import HELPER_MEMORY_BYTES
 from membudget.trials import http_driver, http_load
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
 
@@ -248,3 +249,7 @@ def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest
     asyncio.run(http_driver._drive(order(rude, group("/", count=2), ready_tcp=rude)))
     assert [event.event for event in said if event.point is None] == ["ready", "load", "failed"]
     assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.1 s (expected status 200)")
+
+
+def test_the_driver_may_have_as_much_memory_as_its_container() -> None:
+    assert http_driver._MEMORY_BYTES == HELPER_MEMORY_BYTES
