@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from membudget.errors import ConfigurationError
-from membudget.publishing.report_file import parse_foreign_report
+from membudget.publishing.report_file import parse_report
 
 SENTINEL = "zqxgotcha"
 """In every hostile text: shown anywhere but in code, it is a hole."""
@@ -129,7 +129,7 @@ def _free_texts(document: Document) -> Iterator[Path]:
 
 def _is_report(document: Document) -> bool:
     try:
-        parse_foreign_report(_dumped(document), "a report")
+        parse_report(_dumped(document), "a report")
     except ConfigurationError:
         return False
     return True

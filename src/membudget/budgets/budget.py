@@ -30,8 +30,8 @@ from membudget.budgets.workload import CommandWorkload, Workload
 LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
-MOST_IMAGES = 10_000
-"""A report holds no more."""
+MOST_IMAGES = 500
+"""A report of five trials a side holds that many (report_size.py)."""
 
 
 class TrialCount(FileModel):

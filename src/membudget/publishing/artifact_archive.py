@@ -11,10 +11,10 @@ import zlib
 from typing import BinaryIO
 
 from membudget.errors import ConfigurationError
-from membudget.report.report import LARGEST_FOREIGN_REPORT_BYTES
+from membudget.report.report import LARGEST_REPORT_BYTES
 
 REPORT_NAME = "report.json"
-LARGEST_ARCHIVE_BYTES = LARGEST_FOREIGN_REPORT_BYTES
+LARGEST_ARCHIVE_BYTES = LARGEST_REPORT_BYTES
 """Nobody's report is larger packed than unpacked."""
 _MOST_ENTRIES = 20
 _LARGEST_DIRECTORY_BYTES = 20_000
@@ -71,7 +71,7 @@ def _read(archive: zipfile.ZipFile) -> bytes:
     if entry.flag_bits & _ENCRYPTED or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise _Odd("is packed in a way that artifacts are not")
     with archive.open(entry) as file:
-        data = file.read(LARGEST_FOREIGN_REPORT_BYTES + 1)  # whatever size the entry claims
-    if len(data) > LARGEST_FOREIGN_REPORT_BYTES:
-        raise _Odd(f"has a {REPORT_NAME} of more than {LARGEST_FOREIGN_REPORT_BYTES} bytes")
+        data = file.read(LARGEST_REPORT_BYTES + 1)  # whatever size the entry claims
+    if len(data) > LARGEST_REPORT_BYTES:
+        raise _Odd(f"has a {REPORT_NAME} of more than {LARGEST_REPORT_BYTES} bytes")
     return data

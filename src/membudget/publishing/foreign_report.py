@@ -7,7 +7,7 @@ from membudget.publishing.github_event import MeasuringRun
 from membudget.publishing.github_pull_request import pull_request_of
 from membudget.publishing.http_api import ApiFault, HttpApi
 from membudget.publishing.pull_request import NotPosted, PullRequest
-from membudget.publishing.report_file import parse_foreign_report
+from membudget.publishing.report_file import parse_report
 from membudget.report.report import Report
 
 
@@ -31,5 +31,5 @@ def fetch(api: HttpApi, repository: str, measured: MeasuringRun, artifact: str) 
         return NotPosted(f"the report of run {measured.run.id} cannot be fetched: {fault}")
     if data is None:
         return NotPosted(f"run {measured.run.id} left no artifact {artifact}; its log says why")
-    report = parse_foreign_report(data, f"report.json of run {measured.run.id}")
+    report = parse_report(data, f"report.json of run {measured.run.id}")
     return ForeignReport(report, pull_request if isinstance(pull_request, PullRequest) else None)

@@ -1,85 +1,40 @@
 """`report.json` on disk. Written by whoever measured; read as something a stranger may have written."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, to_jsonable_python
+from pydantic_core import SchemaValidator, core_schema
 
 from membudget.analysis.coverage import Coverage
-from membudget.analysis.downsample import downsample
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.budgets.fields import ImageName
-from membudget.errors import ConfigurationError
+from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.metrics import DEFINITIONS, Metric
 from membudget.plain_file import read_plain
-from membudget.publishing.json_shape import oversized
+from membudget.publishing.json_shape import impossible_numbers, oversized
+from membudget.publishing.report_size import fitting
 from membudget.publishing.text_file import write_text
-from membudget.report.report import LARGEST_FOREIGN_REPORT_BYTES, LARGEST_REPORT_BYTES, Report
+from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.untrusted_text import printable
 from membudget.sharding import MOST_SHARDS
-from membudget.trials.trial import PhaseName
 
 _NAMES = TypeAdapter(list[ImageName])
-_MOST_DIGITS = 19
-"""As many as 64 bits hold, beside a sign."""
-_LARGEST_FRACTION = 1e9
-_FEWER_POINTS = (500, 100, 20)
-"""Of a series, where all that were sampled would make a report that no other workflow run may read."""
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the whole file or none of it, with fewer samples where it would be too large. Raises EnvironmentFault."""
-    text = _text(report)
-    for most_points in _FEWER_POINTS:
-        if len(text) <= LARGEST_FOREIGN_REPORT_BYTES and oversized(text.encode()) is None:
-            break
-        text = _text(report.model_copy(update={"images": tuple(_thinned(one, most_points) for one in report.images)}))
-    write_text(text, path, "the report")
-
-
-def _thinned(image: ImageMeasurement, most_points: int) -> ImageMeasurement:
-    """With shorter series. Of a soak they stay as they are: whether memory leaks is judged by them."""
-
-    def thinner(side: SideMeasurement) -> SideMeasurement:
-        trials = (
-            one
-            if any(phase.name == PhaseName.SOAK for phase in one.phases)
-            else replace(one, series=downsample(one.series, most_points))
-            for one in side.trials
+    """Write the whole file or none of it, less detailed where it would be too large. Raises EnvironmentFault."""
+    found = fitting(report, LARGEST_REPORT_BYTES)
+    if found is None:
+        count = f"{len(report.images)} image{'s' if len(report.images) != 1 else ''}"
+        raise EnvironmentFault(
+            f"the report of {count} is too large to be written",
+            where=str(path),
+            fix="check fewer images in one run, or with fewer trials",
         )
-        return replace(side, trials=tuple(trials))
-
-    return replace(
-        image,
-        base=thinner(image.base) if image.base is not None else None,
-        head=thinner(image.head) if image.head is not None else None,
-        own=replace(image.own, side=thinner(image.own.side)) if image.own is not None else None,
-    )
-
-
-def _text(report: Report) -> str:
-    try:
-        return report.model_dump_json(indent=1)
-    except PydanticSerializationError:  # half of a character, as in names of files that are no UTF-8
-        return json.dumps(_whole_characters(report.model_dump()), indent=1, default=to_jsonable_python)
-
-
-def _whole_characters(value: object) -> object:
-    """`value` with a replacement for each half of a character in its texts: JSON has none, and no reader takes one."""
-    match value:
-        case str():
-            return value.encode(errors="surrogatepass").decode(errors="replace")
-        case dict():
-            return {_whole_characters(key): _whole_characters(below) for key, below in value.items()}
-        case list() | tuple():
-            return [_whole_characters(below) for below in value]
-        case _:
-            return value
+    write_text(found[1], path, "the report")
 
 
 def read_report(path: Path) -> Report:
@@ -88,13 +43,52 @@ def read_report(path: Path) -> Report:
         data = read_plain(path, LARGEST_REPORT_BYTES)
     except OSError as error:
         raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
-    if len(data) > LARGEST_REPORT_BYTES:
-        raise ConfigurationError(f"the report has more than {LARGEST_REPORT_BYTES} bytes", where=str(path))
     return parse_report(data, str(path))
 
 
+def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
+    """The reports in files, and in all `*.json` below folders, by the files' names. Raises ConfigurationError.
+
+    Where they are more together than one report may be, each is kept less detailed as soon as it is read.
+    """
+    files = [
+        file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
+    ]  # one artifact, one folder: that is how they are downloaded
+    if len(files) > MOST_SHARDS:
+        raise ConfigurationError(f"these are {len(files)} reports, more than the {MOST_SHARDS} that a check has")
+    share = min(1.0, LARGEST_REPORT_BYTES / max(1, sum(map(_size, files))))
+    return {str(file): _shortened(file, share) for file in files}
+
+
+def _shortened(path: Path, share: float) -> Report:
+    """A report that has that share of its bytes at the most. Raises ConfigurationError where it cannot."""
+    report = read_report(path)
+    if share == 1:
+        return report
+    fits = fitting(report, int(share * _size(path)))
+    if fits is None:
+        raise ConfigurationError("together with the other reports, it is too large to be merged", where=str(path))
+    return fits[0]
+
+
+def _size(path: Path) -> int:
+    """Of a file that can be read; else 0: reading it says what is wrong."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def parse_report(data: bytes, where: str) -> Report:
-    """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
+    """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it.
+
+    What would take more memory than any report is refused before anything is made of it.
+    """
+    if len(data) > LARGEST_REPORT_BYTES:
+        raise _no_report(where, f"has more than {LARGEST_REPORT_BYTES:,} bytes")
+    problem = oversized(data) or next(impossible_numbers(data), None)
+    if problem is not None:
+        raise _no_report(where, problem)
     try:
         report = cast("Report", _first_fault_alone().validate_json(data, strict=True))
     except _Missing as missing:
@@ -105,26 +99,10 @@ def parse_report(data: bytes, where: str) -> Report:
         count = f"{error.error_count()} problem{'s' if error.error_count() != 1 else ''}"
         problem = f"{count}, the first at {printable(location, 100) or 'its top'}: {first['type']}"
         raise _no_report(where, problem) from None
-    problems = [*_impossible_numbers(data), *_inconsistencies(report)]
-    if problems:
-        raise _no_report(where, problems[0])
-    return report
-
-
-def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
-    """The reports in files, and in all `*.json` below folders, by the files' names. Raises ConfigurationError."""
-    files = [
-        file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
-    ]  # one artifact, one folder: that is how they are downloaded
-    return {str(file): read_report(file) for file in files}
-
-
-def parse_foreign_report(data: bytes, where: str) -> Report:
-    """As `parse_report`, of a stranger's text, which may be made to take more memory than there is."""
-    problem = oversized(data)
+    problem = next(_inconsistencies(report), None)
     if problem is not None:
         raise _no_report(where, problem)
-    return parse_report(data, where)
+    return report
 
 
 def _no_report(where: str, problem: str) -> ConfigurationError:
@@ -174,24 +152,6 @@ def _required(name: str, field: Any) -> Any:  # noqa: ANN401 - a part of pydanti
         raise _Missing(name)
 
     return {**field, "schema": core_schema.with_default_schema(field["schema"], default_factory=missing)}
-
-
-def _impossible_numbers(data: bytes) -> Iterator[str]:
-    """Numbers that nothing measured has, and that arithmetic would choke on."""
-    found = set()
-
-    def whole(digits: str) -> int:
-        if len(digits.removeprefix("-")) > _MOST_DIGITS:
-            found.add("a whole number is out of range")
-        return 0
-
-    def fraction(text: str) -> float:
-        if not abs(float(text)) <= _LARGEST_FRACTION:
-            found.add("a fraction is out of range")
-        return 0.0
-
-    json.loads(data, parse_int=whole, parse_float=fraction, parse_constant=fraction)
-    yield from sorted(found)
 
 
 def _inconsistencies(report: Report) -> Iterator[str]:

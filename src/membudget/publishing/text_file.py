@@ -6,9 +6,9 @@ from membudget.errors import EnvironmentFault
 from membudget.plain_file import write_whole
 
 
-def write_text(text: str, path: Path, what: str) -> None:
+def write_text(text: str | bytes, path: Path, what: str) -> None:
     """Write the whole file or none of it. `what` it is, for the message. Raises EnvironmentFault."""
     try:
-        write_whole(path, text.encode(), mode=0o644)
+        write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
     except OSError as error:
         raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path)) from None

@@ -20,9 +20,8 @@ from membudget.budgets.loosening import Loosening
 from membudget.sharding import Shard
 
 SCHEMA_VERSION = 1
-LARGEST_REPORT_BYTES = 50_000_000
-LARGEST_FOREIGN_REPORT_BYTES = 8_000_000
-"""Of a report that another workflow run left, which anybody may have written."""
+LARGEST_REPORT_BYTES = 16_000_000
+"""What is written has no more, and what is read may have been written by anybody."""
 
 
 class ReportModel(BaseModel):

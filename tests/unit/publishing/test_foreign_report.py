@@ -15,7 +15,7 @@ from membudget.publishing.foreign_report import ForeignReport, fetch
 from membudget.publishing.github_event import MeasuringRun
 from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import NotPosted, PullRequest, WorkflowRun
-from membudget.report.report import LARGEST_FOREIGN_REPORT_BYTES
+from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support.builders import image, report, side, trial
 from tests.support.github_operations import Permission
 from tests.support.github_server import Github
@@ -115,7 +115,7 @@ def test_a_token_that_may_not_read(shop: Github) -> None:
 
 
 def _bomb() -> bytes:
-    return archive({"report.json": b" " * (LARGEST_FOREIGN_REPORT_BYTES + 1)})
+    return archive({"report.json": b" " * (LARGEST_REPORT_BYTES + 1)})
 
 
 def _link() -> bytes:
@@ -176,13 +176,13 @@ def _many() -> bytes:
         (lambda: archive({"x" * 30_000: b"", "report.json": TEXT}), "has more than 20 files, or names that"),
         (lambda: archive(compression=zipfile.ZIP_LZMA), "is packed in a way that artifacts are not"),
         (lambda: archive(compression=zipfile.ZIP_BZIP2), "is packed in a way that artifacts are not"),
-        (_bomb, "has a report.json of more than 8000000 bytes"),
+        (_bomb, "has a report.json of more than 16000000 bytes"),
         (_lying_size, "the artifact "),
         (_link, "has a report.json that is no file"),
         (_twice, "does not have one report.json at its top"),
         (_encrypted, "is packed in a way that artifacts are not"),
         (_many, "has more than 20 files, or names that are too long"),
-        (lambda: archive() + b"x" * LARGEST_ARCHIVE_BYTES, "has more than 8000000 bytes"),
+        (lambda: archive() + b"x" * LARGEST_ARCHIVE_BYTES, "has more than 16000000 bytes"),
     ],
 )
 def test_an_artifact_that_is_none_of_ours(shop: Github, made: Callable[[], bytes], said: str) -> None:
@@ -194,6 +194,6 @@ def test_an_artifact_that_is_none_of_ours(shop: Github, made: Callable[[], bytes
 
 def test_what_is_said_to_be_too_large_is_not_downloaded(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, archive(), claimed_bytes=LARGEST_ARCHIVE_BYTES + 1)
-    with pytest.raises(ConfigurationError, match="has more than 8000000 bytes"):
+    with pytest.raises(ConfigurationError, match="has more than 16000000 bytes"):
         fetched(shop)
     assert len(shop.requests) == 2

@@ -16,7 +16,7 @@ import pytest
 from cmarkgfm.cmark import Options
 
 from membudget.errors import ConfigurationError
-from membudget.publishing.report_file import parse_foreign_report
+from membudget.publishing.report_file import parse_report
 from tests.support.github_server import Github
 from tests.support.hostile_reports import SENTINEL, hostile_reports
 from tests.support.workflow_log import obeyed, outputs_of
@@ -88,7 +88,7 @@ def reports() -> Iterator[tuple[str, bytes]]:
 
 def is_valid(data: bytes) -> bool:
     try:
-        parse_foreign_report(data, "a report")
+        parse_report(data, "a report")
     except ConfigurationError:
         return False
     return True
