@@ -23,7 +23,7 @@ from membudget.building import BuildTools, Built, Order, build_all
 from membudget.errors import brief
 from membudget.images.revision import Commit, NoBase, Side
 from membudget.own_settings import own_runs
-from membudget.pair_measurement import TrialTools, measure_pair
+from membudget.pair_measurement import Outage, TrialTools, measure_pair
 from membudget.pairing import Pair, paired
 from membudget.progress import Progress
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
@@ -87,7 +87,7 @@ class Tools(TrialTools, BuildTools, Protocol):
 
 def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
     """Check every image of the request. What fails for one image costs no other image its result."""
-    started = datetime.now(UTC)
+    started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
     to_build = [pair for pair in pairs if pair.name not in request.untouched]
     building = progress.stage("Building", sum(len(pair.builds) for pair in to_build))
@@ -110,7 +110,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             for pair in pairs
         ]
         with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
-            measure = partial(measure_pair, tools=tools, progress=progress)
+            measure = partial(measure_pair, tools=tools, progress=progress, outage=outage)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -128,7 +128,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         approval_label=request.approval_label,
         approval_digest=request.approval_digest,
         loosened=request.rules.loosened,
-        notes=tuple(map(brief, request.notes)),
+        notes=(*map(brief, request.notes), *outage.notes),
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
     ).with_verdict()

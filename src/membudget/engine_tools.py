@@ -20,7 +20,7 @@ from membudget.contents.provenance import parse_provenance
 from membudget.contents.unreadable import UnreadableImage
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import LOG_DRIVER
-from membudget.engine.docker_engine import Engine
+from membudget.engine.docker_engine import Engine, engine_lost_is_told
 from membudget.engine.docker_reaper import trial_tag
 from membudget.engine.run_id import RunId
 from membudget.errors import ConfigurationError
@@ -89,7 +89,8 @@ class MeasuringTools:
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """What the images hold, and how they differ. Raises EnvironmentFault."""
         ids = [image.image_id for image in images.values()]
-        with self._reading:  # one engine connection, and memory for one pair
+        lost_is_told = engine_lost_is_told(self._engine, "reading what images hold")
+        with lost_is_told, self._reading:  # one engine connection, and memory for one pair
             read = read_images(self._engine, ids, self._cache, compresses=wants_download_size)
             sides: dict[Side, Readable] = {}
             for side, image in images.items():
@@ -106,8 +107,9 @@ class MeasuringTools:
         return self._variants.smallest(base_of(found.config, dockerfile, recipe.target), found.config.platform)
 
     def run_trial(self, spec: TrialSpec) -> Trial:
-        """Run one trial."""
-        return self._pool.run(spec)
+        """Run one trial. Raises EnvironmentFault."""
+        with engine_lost_is_told(self._engine, f"running {spec.name}"):
+            return self._pool.run(spec)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """The trials that were run of exactly this before, on such a machine."""

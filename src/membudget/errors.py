@@ -90,6 +90,10 @@ class EnvironmentFault(MembudgetError):
     exit_code = ExitCode.UNMEASURED
 
 
+class EngineLost(EnvironmentFault):
+    """The engine answered before and does not any more."""
+
+
 class BuildFailed(MembudgetError):
     """An image could not be built. Costs that image its verdict, and no other image anything."""
 

@@ -25,7 +25,7 @@ from membudget.budgets.workload import describe
 from membudget.building import Built
 from membudget.contents.comparison import PairContents, Unavailable
 from membudget.contents.image_summary import ImageSummary
-from membudget.errors import EnvironmentFault
+from membudget.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
 from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric
 from membudget.pairing import Pair
@@ -69,25 +69,44 @@ class TrialTools(Protocol):
         """Keep trials for later runs."""
 
 
-def measure_pair(subject: Subject, tools: TrialTools, progress: Progress) -> ImageMeasurement:
+class Outage:
+    """The engine's death during a check. The report tells it once; images say in a few words that it cost them."""
+
+    def __init__(self) -> None:
+        self._faults: list[EngineLost] = []
+
+    def failure(self, fault: EngineLost) -> Failure:
+        """What a side lacks by it. Called from any thread."""
+        self._faults.append(fault)
+        return Failure(FailureStage.ENVIRONMENT, "the engine stopped answering")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The first fault, and what to do about it; none where the engine lives."""
+        return tuple(
+            f"{shortened(first.what, LONGEST_REASON)}{f' → {first.fix}' if first.fix else ''}"
+            for first in self._faults[:1]
+        )
+
+
+def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
     """Measure it. What was measured before is not measured again, unless it would decide against the head."""
     begun = time.monotonic()
-    contents = PairContents() if subject.is_untouched else _contents(subject, tools)
-    measured = _measure(subject, contents, tools, progress)
+    contents = PairContents() if subject.is_untouched else _contents(subject, tools, outage)
+    measured = _measure(subject, contents, tools, progress, outage)
     if subject.own is not None:
-        own = _measure_own(subject, subject.own, contents, tools, progress)
+        alone = _measure(_alone(subject, subject.own), PairContents(None, contents.head), tools, progress, outage)
+        own = _own(subject.own, alone)
         failed = [f"with its own settings, the {own.side.failure}"] if own.side.failure and not own.counts else []
         measured = replace(measured, own=own, notes=(*measured.notes, *failed))
     return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
 
 
-def _measure_own(
-    subject: Subject, own: OwnRun, contents: PairContents, tools: TrialTools, progress: Progress
-) -> OwnMeasurement:
+def _alone(subject: Subject, own: OwnRun) -> Subject:
     """The head alone, as if there were no base."""
     spec, rules = own.spec, subject.rules or image_rules(own.spec)
     judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
-    alone = Subject(
+    return Subject(
         Pair(subject.pair.name, Presence.HEAD_ONLY, spec, None),
         {Side.HEAD: own.built},
         own.inputs,
@@ -96,11 +115,16 @@ def _measure_own(
         is_summed=subject.is_summed,
         is_by_itself=True,
     )
-    measured = _measure(alone, PairContents(None, contents.head), tools, progress)
-    return OwnMeasurement(measured.head or _side(own.built, None, (), None), own.counts, describe(spec.workload))
 
 
-def _measure(subject: Subject, contents: PairContents, tools: TrialTools, progress: Progress) -> ImageMeasurement:
+def _own(own: OwnRun, measured: ImageMeasurement) -> OwnMeasurement:
+    side = measured.head or _side(own.built, None, (), None)
+    return OwnMeasurement(side, own.counts, describe(own.spec.workload))
+
+
+def _measure(
+    subject: Subject, contents: PairContents, tools: TrialTools, progress: Progress, outage: Outage
+) -> ImageMeasurement:
     spec = subject.pair.head
     if subject.is_untouched:
         return _untouched(subject, tools)
@@ -116,7 +140,7 @@ def _measure(subject: Subject, contents: PairContents, tools: TrialTools, progre
     }
     if subject.is_unchanged and tools.remembers:
         return replace(_measurement(subject, remembered, contents, tools, _UNCHANGED), is_unchanged=True)
-    rounds = _Rounds(subject, spec, contents, tools, progress)
+    rounds = _Rounds(subject, spec, contents, tools, progress, outage)
     fresh = rounds.confirm(remembered) if tools.confirms else {}
     doubt = contradiction(remembered, fresh, subject.rules or image_rules(spec))
     known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if doubt is None else {}
@@ -148,6 +172,7 @@ class _Rounds:
     contents: PairContents
     tools: TrialTools
     progress: Progress
+    outage: Outage
     warm_ups: dict[Side, Trial] = field(default_factory=dict)
     """The last one of each side."""
 
@@ -215,6 +240,8 @@ class _Rounds:
     def _run_trial(self, image: BuiltImage) -> Trial | Failure:
         try:
             trial = self.tools.run_trial(self.subject.trial_spec(image, self.spec))
+        except EngineLost as error:
+            return self.outage.failure(error)
         except EnvironmentFault as error:
             return Failure(FailureStage.ENVIRONMENT, str(error))
         if not trial.judgeable:
@@ -279,15 +306,17 @@ def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
         yield f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did"
 
 
-def _contents(subject: Subject, tools: TrialTools) -> PairContents:
+def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairContents:
     """What both sides hold, from one export."""
     images = subject.images
     wants_download_size = subject.rules is not None and subject.rules.budgets[Metric.IMAGE_DOWNLOAD_SIZE].is_set
     try:
         return tools.contents(images, wants_download_size=wants_download_size)
+    except EngineLost as error:
+        absent = Unavailable(str(outage.failure(error)))
     except EnvironmentFault as error:
         absent = Unavailable(str(error))
-        return PairContents(absent if Side.BASE in images else None, absent if Side.HEAD in images else None)
+    return PairContents(absent if Side.BASE in images else None, absent if Side.HEAD in images else None)
 
 
 def _side(

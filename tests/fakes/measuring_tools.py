@@ -26,6 +26,8 @@ class FakeTools:
         """What a trial of an image gives, by "name side"; 40 MiB where nothing is said."""
         self.specs: list[TrialSpec] = []
         self.sizes_fail = False
+        self.unreadable: dict[str, Callable[[], object]] = {}
+        """What happens where it is read what an image holds, by "name side"."""
         self.jobs = 1
         self.build_jobs = 1
         self.was_cancelled = False
@@ -66,6 +68,8 @@ class FakeTools:
         """100 MiB each."""
         if self.sizes_fail:
             raise EnvironmentFault("its export is damaged")
+        for image in images.values():
+            self.unreadable.get(image.image_id, lambda: None)()
         found = {side: image_summary(100 * MIB) for side in images}
         return PairContents(found.get(Side.BASE), found.get(Side.HEAD))
 

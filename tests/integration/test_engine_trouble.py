@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from membudget.engine.docker_engine import Engine
+from membudget.quantities import MIB
 from tests.soak.pull_request import FAILS, open_pull_request, wrong_figures
 from tests.support.awaited import PATIENCE_S, program_runs, until
 from tests.support.membudget_process import finish, run, start
@@ -14,6 +15,8 @@ from tests.support.private_engine import PrivateEngine
 from tests.support.repository import Repository
 from tests.support.slow_engine import slow_engine
 
+CAUSE = "the engine stopped answering: "
+"""What follows it is the fault itself."""
 IMAGE = '[images.%s]\nlimit = "64MiB"\nbuild.dockerfile = "%s.Dockerfile"\n'
 
 
@@ -65,3 +68,31 @@ def test_an_engine_that_dies_while_images_are_built_is_told_once(
     assert "the engine stopped answering" in error
     assert "build failed" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_an_engine_that_dies_during_trials_is_told_once_and_costs_no_figure_from_before(
+    private_engine: PrivateEngine, repository: Repository, images: PreparedImages, tmp_path: Path
+) -> None:
+    held_ms = 86_400_000 + os.getpid()  # a command line that is nobody else's
+    words = {"done": ("4", "0", "250", "1", "0"), "dying": ("4", "0", str(held_ms), "1", "0"), "left": ("4",) * 5}
+    files = {f"{name}.Dockerfile": f"FROM {images.truth}\nCMD {json.dumps(said)}\n" for name, said in words.items()}
+    budgets = "version = 1\ndefaults.trials = 1\n" + "".join(IMAGE % (name, name) for name in words)
+    repository.commit("First", {"budgets.toml": budgets, **files})
+    report = tmp_path / "report.json"
+    arguments = ("check", "--no-base", "--report", str(report))
+    process = start(*arguments, folder=repository.folder, environ={"DOCKER_HOST": private_engine.address})
+    until(lambda: program_runs(f"/truth {' '.join(words['dying'])}"), "the trial")
+
+    private_engine.kill()
+    done = finish(process, PATIENCE_S)
+    private_engine.start().close()
+
+    assert done.exit_code == 3, done.stderr
+    assert " ".join(done.stdout.split()).count(CAUSE) == 1, done.stdout
+    document = json.loads(report.read_text())
+    (note,) = document["notes"]
+    assert f": {CAUSE}" in note
+    peaks = {image["name"]: image["head"]["metrics"]["peak_rss"] for image in document["images"]}
+    assert peaks["done"]["value"] >= 4 * MIB
+    lost = {peaks[name]["reason"] for name in ("dying", "left")}
+    assert lost == {"environment failed: the engine stopped answering"}

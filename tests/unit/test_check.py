@@ -1,11 +1,11 @@
 from membudget import check
-from membudget.analysis.measurement import FailureStage, Presence
+from membudget.analysis.measurement import Failure, FailureStage, Presence
 from membudget.budgets import toml_file
 from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.guard import rules
 from membudget.check import CheckRequest
-from membudget.errors import EnvironmentFault
+from membudget.errors import EngineLost, EnvironmentFault
 from membudget.images.revision import Commit, NoBase
 from membudget.metrics import Metric
 from membudget.progress import Silence
@@ -15,6 +15,7 @@ from membudget.trials.trial import Outcome, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 
+SHORT = "the engine stopped answering"
 HEAD, BASE = Commit("a" * 40, "head"), Commit("b" * 40, "base")
 DEFAULTS = """
 version = 1
@@ -130,6 +131,51 @@ def test_an_engine_that_fails_during_one_image_costs_no_other_image_its_result()
     assert bad.head.failure.stage is FailureStage.ENVIRONMENT
     assert good.head is not None
     assert good.head.metrics[Metric.PEAK_RSS].value == 40 * MIB
+
+
+def engine_died() -> Trial:
+    raise EngineLost("starting a container: the engine stopped answering: refused", fix="look at the engine's own log")
+
+
+def test_an_engine_that_dies_is_told_once_and_costs_no_figure_from_before() -> None:
+    tools = FakeTools()
+    tools.trials |= {f"{name} {side}": engine_died for name in ("dying", "left") for side in ("base", "head")}
+    tools.unreadable = {"left base": engine_died}
+    made = run(tools, images("done", "dying", "left", extra='budgets.image_size.max = "120MiB"\n'))
+
+    assert made.notes == (
+        "a note",
+        "starting a container: the engine stopped answering: refused → look at the engine's own log",
+    )
+    done, *lost = made.images
+    assert done.head is not None
+    assert done.head.metrics[Metric.PEAK_RSS].value == 40 * MIB
+    for image in lost:
+        assert image.base is not None
+        assert image.head is not None
+        assert image.base.failure == image.head.failure == Failure(FailureStage.ENVIRONMENT, SHORT)
+        assert image.head.metrics[Metric.PEAK_RSS].reason == f"environment failed: {SHORT}"
+    sizes = [image.head.metrics[Metric.IMAGE_SIZE] for image in made.images if image.head]
+    assert [size.value for size in sizes] == [100 * MIB, 100 * MIB, None]
+    assert sizes[-1].reason == f"environment failed: {SHORT}"
+    assert [[str(reason) for reason in image.reasons] for image in made.judged().images] == [
+        [],
+        [f"the environment failed: {SHORT}"],
+        [f"the environment failed: {SHORT}"],
+    ]
+    assert (made.verdict, made.inconclusive) == ("inconclusive", "not-measured")
+
+
+def test_an_engine_that_is_back_goes_on_with_the_next_image() -> None:
+    tools = FakeTools()
+    tools.trials["dying head"] = engine_died
+    made = run(tools, images("dying", "next"))
+    dying, following = made.images
+    assert dying.base is not None
+    assert dying.base.metrics[Metric.PEAK_RSS].value == 40 * MIB, "the other side is measured"
+    assert following.head is not None
+    assert following.head.metrics[Metric.PEAK_RSS].value == 40 * MIB
+    assert len(made.notes) == 2
 
 
 def test_a_size_that_cannot_be_read_is_absent_with_its_reason() -> None:

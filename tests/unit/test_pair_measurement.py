@@ -17,7 +17,7 @@ from membudget.budgets.rules import image_rules
 from membudget.errors import LONGEST_REASON, EnvironmentFault
 from membudget.images.revision import BuiltImage, Side
 from membudget.metrics import Metric
-from membudget.pair_measurement import measure_pair
+from membudget.pair_measurement import Outage, measure_pair
 from membudget.pairing import Pair
 from membudget.progress import Silence
 from membudget.quantities import MIB
@@ -59,7 +59,7 @@ def _following(values: Sequence[float]) -> Iterator[float]:
 
 
 def measured(made: FakeTools, one: Subject | None = None) -> tuple[ImageMeasurement, int]:
-    image = measure_pair(one or subject(), made, Silence())
+    image = measure_pair(one or subject(), made, Silence(), Outage())
     assert image.head is not None
     return image, len(image.head.trials)
 

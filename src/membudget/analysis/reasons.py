@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from membudget.analysis.measurement import Failure, ImageMeasurement
+from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.figures import format_reading
 from membudget.metrics import Metric
@@ -47,6 +47,18 @@ def lacks_base(row: Row) -> bool:
     has_head = row.head.value is not None and not row.head.is_lower_bound
     is_open = row.inconclusive is Inconclusive.NOT_MEASURED and has_head
     return is_open and row.budget.tolerance is not None and before is None
+
+
+def untold_failure_of_base(image: ImageMeasurement, rows: Sequence[Row]) -> Failure | None:
+    """Why the base has no figures, where no reason for the verdict says it.
+
+    A fault of the environment that met both sides, as the engine's death does, is told with the head.
+    """
+    failure = image.base.failure if image.base is not None else None
+    if failure is None or any(map(lacks_base, rows)):
+        return None
+    met_both = failure.stage is FailureStage.ENVIRONMENT and failure == image.failure
+    return None if met_both else failure
 
 
 def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[Reason]:

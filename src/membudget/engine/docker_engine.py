@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from membudget.engine.cgroup_layout import CgroupDriver, CgroupVersion, EngineKind
 from membudget.engine.client_secrets import client_mask
-from membudget.errors import EnvironmentFault
+from membudget.errors import BuildFailed, EngineLost, EnvironmentFault, MembudgetError
 from membudget.masking import masked_errors
 
 RUN_LABEL = "membudget"
@@ -32,10 +32,6 @@ _ROOTLESS_LIMITS = (
 _ASKED = 5
 _SLOW_MS = 100.0
 """An engine on the same machine answers in a few milliseconds, and on a busy one in some tens."""
-
-
-class EngineLost(EnvironmentFault):
-    """The engine answered before and does not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +129,23 @@ def require_answer(engine: Engine, doing: str) -> None:
         engine.client.ping()
 
 
+@contextmanager
+def engine_lost_is_told(engine: Engine, doing: str) -> Iterator[None]:
+    """Raises EngineLost where something fails and the engine has died: what fails first may not know why.
+
+    The docker client calls that a failed build, a helper in a container that it ended early.
+    """
+    try:
+        yield
+        return
+    except EngineLost:
+        raise
+    except (BuildFailed, EnvironmentFault) as error:
+        failed = error
+    require_answer(engine, doing)
+    raise failed
+
+
 def slowness(engine: Engine) -> str | None:
     """What to tell of an engine that takes long to answer the simplest question; None of one that does not."""
     taken = []
@@ -167,9 +180,9 @@ def _engine_message(explanation: str | None) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """The first cause, which is the one that tells a user something."""
+    """The first cause, which is the one that tells a user something. An error of ours causes none of a library's."""
     cause = error.__cause__ or error.__context__
-    while cause is not None:
+    while cause is not None and not isinstance(cause, MembudgetError):
         error, cause = cause, cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__
 

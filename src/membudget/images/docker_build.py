@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.budget import Build
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
-from membudget.engine.docker_engine import Engine, require_answer
+from membudget.engine.docker_engine import Engine, engine_lost_is_told
 from membudget.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.images.docker_buildx import Buildx, OnLine
 from membudget.images.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
@@ -50,7 +49,7 @@ class Builder:
         sent = _sent(tree, dockerfile)
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
         with (
-            self._engine_lost_is_told(reference),
+            engine_lost_is_told(self._engine, f"building {reference}"),
             tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch,
             own_context(self._buildx, context, tree, Path(scratch), spec.platform) as own,
         ):
@@ -71,17 +70,6 @@ class Builder:
                 _json(metadata),
             )
         return BuiltImage(built.image_id, reference, built.identity, recipe=recipe)
-
-    @contextmanager
-    def _engine_lost_is_told(self, reference: str) -> Iterator[None]:
-        """Raises EngineLost where the engine has died: the client calls that a failed build."""
-        try:
-            yield
-            return
-        except (BuildFailed, EnvironmentFault) as error:
-            failed = error
-        require_answer(self._engine, f"building {reference}")
-        raise failed
 
     def _built(self, reference: str, sent: str) -> ImageFacts:
         """The image of that name, if it was built from what was sent. Raises EnvironmentFault."""

@@ -98,7 +98,7 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
     ]
     if not report.images:
         whole.append(_Case("images", judgement.verdict, verdict_line(report, judgement)))
-    if whole:
+    if whole or report.notes:
         yield _WHOLE, whole
 
 
@@ -109,7 +109,7 @@ def _case_of(row: TableRow, judged: Row | None) -> _Case:
     if row.is_quoted:
         message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
     elif judged is None or judged.reason is None:
-        message = status
+        message = printable(row.reason, _LONGEST_MESSAGE) or status
     elif judged.inconclusive is None:
         message = f"{name} {judged.reason}"
     else:
@@ -140,6 +140,7 @@ def _add(suite: ET.Element, name: str, case: _Case) -> None:
 def _seen(report: Report, judgement: Judgement, image: ImageMeasurement | None) -> Iterator[str]:
     """What an image's trials and layers showed; of what is no image, what is said of the whole."""
     if image is None:
+        yield from (f"Note: {printable(note)}" for note in report.notes)  # no line begins as a command of a runner
         yield from (finding.as_text() for finding in allowances(report, judgement))
     elif image.head is not None:
         found = (*findings(image.trials), *cause_findings(image), *hint_findings(image))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
-from membudget.analysis.reasons import lacks_base
+from membudget.analysis.reasons import untold_failure_of_base
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.metrics import Metric
@@ -180,8 +180,9 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
     """What belongs in the open although nothing fails by it."""
     for judged in judgement.images:
         image = measured[judged.name]
-        if image.base is not None and image.base.failure is not None and not any(map(lacks_base, judged.rows)):
-            quoted = (image.base.failure.reason, True)
+        base_failure = untold_failure_of_base(image, judged.rows)
+        if base_failure is not None:
+            quoted = (base_failure.reason, True)
             said = "), so no growth is judged"
             yield Item(
                 Finding(((image.name, True), (": its base could not be measured (", False), quoted, (said, False)))

@@ -51,6 +51,8 @@ class TableRow:
     base_picture: str = ""
     """A sparkline of RSS over time, to stand under `base`; on one scale with the head's."""
     head_picture: str = ""
+    reason: str = ""
+    """Why there is no figure, where the row stands for several budgets. It quotes text from outside."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -109,7 +111,8 @@ def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence
     status = f"{STATUS_SIGNS[judgement.status]} {judgement.status}"
     row = _whole_row(image.name, _NO_VALUE, "not measured", status)
     metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
-    return replace(row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
+    reason = str(image.failure) if image.failure is not None else ""
+    return replace(row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True, reason=reason)
 
 
 def _says_something(row: Row) -> bool:

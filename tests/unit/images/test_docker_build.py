@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from membudget.budgets.budget import Build
-from membudget.engine.docker_engine import Engine, EngineInfo, EngineLost
-from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.engine.docker_engine import Engine, EngineInfo
+from membudget.errors import BuildFailed, EngineLost, EnvironmentFault
 from membudget.images.docker_build import Builder
 from membudget.quantities import MIB
 from tests.support.awaited import until

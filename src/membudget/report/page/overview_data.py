@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.reasons import lacks_base
+from membudget.analysis.reasons import untold_failure_of_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.quantities import format_duration, format_size
 from membudget.report import gaps
@@ -85,8 +85,7 @@ def _why(report: Report, judgement: Judgement) -> Iterator[Json]:
     measured = {image.name: image for image in report.images}
     for judged in judgement.images:
         image = measured[judged.name]
-        is_said = any(map(lacks_base, judged.rows))
-        base_failure = image.base.failure if image.base is not None and not is_said else None
+        base_failure = untold_failure_of_base(image, judged.rows)
         found = seen(image, judged)
         if base_failure is not None:
             found.insert(0, ["its base could not be measured (", quoted(base_failure.reason), "): no growth is judged"])
