@@ -35,8 +35,12 @@ def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None
             assert {m: v.value for m, v in side.metrics.items()} == {m: v.value for m, v in again.metrics.items()}
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    max_examples=30,
+)
 @given(written_reports())
 def test_whatever_is_left_out_the_verdicts_stay(report: Report) -> None:
     judged = report.judged()
