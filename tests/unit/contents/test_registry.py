@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -208,3 +209,17 @@ def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
         read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     with pytest.raises(ConfigurationError, match="no OCI layout"):
         LayoutFolder(tmp_path / "nowhere").index()
+
+
+def test_a_layout_whose_files_are_pipes_is_refused_at_once(tmp_path: Path) -> None:
+    made = layout(tmp_path)
+    index = made.index()
+    path = tmp_path / "blobs" / "sha256" / digest(PACKED)[7:]
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UnreadableImage, match="is not a file"):
+        read_layered(made, index, lambda _: None, Selection("linux/amd64"))
+    (tmp_path / "index.json").unlink()
+    os.mkfifo(tmp_path / "index.json")
+    with pytest.raises(ConfigurationError, match="it is a device or a pipe"):
+        made.index()
