@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from membudget.contents.oci_manifest import Selection
 from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.web.deadline import Deadline
 from tests.support.registry import PACKED, Server, blobs, digest
 
 
@@ -97,6 +99,44 @@ def test_who_is_not_logged_in_is_told_what_to_do(server: Server) -> None:
 def test_a_registry_that_is_busy_is_asked_again(server: Server) -> None:
     server.busy = 2
     assert read(server).file_bytes == 5000
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the registry was left alone, each time; nobody waits."""
+    waits: list[float] = []
+    monkeypatch.setattr(registry, "time", SimpleNamespace(sleep=waits.append, time=lambda: 1_000_000_000.0))
+    return waits
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ("7", [7, 7]),
+        ("Sun, 09 Sep 2001 01:46:49 GMT", [9, 9]),
+        ("0", [0.5, 1]),
+        ("Sun, 09 Sep 2001 01:46:30 GMT", [0.5, 1]),
+        ("soon", [0.5, 1]),
+    ],
+)
+def test_a_registry_is_asked_again_when_it_wants_to_be(
+    server: Server, slept: list[float], asked: str, waits: list[float]
+) -> None:
+    server.busy, server.retry_after = 2, asked
+    assert read(server).file_bytes == 5000
+    assert slept == waits
+
+
+def test_a_registry_that_wants_to_be_asked_after_the_deadline_is_given_up_at_once(
+    server: Server, slept: list[float]
+) -> None:
+    server.busy, server.retry_after = 2, "31"
+    image = RegistryImage(parse_reference(f"{server.host}/team/api:1.0"), Deadline(30))
+    with pytest.raises(EnvironmentFault, match="the registry answered 429"):
+        image.manifest()
+    image.close()
+    assert slept == []
+    assert len(server.seen) == 1
 
 
 def test_a_redirect_to_no_address() -> None:
