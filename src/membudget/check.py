@@ -99,6 +99,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         }
         given = partial(tools.inputs, checkout=checkouts[Side.HEAD])
         own = own_runs(request.rules.images, [pair.name for pair in to_build], given)
+        summed = {name for group in request.rules.groups.values() if group.budgets for name in group.images}
         with building:
             orders = [Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build]
             built = build_all([*orders, *own.orders], checkouts, tools, progress)
@@ -106,6 +107,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             replace(
                 _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date()),
                 own=own.run(pair.name, built),
+                is_summed=pair.name in summed,
             )
             for pair in pairs
         ]
@@ -154,7 +156,6 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         in_force(rules.exceptions, pair.name, today),
         ended,
         is_untouched=pair.name in request.untouched,
-        is_summed=any(pair.name in group.images and group.budgets for group in rules.groups.values()),
         base_waived=request.approval is Approval.GIVEN,
     )
 

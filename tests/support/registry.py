@@ -46,6 +46,7 @@ class Server:
         self.brings = ""
         self.busy = 0
         """How many times it first answers 429."""
+        self.retry_after = "0"
         self.storage: str | None = None
         """Where it sends those who want a layer."""
         self.seen: list[tuple[str, str | None]] = []
@@ -66,7 +67,7 @@ class Server:
             return Response(json.dumps({"token": "the-token"}))
         if self.busy:
             self.busy -= 1
-            return Response(status=429, headers={"Retry-After": "0"})
+            return Response(status=429, headers={"Retry-After": self.retry_after})
         if self.asks is not None and authorization != self.brings:
             return Response(status=401, headers={"WWW-Authenticate": self.asks})
         name = request.path.rpartition("/")[2]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from membudget.analysis.coverage import Coverage
 from membudget.analysis.growth_base import growth_excuse
 from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.intervals import median_interval
@@ -28,10 +27,14 @@ class GroupMeasurement:
     budgets: dict[Metric, EffectiveBudget]
 
 
-def judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], coverage: Coverage) -> Iterator[Row]:
-    """A row for each sum that has a budget. A member that was to be measured and is missing leaves the sum open."""
+def judge_group(
+    group: GroupMeasurement, images: Mapping[str, ImageMeasurement], elsewhere: frozenset[str]
+) -> Iterator[Row]:
+    """A row for each sum that has a budget. A member that was to be measured and is missing leaves the sum open.
+
+    `elsewhere`: the images that other parts of the check measure.
+    """
     absent = [name for name in group.images if name not in images]
-    elsewhere = set(coverage.known) - set(coverage.planned)
     missing = [name for name in absent if name not in elsewhere]
     for metric, budget in group.budgets.items():
         if missing:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
@@ -25,6 +26,9 @@ class FailureStage(StrEnum):
     """Engine or cgroups failed during its trials."""
 
 
+_WITHOUT_IMAGE = (FailureStage.BUILD, FailureStage.IMAGE)
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a side has no, or not all, figures."""
@@ -37,6 +41,10 @@ class Failure:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", brief(self.reason))
+
+    def is_same(self, other: "Failure | None") -> bool:
+        """Whether both tell the same, whatever their logs say."""
+        return other is not None and (self.stage, self.reason) == (other.stage, other.reason)
 
     def __str__(self) -> str:
         return brief(f"{self.stage} failed: {self.reason}")
@@ -56,6 +64,12 @@ class SideMeasurement:
     failure: Failure | None = None
     contents: ImageSummary | None = None
     """What the image holds; None where its layers could not be read."""
+
+    def lost(self, metric: Metric) -> Failure | None:
+        """The failure that is why a metric has no value here; None where there is none, or it leaves the metric."""
+        if self.failure is None or (metric in IMAGE_METRICS and self.failure.stage not in _WITHOUT_IMAGE):
+            return None
+        return self.failure
 
     @property
     def only_sidecars_were_killed(self) -> bool:

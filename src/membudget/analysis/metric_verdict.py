@@ -78,6 +78,8 @@ class Row:
     """Trials over its maximum, whatever the median is."""
     trials_at_limit: TrialsAtLimit | None = None
     """Trials that reached the limit, where that says something about the metric."""
+    needs_base: bool = False
+    """Whether its verdict is inconclusive because the base has no value."""
     is_own: bool = False
     """Whether it is of the head run with its own settings, where base and head are compared by the base's."""
 
@@ -125,7 +127,11 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     bounds = None if budget.every and row.trials_over else _unclear(metric, base, head, budget)
     broken = _said(answers, Answer.BROKEN) if bounds is None else ""
     settled = all(answer.evidence.is_settled for answer in answers)
-    missing = _missing(row, answers, samples, excuse)
+    missing = _missing(row, samples)
+    needs_base = missing is None and excuse is None and budget.tolerance is not None and row.delta is None
+    if needs_base:
+        missing = (base.reason if base is not None else None) or "the base has no value"
+    missing = missing or _said(answers, Answer.CUT_OFF) or None
     unclear = bounds or _said(answers, Answer.OPEN) or _doubt(row, samples)
     if bounds is not None:
         settled = head.interval is None  # a spike that was missed stays missed
@@ -133,22 +139,20 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     if broken:
         return replace(row, verdict=Verdict.FAIL, reason=broken)
     if missing is not None:  # graver than noise
-        return _not_measured(row, missing)
+        return replace(_not_measured(row, missing), needs_base=needs_base)
     if unclear:
         return replace(row, verdict=Verdict.INCONCLUSIVE, reason=unclear, inconclusive=Inconclusive.NOISE)
     return _kept(row, answers, samples, excuse)
 
 
-def _missing(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> str | None:
-    """Which figure is missing, so that the answer cannot be known; None where none is."""
-    budget, before = row.budget, row.base
+def _missing(row: Row, samples: Samples) -> str | None:
+    """Which figure of the head is missing, so that the answer cannot be known; None where none is."""
+    budget = row.budget
     if row.head.is_lower_bound and budget.ceiling is not None:
         return f"it is {format_reading(row.metric, row.head)} ({row.head.precision})"
     if budget.every and budget.ceiling is not None and samples.head_unread:
         return f"{samples.head_unread} of {samples.head_unread + len(samples.head)} trials have no value"
-    if excuse is None and budget.tolerance is not None and row.delta is None:
-        return (before.reason if before is not None else None) or "the base has no value"
-    return _said(answers, Answer.CUT_OFF) or None
+    return None
 
 
 def _doubt(row: Row, samples: Samples) -> str | None:

@@ -30,7 +30,7 @@ def image_reasons(
     if failure is not None and status_says_it:
         yield Reason("", failure.reason)
     of_base = image.base.failure if image.base is not None else None
-    without_base = [row for row in rows if of_base is not None and lacks_base(row) and row.reason == str(of_base)]
+    without_base = [row for row in rows if lacks_base(row) and image.base is not None and image.base.lost(row.metric)]
     for row in sorted(rows, key=lambda row: row.metric is not Metric.OOM_KILLS):
         if row not in without_base:
             yield from _of_row(image, row, failure)
@@ -43,10 +43,14 @@ def image_reasons(
 
 def lacks_base(row: Row) -> bool:
     """Whether its verdict is open because the base has no value."""
-    before = row.base.value if row.base is not None else None
-    has_head = row.head.value is not None and not row.head.is_lower_bound
-    is_open = row.inconclusive is Inconclusive.NOT_MEASURED and has_head
-    return is_open and row.budget.tolerance is not None and before is None
+    return row.inconclusive is Inconclusive.NOT_MEASURED and row.needs_base
+
+
+def is_lost(image: ImageMeasurement, row: Row, failure: Failure | None) -> bool:
+    """Whether `failure` of the head is why a row has no value."""
+    side = image.own.side if row.is_own and image.own is not None else image.head
+    of_side = side.lost(row.metric) if side is not None and row.head.value is None else None
+    return of_side is not None and of_side.is_same(failure)
 
 
 def untold_failure_of_base(image: ImageMeasurement, rows: Sequence[Row]) -> Failure | None:
@@ -75,5 +79,5 @@ def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Itera
         yield Reason(f"{label} {row.reason}")
     elif row.inconclusive is Inconclusive.NOISE or (row.inconclusive is not None and row.head.is_lower_bound):
         yield Reason(f"{label} is not known well enough", row.reason)
-    elif row.inconclusive is Inconclusive.NOT_MEASURED and (failure is None or row.reason != str(failure)):
+    elif row.inconclusive is Inconclusive.NOT_MEASURED and not is_lost(image, row, failure):
         yield Reason(f"{label}{' of the base' if lacks_base(row) else ''} was not measured", row.reason)

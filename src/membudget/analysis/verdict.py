@@ -86,7 +86,8 @@ def judge(
     by_name = {image.name: image for image in images}
     wanted = coverage if coverage is not None else Coverage.of_all(by_name)
     judged = tuple(judge_image(image) for image in images)
-    sums = tuple(_judge_group(group, by_name, wanted) for group in groups)
+    elsewhere = frozenset(wanted.known).difference(wanted.planned)
+    sums = tuple(_judge_group(group, by_name, elsewhere) for group in groups)
     missing = tuple(gaps(wanted, by_name))
     verdicts = [image.verdict for image in judged] + [group.verdict for group in sums if group.verdict is not None]
     verdicts += [Verdict.INCONCLUSIVE] if missing else []
@@ -101,8 +102,10 @@ def _why(verdict: Verdict, reason: Inconclusive | None) -> Inconclusive | None:
     return reason if verdict is Verdict.INCONCLUSIVE else None
 
 
-def _judge_group(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], coverage: Coverage) -> GroupJudgement:
-    rows = tuple(judge_group(group, images, coverage))
+def _judge_group(
+    group: GroupMeasurement, images: Mapping[str, ImageMeasurement], elsewhere: frozenset[str]
+) -> GroupJudgement:
+    rows = tuple(judge_group(group, images, elsewhere))
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     verdict = worst(verdicts) if verdicts else None
     why = gravest(row.inconclusive for row in rows) if verdict is Verdict.INCONCLUSIVE else None

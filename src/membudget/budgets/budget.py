@@ -32,6 +32,8 @@ BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
 MOST_IMAGES = 500
 """A report of five trials a side holds that many (report_size.py)."""
+MOST_MEMBERS = 20_000
+"""Images of all groups together: a report names each."""
 
 
 class TrialCount(FileModel):
@@ -180,10 +182,16 @@ class BudgetsFile(FileModel):
     exceptions: tuple[BudgetException, ...] = ()
     """What may be broken for a while."""
 
+    @property
+    def members(self) -> int:
+        """How many images its groups have together."""
+        return sum(len(self.images if group.images is None else group.images) for group in self.groups.values())
+
     def resolved(self) -> Budgets:
         """Every image with the defaults applied, and every group with its images."""
+        everything = tuple(self.images)
         groups = {
-            name: group if group.images is not None else group.model_copy(update={"images": tuple(self.images)})
+            name: group if group.images is not None else group.model_copy(update={"images": everything})
             for name, group in self.groups.items()
         }
         budgets = {image: group.budgets for group in groups.values() for image in group.images or ()}

@@ -145,7 +145,8 @@ def _guarded_group(head: Budgets, base: Budgets, name: str) -> GroupRules:
     if name not in base.groups:
         return after
     before = group_rules(base, name)
-    stayed = tuple(image for image in before.images if image in head.images and image not in after.images)
+    listed = set(after.images)
+    stayed = tuple(image for image in before.images if image in head.images and image not in listed)
     return GroupRules(after.images + stayed, _tightest_of_all(before.budgets, after.budgets))
 
 

@@ -63,7 +63,7 @@ def _loosened_rules(base: ImageRules, head: ImageRules) -> Iterator[tuple[str, s
 
 def group_loosenings(name: str, base: GroupRules, head: GroupRules) -> Iterator[Loosening]:
     """What of a group's totals is looser, or whom they leave out."""
-    fewer = [image for image in base.images if image not in head.images]
+    fewer = not set(head.images).issuperset(base.images)
     if fewer and head.images:
         yield Loosening(name, is_group=True, key="images", before=", ".join(base.images), after=", ".join(head.images))
     for key, before, after in _loosened_budgets("total.", base.budgets, head.budgets):

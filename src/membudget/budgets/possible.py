@@ -1,15 +1,17 @@
 """Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
 
-from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.budget import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.metric_budget import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
-from membudget.errors import Problem
+from membudget.errors import BudgetsFileError, Problem, shortened
 from membudget.metrics import DEFINITIONS, Aggregation, Metric
 from membudget.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below it, the container runtime's own start (4 to 7 MiB, runc #4021) is all one would measure."""
 
+_LONGEST_LIST = 200
+"""Characters of all names, which an error repeats for each name that is not among them."""
 _BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET, Metric.SETTLED_RSS)
 
 
@@ -38,9 +40,16 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
     )
 
 
+def check_members(file: BudgetsFile, name: str) -> None:
+    """Raise BudgetsFileError where the groups of the file `name` have more images than anything of them can hold."""
+    if file.members > MOST_MEMBERS:
+        what = "have too many images together; a group without images has all"
+        raise BudgetsFileError([Problem(f"{name}: groups", what, f"{file.members:,}", f"{MOST_MEMBERS:,} at most")])
+
+
 def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
     """What groups and exceptions cannot say: of images that the file `name` has not, or not only they have."""
-    known = ", ".join(budgets.images)
+    known = shortened(", ".join(budgets.images), _LONGEST_LIST)
     problems = []
     budgeted: dict[str, str] = {}
     for group_name, group in budgets.groups.items():

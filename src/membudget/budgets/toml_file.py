@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from membudget.budgets.budget import Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.key_path import locate
-from membudget.budgets.possible import impossible, unknown_images
+from membudget.budgets.possible import check_members, impossible, unknown_images
 from membudget.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.plain_file import read_plain
 
@@ -61,7 +61,9 @@ def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets
     except (ValueError, RecursionError):  # as tomllib lets them through
         raise BudgetsFileError([Problem(name, "nests too deeply, or holds a number that is too long")]) from None
     try:
-        budgets = BudgetsFile.model_validate(raw).resolved()
+        file = BudgetsFile.model_validate(raw)
+        check_members(file, name)
+        budgets = file.resolved()
         problems = unknown_images(budgets, name)
         broken: set[Location] = set()
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from membudget.contents.image_config import Blob, describe_layer
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, is_digest
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError
+from membudget.plain_file import read_plain
 
 _BUFFER = 1 << 20
 
@@ -46,13 +48,16 @@ class LayoutFolder:
         """A layer as it is stored. Raises UnreadableImage."""
         path = self._path(blob.digest)
         try:
-            size = path.stat().st_size
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableImage(f"its layer {blob.digest} is not a file")
             file = path.open("rb", buffering=0)
         except OSError as error:
             raise UnreadableImage(f"its layout lacks {describe_layer(blob)} ({error.strerror})") from error
         with file:
-            if size != blob.size:
-                raise UnreadableImage(f"its layer {blob.digest} has {size} bytes, its manifest says {blob.size}")
+            if found.st_size != blob.size:
+                has = f"has {found.st_size} bytes, its manifest says {blob.size}"
+                raise UnreadableImage(f"its layer {blob.digest} {has}")
             yield io.BufferedReader(file, _BUFFER)
 
     def _path(self, digest: str) -> Path:
@@ -63,8 +68,7 @@ class LayoutFolder:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(LARGEST_DOCUMENT + 1)
+    content = read_plain(path, LARGEST_DOCUMENT)
     if len(content) > LARGEST_DOCUMENT:
         raise UnreadableImage(f"its document {path.name} is larger than {LARGEST_DOCUMENT:,} bytes")
     return content

@@ -29,6 +29,7 @@ from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.masking import Mask, masked_errors
 from membudget.web.bounded_http import Limits, PastLimit, TooLarge, ask, body, bounded_session
 from membudget.web.deadline import Deadline
+from membudget.web.retry_after import asked_wait
 
 _ALLOWED_S = 900.0
 """For all that is read of one image: its layers may have gigabytes."""
@@ -179,21 +180,27 @@ class RegistryImage:
         return self._tried(url, login=self._basic, headers=headers)
 
     def _tried(self, url: str, **request: Any) -> requests.Response:  # noqa: ANN401 - passed on
-        """The answer; another one where the registry stumbled, as long as there is time."""
+        """The answer; another one where the registry stumbled, as long as there is time.
+
+        The registry says in Retry-After when to ask again. Where that is past the deadline, its answer is final.
+        """
         for attempt in range(_TRIES):
-            wait = _BACKOFF_S * 2**attempt
-            is_last = attempt == _TRIES - 1 or self._limits.deadline.left() < wait
+            wait: float = _BACKOFF_S * 2**attempt
             try:
                 response = ask(self._session, self._limits, "GET", url, **request)
             except requests.ConnectionError:
-                if is_last:
+                if self._is_last(attempt, wait):
                     raise
             else:
-                if is_last or response.status_code not in _STUMBLES:
+                wait = max(wait, asked_wait(response.headers.get("Retry-After"), time.time()) or 0.0)
+                if response.status_code not in _STUMBLES or self._is_last(attempt, wait):
                     return response
                 response.close()
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+    def _is_last(self, attempt: int, wait: float) -> bool:
+        return attempt == _TRIES - 1 or self._limits.deadline.left() < wait
 
     def _authorize(self, challenge: str) -> None:
         """Get what the registry asks for (distribution's "Token Authentication")."""

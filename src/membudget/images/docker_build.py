@@ -16,6 +16,8 @@ from membudget.images.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_b
 from membudget.images.docker_image import CONTENT_LABEL, ImageFacts, inspect_own
 from membudget.images.file_tree import FileTree, file_entry, read_folder
 from membudget.images.revision import BuiltImage, Recipe
+from membudget.plain_file import read_plain
+from membudget.quantities import format_size
 
 _LARGEST_METADATA = 64 << 20
 
@@ -42,9 +44,11 @@ class Builder:
         dockerfile = context / spec.dockerfile
         if not _lies_in(context, checkout):
             raise BuildFailed(f"the build context {spec.context} does not exist in this revision")
+        written = Path(spec.context, spec.dockerfile)
         if not _lies_in(dockerfile, checkout):
-            written = Path(spec.context, spec.dockerfile)
             raise BuildFailed(f"the Dockerfile {written} does not exist in this revision")
+        text = _text(dockerfile, f"the Dockerfile {written}")
+        _check_ignore_file(context, dockerfile, spec)
         tree = self._tree(context)
         sent = _sent(tree, dockerfile)
         # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
@@ -63,8 +67,8 @@ class Builder:
             else:
                 on_line(f"the context has {TOO_MUCH_TO_READ_BACK}: it is not read back from the builder")
             recipe = Recipe(
-                os.path.normpath(Path(spec.context, spec.dockerfile)),
-                _text(dockerfile),
+                os.path.normpath(written),
+                text,
                 spec.target,
                 spec.args,
                 _json(metadata),
@@ -121,9 +125,24 @@ def _sent(tree: FileTree, dockerfile: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(LARGEST_DOCKERFILE).decode(errors="replace")
+def _check_ignore_file(context: Path, dockerfile: Path, spec: Build) -> None:
+    """Raise BuildFailed where the ignore file of a build is not fit to be read. What a link leads to is not read."""
+    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    file = own if os.path.lexists(own) else context / ".dockerignore"
+    if os.path.lexists(file) and not file.is_symlink() and not file.is_dir():
+        written = Path(spec.context, os.path.relpath(file, context))
+        _text(file, f"the ignore file {written}")
+
+
+def _text(path: Path, what: str) -> str:
+    """A file of bounded size that the builder reads as well. Raises BuildFailed."""
+    try:
+        content = read_plain(path, LARGEST_DOCKERFILE)
+    except OSError as error:
+        raise BuildFailed(f"{what} cannot be read: {error.strerror}") from None
+    if len(content) > LARGEST_DOCKERFILE:
+        raise BuildFailed(f"{what} is larger than {format_size(LARGEST_DOCKERFILE)}")
+    return content.decode(errors="replace")
 
 
 def _json(path: Path) -> object:

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import stat
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 _GITLINK = "160000"
 _LINK = "120000"
@@ -21,8 +22,8 @@ class Git(Protocol):
     def listed(self, folder: Path) -> bytes:
         """`ls-files -z -t --stage`."""
 
-    def filtered(self, folder: Path, object_id: str, path: str) -> bytes:
-        """A blob as git writes it to a checkout: line endings, encodings and filters applied."""
+    def write_filtered(self, folder: Path, object_id: str, path: str, into: IO[bytes]) -> None:
+        """Write a blob as git writes it to a checkout: line endings, encodings and filters applied."""
 
     def is_set(self, folder: Path, key: str) -> bool:
         """Whether a setting is true, which it is unless the clone says otherwise."""
@@ -91,7 +92,10 @@ class _Checkout:
     def _is_as_committed(self, path: Path, name: str, entry: _Entry) -> bool:
         if _hash(path, entry.object_id) == entry.object_id:
             return True
-        return path.read_bytes() == self.git.filtered(self.folder, entry.object_id, name)
+        with tempfile.TemporaryFile() as expected, path.open("rb") as found:  # of any size: not held in memory
+            self.git.write_filtered(self.folder, entry.object_id, name, expected)
+            expected.seek(0)
+            return hashlib.file_digest(expected, "sha256").digest() == hashlib.file_digest(found, "sha256").digest()
 
 
 def _leads_to(path: Path, object_id: str) -> bool:

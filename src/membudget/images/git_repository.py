@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from membudget.engine.child_environment import git_environment
 from membudget.errors import ConfigurationError, EnvironmentFault
@@ -178,9 +179,9 @@ class GitRepository:
         """What the index of a checkout has: state, mode, object id and path of each file."""
         return self._bytes("ls-files", "-z", "-t", "--stage", folder=folder)
 
-    def filtered(self, folder: Path, object_id: str, path: str) -> bytes:
-        """A blob as git writes it to a checkout."""
-        return self._bytes("cat-file", "--filters", f"--path={path}", object_id, folder=folder)
+    def write_filtered(self, folder: Path, object_id: str, path: str, into: IO[bytes]) -> None:
+        """Write a blob as git writes it to a checkout."""
+        self._checked(("cat-file", "--filters", f"--path={path}", object_id), folder, into)
 
     def is_set(self, folder: Path, key: str) -> bool:
         """Whether a setting is true in a checkout, which it is unless the clone says otherwise."""
@@ -217,11 +218,17 @@ class GitRepository:
         return self._bytes(*arguments).decode(errors="replace").strip()
 
     def _bytes(self, *arguments: str, folder: Path | None = None) -> bytes:
-        done = self._git(arguments, folder)
+        return self._checked(arguments, folder).stdout
+
+    def _checked(
+        self, arguments: tuple[str, ...], folder: Path | None, into: IO[bytes] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Git's answer, which `into` takes in place of memory. Raises EnvironmentFault where git fails."""
+        done = self._git(arguments, folder, into=into)
         if done.returncode != 0:
             said = self._mask()(done.stderr.decode(errors="replace").strip()) or f"exit code {done.returncode}"
             raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(folder or self._folder))
-        return done.stdout
+        return done
 
     def _mask(self) -> Mask:
         """Hides what servers and proxies may give back of logins that git has."""
@@ -236,7 +243,12 @@ class GitRepository:
         return said.strip() if strip else said
 
     def _git(
-        self, arguments: tuple[str, ...], folder: Path | None = None, *, given: bytes = b""
+        self,
+        arguments: tuple[str, ...],
+        folder: Path | None = None,
+        *,
+        given: bytes = b"",
+        into: IO[bytes] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         settings = [part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")]
         try:
@@ -245,7 +257,9 @@ class GitRepository:
                 cwd=folder or self._folder,
                 env=self._environ,
                 input=given,
-                capture_output=True,  # as bytes: in text mode a carriage return in somebody's name ends a line
+                stdout=into
+                or subprocess.PIPE,  # as bytes: in text mode a carriage return in somebody's name ends a line
+                stderr=subprocess.PIPE,
                 check=False,
             )
         except FileNotFoundError:

@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from membudget.budgets.budget import Build
+from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.errors import BuildFailed, ConfigurationError
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
+from membudget.plain_file import read_plain
 
-_LARGEST_IGNORE_FILE = 1 << 20
 _FIX = "give actions/checkout `submodules: recursive` and `fetch-depth: 0`"
 
 
@@ -92,11 +93,14 @@ def _is_left_out(folder: Path, context: Path, dockerfile: Path) -> bool:
     file = own if own.exists() or own.is_symlink() else context / ".dockerignore"
     try:
         path = folder.resolve().relative_to(context.resolve())
-        if file.is_symlink() or not file.is_file() or file.stat().st_size > _LARGEST_IGNORE_FILE:
+        if file.is_symlink():
             return False
-        lines = [line.strip() for line in file.read_text(errors="replace").splitlines()]
+        content = read_plain(file, LARGEST_DOCKERFILE)
     except (OSError, ValueError):
         return False
+    if len(content) > LARGEST_DOCKERFILE:
+        return False
+    lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
     named = {posixpath.normpath(line).lstrip("/") for line in lines if line and not line.startswith("#")}
     has_exceptions = any(line.startswith("!") for line in lines)
     return not has_exceptions and any(part.as_posix() in named for part in (path, *path.parents) if part.name)

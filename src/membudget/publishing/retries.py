@@ -6,6 +6,8 @@ Source: GitHub docs, "Rate limits for the REST API" and "Best practices for usin
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from membudget.web.retry_after import asked_wait, whole_number
+
 TRIES = 4
 LONGEST_WAIT_S = 60
 """A call's waits together. A server may ask for an hour: no comment is worth that much of a runner's time."""
@@ -42,19 +44,15 @@ def wait_before_next_try(answer: Answer | None, attempt: int, *, repeatable: boo
         return None
     if not repeatable:
         return None
-    asked = _number(answer.headers.get("retry-after")) if answer is not None else None
+    asked = asked_wait(answer.headers.get("retry-after"), now) if answer is not None else None
     return max(asked or 0.0, backoff)
 
 
 def _asked_for(headers: Mapping[str, str], now: float) -> float:
-    asked = _number(headers.get("retry-after"))
+    asked = asked_wait(headers.get("retry-after"), now)
     if asked is not None:
         return asked
-    reset = _number(headers.get("x-ratelimit-reset"))
+    reset = whole_number(headers.get("x-ratelimit-reset"))
     if reset is not None and headers.get("x-ratelimit-remaining", "0") == "0":
         return max(0.0, reset - now)
     return _UNSAID_WAIT_S
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 12 else None

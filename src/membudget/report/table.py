@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from membudget.analysis.coverage import GapKind
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict, tolerated_growth
-from membudget.analysis.reasons import lacks_base
+from membudget.analysis.reasons import is_lost, lacks_base
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.approval import Approval
@@ -100,7 +100,7 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
     if image.is_unchanged:
         known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
         return known or [_whole_row(image.name, "unchanged", "unchanged", "➖ unchanged")]
-    lost = [row for row in judgement.rows if row.verdict is not None and row.reason == str(image.failure)]
+    lost = [row for row in judgement.rows if row.verdict is not None and is_lost(image, row, image.failure)]
     rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
     nothing = not judgement.rows and not judgement.verdict.passes
     return [*rows, *([_lost_row(image, judgement, lost)] if lost or nothing else [])]

@@ -10,10 +10,9 @@ from membudget.budgets.compose import ComposeSettings
 from membudget.engine.docker_compose import ComposeModel, ComposeRefused
 from membudget.errors import ConfigurationError
 from membudget.trials.compose_pod import PodPlan, plan_pod
-from membudget.trials.inputs_file import existing, read_input
+from membudget.trials.inputs_file import LARGEST_SETTINGS_BYTES, existing, read_input
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
-_LARGEST_FILE_BYTES = 1 << 20
 _MOST_VALUES = 100_000
 """With every alias written out: a few lines of aliases can stand for more than a machine holds."""
 
@@ -26,16 +25,14 @@ def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve
     env_file = checkout / ".env"
     has_variables = env_file.exists() or env_file.is_symlink()
     try:
-        resolved = resolve(model, checkout, existing(checkout, ".env", settings.file) if has_variables else None)
+        resolved = resolve(model, checkout, _readable(checkout, ".env", settings.file) if has_variables else None)
     except ComposeRefused as error:
         raise ConfigurationError(f"docker compose says: {error}", where=settings.file) from None
     return plan_pod(resolved, settings, image_name, PurePosixPath(checkout), is_open=is_open)
 
 
 def _read(name: str, where: str, checkout: Path) -> ComposeModel:
-    content = read_input(checkout, name, where)
-    if len(content) > _LARGEST_FILE_BYTES:
-        raise ConfigurationError("is larger than 1 MiB", where=name)
+    content = read_input(checkout, name, where, LARGEST_SETTINGS_BYTES)
     try:
         given = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -51,7 +48,7 @@ def _read(name: str, where: str, checkout: Path) -> ComposeModel:
 
 
 def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
-    """What compose would read by itself lies in the repository."""
+    """Raise ConfigurationError where compose would read a file outside the repository, or one without an end."""
     if "include" in model:
         raise ConfigurationError("include is not known here", where=name, fix="write one compose file for the check")
     services = model.get("services")
@@ -62,11 +59,19 @@ def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
         if isinstance(extended, dict) and "file" in extended:
             fix = "write one compose file for the check"
             raise ConfigurationError("is not known here", where=f"{name}: services.{service}.extends.file", fix=fix)
+        if "label_file" in given:
+            raise ConfigurationError("is not known here", where=f"{name}: services.{service}.label_file")
         files = given.get("env_file")
         for entry in files if isinstance(files, list) else [files]:
             path = entry.get("path") if isinstance(entry, dict) else entry
             if path is not None:
-                existing(checkout, str(path), f"{name}: services.{service}.env_file")
+                _readable(checkout, str(path), f"{name}: services.{service}.env_file")
+
+
+def _readable(checkout: Path, name: str, where: str) -> Path:
+    """A file that compose may read: a plain file of the checkout, of bounded size. Raises ConfigurationError."""
+    read_input(checkout, name, where, LARGEST_SETTINGS_BYTES)
+    return existing(checkout, name, where)
 
 
 def _size(value: object, known: dict[int, int]) -> int:

@@ -1,17 +1,19 @@
 """Gathers what a trial's container is given from the checkout and from membudget's own environment."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
-
-from docker.errors import DockerException
-from docker.utils import parse_env_file
 
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.workload import named_files
 from membudget.errors import ConfigurationError
+from membudget.plain_file import read_plain
+from membudget.quantities import MIB, format_size
 from membudget.trials.trial_inputs import TrialInputs
 
-_LARGEST_FILE_BYTES = 64 << 20
+_LARGEST_FILE_BYTES = 64 * MIB
+LARGEST_SETTINGS_BYTES = MIB
+"""Of a file that is settings: variables, a compose file."""
 
 
 def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: str) -> TrialInputs:
@@ -30,7 +32,8 @@ def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: st
     secrets = {secret: environ[secret] for secret in settings.secrets}
     from_files: dict[str, str] = {}
     for file in settings.env_files:
-        from_files |= _variables(existing(checkout, file, f"images.{name}.container.env_files"), file)
+        where = f"images.{name}.container.env_files"
+        from_files |= _variables(read_input(checkout, file, where, LARGEST_SETTINGS_BYTES), file)
     volumes = {
         path: _folder(checkout, folder, f"images.{name}.container.volumes.{path}")
         for path, folder in settings.volumes.items()
@@ -48,14 +51,16 @@ def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: st
     )
 
 
-def read_input(checkout: Path | None, name: str, where: str) -> bytes:
-    """A file of the checkout that a workload names. Raises ConfigurationError."""
+def read_input(checkout: Path | None, name: str, where: str, most_bytes: int = _LARGEST_FILE_BYTES) -> bytes:
+    """A file of the checkout. Raises ConfigurationError where it cannot be read, or is larger than `most_bytes`."""
     path = existing(checkout, name, where)
-    if not path.is_file():
-        raise ConfigurationError(f"{name} is no file", where=where)
-    if path.stat().st_size > _LARGEST_FILE_BYTES:
-        raise ConfigurationError(f"{name} is larger than {_LARGEST_FILE_BYTES >> 20} MiB", where=where)
-    return path.read_bytes()
+    try:
+        content = read_plain(path, most_bytes)
+    except OSError as error:
+        raise ConfigurationError(f"{name} cannot be read: {error.strerror}", where=where) from None
+    if len(content) > most_bytes:
+        raise ConfigurationError(f"{name} is larger than {format_size(most_bytes)}", where=where)
+    return content
 
 
 def existing(checkout: Path | None, name: str, where: str) -> Path:
@@ -79,8 +84,18 @@ def _folder(checkout: Path, name: str, where: str) -> Path:
     return path
 
 
-def _variables(path: Path, name: str) -> dict[str, str]:
+def _variables(content: bytes, name: str) -> dict[str, str]:
+    """NAME=VALUE lines, read as docker-py reads them. A line may hold a secret: no error quotes one."""
+    variables: dict[str, str] = {}
     try:
-        return parse_env_file(str(path))
-    except (DockerException, OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot be read as NAME=VALUE lines: {error}", where=name) from None
+        for number, line in enumerate(io.TextIOWrapper(io.BytesIO(content), "utf-8"), 1):
+            if line.startswith("#") or not line.strip():
+                continue
+            key, equals, value = line.strip().partition("=")
+            if not equals:
+                raise ConfigurationError(f"cannot be read as NAME=VALUE lines: line {number} has no =", where=name)
+            variables[key] = value
+    except UnicodeDecodeError as error:
+        problem = f"cannot be read as NAME=VALUE lines: it is not UTF-8 ({error.reason})"
+        raise ConfigurationError(problem, where=name) from None
+    return variables

@@ -11,7 +11,7 @@ from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import ImageJudgement, judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.metrics import Metric
+from membudget.metrics import Metric, MetricValue
 from membudget.publishing.report_file import parse_report
 from membudget.quantities import MIB
 from membudget.report.comment import render
@@ -58,13 +58,15 @@ def test_headroom_is_judged_without_a_base() -> None:
     assert judged(NOT_BUILT, rss=50, allowed=allowed).verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("failure", [BUILD, WORKLOAD])
-def test_the_reason_is_said_once_and_what_to_do(failure: Failure) -> None:
+@pytest.mark.parametrize(
+    ("failure", "size", "lost"), [(BUILD, None, "image size, peak RSS"), (WORKLOAD, 100, "peak RSS")]
+)
+def test_the_reason_is_said_once_and_what_to_do(failure: Failure, size: float | None, lost: str) -> None:
     allowed = budgets(rss_growth=(5, 2), size_growth=(5, 2))
-    of = judged(side(failure=failure, size=None), allowed=allowed)
+    of = judged(side(failure=failure, size=size), allowed=allowed)
     assert of.status is Status.BASE_NOT_MEASURED
     assert [str(reason) for reason in of.reasons] == [
-        f"the {failure.stage} of its base failed, so growth of image size, peak RSS is not known: {failure.reason}"
+        f"the {failure.stage} of its base failed, so growth of {lost} is not known: {failure.reason}"
     ]
     assert "repair the image on the base branch first, or ask" in str(of.next_step)
 
@@ -165,3 +167,40 @@ def test_a_long_reason_of_the_base_is_told_once_like_a_short_one() -> None:
     long = Failure(FailureStage.BUILD, "the builder says " + "more and " * 100)
     told = [[reason.ours for reason in judged(side(failure=failure, size=None)).reasons] for failure in (BUILD, long)]
     assert told[0] == told[1]
+
+
+def worded(of: SideMeasurement, metric: Metric, reason: str) -> SideMeasurement:
+    """A side without a value of a metric, for a reason in these words."""
+    return replace(of, metrics={**of.metrics, metric: MetricValue.absent(metric, reason)})
+
+
+def test_which_growth_a_failed_base_leaves_open_does_not_hang_on_words() -> None:
+    allowed = budgets(rss_growth=(5, 2), size_growth=(5, 2))
+    base = worded(side(failure=WORKLOAD), Metric.PEAK_RSS, "in other words")
+    assert [str(reason) for reason in judged(base, allowed=allowed).reasons] == [
+        f"the workload of its base failed, so growth of peak RSS is not known: {WORKLOAD.reason}"
+    ]
+    unread = worded(base, Metric.IMAGE_SIZE, str(WORKLOAD))
+    assert [str(reason) for reason in judged(unread, allowed=allowed).reasons] == [
+        f"image size of the base was not measured: {WORKLOAD}",
+        f"the workload of its base failed, so growth of peak RSS is not known: {WORKLOAD.reason}",
+    ]
+
+
+def test_what_a_failed_head_lost_does_not_hang_on_words() -> None:
+    allowed = budgets(max_rss=64, max_size=150)
+    head = worded(side(failure=WORKLOAD), Metric.PEAK_RSS, "in other words")
+    measured = image(head=head, allowed=allowed)
+    assert [str(reason) for reason in judge_image(measured).reasons] == [WORKLOAD.reason]
+    unread = image(head=worded(head, Metric.IMAGE_SIZE, str(WORKLOAD)), allowed=allowed)
+    assert [str(reason) for reason in judge_image(unread).reasons] == [
+        WORKLOAD.reason,
+        f"image size was not measured: {WORKLOAD}",
+    ]
+
+
+def test_trials_of_the_head_without_a_value_are_not_called_the_bases() -> None:
+    allowed = {Metric.PEAK_RSS: EffectiveBudget(64 * MIB, Tolerance(5, MIB), every=True)}
+    of = judge_image(image(base=NOT_BUILT, head=side(trial(40), trial(None), trial(40)), allowed=allowed))
+    assert [str(reason) for reason in of.reasons] == ["peak RSS was not measured: 1 of 3 trials have no value"]
+    assert of.status is Status.NOT_MEASURED

@@ -224,3 +224,35 @@ def test_more_images_than_a_report_holds_are_refused() -> None:
     text = "version = 1\n" + "".join(f"[images.i{number}]\n" for number in range(10_001))
     with pytest.raises(BudgetsFileError, match=r"10,?000"):
         toml_file.parse_budgets(text, "budgets.toml")
+
+
+def many(groups: int, images: int) -> str:
+    """A file whose groups leave out `images`: each is of all."""
+    lines = ["version = 1", 'defaults.limit = "64MiB"']
+    lines += [f'groups.g{number}.total.image_size.max = "1GiB"' for number in range(groups)]
+    return "\n".join([*lines, *(f"images.i{number} = {{}}" for number in range(images))])
+
+
+def test_groups_of_all_images_share_their_names() -> None:
+    groups = toml_file.parse_budgets(many(3, 5), "budgets.toml").groups
+    assert groups["g0"].images == ("i0", "i1", "i2", "i3", "i4")
+    assert groups["g0"].images is groups["g1"].images is groups["g2"].images
+
+
+def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> None:
+    assert len(toml_file.parse_budgets(many(200, 500), "budgets.toml").groups) == 200
+    with pytest.raises(BudgetsFileError) as caught:
+        toml_file.parse_budgets(many(201, 500), "budgets.toml")
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "budgets.toml: groups: have too many images together; a group without images has all (found: 100,500)"
+        "\n    allowed: 100,000 at most"
+    )
+
+
+def test_names_that_are_no_images_are_told_in_few_words() -> None:
+    names = ", ".join(f'"x{number}"' for number in range(1000))
+    with pytest.raises(BudgetsFileError) as caught:
+        toml_file.parse_budgets(f"{many(0, 500)}\ngroups.odd.images = [{names}]", "budgets.toml")
+    assert len(caught.value.problems) == 1000
+    assert len(str(caught.value)) < 1_000_000

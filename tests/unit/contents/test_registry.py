@@ -2,10 +2,12 @@
 
 import base64
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +19,7 @@ from membudget.contents.oci_manifest import Selection
 from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.unreadable import UnreadableImage
 from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.web.deadline import Deadline
 from tests.support.registry import PACKED, Server, blobs, digest
 
 
@@ -96,6 +99,44 @@ def test_who_is_not_logged_in_is_told_what_to_do(server: Server) -> None:
 def test_a_registry_that_is_busy_is_asked_again(server: Server) -> None:
     server.busy = 2
     assert read(server).file_bytes == 5000
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the registry was left alone, each time; nobody waits."""
+    waits: list[float] = []
+    monkeypatch.setattr(registry, "time", SimpleNamespace(sleep=waits.append, time=lambda: 1_000_000_000.0))
+    return waits
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ("7", [7, 7]),
+        ("Sun, 09 Sep 2001 01:46:49 GMT", [9, 9]),
+        ("0", [0.5, 1]),
+        ("Sun, 09 Sep 2001 01:46:30 GMT", [0.5, 1]),
+        ("soon", [0.5, 1]),
+    ],
+)
+def test_a_registry_is_asked_again_when_it_wants_to_be(
+    server: Server, slept: list[float], asked: str, waits: list[float]
+) -> None:
+    server.busy, server.retry_after = 2, asked
+    assert read(server).file_bytes == 5000
+    assert slept == waits
+
+
+def test_a_registry_that_wants_to_be_asked_after_the_deadline_is_given_up_at_once(
+    server: Server, slept: list[float]
+) -> None:
+    server.busy, server.retry_after = 2, "31"
+    image = RegistryImage(parse_reference(f"{server.host}/team/api:1.0"), Deadline(30))
+    with pytest.raises(EnvironmentFault, match="the registry answered 429"):
+        image.manifest()
+    image.close()
+    assert slept == []
+    assert len(server.seen) == 1
 
 
 def test_a_redirect_to_no_address() -> None:
@@ -208,3 +249,17 @@ def test_a_layout_that_lacks_or_shortens_a_layer(tmp_path: Path) -> None:
         read_layered(made, made.index(), lambda _: None, Selection("linux/amd64"))
     with pytest.raises(ConfigurationError, match="no OCI layout"):
         LayoutFolder(tmp_path / "nowhere").index()
+
+
+def test_a_layout_whose_files_are_pipes_is_refused_at_once(tmp_path: Path) -> None:
+    made = layout(tmp_path)
+    index = made.index()
+    path = tmp_path / "blobs" / "sha256" / digest(PACKED)[7:]
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UnreadableImage, match="is not a file"):
+        read_layered(made, index, lambda _: None, Selection("linux/amd64"))
+    (tmp_path / "index.json").unlink()
+    os.mkfifo(tmp_path / "index.json")
+    with pytest.raises(ConfigurationError, match="it is a device or a pipe"):
+        made.index()

@@ -157,6 +157,39 @@ def test_what_lies_outside_of_the_checkout_is_not_built(fake: Path, checkout: Pa
         builder(fake).build(spec, checkout, "x", print)
 
 
+def _large(path: Path) -> None:
+    path.write_bytes(bytes(MIB + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        ("odd", os.mkfifo, "the Dockerfile api/odd cannot be read: it is a device or a pipe"),
+        ("odd", Path.mkdir, "the Dockerfile api/odd cannot be read: Is a directory"),
+        ("odd", _large, "the Dockerfile api/odd is larger than 1.0 MiB"),
+        ("odd", lambda path: path.symlink_to("/dev/zero"), "the Dockerfile api/odd does not exist"),
+        (".dockerignore", _large, r"the ignore file api/\.dockerignore is larger than 1.0 MiB"),
+        (".dockerignore", os.mkfifo, r"the ignore file api/\.dockerignore cannot be read: it is a device or a pipe"),
+        ("Dockerfile.dockerignore", _large, r"the ignore file api/Dockerfile\.dockerignore is larger than 1.0 MiB"),
+    ],
+)
+def test_a_dockerfile_that_is_no_plain_file_of_bounded_size_costs_its_image_alone(
+    fake: Path, checkout: Path, name: str, make: Callable[[Path], object], said: str
+) -> None:
+    make(checkout / "api" / name)
+    spec = Build(context="api", dockerfile="odd" if name == "odd" else "Dockerfile")
+    with pytest.raises(BuildFailed, match=said):
+        builder(fake).build(spec, checkout, "x", print)
+    assert not (fake / "words").exists()
+
+
+def test_a_dockerfile_that_is_no_utf_8_is_the_builders_to_judge(fake: Path, checkout: Path) -> None:
+    (checkout / "api/Dockerfile").write_bytes(b"# \xff\nFROM scratch\n")
+    built = builder(fake).build(Build(context="api"), checkout, "x", print)
+    assert built.recipe is not None
+    assert built.recipe.text == "# \ufffd\nFROM scratch\n"
+
+
 def test_builds_of_other_threads_are_ended_and_none_begins_after_that(fake: Path, checkout: Path) -> None:
     client = fake / "docker"
     client.write_text(f"#!/bin/sh\necho started > {fake}/started\nexec sleep 600\n")

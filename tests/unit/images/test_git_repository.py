@@ -2,6 +2,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,19 @@ def test_what_settings_of_the_clone_make_of_a_file_is_what_was_committed(
         assert (folder / "a.crlf").read_bytes() == b"one\r\ntwo\r\n"
         assert (folder / "a.id").read_bytes() != b"$Id$\n"
         assert os.fspath((folder / "link").readlink()) == "nowhere/at/all"
+
+
+def test_a_large_file_that_git_converts_is_not_held_in_memory(repository: Repository, tmp_path: Path) -> None:
+    repository.write({".gitattributes": ATTRIBUTES, "large.crlf": "line\n" * (4 << 20)})
+    repository.commit("all")
+    git = GitRepository(repository.folder)
+    tracemalloc.start()
+    try:
+        with git.checkout(head(git), tmp_path / "checkout"):
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 8 << 20
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])

@@ -1,5 +1,7 @@
 """What a container is given, from the checkout and from membudget's environment."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,19 @@ from membudget.budgets.container import ContainerSettings
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecCommand, ExecWorkload
 from membudget.errors import ConfigurationError
 from membudget.trials.inputs_file import gather, read_input
+
+
+def _too_large(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+
+
+ODD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "fifo": (os.mkfifo, "it is a device or a pipe"),
+    "folder": (Path.mkdir, "Is a directory"),
+    "too large": (_too_large, "larger than"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "is not in the repository"),
+}
 
 
 def image(**settings: object) -> ImageSpec:
@@ -51,6 +66,32 @@ def test_a_file_that_is_no_list_of_variables_is_said(tmp_path: Path, content: by
     (tmp_path / "env").write_bytes(content)
     with pytest.raises(ConfigurationError, match="cannot be read as NAME=VALUE lines"):
         gather(image(env_files=("env",)), tmp_path, {}, "api")
+
+
+@pytest.mark.parametrize(("make", "said"), ODD_FILES.values(), ids=ODD_FILES)
+def test_a_file_that_is_no_plain_file_of_bounded_size_is_refused(
+    tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    make(tmp_path / "odd")
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        gather(image(env_files=("odd",)), tmp_path, {}, "api")
+    assert "odd" in str(caught.value)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        read_input(tmp_path, "odd", "workload.stdin")
+    assert str(caught.value).startswith("workload.stdin: odd ")
+
+
+def test_variables_are_read_as_docker_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "env").write_bytes("# no\n\nA=1\r\n  B = x=y \nC=\nD=a\u2028ü\n#E=1".encode())
+    variables = gather(image(env_files=("env",)), tmp_path, {}, "api").environment
+    assert variables == {"A": "1", "B ": " x=y", "C": "", "D": "a\u2028ü"}
+
+
+def test_a_line_that_sets_no_variable_is_named_and_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("A=1\nhunter2\n")
+    with pytest.raises(ConfigurationError) as caught:
+        gather(image(env_files=("env",)), tmp_path, {}, "api")
+    assert str(caught.value) == "env: cannot be read as NAME=VALUE lines: line 2 has no ="
 
 
 def test_a_volume_is_seeded_from_a_folder(tmp_path: Path) -> None:
