@@ -213,7 +213,8 @@ class Application:
         return response(environ, start_response)
 
     def _viewed(self, request: Request) -> Response:
-        if request.method != "POST" or content_of(request) != {"query": "query { viewer { login } }"}:
+        played = {"query": "query { viewer { login } }", "variables": {}}
+        if request.method != "POST" or content_of(request) != played:
             self._judge([f"the stand-in does not play this GraphQL: {request.get_data()!r}"])
         try:
             answer = Answer(200, {"data": {"viewer": {"login": self._token(request).login}}})

@@ -1,7 +1,6 @@
 """How servers of one API differ: GitHub's, which Forgejo and Gitea speak as well, but for what is here."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -35,11 +34,6 @@ class Dialect:
     refusal: re.Pattern[str] = re.compile(r"Resource not accessible")
     """What it says with a 403 for a right that the token lacks; it says 403 for other reasons, too."""
     advice: str = "elsewhere give the job `permissions: {right.permission}: write`"
-
-    @property
-    def largest_page(self) -> Mapping[str, str]:
-        """How a list is asked for in as few pages as there can be."""
-        return {"per_page": str(self.most_a_page)} if self.most_a_page is not None else {}
 
     def lacks(self, right: Right) -> str:
         """What a missing right is told as, on one line."""

@@ -1,11 +1,17 @@
 """The report that another workflow run kept as an artifact."""
 
 import tempfile
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from membudget.errors import ConfigurationError
 from membudget.publishing.artifact_archive import LARGEST_ARCHIVE_BYTES, report_in
 from membudget.publishing.http_api import ApiModel, HttpApi
+
+if TYPE_CHECKING:
+    from github.Artifact import Artifact
+    from github.PaginatedList import PaginatedList
+
+    from membudget.publishing.github_requester import GithubRequester
 
 DEFAULT_ARTIFACT = "membudget-report"
 
@@ -26,9 +32,7 @@ def artifact_report(api: HttpApi, repository: str, run: int, name: str) -> bytes
 
     Raises ApiFault, and ConfigurationError for what is no such artifact. A re-run adds another: the newest counts.
     """
-    path = f"/repos/{repository}/actions/runs/{run}/artifacts"
-    pages = api.pages(path, _Artifacts, {"name": name, "per_page": "100"})
-    found = next(pages).artifacts
+    found = next(api.pages(lambda github: _listed(github, repository, run, name), _Artifacts)).artifacts
     ours = [artifact for artifact in found if artifact.name == name and not artifact.expired]
     if not ours:
         return None
@@ -42,3 +46,12 @@ def artifact_report(api: HttpApi, repository: str, run: int, name: str) -> bytes
         if not fits:
             raise ConfigurationError(f"has more than {LARGEST_ARCHIVE_BYTES} bytes", where=where)
         return report_in(archive, where)
+
+
+def _listed(github: "GithubRequester", repository: str, run: int, name: str) -> "PaginatedList[Artifact]":
+    """The run's artifacts of one name. PyGithub's get_artifacts takes a name or a run, not both."""
+    from github.Artifact import Artifact
+    from github.PaginatedList import PaginatedList
+
+    path = f"/repos/{repository}/actions/runs/{run}/artifacts"
+    return PaginatedList(Artifact, github, path, {"name": name}, list_item="artifacts")

@@ -1,5 +1,7 @@
 """A check run on GitHub: in progress while it is measured, then the whole report, with annotations at its lines."""
 
+from typing import TypedDict
+
 from membudget.publishing.annotations import Annotation
 from membudget.publishing.commit_state import CommitState, State
 from membudget.publishing.dialect import CHECK_RUNS
@@ -32,13 +34,20 @@ class _CheckRuns(ApiModel):
     check_runs: list[_Listed]
 
 
+class _Content(TypedDict, total=False):
+    """What a check run says."""
+
+    status: str
+    conclusion: str
+    output: dict[str, str | list[dict[str, str | int]]]
+
+
 class CheckRun:
     """The check run of one name on one commit."""
 
     def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
         self._api = api
-        self._path = f"/repos/{repository}/check-runs"
-        self._commit_path = f"/repos/{repository}/commits/{head_sha}"
+        self._repository = repository
         self._head_sha = head_sha
         self._name = name
         self._run_url = run_url
@@ -50,7 +59,7 @@ class CheckRun:
         is_new = self._begun is None
         told: _CheckRun | None
         try:
-            told = self._create(state) if is_new else self._change(state)
+            told = self._create(state) if self._begun is None else self._change(self._begun, state)
         except ApiFault as fault:
             reason = self._api.why_not(fault, CHECK_RUNS)
             if not fault.may_have_happened:
@@ -66,15 +75,22 @@ class CheckRun:
         return Posted(self._api.hide(told.html_url or self._run_url), created=is_new)
 
     def _create(self, state: CommitState) -> _CheckRun:
-        content = {"name": self._name, "head_sha": self._head_sha, "details_url": self._run_url, **_content(state)}
         is_pending = state.state is State.PENDING
         # of two that are complete the newer counts; of two that are not, one would stay so
-        return self._api.write("POST", self._path, content, _CheckRun, repeatable=not is_pending)
+        return self._api.call(
+            lambda github: github.repository(self._repository).create_check_run(
+                self._name, self._head_sha, self._run_url, **_content(state)
+            ),
+            _CheckRun,
+            repeatable=not is_pending,
+        )
 
     def _looked(self, state: CommitState) -> _CheckRun | None:
         """What a look finds of a state that the server did not confirm."""
-        query = {"check_name": self._name, "filter": "all", "per_page": "100"}
-        pages = self._api.pages(f"{self._commit_path}/check-runs", _CheckRuns, query)
+        pages = self._api.pages(
+            lambda github: github.commit(self._repository, self._head_sha).get_check_runs(self._name, filter="all"),
+            _CheckRuns,
+        )
         content = _content(state)
         found = [
             one
@@ -85,12 +101,14 @@ class CheckRun:
         ]
         return max(found, key=lambda one: one.id, default=None)
 
-    def _change(self, state: CommitState) -> _CheckRun:
+    def _change(self, begun: int, state: CommitState) -> _CheckRun:
         """A failed try is repeated: a remark that is there twice is better than a check that never ends."""
-        return self._api.write("PATCH", f"{self._path}/{self._begun}", _content(state), _CheckRun)
+        return self._api.call(
+            lambda github: github.repository(self._repository).get_check_run(begun).edit(**_content(state)), _CheckRun
+        )
 
 
-def _content(state: CommitState) -> dict[str, object]:
+def _content(state: CommitState) -> _Content:
     if state.state is State.PENDING:
         return {"status": "in_progress"}
     annotations = [
@@ -98,7 +116,7 @@ def _content(state: CommitState) -> dict[str, object]:
         for one in state.annotations
         if one.place is not None
     ]
-    output: dict[str, object] = {
+    output: dict[str, str | list[dict[str, str | int]]] = {
         "title": printable(state.title, _LONGEST_TITLE),
         "summary": state.summary or printable(state.title),
         "annotations": annotations[:MOST_ANNOTATIONS],
@@ -111,7 +129,7 @@ def _content(state: CommitState) -> dict[str, object]:
     return {"status": "completed", "conclusion": _CONCLUSIONS[state.state], "output": output}
 
 
-def _annotation(one: Annotation, path: str, lines: tuple[int, int]) -> dict[str, object]:
+def _annotation(one: Annotation, path: str, lines: tuple[int, int]) -> dict[str, str | int]:
     return {
         "path": printable(path),
         "start_line": lines[0],

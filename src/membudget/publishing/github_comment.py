@@ -1,6 +1,7 @@
 """The comment, over the part of the API that GitHub, Forgejo and Gitea have in common."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import SecretStr
@@ -9,6 +10,12 @@ from membudget.publishing.dialect import COMMENTS, LABELS
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
 from membudget.publishing.sticky_comment import Comment, Draft, keep_current
+
+if TYPE_CHECKING:
+    from github.Issue import Issue
+    from github.IssueComment import IssueComment
+
+    from membudget.publishing.github_requester import GithubRequester
 
 WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
 _ROUNDS = 2
@@ -92,9 +99,10 @@ class ApiCommenter:
 
     def take_label_off(self, pull_request: PullRequest, label: str) -> str | None:
         """Why it cannot be taken off, on GitHub; None where it is off now."""
+        # PyGithub's remove_from_labels leaves a slash in the label as it is, which makes another path
         path = f"/repos/{pull_request.repository}/issues/{pull_request.number}/labels/{quote(label, safe='')}"
         try:
-            self._api.delete(path)
+            self._api.delete(lambda github: github.requestJsonAndCheck("DELETE", path))
         except ApiFault as fault:
             return self._api.why_not(fault, LABELS)
         return None
@@ -115,16 +123,14 @@ class _Comments:
         self._last_page = 1
         self.is_writing = False
         """Whether the last request was to create or to edit a comment."""
-        self._repository = f"/repos/{pull_request.repository}"
+        self._repository = pull_request.repository
         self._number = pull_request.number
 
     def own(self, prefix: str) -> Sequence[Comment]:
         """One request for each hundred comments. The second time it looks from where the first time ended."""
         self.is_writing = False
-        begin = {"page": str(self._last_page)} if self._last_page > 1 else {}
-        query = {**self._api.dialect.largest_page, **begin}
         marked: list[_Comment] = []
-        pages = self._api.pages(f"{self._repository}/issues/{self._number}/comments", list[_Comment], query)
+        pages = self._api.pages(lambda github: self._issue(github).get_comments(), list[_Comment], self._last_page)
         for number, page in enumerate(pages, start=self._last_page):
             is_full = len(page) == self._api.dialect.most_a_page
             self._last_page = number + is_full  # what comes after a full page is on the next one
@@ -133,9 +139,8 @@ class _Comments:
 
     def create(self, body: str) -> Comment:
         """Not repeated by itself. The answer also says who we are."""
-        path = f"{self._repository}/issues/{self._number}/comments"
         self.is_writing = True
-        created = self._api.write("POST", path, {"body": body}, _Comment, repeatable=False)
+        created = self._api.call(lambda github: self._issue(github).create_comment(body), _Comment, repeatable=False)
         if created.user is not None:
             self._own = frozenset({created.user.login})
         return self._comment(created)
@@ -143,15 +148,25 @@ class _Comments:
     def edit(self, comment: Comment, body: str) -> None:
         """The same text twice is the same comment, so a failed edit is repeated."""
         self.is_writing = True
-        self._api.write("PATCH", f"{self._repository}/issues/comments/{comment.id}", {"body": body}, _Comment)
+        self._api.call(lambda github: self._there(github, comment).edit(body), _Comment)
 
     def delete(self, comment: Comment) -> None:
         """What is gone already is fine."""
-        self._api.delete(f"{self._repository}/issues/comments/{comment.id}")
+        self._api.delete(lambda github: self._there(github, comment).delete())
 
     def head_sha(self) -> str:
         """The pull request's head as it is now."""
-        return self._api.get(f"{self._repository}/pulls/{self._number}", _PullRequest).head.sha
+        found = self._api.call(
+            lambda github: github.repository(self._repository).get_pull(self._number).complete(), _PullRequest
+        )
+        return found.head.sha
+
+    def _issue(self, github: "GithubRequester") -> "Issue":
+        return github.repository(self._repository).get_issue(self._number)
+
+    def _there(self, github: "GithubRequester", comment: Comment) -> "IssueComment":
+        """By its id: Forgejo and Gitea give no address in the API with a comment."""
+        return self._issue(github).get_comment(comment.id)
 
     def _comment(self, found: _Comment) -> Comment:
         return Comment(found.id, found.body or "", self._api.hide(found.html_url))
@@ -174,7 +189,7 @@ def github_names(token: SecretStr) -> OwnNames:
 def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
     """The login that the server knows the token by; `otherwise` where a workflow's token may not ask."""
     try:
-        return frozenset({api.get("/user", _Author).login})
+        return frozenset({api.call(lambda github: github.owner().complete(), _Author).login})
     except ApiFault as fault:
         if "required scope" in fault.said:  # on Forgejo and Gitea; workflows' tokens have none there
             raise ApiFault(_NAMELESS, fault.status) from None
@@ -192,7 +207,8 @@ def _app_name(api: HttpApi, authors: frozenset[str]) -> frozenset[str]:
     if not any(author.endswith("[bot]") and author != WORKFLOW_TOKEN_AUTHOR for author in authors):
         return frozenset({WORKFLOW_TOKEN_AUTHOR})
     try:
-        return frozenset({api.query("query { viewer { login } }", _Viewed).data.viewer.login})
+        viewed = api.call(lambda github: github.graphql_query("query { viewer { login } }", {}), _Viewed)
+        return frozenset({viewed.data.viewer.login})
     except ApiFault as fault:
         if fault.may_have_happened:
             raise

@@ -33,10 +33,13 @@ def pull_request_of(api: HttpApi, repository: str, measured: MeasuringRun) -> Pu
         return NotPosted("the run was for no pull request", is_wanted=True)
     if measured.head_owner is None or measured.head_branch is None:
         return NotPosted("the repository of the pull request's head is gone")
-    query = {"state": "open", "head": f"{measured.head_owner}:{measured.head_branch}", "per_page": "100"}
+    head = f"{measured.head_owner}:{measured.head_branch}"
+    pages = api.pages(
+        lambda github: github.repository(quote(repository)).get_pulls(state="open", head=head), list[_PullRequest]
+    )
     found = [
         one
-        for one in next(api.pages(f"/repos/{quote(repository)}/pulls", list[_PullRequest], query))
+        for one in next(pages)
         if one.state == "open"
         and one.head.ref == measured.head_branch
         and one.head.repo is not None

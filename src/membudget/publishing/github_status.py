@@ -1,10 +1,18 @@
 """A commit status: on GitHub, and as it is on Forgejo and Gitea too."""
 
+from typing import TYPE_CHECKING
+
 from membudget.publishing.commit_state import CommitState
 from membudget.publishing.dialect import STATUSES
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted
 from membudget.report.untrusted_text import printable
+
+if TYPE_CHECKING:
+    from github.CommitStatus import CommitStatus as GithubStatus
+    from github.PaginatedList import PaginatedList
+
+    from membudget.publishing.github_requester import GithubRequester
 
 _LONGEST_DESCRIPTION = 140
 """Characters; GitHub refuses more."""
@@ -25,22 +33,21 @@ class CommitStatus:
 
     def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
         self._api = api
-        self._path = f"/repos/{repository}/statuses/{head_sha}"
-        self._list = f"/repos/{repository}/commits/{head_sha}/statuses"
+        self._repository = repository
+        self._head_sha = head_sha
         self._name = name
         self._run_url = run_url
 
     def tell(self, state: CommitState) -> Posted | NotPosted:
         """Set it. The newest of a name is what counts, so a failed try is repeated."""
         description = printable(state.title, _LONGEST_DESCRIPTION)
-        content = {
-            "state": state.state.value,
-            "context": self._name,
-            "description": description,
-            "target_url": self._run_url,
-        }
         try:
-            self._api.write("POST", self._path, content, _Status)
+            self._api.call(
+                lambda github: github.commit(self._repository, self._head_sha).create_status(
+                    state.state.value, self._run_url, description, self._name
+                ),
+                _Status,
+            )
         except ApiFault as fault:
             reason = self._api.why_not(fault, STATUSES)
             if not fault.may_have_happened:
@@ -57,5 +64,12 @@ class CommitStatus:
 
     def _newest(self) -> _Listed | None:
         """The status of our name that counts; the first page of the list has the newest ones."""
-        listed = next(self._api.pages(self._list, list[_Listed], self._api.dialect.largest_page))
+        listed = next(self._api.pages(self._statuses, list[_Listed]))
         return next((one for one in listed if one.context == self._name), None)
+
+    def _statuses(self, github: "GithubRequester") -> "PaginatedList[GithubStatus]":
+        """The list under the address that GitHub documents. PyGithub's get_statuses uses an older one."""
+        from github.CommitStatus import CommitStatus as GithubStatus
+        from github.PaginatedList import PaginatedList
+
+        return PaginatedList(GithubStatus, github, f"/repos/{self._repository}/commits/{self._head_sha}/statuses")

@@ -1,17 +1,18 @@
-"""A server's REST API, spoken with one token: patient with servers that stumble, and the token stays in here.
+"""The boundary to PyGithub: one server, one token. It repeats what may be repeated, and keeps the token in.
 
-What a server sends is bounded, and so is the time that all calls take together (web.bounded_http).
+An action has PyGithub make one request. What the server sends is bounded, and so is the time of all calls together
+(`web.bounded_http`). Strict models read the answer.
 
-Where a call fails, what is raised has no cause and no traceback into the HTTP libraries: the frames there hold the
-token, and a traceback that shows local variables would print it.
+What a failed call raises has no cause and no frames of the libraries below: some of those hold the token, and a
+traceback that shows local variables would print it.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import BinaryIO, Literal, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -23,11 +24,15 @@ from membudget.masking import Mask
 from membudget.publishing.dialect import GITHUB, Dialect, Right
 from membudget.publishing.retries import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
 from membudget.report.untrusted_text import printable
-from membudget.web.bounded_http import Limits, PastLimit, ask, body, bounded_session, chunks
+from membudget.web.bounded_http import Limits, PastLimit, ask, bounded_session, chunks
 from membudget.web.deadline import Allowance, Deadline
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+if TYPE_CHECKING:  # PyGithub is imported when something is published
+    from membudget.publishing.github_requester import GithubRequester, Got
+
 Model = TypeVar("Model")
+Action = Callable[["GithubRequester"], object]
+"""Has PyGithub make one request. What it returns is dropped."""
 
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
 WEB_ADDRESS = "http or https, a host, a port, a path"
@@ -73,29 +78,11 @@ class NotThisApi(ApiFault):
         super().__init__(f"what answers is not {name}'s API (GITHUB_API_URL names it)", 200, is_answer=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Got:
-    """An answer, read whole."""
+class Listed(Protocol):
+    """A list of PyGithub's."""
 
-    status: int
-    headers: Mapping[str, str]
-    """Names in any case."""
-    content: bytes
-    names_next: bool
-    """Whether the list goes on, by the header `Link`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What to ask."""
-
-    method: Method
-    url: str
-    query: Mapping[str, str] | None = None
-    content: Mapping[str, object] | None = None
-    is_repeatable: bool = True
-    follows: bool = True
-    """Whether a redirect is followed; by reading calls alone."""
+    def get_page(self, page: int, /) -> object:
+        """One page, counted from 0."""
 
 
 def is_web_address(text: str) -> bool:
@@ -134,58 +121,43 @@ class HttpApi:
     def __repr__(self) -> str:
         return f"HttpApi({self._url!r})"
 
-    def get(self, path: str, model: type[Model], query: Mapping[str, str] | None = None) -> Model:
-        """What is at `path`. Raises ApiFault, as every call does."""
-        return self._parsed(self._call(_Call("GET", self._url + path, query)), model)
+    def call(self, action: Action, model: type[Model], *, repeatable: bool = True) -> Model:
+        """What the server answers. What is not `repeatable` is not tried again where it may have happened.
 
-    def pages(self, path: str, model: type[Model], query: Mapping[str, str] | None = None) -> Iterator[Model]:
-        """Each page of a list, from the one that `query` asks for, as long as the server names a next one.
+        Raises ApiFault, as every call does.
+        """
+        return self._parsed(self._answered(action, repeatable=repeatable), model)
+
+    def pages(
+        self, listed: Callable[["GithubRequester"], Listed], model: type[Model], first: int = 1
+    ) -> Iterator[Model]:
+        """Each page of a list from `first` on, counted from 1, as long as the server names a next one.
 
         Not where it says that one is: behind a proxy, a server may know another name of itself than we reach it by.
         """
-        asked = dict(query or {})
-        first = int(asked.get("page", "1"))
         for number in range(first, first + _MOST_PAGES):
-            answer = self._call(_Call("GET", self._url + path, asked))
+            answer = self._answered(partial(_page, listed, number))
             yield self._parsed(answer, model)
             if not answer.names_next:
                 return
-            asked["page"] = str(number + 1)
-
-    def write(
-        self,
-        method: Literal["POST", "PATCH"],
-        path: str,
-        content: Mapping[str, object],
-        model: type[Model],
-        *,
-        repeatable: bool = True,
-    ) -> Model:
-        """Create or change something. What is not `repeatable` is not tried again where it may have happened."""
-        call = _Call(method, self._url + path, content=content, is_repeatable=repeatable)
-        return self._parsed(self._call(call), model)
-
-    def query(self, text: str, model: type[Model]) -> Model:
-        """What GitHub's GraphQL answers to a question, which lies beside the REST API."""
-        call = _Call("POST", f"{self._url.removesuffix('/v3')}/graphql", content={"query": text})
-        return self._parsed(self._call(call), model)
 
     def why_not(self, fault: ApiFault, right: Right) -> str:
         """Why a call that needs a right came to nothing, and what would help, on one line."""
         lacks = fault.status == 403 and self.dialect.refusal.search(fault.said)
         return self.dialect.lacks(right) if lacks else str(fault)
 
-    def delete(self, path: str) -> None:
+    def delete(self, action: Action) -> None:
         """Remove something; what is gone already is no fault."""
         try:
-            self._call(_Call("DELETE", self._url + path))
+            self._answered(action)
         except ApiFault as fault:
             if fault.status not in (404, 410):
                 raise
 
     def download(self, path: str, into: BinaryIO, most_bytes: int) -> bool:
         """Write to `into` what the server redirects `path` to, without our token. False: it has more bytes."""
-        location = self._call(_Call("GET", self._url + path, follows=False)).headers.get("Location", "")
+        answer = self._answered(lambda github: github.requestJson("GET", path), follows=False)
+        location = answer.headers.get("Location", "")
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
             raise NotThisApi(self.dialect.name)
         reason = ""
@@ -205,15 +177,15 @@ class HttpApi:
                 self._sleep(wait)
         raise ApiFault(f"the download failed: {reason}")
 
-    def _call(self, call: _Call) -> _Got:
+    def _answered(self, action: Action, *, repeatable: bool = True, follows: bool = True) -> "Got":
         waited = 0.0
         with self._allowance.spend() as deadline:
             for attempt in range(TRIES):
-                outcome = self._try(call, deadline)
-                if isinstance(outcome, _Got) and outcome.status < (400 if call.method == "GET" else 300):
-                    return outcome  # what is to be written elsewhere is not, and did not happen
-                answer = _answer(outcome) if isinstance(outcome, _Got) else None
-                wait = wait_before_next_try(answer, attempt, repeatable=call.is_repeatable, now=time.time())
+                outcome = self._try(action, deadline, follows=follows)
+                if not isinstance(outcome, str) and outcome.is_success:
+                    return outcome
+                answer = _answer(outcome) if not isinstance(outcome, str) else None
+                wait = wait_before_next_try(answer, attempt, repeatable=repeatable, now=time.time())
                 longest = min(LONGEST_WAIT_S - waited, deadline.left())
                 if wait is None or wait > longest or attempt == TRIES - 1:
                     break
@@ -221,36 +193,29 @@ class HttpApi:
                 self._sleep(wait)
         raise _fault(self.dialect.name, outcome, self.hide)
 
-    def _try(self, call: _Call, deadline: Deadline) -> _Got | str:
+    def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> "Got | str":
         """The answer, or what stood in its way, in words that go on behind the server's name."""
-        headers = {"Accept": self.dialect.accept, "User-Agent": "membudget"}
+        from membudget.publishing.github_requester import Exchange
+
         limits = Limits(deadline, _MOST_ANSWER_BYTES, _TIMEOUT_S)
+        exchange = Exchange(self._url, self._authorization, self.dialect, limits, follows=follows)
         interruption: BaseException
         try:
-            with bounded_session(limits) as session:
-                answer = ask(
-                    session,
-                    limits,
-                    call.method,
-                    call.url,
-                    login=self._authorization,
-                    headers=headers,
-                    query=call.query,
-                    content=call.content,
-                    follows=call.follows,
-                )
-                content = body(answer, _MOST_ANSWER_BYTES)
-                return _Got(answer.status_code, answer.headers, content, "next" in answer.links)
+            action(exchange.requester())
         except PastLimit as error:
             return str(error)
         except (requests.RequestException, HTTPError) as error:
             return f"cannot be reached: {type(error).__name__}"
         except BaseException as error:  # noqa: BLE001 - a signal, or a bug: without the frames that hold the token
+            if isinstance(error, Exception) and exchange.answer is not None:
+                return exchange.answer  # PyGithub cannot read it; whether we can, the model says
             interruption = error.with_traceback(None)
             interruption.__context__ = interruption.__cause__ = None
+        else:
+            return exchange.answer or "was asked nothing"
         raise interruption
 
-    def _parsed(self, answer: _Got, model: type[Model]) -> Model:
+    def _parsed(self, answer: "Got", model: type[Model]) -> Model:
         with suppress(ValidationError):
             return TypeAdapter(model).validate_json(answer.content)
         raise NotThisApi(self.dialect.name)
@@ -265,6 +230,10 @@ class _Authorization(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"token {self._token.get_secret_value()}"
         return request
+
+
+def _page(listed: Callable[["GithubRequester"], Listed], number: int, github: "GithubRequester") -> object:
+    return listed(github).get_page(number - 1)
 
 
 def _stream(location: str, into: BinaryIO, most_bytes: int, deadline: Deadline) -> bool:
@@ -284,14 +253,14 @@ class _Said(ApiModel):
     message: str = ""
 
 
-def _answer(response: _Got) -> Answer:
+def _answer(response: "Got") -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     with suppress(ValidationError):
         return Answer(response.status, headers, _Said.model_validate_json(response.content).message)
     return Answer(response.status, headers, "", is_of_api=False)
 
 
-def _fault(name: str, outcome: _Got | str, hide: Mask) -> ApiFault:
+def _fault(name: str, outcome: "Got | str", hide: Mask) -> ApiFault:
     if isinstance(outcome, str):
         return ApiFault(f"{name} {outcome}")
     answer = _answer(outcome)

@@ -26,8 +26,11 @@ _TOKEN = re.compile(rb'"[^"]*+"?|[\[\]{},]')
 _STRING_OR_NUMBER = re.compile(rb'"[^"]*+"?|(-?\d[\d.eE+-]*+|-?Infinity|NaN)')
 
 
-def oversized(text: bytes) -> str | None:
-    """What of `text` is more than any report has; None where nothing is. It need not be JSON."""
+def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
+    """What of `text` is more than any report has; None where nothing is. It need not be JSON.
+
+    `most_tables`: objects and arrays.
+    """
     values = texts = tables = 0
     members: list[int] = []
     """Of each object around, how many so far; of an array, less than can be reached."""
@@ -45,7 +48,7 @@ def oversized(text: bytes) -> str | None:
             members.pop()
         else:
             return None  # it closes what was never opened: no reader goes on behind this
-        if values > _MOST_VALUES or texts > _MOST_TEXTS or tables > _MOST_TABLES:
+        if values > _MOST_VALUES or texts > _MOST_TEXTS or tables > most_tables:
             return "has too many values"
         if len(members) > _DEEPEST or (members and members[-1] >= _MOST_MEMBERS):
             return "nests too deeply, or has an object of too many keys"

@@ -90,7 +90,7 @@ def ask(  # noqa: PLR0913 - a request has so many parts
     login: Login | tuple[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-    content: object = None,
+    content: bytes | None = None,
     follows: bool = True,
 ) -> requests.Response:
     """The answer, its body unread. Redirects of a GET are followed, without login where they lead to another server.
@@ -103,7 +103,7 @@ def ask(  # noqa: PLR0913 - a request has so many parts
             method,
             url,
             params=query,
-            json=content,
+            data=content,
             headers=sent,
             auth=login or nobody,
             timeout=limits.patience(),

@@ -236,8 +236,9 @@ def test_the_stand_in_finds_what_no_forgejo_knows() -> None:
     forgejo = running.__enter__()
     forgejo.add_pull_request(SHOP, 7, HEAD)
     api = HttpApi(f"{forgejo.url}{API}", SecretStr(forgejo.add_workflow_token()))
-    api.get(f"/repos/{SHOP}/issues/7/comments", list[object], {"per_page": "100"})
-    api.write("POST", f"/repos/{SHOP}/issues/7/comments", {"body": "x", "colour": "red"}, object)
+    path, content = f"/repos/{SHOP}/issues/7/comments", {"body": "x", "colour": "red"}
+    next(api.pages(lambda github: github.repository(SHOP).get_issue(7).get_comments(), list[object]))
+    api.call(lambda github: github.requestJsonAndCheck("POST", path, input=content), object)
     with pytest.raises(AssertionError) as violations:
         running.__exit__(None, None, None)
     assert "does not know the query parameter 'per_page'" in str(violations.value)

@@ -83,4 +83,4 @@ def test_no_failure_shows_the_token(failure: str) -> None:
         for drawn in ("locals", "capture_locals"):
             assert f"traceback with {drawn}" in shown
         assert "http_api.py" in shown
-        assert "call = _Call(" in shown, "local variables are there"
+        assert "repeatable = True" in shown, "local variables are there"
