@@ -65,7 +65,7 @@ class Mask:
     def __init__(self, secrets: Iterable[str] = (), shortest: int = _SHORTEST) -> None:
         """Secrets of fewer than `shortest` characters are not looked for."""
         known = {one for one in secrets if len(one) >= max(1, shortest)}
-        forms = {form for one in known for form in (one, _Decoded(one).text, one.replace(" ", "+"), _as_utf8(one))}
+        forms = {form for one in known for form in (one, *_meant_forms(one), one.replace(" ", "+"), _as_utf8(one))}
         self._plain = tuple(form for form in forms if form)
         self._coded = tuple({form for one in known for form in _base64_forms(one)})
 
@@ -195,6 +195,12 @@ def _text_of_bytes(content: bytes) -> str:
 def _as_utf8(secret: str) -> str:
     """What a secret is taken for where its single characters, written as Python's bytes, happen to be UTF-8."""
     return _SINGLE_BYTES.sub(lambda found: _text_of_bytes(found[0].encode("latin-1")), secret)
+
+
+def _meant_forms(secret: str) -> Iterator[str]:
+    """What a secret is taken for where its own backslashes quote: also where HTML writes its quotes as entities."""
+    yield _Decoded(secret).text
+    yield _Decoded(html.escape(secret)).text
 
 
 def _content(text: str) -> bytes:
