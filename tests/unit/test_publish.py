@@ -13,6 +13,7 @@ from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.approval import Approval
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import ConfigurationError
@@ -190,7 +191,7 @@ def test_a_comment_that_cannot_be_posted_costs_nothing_else() -> None:
 
 def test_a_comment_is_never_longer_than_github_takes() -> None:
     commenter = Commenter()
-    step, _ = published(report(*(_named(OVER, f"image{number}") for number in range(600))), commenter)
+    step, _ = published(report(*(_named(OVER, f"image{number}") for number in range(MOST_IMAGES))), commenter)
     body = commenter.bodies[0]
     assert len(body) <= LONGEST_COMMENT < 65_536
     assert "rows are left out here" in body
@@ -254,7 +255,7 @@ def test_the_same_again_is_not_written_again_and_something_else_is() -> None:
 @pytest.mark.thorough
 def test_the_longest_comment_has_room_for_its_history() -> None:
     commenter = Commenter()
-    many = report(*(_named(OVER, f"{'i' * 50}{number}") for number in range(600)))
+    many = report(*(_named(OVER, f"{'i' * 50}{number}") for number in range(MOST_IMAGES)))
     for number in range(1, 8):
         published(many, commenter, run=run_number(number))
     assert all(len(body) <= LONGEST_COMMENT for body in commenter.bodies)
@@ -303,7 +304,7 @@ def test_the_commit_is_what_the_exit_code_is(of: ImageMeasurement, policy: ExitP
 @pytest.mark.thorough
 def test_the_summary_of_a_check_is_counted_in_bytes() -> None:
     commit = Commit()
-    published(report(*(_named(OVER, f"image{number}") for number in range(600))), commit=commit)
+    published(report(*(_named(OVER, f"image{number}") for number in range(MOST_IMAGES))), commit=commit)
     assert 30_000 < len(commit.told[0].summary.encode()) <= 65_535
 
 

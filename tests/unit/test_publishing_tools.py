@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from membudget.analysis.exit_policy import ExitPolicy
 from membudget.analysis.measurement import Failure, FailureStage
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.toml_lines import key_lines
 from membudget.errors import EnvironmentFault, Interrupted
 from membudget.publishing.commit_state import StatusMode
@@ -376,7 +377,7 @@ def test_without_lines_there_are_no_annotations_and_the_report_is_there(shop: Gi
 
 @pytest.mark.thorough
 def test_a_long_report_is_cut_to_what_a_check_run_takes(shop: Github, step: StepOfWorkflow) -> None:
-    many = [image(f"image{number}", base=side(trial(40)), head=side(trial(60))) for number in range(900)]
+    many = [image(f"image{number}", base=side(trial(40)), head=side(trial(60))) for number in range(MOST_IMAGES)]
     over = report(*(image(one.name, base=one.base, head=one.head, allowed=budgets(max_rss=50)) for one in many))
     publish(step.publisher(CHECK), over)
     assert 30_000 < len(check_run(shop).output["summary"].encode()) <= 65_535

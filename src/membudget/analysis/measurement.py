@@ -67,9 +67,12 @@ class SideMeasurement:
 
     def lost(self, metric: Metric) -> Failure | None:
         """The failure that is why a metric has no value here; None where there is none, or it leaves the metric."""
-        if self.failure is None or (metric in IMAGE_METRICS and self.failure.stage not in _WITHOUT_IMAGE):
-            return None
-        return self.failure
+        if self.failure is None or metric not in IMAGE_METRICS or self.failure.stage in _WITHOUT_IMAGE:
+            return self.failure
+        # The engine may die before the image is read, or after.
+        is_environment = self.failure.stage is FailureStage.ENVIRONMENT
+        met_image_too = self.metrics.get(metric) == MetricValue.absent(metric, str(self.failure))
+        return self.failure if is_environment and met_image_too else None
 
     @property
     def only_sidecars_were_killed(self) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.trials.durations_file import read_durations, remember_durations
 
 
@@ -29,6 +30,6 @@ def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == [""]
 
 
-def test_no_more_than_ten_thousand(tmp_path: Path) -> None:
-    remember_durations(tmp_path, {f"a{number}": number for number in range(10_001)})
-    assert len(read_durations(tmp_path)) == 10_000
+def test_no_more_than_a_check_has_images(tmp_path: Path) -> None:
+    remember_durations(tmp_path, {f"a{number}": number for number in range(MOST_IMAGES + 1)})
+    assert len(read_durations(tmp_path)) == MOST_IMAGES

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membudget.budgets.budget import MOST_IMAGES
 from membudget.report.page.asset_file import CHARTS_SHA256, CHARTS_VERSION, asset
 from membudget.report.page.page import LARGEST_PAGE_BYTES, render
 from membudget.report.report import Report
@@ -84,10 +85,12 @@ def test_what_is_left_out_is_said() -> None:
 
 @pytest.mark.thorough
 def test_however_large_a_report_the_page_is_bounded() -> None:
-    many = report(*(image(f"image-{number}", base=side(trial(40)), head=side(trial(400))) for number in range(3000)))
+    many = report(
+        *(image(f"image-{number}", base=side(trial(40)), head=side(trial(400))) for number in range(MOST_IMAGES))
+    )
     text = page(many)
     assert len(text.encode()) <= LARGEST_PAGE_BYTES
-    assert data(text)["imageCount"] == 3000
+    assert data(text)["imageCount"] == MOST_IMAGES
     assert len(data(text)["rows"]) < data(text)["rowCount"]
 
 
