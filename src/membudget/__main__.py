@@ -2,6 +2,6 @@
 
 import sys
 
-from membudget.cli import main
+from membudget.cli.main import main
 
 sys.exit(main())

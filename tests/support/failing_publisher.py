@@ -20,6 +20,7 @@ import requests
 from rich.console import Console
 from rich.traceback import Traceback
 
+from membudget.cli.publisher import Publisher, PublishSettings, Subject
 from membudget.publishing import http_api
 from membudget.publishing.action_inputs import ActionInputs
 from membudget.publishing.commit_state import StatusMode
@@ -27,7 +28,6 @@ from membudget.publishing.dialect import GITHUB
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 from membudget.publishing.server import Server
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.publishing_tools import Publisher, PublishSettings, Subject
 from tests.support.builders import image, report, side, trial
 
 _ANSWERS = {

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from membudget.cli import main
+from membudget.cli.main import main
 
 
 def run(events: list[str], token: str) -> None:

@@ -17,7 +17,7 @@ from membudget.publishing.report_file import read_report
 RUN = """
 import re, sys
 from pathlib import Path
-from membudget.cli import main
+from membudget.cli.main import main
 print(int(main(sys.argv[1:])))
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from membudget import publish
 from membudget.errors import ConfigurationError
+from membudget.publish import publish
 from membudget.publishing.action_inputs import ActionInputs
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings

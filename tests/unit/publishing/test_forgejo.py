@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from membudget.cli.publisher import PublishSettings
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.forgejo import FORGEJO, forgejo_names
 from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import WorkflowRun
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.publishing_tools import PublishSettings
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.forgejo_server import ALL_SCOPES, API, Forgejo, running_forgejo

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from membudget.cli import main
+from membudget.cli.main import main
 from membudget.publishing.step_log import show, show_json, warn
 from membudget.report import terminal
 from tests.support.workflow_log import HOSTILE, obeyed

@@ -2,19 +2,19 @@
 
 from dataclasses import replace
 
-from membudget import publish
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.contents.advice import Hint, HintKind
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
 from membudget.contents.layer_origin import OriginSource
+from membudget.publish import publish
 from membudget.publishing.pull_request import Place
 from membudget.publishing.sticky_comment import CommentSettings
 from membudget.quantities import MIB
 from membudget.report import comment
 from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders
-from tests.unit.test_publish import Step
+from tests.unit.publish.test_publish import Step
 
 PIP = LayerChange(
     ChangeKind.GROWN, round(48.1 * MIB), 3, 3, "RUN pip install -r requirements.txt", (14, 15), OriginSource.HISTORY,

@@ -1,0 +1,1 @@
+"""The use cases that measure. They run strangers' code and hold no token."""

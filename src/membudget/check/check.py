@@ -1,0 +1,194 @@
+"""Use case 1: build base and head, inspect them, run trials, and write down what was found.
+
+Untrusted: it builds and runs the pull request's code, and holds no token. It reads like the README's first
+sentence; how each step is done is behind the protocols below, which `commands` fills in.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from membudget.analysis.coverage import Coverage
+from membudget.analysis.groups import GroupMeasurement
+from membudget.analysis.metric_verdict import Verdict
+from membudget.budgets.approval import DEFAULT_LABEL, Approval
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.exceptions import expired, in_force
+from membudget.budgets.guard import Rules
+from membudget.check.building import BuildTools, Built, Order, build_all
+from membudget.check.own_settings import own_runs
+from membudget.check.pairing import Pair, paired
+from membudget.check.subject import Subject, most_trials
+from membudget.check.trials import Outage, TrialTools, measure_pair
+from membudget.errors import brief
+from membudget.images.revision import Commit, NoBase, Side
+from membudget.progress import Progress
+from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
+from membudget.sharding import Shard
+from membudget.side_by_side import side_by_side
+from membudget.trials.trial_inputs import TrialInputs
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to compare."""
+
+    head: Commit
+    base: Commit | NoBase
+    rules: Rules
+    """Of the head's images, groups and exceptions."""
+    base_images: Mapping[str, ImageSpec]
+    """Empty where the base has no budgets file."""
+    notes: tuple[str, ...] = ()
+    approval: Approval = Approval.NOT_ASKED
+    approval_label: str = DEFAULT_LABEL
+    untouched: frozenset[str] = frozenset()
+    """Images of which nothing differs, so that they need not be built."""
+    budgets_digest: str = "0" * 64
+    """Of both budgets files."""
+    shard: Shard | None = None
+    """Which part of a check this is; None: all of it."""
+    base_problem: str | None = None
+    """Why the rules of the base are not known; None: they are, or there are none."""
+    approval_digest: str | None = None
+    """Of what a label would approve; None: nothing needs approval."""
+    known: tuple[str, ...] | None = None
+    """All images of both budgets files, also those that other shards check; None: there are no others."""
+
+    @property
+    def head_images(self) -> dict[str, ImageSpec]:
+        """How they are run."""
+        return {name: rules.spec for name, rules in self.rules.images.items()}
+
+
+class Tools(TrialTools, BuildTools, Protocol):
+    """What the check needs done."""
+
+    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
+        """A clean checkout, for as long as the context lasts."""
+
+    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
+        """What the container of an image is given. Raises ConfigurationError."""
+
+    @property
+    def jobs(self) -> int:
+        """How many images may be measured side by side."""
+
+    def cancel(self) -> None:
+        """End the trials that run, from another thread."""
+
+    def live(self) -> str:
+        """Phase and memory of the trials that run, in words, from another thread."""
+
+
+def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
+    """Check every image of the request. What fails for one image costs no other image its result."""
+    started, outage = datetime.now(UTC), Outage()
+    pairs = list(paired(request.head_images, request.base_images, request.base))
+    to_build = [pair for pair in pairs if pair.name not in request.untouched]
+    building = progress.stage("Building", sum(len(pair.builds) for pair in to_build))
+    with _checkouts(request, tools) as checkouts:
+        inputs = {
+            pair.name: tools.inputs(pair.name, pair.head, checkouts[_side_of_rules(request, pair)])
+            for pair in to_build
+            if pair.head
+        }
+        given = partial(tools.inputs, checkout=checkouts[Side.HEAD])
+        own = own_runs(request.rules.images, [pair.name for pair in to_build], given)
+        summed = {name for group in request.rules.groups.values() if group.budgets for name in group.images}
+        with building:
+            orders = [Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build]
+            built = build_all([*orders, *own.orders], checkouts, tools, progress)
+        subjects = [
+            replace(
+                _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date()),
+                own=own.run(pair.name, built),
+                is_summed=pair.name in summed,
+            )
+            for pair in pairs
+        ]
+        with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
+            measure = partial(measure_pair, tools=tools, progress=progress, outage=outage)
+            images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        membudget_version=version,
+        started_at=started,
+        duration_ms=round((datetime.now(UTC) - started).total_seconds() * 1000),
+        comparison=_comparison(request),
+        environment=tools.environment,
+        images=images,
+        budgets_digest=request.budgets_digest,
+        shard=request.shard,
+        coverage=_coverage(request, [pair.name for pair in pairs]),
+        groups=_groups(request),
+        approval=request.approval,
+        approval_label=request.approval_label,
+        approval_digest=request.approval_digest,
+        loosened=request.rules.loosened,
+        notes=(*map(brief, request.notes), *outage.notes),
+        base_problem=brief(request.base_problem) if request.base_problem is not None else None,
+        verdict=Verdict.INCONCLUSIVE,
+    ).with_verdict()
+
+
+def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
+    """Whose files a trial is given: base's, where both sides are compared with its settings of what is measured."""
+    is_own = request.rules.images[pair.name].own is not None
+    return Side.BASE if pair.base is not None and (is_own or not request.approval.counts) else Side.HEAD
+
+
+def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:
+    rules = request.rules
+    ended = tuple(
+        f"its exception for {one.metric} ended on {one.until.isoformat()} and counts no more"
+        for one in expired(rules.exceptions, pair.name, today)
+    )
+    return Subject(
+        pair,
+        built,
+        inputs,
+        rules.images.get(pair.name),
+        in_force(rules.exceptions, pair.name, today),
+        ended,
+        is_untouched=pair.name in request.untouched,
+        base_waived=request.approval is Approval.GIVEN,
+    )
+
+
+def _coverage(request: CheckRequest, planned: Sequence[str]) -> Coverage:
+    return Coverage(tuple(planned), request.known if request.known is not None else tuple(planned))
+
+
+def _groups(request: CheckRequest) -> tuple[GroupMeasurement, ...]:
+    return tuple(
+        GroupMeasurement(name, group.images, dict(group.budgets))
+        for name, group in request.rules.groups.items()
+        if group.budgets
+    )
+
+
+@contextmanager
+def _checkouts(request: CheckRequest, tools: Tools) -> Iterator[dict[Side, Path]]:
+    with ExitStack() as stack:
+        checkouts = {Side.HEAD: stack.enter_context(tools.checkout(request.head))}
+        if isinstance(request.base, Commit):
+            checkouts[Side.BASE] = stack.enter_context(tools.checkout(request.base))
+        yield checkouts
+
+
+def _comparison(request: CheckRequest) -> Comparison:
+    base = request.base
+    return Comparison(
+        head=_revision(request.head),
+        base=_revision(base) if isinstance(base, Commit) else None,
+        no_base_reason=base.reason if isinstance(base, NoBase) else None,
+    )
+
+
+def _revision(commit: Commit) -> RevisionReport:
+    return RevisionReport(sha=commit.sha, subject=commit.subject[:4096])

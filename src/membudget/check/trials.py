@@ -1,0 +1,340 @@
+"""Measures base and head of one image, trial by trial, until the answer is clear or the trials are used up."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from membudget.analysis.aggregate import aggregate, all_absent
+from membudget.analysis.confirmation import contradiction, other_verdict
+from membudget.analysis.downsample import downsample
+from membudget.analysis.host_settings import settings_change
+from membudget.analysis.image_metrics import image_metrics
+from membudget.analysis.measurement import (
+    Failure,
+    FailureStage,
+    ImageMeasurement,
+    OwnMeasurement,
+    Presence,
+    SideMeasurement,
+)
+from membudget.analysis.verdict import ImageJudgement, judge_image
+from membudget.budgets.budget import ImageSpec
+from membudget.budgets.rules import ImageRules, image_rules
+from membudget.budgets.workload import describe
+from membudget.check.building import Built
+from membudget.check.pairing import Pair
+from membudget.check.subject import OwnRun, Subject
+from membudget.contents.comparison import PairContents, Unavailable
+from membudget.contents.image_summary import ImageSummary
+from membudget.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
+from membudget.images.revision import BuiltImage, Side
+from membudget.metrics import Metric
+from membudget.progress import Progress
+from membudget.report.report import Environment
+from membudget.trials.order import Turn, interleaved, with_killed_warm_up
+from membudget.trials.trial import Outcome, Trial, TrialSpec
+
+Results = dict[Side, list[Trial | Failure]]
+
+_UNCHANGED = "unchanged: base and head are the same image"
+_UNTOUCHED = "unchanged: nothing that it comes from differs"
+
+
+class TrialTools(Protocol):
+    """What measuring an image needs done."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where it measures."""
+
+    def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
+        """What the images hold, and how they differ. Raises EnvironmentFault."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial. Raises EnvironmentFault."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether earlier results may stand for new ones."""
+
+    @property
+    def confirms(self) -> bool:
+        """Whether they count only when fresh trials confirm them: a stranger may have written them."""
+
+    def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
+        """The trials that were run of exactly this before, on such a machine; none where there were none."""
+
+    def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
+        """Keep trials for later runs."""
+
+
+class Outage:
+    """The engine's death during a check. The report tells it once; images say in a few words that it cost them."""
+
+    def __init__(self) -> None:
+        self._faults: list[EngineLost] = []
+
+    def failure(self, fault: EngineLost) -> Failure:
+        """What a side lacks by it. Called from any thread."""
+        self._faults.append(fault)
+        return Failure(FailureStage.ENVIRONMENT, "the engine stopped answering")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The first fault, and what to do about it; none where the engine lives."""
+        return tuple(
+            f"{shortened(first.what, LONGEST_REASON)}{f' → {first.fix}' if first.fix else ''}"
+            for first in self._faults[:1]
+        )
+
+
+def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
+    """Measure it. What was measured before is not measured again, unless it would decide against the head."""
+    begun = time.monotonic()
+    contents = PairContents() if subject.is_untouched else _contents(subject, tools, outage)
+    measured = _measure(subject, contents, tools, progress, outage)
+    if subject.own is not None:
+        alone = _measure(_alone(subject, subject.own), PairContents(None, contents.head), tools, progress, outage)
+        own = _own(subject.own, alone)
+        failed = [f"with its own settings, the {own.side.failure}"] if own.side.failure and not own.counts else []
+        measured = replace(measured, own=own, notes=(*measured.notes, *failed))
+    return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
+
+
+def _alone(subject: Subject, own: OwnRun) -> Subject:
+    """The head alone, as if there were no base."""
+    spec, rules = own.spec, subject.rules or image_rules(own.spec)
+    judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
+    return Subject(
+        Pair(subject.pair.name, Presence.HEAD_ONLY, spec, None),
+        {Side.HEAD: own.built},
+        own.inputs,
+        replace(judged_by, spec=spec, own=None, settings_of_base=()),
+        subject.exceptions,
+        is_summed=subject.is_summed,
+        is_by_itself=True,
+    )
+
+
+def _own(own: OwnRun, measured: ImageMeasurement) -> OwnMeasurement:
+    side = measured.head or _side(own.built, None, (), None)
+    return OwnMeasurement(side, own.counts, describe(own.spec.workload))
+
+
+def _measure(
+    subject: Subject, contents: PairContents, tools: TrialTools, progress: Progress, outage: Outage
+) -> ImageMeasurement:
+    spec = subject.pair.head
+    if subject.is_untouched:
+        return _untouched(subject, tools)
+    if spec is None or not subject.images:
+        return _measurement(subject, {}, contents, tools)
+    # One fresh trial confirms no sum over a group, no maximum of every trial, and no image that is not run.
+    is_beyond_it = subject.is_summed or subject.is_unchanged or (subject.rules or image_rules(spec)).judges_every_trial
+    is_usable = not (tools.confirms and is_beyond_it)
+    remembered: Results = {
+        side: list(trials)
+        for side, image in subject.images.items()
+        if is_usable and len(trials := tools.remembered(subject.trial_spec(image, spec))) >= spec.trials.min
+    }
+    if subject.is_unchanged and tools.remembers:
+        return replace(_measurement(subject, remembered, contents, tools, _UNCHANGED), is_unchanged=True)
+    rounds = _Rounds(subject, spec, contents, tools, progress, outage)
+    fresh = rounds.confirm(remembered) if tools.confirms else {}
+    doubt = contradiction(remembered, fresh, subject.rules or image_rules(spec))
+    known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if doubt is None else {}
+    results = rounds.run(known)
+    if known and fresh:
+        doubt = other_verdict(rounds.judged({**results, **fresh}).verdict, rounds.judged(results).verdict)
+    if known and (doubt is not None or not rounds.is_clear(results)):
+        results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
+    for side, image in subject.images.items():
+        measured = [result for result in results[side] if isinstance(result, Trial)]
+        if len(measured) == len(results[side]) and results[side] != known.get(side):
+            tools.remember(subject.trial_spec(image, spec), measured)
+    found = _measurement(subject, results, contents, tools)
+    notes = (*found.notes, *rounds.of_warm_ups(results), *([doubt] if doubt is not None else []))
+    return replace(found, notes=notes)
+
+
+def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
+    side = SideMeasurement(None, {**image_metrics(Unavailable(_UNTOUCHED)), **all_absent(_UNTOUCHED)})
+    return replace(_measurement(subject, {}, PairContents(), tools), base=side, head=side, is_unchanged=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """The trials of one pair, a round of both sides after another."""
+
+    subject: Subject
+    spec: ImageSpec
+    contents: PairContents
+    tools: TrialTools
+    progress: Progress
+    outage: Outage
+    warm_ups: dict[Side, Trial] = field(default_factory=dict)
+    """The last one of each side."""
+
+    def run(self, remembered: Results) -> Results:
+        """All the trials there have to be, beside those that are known already."""
+        count = self.spec.trials
+        results: Results = {side: list(remembered.get(side, ())) for side in self.subject.images}
+        sides = [side for side in results if side not in remembered]
+        begun = 0
+        for turn in interleaved(sides, count.max):
+            if turn.number > begun and begun >= count.min and self._is_settled(results):
+                break
+            begun = turn.number
+            self._take(turn, self._label(turn.number), results[turn.side])
+        return self._counted(results)
+
+    def confirm(self, remembered: Results) -> Results:
+        """One fresh trial, after a warm-up, of each side that is remembered."""
+        fresh: Results = {side: [] for side in remembered}
+        for turn in interleaved(list(fresh), 1):
+            self._take(turn, "warm-up" if turn.is_warm_up else "trial to confirm remembered ones", fresh[turn.side])
+        return self._counted(fresh)
+
+    def of_warm_ups(self, results: Results) -> Iterator[str]:
+        """What happened at the limit in warm-ups alone. What was taken back there may be page cache of a first run."""
+        for side, warm_up in self.warm_ups.items():
+            if warm_up.outcome is Outcome.OOM_KILLED and warm_up in results[side]:
+                yield f"a process was OOM-killed in the {side}'s warm-up alone, so the warm-up counts as a trial"
+            elif warm_up.at_limit is not None:
+                yield f"{warm_up.at_limit.words} (in the {side}'s warm-up, whose figures do not count)"
+
+    def is_clear(self, results: Results) -> bool:
+        """Whether it passes, and more trials would not change that."""
+        judged = self.judged(results)
+        return judged.is_settled and judged.verdict.passes
+
+    def judged(self, results: Results) -> ImageJudgement:
+        """What these trials come to."""
+        return judge_image(_measurement(self.subject, results, self.contents, self.tools))
+
+    def _is_settled(self, results: Results) -> bool:
+        return self.judged(self._counted(results)).is_settled
+
+    def _counted(self, results: Results) -> Results:
+        return {side: with_killed_warm_up(self.warm_ups.get(side), trials) for side, trials in results.items()}
+
+    def _take(self, turn: Turn[Side], label: str, results: list[Trial | Failure]) -> None:
+        """Run a trial and add what came of it."""
+        if any(isinstance(earlier, Failure) for earlier in results):
+            return  # a side whose workload fails is not run again: it would fail again
+        which = "own settings" if self.subject.is_by_itself else turn.side
+        with self.progress.working(f"{self.subject.pair.name} ({which}), {label}"):
+            outcome = self._run_trial(self.subject.images[turn.side])
+        if turn.is_warm_up and isinstance(outcome, Trial):
+            self.warm_ups[turn.side] = outcome
+        else:
+            results.append(outcome)
+
+    def _label(self, number: int) -> str:
+        if number == 0:
+            return "warm-up"
+        count = self.spec.trials
+        return f"trial {number}" + (f" of {count.max}" if count.min == count.max or number > count.min else "")
+
+    def _run_trial(self, image: BuiltImage) -> Trial | Failure:
+        try:
+            trial = self.tools.run_trial(self.subject.trial_spec(image, self.spec))
+        except EngineLost as error:
+            return self.outage.failure(error)
+        except EnvironmentFault as error:
+            return Failure(FailureStage.ENVIRONMENT, str(error))
+        if not trial.judgeable:
+            return Failure(FailureStage.WORKLOAD, trial.reason or trial.outcome, trial.log_tail)
+        return replace(trial, series=downsample(trial.series))
+
+
+def _measurement(
+    subject: Subject,
+    results: Results,
+    contents: PairContents,
+    tools: TrialTools,
+    why_none: str | None = None,
+) -> ImageMeasurement:
+    pair = subject.pair
+    spec = pair.head or pair.base
+    assert spec is not None  # noqa: S101 - a pair has a side
+    rules = subject.rules or image_rules(spec)
+    changed = settings_change([trial for trials in results.values() for trial in trials if isinstance(trial, Trial)])
+    if changed is not None:
+        results = {side: [*trials, Failure(FailureStage.ENVIRONMENT, changed)] for side, trials in results.items()}
+    found = {Side.BASE: contents.base, Side.HEAD: contents.head}
+    sides = {side: _side(built, found[side], results.get(side, ()), why_none) for side, built in subject.built.items()}
+    return ImageMeasurement(
+        name=pair.name,
+        presence=pair.presence,
+        limit_bytes=spec.limit_bytes,
+        workload=describe(spec.workload),
+        settings_of_base=rules.settings_of_base,
+        budgets=rules.budgets,
+        phase_budgets=dict(rules.phase_budgets),
+        exceptions=dict(subject.exceptions),
+        unjudged_phases=tuple(sorted(spec.unjudged_phases)),
+        base=sides.get(Side.BASE),
+        head=sides.get(Side.HEAD),
+        leak_fails=spec.leak == "fail",
+        dockerfile=_dockerfile(subject),
+        contents_diff=contents.diff,
+        base_waived=subject.base_waived,
+        notes=(*_notes(spec, tools.environment.cpus, rules), *subject.notes),
+    )
+
+
+def _dockerfile(subject: Subject) -> str | None:
+    """The head's, in the repository."""
+    head = subject.images.get(Side.HEAD)
+    return head.recipe.path if head is not None and head.recipe is not None else None
+
+
+def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
+    """What makes its figures other than those of elsewhere."""
+    settings = spec.container
+    if rules.settings_of_base:
+        keys = ", ".join(rules.settings_of_base)
+        if rules.own_counts:
+            yield f"the head changes {keys}: growth is told with the base's, maximums with the head's own"
+        else:
+            yield f"the head changes {keys}: measured as the base has it, until the change is approved or merged"
+    if settings.network == "open":
+        yield "its network was open: what it fetched may change its figures"
+    if settings.cpus > cpus:
+        yield f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did"
+
+
+def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairContents:
+    """What both sides hold, from one export."""
+    images = subject.images
+    wants_download_size = subject.rules is not None and subject.rules.budgets[Metric.IMAGE_DOWNLOAD_SIZE].is_set
+    try:
+        return tools.contents(images, wants_download_size=wants_download_size)
+    except EngineLost as error:
+        absent = Unavailable(str(outage.failure(error)))
+    except EnvironmentFault as error:
+        absent = Unavailable(str(error))
+    return PairContents(absent if Side.BASE in images else None, absent if Side.HEAD in images else None)
+
+
+def _side(
+    built: Built,
+    found: ImageSummary | Unavailable | None,
+    results: Sequence[Trial | Failure],
+    why_none: str | None,
+) -> SideMeasurement:
+    trials = tuple(result for result in results if isinstance(result, Trial))
+    failure = next((result for result in [built, *results] if isinstance(result, Failure)), None)
+    reason = str(failure) if failure else why_none if not trials else None
+    return SideMeasurement(
+        image_id=built.identity if isinstance(built, BuiltImage) else None,
+        metrics={
+            **image_metrics(found or Unavailable(reason or "unknown")),
+            **(all_absent(reason) if reason else aggregate(trials)),
+        },
+        trials=trials,
+        failure=failure,
+        contents=found if isinstance(found, ImageSummary) else None,
+    )

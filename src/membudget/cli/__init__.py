@@ -1,0 +1,1 @@
+"""The command line: arguments in, adapters wired, exit code out."""

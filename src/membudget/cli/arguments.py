@@ -1,0 +1,251 @@
+"""The command line's arguments: which there are, and what each may be.
+
+Nothing heavy is imported before a command is known: `--help` answers at once.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+
+from membudget.cli.argument_values import duration, jobs, limit, rate, shards, trials
+from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
+from membudget.cli.report_arguments import add_report
+from membudget.errors import ExitCode
+
+Handler = Callable[[argparse.Namespace], ExitCode]
+
+_EXIT_CODES = """\
+exit codes: 0 within budget; 1 over budget; 2 wrong configuration or arguments; 3 the environment failed, or the
+answer is inconclusive: open by noise, or not measured; 70 a bug in membudget; 130 interrupted"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line. Each command's `handler` imports what it needs when it is called."""
+    parser = argparse.ArgumentParser(
+        prog="membudget",
+        description="Memory budgets for container images, enforced on every pull request.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_VersionAction, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_check(commands)
+    _add_measure(commands)
+    add_inspect(commands)
+    add_diff(commands)
+    _add_plan(commands)
+    _add_merge(commands)
+    add_report(commands)
+    _add_publish(commands)
+    _add_schema(commands)
+    _add_action(commands)
+    return parser
+
+
+class _VersionAction(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from membudget.version import VERSION
+
+        print(f"membudget {VERSION}")
+        parser.exit()
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "check",
+        help="build base and head, measure them, judge them by budgets.toml",
+        description="Build every image of budgets.toml at base and head, run each under its limit with its workload,"
+        " compare, judge, write report.json and print the table.",
+    )
+    command.add_argument(
+        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
+    )
+    base = command.add_mutually_exclusive_group()
+    base.add_argument(
+        "--base", metavar="REV", help="compare with where HEAD left REV (default: origin/HEAD, main or master)"
+    )
+    base.add_argument("--no-base", action="store_true", help="compare with nothing: absolute budgets only")
+    command.add_argument("--image", action="append", metavar="NAME", help="check this image only (may be repeated)")
+    command.add_argument("--shard", metavar="I/N", help="check only part I of N; merge makes one report of the parts")
+    _add_report(command)
+    command.add_argument(
+        "--jobs",
+        type=jobs,
+        default=1,
+        metavar="N",
+        help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
+    )
+    _add_exit_policy(command)
+    add_base_variants(command)
+    command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
+    label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
+    command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
+    by_name = "a secret that budgets files may ask for (may be repeated); others are refused (default: any, by label)"
+    command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
+    _add_measuring_options(command)
+    command.set_defaults(handler=_check)
+
+
+def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "measure",
+        help="measure one image, without a budgets file",
+        description="Run an image that is in the engine, and print what its memory did. COMMAND replaces the image's"
+        " own; without it that one is run to its end.",
+        usage="membudget measure [options] IMAGE [-- COMMAND...]",
+    )
+    command.add_argument("image", metavar="IMAGE", help="an image in the engine")
+    command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
+    command.add_argument("--trials", type=trials, default=3, metavar="N", help="measured trials (default: %(default)s)")
+    command.add_argument(
+        "--timeout", type=duration, default=60_000, metavar="TIME", help='time a trial may take (default: "60s")'
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    _add_measuring_options(command)
+    command.set_defaults(handler=measure)
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--report", default="report.json", metavar="FILE", help="where to write it (default: %(default)s)"
+    )
+
+
+def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with 1") -> None:
+    command.add_argument(
+        "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
+    )
+    passes = "treat an answer that noise leaves open as a pass; what was not measured never passes"
+    command.add_argument("--allow-inconclusive", action="store_true", help=passes)
+
+
+def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "plan",
+        help="share the images among several runners",
+        description="Print a matrix for a workflow's strategy: which images each of N jobs is to check, so that all"
+        " take about as long, by when they were last checked. A job passes its `shard` and its `images` on to check.",
+    )
+    command.add_argument("--shards", type=shards, required=True, metavar="N", help="how many jobs there may be")
+    command.add_argument(
+        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
+    )
+    command.set_defaults(handler=_plan)
+
+
+def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "merge",
+        help="make one report of the parts that check --shard wrote",
+        description="Make one report of the parts, print the table, and exit as check would. Shards and"
+        " images that are missing or there twice, and parts of another check, are named and make it inconclusive.",
+    )
+    command.add_argument(
+        "reports", nargs="+", metavar="REPORT", help="a part's report.json, or a folder that holds some"
+    )
+    _add_report(command)
+    _add_exit_policy(command)
+    command.set_defaults(handler=_merge)
+
+
+def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "publish",
+        help="post a report to the pull request and the workflow",
+        description="Keep one comment on the pull request of the current GitHub event, write the step summary, the"
+        " step outputs and the annotations. Reads GITHUB_TOKEN, GITHUB_API_URL, GITHUB_EVENT_PATH and their like.",
+    )
+    command.add_argument("report", metavar="REPORT", help="a report.json that check wrote")
+    command.add_argument("--key", default="default", help="which comment: workflows with other keys keep their own")
+    command.add_argument(
+        "--comment",
+        choices=("always", "changes", "failures", "off"),
+        default="changes",
+        help="when a comment is created; one that is there is kept current (default: %(default)s)",
+    )
+    command.add_argument(
+        "--status",
+        choices=("none", "status", "check"),
+        default="none",
+        help="keep a commit status or a check run on the head commit (default: %(default)s)",
+    )
+    _add_exit_policy(command, what="what fails that status")
+    command.set_defaults(handler=_publish)
+
+
+def _add_schema(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("schema", help="print the JSON schema of budgets.toml, for editors")
+    command.set_defaults(handler=_schema)
+
+
+def _add_action(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("action", help="what the GitHub Action runs: check, then publish")
+    command.set_defaults(handler=_action)
+
+
+def _add_measuring_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--probe",
+        choices=("auto", "host", "container", "engine"),
+        default="auto",
+        help="where to measure from: this machine's own cgroup files, a helper container, or the engine's statistics,"
+        " once a second (default: the first that works)",
+    )
+    command.add_argument(
+        "--helper-image",
+        metavar="IMAGE",
+        default=os.environ.get("MEMBUDGET_HELPER_IMAGE"),
+        help="image of membudget for helper containers (default: $MEMBUDGET_HELPER_IMAGE, or the engine's newest)",
+    )
+    command.add_argument(
+        "--rate",
+        type=rate,
+        default=100,
+        metavar="HZ",
+        help="looks a second while memory rests; four times as many while it moves (default: %(default)s)",
+    )
+
+
+def _check(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.commands import check
+
+    return check(options)
+
+
+def measure(options: argparse.Namespace) -> ExitCode:
+    """`membudget measure`."""
+    from membudget.cli import commands
+
+    return commands.measure(options)
+
+
+def _plan(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.commands import plan
+
+    return plan(options)
+
+
+def _merge(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.commands import merge
+
+    return merge(options)
+
+
+def _publish(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.commands import publish
+
+    return publish(options)
+
+
+def _schema(options: argparse.Namespace) -> ExitCode:
+    del options
+    from membudget.cli.commands import schema
+
+    return schema()
+
+
+def _action(options: argparse.Namespace) -> ExitCode:
+    del options
+    from membudget.cli.commands import action
+
+    return action()

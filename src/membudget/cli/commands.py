@@ -1,0 +1,310 @@
+"""The composition root: each command wires adapters to its use case, and turns its result into an exit code."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+
+from membudget.analysis.exit_policy import ExitPolicy, FailOn
+from membudget.budgets import toml_file
+from membudget.budgets.allowed_secrets import AllowedSecrets
+from membudget.budgets.approval import Approval, LabelState
+from membudget.budgets.schema import budgets_schema
+from membudget.budgets.workload import CommandWorkload
+from membudget.check import check as check_use_case
+from membudget.check import measure_one as measure_use_case
+from membudget.check import merge as merge_use_case
+from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
+from membudget.cli.request import Wanted, check_request
+from membudget.cli.tools import CheckTools, MeasuringTools
+from membudget.contents.layer_cache_file import LayerCache
+from membudget.engine.docker_engine import Engine, connect, slowness
+from membudget.engine.proc_owner import own_run_id
+from membudget.errors import ConfigurationError, ExitCode
+from membudget.images.docker_base_variant import BaseVariants
+from membudget.images.docker_build import Builder
+from membudget.images.docker_image import inspect
+from membudget.images.git_repository import GitRepository
+from membudget.images.git_workspace import workspace
+from membudget.images.revision import BaseRequest
+from membudget.progress import Progress
+from membudget.publishing.action_inputs import ActionInputs, take_token
+from membudget.publishing.approval_label import ApprovalLabel, label_state
+from membudget.publishing.commit_state import StatusMode
+from membudget.publishing.foreign_report import fetch
+from membudget.publishing.github_event import GithubEvent, read_event, this_run
+from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
+from membudget.publishing.pull_request import NotPosted
+from membudget.publishing.report_file import read_report, read_reports, write_report
+from membudget.publishing.server import Server
+from membudget.publishing.step_log import show, show_json, warn
+from membudget.publishing.sticky_comment import CommentMode, CommentSettings
+from membudget.publishing.text_file import write_text
+from membudget.publishing.workflow_file import WorkflowStep
+from membudget.report import measure_report, terminal
+from membudget.report.page import page
+from membudget.report.report import Report
+from membudget.sharding import Shard, assign
+from membudget.trials.docker_measuring import MeasuringOptions, measuring
+from membudget.trials.durations_file import read_durations, remember_durations
+from membudget.trials.result_cache_file import ResultCache
+from membudget.trials.trial import TrialSpec
+from membudget.version import VERSION
+
+_LEAST_DURATION_MS = 1000
+"""What takes less was remembered, or unchanged: it says nothing of how long its trials take."""
+
+
+def check(options: argparse.Namespace) -> ExitCode:
+    """`membudget check`."""
+    wanted = Wanted(
+        Path(options.budgets),
+        BaseRequest(revision=options.base, none=options.no_base),
+        only=tuple(options.image or ()),
+        shard=Shard.parse(options.shard) if options.shard is not None else None,
+        label=options.approval_label,
+        remembers=not options.no_cache,
+        looks_up_bases=options.base_variants,
+        secrets=AllowedSecrets.of(options.allow_secret),
+    )
+    event = read_event(os.environ)
+    report = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
+    policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
+    return _finish_check(report, Path(options.report), policy)
+
+
+def plan(options: argparse.Namespace) -> ExitCode:
+    """`membudget plan`."""
+    print(_matrix(Path(options.budgets), options.shards))
+    return ExitCode.WITHIN_BUDGET
+
+
+def merge(options: argparse.Namespace) -> ExitCode:
+    """`membudget merge`."""
+    report = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
+    policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
+    return _finish_check(report, Path(options.report), policy)
+
+
+def measure(options: argparse.Namespace) -> ExitCode:
+    """`membudget measure`."""
+    progress = _progress(os.environ)
+    with _engine() as engine:
+        image = inspect(engine, options.image)
+        spec = TrialSpec(
+            name=options.image,
+            image_id=image.image_id,
+            limit_bytes=options.limit,
+            timeout_ms=options.timeout,
+            workload=CommandWorkload(command=tuple(options.container_command) or None),
+        )
+        with measuring(engine, own_run_id(), _measuring_options(options), progress.note) as runner:
+            tools = MeasuringTools(engine, runner, _layer_cache())
+            report = measure_use_case.run(spec, options.image, options.trials, tools, progress)
+    if options.json:
+        show_json(report.model_dump_json(indent=1))
+    else:
+        show(measure_report.render(report))
+    return ExitCode.WITHIN_BUDGET if report.judgeable_trials else ExitCode.UNMEASURED
+
+
+def publish(options: argparse.Namespace) -> ExitCode:
+    """`membudget publish`."""
+    path = Path(options.report)
+    settings = PublishSettings(
+        CommentSettings(options.key, CommentMode(options.comment)),
+        StatusMode(options.status),
+        ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
+    )
+    report = read_report(path)
+    _publisher(Server(os.environ, take_token(os.environ)), settings).publish(report, path)
+    return ExitCode.WITHIN_BUDGET
+
+
+def schema() -> ExitCode:
+    """`membudget schema`."""
+    print(json.dumps(budgets_schema(), indent=2))
+    return ExitCode.WITHIN_BUDGET
+
+
+def action() -> ExitCode:
+    """`membudget action`: what its input `command` names; the verdict is the exit code, whatever publishing does."""
+    inputs = ActionInputs.take(os.environ)
+    policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs are said before anything is built
+    settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
+    command = inputs.chosen_command
+    if command == "plan":
+        matrix = _matrix(Path(inputs.budgets), inputs.most_shards)
+        WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
+        print(matrix)
+        return ExitCode.WITHIN_BUDGET
+    server = Server(os.environ, inputs.github_token)
+    if command == "report":
+        return _report(server, settings, path, inputs.artifact)
+    publisher = _publisher(server, settings)
+    with nullcontext() if inputs.shard else publisher.measuring():
+        if command == "merge":
+            report = merge_use_case.merge(read_reports([Path(inputs.reports)]))
+        else:
+            report = _run_action_check(inputs, server)
+        exit_code = _finish_check(report, path, policy)
+        if inputs.page:
+            write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
+        if report.shard is None:  # the parts are published when they were merged
+            publisher.publish(report, path, lines_of(inputs.budgets))
+    return exit_code
+
+
+def _publisher(server: Server, settings: PublishSettings) -> Publisher:
+    """Of what this workflow run is for."""
+    event = read_event(os.environ)
+    subject = Subject(event.pull_request, this_run(os.environ, event.commit_sha))
+    return Publisher(server, settings, subject, os.environ)
+
+
+def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
+    """Tell what another run measured, which may have been a stranger's code. The gate is that run's, not this one's."""
+    measured = read_event(os.environ).measured
+    if measured is None or not server.is_github:
+        raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
+    if server.api is None:
+        raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
+    publisher = Publisher(server, settings, Subject(None, measured.run, is_elsewhere=True), os.environ)
+    with publisher.or_no_verdict():
+        found = fetch(server.api, server.repository, measured, artifact)
+    if isinstance(found, NotPosted):
+        warn(f"nothing was posted: {found.reason}")
+        return ExitCode.WITHIN_BUDGET
+    write_report(found.report, path)
+    subject = Subject(found.pull_request, measured.run, is_elsewhere=True)
+    Publisher(server, settings, subject, os.environ).publish(found.report, path)
+    return ExitCode.WITHIN_BUDGET
+
+
+def _run_action_check(inputs: ActionInputs, server: Server) -> Report:
+    event = read_event(os.environ)
+    label = ApprovalLabel(server, event, inputs.approval_label, inputs.comment_settings.prefix)
+    wanted = Wanted(
+        Path(inputs.budgets),
+        BaseRequest(revision=inputs.base or None),
+        only=inputs.only,
+        shard=Shard.parse(inputs.shard) if inputs.shard else None,
+        label=inputs.approval_label,
+        remembers=inputs.remembers,
+        looks_up_bases=inputs.looks_up_bases,
+        secrets=AllowedSecrets.of(inputs.allowed_secrets),
+    )
+    return _run_check(wanted, event, label.state(), _action_measuring(inputs), label.withdraw)
+
+
+def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
+    helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
+    return MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
+
+
+def _matrix(budgets: Path, shards: int) -> str:
+    """For `strategy.matrix` of a workflow: a shard and its images each."""
+    names = tuple(toml_file.parse(toml_file.read(budgets), str(budgets)))
+    parts = assign(names, read_durations(_cache_folder()), shards)
+    jobs = [
+        {"shard": str(Shard(number, len(parts))), "images": " ".join(part)}
+        for number, part in enumerate(parts, start=1)
+    ]
+    return json.dumps({"include": jobs})
+
+
+def _run_check(
+    wanted: Wanted,
+    event: GithubEvent,
+    label: LabelState | None,
+    options: MeasuringOptions,
+    when_stale: Callable[[], None] = lambda: None,
+) -> Report:
+    progress = _progress(os.environ)
+    repository = GitRepository(Path.cwd())
+    wanted = replace(wanted, base=_with_event(wanted.base, event))
+    request = check_request(repository, wanted, label)
+    if request.approval is Approval.STALE:
+        when_stale()  # at once: meanwhile somebody may set it again, for what is there now
+    for note in request.notes:
+        progress.note(note)
+    cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
+    options = replace(options, cpus_each=cpus_each)
+    run = own_run_id()
+    with _engine() as engine:
+        if (slow := slowness(engine)) is not None:
+            progress.note(slow)
+            request = replace(request, notes=(*request.notes, slow))
+        builder = Builder(engine)
+        builder.check()
+        with (
+            workspace(repository, run) as checkouts,
+            measuring(engine, run, options, progress.note) as runner,
+        ):
+            # A pull request can write to its own cache, in a merge queue too: figures need a fresh trial, and sizes
+            # are read from the image.
+            is_trusted = not event.is_before_merge
+            results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
+            cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
+            bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
+            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
+            report = check_use_case.run(request, tools, progress, VERSION)
+            if results is not None:
+                results.prune()
+            return report
+
+
+def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
+    if request.none or request.revision is not None:
+        return request
+    may_be_replaced = not event.is_before_merge
+    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
+
+
+def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
+    write_report(report, path)
+    remember_durations(_cache_folder(), _durations(report))
+    judgement = report.judged()
+    show(terminal.render(report, judgement))
+    return policy.exit_code(judgement)
+
+
+def _durations(report: Report) -> dict[str, int]:
+    """Of images whose trials were run."""
+    return {image.name: image.duration_ms for image in report.images if image.duration_ms >= _LEAST_DURATION_MS}
+
+
+@contextmanager
+def _engine() -> Iterator[Engine]:
+    engine = connect()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _measuring_options(options: argparse.Namespace) -> MeasuringOptions:
+    return MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate, getattr(options, "jobs", 1))
+
+
+def _layer_cache() -> LayerCache:
+    return LayerCache(_cache_folder())
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget"))
+
+
+def _progress(environ: Mapping[str, str]) -> Progress:
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return WorkflowProgress(sys.stderr)
+    if sys.stderr.isatty():
+        return TerminalProgress(Console(stderr=True))
+    return LogProgress(sys.stderr)

@@ -1,0 +1,131 @@
+"""What publishes, wired: a server, what the settings want kept there, and the step that says how it went."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from membudget.analysis.exit_policy import ExitPolicy
+from membudget.budgets.toml_file import LARGEST_FILE_BYTES
+from membudget.budgets.toml_lines import KeyLines, key_lines
+from membudget.plain_file import read_plain
+from membudget.publish import publish
+from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
+from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
+from membudget.publishing.server import Server
+from membudget.publishing.step_log import warn
+from membudget.publishing.sticky_comment import CommentSettings
+from membudget.publishing.workflow_file import WorkflowStep
+from membudget.report.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """What is to be told, and how."""
+
+    comment: CommentSettings
+    status: StatusMode = StatusMode.NONE
+    policy: ExitPolicy = ExitPolicy()
+    """What the state of the commit is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was measured for whom."""
+
+    pull_request: PullRequest | None
+    run: WorkflowRun | None
+    """None outside of a workflow."""
+    is_elsewhere: bool = False
+    """Whether another run measured: annotations of this one would be at the wrong commit."""
+
+
+class Publisher:
+    """Tells about one subject."""
+
+    def __init__(self, server: Server, settings: PublishSettings, subject: Subject, environ: Mapping[str, str]) -> None:
+        self._server = server
+        self._settings = settings
+        self._subject = subject
+        self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not subject.is_elsewhere)
+        self._commit = server.commit_states(settings.status, subject.run, settings.comment.key)
+        self._is_told = False
+        """Whether the commit has its verdict."""
+        self._said: set[str] = set()
+        if self._commit is not None and server.possible(settings.status) is not settings.status:
+            warn(f"{server.dialect.name} has no check runs: the commit gets a status")
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Say of the commit that it is being measured; and not for ever, where no verdict comes of it."""
+        with self.or_no_verdict():
+            self._tell(PENDING)
+            yield
+
+    @contextmanager
+    def or_no_verdict(self) -> Iterator[None]:
+        """Where what is within comes to no verdict, say that of the commit."""
+        try:
+            yield
+        except BaseException:
+            if not self._is_told:
+                self._tell(NO_VERDICT)
+            raise
+
+    def publish(self, report: Report, path: Path, lines: KeyLines | None = None) -> None:
+        """Tell everywhere, and say what could not be told."""
+        destination = publish.Destination(
+            self._subject.pull_request,
+            self._server.commenter,
+            self._settings.comment,
+            run=self._subject.run,
+            run_link=self._server.run_link,
+            commit=self._commit,
+            policy=self._settings.policy,
+            records_approval=not self._subject.is_elsewhere,
+            lines=lines,
+        )
+        outcome = publish.run(report, str(path), self._step, destination)
+        self._is_told = True
+        self._warn_of(outcome.commit if self._commit is not None else self._no_states())
+        if isinstance(outcome.comment, Posted):
+            done = "created" if outcome.comment.created else "updated"
+            warn(f"comment {done}: {outcome.comment.url}")
+        elif outcome.comment.is_known:
+            warn(f"no comment was posted: {outcome.comment.reason}")
+        else:
+            warn(f"a comment may have been posted, and membudget could not look: {outcome.comment.reason}")
+
+    def _no_states(self) -> NotPosted | None:
+        """Why nothing can be said of the commit; None where nothing is to be."""
+        if self._settings.status is StatusMode.NONE:
+            return None
+        no_token = self._server.api is None
+        return NotPosted("there is no token" if no_token else "this run's event names no commit to tell it of")
+
+    def _tell(self, state: CommitState) -> None:
+        if self._commit is not None:
+            self._warn_of(self._commit.tell(state))
+
+    def _warn_of(self, outcome: Posted | NotPosted | None) -> None:
+        """Say why the commit has no status, once for each reason: what is refused when it begins, is so at the end."""
+        if isinstance(outcome, NotPosted) and outcome.reason not in self._said:
+            self._said.add(outcome.reason)
+            if outcome.is_known:
+                warn(f"no commit status was posted: {outcome.reason}")
+            else:
+                warn(f"a commit status may have been posted, and membudget could not look: {outcome.reason}")
+
+
+def lines_of(budgets: str) -> KeyLines | None:
+    """Where the keys of the budgets file are, if it is checked out here."""
+    path = Path(os.path.normpath(budgets))  # as the server knows the file, or an annotation is shown nowhere
+    if path.is_absolute() or path.parts[:1] == ("..",):
+        return None
+    try:
+        text = read_plain(path, LARGEST_FILE_BYTES).decode()
+    except (OSError, ValueError):
+        return None
+    return key_lines(text, str(path))

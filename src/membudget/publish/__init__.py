@@ -1,0 +1,1 @@
+"""The use case that tells. It holds a token and runs no stranger's code."""

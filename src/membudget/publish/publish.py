@@ -1,0 +1,200 @@
+"""Use case 2: tell the workflow, the pull request and its head commit what a report says.
+
+Privileged: it holds the token. It takes nothing from the report but figures and quoted text, judges and renders
+them itself, and learns from the event, not from the file, which pull request this is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from membudget.analysis.exit_policy import ExitPolicy
+from membudget.analysis.metric_verdict import Verdict
+from membudget.analysis.severity import worst
+from membudget.analysis.verdict import Judgement
+from membudget.budgets.approval import Approval
+from membudget.budgets.toml_lines import KeyLines
+from membudget.publish.changes import has_changes
+from membudget.publishing import approval_record
+from membudget.publishing.annotations import annotations
+from membudget.publishing.commit_state import CommitState, CommitStates, state_of
+from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
+from membudget.publishing.sticky_comment import (
+    COMMENTS_ARE_OFF,
+    Commenter,
+    CommentMode,
+    CommentSettings,
+    Draft,
+)
+from membudget.report import history
+from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
+from membudget.report.report import Report
+from membudget.report.table import verdict_line
+from membudget.report.untrusted_text import printable
+
+_LONGEST_CHECK_SUMMARY_BYTES = 65_535
+
+RunLink = Callable[[WorkflowRun], str]
+"""The address of a workflow run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where it is told, beside the workflow; None where it cannot be."""
+
+    pull_request: PullRequest | None
+    commenter: Commenter | None
+    """None without a token."""
+    settings: CommentSettings
+    run: WorkflowRun | None = None
+    """The run that measured."""
+    run_link: RunLink = lambda run: f"../actions/runs/{run.id}"
+    commit: CommitStates | None = None
+    """None: no state of the commit is wanted, or it cannot be told."""
+    policy: ExitPolicy = ExitPolicy()
+    """What the commit's state is made of, as the exit code is."""
+    records_approval: bool = True
+    """Whether the report is our own, so that the comment may keep what it says was approved."""
+    lines: KeyLines | None = None
+    """Of the head's budgets file, where that is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it."""
+
+    comment: Posted | NotPosted
+    commit: Posted | NotPosted | None
+
+
+class Workflow(Protocol):
+    """The step that runs us: its summary, outputs and annotations."""
+
+    def summary(self, markdown: str) -> None:
+        """Append to the step summary."""
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        """Set step outputs."""
+
+    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+        """Annotate an error, at lines of a file if they are known."""
+
+
+def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Outcome:
+    """Publish everywhere it can. What cannot be posted costs that, not the rest."""
+    judgement = report.judged()
+    workflow.summary(render(report, judgement, LONGEST_SUMMARY))
+    workflow.outputs(_outputs(judgement, report_path))
+    remarks = annotations(report, judgement, destination.lines)
+    for remark in remarks:
+        workflow.annotate(remark.title, remark.message, remark.place)
+    commit = None
+    if destination.commit is not None:
+        commit = destination.commit.tell(
+            CommitState(
+                state_of(destination.policy.exit_code(judgement)),
+                verdict_line(report, judgement),
+                _check_summary(report, judgement),
+                remarks,
+            )
+        )
+    return Outcome(_comment(report, judgement, destination), commit)
+
+
+def _comment(report: Report, judgement: Judgement, destination: Destination) -> Posted | NotPosted:
+    if destination.pull_request is None:
+        return NotPosted("this run is for no pull request", is_wanted=True)
+    if destination.settings.mode is CommentMode.OFF:
+        return COMMENTS_ARE_OFF
+    if destination.commenter is None:
+        return NotPosted("there is no token")
+    return destination.commenter.post(destination.pull_request, _draft(report, judgement, destination))
+
+
+def _draft(report: Report, judgement: Judgement, destination: Destination) -> Draft:
+    settings, run = destination.settings, destination.run
+    approved = _approved(report) if destination.records_approval else None
+
+    def link(one: history.PastRun) -> str:
+        return destination.run_link(WorkflowRun(one.id, one.number, one.attempt, one.head))
+
+    def page(marker: str, runs: tuple[history.PastRun, ...]) -> str:
+        """The comment: hidden lines, then the report with the runs before in it."""
+        hidden = "".join(
+            f"{line}\n" for line in (marker, history.encode(runs) if runs else None, approved) if line is not None
+        )
+        told_by = settings.written_by(marker)
+        shown = render(
+            report,
+            judgement,
+            LONGEST_COMMENT - len(hidden),
+            run_url=destination.run_link(told_by) if told_by is not None else None,
+            history=history.render(runs, link),
+        )
+        return hidden + shown
+
+    def body(existing: str | None) -> str:
+        earlier = _recorded(existing)
+        if run is None:
+            return page(settings.marker(None), earlier)
+        now = history.PastRun(
+            head=run.head_sha[: history.HEAD_CHARACTERS],
+            verdict=judgement.verdict,
+            result=printable(verdict_line(report, judgement), history.LONGEST_RESULT),
+            id=run.id,
+            number=run.number,
+            attempt=run.attempt,
+        )
+        return page(settings.marker(run), history.carried_on(earlier, now))
+
+    def is_same(existing: str) -> bool:
+        return _normal(page(existing.partition("\n")[0], _recorded(existing))) == _normal(existing)
+
+    return Draft(settings, run, _is_worth_creating(report, judgement, settings.mode), body, is_same)
+
+
+def _approved(report: Report) -> str | None:
+    """The hidden line that keeps what was approved."""
+    if report.approval is not Approval.GIVEN or report.approval_digest is None:
+        return None
+    return approval_record.encode(report.approval_digest)
+
+
+def _recorded(existing: str | None) -> tuple[history.PastRun, ...]:
+    lines = approval_record.hidden_lines(existing or "")
+    return history.decode(lines[1]) if len(lines) > 1 else ()
+
+
+def _normal(text: str) -> str:
+    """As servers may give a text back."""
+    return text.replace("\r\n", "\n").rstrip()
+
+
+def _is_worth_creating(report: Report, judgement: Judgement, mode: CommentMode) -> bool:
+    match mode:
+        case CommentMode.CHANGES:
+            return has_changes(report, judgement)
+        case CommentMode.FAILURES:
+            return not judgement.verdict.passes
+        case _:
+            return mode is CommentMode.ALWAYS
+
+
+def _check_summary(report: Report, judgement: Judgement) -> str:
+    """The report in as many bytes as a check run's summary has room for."""
+    longest = _LONGEST_CHECK_SUMMARY_BYTES
+    text = render(report, judgement, longest)
+    while len(text.encode()) > _LONGEST_CHECK_SUMMARY_BYTES:
+        longest = longest * 3 // 4
+        text = render(report, judgement, longest)
+    return text
+
+
+def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:
+    images = {f"verdict-{image.name}": image.verdict.value for image in judgement.images}
+    for gap in judgement.gaps:
+        if gap.image is not None:
+            of_image = [image.verdict for image in judgement.images if image.name == gap.image]
+            images[f"verdict-{gap.image}"] = worst([*of_image, Verdict.INCONCLUSIVE]).value
+    why = judgement.inconclusive.value if judgement.inconclusive is not None else ""
+    return {"verdict": judgement.verdict.value, "inconclusive": why, "report": report_path, **images}

@@ -1,0 +1,82 @@
+"""The commands that need no engine, as the action runs them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from membudget.analysis.coverage import Coverage
+from membudget.cli import commands
+from membudget.errors import ConfigurationError, ExitCode
+from membudget.publishing.report_file import read_report, write_report
+from membudget.sharding import Shard
+from membudget.trials.durations_file import remember_durations
+from tests.support.builders import budgets, image, report, side, trial
+
+BUDGETS = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\n[images.web]\n[images.db]\n'
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A step of a workflow, in an empty folder."""
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "INPUT_", "MEMBUDGET_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMBUDGET_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    for name in ("output", "summary"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_the_plan_is_an_output_balanced_by_last_durations(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job / "budgets.toml").write_text(BUDGETS)
+    (job / "Dockerfile").write_text("FROM scratch\n")
+    remember_durations(job / "cache", {"api": 90_000, "web": 30_000, "db": 40_000})
+    monkeypatch.setenv("INPUT_COMMAND", "plan")
+    monkeypatch.setenv("INPUT_SHARDS", "2")
+    assert commands.action() is ExitCode.WITHIN_BUDGET
+    text = (job / "output").read_text()
+    matrix = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    assert matrix == {"include": [{"shard": "1/2", "images": "api"}, {"shard": "2/2", "images": "web db"}]}
+
+
+def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, rss in ((1, 40), (2, 70)):
+        one = image(f"image{number}", base=side(trial(40)), head=side(trial(rss)), allowed=budgets(max_rss=64))
+        part = report(one).model_copy(
+            update={"shard": Shard(number, 2), "coverage": Coverage((one.name,), ("image1", "image2"))}
+        )
+        write_report(part, job / "parts" / f"membudget-{number}" / "report.json")
+    monkeypatch.setenv("INPUT_COMMAND", "merge")
+    monkeypatch.setenv("INPUT_REPORTS", "parts")
+    assert commands.action() is ExitCode.OVER_BUDGET
+    assert [one.name for one in read_report(job / "report.json").images] == ["image1", "image2"]
+    assert "1 of 2 images over budget" in (job / "summary").read_text()
+    assert "verdict-image2" in (job / "output").read_text()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"COMMAND": "mergee"}, "command: 'mergee' is none of check, plan, merge"),
+        ({"COMMAND": "merge"}, "reports: name the folder"),
+        ({"COMMAND": "plan", "SHARDS": "0"}, "shards: '0' is not a whole number from 1 to 256"),
+        ({"SHARD": "3/2"}, "'3/2' is no shard"),
+        ({"FAIL-ON": "sometimes"}, "fail-on: 'sometimes' is none of fail, warn, never"),
+        ({"CACHE": "yes"}, "cache: 'yes' is neither true nor false"),
+        ({"ALLOW-INCONCLUSIVE": "1"}, "allow-inconclusive: '1' is neither true nor false"),
+    ],
+)
+def test_wrong_inputs_are_named_before_anything_is_done(
+    job: Path, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], said: str
+) -> None:
+    (job / "budgets.toml").write_text(BUDGETS)
+    (job / "Dockerfile").write_text("FROM scratch\n")
+    for name, value in inputs.items():
+        monkeypatch.setenv(f"INPUT_{name}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        commands.action()
+    assert said in str(caught.value)

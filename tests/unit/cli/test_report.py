@@ -1,0 +1,98 @@
+"""`membudget report`, as people and scripts call it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from membudget.cli import commands
+from membudget.cli.main import main
+from membudget.errors import ExitCode
+from membudget.publishing.report_file import write_report
+from membudget.sharding import Shard
+from tests.support.builders import budgets, image, report, side, trial
+from tests.unit.report.reports import everything, said_by_others
+
+FORMATS = {
+    "terminal": "❌ 3 of 10 images over budget",
+    "markdown": "### ❌ membudget: 3 of 10 images over budget",
+    "html": "<!doctype html>",
+    "json": '{\n "verdict": "fail"',
+    "junit": '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>',
+    "openmetrics": "# TYPE membudget_report info",
+}
+
+
+@pytest.fixture(autouse=True)
+def outside_of_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setattr("membudget.interruption.install", lambda: None)  # signals are the test runner's
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    file = tmp_path / "report.json"
+    write_report(everything(), file)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_goes_to_a_file_or_to_standard_output(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    output = tmp_path / "out" / f"rendered.{name}"
+    assert main(["report", path, "--format", name]) == 0, "whatever the verdict is"
+    printed = capsys.readouterr().out
+    assert printed.startswith(FORMATS[name])
+    assert main(["report", path, "--format", name, "--output", str(output)]) == 0
+    assert output.read_text() == printed
+    assert capsys.readouterr().out == ""
+
+
+def test_the_table_is_what_one_gets_without_asking(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", path]) == 0
+    assert capsys.readouterr().out.startswith(FORMATS["terminal"])
+
+
+def test_what_is_no_report_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps({"schema_version": 1, "verdict": "pass"}))
+    assert main(["report", str(file), "--format", "html"]) == ExitCode.CONFIGURATION
+    assert "is no report of this version of membudget" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_told(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "folder").mkdir()
+    assert main(["report", path, "--format", "junit", "--output", str(tmp_path / "folder")]) == ExitCode.UNMEASURED
+    assert "the report as junit cannot be written" in capsys.readouterr().err
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["folder", "report.json"]
+
+
+def test_in_a_workflow_what_others_said_commands_no_runner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    file = tmp_path / "report.json"
+    write_report(said_by_others(["##[add-mask]a", "::error::b", "::error::c", "d", "e"]), file)
+    for name in FORMATS:
+        assert main(["report", str(file), "--format", name]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        if name in ("terminal", "markdown"):
+            assert lines[0].startswith("::stop-commands::")
+            assert lines[-1] == f"::{lines[0].removeprefix('::stop-commands::')}::"
+        else:
+            assert not any("##[" in line or line.strip().startswith("::") for line in lines)
+
+
+def test_the_action_writes_the_page_that_its_input_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "INPUT_", "MEMBUDGET_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMBUDGET_CACHE_DIR", str(tmp_path / "cache"))
+    made = report(image(base=side(trial(40)), head=side(trial(70)), allowed=budgets(max_rss=64)))
+    write_report(made.model_copy(update={"shard": Shard(1, 1)}), tmp_path / "parts" / "report.json")
+    for name, value in {"COMMAND": "merge", "REPORTS": "parts", "PAGE": "out/report.html"}.items():
+        monkeypatch.setenv(f"INPUT_{name}", value)
+    assert commands.action() is ExitCode.OVER_BUDGET
+    assert "1 of 1 image over budget" in (tmp_path / "out" / "report.html").read_text()

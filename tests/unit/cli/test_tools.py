@@ -1,0 +1,65 @@
+"""What fails because the engine has died is told as that, whatever noticed it first."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from membudget.budgets.workload import CommandWorkload
+from membudget.cli.tools import MeasuringTools
+from membudget.contents.layer_cache_file import LayerCache
+from membudget.engine.helper import HelperFailed
+from membudget.errors import EngineLost, EnvironmentFault
+from membudget.images.revision import BuiltImage, Side
+from membudget.trials.trial import TrialSpec
+
+SPEC = TrialSpec("api", "sha256:1", limit_bytes=None, timeout_ms=1000, workload=CommandWorkload())
+
+
+class Engine:
+    """An engine that may be gone; its pool runs no trial to its end, for a reason that does not name the engine."""
+
+    def __init__(self, fault: EnvironmentFault, *, is_gone: bool) -> None:
+        self._fault, self._is_gone = fault, is_gone
+        self.client = self.images = self
+
+    def ping(self) -> bool:
+        if self._is_gone:
+            raise requests.ConnectionError("refused")
+        return True
+
+    def run(self, spec: TrialSpec) -> None:
+        raise self._fault
+
+    def get(self, reference: str) -> None:
+        raise self._fault
+
+
+def tools(folder: Path, fault: EnvironmentFault, *, is_gone: bool) -> MeasuringTools:
+    engine: Any = Engine(fault, is_gone=is_gone)
+    return MeasuringTools(engine, engine, LayerCache(folder))
+
+
+def test_a_trial_that_fails_as_the_engine_dies_lost_the_engine(tmp_path: Path) -> None:
+    with pytest.raises(EngineLost, match="running api: the engine stopped answering: refused"):
+        tools(tmp_path, HelperFailed("the helper ended early"), is_gone=True).run_trial(SPEC)
+
+
+def test_a_trial_that_fails_on_a_living_engine_fails_as_it_says(tmp_path: Path) -> None:
+    with pytest.raises(HelperFailed, match="the helper ended early"):
+        tools(tmp_path, HelperFailed("the helper ended early"), is_gone=False).run_trial(SPEC)
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_an_engine_that_was_lost_is_told_by_who_lost_it(tmp_path: Path, is_gone: bool) -> None:
+    with pytest.raises(EngineLost, match="starting a container"):
+        tools(tmp_path, EngineLost("starting a container: no answer"), is_gone=is_gone).run_trial(SPEC)
+
+
+def test_reading_images_as_the_engine_dies_lost_the_engine(tmp_path: Path) -> None:
+    images = {Side.HEAD: BuiltImage("sha256:1", "tag", "sha256:1")}
+    with pytest.raises(EngineLost, match="reading what images hold: the engine stopped answering: refused"):
+        tools(tmp_path, EnvironmentFault("its export is damaged"), is_gone=True).contents(
+            images, wants_download_size=False
+        )
