@@ -19,8 +19,8 @@ from membudget.analysis.each_trial import Samples
 from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.budget import TrialCount
 from membudget.budgets.effective import EffectiveBudget
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 
 SHARES = (0.01, 0.05, 0.20, 0.50, 0.80)
 """How many of the service's trials are above the maximum."""

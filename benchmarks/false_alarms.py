@@ -24,8 +24,8 @@ from membudget.analysis.evidence import Answer, against_tolerance
 from membudget.analysis.metric_verdict import tolerated_growth
 from membudget.budgets.budget import TrialCount
 from membudget.budgets.effective import Tolerance
-from membudget.metrics import Metric
-from membudget.quantities import MIB, format_size
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB, format_size
 
 PAIRS = 100
 DRAWN_ANEW = 20

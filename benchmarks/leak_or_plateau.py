@@ -25,7 +25,7 @@ from itertools import combinations
 from tabulate import tabulate
 
 from membudget.analysis.leak import SoakSeries, Trend, judge_soak
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 
 CASES = int(os.environ.get("CASES", "400"))
 TRIALS = 5

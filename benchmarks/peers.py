@@ -53,12 +53,12 @@ import debian
 import dev_cache
 from benchmarks.truth import Bench, Trials, bench, value
 from membudget.budgets.workload import CommandWorkload
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.cgroup_layout import memory_root
 from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_engine import RUN_LABEL
 from membudget.images.docker_image import inspect
-from membudget.metrics import Metric
-from membudget.quantities import MIB
 from membudget.trials.certificate import Conclusion
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 

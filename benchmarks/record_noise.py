@@ -35,11 +35,11 @@ from membudget.budgets.budget import ImageSpec
 from membudget.budgets.toml_file import parse
 from membudget.budgets.toml_file import read as read_budgets
 from membudget.budgets.workload import describe
+from membudget.core.errors import MembudgetError
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_size
 from membudget.engine.docker_engine import Engine
-from membudget.errors import MembudgetError
 from membudget.images.docker_image import inspect
-from membudget.metrics import Metric
-from membudget.quantities import format_size
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Trial, TrialSpec
 from tests.support.trials import Runner, trials

@@ -12,8 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from membudget.errors import ConfigurationError
-from membudget.metrics import Metric
+from membudget.core.errors import ConfigurationError
+from membudget.core.metrics import Metric
 
 RECORDED = Path(__file__).parent / "noise" / "recorded.json"
 METRICS = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import base_image
 from membudget.budgets.workload import CommandWorkload
+from membudget.core.metrics import Metric
 from membudget.engine.cgroup_layout import memory_root
 from membudget.engine.docker_cleanup import cleaned_up
 from membudget.engine.docker_compose import Compose
@@ -16,7 +17,6 @@ from membudget.engine.proc_owner import own_run_id
 from membudget.engine.proc_vantage import look
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_image import inspect
-from membudget.metrics import Metric
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_pod import PodTools
 from membudget.trials.docker_trial import RunnerSettings, TrialRunner

@@ -14,8 +14,8 @@ from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layered_image import read_layered
 from membudget.contents.layout_folder import LayoutFolder
 from membudget.contents.oci_manifest import Selection
-from membudget.contents.unreadable import UnreadableImage
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
+from membudget.core.unreadable import UnreadableImage
 
 _BUFFER = 1 << 20
 SCHEMES = ("docker", "docker-archive", "oci-archive", "oci-dir", "registry")

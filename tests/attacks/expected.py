@@ -5,8 +5,8 @@ from typing import Any
 
 from membudget.analysis.measurement import FailureStage
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
-from membudget.errors import ExitCode
-from membudget.metrics import Metric
+from membudget.core.errors import ExitCode
+from membudget.core.metrics import Metric
 from tests.attacks.case import LABEL, Checked, Expected
 
 GONE = "the whole image"

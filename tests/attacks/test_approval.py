@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 from tests.attacks.case import LABEL, Case, Checked, Event, PullRequest, honest
 from tests.attacks.case import attack as any_attack
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, write

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from tests.attacks.case import Checked, PullRequest
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, write
 from tests.attacks.expected import OverBudget, OverTotal

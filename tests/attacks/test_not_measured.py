@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from membudget.analysis.measurement import FailureStage
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 from tests.attacks.case import Case, Checked
 from tests.attacks.case import attack as any_attack
 from tests.attacks.changes import Change, edit, holding, image, more, write

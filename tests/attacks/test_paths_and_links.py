@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.analysis.measurement import FailureStage
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 from tests.attacks.case import Case, Checked, PullRequest, attack
 from tests.attacks.changes import (
     LARGER,

@@ -14,7 +14,7 @@ import pytest
 import base_image
 import cgroup2_vm
 import own_image
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.version import VERSION
 from tests.support.engine import require_engine
 from tests.support.missing import skip_for_want_of

@@ -10,8 +10,8 @@ import pytest
 
 import base_image
 from membudget.budgets import toml_file
-from membudget.errors import ExitCode
-from membudget.metrics import DEFINITIONS
+from membudget.core.errors import ExitCode
+from membudget.core.metrics import DEFINITIONS
 from tests.support.engine import require_engine
 from tests.support.repository import Repository
 

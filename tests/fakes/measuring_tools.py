@@ -6,9 +6,9 @@ from pathlib import Path
 
 from membudget.budgets.budget import Build, ImageSpec
 from membudget.contents.comparison import PairContents
-from membudget.errors import BuildFailed, EnvironmentFault
+from membudget.core.errors import BuildFailed, EnvironmentFault
+from membudget.core.quantities import MIB
 from membudget.images.revision import BuiltImage, Commit, Side
-from membudget.quantities import MIB
 from membudget.report.report import Environment
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs

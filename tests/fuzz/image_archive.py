@@ -13,7 +13,7 @@ from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer import Layer
 from membudget.contents.layer_origin import layer_origins
 from membudget.contents.layer_reader import read_layer
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.budget import Build
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
 from membudget.images.docker_build import Builder
 from membudget.images.revision import BuiltImage
-from membudget.metrics import Metric
 from membudget.publishing.report_file import read_report
-from membudget.quantities import MIB
 from tests.support.membudget_process import run
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages

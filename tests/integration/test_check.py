@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
-from membudget.quantities import MIB
 from tests.support.awaited import running_trials
 from tests.support.membudget_process import finish, run, start
 from tests.support.missing import skip_for_want_of

@@ -9,14 +9,14 @@ import pytest
 from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Workload
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import Containers
 from membudget.engine.docker_engine import Engine
-from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.docker_image import inspect
-from membudget.metrics import Metric
 from membudget.publishing.report_file import read_report
-from membudget.quantities import MIB
 from membudget.trials.compose_file import read_pod
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs

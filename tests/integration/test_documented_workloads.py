@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import toml_file
+from membudget.core.metrics import Metric
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_engine import Engine
 from membudget.images.docker_image import inspect
-from membudget.metrics import Metric
 from membudget.trials.compose_file import read_pod
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Outcome, TrialSpec

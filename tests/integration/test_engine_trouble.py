@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
-from membudget.quantities import MIB
 from tests.soak.pull_request import FAILS, open_pull_request, wrong_figures
 from tests.support.awaited import PATIENCE_S, program_runs, until
 from tests.support.membudget_process import finish, run, start

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from membudget.core.errors import EnvironmentFault
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_helper import HELPER_LABEL, find_helper_image
-from membudget.errors import EnvironmentFault
 from membudget.images.docker_image import inspect
-from membudget.quantities import MIB
 from membudget.version import VERSION
 from tests.support.prepared_images import PreparedImages
 

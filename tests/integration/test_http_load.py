@@ -9,8 +9,8 @@ from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.soak import soak_requests, soak_verdict
 from membudget.budgets.http_load import HttpRequests
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
-from membudget.quantities import MIB
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.trial import Outcome, PhaseName, Trial
 from membudget.trials.trial_inputs import TrialInputs

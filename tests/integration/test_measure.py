@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from membudget.core.metrics import SILENT_WHEN_ABSENT
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
-from membudget.metrics import SILENT_WHEN_ABSENT
-from membudget.quantities import MIB
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import finish, run, start
 from tests.support.missing import skip_for_want_of

@@ -11,9 +11,9 @@ import pytest
 
 from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
+from membudget.core.errors import BuildFailed
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_engine import Engine
-from membudget.errors import BuildFailed
 from membudget.images.docker_build import Builder
 from membudget.trials.compose_file import read_pod
 from membudget.trials.trial import Outcome

@@ -1,9 +1,9 @@
 """Recording trials for the false-alarm bench: benchmarks/record_noise.py does it for ten images."""
 
 from benchmarks.record_noise import record, workloads
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
-from membudget.metrics import Metric
-from membudget.quantities import MIB
 from tests.support.prepared_images import PreparedImages
 
 

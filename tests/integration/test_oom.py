@@ -2,8 +2,8 @@
 
 import pytest
 
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.trials.trial import Outcome, Trial
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http

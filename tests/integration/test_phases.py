@@ -6,9 +6,9 @@ import pytest
 
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import ExecWorkload
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
-from membudget.quantities import MIB
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_trial import RunnerSettings
 from membudget.trials.trial import Outcome, PhaseName, RanInside, Trial

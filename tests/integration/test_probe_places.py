@@ -6,10 +6,10 @@ import pytest
 
 from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import Vantage
-from membudget.metrics import Metric
-from membudget.quantities import MIB
 from membudget.trials import docker_measuring
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_measuring import MeasuringOptions

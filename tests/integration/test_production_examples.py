@@ -11,9 +11,9 @@ from membudget.analysis.measurement import SideMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import Judgement
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
+from membudget.core.quantities import KIB, MIB
 from membudget.publishing.report_file import read_report
-from membudget.quantities import KIB, MIB
 from membudget.report.report import Report
 from tests.support import membudget_process
 from tests.support.prepared_images import PreparedImages

@@ -6,11 +6,11 @@ import pytest
 
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import CommandWorkload, ExecWorkload, Readiness, Workload
+from membudget.core.errors import EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
-from membudget.errors import EnvironmentFault
-from membudget.metrics import Metric
-from membudget.quantities import MIB
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION

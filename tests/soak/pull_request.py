@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from membudget.core.quantities import MIB
 from membudget.publishing.report_file import read_report
-from membudget.quantities import MIB
 from tests.support.repository import Repository
 
 FAILS = 1

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from membudget.quantities import KIB, MIB
+from membudget.core.quantities import KIB, MIB
 from tests.soak.pull_request import FAILS, wrong_figures
 from tests.soak.world import MOST_BYTES, Ended, Running, World, full
 

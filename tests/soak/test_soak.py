@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from membudget.core.quantities import KIB, MIB
 from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_vantage import look
-from membudget.quantities import KIB, MIB
 from tests.soak.pull_request import figures, wrong_figures
 from tests.soak.rounds import ROUNDS, Round
 from tests.soak.world import World, opened

@@ -11,8 +11,8 @@ from membudget.analysis.verdict import judge
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.contents.comparison import Unavailable
 from membudget.contents.image_summary import ImageSummary
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.report.report import Comparison, Environment, Report, RevisionReport
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.pod_metrics import pod_peak_rss

@@ -10,7 +10,7 @@ from membudget.contents.image_diff import Detail, ImageDiff, LayerChange, Packag
 from membudget.contents.image_summary import FileSummary, FolderSummary, ImageSummary, LayerSummary
 from membudget.contents.layer_origin import OriginSource
 from membudget.contents.package import Ecosystem, Package
-from membudget.quantities import KIB, MIB
+from membudget.core.quantities import KIB, MIB
 from membudget.report.report import Report
 from membudget.trials.probe_messages import KilledProcess, Series
 from membudget.trials.trial import OomKills, Outcome, PhaseName, Trial

@@ -7,7 +7,7 @@ from membudget.contents.image_diff import ImageDiff
 from membudget.contents.image_summary import FileSummary, FolderSummary, LayerSummary
 from membudget.contents.layer_origin import OriginSource
 from membudget.contents.package import Ecosystem, Package
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.report.report import Report
 from membudget.trials.probe_messages import Series
 from tests.support.builders import image_summary

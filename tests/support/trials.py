@@ -7,6 +7,7 @@ from typing import Protocol
 
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, Workload
+from membudget.core.quantities import MIB
 from membudget.engine.cgroup_layout import memory_root
 from membudget.engine.docker_cleanup import cleaned_up
 from membudget.engine.docker_compose import Compose
@@ -15,7 +16,6 @@ from membudget.engine.docker_engine import Engine
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_image import inspect
-from membudget.quantities import MIB
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.trials.docker_pod import PodTools

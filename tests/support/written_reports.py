@@ -14,9 +14,9 @@ from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.budgets.effective import Tolerance
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.sharding import Shard
 from membudget.report.report import Environment, Report, RevisionReport
-from membudget.sharding import Shard
 from membudget.trials.probe_messages import Series
 from tests.support import builders
 

@@ -7,10 +7,10 @@ from pydantic import SecretStr
 
 from membudget.contents import registry
 from membudget.contents.registry import RegistryImage, RegistryReference
-from membudget.contents.unreadable import UnreadableImage
-from membudget.errors import MembudgetError
+from membudget.core.errors import MembudgetError
+from membudget.core.quantities import MIB
+from membudget.core.unreadable import UnreadableImage
 from membudget.publishing.http_api import ApiFault, HttpApi, _stream
-from membudget.quantities import MIB
 from membudget.web.deadline import Deadline
 from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server
 

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from membudget.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.trials.trial import Trial
 
 TRIAL_METRICS = tuple(

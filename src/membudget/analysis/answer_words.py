@@ -2,9 +2,9 @@
 
 from membudget.analysis.each_trial import Samples
 from membudget.analysis.evidence import Answer, Evidence
-from membudget.figures import format_delta, format_value
-from membudget.metrics import Metric
-from membudget.quantities import format_percent
+from membudget.core.figures import format_delta, format_value
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_percent
 
 
 def of_maximum(metric: Metric, value: int, ceiling: int, name: str, evidence: Evidence) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from membudget.quantities import format_size
+from membudget.core.quantities import format_size
 from membudget.trials.snapshot import ProcessUse, Snapshot
 
 _SMALLEST_SHARE = 0.05

@@ -6,8 +6,8 @@ The median decides about a maximum, for a gate that flips is worse than none. A 
 from dataclasses import dataclass
 
 from membudget.analysis.evidence import Answer, Evidence, against_tolerance
-from membudget.figures import format_value
-from membudget.metrics import Metric
+from membudget.core.figures import format_value
+from membudget.core.metrics import Metric
 
 _UNBOUNDED = 2**62
 """What a peak may have been that was cut off: beyond any tolerance."""

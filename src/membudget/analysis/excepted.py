@@ -7,7 +7,7 @@ from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Row, Verdict
 from membudget.analysis.reasons import Reason
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.figures import format_value
+from membudget.core.figures import format_value
 
 
 def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Reason, ...]]:

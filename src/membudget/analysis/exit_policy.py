@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.verdict import Judgement
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 
 
 class FailOn(StrEnum):

@@ -11,7 +11,7 @@ from membudget.analysis.metric_verdict import Row, judge_metric
 from membudget.analysis.samples import trial_samples
 from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.fields import ImageName
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 
 _CONFIDENCE = 0.95
 

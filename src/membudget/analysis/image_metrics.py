@@ -3,7 +3,7 @@
 from membudget.contents.comparison import Unavailable
 from membudget.contents.image_contents import COMPRESSED_BY_US
 from membudget.contents.image_summary import ImageSummary
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 
 IMAGE_METRICS = (Metric.IMAGE_SIZE, Metric.IMAGE_DOWNLOAD_SIZE, Metric.IMAGE_WASTE, Metric.IMAGE_LAYERS)
 _PLAIN = "the engine keeps layers uncompressed: only a budget, or inspect --download-size, compresses them"

@@ -10,7 +10,7 @@ from membudget.analysis.metric_verdict import Row, judge_metric
 from membudget.analysis.phases import phase_values
 from membudget.analysis.samples import phase_samples, trial_samples
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 
 
 def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:

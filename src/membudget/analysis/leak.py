@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from membudget.quantities import KIB
+from membudget.core.quantities import KIB
 
 BLOCKS = 10
 _FLOOR_QUANTILE = 0.05

@@ -9,8 +9,8 @@ from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.contents.image_diff import ImageDiff
 from membudget.contents.image_summary import ImageSummary
-from membudget.errors import brief
-from membudget.metrics import Metric, MetricValue
+from membudget.core.errors import brief
+from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial
 
 

@@ -19,8 +19,8 @@ from membudget.analysis.each_trial import (
 from membudget.analysis.evidence import Answer, Evidence, against_maximum, against_tolerance
 from membudget.analysis.intervals import shift_interval
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.figures import format_reading, format_value
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.figures import format_reading, format_value
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 
 
 class Verdict(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from membudget.analysis.aggregate import aggregated
 from membudget.analysis.measurement import SideMeasurement
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
-from membudget.figures import format_reading
-from membudget.metrics import Metric
-from membudget.quantities import format_size
+from membudget.core.figures import format_reading
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from membudget.analysis.each_trial import Samples
 from membudget.analysis.measurement import SideMeasurement
-from membudget.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.trials.trial import Outcome, Phase, Trial
 
 _PEAKS = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)

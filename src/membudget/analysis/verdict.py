@@ -16,7 +16,7 @@ from membudget.analysis.severity import gravest, worst
 from membudget.analysis.soak import soak_answer
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.budgets.effective import NO_BUDGET
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 from membudget.trials.trial import Trial
 
 

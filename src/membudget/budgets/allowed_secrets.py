@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.container import SecretName
 from membudget.budgets.guard import Rules
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 
 _NAME: TypeAdapter[str] = TypeAdapter(SecretName)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.metric_budget import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)

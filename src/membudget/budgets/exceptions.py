@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from membudget import quantities
 from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
-from membudget.metrics import DEFINITIONS, Metric, Unit
+from membudget.core import quantities
+from membudget.core.metrics import DEFINITIONS, Metric, Unit
 
 WARNED_BEFORE = timedelta(days=14)
 

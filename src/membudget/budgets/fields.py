@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from membudget import quantities
+from membudget.core import quantities
 
 LONGEST_TEXT = 4096
 LARGEST_SIZE_BYTES, LARGEST_SIZE = 1 << 50, "1024TiB"

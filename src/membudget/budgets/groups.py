@@ -4,7 +4,7 @@ from pydantic import Field
 
 from membudget.budgets.fields import FileModel, ImageName
 from membudget.budgets.metric_budget import MetricBudgets, OfSize, SizeBudget
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 
 
 class Totals(FileModel):

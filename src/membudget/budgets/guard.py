@@ -28,7 +28,7 @@ from membudget.budgets.measured_settings import PERMISSIONS, changed_settings, m
 from membudget.budgets.metric_budget import PhaseBudgets
 from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_rules
 from membudget.budgets.workload import phase_names
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from membudget.budgets.fields import (
     PositiveCount,
     SizeBytes,
 )
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 
 DEFAULT_COUNT = 100
 LARGEST_BODY_BYTES = 256 * MIB

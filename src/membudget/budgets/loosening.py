@@ -8,9 +8,9 @@ from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, MetricRules,
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import GroupRules, ImageRules
-from membudget.figures import format_value
-from membudget.metrics import Metric
-from membudget.quantities import format_percent, format_size
+from membudget.core.figures import format_value
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_percent, format_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from membudget import quantities
 from membudget.budgets.fields import (
     LARGEST_SIZE_BYTES,
     DurationMs,
@@ -24,7 +23,8 @@ from membudget.budgets.fields import (
     SizeBytes,
     not_allowed,
 )
-from membudget.metrics import Metric
+from membudget.core import quantities
+from membudget.core.metrics import Metric
 
 SWITCHED_OFF = "null"
 """TOML has no null: this text switches off what a default sets."""

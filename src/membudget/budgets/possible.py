@@ -3,9 +3,9 @@
 from membudget.budgets.budget import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.metric_budget import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
-from membudget.errors import BudgetsFileError, Problem, shortened
-from membudget.metrics import DEFINITIONS, Aggregation, Metric
-from membudget.quantities import MIB, format_size
+from membudget.core.errors import BudgetsFileError, Problem, shortened
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric
+from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below it, the container runtime's own start (4 to 7 MiB, runc #4021) is all one would measure."""

@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 from membudget.budgets.budget import Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.key_path import locate
 from membudget.budgets.possible import check_members, impossible, unknown_images
-from membudget.errors import BudgetsFileError, ConfigurationError, Problem
-from membudget.plain_file import read_plain
+from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
+from membudget.core.files import read_plain
 
 LARGEST_FILE_BYTES = 1_000_000
 

@@ -19,7 +19,7 @@ from membudget.budgets.fields import (
     WorkingFolder,
 )
 from membudget.budgets.http_load import HttpRequests
-from membudget.quantities import MIB, format_duration
+from membudget.core.quantities import MIB, format_duration
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 ExitStatus = Annotated[int, Field(ge=0, le=255, strict=True)]

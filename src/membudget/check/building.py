@@ -8,10 +8,10 @@ from typing import Protocol
 from membudget.analysis.measurement import Failure, FailureStage
 from membudget.budgets.budget import Build
 from membudget.check.pairing import Pair
-from membudget.errors import BuildFailed
+from membudget.core.errors import BuildFailed
+from membudget.core.progress import Progress
+from membudget.core.threads import side_by_side
 from membudget.images.revision import BuiltImage, Side
-from membudget.progress import Progress
-from membudget.side_by_side import side_by_side
 from membudget.trials.compose_pod import PodPlan
 
 Built = BuiltImage | Failure

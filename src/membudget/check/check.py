@@ -24,12 +24,12 @@ from membudget.check.own_settings import own_runs
 from membudget.check.pairing import Pair, paired
 from membudget.check.subject import Subject, most_trials
 from membudget.check.trials import Outage, TrialTools, measure_pair
-from membudget.errors import brief
+from membudget.core.errors import brief
+from membudget.core.progress import Progress
+from membudget.core.sharding import Shard
+from membudget.core.threads import side_by_side
 from membudget.images.revision import Commit, NoBase, Side
-from membudget.progress import Progress
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
-from membudget.sharding import Shard
-from membudget.side_by_side import side_by_side
 from membudget.trials.trial_inputs import TrialInputs
 
 

@@ -8,10 +8,10 @@ from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
 from membudget.analysis.image_metrics import image_metrics
 from membudget.contents.comparison import PairContents, Unavailable
-from membudget.errors import EnvironmentFault
+from membudget.core.errors import EnvironmentFault
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.progress import Progress
 from membudget.images.revision import BuiltImage, Side
-from membudget.metrics import Metric, MetricValue
-from membudget.progress import Progress
 from membudget.report.measure_report import MeasureReport
 from membudget.report.report import Environment
 from membudget.trials.order import interleaved, with_killed_warm_up

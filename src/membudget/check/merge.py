@@ -11,9 +11,9 @@ from membudget.analysis.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Covera
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.severity import worst
 from membudget.analysis.verdict import judge_image
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
+from membudget.core.untrusted_text import printable
 from membudget.report.report import Environment, Report
-from membudget.report.untrusted_text import printable
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")
 """What of the environment changes figures."""

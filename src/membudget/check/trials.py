@@ -27,10 +27,10 @@ from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun, Subject
 from membudget.contents.comparison import PairContents, Unavailable
 from membudget.contents.image_summary import ImageSummary
-from membudget.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
+from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
+from membudget.core.metrics import Metric
+from membudget.core.progress import Progress
 from membudget.images.revision import BuiltImage, Side
-from membudget.metrics import Metric
-from membudget.progress import Progress
 from membudget.report.report import Environment
 from membudget.trials.order import Turn, interleaved, with_killed_warm_up
 from membudget.trials.trial import Outcome, Trial, TrialSpec

@@ -28,7 +28,7 @@ def duration(text: str) -> int:
 
 
 def _quantity(text: str, parser: str) -> int:
-    from membudget import quantities
+    from membudget.core import quantities
 
     parse: Callable[[str], int] = getattr(quantities, parser)
     try:
@@ -58,7 +58,7 @@ def rate(text: str) -> int:
 
 
 def _whole_number(text: str, least: int, most: int) -> int:
-    from membudget.quantities import parse_whole
+    from membudget.core.quantities import parse_whole
 
     try:
         return parse_whole(text, least, most)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from membudget.cli.argument_values import duration, jobs, limit, rate, shards, trials
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.report_arguments import add_report
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 
 Handler = Callable[[argparse.Namespace], ExitCode]
 

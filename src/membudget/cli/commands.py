@@ -25,16 +25,18 @@ from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_o
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.contents.layer_cache_file import LayerCache
+from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.progress import Progress
+from membudget.core.sharding import Shard, assign
+from membudget.core.text_file import write_text
 from membudget.engine.docker_engine import Engine, connect, slowness
 from membudget.engine.proc_owner import own_run_id
-from membudget.errors import ConfigurationError, ExitCode
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import inspect
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_workspace import workspace
 from membudget.images.revision import BaseRequest
-from membudget.progress import Progress
 from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.publishing.approval_label import ApprovalLabel, label_state
 from membudget.publishing.commit_state import StatusMode
@@ -46,12 +48,10 @@ from membudget.publishing.report_file import read_report, read_reports, write_re
 from membudget.publishing.server import Server
 from membudget.publishing.step_log import show, show_json, warn
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.publishing.text_file import write_text
 from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
-from membudget.sharding import Shard, assign
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.trials.durations_file import read_durations, remember_durations
 from membudget.trials.result_cache_file import ResultCache

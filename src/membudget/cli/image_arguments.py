@@ -2,7 +2,7 @@
 
 import argparse
 
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 
 _IMAGE_HELP = (
     "an image of the engine, an archive of docker save, or an OCI layout; or docker:NAME, docker-archive:FILE,"

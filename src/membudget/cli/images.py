@@ -20,10 +20,10 @@ from membudget.contents.image_contents import ImageContents
 from membudget.contents.image_summary import ImageSummary
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layer_origin import layer_origins
-from membudget.contents.unreadable import UnreadableImage
-from membudget.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.files import read_plain
+from membudget.core.unreadable import UnreadableImage
 from membudget.image_sources import Source, read_sources
-from membudget.plain_file import read_plain
 from membudget.publishing.step_log import show, show_json, warn
 from membudget.report.image_report import DiffReport, InspectReport
 

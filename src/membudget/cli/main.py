@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from membudget.cli.arguments import Handler, make_parser, measure
-from membudget.errors import ExitCode, MembudgetError
+from membudget.core.errors import ExitCode, MembudgetError
 
 _LONGEST_LINE = 2000
 _FREE_SPACE = "free space where TMPDIR, the cache and the report lie, then run again"
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("only measure takes a command after --")
     options.container_command = command
     try:
-        from membudget import interruption
+        from membudget.core import interruption
 
         interruption.install()
         code = handler(options)
@@ -64,7 +64,7 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 
 def _fail(message: str, code: ExitCode) -> ExitCode:
-    from membudget.report.untrusted_text import printable_line
+    from membudget.core.untrusted_text import printable_line
 
     # It may quote the pull request's files, which must not command the terminal.
     text = "\n".join(printable_line(line, _LONGEST_LINE) for line in f"membudget: error: {message}".split("\n"))

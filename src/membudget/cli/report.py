@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
+from membudget.core.text_file import write_text
 from membudget.publishing.report_file import read_report
-from membudget.publishing.text_file import write_text
 from membudget.publishing.workflow_commands import guarded
 from membudget.report import comment, judged_report, junit, openmetrics, terminal
 from membudget.report.page import page

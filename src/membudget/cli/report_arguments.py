@@ -2,7 +2,7 @@
 
 import argparse
 
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 
 
 def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -10,13 +10,13 @@ from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approv
 from membudget.budgets.budget import Budgets
 from membudget.budgets.guard import Contents, loosenings, rules
 from membudget.check.check import CheckRequest
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
+from membudget.core.sharding import Shard, assign
 from membudget.images.git_base import find_base, replaced_note, unproven_note
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
 from membudget.images.git_changes import changes_to_approve, other_files
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit, NoBase
-from membudget.sharding import Shard, assign
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.layer_origin import LayerOrigin, layer_origins
 from membudget.contents.provenance import parse_provenance
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.errors import ConfigurationError
+from membudget.core.quantities import format_size
+from membudget.core.unreadable import UnreadableImage
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_containers import LOG_DRIVER
 from membudget.engine.docker_engine import Engine, engine_lost_is_told
 from membudget.engine.docker_reaper import trial_tag
 from membudget.engine.run_id import RunId
-from membudget.errors import ConfigurationError
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder
 from membudget.images.docker_image import read_images
@@ -31,7 +32,6 @@ from membudget.images.file_tree import content_names
 from membudget.images.git_submodules import check_build, check_given
 from membudget.images.git_workspace import Workspace
 from membudget.images.revision import BuiltImage, Commit, Recipe, Side
-from membudget.quantities import format_size
 from membudget.report.report import Environment
 from membudget.trials.compose_file import read_pod
 from membudget.trials.docker_pool import TrialPool

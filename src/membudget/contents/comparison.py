@@ -10,7 +10,7 @@ from membudget.contents.image_summary import ImageSummary, summarise
 from membudget.contents.layer import DamagedLayer
 from membudget.contents.layer_origin import LayerOrigin
 from membudget.contents.merged_image import MergedImage, merge
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 Readable = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
 """An image as far as it could be read, and what made its layers."""

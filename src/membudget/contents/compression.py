@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.tar_reader import Readable
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 _BUFFER = 1 << 18
 _ALWAYS_ALLOWED = 16 << 30

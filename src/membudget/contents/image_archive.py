@@ -27,7 +27,7 @@ from membudget.contents.oci_manifest import (
 )
 from membudget.contents.raw_stream import RawStream
 from membudget.contents.tar_reader import BLOCK, Content, Readable, TarReader
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 _BUFFER = 1 << 20
 _MOST_MEMBERS = 100_000

@@ -14,8 +14,8 @@ from membudget.contents.image_contents import ImageContents, StoredLayer
 from membudget.contents.layer import Layer
 from membudget.contents.layer_reader import MOST_ENTRIES
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, parse_config
-from membudget.contents.unreadable import UnreadableImage
-from membudget.plain_file import read_plain, write_whole
+from membudget.core.files import read_plain, write_whole
+from membudget.core.unreadable import UnreadableImage
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
 _FORMAT = "layers-4"

@@ -7,7 +7,7 @@ from membudget.contents.layer import LARGEST_DOCUMENT_BYTES, Entry, EntryKind, L
 from membudget.contents.package_documents import is_wanted
 from membudget.contents.package_facts import found_by, scans_for
 from membudget.contents.tar_reader import Content, Readable, TarHeader, TarReader
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 MOST_ENTRIES = 1_000_000
 """Of one layer: the largest images there are have a tenth of it."""

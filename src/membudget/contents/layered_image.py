@@ -17,7 +17,7 @@ from membudget.contents.oci_manifest import (
     parse_config,
     parse_manifest,
 )
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 _BUFFER = 1 << 20
 

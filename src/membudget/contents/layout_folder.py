@@ -10,9 +10,9 @@ from pathlib import Path
 from membudget.contents.compression import Peekable
 from membudget.contents.image_config import Blob, describe_layer
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, is_digest
-from membudget.contents.unreadable import UnreadableImage
-from membudget.errors import ConfigurationError
-from membudget.plain_file import read_plain
+from membudget.core.errors import ConfigurationError
+from membudget.core.files import read_plain
+from membudget.core.unreadable import UnreadableImage
 
 _BUFFER = 1 << 20
 

@@ -24,9 +24,9 @@ from membudget.contents.image_contents import ImageContents
 from membudget.contents.layered_image import read_layered
 from membudget.contents.oci_manifest import LARGEST_DOCUMENT, Selection
 from membudget.contents.raw_stream import RawStream
-from membudget.contents.unreadable import UnreadableImage
-from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.masking import Mask, masked_errors
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.masking import Mask, masked_errors
+from membudget.core.unreadable import UnreadableImage
 from membudget.web.bounded_http import Limits, PastLimit, TooLarge, ask, body, bounded_session
 from membudget.web.deadline import Deadline
 from membudget.web.retry_after import asked_wait

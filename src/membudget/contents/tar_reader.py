@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from membudget.contents.layer import EntryKind
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 
 BLOCK = 512
 LONGEST_HEADER = 1 << 20

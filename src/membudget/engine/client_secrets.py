@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from membudget.masking import Mask, environment_secrets, login_in, login_in_base64
-from membudget.plain_file import read_plain
+from membudget.core.files import read_plain
+from membudget.core.masking import Mask, environment_secrets, login_in, login_in_base64
 
 _LARGEST_CONFIG = 1 << 20
 _SECRET_KEYS = ("password", "identitytoken", "registrytoken")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroup_layout import CGROUP_ROOT, run_name, run_of
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
 from membudget.engine.container_options import ContainerOptions
@@ -13,7 +14,6 @@ from membudget.engine.docker_engine import Engine
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.docker_reaper import abandoned, remove_run, runs_present
 from membudget.engine.proc_owner import owner_lives
-from membudget.errors import EnvironmentFault
 
 _MODULE = "membudget.engine.cgroup_removal"
 _MOUNT = Path("/membudget-cgroup")

@@ -14,10 +14,10 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException
 from urllib3.exceptions import HTTPError
 
+from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault, MembudgetError
+from membudget.core.masking import masked_errors
 from membudget.engine.cgroup_layout import CgroupDriver, CgroupVersion, EngineKind
 from membudget.engine.client_secrets import client_mask
-from membudget.errors import BuildFailed, EngineLost, EnvironmentFault, MembudgetError
-from membudget.masking import masked_errors
 
 RUN_LABEL = "membudget"
 """The label on everything of ours; its value is the run id."""

@@ -6,7 +6,7 @@ engine's machine as it is, and in a container when it does not (inside the actio
 
 from typing import Protocol
 
-from membudget.errors import EnvironmentFault
+from membudget.core.errors import EnvironmentFault
 
 
 class HelperFailed(EnvironmentFault):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.engine.docker_engine import Engine
-from membudget.errors import ConfigurationError, EnvironmentFault
 
 ProbePlace = Literal["auto", "host", "container"]
 

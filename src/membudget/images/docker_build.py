@@ -9,15 +9,15 @@ from pathlib import Path
 
 from membudget.budgets.budget import Build
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
+from membudget.core.errors import BuildFailed, EnvironmentFault, shortened
+from membudget.core.files import read_plain
+from membudget.core.quantities import format_size
 from membudget.engine.docker_engine import Engine, engine_lost_is_told
-from membudget.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.images.docker_buildx import Buildx, OnLine
 from membudget.images.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
 from membudget.images.docker_image import CONTENT_LABEL, ImageFacts, inspect_own
 from membudget.images.file_tree import FileTree, file_entry, read_folder
 from membudget.images.revision import BuiltImage, Recipe
-from membudget.plain_file import read_plain
-from membudget.quantities import format_size
 
 _LARGEST_METADATA = 64 << 20
 

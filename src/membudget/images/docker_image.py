@@ -15,9 +15,9 @@ from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer import Layer
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.raw_stream import RawStream
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.unreadable import UnreadableImage
 from membudget.engine.docker_engine import Engine, engine_errors
-from membudget.errors import ConfigurationError, EnvironmentFault
 
 CONTENT_LABEL = "membudget.built-from"
 """The label on images that we build: a digest of the files that they were built from."""

@@ -1,6 +1,6 @@
 """Which commit is the base: the merge base, not the tip that the base branch had when the event fired."""
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit, NoBase
 

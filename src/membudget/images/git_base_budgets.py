@@ -13,7 +13,7 @@ from membudget.budgets import toml_file
 from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.inputs import build_paths, measurement_paths
 from membudget.budgets.renames import new_names, renamed, with_groups_of
-from membudget.errors import BudgetsFileError
+from membudget.core.errors import BudgetsFileError
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.interruption import shielded
+from membudget.core.masking import Mask, environment_secrets
 from membudget.engine.child_environment import git_environment
-from membudget.errors import ConfigurationError, EnvironmentFault
 from membudget.images.git_checkout import differences
 from membudget.images.git_secrets import secrets_in
 from membudget.images.revision import Commit
-from membudget.interruption import shielded
-from membudget.masking import Mask, environment_secrets
 
 _QUIET_AND_HARMLESS = (
     # A workspace may belong to another user (the runner's, seen from inside the action). Command-line scope is

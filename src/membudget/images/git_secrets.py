@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from membudget.masking import login_in, login_in_base64
+from membudget.core.masking import login_in, login_in_base64
 
 
 def secrets_in(settings: str) -> Iterator[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from membudget.budgets.budget import Build
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
-from membudget.errors import BuildFailed, ConfigurationError
+from membudget.core.errors import BuildFailed, ConfigurationError
+from membudget.core.files import read_plain
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
-from membudget.plain_file import read_plain
 
 _FIX = "give actions/checkout `submodules: recursive` and `fetch-depth: 0`"
 

@@ -3,8 +3,8 @@
 from membudget.analysis.measurement import Presence
 from membudget.analysis.metric_verdict import Row, Verdict
 from membudget.analysis.verdict import Judgement
-from membudget.metrics import DEFINITIONS, Metric, Unit
-from membudget.quantities import MIB
+from membudget.core.metrics import DEFINITIONS, Metric, Unit
+from membudget.core.quantities import MIB
 from membudget.report.report import Report
 
 _ALWAYS_LOOKED_AT = (Metric.IMAGE_SIZE, Metric.PEAK_RSS)

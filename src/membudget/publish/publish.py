@@ -14,6 +14,7 @@ from membudget.analysis.severity import worst
 from membudget.analysis.verdict import Judgement
 from membudget.budgets.approval import Approval
 from membudget.budgets.toml_lines import KeyLines
+from membudget.core.untrusted_text import printable
 from membudget.publish.changes import has_changes
 from membudget.publishing import approval_record
 from membudget.publishing.annotations import annotations
@@ -30,7 +31,6 @@ from membudget.report import history
 from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
 from membudget.report.report import Report
 from membudget.report.table import verdict_line
-from membudget.report.untrusted_text import printable
 
 _LONGEST_CHECK_SUMMARY_BYTES = 65_535
 

@@ -8,12 +8,12 @@ from pydantic import SecretStr
 
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets.approval import DEFAULT_LABEL
-from membudget.errors import ConfigurationError, shortened
+from membudget.core.errors import ConfigurationError, shortened
+from membudget.core.quantities import parse_whole
+from membudget.core.sharding import MOST_SHARDS
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.github_artifact import DEFAULT_ARTIFACT
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.quantities import parse_whole
-from membudget.sharding import MOST_SHARDS
 
 MOST_JOBS = 64
 TOKEN_VARIABLES = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")

@@ -10,7 +10,7 @@ from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.toml_lines import KeyLines, Keys
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 from membudget.publishing.pull_request import Place
 from membudget.report.allowances import allowances, unapproved
 from membudget.report.gaps import NEXT_STEP, gap_finding

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.report.report import LARGEST_REPORT_BYTES
 
 REPORT_NAME = "report.json"

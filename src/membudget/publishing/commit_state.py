@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
 from membudget.publishing.annotations import Annotation
 from membudget.publishing.pull_request import NotPosted, Posted
 

@@ -3,7 +3,7 @@
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.artifact_archive import LARGEST_ARCHIVE_BYTES, report_in
 from membudget.publishing.http_api import ApiModel, HttpApi
 

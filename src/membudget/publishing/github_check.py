@@ -2,12 +2,12 @@
 
 from typing import TypedDict
 
+from membudget.core.untrusted_text import printable
 from membudget.publishing.annotations import Annotation
 from membudget.publishing.commit_state import CommitState, State
 from membudget.publishing.dialect import CHECK_RUNS
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted
-from membudget.report.untrusted_text import printable
 
 LONGEST_SUMMARY_BYTES = 65_535
 MOST_ANNOTATIONS = 50

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from membudget.errors import ConfigurationError
-from membudget.plain_file import read_plain
+from membudget.core.errors import ConfigurationError
+from membudget.core.files import read_plain
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from membudget.core.untrusted_text import printable
 from membudget.publishing.commit_state import CommitState
 from membudget.publishing.dialect import STATUSES
 from membudget.publishing.http_api import ApiFault, ApiModel, HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted
-from membudget.report.untrusted_text import printable
 
 if TYPE_CHECKING:
     from github.CommitStatus import CommitStatus as GithubStatus

@@ -19,11 +19,11 @@ import requests
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
 from urllib3.exceptions import HTTPError
 
-from membudget.errors import ConfigurationError
-from membudget.masking import Mask
+from membudget.core.errors import ConfigurationError
+from membudget.core.masking import Mask
+from membudget.core.untrusted_text import printable
 from membudget.publishing.dialect import GITHUB, Dialect, Right
 from membudget.publishing.retries import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
-from membudget.report.untrusted_text import printable
 from membudget.web.bounded_http import Limits, PastLimit, ask, bounded_session, chunks
 from membudget.web.deadline import Allowance, Deadline
 

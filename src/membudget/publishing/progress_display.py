@@ -21,9 +21,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from membudget.progress import Live, nothing
+from membudget.core.progress import Live, nothing
+from membudget.core.untrusted_text import printable, printable_line
 from membudget.publishing.workflow_commands import CLOSE_GROUP, guarded, open_group
-from membudget.report.untrusted_text import printable, printable_line
 
 _ASKED_EVERY_S = 0.5
 _MOST_SHOWN = 3

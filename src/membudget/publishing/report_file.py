@@ -11,15 +11,15 @@ from pydantic_core import SchemaValidator, core_schema
 
 from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
-from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.metrics import DEFINITIONS, Metric
-from membudget.plain_file import read_plain
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.files import read_plain
+from membudget.core.metrics import DEFINITIONS, Metric
+from membudget.core.sharding import MOST_SHARDS
+from membudget.core.text_file import write_text
+from membudget.core.untrusted_text import printable
 from membudget.publishing.json_shape import impossible_numbers, oversized
 from membudget.publishing.report_size import fitting
-from membudget.publishing.text_file import write_text
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
-from membudget.report.untrusted_text import printable
-from membudget.sharding import MOST_SHARDS
 
 _NAMES = TypeAdapter(list[ImageName])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.commit_state import CommitStates, StatusMode
 from membudget.publishing.dialect import GITHUB
 from membudget.publishing.forgejo import address_of, dialect_of, forgejo_names

@@ -9,8 +9,8 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
+from membudget.core.untrusted_text import json_without_commands, printable
 from membudget.publishing.workflow_commands import guarded
-from membudget.report.untrusted_text import json_without_commands, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
 
 _KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)

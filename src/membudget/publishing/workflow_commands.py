@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from membudget.core.untrusted_text import printable
 from membudget.publishing.pull_request import Place
-from membudget.report.untrusted_text import printable
 
 MOST_ANNOTATIONS = 10
 """GitHub shows ten of a kind a step."""

@@ -9,10 +9,10 @@ from membudget.analysis.leak import Trend
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.soak import soak_requests, soak_words
 from membudget.analysis.verdict import ImageJudgement
-from membudget.figures import format_reading
-from membudget.metrics import Metric
-from membudget.quantities import format_size
-from membudget.report.untrusted_text import code_span, html_code, printable
+from membudget.core.figures import format_reading
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_size
+from membudget.core.untrusted_text import code_span, html_code, printable
 from membudget.trials.certificate import Conclusion
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.oom_count import OomDoubt

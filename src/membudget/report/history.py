@@ -13,11 +13,11 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from membudget.analysis.metric_verdict import Verdict
+from membudget.core.untrusted_text import code_cell
 from membudget.report.findings import Finding
 from membudget.report.markdown_parts import folded, table
 from membudget.report.report import ReportModel
 from membudget.report.signs import SIGNS
-from membudget.report.untrusted_text import code_cell
 
 MOST_RUNS = 5
 HEAD_CHARACTERS = 12

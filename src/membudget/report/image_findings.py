@@ -8,7 +8,7 @@ from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, LayerChange
-from membudget.quantities import format_size, format_size_delta
+from membudget.core.quantities import format_size, format_size_delta
 from membudget.report.findings import Finding
 
 LEAST_CAUSE_BYTES = 100_000

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from membudget.contents.image_diff import ImageDiff
 from membudget.contents.image_summary import ImageSummary
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 
 
 class InspectReport(BaseModel):

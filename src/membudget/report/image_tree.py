@@ -11,11 +11,11 @@ from rich.tree import Tree
 from membudget.contents.image_diff import LayerChange
 from membudget.contents.image_summary import FolderSummary, ImageSummary, LayerSummary
 from membudget.contents.layer_origin import OriginSource
-from membudget.figures import format_delta, format_reading
-from membudget.metrics import DEFINITIONS, Metric, MetricValue
-from membudget.quantities import format_size, format_size_delta
+from membudget.core.figures import format_delta, format_reading
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.quantities import format_size, format_size_delta
+from membudget.core.untrusted_text import printable
 from membudget.report.image_report import DiffReport, InspectReport
-from membudget.report.untrusted_text import printable
 
 _MOST_FOLDERS = 14
 _MOST_PACKAGES = 12

@@ -8,11 +8,11 @@ from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.budgets.effective import EffectiveBudget
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.untrusted_text import json_without_commands
 from membudget.report.allowances import unapproved
 from membudget.report.report import Comparison, Report
 from membudget.report.table import verdict_line
-from membudget.report.untrusted_text import json_without_commands
 
 
 class _Model(BaseModel):

@@ -13,13 +13,13 @@ from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.reasons import lacks_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
+from membudget.core.untrusted_text import printable, printable_line
 from membudget.report.allowances import allowances
 from membudget.report.findings import findings
 from membudget.report.gaps import gap_finding
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
-from membudget.report.untrusted_text import printable, printable_line
 
 _WHOLE = "membudget"
 """The suite of what belongs to no image."""

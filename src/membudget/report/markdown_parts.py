@@ -6,6 +6,7 @@ Tables are not padded: what fills them up is of no use where they are read, and 
 import re
 from collections.abc import Sequence
 
+from membudget.core.untrusted_text import code_block, code_cell, code_span
 from membudget.report.findings import Finding
 from membudget.report.pictures import Chart
 from membudget.report.story_parts import (
@@ -22,7 +23,6 @@ from membudget.report.story_parts import (
     Sheet,
 )
 from membudget.report.table import TableRow
-from membudget.report.untrusted_text import code_block, code_cell, code_span
 
 _LOG_LINES = 20
 _NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -5,12 +5,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.figures import format_reading
-from membudget.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
-from membudget.quantities import format_duration, format_size
+from membudget.core.figures import format_reading
+from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
+from membudget.core.quantities import format_duration, format_size
+from membudget.core.untrusted_text import printable, printable_line
 from membudget.report.findings import findings
 from membudget.report.report import Environment
-from membudget.report.untrusted_text import printable, printable_line
 from membudget.trials.certificate import Conclusion
 from membudget.trials.trial import Trial
 

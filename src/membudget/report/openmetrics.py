@@ -12,7 +12,7 @@ from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Row, Verdict
 from membudget.analysis.phases import phase_values
 from membudget.analysis.verdict import Judgement
-from membudget.metrics import DEFINITIONS, Metric, Unit
+from membudget.core.metrics import DEFINITIONS, Metric, Unit
 from membudget.report.report import Report
 
 _PREFIX = "membudget"

@@ -7,7 +7,7 @@ draws no legend, so the colours are named in words.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from membudget.quantities import GIB, KIB, MIB, format_size
+from membudget.core.quantities import GIB, KIB, MIB, format_size
 from membudget.report.timeline import Timeline
 
 SPARKLINE_STEPS = 10

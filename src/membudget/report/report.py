@@ -17,7 +17,7 @@ from membudget.analysis.verdict import Judgement, judge
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
-from membudget.sharding import Shard
+from membudget.core.sharding import Shard
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 16_000_000

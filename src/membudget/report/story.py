@@ -11,8 +11,8 @@ from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.reasons import untold_failure_of_base
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
-from membudget.metrics import Metric
-from membudget.quantities import format_size
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_size
 from membudget.report import gaps
 from membudget.report.allowances import (
     approval_step,

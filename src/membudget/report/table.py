@@ -12,9 +12,9 @@ from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.approval import Approval
 from membudget.budgets.effective import Tolerance
 from membudget.budgets.loosening import Loosening
-from membudget.figures import format_delta, format_reading, format_spread, format_value
-from membudget.metrics import Metric
-from membudget.quantities import format_percent
+from membudget.core.figures import format_delta, format_reading, format_spread, format_value
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_percent
 from membudget.report.allowances import LOOSENING_STATUS
 from membudget.report.headline import headline
 from membudget.report.pictures import SPARKLINE_STEPS, sparkline

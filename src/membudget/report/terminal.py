@@ -10,6 +10,7 @@ from rich.text import Text
 
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import Judgement
+from membudget.core.untrusted_text import printable, printable_line
 from membudget.report.report import Report
 from membudget.report.signs import sign
 from membudget.report.story import story
@@ -27,7 +28,6 @@ from membudget.report.story_parts import (
     Sheet,
 )
 from membudget.report.table import TableRow, verdict_line
-from membudget.report.untrusted_text import printable, printable_line
 
 _STYLES = {
     Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
 from membudget.trials.probe_messages import Series
 from membudget.trials.trial import Trial
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.quantities import MIB, format_size
+from membudget.core.quantities import MIB, format_size
 from membudget.trials.probe_messages import SamplingEffort
 from membudget.trials.readings import BATCH_BYTES_PER_CPU
 

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 
 Definition = Mapping[str, JsonValue]
 

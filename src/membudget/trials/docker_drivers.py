@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from membudget.core.errors import EnvironmentFault
 from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.docker_helper import DockerHelper
 from membudget.engine.helper import Helper
 from membudget.engine.subprocess_helper import SubprocessHelper
-from membudget.errors import EnvironmentFault
 
 _MODULE = "membudget.trials.http_driver"
 _NOBODY = "65534:65534"

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from membudget.budgets.container import DEFAULT_CPUS
+from membudget.core.errors import EnvironmentFault
+from membudget.core.interruption import shielded
 from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
 from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_cleanup import cleaned_up
@@ -19,8 +21,6 @@ from membudget.engine.docker_helper import DockerHelper, find_helper_image
 from membudget.engine.proc_vantage import look
 from membudget.engine.run_id import RunId
 from membudget.engine.subprocess_helper import SubprocessHelper
-from membudget.errors import EnvironmentFault
-from membudget.interruption import shielded
 from membudget.trials.admission import Admission, cpu_shares
 from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 from membudget.trials.docker_pod import PodTools

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroup_layout import TrialCgroup
 from membudget.engine.docker_engine import Engine, engine_errors
-from membudget.errors import EnvironmentFault
 from membudget.trials.probe_messages import HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
 from membudget.trials.snapshot import Depth
 

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.fields import ImageName
-from membudget.plain_file import read_plain, write_whole
+from membudget.core.files import read_plain, write_whole
 
 _LARGEST_FILE_BYTES = 2_000_000
 _DURATIONS = TypeAdapter(

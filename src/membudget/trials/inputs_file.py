@@ -6,9 +6,9 @@ from pathlib import Path
 
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.workload import named_files
-from membudget.errors import ConfigurationError
-from membudget.plain_file import read_plain
-from membudget.quantities import MIB, format_size
+from membudget.core.errors import ConfigurationError
+from membudget.core.files import read_plain
+from membudget.core.quantities import MIB, format_size
 from membudget.trials.trial_inputs import TrialInputs
 
 _LARGEST_FILE_BYTES = 64 * MIB

@@ -8,8 +8,8 @@ kernel's log has to cover the rest.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.cgroup_layout import CgroupVersion
-from membudget.metrics import Metric, MetricValue
 from membudget.trials.certificate import resolution_bytes
 from membudget.trials.probe_messages import ProbeReport
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from membudget.errors import brief
-from membudget.masking import Mask
+from membudget.core.errors import brief
+from membudget.core.masking import Mask
 from membudget.trials.snapshot import Snapshot
 from membudget.trials.trial import Trial
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from membudget.metrics import DEFINITIONS, Aggregation, Metric, Unit
-from membudget.plain_file import read_plain, write_whole
+from membudget.core.files import read_plain, write_whole
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, Unit
 from membudget.trials.result_key import MEASURING_VERSION
 from membudget.trials.trial import Outcome, Trial
 from membudget.version import VERSION

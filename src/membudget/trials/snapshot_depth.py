@@ -6,7 +6,7 @@ counted, a trial in which it may have happened is run again, and looked at less 
 
 from collections.abc import Callable, Iterable
 
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.snapshot import Depth
 from membudget.trials.trial import Trial

@@ -1,7 +1,7 @@
 """Whether a memory limit bounds what a container takes: not where it may swap beyond it. Pure."""
 
-from membudget.errors import EnvironmentFault
-from membudget.quantities import format_size
+from membudget.core.errors import EnvironmentFault
+from membudget.core.quantities import format_size
 
 _FIX = (
     "turn swap off on the engine's machine (swapoff -a), or boot it with swapaccount=1 (cgroup v1; `docker info` then"

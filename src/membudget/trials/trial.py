@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload import Workload
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import format_size
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import format_size
 from membudget.trials.certificate import Certificate
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.oom_count import OomDoubt

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.judged_part import judged_part
 from membudget.trials.oom_count import EngineWord, OomDoubt, count_oom_kills

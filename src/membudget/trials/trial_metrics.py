@@ -4,8 +4,8 @@ import bisect
 import statistics
 from dataclasses import dataclass
 
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.trials.certificate import Certificate, Conclusion
 from membudget.trials.judged_part import JudgedPart
 from membudget.trials.oom_count import EngineWord, count_oom_kills

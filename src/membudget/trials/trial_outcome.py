@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from membudget.figures import format_reading
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import format_duration, format_size
+from membudget.core.figures import format_reading
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import format_duration, format_size
 from membudget.trials.trial import Outcome, TrialSpec, WorkloadResult
 from membudget.trials.trial_figures import TrialFigures
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.driver_messages import LoadPoint
 from membudget.trials.probe_messages import Series
 

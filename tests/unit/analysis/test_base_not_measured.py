@@ -11,9 +11,9 @@ from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import ImageJudgement, judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.publishing.report_file import parse_report
-from membudget.quantities import MIB
 from membudget.report.comment import render
 from tests.support.builders import budgets, image, phase, report, side, trial
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.analysis.causes import Cause, causes, program_name
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.snapshot import FileUse
 from tests.support.builders import process, snapshot
 

@@ -16,8 +16,8 @@ from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.report.comment import render
 from membudget.report.judged_report import render as as_json
 from membudget.report.table import verdict_line

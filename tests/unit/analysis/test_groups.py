@@ -9,8 +9,8 @@ from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.verdict import GroupJudgement, judge
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from tests.support.builders import budgets, image, side, trial
 
 ALLOWED = {Metric.IMAGE_SIZE: budgets(max_size=300, size_growth=(5, 2))[Metric.IMAGE_SIZE]}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.analysis.leak import BLOCKS, LeakVerdict, SoakSeries, Trend, judge_soak
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 
 SOAK_MS = 120_000
 TICKS = 240

@@ -4,9 +4,9 @@ import pytest
 
 from membudget.analysis.metric_verdict import Inconclusive, Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.figures import format_reading
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.figures import format_reading
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 
 ALLOWED = EffectiveBudget(64 * MIB)
 GROWTH = EffectiveBudget(None, Tolerance(10, 2 * MIB))

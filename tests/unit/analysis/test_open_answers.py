@@ -14,9 +14,9 @@ from membudget.analysis.severity import gravest, worst
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.analysis.verdict import Judgement, judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance, WarnLevels
-from membudget.errors import ExitCode
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.errors import ExitCode
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.trials.trial import PhaseName
 from tests.support.builders import budgets, image, phase, side, trial
 

@@ -10,9 +10,9 @@ from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.metrics import Metric
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.publishing.report_file import parse_report
-from membudget.quantities import MIB
 from tests.support.builders import image, phase, report, side, trial
 
 BUDGETS = {

@@ -6,8 +6,8 @@ from membudget.analysis.measurement import Failure, FailureStage, ImageMeasureme
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.report.table import table_rows
 from tests.support.builders import image, phase, report, side, trial
 

@@ -12,7 +12,7 @@ from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.report.findings import soak_finding
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.probe_messages import Series

@@ -11,8 +11,8 @@ from membudget.analysis.severity import worst
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import Judgement, judge, judge_image
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from tests.support.builders import budgets, image, side, trial
 
 BUILD_FAILED = Failure(FailureStage.BUILD, "exit code 1", ("the log",))

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.record_noise import DESCRIPTION_LABEL, FOLDER, WorkloadFailed, measured, workloads
 from membudget.budgets.workload import CommandWorkload
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from tests.support import builders
 

@@ -18,8 +18,8 @@ from benchmarks.recorded_noise import (
     write,
 )
 from membudget.budgets.toml_file import parse
-from membudget.errors import ConfigurationError
-from membudget.metrics import Metric
+from membudget.core.errors import ConfigurationError
+from membudget.core.metrics import Metric
 
 NOISE = Path(__file__).parents[3] / "benchmarks" / "noise"
 COUNTS = st.integers(min_value=0, max_value=1 << 50)

@@ -7,7 +7,7 @@ from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets
 from membudget.budgets.guard import Rules, rules
-from membudget.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, ExitCode
 
 ANY = AllowedSecrets(None)
 

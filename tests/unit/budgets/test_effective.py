@@ -1,7 +1,7 @@
 from membudget.budgets import toml_file
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance, effective_budgets
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 
 
 def test_budgets_are_plain_numbers_and_every_metric_has_one() -> None:

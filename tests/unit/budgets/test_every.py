@@ -7,9 +7,9 @@ from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, effective_budgets, effective_phase_budgets
 from membudget.budgets.guard import rules, tightest
-from membudget.errors import BudgetsFileError
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.errors import BudgetsFileError
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 
 
 def parsed(image: str, more: str = "") -> Budgets:

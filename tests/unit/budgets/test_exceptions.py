@@ -7,9 +7,9 @@ import pytest
 from membudget.budgets import toml_file
 from membudget.budgets.budget import Budgets
 from membudget.budgets.exceptions import expired, in_force
-from membudget.errors import BudgetsFileError
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.errors import BudgetsFileError
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 
 
 def budgets(metric: str = "peak_rss", allow: str = '"80MiB"', until: str = "2026-12-31", image: str = "api") -> Budgets:

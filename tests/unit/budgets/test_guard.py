@@ -9,8 +9,8 @@ from membudget.budgets.approval import Approval
 from membudget.budgets.budget import Budgets, TrialCount
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.budgets.guard import Contents, Rules, rules, tightest
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 
 BASE = """
 limit = "128MiB"

@@ -5,7 +5,7 @@ import pytest
 from membudget.budgets import toml_file
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.workload import Readiness, describe, named_files, phase_names, readiness
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 
 STEPS = """
 version = 1

@@ -5,9 +5,9 @@ import pytest
 from membudget.budgets import toml_file
 from membudget.budgets.budget import TrialCount
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, readiness
-from membudget.errors import BudgetsFileError, ConfigurationError
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.errors import BudgetsFileError, ConfigurationError
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 
 TOP = Path(__file__).parents[3]
 SMALLEST = 'version = 1\n[images.api]\nlimit = "64MiB"\n'

@@ -5,11 +5,11 @@ from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.guard import rules
 from membudget.check import check
 from membudget.check.check import CheckRequest
-from membudget.errors import EngineLost, EnvironmentFault
+from membudget.core.errors import EngineLost, EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.core.progress import Silence
+from membudget.core.quantities import MIB
 from membudget.images.revision import Commit, NoBase
-from membudget.metrics import Metric
-from membudget.progress import Silence
-from membudget.quantities import MIB
 from membudget.report.report import Report
 from membudget.trials.trial import Outcome, Trial
 from tests.fakes.measuring_tools import FakeTools

@@ -2,10 +2,10 @@ import pytest
 
 from membudget.budgets.workload import CommandWorkload
 from membudget.check import measure_one
-from membudget.errors import EnvironmentFault
-from membudget.metrics import Metric
-from membudget.progress import Silence
-from membudget.quantities import MIB
+from membudget.core.errors import EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.core.progress import Silence
+from membudget.core.quantities import MIB
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

@@ -20,7 +20,8 @@ from membudget.analysis.verdict import judge, judge_image
 from membudget.budgets.approval import Approval
 from membudget.budgets.loosening import Loosening
 from membudget.check.merge import merge
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
+from membudget.core.sharding import Shard
 from membudget.publishing.report_file import read_report, read_reports, write_report
 from membudget.report import terminal
 from membudget.report.comment import render
@@ -30,7 +31,6 @@ from membudget.report.junit import render as junit
 from membudget.report.page.overview_data import overview
 from membudget.report.report import Report
 from membudget.report.table import table_rows, verdict_line
-from membudget.sharding import Shard
 from tests.support.builders import budgets, image, report, side, trial
 
 SUMS = (GroupMeasurement("both", ("a", "b"), budgets(max_size=150)),)

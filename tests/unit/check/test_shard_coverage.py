@@ -11,13 +11,13 @@ from membudget.budgets.approval import Approval, LabelState
 from membudget.check import check
 from membudget.check.merge import merge
 from membudget.cli.request import Wanted, check_request
+from membudget.core.progress import Silence
+from membudget.core.sharding import Shard
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest
-from membudget.progress import Silence
 from membudget.report.allowances import unapproved
 from membudget.report.report import Report
 from membudget.report.table import table_rows
-from membudget.sharding import Shard
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.repository import Repository
 

@@ -17,11 +17,11 @@ from membudget.budgets.rules import image_rules
 from membudget.check.pairing import Pair
 from membudget.check.subject import Subject
 from membudget.check.trials import Outage, measure_pair
-from membudget.errors import LONGEST_REASON, EnvironmentFault
+from membudget.core.errors import LONGEST_REASON, EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.core.progress import Silence
+from membudget.core.quantities import MIB
 from membudget.images.revision import BuiltImage, Side
-from membudget.metrics import Metric
-from membudget.progress import Silence
-from membudget.quantities import MIB
 from membudget.trials.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

@@ -8,9 +8,9 @@ import pytest
 
 from membudget.analysis.coverage import Coverage
 from membudget.cli import commands
-from membudget.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.sharding import Shard
 from membudget.publishing.report_file import read_report, write_report
-from membudget.sharding import Shard
 from membudget.trials.durations_file import remember_durations
 from tests.support.builders import budgets, image, report, side, trial
 

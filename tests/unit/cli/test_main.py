@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from membudget.cli import commands, main
-from membudget.errors import ConfigurationError, EnvironmentFault, ExitCode
+from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.version import VERSION
 
 
 @pytest.fixture(autouse=True)
 def outside_of_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    monkeypatch.setattr("membudget.interruption.install", lambda: None)  # signals are the test runner's
+    monkeypatch.setattr("membudget.core.interruption.install", lambda: None)  # signals are the test runner's
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

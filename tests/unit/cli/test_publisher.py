@@ -11,7 +11,7 @@ from membudget.analysis.measurement import Failure, FailureStage
 from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.toml_lines import key_lines
 from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
-from membudget.errors import EnvironmentFault, Interrupted
+from membudget.core.errors import EnvironmentFault, Interrupted
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.dialect import GITHUB
 from membudget.publishing.http_api import HttpApi

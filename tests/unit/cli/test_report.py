@@ -8,9 +8,9 @@ import pytest
 
 from membudget.cli import commands
 from membudget.cli.main import main
-from membudget.errors import ExitCode
+from membudget.core.errors import ExitCode
+from membudget.core.sharding import Shard
 from membudget.publishing.report_file import write_report
-from membudget.sharding import Shard
 from tests.support.builders import budgets, image, report, side, trial
 from tests.unit.report.reports import everything, said_by_others
 
@@ -27,7 +27,7 @@ FORMATS = {
 @pytest.fixture(autouse=True)
 def outside_of_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    monkeypatch.setattr("membudget.interruption.install", lambda: None)  # signals are the test runner's
+    monkeypatch.setattr("membudget.core.interruption.install", lambda: None)  # signals are the test runner's
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import LabelState
 from membudget.check.check import CheckRequest
 from membudget.cli.request import Wanted, check_request
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest
 from tests.support.repository import Repository

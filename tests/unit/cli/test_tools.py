@@ -9,8 +9,8 @@ import requests
 from membudget.budgets.workload import CommandWorkload
 from membudget.cli.tools import MeasuringTools
 from membudget.contents.layer_cache_file import LayerCache
+from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.helper import HelperFailed
-from membudget.errors import EngineLost, EnvironmentFault
 from membudget.images.revision import BuiltImage, Side
 from membudget.trials.trial import TrialSpec
 

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer import Layer
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 from tests.fuzz.image_archive import CORPUS, read_both_ways
 
 FILES = sorted(CORPUS.iterdir())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from membudget.contents.image_archive import read_archive
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer import Layer
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 from tests.unit.contents.archives import Layout, diff_id, export, file, special, tar
 from tests.unit.contents.stacks import layer, read
 

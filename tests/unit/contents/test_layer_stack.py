@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from membudget.contents import layer_stack
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.layer_stack import LayerStack, WasteKind
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import layer, stack
 

@@ -17,8 +17,8 @@ from membudget.contents.layered_image import read_layered
 from membudget.contents.layout_folder import LayoutFolder
 from membudget.contents.oci_manifest import Selection
 from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
-from membudget.contents.unreadable import UnreadableImage
-from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.unreadable import UnreadableImage
 from membudget.web.deadline import Deadline
 from tests.support.registry import PACKED, Server, blobs, digest
 

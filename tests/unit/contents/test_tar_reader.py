@@ -13,7 +13,7 @@ from membudget.contents.image_archive import read_archive
 from membudget.contents.layer import EntryKind
 from membudget.contents.layer_reader import read_layer
 from membudget.contents.tar_reader import TarReader
-from membudget.contents.unreadable import UnreadableImage
+from membudget.core.unreadable import UnreadableImage
 from tests.unit.contents.archives import export, file, special, tar
 
 KINDS = {

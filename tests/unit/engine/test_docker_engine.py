@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from membudget.core.errors import EnvironmentFault
 from membudget.engine.docker_engine import EngineInfo, _engine_info
-from membudget.errors import EnvironmentFault
 
 # Docker 20.10.24 of Debian 12, on cgroup v1.
 DOCKER_INFO: Mapping[str, object] = {

@@ -5,9 +5,9 @@ import socket
 import docker
 import pytest
 
+from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.engine.docker_engine import Engine, EngineInfo
 from membudget.engine.proc_vantage import ProbePlace, look
-from membudget.errors import ConfigurationError, EnvironmentFault
 
 HERE = EngineInfo(
     name=socket.gethostname(),

@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from membudget.budgets.budget import Build
+from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault
+from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine, EngineInfo
-from membudget.errors import BuildFailed, EngineLost, EnvironmentFault
 from membudget.images.docker_build import Builder
-from membudget.quantities import MIB
 from tests.support.awaited import until
 from tests.support.started import started
 

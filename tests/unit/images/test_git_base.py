@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.images.git_base import find_base, replaced_note, unproven_note
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import BaseRequest, Commit, NoBase

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.errors import ConfigurationError, EnvironmentFault
+from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
 from tests.support.missing import skip_for_want_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.budget import Build
+from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.engine.proc_owner import own_run_id
-from membudget.errors import BuildFailed, ConfigurationError
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_submodules import check_build, check_given
 from membudget.images.git_workspace import Workspace, workspace

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from membudget.core.errors import EnvironmentFault
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.run_id import RunId
-from membudget.errors import EnvironmentFault
 from membudget.images.file_tree import content_names
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_workspace import workspace

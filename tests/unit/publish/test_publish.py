@@ -15,7 +15,7 @@ from membudget.budgets.approval import Approval
 from membudget.budgets.budget import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.toml_lines import key_lines
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publish import publish
 from membudget.publish.publish import Destination
 from membudget.publishing.approval_record import approved_digest

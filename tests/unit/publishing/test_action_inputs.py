@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publish import publish
 from membudget.publishing.action_inputs import ActionInputs
 from membudget.publishing.commit_state import StatusMode

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import SecretStr
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.artifact_archive import LARGEST_ARCHIVE_BYTES
 from membudget.publishing.foreign_report import ForeignReport, fetch
 from membudget.publishing.github_event import MeasuringRun

@@ -6,7 +6,7 @@ from dataclasses import astuple
 import pytest
 from pydantic import SecretStr
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.github_comment import ApiCommenter, github_names
 from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun

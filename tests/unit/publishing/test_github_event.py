@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from membudget.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.publishing.github_event import GithubEvent, MeasuringRun, read_event, this_run
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 

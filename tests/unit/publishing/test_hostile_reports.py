@@ -15,7 +15,7 @@ import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.report_file import parse_report
 from tests.support.github_server import Github
 from tests.support.hostile_reports import SENTINEL, hostile_reports

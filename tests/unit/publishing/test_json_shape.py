@@ -25,7 +25,7 @@ MOST_MIB = 150
 READ = """
 import sys
 from pathlib import Path
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.report_file import parse_report
 try:
     parse_report(Path(sys.argv[1]).read_bytes(), "a report")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from membudget.budgets.budget import MOST_IMAGES
-from membudget.errors import ConfigurationError, EnvironmentFault
-from membudget.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.publishing.report_file import read_report, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES
 from membudget.trials.oom_count import OomDoubt

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.publishing.http_api import HttpApi
 from tests.support.builders import image, report, side, trial

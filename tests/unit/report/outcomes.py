@@ -8,8 +8,8 @@ from membudget.budgets.effective import EffectiveBudget, WarnLevels
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
 from membudget.contents.layer_origin import OriginSource
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.report.report import Report
 from membudget.trials.probe_messages import KilledProcess, Series
 from membudget.trials.snapshot import Snapshot

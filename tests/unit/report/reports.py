@@ -13,8 +13,8 @@ from membudget.budgets.loosening import Loosening
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
 from membudget.contents.layer_origin import OriginSource
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport
 from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
 from membudget.trials.snapshot import FileUse

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.report.findings import findings
 from membudget.trials.oom_count import OomDoubt
 from membudget.trials.pod_metrics import SidecarUse

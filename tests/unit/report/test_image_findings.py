@@ -7,10 +7,10 @@ from membudget.contents.advice import Hint, HintKind
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
 from membudget.contents.layer_origin import OriginSource
+from membudget.core.quantities import MIB
 from membudget.publish import publish
 from membudget.publishing.pull_request import Place
 from membudget.publishing.sticky_comment import CommentSettings
-from membudget.quantities import MIB
 from membudget.report import comment
 from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders

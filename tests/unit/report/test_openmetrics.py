@@ -2,8 +2,8 @@ import pytest
 from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from membudget.metrics import Metric
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.report.openmetrics import render
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial

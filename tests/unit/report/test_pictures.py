@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.quantities import KIB, MIB
+from membudget.core.quantities import KIB, MIB
 from membudget.report.pictures import CHART_STEPS, SPARKLINE_STEPS, Chart, sparkline
 from membudget.report.timeline import Timeline, timeline
 from membudget.trials.probe_messages import Series

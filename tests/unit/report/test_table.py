@@ -1,7 +1,7 @@
 import pytest
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.report.table import table_rows, verdict_line
 from tests.support.builders import budgets, image, report, side, trial
 

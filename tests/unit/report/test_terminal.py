@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.report import measure_report, terminal
 from membudget.report.measure_report import MeasureReport
 from membudget.trials.trial import Outcome

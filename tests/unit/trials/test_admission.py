@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.admission import Admission, cpu_list, cpu_shares
 
 

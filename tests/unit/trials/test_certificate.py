@@ -1,6 +1,6 @@
 import pytest
 
-from membudget.quantities import KIB, MIB
+from membudget.core.quantities import KIB, MIB
 from membudget.trials.certificate import Conclusion, certify, resolution_bytes
 from membudget.trials.probe_messages import SamplingEffort
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials import cgroup_sampler
 from membudget.trials.cgroup_sampler import Sampler
 from membudget.trials.probe_messages import Follow, KernelLog, ProbeReport

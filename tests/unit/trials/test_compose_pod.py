@@ -7,9 +7,9 @@ from pydantic import JsonValue
 
 from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
+from membudget.core.errors import ConfigurationError
 from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_engine import RUN_LABEL
-from membudget.errors import ConfigurationError
 from membudget.trials.compose_pod import PodPlan, plan_pod
 from membudget.trials.compose_project import Project, project_model
 

@@ -9,7 +9,7 @@ import pytest
 from membudget.budgets.budget import ImageSpec
 from membudget.budgets.container import ContainerSettings
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecCommand, ExecWorkload
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 from membudget.trials.inputs_file import gather, read_input
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.judged_part import judged_part
 from membudget.trials.probe_messages import PhaseReading, ProbeReport, Reading, SamplingEffort, Series
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.quantities import KIB
+from membudget.core.quantities import KIB
 from membudget.trials.kernel_log import KillLog, LogReader
 from membudget.trials.probe_messages import KernelLog
 

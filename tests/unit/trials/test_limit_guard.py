@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.limit_guard import LimitGuard
 
 NAMES = [("memory.usage_in_bytes", "memory.limit_in_bytes"), ("memory.current", "memory.max")]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.pod_metrics import pod_peak_rss, sidecar_use
 from membudget.trials.probe_messages import ProbeReport, Reading, Series
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.quantities import KIB, MIB
+from membudget.core.quantities import KIB, MIB
 from membudget.trials.proc_smaps import parse_smaps
 from membudget.trials.proc_snapshot import MOST_PROCESSES, Moment, Reader
 from membudget.trials.snapshot import Depth, Snapshot

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.trials.probe_messages import Series
 from membudget.trials.result_cache_file import ResultCache
 from membudget.trials.trial import Trial

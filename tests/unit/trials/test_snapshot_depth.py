@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.probe_messages import ProbeReport, Reading, Series
 from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_depth import depth_after, read_during_kill, undisturbed

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.snapshot_plan import Answer, SnapshotPlan, is_over
 from tests.support.builders import process, snapshot
 

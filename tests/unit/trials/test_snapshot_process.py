@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.proc_snapshot import Reader
 from membudget.trials.snapshot import Depth
 from membudget.trials.snapshot_process import SnapshotProcess

@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.quantities import MIB
+from membudget.core.quantities import MIB
 from membudget.trials.proc_snapshot import Moment
 from membudget.trials.snapshot_server import of_the_later
 from tests.support.builders import snapshot

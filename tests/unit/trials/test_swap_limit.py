@@ -2,8 +2,8 @@
 
 import pytest
 
-from membudget.errors import EnvironmentFault
-from membudget.quantities import MIB
+from membudget.core.errors import EnvironmentFault
+from membudget.core.quantities import MIB
 from membudget.trials.swap_limit import require_swap_limit
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.engine.cgroup_layout import CgroupVersion
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import MIB
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.judged_part import judged_part
 from membudget.trials.oom_count import EngineWord

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.metrics import Metric, MetricValue
-from membudget.quantities import KIB, MIB
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import KIB, MIB
 from membudget.trials.driver_messages import LoadPoint
 from membudget.trials.probe_messages import Series
 from membudget.trials.unit_cost import LoadProgress, LoadUnit, unit_costs

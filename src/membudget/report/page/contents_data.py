@@ -7,8 +7,8 @@ from typing import TypeAlias, TypeVar
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.contents.image_diff import ImageDiff
 from membudget.contents.image_summary import FolderSummary, ImageSummary
+from membudget.core.untrusted_text import printable
 from membudget.report.page.page_text import Json
-from membudget.report.untrusted_text import printable
 
 _LONGEST_INSTRUCTION = 160
 _LONGEST_PATH = 160

@@ -6,7 +6,8 @@ from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.reasons import untold_failure_of_base
 from membudget.analysis.verdict import ImageJudgement, Judgement
-from membudget.quantities import format_duration, format_size
+from membudget.core.quantities import format_duration, format_size
+from membudget.core.untrusted_text import printable, printable_line
 from membudget.report import gaps
 from membudget.report.allowances import allowances, noise, old_ways
 from membudget.report.details import not_measured
@@ -16,7 +17,6 @@ from membudget.report.page.page_text import Json, Parts, ours, parts_of, quoted
 from membudget.report.report import Report, RevisionReport
 from membudget.report.signs import SIGNS
 from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
-from membudget.report.untrusted_text import printable, printable_line
 
 _LOG_LINES = 40
 _MOST_NOTES = 100

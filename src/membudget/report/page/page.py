@@ -13,7 +13,8 @@ from string import Template
 from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.verdict import ImageJudgement, Judgement
-from membudget.quantities import format_size
+from membudget.core.quantities import format_size
+from membudget.core.untrusted_text import json_without_commands, printable
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents
@@ -24,7 +25,6 @@ from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import Report
 from membudget.report.signs import SIGNS
 from membudget.report.table import trials_in_words
-from membudget.report.untrusted_text import json_without_commands, printable
 
 LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}

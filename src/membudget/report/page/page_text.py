@@ -7,8 +7,8 @@ is shown as such. All of it is made printable here, and the page writes it as te
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from membudget.core.untrusted_text import printable
 from membudget.report.findings import Finding
-from membudget.report.untrusted_text import printable
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 Parts: TypeAlias = list[str | list[str]]

@@ -10,12 +10,12 @@ from membudget.analysis.metric_verdict import Row, tolerated_growth
 from membudget.analysis.samples import trial_samples
 from membudget.analysis.verdict import ImageJudgement
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
-from membudget.figures import format_delta, format_value
-from membudget.metrics import DEFINITIONS, Aggregation, Metric
-from membudget.quantities import KIB, format_size
+from membudget.core.figures import format_delta, format_value
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric
+from membudget.core.quantities import KIB, format_size
+from membudget.core.untrusted_text import printable
 from membudget.report.page.detail_level import DetailLevel
 from membudget.report.page.page_text import Json, quoted
-from membudget.report.untrusted_text import printable
 from membudget.trials.probe_messages import Series
 from membudget.trials.trial import Outcome, Trial
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.budgets.effective import EffectiveBudget, Tolerance, WarnLevels
-from membudget.metrics import Metric
-from membudget.quantities import KIB, MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import KIB, MIB
 from membudget.report.page.timeline_data import columns, figures, lines, typical
 from membudget.trials.probe_messages import Series
 from tests.support.builders import budgets, image, report, side, trial

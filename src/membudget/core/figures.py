@@ -1,7 +1,7 @@
 """Figures of metrics as people read them, each with its unit."""
 
-from membudget.metrics import DEFINITIONS, Metric, MetricValue, Unit
-from membudget.quantities import format_duration, format_size, format_size_delta, format_size_spread
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit
+from membudget.core.quantities import format_duration, format_size, format_size_delta, format_size_spread
 
 
 def format_value(metric: Metric, value: int) -> str:

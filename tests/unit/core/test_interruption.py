@@ -6,8 +6,8 @@ import processes
 
 BEGIN = """
 import os, signal
-from membudget.errors import Interrupted
-from membudget.interruption import install, shielded
+from membudget.core.errors import Interrupted
+from membudget.core.interruption import install, shielded
 install()
 """
 SEND = "os.kill(os.getpid(), signal.SIG{})"

@@ -6,7 +6,7 @@ import cmarkgfm
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from membudget.report.untrusted_text import (
+from membudget.core.untrusted_text import (
     code_block,
     code_cell,
     code_span,

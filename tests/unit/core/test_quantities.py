@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.quantities import (
+from membudget.core.quantities import (
     KIB,
     MIB,
     format_duration,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.errors import ConfigurationError
-from membudget.sharding import Shard, assign
+from membudget.core.errors import ConfigurationError
+from membudget.core.sharding import Shard, assign
 
 names = st.lists(st.text("abc", min_size=1), min_size=1, max_size=40, unique=True)
 

@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.errors import brief
+from membudget.core.errors import brief
 
 
 class Metric(StrEnum):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import toml_file
-from membudget.errors import ConfigurationError
-from membudget.plain_file import read_plain, write_whole
+from membudget.core.errors import ConfigurationError
+from membudget.core.files import read_plain, write_whole
 from membudget.publishing.github_event import read_event
 from membudget.publishing.report_file import read_report
 
@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_written_whole_leaves_what_was_there(tmp_path: Pat
     path = tmp_path / "file"
     path.write_bytes(b"first")
     code = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom membudget.plain_file import write_whole\n"
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom membudget.core.files import write_whole\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_whole(Path(sys.argv[1]), bytes(5000))\n"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from membudget.masking import HIDDEN, Mask, environment_secrets, login_in
+from membudget.core.masking import HIDDEN, Mask, environment_secrets, login_in
 
 TOKEN = "s3cr3t-T0k/n+of&ours_"
 
@@ -135,7 +135,7 @@ def test_an_address_without_a_login_has_no_secret() -> None:
 
 _WORK = """
 import sys
-from membudget.masking import Mask
+from membudget.core.masking import Mask
 piece, hidden = sys.argv[1], sys.argv[2]
 mask = Mask(f"{hidden}{number}" for number in range(20))
 mask("warm")

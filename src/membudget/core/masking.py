@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from itertools import accumulate
 from urllib.parse import unquote
 
-from membudget.errors import MembudgetError
+from membudget.core.errors import MembudgetError
 
 HIDDEN = "***"
 _SHORTEST = 4

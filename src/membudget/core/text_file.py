@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from membudget.errors import EnvironmentFault
-from membudget.plain_file import write_whole
+from membudget.core.errors import EnvironmentFault
+from membudget.core.files import write_whole
 
 
 def write_text(text: str | bytes, path: Path, what: str) -> None:

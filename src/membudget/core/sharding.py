@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from membudget.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError
 
 MOST_SHARDS = 256
 """As many jobs as a matrix may have (GitHub's usage limits)."""

@@ -1,6 +1,6 @@
 """What an image that cannot be read is told as."""
 
-from membudget.errors import EnvironmentFault
+from membudget.core.errors import EnvironmentFault
 
 
 class UnreadableImage(EnvironmentFault):
