@@ -17,8 +17,8 @@ from tabulate import tabulate
 
 from membudget.analysis.each_trial import Samples
 from membudget.analysis.metric_verdict import Verdict, judge_metric
-from membudget.budgets.budget import TrialCount
 from membudget.budgets.effective import EffectiveBudget
+from membudget.budgets.entries import TrialCount
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 

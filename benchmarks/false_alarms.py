@@ -22,8 +22,8 @@ from tabulate import tabulate
 from benchmarks import recorded_noise
 from membudget.analysis.evidence import Answer, against_tolerance
 from membudget.analysis.metric_verdict import tolerated_growth
-from membudget.budgets.budget import TrialCount
 from membudget.budgets.effective import Tolerance
+from membudget.budgets.entries import TrialCount
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
 

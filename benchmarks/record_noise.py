@@ -31,9 +31,9 @@ from benchmarks.recorded_noise import (
     write,
 )
 from benchmarks.truth import Bench, bench
-from membudget.budgets.budget import ImageSpec
-from membudget.budgets.toml_file import parse
-from membudget.budgets.toml_file import read as read_budgets
+from membudget.budgets.entries import ImageSpec
+from membudget.budgets.file import parse
+from membudget.budgets.file import read as read_budgets
 from membudget.budgets.workload import describe
 from membudget.core.errors import MembudgetError
 from membudget.core.metrics import Metric

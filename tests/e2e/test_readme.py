@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import base_image
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import DEFINITIONS
 from tests.support.engine import require_engine
@@ -80,7 +80,7 @@ def test_every_command_works(clone: Path, service: Path) -> None:
 
 def test_the_budgets_file_is_valid_and_short() -> None:
     (block,) = blocks("toml")
-    images = toml_file.parse(block, "README.md")
+    images = budgets_file.parse(block, "README.md")
     assert images["api"].budgets.peak_rss.growth is not None, "the defaults hold for what the image does not say"
     assert len([line for line in block.splitlines() if line.strip()]) <= 10
 

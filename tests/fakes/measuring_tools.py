@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.entries import Build, ImageSpec
 from membudget.contents.comparison import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB

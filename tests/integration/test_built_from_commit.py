@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine

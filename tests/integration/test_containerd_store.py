@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import base_image
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.contents.image_contents import COMPRESSED_BY_US
 from membudget.engine.docker_engine import Engine, connect
 from membudget.images.docker_build import Builder

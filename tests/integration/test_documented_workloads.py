@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.core.metrics import Metric
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_engine import Engine
@@ -49,7 +49,7 @@ def kind_of(example: str) -> str:
 @pytest.mark.parametrize("example", EXAMPLES, ids=kind_of)
 def test_it_works(example: str, running: Trials, images: PreparedImages, checkout: Path) -> None:
     text = example.replace('"load-generator"', f'"{images.service}"')
-    ((name, spec),) = toml_file.parse(f"version = 1\n{text}", "docs/workloads.md").items()
+    ((name, spec),) = budgets_file.parse(f"version = 1\n{text}", "docs/workloads.md").items()
     inputs = gather(spec, checkout, {"API_TOKEN": "s3cr3t"}, name)
     if spec.compose is not None:
         (checkout / "compose.yaml").write_text(

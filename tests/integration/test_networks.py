@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.entries import Build
 from membudget.core.errors import BuildFailed
 from membudget.engine.docker_compose import Compose
 from membudget.engine.docker_engine import Engine

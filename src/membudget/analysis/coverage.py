@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 
 LONGEST_FILE_NAME = 1000

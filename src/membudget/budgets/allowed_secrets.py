@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.container import SecretName
+from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import Rules
 from membudget.core.errors import ConfigurationError
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from membudget.budgets.budget import ImageSpec
-from membudget.budgets.metric_budget import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
+from membudget.budgets.entries import ImageSpec
+from membudget.budgets.metric_budgets import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
 from membudget.core.metrics import Metric
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from membudget.budgets.fields import FileModel, ImageName
-from membudget.budgets.metric_budget import MetricBudgets, OfSize, SizeBudget
+from membudget.budgets.metric_budgets import MetricBudgets, OfSize, SizeBudget
 from membudget.core.metrics import Metric
 
 

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.effective import (
     NO_BUDGET,
     EffectiveBudget,
@@ -14,6 +13,7 @@ from membudget.budgets.effective import (
     effective_budgets,
     effective_phase_budgets,
 )
+from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.loosening import (
     Loosening,
@@ -25,7 +25,7 @@ from membudget.budgets.loosening import (
     removed_image,
 )
 from membudget.budgets.measured_settings import PERMISSIONS, changed_settings, measured_as_base
-from membudget.budgets.metric_budget import PhaseBudgets
+from membudget.budgets.metric_budgets import PhaseBudgets
 from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_rules
 from membudget.budgets.workload import phase_names
 from membudget.core.metrics import Metric

@@ -2,7 +2,7 @@
 
 import posixpath
 
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload import named_files
 
 

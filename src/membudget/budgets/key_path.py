@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 
-from membudget.budgets.budget import BudgetsFile
+from membudget.budgets.entries import BudgetsFile
 
 Schema = dict[str, object]
 

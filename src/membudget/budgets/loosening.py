@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from membudget.budgets.budget import Build, ImageSpec
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, MetricRules, Tolerance
+from membudget.budgets.entries import Build, ImageSpec
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import GroupRules, ImageRules

@@ -5,7 +5,7 @@ Until the change is approved, the head is measured with the base's: no rule tell
 
 from collections.abc import Iterator
 
-from membudget.budgets.budget import ImageSpec, TrialCount
+from membudget.budgets.entries import ImageSpec, TrialCount
 
 _PLAIN = ("settle", "timeout", "compose", "workload")
 PERMISSIONS = ("network", "secrets")

@@ -1,7 +1,7 @@
 """Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
 
-from membudget.budgets.budget import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
-from membudget.budgets.metric_budget import DurationBudget, MetricBudgets, SizeBudget
+from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
+from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
 from membudget.core.errors import BudgetsFileError, Problem, shortened
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric

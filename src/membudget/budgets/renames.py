@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
-from membudget.budgets.budget import Budgets
+from membudget.budgets.entries import Budgets
 
 
 def new_names(gone: Mapping[str, Hashable], new: Mapping[str, Hashable]) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from membudget.budgets.budget import Budgets, ImageSpec
 from membudget.budgets.effective import MetricRules, effective_budgets, effective_phase_budgets, effective_totals
+from membudget.budgets.entries import Budgets, ImageSpec
 
 
 @dataclass(frozen=True, slots=True)

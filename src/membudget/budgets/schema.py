@@ -1,6 +1,6 @@
 """The JSON schema of `budgets.toml`, for editors that complete and check."""
 
-from membudget.budgets.budget import BudgetsFile
+from membudget.budgets.entries import BudgetsFile
 
 
 def budgets_schema() -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from membudget.analysis.measurement import Failure, FailureStage
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.check.pairing import Pair
 from membudget.core.errors import BuildFailed
 from membudget.core.progress import Progress

@@ -16,7 +16,7 @@ from membudget.analysis.coverage import Coverage
 from membudget.analysis.groups import GroupMeasurement
 from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
 from membudget.check.building import BuildTools, Built, Order, build_all

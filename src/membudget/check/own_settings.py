@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from membudget.analysis.measurement import Presence
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules
 from membudget.check.building import Built, Order
 from membudget.check.pairing import Pair

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from membudget.analysis.measurement import Presence
-from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.entries import Build, ImageSpec
 from membudget.images.revision import Commit, NoBase, Side
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import ImageRules
 from membudget.check.building import Built

@@ -19,7 +19,7 @@ from membudget.analysis.measurement import (
     SideMeasurement,
 )
 from membudget.analysis.verdict import ImageJudgement, judge_image
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
 from membudget.check.building import Built

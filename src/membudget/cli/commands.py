@@ -13,7 +13,7 @@ import platformdirs
 from rich.console import Console
 
 from membudget.analysis.exit_policy import ExitPolicy, FailOn
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
@@ -211,7 +211,7 @@ def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
 
 def _matrix(budgets: Path, shards: int) -> str:
     """For `strategy.matrix` of a workflow: a shard and its images each."""
-    names = tuple(toml_file.parse(toml_file.read(budgets), str(budgets)))
+    names = tuple(budgets_file.parse(budgets_file.read(budgets), str(budgets)))
     parts = assign(names, read_durations(_cache_folder()), shards)
     jobs = [
         {"shard": str(Shard(number, len(parts))), "images": " ".join(part)}

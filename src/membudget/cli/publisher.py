@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.analysis.exit_policy import ExitPolicy
-from membudget.budgets.toml_file import LARGEST_FILE_BYTES
-from membudget.budgets.toml_lines import KeyLines, key_lines
+from membudget.budgets.file import LARGEST_FILE_BYTES
+from membudget.budgets.lines import KeyLines, key_lines
 from membudget.core.files import read_plain
 from membudget.publish import publish
 from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode

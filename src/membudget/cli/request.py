@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
-from membudget.budgets.budget import Budgets
+from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import Contents, loosenings, rules
 from membudget.check.check import CheckRequest
 from membudget.core.errors import ConfigurationError
@@ -47,7 +47,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     if head is None:
         raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
     budgets, only = wanted.budgets, wanted.only
-    of_head = toml_file.parse_budgets(toml_file.read(budgets), str(budgets), repository.top)
+    of_head = budgets_file.parse_budgets(budgets_file.read(budgets), str(budgets), repository.top)
     wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
     notes = _uncommitted(repository)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.entries import Build, ImageSpec
 from membudget.budgets.inputs import measurement_paths
 from membudget.contents.base_variant import BaseVariant, base_of
 from membudget.contents.comparison import PairContents, Readable, compare

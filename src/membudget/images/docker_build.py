@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.core.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.core.files import read_plain

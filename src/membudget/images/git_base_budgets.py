@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from membudget.budgets import toml_file
-from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets import file as budgets_file
+from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.inputs import build_paths, measurement_paths
 from membudget.budgets.renames import new_names, renamed, with_groups_of
 from membudget.core.errors import BudgetsFileError
@@ -45,7 +45,7 @@ def base_budgets(
         (
             (name, text)
             for name in names
-            if (text := repository.file_at(base, name, toml_file.LARGEST_FILE_BYTES)) is not None
+            if (text := repository.file_at(base, name, budgets_file.LARGEST_FILE_BYTES)) is not None
         ),
         ("", None),
     )
@@ -61,7 +61,7 @@ def base_budgets(
         name, text = moved
         notes = (f"the base's budgets are those of {name}, which the head does not have any more",)
     try:
-        of_base = toml_file.parse_budgets(text, f"{base.sha[:12]}:{name}")
+        of_base = budgets_file.parse_budgets(text, f"{base.sha[:12]}:{name}")
     except BudgetsFileError as error:
         first = error.problems[0]
         return BaseBudgets(Budgets(), notes, f"the base's {name} cannot be used ({first.where}: {first.what})")
@@ -116,7 +116,7 @@ def _moved_file(repository: GitRepository, base: Commit, head: Commit) -> tuple[
     kept = set(repository.paths(head))
     gone = [path for path in repository.paths(base) if path.endswith(".toml") and path not in kept]
     for path in sorted(gone, key=lambda path: "budget" not in posixpath.basename(path))[:_MOST_CANDIDATES]:
-        text = repository.file_at(base, path, toml_file.LARGEST_FILE_BYTES)
+        text = repository.file_at(base, path, budgets_file.LARGEST_FILE_BYTES)
         if text is None:
             continue
         if "budget" in posixpath.basename(path) or _is_budgets_file(text, path):
@@ -126,7 +126,7 @@ def _moved_file(repository: GitRepository, base: Commit, head: Commit) -> tuple[
 
 def _is_budgets_file(text: str, name: str) -> bool:
     try:
-        return bool(toml_file.parse_budgets(text, name).images)
+        return bool(budgets_file.parse_budgets(text, name).images)
     except BudgetsFileError:
         return False
 

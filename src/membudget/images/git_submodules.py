@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.core.files import read_plain

@@ -13,7 +13,7 @@ from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.severity import worst
 from membudget.analysis.verdict import Judgement
 from membudget.budgets.approval import Approval
-from membudget.budgets.toml_lines import KeyLines
+from membudget.budgets.lines import KeyLines
 from membudget.core.untrusted_text import printable
 from membudget.publish.changes import has_changes
 from membudget.publishing import approval_record

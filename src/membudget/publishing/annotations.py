@@ -8,8 +8,8 @@ from membudget.analysis.measurement import ImageMeasurement
 from membudget.analysis.metric_verdict import Row
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
+from membudget.budgets.lines import KeyLines, Keys
 from membudget.budgets.loosening import Loosening
-from membudget.budgets.toml_lines import KeyLines, Keys
 from membudget.core.metrics import Metric
 from membudget.publishing.pull_request import Place
 from membudget.report.allowances import allowances, unapproved

@@ -15,7 +15,7 @@ from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.severity import worst
 from membudget.analysis.verdict import Judgement, judge
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
 from membudget.core.sharding import Shard
 

@@ -13,8 +13,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 
 Definition = Mapping[str, JsonValue]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.core.files import read_plain, write_whole
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload import named_files
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain

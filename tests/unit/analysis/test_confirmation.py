@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from membudget.analysis.confirmation import contradiction, other_verdict
 from membudget.analysis.measurement import Failure, FailureStage
 from membudget.analysis.metric_verdict import Verdict
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.core.metrics import Metric, MetricValue
 from membudget.images.revision import Side
@@ -20,7 +20,7 @@ from tests.support.builders import phase, trial
 
 def rules(budgets: str) -> ImageRules:
     text = f'version = 1\n[images.api]\nlimit = "256MiB"\n{budgets}\n'
-    return image_rules(toml_file.parse(text, "t")["api"])
+    return image_rules(budgets_file.parse(text, "t")["api"])
 
 
 TOLERANT = rules('budgets.peak_rss = { growth = { percent = 10, floor = "1MiB" } }')

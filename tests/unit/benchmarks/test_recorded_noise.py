@@ -17,7 +17,7 @@ from benchmarks.recorded_noise import (
     read,
     write,
 )
-from membudget.budgets.toml_file import parse
+from membudget.budgets.file import parse
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import Metric
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets
+from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import Rules, rules
 from membudget.core.errors import ConfigurationError, ExitCode
 
@@ -15,7 +15,7 @@ ANY = AllowedSecrets(None)
 def budgets(**secrets: str) -> Budgets:
     """Images, and what each asks for."""
     tables = "".join(f"[images.{name}]\ncontainer.secrets = {asked.split()}\n" for name, asked in secrets.items())
-    return toml_file.parse_budgets(f'version = 1\n[defaults]\nlimit = "64MiB"\n{tables}', "budgets.toml")
+    return budgets_file.parse_budgets(f'version = 1\n[defaults]\nlimit = "64MiB"\n{tables}', "budgets.toml")
 
 
 def judged_by(allowed: AllowedSecrets, head: Budgets, base: Budgets, approval: Approval = Approval.MISSING) -> Rules:

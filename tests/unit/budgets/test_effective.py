@@ -1,11 +1,11 @@
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance, effective_budgets
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 
 
 def test_budgets_are_plain_numbers_and_every_metric_has_one() -> None:
-    api = toml_file.parse(
+    api = budgets_file.parse(
         """
         version = 1
         [images.api]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, effective_budgets, effective_phase_budgets
+from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import rules, tightest
 from membudget.core.errors import BudgetsFileError
 from membudget.core.metrics import Metric
@@ -15,7 +15,7 @@ from membudget.core.quantities import MIB
 def parsed(image: str, more: str = "") -> Budgets:
     workload = 'workload = { kind = "exec", commands = [["true"]] }'
     text = f'version = 1\n[images.api]\nlimit = "128MiB"\n{workload}\n{image}\n{more}'
-    return toml_file.parse_budgets(text, "budgets.toml")
+    return budgets_file.parse_budgets(text, "budgets.toml")
 
 
 def test_it_holds_for_maxima_and_headroom_of_images_and_phases() -> None:

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from membudget.budgets import toml_file
-from membudget.budgets.budget import Budgets
+from membudget.budgets import file as budgets_file
+from membudget.budgets.entries import Budgets
 from membudget.budgets.exceptions import expired, in_force
 from membudget.core.errors import BudgetsFileError
 from membudget.core.metrics import Metric
@@ -13,7 +13,7 @@ from membudget.core.quantities import MIB
 
 
 def budgets(metric: str = "peak_rss", allow: str = '"80MiB"', until: str = "2026-12-31", image: str = "api") -> Budgets:
-    return toml_file.parse_budgets(
+    return budgets_file.parse_budgets(
         f'version = 1\n[images.api]\nlimit = "128MiB"\n[[exceptions]]\nimage = "{image}"\nmetric = "{metric}"\n'
         f'allow = {allow}\nuntil = {until}\nreason = "because"\n',
         "budgets.toml",
@@ -81,4 +81,4 @@ until = 2099-01-01
 reason = "r"
 """
     with pytest.raises(BudgetsFileError, match="exceptions"):
-        toml_file.parse_budgets(text, "t")
+        budgets_file.parse_budgets(text, "t")

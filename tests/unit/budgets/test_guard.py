@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets, TrialCount
 from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.budgets.entries import Budgets, TrialCount
 from membudget.budgets.guard import Contents, Rules, rules, tightest
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -23,7 +23,7 @@ phases.settle.peak_rss.max = "32MiB"
 
 def budgets(image: str, rest: str = "", name: str = "api") -> Budgets:
     workload = 'workload = { kind = "exec", commands = [["true"]] }'
-    return toml_file.parse_budgets(f"version = 1\n[images.{name}]\n{workload}\n{image}\n{rest}", "budgets.toml")
+    return budgets_file.parse_budgets(f"version = 1\n[images.{name}]\n{workload}\n{image}\n{rest}", "budgets.toml")
 
 
 def judged_by(head: Budgets, approval: Approval = Approval.MISSING, base: Budgets | None = None) -> Rules:
@@ -180,7 +180,7 @@ def test_opening_the_network_of_a_build_needs_approval() -> None:
 
 def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:
     text = f'workload = {{ kind = "exec", commands = [["true", "once"]] }}\n{BASE}'
-    guarded = judged_by(toml_file.parse_budgets(f"version = 1\n[images.api]\n{text}", "budgets.toml"))
+    guarded = judged_by(budgets_file.parse_budgets(f"version = 1\n[images.api]\n{text}", "budgets.toml"))
     assert guarded.images["api"].settings_of_base == ("workload",)
     assert guarded.images["api"].spec.workload == budgets(BASE).images["api"].workload
 

@@ -1,12 +1,12 @@
 """Which files an image comes from."""
 
-from membudget.budgets import toml_file
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets import file as budgets_file
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.inputs import build_paths, measurement_paths
 
 
 def image(text: str) -> ImageSpec:
-    return toml_file.parse(f'version = 1\n[images.api]\nlimit = "64MiB"\n{text}', "t")["api"]
+    return budgets_file.parse(f'version = 1\n[images.api]\nlimit = "64MiB"\n{text}', "t")["api"]
 
 
 def test_context_dockerfile_and_what_is_declared() -> None:

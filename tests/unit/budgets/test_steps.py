@@ -2,8 +2,8 @@
 
 import pytest
 
-from membudget.budgets import toml_file
-from membudget.budgets.budget import ImageSpec
+from membudget.budgets import file as budgets_file
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload import Readiness, describe, named_files, phase_names, readiness
 from membudget.core.errors import ConfigurationError
 
@@ -25,7 +25,7 @@ steps = [
 
 
 def api(text: str = STEPS) -> ImageSpec:
-    return toml_file.parse(text, "budgets.toml")["api"]
+    return budgets_file.parse(text, "budgets.toml")["api"]
 
 
 def test_a_workload_of_steps_goes_through_their_phases() -> None:

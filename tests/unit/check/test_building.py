@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from membudget.analysis.measurement import Failure, Presence
-from membudget.budgets.budget import Build, ImageSpec
+from membudget.budgets.entries import Build, ImageSpec
 from membudget.check.building import Order, build_all
 from membudget.check.pairing import Pair
 from membudget.core.progress import Silence

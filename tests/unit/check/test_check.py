@@ -1,7 +1,7 @@
 from membudget.analysis.measurement import Failure, FailureStage, Presence
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import rules
 from membudget.check import check
 from membudget.check.check import CheckRequest
@@ -27,7 +27,7 @@ budgets.peak_rss = { max = "64MiB", growth = { percent = 5, floor = "1MiB" } }
 
 
 def images(*names: str, extra: str = "") -> dict[str, ImageSpec]:
-    return toml_file.parse(
+    return budgets_file.parse(
         DEFAULTS + "".join(f'[images.{name}]\nbuild.context = "{name}"\n{extra}' for name in names), "t"
     )
 

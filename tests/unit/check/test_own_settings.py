@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import Budgets, ImageSpec
+from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import Contents, rules
 from membudget.budgets.workload import ExecWorkload
 from membudget.check import check
@@ -30,7 +30,7 @@ def budgets(command: str, more: str = "") -> Budgets:
     workload = f'workload = {{ kind = "exec", commands = [["{command}"]] }}'
     allowed = 'budgets.peak_rss = { max = "64MiB", growth = { percent = 5, floor = "1MiB" } }'
     text = f'version = 1\n[images.api]\nlimit = "128MiB"\ntrials = 2\n{allowed}\n{workload}\n{more}'
-    return toml_file.parse_budgets(text, "budgets.toml")
+    return budgets_file.parse_budgets(text, "budgets.toml")
 
 
 class Tools(FakeTools):

@@ -12,7 +12,7 @@ from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import image_rules
 from membudget.check.pairing import Pair
 from membudget.check.subject import Subject
@@ -26,7 +26,7 @@ from membudget.trials.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 
-SPEC = toml_file.parse(
+SPEC = budgets_file.parse(
     """
 version = 1
 [images.api]
@@ -242,7 +242,7 @@ def test_in_a_pull_request_one_fresh_trial_a_side_confirms_remembered_ones() -> 
 
 
 def test_in_a_pull_request_a_maximum_of_every_trial_is_judged_by_fresh_trials_alone() -> None:
-    spec = toml_file.parse(
+    spec = budgets_file.parse(
         'version = 1\n[images.api]\nlimit = "256MiB"\nbudgets.peak_rss = { max = "100MiB", every = true }\n', "t"
     )["api"]
     made = in_a_pull_request(40, 40, {"base": [40, 40, 40], "head": [40, 40, 40]})

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from membudget.analysis.exit_policy import ExitPolicy
 from membudget.analysis.measurement import Failure, FailureStage
-from membudget.budgets.budget import MOST_IMAGES
-from membudget.budgets.toml_lines import key_lines
+from membudget.budgets.entries import MOST_IMAGES
+from membudget.budgets.lines import key_lines
 from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
 from membudget.core.errors import EnvironmentFault, Interrupted
 from membudget.publishing.commit_state import StatusMode

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain, write_whole
 from membudget.publishing.github_event import read_event
@@ -22,7 +22,7 @@ print(int(main(sys.argv[1:])))
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 READERS: dict[str, Callable[[Path], object]] = {
-    "budgets": toml_file.read,
+    "budgets": budgets_file.read,
     "report": read_report,
     "event": lambda path: read_event({"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "push"}),
 }

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.engine.docker_engine import Engine, EngineInfo

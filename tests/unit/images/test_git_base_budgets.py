@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
 from membudget.images.git_repository import GitRepository
 from membudget.images.revision import Commit
@@ -37,12 +37,14 @@ def commits(work: Repository) -> tuple[Commit, Commit]:
 def of_base(work: Repository, file: str = "budgets.toml") -> BaseBudgets:
     git = GitRepository(work.folder)
     path = work.folder / file
-    return base_budgets(git, commits(work), path, toml_file.parse_budgets(path.read_text(), file))
+    return base_budgets(git, commits(work), path, budgets_file.parse_budgets(path.read_text(), file))
 
 
 def is_untouched(work: Repository) -> bool:
     git = GitRepository(work.folder)
-    both = [toml_file.parse_budgets(git.file_at(commit, "budgets.toml", 1000) or "", "t") for commit in commits(work)]
+    both = [
+        budgets_file.parse_budgets(git.file_at(commit, "budgets.toml", 1000) or "", "t") for commit in commits(work)
+    ]
     return list(untouched_images(git, commits(work), both[1], both[0])) == ["api"]
 
 
@@ -205,6 +207,8 @@ def test_a_base_file_that_leads_nowhere_is_a_problem_and_no_lack_of_rules(tmp_pa
     head = made.commit("head", {file: text})
     repository = GitRepository(made.folder)
     commits = tuple(commit for sha in (base, head) if (commit := repository.commit(sha)) is not None)
-    found = base_budgets(repository, (commits[0], commits[1]), made.folder / file, toml_file.parse_budgets(text, "x"))
+    found = base_budgets(
+        repository, (commits[0], commits[1]), made.folder / file, budgets_file.parse_budgets(text, "x")
+    )
     assert found.problem is not None
     assert "budgets.toml" in found.problem

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from membudget.budgets import toml_file
+from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import digest_of
 from membudget.budgets.guard import loosenings
 from membudget.images.git_changes import changes_to_approve
@@ -30,7 +30,7 @@ def digest(folder: Path, head: dict[str, str], base: dict[str, str] | None = Non
     assert before is not None
     assert after is not None
     budgets = tuple(
-        toml_file.parse_budgets({**of_base, **files}["budgets.toml"], "budgets.toml") for files in ({}, head)
+        budgets_file.parse_budgets({**of_base, **files}["budgets.toml"], "budgets.toml") for files in ({}, head)
     )
     loosened = tuple(loosenings(budgets[1], budgets[0], ()))
     return digest_of(changes_to_approve(repository, (before, after), (budgets[0], budgets[1]), loosened))

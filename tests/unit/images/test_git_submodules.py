@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.budget import Build
+from membudget.budgets.entries import Build
 from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.engine.proc_owner import own_run_id
 from membudget.images.git_repository import GitRepository

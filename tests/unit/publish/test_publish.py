@@ -12,9 +12,9 @@ from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.approval import Approval
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
+from membudget.budgets.lines import key_lines
 from membudget.budgets.loosening import Loosening
-from membudget.budgets.toml_lines import key_lines
 from membudget.core.errors import ConfigurationError
 from membudget.publish import publish
 from membudget.publish.publish import Destination

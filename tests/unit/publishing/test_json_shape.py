@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.publishing.json_shape import oversized, tokens
 from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support import builders

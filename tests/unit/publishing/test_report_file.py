@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.publishing.report_file import read_report, write_report

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.sharding import MOST_SHARDS
 from membudget.publishing.report_file import parse_report, read_report, read_reports, write_report

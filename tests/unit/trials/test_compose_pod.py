@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 from pydantic import JsonValue
 
-from membudget.budgets.budget import Build
 from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.engine.container_options import ContainerOptions
 from membudget.engine.docker_engine import RUN_LABEL

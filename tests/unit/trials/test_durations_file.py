@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.trials.durations_file import read_durations, remember_durations
 
 

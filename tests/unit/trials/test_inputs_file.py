@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.budget import ImageSpec
 from membudget.budgets.container import ContainerSettings
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecCommand, ExecWorkload
 from membudget.core.errors import ConfigurationError
 from membudget.trials.inputs_file import gather, read_input

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.budget import MOST_IMAGES
+from membudget.budgets.entries import MOST_IMAGES
 from membudget.report.page.asset_file import CHARTS_SHA256, CHARTS_VERSION, asset
 from membudget.report.page.page import LARGEST_PAGE_BYTES, render
 from membudget.report.report import Report

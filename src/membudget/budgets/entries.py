@@ -24,7 +24,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.budgets.groups import Group
-from membudget.budgets.metric_budget import NO_OOM_KILLS, MetricBudgets, PhaseBudgets, set_keys
+from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, PhaseBudgets, set_keys
 from membudget.budgets.workload import CommandWorkload, Workload
 
 LeakPolicy = Literal["advise", "fail"]

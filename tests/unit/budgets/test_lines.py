@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.toml_lines import key_lines
+from membudget.budgets.lines import key_lines
 
 TOP = Path(__file__).parents[3]
 

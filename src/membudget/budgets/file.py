@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from membudget.budgets.budget import Budgets, BudgetsFile, ImageSpec
+from membudget.budgets.entries import Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.key_path import locate
 from membudget.budgets.possible import check_members, impossible, unknown_images
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem

@@ -56,7 +56,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
             return
         try:
             parsed = tomllib.loads(statement)
-        except (ValueError, RecursionError):  # not at its end yet; or never to be read, see toml_file.py
+        except (ValueError, RecursionError):  # not at its end yet; or never to be read, see file.py
             continue
         if parsed:
             yield begun, statement, statement.lstrip().startswith("[")

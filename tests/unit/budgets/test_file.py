@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets import toml_file
-from membudget.budgets.budget import TrialCount
+from membudget.budgets import file as budgets_file
+from membudget.budgets.entries import TrialCount
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, readiness
 from membudget.core.errors import BudgetsFileError, ConfigurationError
 from membudget.core.metrics import Metric
@@ -15,12 +15,12 @@ SMALLEST = 'version = 1\n[images.api]\nlimit = "64MiB"\n'
 
 def problems_of(text: str, checkout: Path | None = None) -> list[str]:
     with pytest.raises(BudgetsFileError) as caught:
-        toml_file.parse(text, "budgets.toml", checkout)
+        budgets_file.parse(text, "budgets.toml", checkout)
     return [str(problem) for problem in caught.value.problems]
 
 
 def test_the_smallest_file() -> None:
-    api = toml_file.parse(SMALLEST, "budgets.toml")["api"]
+    api = budgets_file.parse(SMALLEST, "budgets.toml")["api"]
     assert (api.limit_bytes, api.trials, api.timeout) == (64 * MIB, TrialCount(min=3, max=10), 60_000)
     assert api.workload == CommandWorkload()
     assert api.budgets.of(Metric.OOM_KILLS).max == 0
@@ -28,7 +28,7 @@ def test_the_smallest_file() -> None:
 
 
 def test_defaults_hold_key_by_key_where_an_image_says_nothing() -> None:
-    images = toml_file.parse(
+    images = budgets_file.parse(
         """
         version = 1
         [defaults]
@@ -51,7 +51,7 @@ def test_defaults_hold_key_by_key_where_an_image_says_nothing() -> None:
 
 
 def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
-    api = toml_file.parse(
+    api = budgets_file.parse(
         SMALLEST + 'workload = { kind = "http", port = 3000, requests = [{ path = "/" }] }', "budgets.toml"
     )["api"]
     assert isinstance(api.workload, HttpWorkload)
@@ -64,7 +64,7 @@ def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
     text = (Path(__file__).parent / "broken.toml").read_text()
     golden = Path(__file__).parent / "broken.txt"
     with pytest.raises(BudgetsFileError) as caught:
-        toml_file.parse(text, "budgets.toml", tmp_path)
+        budgets_file.parse(text, "budgets.toml", tmp_path)
     assert str(caught.value) + "\n" == golden.read_text()
 
 
@@ -123,8 +123,8 @@ def test_quantities_that_no_machine_has(line: str, allowed: str) -> None:
 
 def test_bounds_are_inclusive() -> None:
     text = SMALLEST.replace("64MiB", "8MiB") + 'budgets.peak_rss.max = "8MiB"\ntimeout = "24h"\n'
-    assert toml_file.parse(text, "budgets.toml")["api"].budgets.peak_rss.max == 8 * MIB
-    assert toml_file.parse(SMALLEST.replace("64MiB", "1024TiB"), "budgets.toml")["api"].limit_bytes == 2**50
+    assert budgets_file.parse(text, "budgets.toml")["api"].budgets.peak_rss.max == 8 * MIB
+    assert budgets_file.parse(SMALLEST.replace("64MiB", "1024TiB"), "budgets.toml")["api"].limit_bytes == 2**50
 
 
 def test_a_path_may_not_leave_the_repository(tmp_path: Path) -> None:
@@ -165,17 +165,17 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, messag
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=message):
-        toml_file.read(path)
+        budgets_file.read(path)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        toml_file.read(tmp_path)
+        budgets_file.read(tmp_path)
 
 
 def test_the_example_file_shows_every_key_and_is_valid() -> None:
     text = (TOP / "budgets.example.toml").read_text()
-    assert toml_file.parse(text, "budgets.example.toml")
+    assert budgets_file.parse(text, "budgets.example.toml")
     missing = [key for key in every_key() if f"{key} =" not in text and f"{key}]" not in text]
     assert missing == []
 
@@ -205,7 +205,7 @@ phases = {{ burst = {{ peak_rss = {{ max = "32MiB" }} }} }}
 {workload}
 """
     with pytest.raises(BudgetsFileError) as caught:
-        toml_file.parse(text, "budgets.toml")
+        budgets_file.parse(text, "budgets.toml")
     assert "images.api.phases.burst: is no phase of this workload (found: burst)" in str(caught.value)
     assert f"allowed: {allowed}\n" in f"{caught.value}\n"
 
@@ -217,13 +217,13 @@ phases = {{ burst = {{ peak_rss = {{ max = "32MiB" }} }} }}
 def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
     text = f'version = 1\n[images.api]\nlimit = "64MiB"\ncontainer = {{ secrets = ["{name}"] }}\n'
     with pytest.raises(BudgetsFileError, match="a name of the workload's own; none that begins with ACTIONS_"):
-        toml_file.parse(text, "budgets.toml")
+        budgets_file.parse(text, "budgets.toml")
 
 
 def test_more_images_than_a_report_holds_are_refused() -> None:
     text = "version = 1\n" + "".join(f"[images.i{number}]\n" for number in range(10_001))
     with pytest.raises(BudgetsFileError, match=r"10,?000"):
-        toml_file.parse_budgets(text, "budgets.toml")
+        budgets_file.parse_budgets(text, "budgets.toml")
 
 
 def many(groups: int, images: int) -> str:
@@ -234,15 +234,15 @@ def many(groups: int, images: int) -> str:
 
 
 def test_groups_of_all_images_share_their_names() -> None:
-    groups = toml_file.parse_budgets(many(3, 5), "budgets.toml").groups
+    groups = budgets_file.parse_budgets(many(3, 5), "budgets.toml").groups
     assert groups["g0"].images == ("i0", "i1", "i2", "i3", "i4")
     assert groups["g0"].images is groups["g1"].images is groups["g2"].images
 
 
 def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> None:
-    assert len(toml_file.parse_budgets(many(40, 500), "budgets.toml").groups) == 40
+    assert len(budgets_file.parse_budgets(many(40, 500), "budgets.toml").groups) == 40
     with pytest.raises(BudgetsFileError) as caught:
-        toml_file.parse_budgets(many(41, 500), "budgets.toml")
+        budgets_file.parse_budgets(many(41, 500), "budgets.toml")
     (problem,) = caught.value.problems
     assert str(problem) == (
         "budgets.toml: groups: have too many images together; a group without images has all (found: 20,500)"
@@ -253,6 +253,6 @@ def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> No
 def test_names_that_are_no_images_are_told_in_few_words() -> None:
     names = ", ".join(f'"x{number}"' for number in range(1000))
     with pytest.raises(BudgetsFileError) as caught:
-        toml_file.parse_budgets(f"{many(0, 500)}\ngroups.odd.images = [{names}]", "budgets.toml")
+        budgets_file.parse_budgets(f"{many(0, 500)}\ngroups.odd.images = [{names}]", "budgets.toml")
     assert len(caught.value.problems) == 1000
     assert len(str(caught.value)) < 1_000_000
