@@ -20,7 +20,7 @@ from tabulate import tabulate
 from benchmarks.truth import Bench, bench, value
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import RUN_LABEL
+from membudget.engine.connection import RUN_LABEL
 from membudget.trials.certificate import Conclusion
 from membudget.trials.trial import Trial
 

@@ -17,8 +17,8 @@ from tabulate import tabulate
 
 from benchmarks.peers import build_programs
 from benchmarks.truth import Bench, bench
-from membudget.engine.container_options import ContainerOptions, ExecOptions
-from membudget.engine.docker_containers import Containers
+from membudget.engine.containers import Containers
+from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup
 

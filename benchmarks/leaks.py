@@ -16,9 +16,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.truth import Bench, bench
-from membudget.engine.cgroup_layout import run_of
 from membudget.engine.cgroup_removal import our_cgroups
-from membudget.engine.docker_engine import RUN_LABEL, Engine
+from membudget.engine.cgroups import run_of
+from membudget.engine.connection import RUN_LABEL, Engine
 from membudget.engine.run_id import RunId
 
 TRIALS = int(os.environ.get("TRIALS", "200"))

@@ -21,9 +21,9 @@ from typing import Self
 from tabulate import tabulate
 
 from benchmarks.truth import Bench, bench
-from membudget.engine.cgroup_layout import memory_root, trial_cgroup
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_containers import Containers
+from membudget.engine.cgroups import memory_root, trial_cgroup
+from membudget.engine.containers import Containers
+from membudget.engine.options import ContainerOptions
 from membudget.trials.certificate import Certificate
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.readings import keyed_value

@@ -38,7 +38,7 @@ from membudget.budgets.workload import describe
 from membudget.core.errors import MembudgetError
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.images.docker_image import inspect
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Trial, TrialSpec

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import base_image
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.metrics import Metric
-from membudget.engine.cgroup_layout import memory_root
-from membudget.engine.docker_cleanup import cleaned_up
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_containers import Containers
-from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.cgroups import memory_root
+from membudget.engine.cleanup import cleaned_up
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine, connect
+from membudget.engine.containers import Containers
 from membudget.engine.proc_owner import own_run_id
-from membudget.engine.proc_vantage import look
 from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.engine.vantage import look
 from membudget.images.docker_image import inspect
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_pod import PodTools

@@ -13,8 +13,8 @@ from pathlib import Path
 import base_image
 import debian
 import own_image
-from membudget.engine.docker_engine import connect
-from membudget.engine.proc_vantage import look
+from membudget.engine.connection import connect
+from membudget.engine.vantage import look
 from membudget.version import VERSION
 
 _TOP = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@ import pytest
 
 import base_image
 import own_image
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.version import VERSION
 from tests.support.act import TOOL_CACHE
 from tests.support.engine import require_engine

@@ -7,7 +7,7 @@ import pytest
 
 import demo
 from membudget.core.errors import ExitCode
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import CommentSettings
 from membudget.report import history

@@ -17,7 +17,7 @@ import pytest
 
 from documented_workflows import workflows_of
 from membudget.core.errors import ExitCode
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import ANOTHER_IS_NEWER, CommentSettings
 from membudget.report import history

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import own_image
-from membudget.engine.docker_engine import Engine
-from membudget.engine.proc_vantage import look
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import look
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support import engine_fixtures

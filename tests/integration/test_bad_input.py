@@ -13,7 +13,7 @@ from membudget.budgets.workload import Workload
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.trials.trial import Outcome
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import finish, run, start

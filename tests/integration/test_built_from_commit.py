@@ -13,7 +13,7 @@ import pytest
 from membudget.budgets.entries import Build
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.images.docker_build import Builder
 from membudget.images.revision import BuiltImage
 from membudget.publishing.report_file import read_report

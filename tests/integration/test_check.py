@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from tests.support.awaited import running_trials
 from tests.support.membudget_process import finish, run, start
 from tests.support.missing import skip_for_want_of

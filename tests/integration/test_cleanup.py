@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from tests.support.awaited import PATIENCE_S, program_runs, running_trials, until
 from tests.support.leftovers import leftovers, since
 from tests.support.membudget_process import finish, run, start

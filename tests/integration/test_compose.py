@@ -12,9 +12,9 @@ from membudget.budgets.workload import Workload
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_containers import Containers
-from membudget.engine.docker_engine import Engine
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine
+from membudget.engine.containers import Containers
 from membudget.images.docker_image import inspect
 from membudget.publishing.report_file import read_report
 from membudget.trials.compose_file import read_pod

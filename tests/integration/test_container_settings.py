@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.workload import CommandWorkload, ExecCommand, ExecWorkload
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.trials.trial import Outcome, Trial
 from membudget.trials.trial_inputs import TrialInputs
 from tests.support.prepared_images import PreparedImages

@@ -9,8 +9,8 @@ import pytest
 
 from membudget.budgets import file as budgets_file
 from membudget.core.metrics import Metric
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_engine import Engine
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine
 from membudget.images.docker_image import inspect
 from membudget.trials.compose_file import read_pod
 from membudget.trials.inputs_file import gather

@@ -10,7 +10,7 @@ from membudget.budgets.workload import DriverWorkload, Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.trials.trial import Outcome, PhaseName, Trial
 from membudget.trials.trial_inputs import TrialInputs
 from tests.support.leftovers import nothing_stays

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from tests.soak.pull_request import FAILS, open_pull_request, wrong_figures
 from tests.support.awaited import PATIENCE_S, program_runs, until
 from tests.support.membudget_process import finish, run, start

@@ -10,7 +10,7 @@ from membudget.analysis.measurement import ImageMeasurement, Presence
 from membudget.analysis.soak import soak_requests, soak_verdict
 from membudget.budgets.http_load import HttpRequests
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.trials.driver_messages import LoadResult
 from membudget.trials.trial import Outcome, PhaseName, Trial
 from membudget.trials.trial_inputs import TrialInputs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import Listed, leftovers, nothing_stays, remove, since
 from tests.support.membudget_process import finish, start

@@ -7,8 +7,8 @@ import pytest
 
 from membudget.core.metrics import SILENT_WHEN_ABSENT
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
-from membudget.engine.proc_vantage import look
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import look
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import finish, run, start
 from tests.support.missing import skip_for_want_of

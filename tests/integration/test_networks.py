@@ -12,8 +12,8 @@ import pytest
 from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.entries import Build
 from membudget.core.errors import BuildFailed
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_engine import Engine
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine
 from membudget.images.docker_build import Builder
 from membudget.trials.compose_file import read_pod
 from membudget.trials.trial import Outcome

@@ -4,7 +4,7 @@ from docker.constants import DEFAULT_NUM_POOLS
 
 from benchmarks.leaks import Held, held
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.trials.trial import Outcome
 from membudget.version import VERSION

@@ -3,7 +3,7 @@
 from benchmarks.record_noise import record, workloads
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from tests.support.prepared_images import PreparedImages
 
 

@@ -8,7 +8,7 @@ from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import ExecWorkload
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_trial import RunnerSettings
 from membudget.trials.trial import Outcome, PhaseName, RanInside, Trial

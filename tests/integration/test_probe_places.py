@@ -8,8 +8,8 @@ from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
-from membudget.engine.proc_vantage import Vantage
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import Vantage
 from membudget.trials import docker_measuring
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_measuring import MeasuringOptions

@@ -9,8 +9,8 @@ from membudget.budgets.workload import CommandWorkload, ExecWorkload, Readiness,
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine
-from membudget.engine.proc_vantage import look
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import look
 from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION

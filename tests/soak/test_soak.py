@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from membudget.core.quantities import KIB, MIB
-from membudget.engine.docker_engine import Engine
-from membudget.engine.proc_vantage import look
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import look
 from tests.soak.pull_request import figures, wrong_figures
 from tests.soak.rounds import ROUNDS, Round
 from tests.soak.world import World, opened

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from membudget.core.quantities import MIB
-from membudget.engine.cgroup_layout import run_of
 from membudget.engine.cgroup_removal import our_cgroups
+from membudget.engine.cgroups import run_of
 from tests.soak.pull_request import open_pull_request
 from tests.support import membudget_process
 from tests.support.github_server import Github

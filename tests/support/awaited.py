@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from membudget.engine.docker_engine import RUN_LABEL, Engine
+from membudget.engine.connection import RUN_LABEL, Engine
 from membudget.engine.run_id import RunId
 
 PATIENCE_S = 60

@@ -1,7 +1,7 @@
 """The container engine that integration tests use: the one that docker would use."""
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.connection import Engine, connect
 from tests.support.missing import skip_for_want_of
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import base_image
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from tests.support.engine import require_engine
 from tests.support.prepared_images import PreparedImages, build
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import processes
-from membudget.engine.docker_engine import Engine, connect
+from membudget.engine.connection import Engine, connect
 from tests.support.awaited import PATIENCE_S, until
 from tests.support.started import started
 

@@ -8,11 +8,11 @@ from typing import Protocol
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, Workload
 from membudget.core.quantities import MIB
-from membudget.engine.cgroup_layout import memory_root
-from membudget.engine.docker_cleanup import cleaned_up
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_containers import Containers
-from membudget.engine.docker_engine import Engine
+from membudget.engine.cgroups import memory_root
+from membudget.engine.cleanup import cleaned_up
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine
+from membudget.engine.containers import Containers
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_image import inspect

@@ -10,7 +10,7 @@ import pytest
 
 import membudget
 from membudget.engine import child_environment as environments
-from membudget.engine.docker_compose import Compose, ComposeRefused
+from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.images.docker_buildx import Buildx
 from membudget.images.git_repository import GitRepository
@@ -30,7 +30,7 @@ MODULES = {"multiprocessing", "pty", "concurrent.futures.process"}
 CHILDREN = {
     # module and call: whose environment it gets
     (
-        "engine/docker_compose.py",
+        "engine/compose.py",
         "subprocess.run",
     ): "reader_environment, or engine_client_environment to make containers",
     ("engine/subprocess_helper.py", "subprocess.Popen"): "helper_environment",

@@ -18,8 +18,8 @@ from werkzeug.serving import make_server
 
 from membudget.contents.registry import read_image
 from membudget.core.errors import BuildFailed, EnvironmentFault
-from membudget.engine.docker_compose import Compose, ComposeRefused
-from membudget.engine.docker_engine import connect, engine_errors
+from membudget.engine.compose import Compose, ComposeRefused
+from membudget.engine.connection import connect, engine_errors
 from membudget.images.docker_buildx import Buildx
 from membudget.images.git_repository import GitRepository
 from membudget.images.git_secrets import secrets_in

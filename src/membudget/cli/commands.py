@@ -29,7 +29,7 @@ from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard, assign
 from membudget.core.text_file import write_text
-from membudget.engine.docker_engine import Engine, connect, slowness
+from membudget.engine.connection import Engine, connect, slowness
 from membudget.engine.proc_owner import own_run_id
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder

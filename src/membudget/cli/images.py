@@ -28,7 +28,7 @@ from membudget.publishing.step_log import show, show_json, warn
 from membudget.report.image_report import DiffReport, InspectReport
 
 if TYPE_CHECKING:
-    from membudget.engine.docker_engine import Engine
+    from membudget.engine.connection import Engine
 
 
 def inspect(options: argparse.Namespace) -> ExitCode:
@@ -111,7 +111,7 @@ def _smaller_base(
 
 @contextmanager
 def _engine() -> "Iterator[Engine]":
-    from membudget.engine.docker_engine import connect
+    from membudget.engine.connection import connect
 
     with closing(connect()) as engine:
         yield engine

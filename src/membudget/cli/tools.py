@@ -20,10 +20,10 @@ from membudget.contents.provenance import parse_provenance
 from membudget.core.errors import ConfigurationError
 from membudget.core.quantities import format_size
 from membudget.core.unreadable import UnreadableImage
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_containers import LOG_DRIVER
-from membudget.engine.docker_engine import Engine, engine_lost_is_told
-from membudget.engine.docker_reaper import trial_tag
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine, engine_lost_is_told
+from membudget.engine.containers import LOG_DRIVER
+from membudget.engine.reaper import trial_tag
 from membudget.engine.run_id import RunId
 from membudget.images.docker_base_variant import BaseVariants
 from membudget.images.docker_build import Builder

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from membudget.engine.cgroup_layout import CgroupDriver, run_of
+from membudget.engine.cgroups import CgroupDriver, run_of
 
 SYSTEM_BUS = Path("/run/dbus/system_bus_socket")
 

@@ -6,7 +6,7 @@ from membudget.contents.base_variant import BaseImage, BaseVariant, variants
 from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 from membudget.images.docker_image import inspect, read_images
 from membudget.web.deadline import Allowance
 

@@ -12,7 +12,7 @@ from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.core.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import format_size
-from membudget.engine.docker_engine import Engine, engine_lost_is_told
+from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.images.docker_buildx import Buildx, OnLine
 from membudget.images.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
 from membudget.images.docker_image import CONTENT_LABEL, ImageFacts, inspect_own

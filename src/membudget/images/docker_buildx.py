@@ -14,8 +14,8 @@ from typing import IO
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.engine.child_environment import builder_environment
 from membudget.engine.client_secrets import client_mask
-from membudget.engine.docker_containers import LOG_TAIL_LINES
-from membudget.engine.docker_stream import LineTail
+from membudget.engine.containers import LOG_TAIL_LINES
+from membudget.engine.stream import LineTail
 from membudget.images.file_tree import FileTree, read_archive
 
 _TERMINATION_S = 5.0

@@ -17,7 +17,7 @@ from membudget.contents.layer_cache_file import LayerCache
 from membudget.contents.raw_stream import RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.unreadable import UnreadableImage
-from membudget.engine.docker_engine import Engine, engine_errors
+from membudget.engine.connection import Engine, engine_errors
 
 CONTENT_LABEL = "membudget.built-from"
 """The label on images that we build: a digest of the files that they were built from."""

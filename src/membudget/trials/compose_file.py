@@ -8,7 +8,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from membudget.budgets.compose import ComposeSettings
 from membudget.core.errors import ConfigurationError
-from membudget.engine.docker_compose import ComposeModel, ComposeRefused
+from membudget.engine.compose import ComposeModel, ComposeRefused
 from membudget.trials.compose_pod import PodPlan, plan_pod
 from membudget.trials.inputs_file import LARGEST_SETTINGS_BYTES, existing, read_input
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_containers import LOG_DRIVER, LOG_OPTIONS
-from membudget.engine.docker_engine import RUN_LABEL
+from membudget.engine.connection import RUN_LABEL
+from membudget.engine.containers import LOG_DRIVER, LOG_OPTIONS
+from membudget.engine.options import ContainerOptions
 from membudget.trials.compose_pod import Condition, PodPlan
 
 _HEALTH_INTERVAL = "500ms"

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from membudget.budgets.workload import Driver
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_containers import CannotStart, Containers
+from membudget.engine.containers import CannotStart, Containers
+from membudget.engine.options import ContainerOptions
 from membudget.trials.docker_exec import TIMED_OUT, exit_in_words
 from membudget.trials.docker_http_load import ServiceGone
 from membudget.trials.inputs_file import existing

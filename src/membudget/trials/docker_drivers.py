@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
-from membudget.engine.docker_helper import DockerHelper
+from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import Helper
+from membudget.engine.helper_container import DockerHelper
+from membudget.engine.options import ContainerOptions
 from membudget.engine.subprocess_helper import SubprocessHelper
 
 _MODULE = "membudget.trials.http_driver"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from membudget.budgets.workload import ExecCommand
 from membudget.core.quantities import format_duration
-from membudget.engine.container_options import ExecOptions
-from membudget.engine.docker_containers import LOG_TAIL_LINES, Containers
-from membudget.engine.docker_stream import LineTail, feed
+from membudget.engine.containers import LOG_TAIL_LINES, Containers
+from membudget.engine.options import ExecOptions
+from membudget.engine.stream import LineTail, feed
 from membudget.trials.inputs_file import read_input
 from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
 

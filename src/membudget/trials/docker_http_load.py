@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Readiness
-from membudget.engine.docker_containers import Containers
+from membudget.engine.containers import Containers
 from membudget.engine.helper import Helper, HelperFailed
 from membudget.trials.docker_drivers import Drivers, PlacedDriver
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup

@@ -11,16 +11,16 @@ from typing import Literal
 from membudget.budgets.container import DEFAULT_CPUS
 from membudget.core.errors import EnvironmentFault
 from membudget.core.interruption import shielded
-from membudget.engine.cgroup_layout import CGROUP_ROOT, memory_root
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_cleanup import cleaned_up
-from membudget.engine.docker_compose import Compose
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
-from membudget.engine.docker_engine import Engine, connect
-from membudget.engine.docker_helper import DockerHelper, find_helper_image
-from membudget.engine.proc_vantage import look
+from membudget.engine.cgroups import CGROUP_ROOT, memory_root
+from membudget.engine.cleanup import cleaned_up
+from membudget.engine.compose import Compose
+from membudget.engine.connection import Engine, connect
+from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
+from membudget.engine.helper_container import DockerHelper, find_helper_image
+from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
 from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.engine.vantage import look
 from membudget.trials.admission import Admission, cpu_shares
 from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 from membudget.trials.docker_pod import PodTools

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.cgroup_layout import TrialCgroup
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_compose import Compose, ComposeRefused
-from membudget.engine.docker_containers import CannotStart, Containers
+from membudget.engine.cgroups import TrialCgroup
+from membudget.engine.compose import Compose, ComposeRefused
+from membudget.engine.containers import CannotStart, Containers
+from membudget.engine.options import ContainerOptions
 from membudget.trials.compose_pod import Condition, PodPlan
 from membudget.trials.compose_project import Project, project_model
 from membudget.trials.docker_readiness import wait_for_health

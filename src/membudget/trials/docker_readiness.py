@@ -2,8 +2,8 @@
 
 import time
 
-from membudget.engine.docker_containers import Containers
-from membudget.engine.docker_stream import FramedStream, LineTail
+from membudget.engine.containers import Containers
+from membudget.engine.stream import FramedStream, LineTail
 from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
 
 _HEALTH_POLL_S = 0.1

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.cgroup_layout import TrialCgroup
-from membudget.engine.docker_engine import Engine, engine_errors
+from membudget.engine.cgroups import TrialCgroup
+from membudget.engine.connection import Engine, engine_errors
 from membudget.trials.probe_messages import HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
 from membudget.trials.snapshot import Depth
 

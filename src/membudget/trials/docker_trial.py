@@ -8,9 +8,9 @@ from functools import partial
 from membudget.budgets.workload import steps_of
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.engine.cgroup_layout import TrialCgroup, trial_cgroup
-from membudget.engine.docker_containers import CannotStart, Containers, ContainerState
-from membudget.engine.docker_engine import EngineInfo
+from membudget.engine.cgroups import TrialCgroup, trial_cgroup
+from membudget.engine.connection import EngineInfo
+from membudget.engine.containers import CannotStart, Containers, ContainerState
 from membudget.trials.admission import cpu_list
 from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_drivers import Drivers

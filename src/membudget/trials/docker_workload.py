@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from membudget.budgets.workload import CommandWorkload, ServiceWorkload, Step, readiness, steps_of
-from membudget.engine.docker_containers import Containers
-from membudget.engine.docker_stream import feed
+from membudget.engine.containers import Containers
+from membudget.engine.stream import feed
 from membudget.trials.docker_driver_container import run_driver
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_exec import TIMED_OUT, exit_in_words, run_commands

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from membudget.core.metrics import Metric, MetricValue
-from membudget.engine.cgroup_layout import CgroupVersion
+from membudget.engine.cgroups import CgroupVersion
 from membudget.trials.certificate import resolution_bytes
 from membudget.trials.probe_messages import ProbeReport
 

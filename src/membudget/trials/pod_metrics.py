@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from membudget.core.metrics import Metric, MetricValue
-from membudget.engine.cgroup_layout import CgroupVersion
+from membudget.engine.cgroups import CgroupVersion
 from membudget.trials.oom_count import count_oom_kills
 from membudget.trials.probe_messages import ProbeReport, Series
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from membudget.engine.cgroup_layout import CgroupVersion, TrialCgroup
+from membudget.engine.cgroups import CgroupVersion, TrialCgroup
 from membudget.engine.helper import Helper, HelperFailed
 from membudget.trials.probe_messages import Follow, ProbeReport
 from membudget.trials.snapshot import Depth

@@ -1,7 +1,7 @@
 """How the container of a trial is made, by what its spec says."""
 
 from membudget.budgets.workload import Workload
-from membudget.engine.container_options import ContainerOptions
+from membudget.engine.options import ContainerOptions
 from membudget.trials.trial import TrialSpec
 
 _HEALTH_INTERVAL_MS = 500

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.engine.cgroup_layout import memory_root, run_name, run_of, trial_cgroup
+from membudget.engine.cgroups import memory_root, run_name, run_of, trial_cgroup
 from membudget.engine.run_id import ProcessIdentity, RunId
 
 HEX8 = st.text("0123456789abcdef", min_size=8, max_size=8)

@@ -14,7 +14,7 @@ import requests
 from membudget.budgets.entries import Build
 from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault
 from membudget.core.quantities import MIB
-from membudget.engine.docker_engine import Engine, EngineInfo
+from membudget.engine.connection import Engine, EngineInfo
 from membudget.images.docker_build import Builder
 from tests.support.awaited import until
 from tests.support.started import started

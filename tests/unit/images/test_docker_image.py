@@ -15,7 +15,7 @@ from membudget.contents.image_contents import ImageContents
 from membudget.contents.layer_cache_file import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.unreadable import UnreadableImage
-from membudget.engine.docker_engine import Engine, EngineInfo
+from membudget.engine.connection import Engine, EngineInfo
 from membudget.images.docker_image import CONTENT_LABEL, inspect, read_images
 from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 

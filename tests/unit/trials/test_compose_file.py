@@ -7,7 +7,7 @@ import pytest
 
 from membudget.budgets.compose import ComposeSettings
 from membudget.core.errors import ConfigurationError
-from membudget.engine.docker_compose import ComposeModel
+from membudget.engine.compose import ComposeModel
 from membudget.trials.compose_file import read_pod
 from tests.unit.trials.test_inputs_file import ODD_FILES
 

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_engine import RUN_LABEL
+from membudget.engine.connection import RUN_LABEL
+from membudget.engine.options import ContainerOptions
 from membudget.trials.compose_pod import PodPlan, plan_pod
 from membudget.trials.compose_project import Project, project_model
 

@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES
+from membudget.engine.containers import HELPER_MEMORY_BYTES
 from membudget.trials import http_driver, http_load
 from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
-from membudget.engine.cgroup_layout import CgroupVersion
+from membudget.engine.cgroups import CgroupVersion
 from membudget.trials.oom_count import EngineWord, OomDoubt, count_oom_kills
 from membudget.trials.probe_messages import KernelLog, KilledProcess, ProbeReport, Reading, Series
 

@@ -6,7 +6,7 @@ import pytest
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.engine.cgroup_layout import CgroupVersion
+from membudget.engine.cgroups import CgroupVersion
 from membudget.trials.certificate import Certificate, certify
 from membudget.trials.judged_part import judged_part
 from membudget.trials.oom_count import EngineWord

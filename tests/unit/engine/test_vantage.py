@@ -6,8 +6,8 @@ import docker
 import pytest
 
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.engine.docker_engine import Engine, EngineInfo
-from membudget.engine.proc_vantage import ProbePlace, look
+from membudget.engine.connection import Engine, EngineInfo
+from membudget.engine.vantage import ProbePlace, look
 
 HERE = EngineInfo(
     name=socket.gethostname(),

@@ -5,12 +5,12 @@ import time
 from docker.errors import NotFound
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_containers import Containers
-from membudget.engine.docker_engine import Engine, engine_errors
-from membudget.engine.docker_stream import STDOUT, LineTail
+from membudget.engine.connection import Engine, engine_errors
+from membudget.engine.containers import Containers
 from membudget.engine.helper import HelperFailed, LineBuffer
+from membudget.engine.options import ContainerOptions
 from membudget.engine.proc_container import own_container_id
+from membudget.engine.stream import STDOUT, LineTail
 
 HELPER_LABEL = "membudget.version"
 """The label on an image that holds membudget; its value is the version."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.engine.docker_engine import Engine
+from membudget.engine.connection import Engine
 
 ProbePlace = Literal["auto", "host", "container"]
 

@@ -17,11 +17,11 @@ from urllib3.exceptions import ReadTimeoutError
 from membudget.core.errors import EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.engine.client_secrets import client_mask
-from membudget.engine.container_options import ContainerOptions, ExecOptions
-from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
-from membudget.engine.docker_reaper import remove_networks_and_volumes
-from membudget.engine.docker_stream import FramedStream, LineTail
+from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
+from membudget.engine.options import ContainerOptions, ExecOptions
+from membudget.engine.reaper import remove_networks_and_volumes
 from membudget.engine.run_id import RunId
+from membudget.engine.stream import FramedStream, LineTail
 
 LOG_TAIL_LINES = 50
 HELPER_MEMORY_BYTES = 512 * MIB

@@ -2,7 +2,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from membudget.engine.cgroup_layout import CgroupDriver, EngineKind, trial_cgroup
+from membudget.engine.cgroups import CgroupDriver, EngineKind, trial_cgroup
 from membudget.engine.run_id import ProcessIdentity, RunId
 
 RUN = RunId(ProcessIdentity("0123abcd", "effffffc", 42, 777), 1_763_000_000, "beef")

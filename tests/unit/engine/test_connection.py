@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.docker_engine import EngineInfo, _engine_info
+from membudget.engine.connection import EngineInfo, _engine_info
 
 # Docker 20.10.24 of Debian 12, on cgroup v1.
 DOCKER_INFO: Mapping[str, object] = {

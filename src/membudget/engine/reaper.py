@@ -6,7 +6,7 @@ from typing import Any
 
 from docker.errors import ImageNotFound, NotFound
 
-from membudget.engine.docker_engine import RUN_LABEL, Engine, engine_errors
+from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.run_id import RunId
 
 TRIAL_IMAGES = "membudget-trial"

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.cgroup_layout import CGROUP_ROOT, run_name, run_of
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
-from membudget.engine.container_options import ContainerOptions
-from membudget.engine.docker_containers import HELPER_MEMORY_BYTES, Containers
-from membudget.engine.docker_engine import Engine
-from membudget.engine.docker_helper import DockerHelper
-from membudget.engine.docker_reaper import abandoned, remove_run, runs_present
+from membudget.engine.cgroups import CGROUP_ROOT, run_name, run_of
+from membudget.engine.connection import Engine
+from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
+from membudget.engine.helper_container import DockerHelper
+from membudget.engine.options import ContainerOptions
 from membudget.engine.proc_owner import owner_lives
+from membudget.engine.reaper import abandoned, remove_run, runs_present
 
 _MODULE = "membudget.engine.cgroup_removal"
 _MOUNT = Path("/membudget-cgroup")

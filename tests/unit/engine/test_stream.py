@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.engine.docker_stream import STDERR, STDOUT, FramedStream, LineTail
+from membudget.engine.stream import STDERR, STDOUT, FramedStream, LineTail
 
 
 def frame(stream: int, payload: bytes) -> bytes:
