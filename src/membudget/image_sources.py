@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from membudget.contents.compression import Peekable
-from membudget.contents.image_archive import ArchivedImage, read_archive
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layer import Layer
-from membudget.contents.layer_cache_file import LayerCache
-from membudget.contents.layered_image import read_layered
-from membudget.contents.layout_folder import LayoutFolder
-from membudget.contents.oci_manifest import Selection
+from membudget.contents.image import ImageContents
+from membudget.contents.layers.layer import Layer
+from membudget.contents.stores.archive import ArchivedImage, read_archive
+from membudget.contents.stores.blobs import read_layered
+from membudget.contents.stores.layer_cache import LayerCache
+from membudget.contents.stores.layout_folder import LayoutFolder
+from membudget.contents.stores.manifest import Selection
+from membudget.contents.stores.streams import Peekable
 from membudget.core.errors import ConfigurationError
 from membudget.core.unreadable import UnreadableImage
 

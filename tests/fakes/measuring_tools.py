@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from membudget.budgets.entries import Build, ImageSpec
-from membudget.contents.comparison import PairContents
+from membudget.contents.compare import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.images.revision import BuiltImage, Commit, Side

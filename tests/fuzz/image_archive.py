@@ -7,12 +7,12 @@ import io
 import sys
 from pathlib import Path
 
-from membudget.contents.comparison import compare
-from membudget.contents.image_archive import read_archive
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layer import Layer
-from membudget.contents.layer_origin import layer_origins
-from membudget.contents.layer_reader import read_layer
+from membudget.contents.compare import compare
+from membudget.contents.image import ImageContents
+from membudget.contents.layers.layer import Layer
+from membudget.contents.origin import layer_origins
+from membudget.contents.stores.archive import read_archive
+from membudget.contents.stores.layer_reader import read_layer
 from membudget.core.unreadable import UnreadableImage
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -12,7 +12,7 @@ import pytest
 
 import base_image
 from membudget.budgets.entries import Build
-from membudget.contents.image_contents import COMPRESSED_BY_US
+from membudget.contents.image import COMPRESSED_BY_US
 from membudget.engine.connection import Engine, connect
 from membudget.images.docker_build import Builder
 from membudget.images.revision import BuiltImage

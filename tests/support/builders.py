@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.coverage import Coverage
-from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.verdict import judge
 from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.contents.comparison import Unavailable
-from membudget.contents.image_summary import ImageSummary
+from membudget.contents.compare import Unavailable
+from membudget.contents.image_metrics import image_metrics
+from membudget.contents.summary import ImageSummary
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.report.report import Comparison, Environment, Report, RevisionReport

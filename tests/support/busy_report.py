@@ -3,13 +3,13 @@
 import random
 from dataclasses import replace
 
-from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.contents.diff import Detail, ImageDiff, LayerChange, PackageChange
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal
-from membudget.contents.image_diff import Detail, ImageDiff, LayerChange, PackageChange
-from membudget.contents.image_summary import FileSummary, FolderSummary, ImageSummary, LayerSummary
-from membudget.contents.layer_origin import OriginSource
-from membudget.contents.package import Ecosystem, Package
+from membudget.contents.image_metrics import image_metrics
+from membudget.contents.origin import OriginSource
+from membudget.contents.packages.package import Ecosystem, Package
+from membudget.contents.summary import FileSummary, FolderSummary, ImageSummary, LayerSummary
 from membudget.core.quantities import KIB, MIB
 from membudget.report.report import Report
 from membudget.trials.probe_messages import KilledProcess, Series

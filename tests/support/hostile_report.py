@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from membudget.contents.diff import ImageDiff
 from membudget.contents.file_diff import ChangeKind, FileChange
-from membudget.contents.image_diff import ImageDiff
-from membudget.contents.image_summary import FileSummary, FolderSummary, LayerSummary
-from membudget.contents.layer_origin import OriginSource
-from membudget.contents.package import Ecosystem, Package
+from membudget.contents.origin import OriginSource
+from membudget.contents.packages.package import Ecosystem, Package
+from membudget.contents.summary import FileSummary, FolderSummary, LayerSummary
 from membudget.core.quantities import MIB
 from membudget.report.report import Report
 from membudget.trials.probe_messages import Series

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from membudget.analysis.growth_base import growth_excuse
-from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.intervals import median_interval
 from membudget.analysis.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.analysis.metric_verdict import Row, judge_metric
 from membudget.analysis.samples import trial_samples
 from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.fields import ImageName
+from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 
 _CONFIDENCE = 0.95

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from membudget.analysis.growth_base import growth_excuse
-from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.measurement import ImageMeasurement, OwnMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Row, judge_metric
 from membudget.analysis.phases import phase_values
 from membudget.analysis.samples import phase_samples, trial_samples
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
+from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
 
 

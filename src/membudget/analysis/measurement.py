@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
-from membudget.contents.image_diff import ImageDiff
-from membudget.contents.image_summary import ImageSummary
+from membudget.contents.diff import ImageDiff
+from membudget.contents.image_metrics import IMAGE_METRICS
+from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
 from membudget.core.metrics import Metric, MetricValue
 from membudget.trials.trial import Trial

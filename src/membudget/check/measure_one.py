@@ -6,8 +6,8 @@ from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
-from membudget.analysis.image_metrics import image_metrics
-from membudget.contents.comparison import PairContents, Unavailable
+from membudget.contents.compare import PairContents, Unavailable
+from membudget.contents.image_metrics import image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.progress import Progress

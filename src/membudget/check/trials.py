@@ -9,7 +9,6 @@ from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.confirmation import contradiction, other_verdict
 from membudget.analysis.downsample import downsample
 from membudget.analysis.host_settings import settings_change
-from membudget.analysis.image_metrics import image_metrics
 from membudget.analysis.measurement import (
     Failure,
     FailureStage,
@@ -25,8 +24,9 @@ from membudget.budgets.workload import describe
 from membudget.check.building import Built
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun, Subject
-from membudget.contents.comparison import PairContents, Unavailable
-from membudget.contents.image_summary import ImageSummary
+from membudget.contents.compare import PairContents, Unavailable
+from membudget.contents.image_metrics import image_metrics
+from membudget.contents.summary import ImageSummary
 from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress

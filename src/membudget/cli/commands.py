@@ -24,7 +24,7 @@ from membudget.check import merge as merge_use_case
 from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
-from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard, assign

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from membudget.analysis.image_metrics import image_metrics
 from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
-from membudget.contents.comparison import PairContents, Readable, Unavailable, compare
+from membudget.contents.compare import PairContents, Readable, Unavailable, compare
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.image_summary import ImageSummary
-from membudget.contents.layer_cache_file import LayerCache
-from membudget.contents.layer_origin import layer_origins
+from membudget.contents.image import ImageContents
+from membudget.contents.image_metrics import image_metrics
+from membudget.contents.origin import layer_origins
+from membudget.contents.stores.layer_cache import LayerCache
+from membudget.contents.summary import ImageSummary
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import read_plain
 from membudget.core.unreadable import UnreadableImage

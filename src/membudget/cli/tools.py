@@ -11,12 +11,12 @@ from pathlib import Path
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.budgets.inputs import measurement_paths
 from membudget.contents.base_variant import BaseVariant, base_of
-from membudget.contents.comparison import PairContents, Readable, compare
+from membudget.contents.compare import PairContents, Readable, compare
 from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layer_cache_file import LayerCache
-from membudget.contents.layer_origin import LayerOrigin, layer_origins
+from membudget.contents.image import ImageContents
+from membudget.contents.origin import LayerOrigin, layer_origins
 from membudget.contents.provenance import parse_provenance
+from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError
 from membudget.core.quantities import format_size
 from membudget.core.unreadable import UnreadableImage

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nlargest
 
-from membudget.contents.layer_stack import NO_FILE, LayerStack
-from membudget.contents.shown_text import shown
+from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.stack import NO_FILE, LayerStack
 
 MOST_FILES = 100
 

@@ -17,13 +17,13 @@ from docker import auth
 from docker.errors import DockerException
 from urllib3.exceptions import HTTPError
 
-from membudget.contents.compression import Peekable
-from membudget.contents.image_archive import KnownLayer
+from membudget.contents.image import ImageContents
 from membudget.contents.image_config import Blob, describe_layer
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layered_image import read_layered
-from membudget.contents.oci_manifest import LARGEST_DOCUMENT, Selection
-from membudget.contents.raw_stream import RawStream
+from membudget.contents.stores.archive import KnownLayer
+from membudget.contents.stores.blobs import read_layered
+from membudget.contents.stores.manifest import LARGEST_DOCUMENT, Selection
+from membudget.contents.stores.raw_stream import RawStream
+from membudget.contents.stores.streams import Peekable
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.masking import Mask, masked_errors
 from membudget.core.unreadable import UnreadableImage

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from membudget.contents.base_variant import BaseImage, BaseVariant, variants
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.image import ImageContents
+from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.engine.connection import Engine
 from membudget.images.docker_image import inspect, read_images

@@ -10,11 +10,11 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from membudget.contents.image_archive import read_archive
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layer import Layer
-from membudget.contents.layer_cache_file import LayerCache
-from membudget.contents.raw_stream import RawStream
+from membudget.contents.image import ImageContents
+from membudget.contents.layers.layer import Layer
+from membudget.contents.stores.archive import read_archive
+from membudget.contents.stores.layer_cache import LayerCache
+from membudget.contents.stores.raw_stream import RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.unreadable import UnreadableImage
 from membudget.engine.connection import Engine, engine_errors

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from membudget.contents.image_diff import ImageDiff
-from membudget.contents.image_summary import ImageSummary
+from membudget.contents.diff import ImageDiff
+from membudget.contents.summary import ImageSummary
 from membudget.core.metrics import Metric, MetricValue
 
 

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from membudget.contents.image_diff import LayerChange
-from membudget.contents.image_summary import FolderSummary, ImageSummary, LayerSummary
-from membudget.contents.layer_origin import OriginSource
+from membudget.contents.diff import LayerChange
+from membudget.contents.origin import OriginSource
+from membudget.contents.summary import FolderSummary, ImageSummary, LayerSummary
 from membudget.core.figures import format_delta, format_reading
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import format_size, format_size_delta

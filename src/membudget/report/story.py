@@ -5,12 +5,12 @@ The verdict comes first, then what is wrong, why, and what to do about it; the r
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.image_metrics import IMAGE_METRICS
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.analysis.reasons import untold_failure_of_base
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
+from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.report import gaps

@@ -1,7 +1,7 @@
 import pytest
 
 from membudget.analysis.aggregate import TRIAL_METRICS, aggregate, all_absent
-from membudget.analysis.image_metrics import IMAGE_METRICS
+from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from tests.support.builders import trial

@@ -8,7 +8,7 @@ import requests
 
 from membudget.budgets.workload import CommandWorkload
 from membudget.cli.tools import MeasuringTools
-from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.helper import HelperFailed
 from membudget.images.revision import BuiltImage, Side

@@ -4,14 +4,14 @@ import io
 import json
 from collections.abc import Sequence
 
-from membudget.contents.image_archive import read_archive
-from membudget.contents.image_contents import ImageContents, StoredLayer
-from membudget.contents.layer import Layer
-from membudget.contents.layer_origin import LayerOrigin
-from membudget.contents.layer_reader import read_layer
-from membudget.contents.layer_stack import LayerStack
-from membudget.contents.merged_image import MergedImage, merge
-from membudget.contents.oci_manifest import parse_config
+from membudget.contents.image import ImageContents, StoredLayer
+from membudget.contents.layers.layer import Layer
+from membudget.contents.layers.stack import LayerStack
+from membudget.contents.merged import MergedImage, merge
+from membudget.contents.origin import LayerOrigin
+from membudget.contents.stores.archive import read_archive
+from membudget.contents.stores.layer_reader import read_layer
+from membudget.contents.stores.manifest import parse_config
 from tests.unit.contents.archives import diff_id
 
 

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from membudget.contents import registry
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layered_image import read_layered
-from membudget.contents.layout_folder import LayoutFolder
-from membudget.contents.oci_manifest import Selection
+from membudget.contents.image import ImageContents
 from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
+from membudget.contents.stores.blobs import read_layered
+from membudget.contents.stores.layout_folder import LayoutFolder
+from membudget.contents.stores.manifest import Selection
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.unreadable import UnreadableImage
 from membudget.web.deadline import Deadline

@@ -6,7 +6,7 @@ import pytest
 
 from membudget.contents import registry
 from membudget.contents.base_variant import BaseImage
-from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.stores.layer_cache import LayerCache
 from membudget.images.docker_base_variant import BaseVariants
 from tests.support.registry import Server
 from tests.unit.contents.archives import file, tar

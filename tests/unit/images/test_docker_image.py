@@ -11,8 +11,8 @@ import pytest
 import requests
 from docker.errors import ImageNotFound
 
-from membudget.contents.image_contents import ImageContents
-from membudget.contents.layer_cache_file import LayerCache
+from membudget.contents.image import ImageContents
+from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.unreadable import UnreadableImage
 from membudget.engine.connection import Engine, EngineInfo

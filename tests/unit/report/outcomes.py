@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.budgets.effective import EffectiveBudget, WarnLevels
+from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
-from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
-from membudget.contents.layer_origin import OriginSource
+from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.report.report import Report

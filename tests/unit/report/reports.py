@@ -10,9 +10,9 @@ from membudget.budgets.approval import Approval
 from membudget.budgets.effective import WarnLevels
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.loosening import Loosening
+from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
-from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
-from membudget.contents.layer_origin import OriginSource
+from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.report.report import Comparison, Report, RevisionReport

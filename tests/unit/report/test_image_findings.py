@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from membudget.analysis.measurement import ImageMeasurement
-from membudget.contents.advice import Hint, HintKind
+from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
-from membudget.contents.image_diff import Detail, ImageDiff, LayerChange
-from membudget.contents.layer_origin import OriginSource
+from membudget.contents.origin import OriginSource
+from membudget.contents.savings import Hint, HintKind
 from membudget.core.quantities import MIB
 from membudget.publish import publish
 from membudget.publishing.pull_request import Place

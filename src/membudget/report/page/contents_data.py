@@ -5,8 +5,8 @@ from heapq import nlargest
 from typing import TypeAlias, TypeVar
 
 from membudget.analysis.measurement import ImageMeasurement
-from membudget.contents.image_diff import ImageDiff
-from membudget.contents.image_summary import FolderSummary, ImageSummary
+from membudget.contents.diff import ImageDiff
+from membudget.contents.summary import FolderSummary, ImageSummary
 from membudget.core.untrusted_text import printable
 from membudget.report.page.page_text import Json
 

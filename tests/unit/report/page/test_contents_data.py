@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from membudget.contents.image_diff import ImageDiff, diff
-from membudget.contents.image_summary import FolderSummary, ImageSummary, summarise
+from membudget.contents.diff import ImageDiff, diff
+from membudget.contents.summary import FolderSummary, ImageSummary, summarise
 from membudget.report.page.contents_data import contents
 from tests.support.builders import image, image_summary, side, trial
 from tests.unit.contents.archives import file, tar

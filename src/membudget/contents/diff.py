@@ -1,0 +1,226 @@
+"""What differs between two images: layers, packages, files, and what caused it. Bounded in size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+
+from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal, diff_files
+from membudget.contents.layers.match import LayerPair, match_layers
+from membudget.contents.layers.shown_text import shown
+from membudget.contents.merged import MergedImage
+from membudget.contents.origin import LayerOrigin, OriginSource
+from membudget.contents.packages.package import Ecosystem
+
+MOST_LAYERS = 100
+MOST_PACKAGES = 200
+MOST_DETAILS = 8
+_FOLDER_PARTS = 3
+"""How deep a folder may be that names files without a package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A part of a layer's change."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    name: str
+    """A package's name, or a folder."""
+    is_package: bool
+    delta_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChange:
+    """A layer that is not the same on both sides, or all those of the base image."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    kind: ChangeKind
+    delta_bytes: int
+    """Of regular-file bytes: these deltas add up to that of `image_size`."""
+    base_layer: int | None
+    head_layer: int | None
+    instruction: str
+    dockerfile_lines: tuple[int, int] | None
+    source: OriginSource
+    stage_lines: tuple[int, int] | None
+    is_upstream: bool
+    """The base image moved: it is nobody's line."""
+    details: tuple[Detail, ...]
+    """Its largest parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """A package that is not the same on both sides."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    ecosystem: Ecosystem
+    name: str
+    base_versions: tuple[str, ...]
+    head_versions: tuple[str, ...]
+    base_bytes: int
+    head_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDiff:
+    """What differs; largest first."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    delta_bytes: int
+    """Of `image_size`."""
+    same_layers: int
+    layers: tuple[LayerChange, ...]
+    packages: tuple[PackageChange, ...]
+    files: tuple[FileChange, ...]
+    totals: tuple[KindTotal, ...]
+
+
+def diff(base: MergedImage, head: MergedImage) -> ImageDiff:
+    """What differs between two images."""
+    pairs = match_layers(_diff_ids(base), _diff_ids(head), _made_by(base), _made_by(head))
+    changed = [pair for pair in pairs if not pair.is_same]
+    files, totals = diff_files(base.stack, head.stack)
+    return ImageDiff(
+        delta_bytes=head.contents.file_bytes - base.contents.file_bytes,
+        same_layers=len(pairs) - len(changed),
+        layers=_layers(changed, base, head),
+        packages=_packages(base, head),
+        files=files,
+        totals=totals,
+    )
+
+
+def _diff_ids(image: MergedImage) -> list[str]:
+    return [stored.diff_id for stored in image.contents.layers]
+
+
+def _made_by(image: MergedImage) -> list[str]:
+    return [origin.instruction for origin in image.origins]
+
+
+def _layers(changed: Sequence[LayerPair], base: MergedImage, head: MergedImage) -> tuple[LayerChange, ...]:
+    upstream = [pair for pair in changed if _is_inherited(pair, base.origins, head.origins)]
+    own = [pair for pair in changed if pair not in upstream]
+    changes = [_layer_change([pair], base, head, is_upstream=False) for pair in own]
+    if upstream:
+        changes.append(_layer_change(upstream, base, head, is_upstream=True))
+    changes.sort(key=lambda change: abs(change.delta_bytes), reverse=True)
+    if len(changes) > MOST_LAYERS:  # the upstream one has no place of its own among those that are left out
+        changes.sort(key=lambda change: not change.is_upstream)
+        rest = changes[MOST_LAYERS - 1 :]
+        delta = sum(change.delta_bytes for change in rest)
+        changes[MOST_LAYERS - 1 :] = [
+            LayerChange(
+                _kind(0, delta), delta, None, None, f"{len(rest)} smaller changes", None, OriginSource.HISTORY, None,
+                is_upstream=False, details=(),
+            )
+        ]  # fmt: skip
+    return tuple(changes)
+
+
+def _is_inherited(pair: LayerPair, base: Sequence[LayerOrigin], head: Sequence[LayerOrigin]) -> bool:
+    sides = [base[pair.base]] if pair.base is not None else []
+    sides += [head[pair.head]] if pair.head is not None else []
+    return all(origin.is_inherited is True for origin in sides)
+
+
+def _layer_change(
+    pairs: Sequence[LayerPair], base: MergedImage, head: MergedImage, *, is_upstream: bool
+) -> LayerChange:
+    base_layers = frozenset(pair.base for pair in pairs if pair.base is not None)
+    head_layers = frozenset(pair.head for pair in pairs if pair.head is not None)
+    before = sum(base.contents.layers[number].layer.file_bytes for number in base_layers)
+    after = sum(head.contents.layers[number].layer.file_bytes for number in head_layers)
+    base_layer, head_layer = (None, None) if is_upstream else pairs[0][:2]
+    if head_layer is not None:
+        origin = head.origins[head_layer]
+    elif base_layer is not None:
+        origin = base.origins[base_layer]
+    else:
+        origin = LayerOrigin("", True)
+    return LayerChange(
+        kind=_kind(before if base_layers else None, after if head_layers else None),
+        delta_bytes=after - before,
+        base_layer=base_layer,
+        head_layer=head_layer,
+        instruction=origin.instruction,
+        # Lines of the base's Dockerfile are nowhere in the head's.
+        dockerfile_lines=origin.dockerfile_lines if head_layer is not None else None,
+        source=origin.source,
+        stage_lines=origin.stage_lines if head_layer is not None else None,
+        is_upstream=is_upstream,
+        details=_details(base, base_layers, head, head_layers),
+    )
+
+
+def _kind(before: int | None, after: int | None) -> ChangeKind:
+    if before is None:
+        return ChangeKind.ADDED
+    if after is None:
+        return ChangeKind.REMOVED
+    if before == after:
+        return ChangeKind.CHANGED
+    return ChangeKind.GROWN if after > before else ChangeKind.SHRUNK
+
+
+def _details(
+    base: MergedImage, base_layers: frozenset[int], head: MergedImage, head_layers: frozenset[int]
+) -> tuple[Detail, ...]:
+    """By package, and by folder of what belongs to none; of contents, live or not, as the layers' bytes count all."""
+    before, after = _parts(base, base_layers), _parts(head, head_layers)
+    deltas = {name: after.get(name, 0) - before.get(name, 0) for name in before.keys() | after.keys()}
+    largest = nlargest(MOST_DETAILS, deltas.items(), key=lambda part: (abs(part[1]), part[0]))
+    return tuple(Detail(shown(name), is_package, delta) for (is_package, name), delta in largest if delta)
+
+
+def _parts(image: MergedImage, layers: frozenset[int]) -> dict[tuple[bool, str], int]:
+    """Bytes of some layers by (whether a package, name of it or folder)."""
+    parts: dict[tuple[bool, str], int] = {}
+    counted: set[int] = set()
+    for path, number in image.stack.names_below(""):
+        if image.stack.layer(number) not in layers or number in counted:
+            continue
+        counted.add(number)
+        owner = image.claims.owner(number)
+        key = (True, owner.name) if owner is not None else (False, _folder_of(path))
+        parts[key] = parts.get(key, 0) + image.stack.size(number)
+    for group in image.stack.waste:
+        if group.from_layer in layers:
+            key = (False, _folder_of(group.example))
+            parts[key] = parts.get(key, 0) + group.file_bytes
+    return parts
+
+
+def _folder_of(path: str) -> str:
+    folder = path.rpartition("/")[0].split("/")
+    return f"/{'/'.join(folder[:_FOLDER_PARTS])}"
+
+
+def _packages(base: MergedImage, head: MergedImage) -> tuple[PackageChange, ...]:
+    """By name: an upgrade is one change."""
+    before, after = _by_name(base), _by_name(head)
+    changes = []
+    for ecosystem, name in before.keys() | after.keys():
+        base_bytes, base_versions = before.get((ecosystem, name), (0, ()))
+        head_bytes, head_versions = after.get((ecosystem, name), (0, ()))
+        if (base_bytes, base_versions) != (head_bytes, head_versions):
+            changes.append(PackageChange(ecosystem, name, base_versions, head_versions, base_bytes, head_bytes))
+    return tuple(
+        nlargest(
+            MOST_PACKAGES, changes, key=lambda one: (abs(one.head_bytes - one.base_bytes), one.ecosystem, one.name)
+        )
+    )
+
+
+def _by_name(image: MergedImage) -> Mapping[tuple[Ecosystem, str], tuple[int, tuple[str, ...]]]:
+    found: dict[tuple[Ecosystem, str], tuple[int, tuple[str, ...]]] = {}
+    for package in image.packages:
+        size, versions = found.get((package.ecosystem, package.name), (0, ()))
+        both = tuple(sorted({*versions, package.version}))[:10]
+        found[package.ecosystem, package.name] = (size + package.file_bytes, both)
+    return found

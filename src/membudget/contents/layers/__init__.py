@@ -1,0 +1,1 @@
+"""Layers of an image: what each holds, and what they make together."""

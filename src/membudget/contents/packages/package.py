@@ -1,0 +1,137 @@
+"""Packages: what the files of an image belong to."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.stack import NO_FILE, LayerStack
+from membudget.contents.packages.byte_code import FOLDER, compiled_module
+
+_NOBODY = -1
+_LONGEST_NAME = 300
+_MERGED = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
+
+
+class Ecosystem(StrEnum):
+    """Whose package it is."""
+
+    DEB = "deb"
+    APK = "apk"
+    RPM = "rpm"
+    PYTHON = "python"
+    NPM = "npm"
+    GO = "go"
+    JAVA = "java"
+
+
+class PackageId(NamedTuple):
+    """What tells a package from all others."""
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    folder: str = ""
+    """Where it lies, of ecosystems in which it may be there more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package and its share of an image."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    folder: str
+    file_bytes: int
+    """Of its files that are there when the image runs. A file of two packages counts for the system's."""
+    layer: int
+    """Index of the layer that holds most of them."""
+    parts: tuple[tuple[str, str, int | None], ...] = ()
+    """What is inside of its one file: modules of a Go binary, archives in an archive. Name, version, bytes if known."""
+
+
+class Claims:
+    """Which package each file of an image belongs to: the first that claims it."""
+
+    def __init__(self, stack: LayerStack) -> None:
+        self._stack = stack
+        self._owners = array("i", [_NOBODY]) * stack.content_count
+        self._packages: list[PackageId] = []
+        self._parts: dict[int, tuple[tuple[str, str, int | None], ...]] = {}
+
+    def package(self, name: PackageId, parts: tuple[tuple[str, str, int | None], ...] = ()) -> int:
+        """A number for a package."""
+        ecosystem, *texts = name
+        self._packages.append(PackageId(ecosystem, *(shown(text, _LONGEST_NAME) for text in texts)))
+        if parts:
+            clean = tuple((shown(part, _LONGEST_NAME), shown(version, 100), size) for part, version, size in parts)
+            self._parts[len(self._packages) - 1] = clean
+        return len(self._packages) - 1
+
+    def claim(self, package: int, path: str) -> None:
+        """Say that the file at a path is of a package. A file that is not there, or is somebody's, stays as it is."""
+        node = self._stack.find(path)
+        if node is None and path.startswith(_MERGED):
+            node = self._stack.find(f"usr/{path}")  # moved there, while package lists name the old place
+        if isinstance(node, int) and node != NO_FILE and self._owners[node] == _NOBODY:
+            self._owners[node] = package
+
+    def claim_folders(self, packages: Mapping[str, int]) -> None:
+        """Say that all files below folders are of packages: where one folder is within another, of the inner one's.
+
+        `packages`: by the folders' paths.
+        """
+        if not packages:
+            return
+        waiting = [("", self._stack.root, packages.get("", _NOBODY))]
+        while waiting:
+            path, folder, package = waiting.pop()
+            for name, node in folder.items():
+                if isinstance(node, dict):
+                    below = f"{path}/{name}" if path else name
+                    waiting.append((below, node, packages.get(below, package)))
+                elif node != NO_FILE and self._owners[node] == _NOBODY:
+                    self._owners[node] = package
+
+    def claim_byte_code(self) -> None:
+        """Say that byte-code is of the package of its source: installers need not list it (PEP 3147, PEP 627)."""
+        waiting = [self._stack.root]
+        while waiting:
+            folder = waiting.pop()
+            waiting += [node for node in folder.values() if isinstance(node, dict)]
+            compiled = folder.get(FOLDER)
+            for name, node in compiled.items() if isinstance(compiled, dict) else ():
+                module = compiled_module(name)
+                source = folder.get(f"{module}.py") if module is not None else None
+                if isinstance(source, dict | None) or isinstance(node, dict) or NO_FILE in (source, node):
+                    continue
+                if self._owners[node] == _NOBODY:
+                    self._owners[node] = self._owners[source]
+
+    def owner(self, number: int) -> PackageId | None:
+        """Whose a content is."""
+        owner = self._owners[number]
+        return self._packages[owner] if owner != _NOBODY else None
+
+    def summed(self) -> tuple[Package, ...]:
+        """Every package that has bytes, largest first."""
+        by_layer: dict[int, dict[int, int]] = {}
+        for number, owner in enumerate(self._owners):
+            if owner != _NOBODY and self._stack.is_live(number):
+                layers, layer = by_layer.setdefault(owner, {}), self._stack.layer(number)
+                layers[layer] = layers.get(layer, 0) + self._stack.size(number)
+        packages = [
+            Package(
+                *self._packages[owner],
+                file_bytes=sum(layers.values()),
+                layer=max(layers, key=lambda layer: layers[layer]),
+                parts=self._parts.get(owner, ()),
+            )
+            for owner, layers in by_layer.items()
+        ]
+        return tuple(sorted(packages, key=lambda one: (-one.file_bytes, one.name, one.folder)))

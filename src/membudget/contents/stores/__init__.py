@@ -1,0 +1,1 @@
+"""Where images are read from: archives, layouts, blobs, and the cache of layers."""

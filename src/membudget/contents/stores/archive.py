@@ -1,0 +1,248 @@
+"""Reads images out of the stream of an archive: `docker save` in its legacy and OCI layouts, and OCI archives.
+
+The stream is read once, from beginning to end, and nothing of it is kept but what `Layer` keeps: it may be an
+engine's export, which has no length and no way back. What each member is, is told by its first bytes: archives name
+their layers in many ways.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from membudget.contents.image import ImageContents, StoredLayer
+from membudget.contents.image_config import ImageConfig
+from membudget.contents.layers.layer import EntryKind, Layer
+from membudget.contents.stores.layer_reader import normal_path, read_layer
+from membudget.contents.stores.manifest import (
+    DEEPEST_INDEX,
+    LARGEST_DOCUMENT,
+    Selection,
+    choose_manifest,
+    parse_config,
+    parse_docker_manifest,
+    parse_manifest,
+)
+from membudget.contents.stores.raw_stream import RawStream
+from membudget.contents.stores.streams import Compression, Expansion, Peekable, decompressed, sniff
+from membudget.contents.stores.tar_reader import BLOCK, Content, Readable, TarReader
+from membudget.core.unreadable import UnreadableImage
+
+_BUFFER = 1 << 20
+_MOST_MEMBERS = 100_000
+_MOST_DOCUMENTS_BYTES = 64 << 20
+_ANY = Selection()
+_MEDIA_TYPE = "application/vnd.oci.image.layer.v1."
+
+KnownLayer = Callable[[str], Layer | None]
+"""What was read of a layer before, by DiffID."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedImage:
+    """An image of an archive. One that is broken costs no other its contents."""
+
+    names: tuple[str, ...]
+    contents: ImageContents | UnreadableImage
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A member that holds a layer."""
+
+    layer: Layer
+    compression: Compression
+    size: int
+    digest: str | None
+    """Of its uncompressed archive, where it was computed."""
+
+
+@dataclass(slots=True)
+class _Members:
+    """What an archive holds, by name."""
+
+    documents: dict[str, bytes] = field(default_factory=dict)
+    layers: dict[str, _Stored | UnreadableImage] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+    def layer(self, name: str) -> _Stored:
+        """The layer of that name. Raises UnreadableImage."""
+        found = self.layers.get(self.links.get(name, name))
+        if found is None:
+            raise UnreadableImage(f"its archive lacks the layer {name}")
+        if isinstance(found, UnreadableImage):
+            raise found
+        return found
+
+    def document(self, name: str) -> bytes:
+        """The document of that name. Raises UnreadableImage."""
+        if name not in self.documents:
+            raise UnreadableImage(f"its archive lacks the document {name}")
+        return self.documents[name]
+
+
+def read_archive(
+    stream: Peekable,
+    known: KnownLayer,
+    *,
+    is_trusted: bool,
+    compresses: bool = False,
+    selection: Selection = _ANY,
+) -> tuple[ArchivedImage, ...]:
+    """All images of an archive. Layers that are known, and say so by their names, are not read again.
+
+    `is_trusted`: whether its layers are what its DiffIDs say, as in an engine's own export; those of all other
+    archives are hashed. `compresses`: also find out how large plain layers are compressed.
+    Raises UnreadableImage where no image of it can be told.
+    """
+    outer = Expansion()
+    plain, around = decompressed(stream, outer)
+    read_member = partial(
+        _read_member,
+        expansion=Expansion(None if around is Compression.NONE else outer),
+        is_trusted=is_trusted,
+        compresses=compresses,
+    )
+    members = _members(plain, known, read_member)
+    if "manifest.json" in members.documents:
+        listed = parse_docker_manifest(members.documents["manifest.json"])
+        return tuple(ArchivedImage(image.names, _joined(members, image.config, image.layers)) for image in listed)
+    if "index.json" in members.documents:
+        return (_oci_image(members, selection),)
+    raise UnreadableImage("it is no archive of images: it has neither a manifest.json nor an index.json")
+
+
+def _members(
+    stream: Readable, known: KnownLayer, read_member: Callable[[Peekable, int], _Stored | UnreadableImage]
+) -> _Members:
+    members = _Members()
+    reader = TarReader(stream)
+    documents_bytes = 0
+    for number, header in enumerate(reader):
+        if number > _MOST_MEMBERS:
+            raise UnreadableImage(f"its archive has more than {_MOST_MEMBERS:,} members")
+        name = normal_path(header.name)
+        if header.kind is EntryKind.SYMLINK:  # the legacy layout stores a repeated layer once
+            members.links[name] = normal_path(f"{name.rpartition('/')[0]}/{header.target}")
+        elif header.kind is EntryKind.HARD_LINK:
+            members.links[name] = normal_path(header.target)
+        if header.kind is not EntryKind.FILE:
+            continue
+        if (seen := known(_digest_in(name))) is not None:
+            members.layers[name] = _Stored(seen, Compression.NONE, header.stored, _digest_in(name))
+            continue
+        content = io.BufferedReader(_Member(reader.content), _BUFFER)
+        start = content.peek(BLOCK)[:BLOCK]
+        if start[:1] in (b"{", b"[") and start[257:262] != b"ustar":
+            documents_bytes += header.stored
+            if header.stored <= LARGEST_DOCUMENT and documents_bytes <= _MOST_DOCUMENTS_BYTES:
+                members.documents[name] = content.read()
+        elif header.stored >= BLOCK or not header.stored or _is_compressed(start):
+            members.layers[name] = read_member(content, header.stored)
+    return members
+
+
+def _digest_in(name: str) -> str:
+    """The digest that a blob's name states."""
+    algorithm, _, digits = name.removeprefix("blobs/").partition("/")
+    return f"{algorithm}:{digits}"
+
+
+def _is_compressed(start: bytes) -> bool:
+    try:
+        return sniff(start) is not Compression.NONE
+    except UnreadableImage:
+        return True
+
+
+def _read_member(
+    content: Peekable, size: int, expansion: Expansion, *, is_trusted: bool, compresses: bool
+) -> _Stored | UnreadableImage:
+    try:
+        plain, compression = decompressed(content, expansion)
+        compresses = compresses and compression is Compression.NONE
+        if is_trusted:
+            return _Stored(read_layer(plain, compresses=compresses), compression, size, None)
+        hashed = HashedReader(plain)
+        layer = read_layer(io.BufferedReader(hashed, _BUFFER), compresses=compresses)
+        return _Stored(layer, compression, size, hashed.digest)
+    except UnreadableImage as error:
+        return error
+
+
+class _Member(RawStream):
+    """A member's content, as a file."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__()
+        self._content = content
+
+    def take(self, size: int) -> bytes:
+        """The next bytes of it."""
+        return self._content.read(size)
+
+
+class HashedReader(RawStream):
+    """A stream whose digest is known when it was read to its end."""
+
+    def __init__(self, stream: Readable) -> None:
+        super().__init__()
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def take(self, size: int) -> bytes:
+        """The next bytes, which count to its digest."""
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        """Of what was read so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+def _joined(members: _Members, config_name: str, layer_names: tuple[str, ...]) -> ImageContents | UnreadableImage:
+    """An image's layers with their DiffIDs: its manifest and its configuration list them in one order."""
+    try:
+        document = members.document(config_name)
+        config = parse_config(document)
+        if len(config.diff_ids) != len(layer_names):
+            raise UnreadableImage(
+                f"its manifest lists {len(layer_names)} layers, its configuration {len(config.diff_ids)}"
+            )
+        return ImageContents(config, document, tuple(_stored_layers(members, config, layer_names)))
+    except UnreadableImage as error:
+        return error
+
+
+def _stored_layers(members: _Members, config: ImageConfig, names: tuple[str, ...]) -> Iterator[StoredLayer]:
+    for diff_id, name in zip(config.diff_ids, names, strict=True):
+        stored = members.layer(name)
+        if stored.digest is not None and stored.digest != diff_id:
+            raise UnreadableImage(f"its layer {name} is not what its DiffID {diff_id} says")
+        digest = _digest_in(name)
+        if stored.compression is Compression.NONE:
+            yield StoredLayer(diff_id, stored.layer, blob_digest=digest)
+        else:
+            yield StoredLayer(diff_id, stored.layer, stored.size, f"{_MEDIA_TYPE}{stored.compression}", digest)
+
+
+def _oci_image(members: _Members, selection: Selection) -> ArchivedImage:
+    """The image of an OCI archive (OCI image layout specification)."""
+    document = members.document("index.json")
+    names = () if selection.tag is None else (selection.tag,)
+    for _ in range(DEEPEST_INDEX):
+        chosen = choose_manifest(document, selection)
+        selection = Selection(selection.platform)
+        document = members.document(_blob_name(chosen.digest))
+        if not chosen.is_index:
+            config, layers = parse_manifest(document)
+            blobs = tuple(_blob_name(blob.digest) for blob in layers)
+            return ArchivedImage(names, _joined(members, _blob_name(config.digest), blobs))
+    raise UnreadableImage(f"its index lies deeper than {DEEPEST_INDEX} indexes")
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"

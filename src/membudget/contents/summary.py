@@ -1,0 +1,181 @@
+"""What is told of one image: bounded in size, whatever the image holds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+
+from membudget.contents.base_variant import BaseVariant
+from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.stack import LayerStack, WasteGroup, WasteKind
+from membudget.contents.merged import MergedImage
+from membudget.contents.origin import LayerOrigin, OriginSource
+from membudget.contents.packages.package import Package
+from membudget.contents.savings import Hint, hints
+
+MOST_LAYERS = 200
+MOST_FOLDERS = 300
+MOST_PACKAGES = 200
+MOST_FILES = 50
+MOST_WASTE = 50
+_LEAST_SHARE = 0.001
+"""Of the live bytes: smaller folders are part of their parents."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """A layer."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    diff_id: str
+    file_bytes: int
+    live_bytes: int
+    """What of them is there when the image runs; the rest is waste."""
+    stored_bytes: int | None
+    """As its store keeps it compressed; None: it does not."""
+    media_type: str | None
+    instruction: str
+    """What made it, as far as its history says."""
+    dockerfile_lines: tuple[int, int] | None
+    source: OriginSource
+    """Where instruction and lines come from."""
+    is_inherited: bool | None
+    """Whether it came with the base image; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSummary:
+    """A folder, with all that lies below."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    path: str
+    file_bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """A large file."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    path: str
+    file_bytes: int
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class WasteSummary:
+    """Bytes of one layer that are not there when the image runs."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    kind: WasteKind
+    from_layer: int
+    by_layer: int
+    file_bytes: int
+    files: int
+    example: str
+    """The largest file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """One image: what its bytes are, largest first."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    platform: str
+    file_bytes: int
+    """`image_size`."""
+    live_bytes: int
+    layer_count: int
+    download_bytes: int | None
+    """`image_download_size`, where the store keeps layers as a registry would."""
+    media_types: tuple[str, ...]
+    """Of what `download_bytes` counts."""
+    inherited_waste_bytes: int | None
+    """Of `image_waste`, what the base image brought; None: its layers are not known."""
+    layers: tuple[LayerSummary, ...]
+    folders: tuple[FolderSummary, ...]
+    packages: tuple[Package, ...]
+    package_count: int
+    files: tuple[FileSummary, ...]
+    waste: tuple[WasteSummary, ...]
+    hints: tuple[Hint, ...]
+
+    @property
+    def waste_bytes(self) -> int:
+        """`image_waste`."""
+        return self.file_bytes - self.live_bytes
+
+
+def summarise(image: MergedImage, smaller_base: BaseVariant | None = None) -> ImageSummary:
+    """What is told of it; `smaller_base`: what it could start FROM instead."""
+    contents, stack = image.contents, image.stack
+    waste = stack.waste
+    wasted = _by_layer(waste, len(contents.layers))
+    return ImageSummary(
+        platform=contents.config.platform,
+        file_bytes=contents.file_bytes,
+        live_bytes=stack.live_bytes,
+        layer_count=len(contents.layers),
+        download_bytes=contents.download_bytes,
+        media_types=contents.media_types,
+        inherited_waste_bytes=_inherited(waste, image.origins),
+        layers=tuple(_layers(image, wasted))[:MOST_LAYERS],
+        folders=_folders(stack),
+        packages=image.packages[:MOST_PACKAGES],
+        package_count=len(image.packages),
+        files=_files(stack),
+        waste=tuple(_waste(group) for group in waste[:MOST_WASTE]),
+        hints=hints(image, smaller_base),
+    )
+
+
+def _by_layer(waste: Iterable[WasteGroup], count: int) -> list[int]:
+    wasted = [0] * count
+    for group in waste:
+        wasted[group.from_layer] += group.file_bytes
+    return wasted
+
+
+def _inherited(waste: Iterable[WasteGroup], origins: Sequence[LayerOrigin]) -> int | None:
+    """What the base image's own layers made waste of each other: nobody can mend it who starts from it."""
+    if any(origin.is_inherited is None for origin in origins):
+        return None
+    return sum(group.file_bytes for group in waste if origins[group.by_layer].is_inherited)
+
+
+def _layers(image: MergedImage, wasted: Sequence[int]) -> Iterable[LayerSummary]:
+    for number, (stored, origin) in enumerate(zip(image.contents.layers, image.origins, strict=True)):
+        yield LayerSummary(
+            diff_id=stored.diff_id,
+            file_bytes=stored.layer.file_bytes,
+            live_bytes=stored.layer.file_bytes - wasted[number],
+            stored_bytes=stored.stored_bytes,
+            media_type=stored.media_type,
+            instruction=origin.instruction,
+            dockerfile_lines=origin.dockerfile_lines,
+            source=origin.source,
+            is_inherited=origin.is_inherited,
+        )
+
+
+def _folders(stack: LayerStack) -> tuple[FolderSummary, ...]:
+    least = max(stack.live_bytes * _LEAST_SHARE, 1)
+    large = ((path, size, files) for path, size, files in stack.folders() if size >= least)
+    chosen = nlargest(MOST_FOLDERS, large, key=lambda folder: (folder[1], -len(folder[0])))
+    return tuple(FolderSummary(shown(path), size, files) for path, size, files in chosen)
+
+
+def _files(stack: LayerStack) -> tuple[FileSummary, ...]:
+    largest = nlargest(MOST_FILES, stack.files(), key=lambda file: stack.size(file[1]))
+    return tuple(FileSummary(shown(path), stack.size(number), stack.layer(number)) for path, number in largest)
+
+
+def _waste(group: WasteGroup) -> WasteSummary:
+    return WasteSummary(
+        group.kind, group.from_layer, group.by_layer, group.file_bytes, group.files, shown(group.example)
+    )
