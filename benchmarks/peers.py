@@ -53,12 +53,12 @@ import debian
 import dev_cache
 from benchmarks.truth import Bench, Trials, bench, value
 from membudget.budgets.workload import CommandWorkload
+from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import memory_root
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.options import ContainerOptions
-from membudget.images.docker_image import inspect
 from membudget.trials.certificate import Conclusion
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 

@@ -35,11 +35,11 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.file import parse
 from membudget.budgets.file import read as read_budgets
 from membudget.budgets.workload import describe
+from membudget.build.docker_images import inspect
 from membudget.core.errors import MembudgetError
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.engine.connection import Engine
-from membudget.images.docker_image import inspect
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Trial, TrialSpec
 from tests.support.trials import Runner, trials

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import base_image
 from membudget.budgets.workload import CommandWorkload
+from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.engine.cgroups import memory_root
 from membudget.engine.cleanup import cleaned_up
@@ -16,7 +17,6 @@ from membudget.engine.containers import Containers
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
-from membudget.images.docker_image import inspect
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_pod import PodTools
 from membudget.trials.docker_trial import RunnerSettings, TrialRunner

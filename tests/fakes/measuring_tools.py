@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from membudget.budgets.entries import Build, ImageSpec
+from membudget.build.revision import BuiltImage, Commit, Side
 from membudget.contents.compare import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB
-from membudget.images.revision import BuiltImage, Commit, Side
 from membudget.report.report import Environment
 from membudget.trials.trial import Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.entries import Build
+from membudget.build.docker_build import Builder
+from membudget.build.revision import BuiltImage
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.images.docker_build import Builder
-from membudget.images.revision import BuiltImage
 from membudget.publishing.report_file import read_report
 from tests.support.membudget_process import run
 from tests.support.missing import skip_for_want_of

@@ -9,13 +9,13 @@ import pytest
 from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Workload
+from membudget.build.docker_images import inspect
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
-from membudget.images.docker_image import inspect
 from membudget.publishing.report_file import read_report
 from membudget.trials.compose_file import read_pod
 from membudget.trials.trial import Outcome, Trial, TrialSpec

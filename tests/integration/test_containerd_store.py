@@ -12,10 +12,10 @@ import pytest
 
 import base_image
 from membudget.budgets.entries import Build
+from membudget.build.docker_build import Builder
+from membudget.build.revision import BuiltImage
 from membudget.contents.image import COMPRESSED_BY_US
 from membudget.engine.connection import Engine, connect
-from membudget.images.docker_build import Builder
-from membudget.images.revision import BuiltImage
 from tests.support.awaited import until
 from tests.support.membudget_process import run
 from tests.support.prepared_images import PreparedImages

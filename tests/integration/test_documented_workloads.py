@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
+from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
-from membudget.images.docker_image import inspect
 from membudget.trials.compose_file import read_pod
 from membudget.trials.inputs_file import gather
 from membudget.trials.trial import Outcome, TrialSpec

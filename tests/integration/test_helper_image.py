@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from membudget.build.docker_images import inspect
 from membudget.core.errors import EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.engine.helper_container import HELPER_LABEL, find_helper_image
-from membudget.images.docker_image import inspect
 from membudget.version import VERSION
 from tests.support.prepared_images import PreparedImages
 

@@ -11,10 +11,10 @@ import pytest
 
 from membudget.budgets.compose import ComposeSettings
 from membudget.budgets.entries import Build
+from membudget.build.docker_build import Builder
 from membudget.core.errors import BuildFailed
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
-from membudget.images.docker_build import Builder
 from membudget.trials.compose_file import read_pod
 from membudget.trials.trial import Outcome
 from membudget.trials.trial_inputs import TrialInputs

@@ -10,6 +10,7 @@ import pytest
 import podman
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import ExecWorkload, HttpWorkload, Readiness, Workload
+from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.cgroup_removal import our_cgroups
@@ -17,7 +18,6 @@ from membudget.engine.cgroups import run_of
 from membudget.engine.connection import Engine, connect
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.vantage import look
-from membudget.images.docker_image import inspect
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.trials.trial import Outcome, TrialSpec
 from membudget.version import VERSION

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, Workload
+from membudget.build.docker_images import inspect
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import memory_root
 from membudget.engine.cleanup import cleaned_up
@@ -15,7 +16,6 @@ from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
-from membudget.images.docker_image import inspect
 from membudget.trials.docker_drivers import HostDrivers
 from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.trials.docker_pod import PodTools

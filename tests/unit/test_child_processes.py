@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import membudget
+from membudget.build.docker_buildx import Buildx
+from membudget.build.git import GitRepository
 from membudget.engine import child_environment as environments
 from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.subprocess_helper import SubprocessHelper
-from membudget.images.docker_buildx import Buildx
-from membudget.images.git_repository import GitRepository
 from tests.support.awaited import until
 
 SOURCE = Path(membudget.__file__).parent
@@ -34,9 +34,9 @@ CHILDREN = {
         "subprocess.run",
     ): "reader_environment, or engine_client_environment to make containers",
     ("engine/subprocess_helper.py", "subprocess.Popen"): "helper_environment",
-    ("images/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
-    ("images/docker_buildx.py", "subprocess.run"): "builder_environment",
-    ("images/git_repository.py", "subprocess.run"): "git_environment",
+    ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
+    ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
+    ("build/git.py", "subprocess.run"): "git_environment",
     ("trials/confined_child.py", "os.fork"): "that of the driver, a helper itself",
     ("trials/snapshot_process.py", "os.fork"): "that of the probe, a helper itself",
 }

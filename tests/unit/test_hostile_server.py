@@ -5,8 +5,8 @@ import io
 import pytest
 from pydantic import SecretStr
 
-from membudget.contents import registry
-from membudget.contents.registry import RegistryImage, RegistryReference
+from membudget.build import registry
+from membudget.build.registry import RegistryImage, RegistryReference
 from membudget.core.errors import MembudgetError
 from membudget.core.quantities import MIB
 from membudget.core.unreadable import UnreadableImage

@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
-from membudget.contents.registry import read_image
+from membudget.build.docker_buildx import Buildx
+from membudget.build.git import GitRepository
+from membudget.build.git_secrets import secrets_in
+from membudget.build.registry import read_image
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.connection import connect, engine_errors
-from membudget.images.docker_buildx import Buildx
-from membudget.images.git_repository import GitRepository
-from membudget.images.git_secrets import secrets_in
 from membudget.publishing.commit_state import PENDING
 from membudget.publishing.github_check import CheckRun
 from membudget.publishing.github_comment import ApiCommenter, github_names

@@ -14,10 +14,10 @@ from membudget.analysis.metric_verdict import Verdict, tolerated_growth
 from membudget.analysis.phases import phase_summaries
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.budgets.rules import ImageRules
+from membudget.build.revision import Side
 from membudget.core.figures import format_value
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit
 from membudget.core.quantities import MIB
-from membudget.images.revision import Side
 from membudget.trials.trial import Trial
 
 _DROPPED = "the remembered trials were dropped and the image was measured again"

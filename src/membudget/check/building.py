@@ -7,11 +7,11 @@ from typing import Protocol
 
 from membudget.analysis.measurement import Failure, FailureStage
 from membudget.budgets.entries import Build
+from membudget.build.revision import BuiltImage, Side
 from membudget.check.pairing import Pair
 from membudget.core.errors import BuildFailed
 from membudget.core.progress import Progress
 from membudget.core.threads import side_by_side
-from membudget.images.revision import BuiltImage, Side
 from membudget.trials.compose_pod import PodPlan
 
 Built = BuiltImage | Failure

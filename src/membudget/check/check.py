@@ -19,6 +19,7 @@ from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
+from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, build_all
 from membudget.check.own_settings import own_runs
 from membudget.check.pairing import Pair, paired
@@ -28,7 +29,6 @@ from membudget.core.errors import brief
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard
 from membudget.core.threads import side_by_side
-from membudget.images.revision import Commit, NoBase, Side
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 from membudget.trials.trial_inputs import TrialInputs
 

@@ -6,12 +6,12 @@ from typing import Protocol
 
 from membudget.analysis.aggregate import aggregate, all_absent
 from membudget.analysis.downsample import downsample
+from membudget.build.revision import BuiltImage, Side
 from membudget.contents.compare import PairContents, Unavailable
 from membudget.contents.image_metrics import image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.progress import Progress
-from membudget.images.revision import BuiltImage, Side
 from membudget.report.measure_report import MeasureReport
 from membudget.report.report import Environment
 from membudget.trials.order import interleaved, with_killed_warm_up

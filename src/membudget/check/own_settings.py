@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from membudget.analysis.measurement import Presence
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules
+from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built, Order
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun
-from membudget.images.revision import BuiltImage, Side
 from membudget.trials.trial_inputs import TrialInputs
 
 BuiltImages = Mapping[str, Mapping[Side, Built]]

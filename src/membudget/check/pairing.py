@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from membudget.analysis.measurement import Presence
 from membudget.budgets.entries import Build, ImageSpec
-from membudget.images.revision import Commit, NoBase, Side
+from membudget.build.revision import Commit, NoBase, Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import ImageRules
+from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built
 from membudget.check.pairing import Pair
 from membudget.core.metrics import Metric
-from membudget.images.revision import BuiltImage, Side
 from membudget.trials.trial import TrialSpec
 from membudget.trials.trial_inputs import TrialInputs
 

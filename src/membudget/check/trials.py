@@ -21,6 +21,7 @@ from membudget.analysis.verdict import ImageJudgement, judge_image
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
+from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun, Subject
@@ -30,7 +31,6 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
-from membudget.images.revision import BuiltImage, Side
 from membudget.report.report import Environment
 from membudget.trials.order import Turn, interleaved, with_killed_warm_up
 from membudget.trials.trial import Outcome, Trial, TrialSpec

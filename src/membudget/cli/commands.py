@@ -18,6 +18,12 @@ from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
+from membudget.build.base_variants import BaseVariants
+from membudget.build.docker_build import Builder
+from membudget.build.docker_images import inspect
+from membudget.build.git import GitRepository
+from membudget.build.git_workspace import workspace
+from membudget.build.revision import BaseRequest
 from membudget.check import check as check_use_case
 from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case
@@ -31,12 +37,6 @@ from membudget.core.sharding import Shard, assign
 from membudget.core.text_file import write_text
 from membudget.engine.connection import Engine, connect, slowness
 from membudget.engine.proc_owner import own_run_id
-from membudget.images.docker_base_variant import BaseVariants
-from membudget.images.docker_build import Builder
-from membudget.images.docker_image import inspect
-from membudget.images.git_repository import GitRepository
-from membudget.images.git_workspace import workspace
-from membudget.images.revision import BaseRequest
 from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.publishing.approval_label import ApprovalLabel, label_state
 from membudget.publishing.commit_state import StatusMode

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from membudget.build.sources import Source, read_sources
 from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
 from membudget.contents.compare import PairContents, Readable, Unavailable, compare
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
@@ -23,7 +24,6 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import read_plain
 from membudget.core.unreadable import UnreadableImage
-from membudget.image_sources import Source, read_sources
 from membudget.publishing.step_log import show, show_json, warn
 from membudget.report.image_report import DiffReport, InspectReport
 
@@ -76,11 +76,11 @@ def _look(references: Sequence[str], options: argparse.Namespace) -> PairContent
     text = _text(options.dockerfile) if options.dockerfile is not None else None
 
     def read_engine(names: Sequence[str]) -> list[ImageContents | UnreadableImage]:
-        from membudget.images import docker_image
+        from membudget.build import docker_images
 
         with _engine() as engine:
-            ids = [docker_image.inspect(engine, name).image_id for name in names]
-            read = docker_image.read_images(engine, ids, cache, compresses=options.download_size)
+            ids = [docker_images.inspect(engine, name).image_id for name in names]
+            read = docker_images.read_images(engine, ids, cache, compresses=options.download_size)
             return [read[image_id] for image_id in ids]
 
     images = read_sources(references, cache, options.platform, read_engine)
@@ -101,7 +101,7 @@ def _look(references: Sequence[str], options: argparse.Namespace) -> PairContent
 def _smaller_base(
     base: BaseImage, image: ImageContents, cache: LayerCache, options: argparse.Namespace
 ) -> BaseVariant | None:
-    from membudget.images.docker_base_variant import BaseVariants
+    from membudget.build.base_variants import BaseVariants
 
     is_of_engine = Source.of(options.image).scheme == "docker"
     with _engine() if is_of_engine else nullcontext() as engine:

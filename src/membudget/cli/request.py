@@ -9,14 +9,14 @@ from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
 from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import Contents, loosenings, rules
+from membudget.build.git import GitRepository
+from membudget.build.git_base import find_base, replaced_note, unproven_note
+from membudget.build.git_base_budgets import BaseBudgets, base_budgets, untouched_images
+from membudget.build.git_changes import changes_to_approve, other_files
+from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import CheckRequest
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard, assign
-from membudget.images.git_base import find_base, replaced_note, unproven_note
-from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
-from membudget.images.git_changes import changes_to_approve, other_files
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import BaseRequest, Commit, NoBase
 
 
 @dataclass(frozen=True, slots=True)

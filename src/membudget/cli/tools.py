@@ -10,6 +10,13 @@ from pathlib import Path
 
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.budgets.inputs import measurement_paths
+from membudget.build.base_variants import BaseVariants
+from membudget.build.docker_build import Builder
+from membudget.build.docker_images import read_images
+from membudget.build.file_tree import content_names
+from membudget.build.git_submodules import check_build, check_given
+from membudget.build.git_workspace import Workspace
+from membudget.build.revision import BuiltImage, Commit, Recipe, Side
 from membudget.contents.base_variant import BaseVariant, base_of
 from membudget.contents.compare import PairContents, Readable, compare
 from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
@@ -25,13 +32,6 @@ from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.engine.containers import LOG_DRIVER
 from membudget.engine.reaper import trial_tag
 from membudget.engine.run_id import RunId
-from membudget.images.docker_base_variant import BaseVariants
-from membudget.images.docker_build import Builder
-from membudget.images.docker_image import read_images
-from membudget.images.file_tree import content_names
-from membudget.images.git_submodules import check_build, check_given
-from membudget.images.git_workspace import Workspace
-from membudget.images.revision import BuiltImage, Commit, Recipe, Side
 from membudget.report.report import Environment
 from membudget.trials.compose_file import read_pod
 from membudget.trials.docker_pool import TrialPool

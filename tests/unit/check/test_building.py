@@ -8,10 +8,10 @@ import pytest
 
 from membudget.analysis.measurement import Failure, Presence
 from membudget.budgets.entries import Build, ImageSpec
+from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Order, build_all
 from membudget.check.pairing import Pair
 from membudget.core.progress import Silence
-from membudget.images.revision import BuiltImage, Side
 from tests.fakes.measuring_tools import FakeTools
 
 CHECKOUTS = {Side.BASE: Path("base"), Side.HEAD: Path("head")}

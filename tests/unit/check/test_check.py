@@ -3,13 +3,13 @@ from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import rules
+from membudget.build.revision import Commit, NoBase
 from membudget.check import check
 from membudget.check.check import CheckRequest
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.images.revision import Commit, NoBase
 from membudget.report.report import Report
 from membudget.trials.trial import Outcome, Trial
 from tests.fakes.measuring_tools import FakeTools

@@ -10,12 +10,12 @@ from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import Contents, rules
 from membudget.budgets.workload import ExecWorkload
+from membudget.build.revision import BuiltImage, Commit
 from membudget.check import check
 from membudget.check.check import CheckRequest
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.images.revision import BuiltImage, Commit
 from membudget.report.report import Report
 from membudget.trials.trial import Outcome, Trial, TrialSpec
 from membudget.trials.trial_inputs import TrialInputs

@@ -8,13 +8,13 @@ from membudget.analysis.coverage import Difference, LeftOut
 from membudget.analysis.measurement import Presence
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.budgets.approval import Approval, LabelState
+from membudget.build.git import GitRepository
+from membudget.build.revision import BaseRequest
 from membudget.check import check
 from membudget.check.merge import merge
 from membudget.cli.request import Wanted, check_request
 from membudget.core.progress import Silence
 from membudget.core.sharding import Shard
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import BaseRequest
 from membudget.report.allowances import unapproved
 from membudget.report.report import Report
 from membudget.report.table import table_rows

@@ -14,6 +14,7 @@ from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
 from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import image_rules
+from membudget.build.revision import BuiltImage, Side
 from membudget.check.pairing import Pair
 from membudget.check.subject import Subject
 from membudget.check.trials import Outage, measure_pair
@@ -21,7 +22,6 @@ from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.images.revision import BuiltImage, Side
 from membudget.trials.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

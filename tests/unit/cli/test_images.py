@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from membudget.build.sources import Source
 from membudget.cli.main import main
-from membudget.image_sources import Source
 from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 
 BASE = tar([file("etc/os", b"d" * 3000)])

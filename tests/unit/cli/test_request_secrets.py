@@ -6,11 +6,11 @@ import pytest
 
 from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import LabelState
+from membudget.build.git import GitRepository
+from membudget.build.revision import BaseRequest
 from membudget.check.check import CheckRequest
 from membudget.cli.request import Wanted, check_request
 from membudget.core.errors import ConfigurationError
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import BaseRequest
 from tests.support.repository import Repository
 
 BASE = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\ncontainer.secrets = ["ONE"]\n'

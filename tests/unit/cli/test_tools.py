@@ -7,11 +7,11 @@ import pytest
 import requests
 
 from membudget.budgets.workload import CommandWorkload
+from membudget.build.revision import BuiltImage, Side
 from membudget.cli.tools import MeasuringTools
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.helper import HelperFailed
-from membudget.images.revision import BuiltImage, Side
 from membudget.trials.trial import TrialSpec
 
 SPEC = TrialSpec("api", "sha256:1", limit_bytes=None, timeout_ms=1000, workload=CommandWorkload())

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.images.git_base_budgets import BaseBudgets, base_budgets, untouched_images
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import Commit
+from membudget.build.git import GitRepository
+from membudget.build.git_base_budgets import BaseBudgets, base_budgets, untouched_images
+from membudget.build.revision import Commit
 from tests.support.repository import Repository
 
 FILE = """version = 1

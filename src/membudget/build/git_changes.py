@@ -10,8 +10,8 @@ from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.inputs import measurement_paths
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.measured_settings import changed_settings
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import Commit
+from membudget.build.git import GitRepository
+from membudget.build.revision import Commit
 
 
 def changes_to_approve(

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from membudget.build.git import GitRepository
+from membudget.build.git_base import find_base, replaced_note, unproven_note
+from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError, ExitCode
-from membudget.images.git_base import find_base, replaced_note, unproven_note
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import BaseRequest, Commit, NoBase
 from tests.support.repository import Repository
 
 

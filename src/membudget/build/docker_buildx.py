@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from membudget.build.file_tree import FileTree, read_archive
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.engine.child_environment import builder_environment
 from membudget.engine.client_secrets import client_mask
 from membudget.engine.containers import LOG_TAIL_LINES
 from membudget.engine.stream import LineTail
-from membudget.images.file_tree import FileTree, read_archive
 
 _TERMINATION_S = 5.0
 _CHUNK_BYTES = 1 << 20

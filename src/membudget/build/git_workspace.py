@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from membudget.build.git import GitRepository
+from membudget.build.git_submodules import clones, submodules
+from membudget.build.revision import Commit
 from membudget.core.interruption import shielded
 from membudget.engine.proc_owner import owner_lives
 from membudget.engine.run_id import RunId
-from membudget.images.git_repository import GitRepository
-from membudget.images.git_submodules import clones, submodules
-from membudget.images.revision import Commit
 
 _PREFIX = "membudget-"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from membudget.build.git import GitRepository
+from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import Commit
 from tests.support.missing import skip_for_want_of
 from tests.support.repository import Repository
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import digest_of
 from membudget.budgets.guard import loosenings
-from membudget.images.git_changes import changes_to_approve
-from membudget.images.git_repository import GitRepository
+from membudget.build.git import GitRepository
+from membudget.build.git_changes import changes_to_approve
 from tests.support.repository import Repository
 
 API = """

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from membudget.build.file_tree import content_names
+from membudget.build.git import GitRepository
+from membudget.build.git_workspace import workspace
+from membudget.build.revision import Commit
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.run_id import RunId
-from membudget.images.file_tree import content_names
-from membudget.images.git_repository import GitRepository
-from membudget.images.git_workspace import workspace
-from membudget.images.revision import Commit
 from tests.support.repository import Repository
 
 

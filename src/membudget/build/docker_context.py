@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from membudget.build.docker_buildx import Buildx
+from membudget.build.file_tree import FileTree
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB, format_size
-from membudget.images.docker_buildx import Buildx
-from membudget.images.file_tree import FileTree
 
 _MOST_BYTES = 256 * MIB
 _MOST_FILES = 20_000

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.entries import Build
+from membudget.build.git import GitRepository
+from membudget.build.git_submodules import check_build, check_given
+from membudget.build.git_workspace import Workspace, workspace
+from membudget.build.revision import Commit
 from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.engine.proc_owner import own_run_id
-from membudget.images.git_repository import GitRepository
-from membudget.images.git_submodules import check_build, check_given
-from membudget.images.git_workspace import Workspace, workspace
-from membudget.images.revision import Commit
 from tests.support.repository import Repository
 
 _LOCAL = ("-c", "protocol.file.allow=always")

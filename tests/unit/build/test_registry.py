@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from membudget.contents import registry
+from membudget.build import registry
+from membudget.build.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.image import ImageContents
-from membudget.contents.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.stores.blobs import read_layered
 from membudget.contents.stores.layout_folder import LayoutFolder
 from membudget.contents.stores.manifest import Selection

@@ -13,9 +13,9 @@ from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.inputs import build_paths, measurement_paths
 from membudget.budgets.renames import new_names, renamed, with_groups_of
+from membudget.build.git import GitRepository
+from membudget.build.revision import Commit
 from membudget.core.errors import BudgetsFileError
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import Commit
 
 _MOST_CANDIDATES = 20
 

@@ -125,7 +125,7 @@ def _read_layout(name: str, known: Known, platform: str | None) -> ImageContents
 
 
 def _read_registry(name: str, known: Known, platform: str | None) -> ImageContents:
-    from membudget.contents.registry import read_image  # of the clients, only what is asked for
+    from membudget.build.registry import read_image  # of the clients, only what is asked for
 
     return read_image(name, known, platform)
 

@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from membudget.budgets.entries import Build
+from membudget.build.docker_build import Builder
 from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine, EngineInfo
-from membudget.images.docker_build import Builder
 from tests.support.awaited import until
 from tests.support.started import started
 
@@ -209,7 +209,7 @@ def test_a_build_ends_with_the_process_that_started_it(fake: Path, checkout: Pat
     client = fake / "docker"
     client.write_text(f"#!/bin/sh\necho $$ > {fake}/pid.new\nmv {fake}/pid.new {fake}/pid\nexec sleep 600\n")
     program = (
-        "from pathlib import Path\nfrom tests.unit.images.test_docker_build import Build, builder\n"
+        "from pathlib import Path\nfrom tests.unit.build.test_docker_build import Build, builder\n"
         f"builder(Path({str(fake)!r})).build(Build(context='api'), Path({str(checkout)!r}), 'x', print)"
     )
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from membudget.build.git_checkout import differences
+from membudget.build.git_secrets import secrets_in
+from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.interruption import shielded
 from membudget.core.masking import Mask, environment_secrets
 from membudget.engine.child_environment import git_environment
-from membudget.images.git_checkout import differences
-from membudget.images.git_secrets import secrets_in
-from membudget.images.revision import Commit
 
 _QUIET_AND_HARMLESS = (
     # A workspace may belong to another user (the runner's, seen from inside the action). Command-line scope is

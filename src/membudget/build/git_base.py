@@ -1,8 +1,8 @@
 """Which commit is the base: the merge base, not the tip that the base branch had when the event fired."""
 
+from membudget.build.git import GitRepository
+from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import BaseRequest, Commit, NoBase
 
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.entries import Build
+from membudget.build.docker_buildx import Buildx, OnLine
+from membudget.build.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
+from membudget.build.docker_images import CONTENT_LABEL, ImageFacts, inspect_own
+from membudget.build.file_tree import FileTree, file_entry, read_folder
+from membudget.build.revision import BuiltImage, Recipe
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.core.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import format_size
 from membudget.engine.connection import Engine, engine_lost_is_told
-from membudget.images.docker_buildx import Buildx, OnLine
-from membudget.images.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
-from membudget.images.docker_image import CONTENT_LABEL, ImageFacts, inspect_own
-from membudget.images.file_tree import FileTree, file_entry, read_folder
-from membudget.images.revision import BuiltImage, Recipe
 
 _LARGEST_METADATA = 64 << 20
 

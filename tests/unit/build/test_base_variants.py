@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from membudget.contents import registry
+from membudget.build import registry
+from membudget.build.base_variants import BaseVariants
 from membudget.contents.base_variant import BaseImage
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.images.docker_base_variant import BaseVariants
 from tests.support.registry import Server
+from tests.unit.build.test_docker_images import engine
 from tests.unit.contents.archives import file, tar
-from tests.unit.images.test_docker_image import engine
 
 SMALL = tar([file("small", b"s" * 300)])
 

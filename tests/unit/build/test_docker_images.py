@@ -11,12 +11,12 @@ import pytest
 import requests
 from docker.errors import ImageNotFound
 
+from membudget.build.docker_images import CONTENT_LABEL, inspect, read_images
 from membudget.contents.image import ImageContents
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.unreadable import UnreadableImage
 from membudget.engine.connection import Engine, EngineInfo
-from membudget.images.docker_image import CONTENT_LABEL, inspect, read_images
 from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 
 INFO = EngineInfo("here", "28.0", "1.48", 2, "systemd", "6.8", "linux/amd64", "overlay2", 2, 1 << 30)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from membudget.build.docker_images import inspect, read_images
 from membudget.contents.base_variant import BaseImage, BaseVariant, variants
 from membudget.contents.image import ImageContents
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.engine.connection import Engine
-from membudget.images.docker_image import inspect, read_images
 from membudget.web.deadline import Allowance
 
 _ALLOWED_S = 600.0
@@ -55,7 +55,7 @@ class BaseVariants:
         return found if isinstance(found, ImageContents) else None
 
     def _of_registry(self, reference: str, platform: str) -> ImageContents | None:
-        from membudget.contents.registry import read_image  # only where it is asked
+        from membudget.build.registry import read_image  # only where it is asked
 
         try:
             with self._allowance.spend() as deadline:

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from membudget.budgets.entries import Build
+from membudget.build.git import GitRepository
+from membudget.build.revision import Commit
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.core.files import read_plain
-from membudget.images.git_repository import GitRepository
-from membudget.images.revision import Commit
 
 _FIX = "give actions/checkout `submodules: recursive` and `fetch-depth: 0`"
 

@@ -1,0 +1,1 @@
+"""Where images come from: commits, checkouts, builds, engines and registries."""

@@ -1,1 +1,0 @@
-"""What is built: revisions, builds, and the sizes of images."""
