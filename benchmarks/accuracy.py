@@ -21,8 +21,8 @@ from benchmarks.truth import Bench, bench, value
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import RUN_LABEL
-from membudget.trials.certificate import Conclusion
-from membudget.trials.trial import Trial
+from membudget.measure.certificate import Conclusion
+from membudget.measure.trial import Trial
 
 BASE_MIB, SPIKE_MIB = 20, 64
 TRUTH = (BASE_MIB + SPIKE_MIB) * MIB

@@ -19,8 +19,8 @@ from benchmarks.peers import build_programs
 from benchmarks.truth import Bench, bench
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
+from membudget.measure.load import DriveEvent, DriveOrder, LoadResult, RequestGroup
 from membudget.trials.docker_drivers import HostDrivers
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup
 
 PORT = 8080
 CONFIGURATION = """

@@ -24,7 +24,7 @@ from benchmarks.truth import Bench, bench
 from membudget.engine.cgroups import memory_root, trial_cgroup
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions
-from membudget.trials.certificate import Certificate
+from membudget.measure.certificate import Certificate
 from membudget.trials.probe import CgroupProbe
 from membudget.trials.readings import keyed_value
 

@@ -59,8 +59,8 @@ from membudget.core.quantities import MIB
 from membudget.engine.cgroups import memory_root
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.options import ContainerOptions
-from membudget.trials.certificate import Conclusion
-from membudget.trials.trial import Outcome, Trial, TrialSpec
+from membudget.measure.certificate import Conclusion
+from membudget.measure.trial import Outcome, Trial, TrialSpec
 
 PROGRAMS = {
     "redis": "redis-server, redis-benchmark",

@@ -40,8 +40,8 @@ from membudget.core.errors import MembudgetError
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.engine.connection import Engine
-from membudget.trials.inputs_file import gather
-from membudget.trials.trial import Trial, TrialSpec
+from membudget.measure.inputs import gather
+from membudget.measure.trial import Trial, TrialSpec
 from tests.support.trials import Runner, trials
 
 FOLDER = Path(__file__).parent / "noise"

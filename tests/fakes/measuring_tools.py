@@ -9,9 +9,9 @@ from membudget.build.revision import BuiltImage, Commit, Side
 from membudget.contents.compare import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB
+from membudget.measure.trial import Trial, TrialSpec
+from membudget.measure.trial_inputs import TrialInputs
 from membudget.report.report import Environment
-from membudget.trials.trial import Trial, TrialSpec
-from membudget.trials.trial_inputs import TrialInputs
 from tests.support.builders import image_summary, report, trial
 
 

@@ -14,7 +14,7 @@ from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.trials.trial import Outcome
+from membudget.measure.trial import Outcome
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import finish, run, start
 from tests.support.prepared_images import PreparedImages

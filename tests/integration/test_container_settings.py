@@ -6,8 +6,8 @@ import pytest
 
 from membudget.budgets.workload import CommandWorkload, ExecCommand, ExecWorkload
 from membudget.engine.connection import Engine
-from membudget.trials.trial import Outcome, Trial
-from membudget.trials.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, Trial
+from membudget.measure.trial_inputs import TrialInputs
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, trials
 

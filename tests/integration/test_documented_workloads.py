@@ -12,9 +12,9 @@ from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
+from membudget.measure.inputs import gather
+from membudget.measure.trial import Outcome, TrialSpec
 from membudget.trials.compose_file import read_pod
-from membudget.trials.inputs_file import gather
-from membudget.trials.trial import Outcome, TrialSpec
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, trials
 

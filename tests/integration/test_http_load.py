@@ -11,9 +11,9 @@ from membudget.analysis.soak import soak_requests, soak_verdict
 from membudget.budgets.http_load import HttpRequests
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.trials.driver_messages import LoadResult
-from membudget.trials.trial import Outcome, PhaseName, Trial
-from membudget.trials.trial_inputs import TrialInputs
+from membudget.measure.load import LoadResult
+from membudget.measure.trial import Outcome, PhaseName, Trial
+from membudget.measure.trial_inputs import TrialInputs
 from tests.support.builders import side
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http, trials

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.trials.trial import Outcome, Trial
+from membudget.measure.trial import Outcome, Trial
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http
 

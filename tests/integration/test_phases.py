@@ -9,9 +9,9 @@ from membudget.budgets.workload import ExecWorkload
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.trials.certificate import Conclusion
+from membudget.measure.certificate import Conclusion
+from membudget.measure.trial import Outcome, PhaseName, RanInside, Trial
 from membudget.trials.docker_trial import RunnerSettings
-from membudget.trials.trial import Outcome, PhaseName, RanInside, Trial
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http, trials_at
 

@@ -10,11 +10,11 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.engine.vantage import Vantage
+from membudget.measure.certificate import Conclusion
+from membudget.measure.figures import ONCE_A_SECOND
+from membudget.measure.trial import Outcome, Trial
 from membudget.trials import docker_measuring
-from membudget.trials.certificate import Conclusion
 from membudget.trials.docker_measuring import MeasuringOptions
-from membudget.trials.trial import Outcome, Trial
-from membudget.trials.trial_metrics import ONCE_A_SECOND
 from membudget.version import VERSION
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, trials

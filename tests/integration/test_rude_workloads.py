@@ -13,7 +13,7 @@ import processes
 from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Driver, ExecCommand, Readiness, Step, StepsWorkload, Workload
 from membudget.core.quantities import MIB
-from membudget.trials.trial import Outcome
+from membudget.measure.trial import Outcome
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http
 

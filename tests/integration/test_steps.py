@@ -8,8 +8,8 @@ from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Driver, ExecCommand, Readiness, Step, StepsWorkload
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB, MIB
-from membudget.trials.trial import Outcome, RanInside, Trial
-from membudget.trials.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, RanInside, Trial
+from membudget.measure.trial_inputs import TrialInputs
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http
 

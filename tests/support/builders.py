@@ -13,13 +13,13 @@ from membudget.contents.image_metrics import image_metrics
 from membudget.contents.summary import ImageSummary
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.measure.certificate import Certificate, certify
+from membudget.measure.pod_figures import pod_peak_rss
+from membudget.measure.trial import Outcome, Phase, Trial
+from membudget.measure.unit_cost import unit_costs
 from membudget.report.report import Comparison, Environment, Report, RevisionReport
-from membudget.trials.certificate import Certificate, certify
-from membudget.trials.pod_metrics import pod_peak_rss
 from membudget.trials.probe_messages import HostSettings, SamplingEffort, Series
 from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
-from membudget.trials.trial import Outcome, Phase, Trial
-from membudget.trials.unit_cost import unit_costs
 
 
 def trial(

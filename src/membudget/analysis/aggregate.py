@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
-from membudget.trials.trial import Trial
+from membudget.measure.trial import Trial
 
 TRIAL_METRICS = tuple(
     metric for metric, definition in DEFINITIONS.items() if definition.aggregation is not Aggregation.CONSTANT

@@ -18,7 +18,7 @@ from membudget.build.revision import Side
 from membudget.core.figures import format_value
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit
 from membudget.core.quantities import MIB
-from membudget.trials.trial import Trial
+from membudget.measure.trial import Trial
 
 _DROPPED = "the remembered trials were dropped and the image was measured again"
 _USUAL = {

@@ -11,7 +11,7 @@ from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
 from membudget.core.metrics import Metric, MetricValue
-from membudget.trials.trial import Trial
+from membudget.measure.trial import Trial
 
 
 class FailureStage(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from membudget.analysis.aggregate import aggregated
 from membudget.analysis.measurement import SideMeasurement
 from membudget.core.metrics import Metric, MetricValue
-from membudget.trials.trial import Trial
+from membudget.measure.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from membudget.analysis.each_trial import Samples
 from membudget.analysis.measurement import SideMeasurement
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
-from membudget.trials.trial import Outcome, Phase, Trial
+from membudget.measure.trial import Outcome, Phase, Trial
 
 _PEAKS = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
 """What a limit bounds."""

@@ -7,7 +7,7 @@ from membudget.analysis.leak import LeakVerdict, SoakSeries, Trend, judge_soak
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.core.quantities import format_duration, format_size, format_size_delta
-from membudget.trials.trial import PhaseName, Trial
+from membudget.measure.trial import PhaseName, Trial
 
 
 @dataclass(frozen=True, slots=True)

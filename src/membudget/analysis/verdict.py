@@ -17,7 +17,7 @@ from membudget.analysis.soak import soak_answer
 from membudget.analysis.status import NEXT_STEPS, Status
 from membudget.budgets.effective import NO_BUDGET
 from membudget.core.metrics import Metric
-from membudget.trials.trial import Trial
+from membudget.measure.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from membudget.check.pairing import Pair
 from membudget.core.errors import BuildFailed
 from membudget.core.progress import Progress
 from membudget.core.threads import side_by_side
-from membudget.trials.compose_pod import PodPlan
+from membudget.measure.pod_plan import PodPlan
 
 Built = BuiltImage | Failure
 

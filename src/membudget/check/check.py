@@ -29,8 +29,8 @@ from membudget.core.errors import brief
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard
 from membudget.core.threads import side_by_side
+from membudget.measure.trial_inputs import TrialInputs
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
-from membudget.trials.trial_inputs import TrialInputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from membudget.contents.image_metrics import image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.progress import Progress
+from membudget.measure.order import interleaved, with_killed_warm_up
+from membudget.measure.trial import Trial, TrialSpec
 from membudget.report.measure_report import MeasureReport
 from membudget.report.report import Environment
-from membudget.trials.order import interleaved, with_killed_warm_up
-from membudget.trials.trial import Trial, TrialSpec
 
 
 class Tools(Protocol):

@@ -10,7 +10,7 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built, Order
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun
-from membudget.trials.trial_inputs import TrialInputs
+from membudget.measure.trial_inputs import TrialInputs
 
 BuiltImages = Mapping[str, Mapping[Side, Built]]
 """By image and side."""

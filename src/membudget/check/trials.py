@@ -31,9 +31,9 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
+from membudget.measure.order import Turn, interleaved, with_killed_warm_up
+from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.report.report import Environment
-from membudget.trials.order import Turn, interleaved, with_killed_warm_up
-from membudget.trials.trial import Outcome, Trial, TrialSpec
 
 Results = dict[Side, list[Trial | Failure]]
 

@@ -32,15 +32,15 @@ from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.engine.containers import LOG_DRIVER
 from membudget.engine.reaper import trial_tag
 from membudget.engine.run_id import RunId
+from membudget.measure.cache import ResultCache
+from membudget.measure.inputs import gather
+from membudget.measure.result_key import MachineClass, result_key
+from membudget.measure.trial import Trial, TrialSpec
+from membudget.measure.trial_inputs import TrialInputs
 from membudget.report.report import Environment
 from membudget.trials.compose_file import read_pod
 from membudget.trials.docker_pool import TrialPool
-from membudget.trials.inputs_file import gather
 from membudget.trials.proc_settings import cpu_model
-from membudget.trials.result_cache_file import ResultCache
-from membudget.trials.result_key import MachineClass, result_key
-from membudget.trials.trial import Trial, TrialSpec
-from membudget.trials.trial_inputs import TrialInputs
 
 _MOST_BUILDS = 4
 

@@ -12,9 +12,9 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from membudget.analysis.downsample import downsample
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.measure.trial import PhaseName, Trial
 from membudget.publishing.json_shape import oversized
 from membudget.report.report import Report
-from membudget.trials.trial import PhaseName, Trial
 
 _LEFT_OUT = "left out of this report, which would have been too large"
 _NOTE = "the report would have been too large: processes, logs and contents of images are left out"

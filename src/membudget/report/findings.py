@@ -13,11 +13,11 @@ from membudget.core.figures import format_reading
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import code_span, html_code, printable
-from membudget.trials.certificate import Conclusion
-from membudget.trials.driver_messages import LoadResult
-from membudget.trials.oom_count import OomDoubt
+from membudget.measure.certificate import Conclusion
+from membudget.measure.load import LoadResult
+from membudget.measure.oom_count import OomDoubt
+from membudget.measure.trial import Trial
 from membudget.trials.snapshot import Snapshot
-from membudget.trials.trial import Trial
 
 _MOST_KILLED = 3
 _DOUBTS = {

@@ -9,10 +9,10 @@ from membudget.core.figures import format_reading
 from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.measure.certificate import Conclusion
+from membudget.measure.trial import Trial
 from membudget.report.findings import findings
 from membudget.report.report import Environment
-from membudget.trials.certificate import Conclusion
-from membudget.trials.trial import Trial
 
 
 class MeasureReport(BaseModel):

@@ -9,8 +9,8 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from membudget.budgets.compose import ComposeSettings
 from membudget.core.errors import ConfigurationError
 from membudget.engine.compose import ComposeModel, ComposeRefused
-from membudget.trials.compose_pod import PodPlan, plan_pod
-from membudget.trials.inputs_file import LARGEST_SETTINGS_BYTES, existing, read_input
+from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, existing, read_input
+from membudget.measure.pod_plan import PodPlan, plan_pod
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _MOST_VALUES = 100_000

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.containers import LOG_DRIVER, LOG_OPTIONS
 from membudget.engine.options import ContainerOptions
-from membudget.trials.compose_pod import Condition, PodPlan
+from membudget.measure.pod_plan import Condition, PodPlan
 
 _HEALTH_INTERVAL = "500ms"
 """An engine waits for one interval before it looks the first time: 30 s by default."""

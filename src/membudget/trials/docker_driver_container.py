@@ -7,10 +7,10 @@ from pathlib import Path
 from membudget.budgets.workload import Driver
 from membudget.engine.containers import CannotStart, Containers
 from membudget.engine.options import ContainerOptions
+from membudget.measure.inputs import existing
+from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
 from membudget.trials.docker_exec import TIMED_OUT, exit_in_words
 from membudget.trials.docker_http_load import ServiceGone
-from membudget.trials.inputs_file import existing
-from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
 
 _LIVENESS_POLL_S = 0.25
 

@@ -10,8 +10,8 @@ from membudget.core.quantities import format_duration
 from membudget.engine.containers import LOG_TAIL_LINES, Containers
 from membudget.engine.options import ExecOptions
 from membudget.engine.stream import LineTail, feed
-from membudget.trials.inputs_file import read_input
-from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
+from membudget.measure.inputs import read_input
+from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 

@@ -16,10 +16,10 @@ from membudget.budgets.http_load import HttpRequests
 from membudget.budgets.workload import Readiness
 from membudget.engine.containers import Containers
 from membudget.engine.helper import Helper, HelperFailed
+from membudget.measure.inputs import read_input
+from membudget.measure.load import DriveEvent, DriveOrder, LoadResult, RequestGroup
+from membudget.measure.unit_cost import LoadProgress, LoadUnit
 from membudget.trials.docker_drivers import Drivers, PlacedDriver
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadResult, RequestGroup
-from membudget.trials.inputs_file import read_input
-from membudget.trials.unit_cost import LoadProgress, LoadUnit
 
 _EVENT = TypeAdapter(DriveEvent)
 _LIVENESS_POLL_S = 0.25

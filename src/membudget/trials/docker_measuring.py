@@ -21,7 +21,7 @@ from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
-from membudget.trials.admission import Admission, cpu_shares
+from membudget.measure.schedule import Admission, cpu_shares
 from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 from membudget.trials.docker_pod import PodTools
 from membudget.trials.docker_pool import TrialPool

@@ -12,12 +12,12 @@ from membudget.engine.cgroups import TrialCgroup
 from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.containers import CannotStart, Containers
 from membudget.engine.options import ContainerOptions
-from membudget.trials.compose_pod import Condition, PodPlan
+from membudget.measure.inputs import existing
+from membudget.measure.pod_plan import Condition, PodPlan
+from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 from membudget.trials.compose_project import Project, project_model
 from membudget.trials.docker_readiness import wait_for_health
-from membudget.trials.inputs_file import existing
 from membudget.trials.probe import Probe
-from membudget.trials.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 
 _MOST_CREATION_S = 120.0
 

@@ -4,7 +4,7 @@ import time
 
 from membudget.engine.containers import Containers
 from membudget.engine.stream import FramedStream, LineTail
-from membudget.trials.trial import WORKLOAD_PASSED, WorkloadResult
+from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
 
 _HEALTH_POLL_S = 0.1
 

@@ -11,25 +11,25 @@ from membudget.core.metrics import Metric
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
-from membudget.trials.admission import cpu_list
-from membudget.trials.certificate import Conclusion
+from membudget.measure.certificate import Conclusion
+from membudget.measure.figures import Startup, limit_contact, oom_findings, phases
+from membudget.measure.oom_count import EngineWord
+from membudget.measure.outcome import outcome_of, with_trouble
+from membudget.measure.pod_figures import sidecar_use
+from membudget.measure.redaction import without_secrets
+from membudget.measure.schedule import cpu_list
+from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
+from membudget.measure.swap_limit import require_swap_limit
+from membudget.measure.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
+from membudget.measure.trial_figures import Seen, trial_figures
+from membudget.measure.trial_ledger import TrialLedger
+from membudget.measure.trial_options import container_options
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.trials.docker_workload import ContainerWorkload
-from membudget.trials.oom_count import EngineWord
-from membudget.trials.pod_metrics import sidecar_use
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.trials.probe_messages import ProbeReport
-from membudget.trials.redaction import without_secrets
 from membudget.trials.snapshot import Depth
-from membudget.trials.snapshot_depth import depth_after, read_during_kill, undisturbed
-from membudget.trials.swap_limit import require_swap_limit
-from membudget.trials.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
-from membudget.trials.trial_figures import Seen, trial_figures
-from membudget.trials.trial_ledger import TrialLedger
-from membudget.trials.trial_metrics import Startup, limit_contact, oom_findings, phases
-from membudget.trials.trial_options import container_options
-from membudget.trials.trial_outcome import outcome_of, with_trouble
 
 _KILL_S = 20.0
 HIGHEST_RATE_HZ = 1000

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from membudget.budgets.workload import CommandWorkload, ServiceWorkload, Step, readiness, steps_of
 from membudget.engine.containers import Containers
 from membudget.engine.stream import feed
+from membudget.measure.inputs import read_input
+from membudget.measure.load import LoadResult
+from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
+from membudget.measure.unit_cost import LoadProgress
 from membudget.trials.docker_driver_container import run_driver
 from membudget.trials.docker_drivers import Drivers
 from membudget.trials.docker_exec import TIMED_OUT, exit_in_words, run_commands
 from membudget.trials.docker_http_load import HttpLoad, ServiceGone
 from membudget.trials.docker_readiness import wait_for_health, wait_for_log
-from membudget.trials.driver_messages import LoadResult
-from membudget.trials.inputs_file import read_input
-from membudget.trials.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
-from membudget.trials.unit_cost import LoadProgress
 
 _DEATH_KNELL_S = 0.5
 

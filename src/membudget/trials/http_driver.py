@@ -19,8 +19,8 @@ from typing import Any
 import aiohttp
 from pydantic import TypeAdapter
 
+from membudget.measure.load import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
 from membudget.trials.confined_child import Ending, end_out_of_memory, is_out_of_memory, run_confined
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
 from membudget.trials.http_connector import BoundedConnector
 from membudget.trials.http_load import in_words, send
 

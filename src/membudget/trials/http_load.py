@@ -18,8 +18,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from membudget.measure.load import LoadPoint, LoadResult, RequestGroup
 from membudget.trials.confined_child import is_out_of_memory
-from membudget.trials.driver_messages import LoadPoint, LoadResult, RequestGroup
 from membudget.trials.http_connector import BoundedConnector
 
 _REQUEST_TIMEOUT_S = 60.0

@@ -18,10 +18,10 @@ from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.measure.trial import LimitContact, OomKills, Trial
 from membudget.report.comment import render
 from membudget.report.judged_report import render as as_json
 from membudget.report.table import verdict_line
-from membudget.trials.trial import LimitContact, OomKills, Trial
 from tests.support.builders import image, phase, report, side, trial
 
 CONTACT = LimitContact(12, 4 * MIB, 5, is_thrashing=False)

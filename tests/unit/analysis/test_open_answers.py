@@ -17,7 +17,7 @@ from membudget.budgets.effective import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.trials.trial import PhaseName
+from membudget.measure.trial import PhaseName
 from tests.support.builders import budgets, image, phase, side, trial
 
 LENIENT = ExitPolicy(allows_inconclusive=True)

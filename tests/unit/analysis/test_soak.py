@@ -13,10 +13,10 @@ from membudget.analysis.soak import soak_requests, soak_verdict, soak_words
 from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
 from membudget.core.quantities import MIB
+from membudget.measure.load import LoadResult
+from membudget.measure.trial import PhaseName, Trial
 from membudget.report.findings import soak_finding
-from membudget.trials.driver_messages import LoadResult
 from membudget.trials.probe_messages import Series
-from membudget.trials.trial import PhaseName, Trial
 from tests.support.builders import budgets, image, phase, side, trial
 
 START_MS, SOAK_MS = 1000, 60_000

@@ -9,7 +9,7 @@ from benchmarks.record_noise import DESCRIPTION_LABEL, FOLDER, WorkloadFailed, m
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.trials.trial import Outcome, Trial, TrialSpec
+from membudget.measure.trial import Outcome, Trial, TrialSpec
 from tests.support import builders
 
 SPEC = TrialSpec("batch", "sha256:1", None, 1000, CommandWorkload())

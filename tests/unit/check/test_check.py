@@ -10,8 +10,8 @@ from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
+from membudget.measure.trial import Outcome, Trial
 from membudget.report.report import Report
-from membudget.trials.trial import Outcome, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 

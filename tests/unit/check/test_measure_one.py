@@ -6,7 +6,7 @@ from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.trials.trial import Outcome, Trial, TrialSpec
+from membudget.measure.trial import Outcome, Trial, TrialSpec
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 

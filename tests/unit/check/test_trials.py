@@ -22,7 +22,7 @@ from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.trials.trial import LimitContact, Trial
+from membudget.measure.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 
@@ -166,7 +166,7 @@ def test_what_failed_is_not_remembered() -> None:
 
 
 def _failing() -> Trial:
-    from membudget.trials.trial import Outcome
+    from membudget.measure.trial import Outcome
 
     return trial(40, outcome=Outcome.WORKLOAD_FAILED, reason="no")
 

@@ -10,8 +10,8 @@ from membudget.analysis.coverage import Coverage
 from membudget.cli import commands
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.sharding import Shard
+from membudget.measure.durations_file import remember_durations
 from membudget.publishing.report_file import read_report, write_report
-from membudget.trials.durations_file import remember_durations
 from tests.support.builders import budgets, image, report, side, trial
 
 BUDGETS = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\n[images.web]\n[images.db]\n'

@@ -12,7 +12,7 @@ from membudget.cli.tools import MeasuringTools
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.helper import HelperFailed
-from membudget.trials.trial import TrialSpec
+from membudget.measure.trial import TrialSpec
 
 SPEC = TrialSpec("api", "sha256:1", limit_bytes=None, timeout_ms=1000, workload=CommandWorkload())
 

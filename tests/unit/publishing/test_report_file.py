@@ -13,9 +13,9 @@ import pytest
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
+from membudget.measure.oom_count import OomDoubt
 from membudget.publishing.report_file import read_report, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES
-from membudget.trials.oom_count import OomDoubt
 from membudget.trials.snapshot import Depth
 from tests.support import builders
 

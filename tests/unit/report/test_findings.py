@@ -6,11 +6,11 @@ import pytest
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.measure.oom_count import OomDoubt
+from membudget.measure.pod_figures import SidecarUse
+from membudget.measure.trial import LimitContact
 from membudget.report.findings import findings
-from membudget.trials.oom_count import OomDoubt
-from membudget.trials.pod_metrics import SidecarUse
 from membudget.trials.snapshot import Snapshot
-from membudget.trials.trial import LimitContact
 from tests.support.builders import process, snapshot, trial
 
 

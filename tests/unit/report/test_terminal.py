@@ -6,9 +6,9 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.trial import Outcome
 from membudget.report import measure_report, terminal
 from membudget.report.measure_report import MeasureReport
-from membudget.trials.trial import Outcome
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
 from tests.unit.report.outcomes import OUTCOMES

@@ -9,7 +9,7 @@ from membudget.budgets.compose import ComposeSettings
 from membudget.core.errors import ConfigurationError
 from membudget.engine.compose import ComposeModel
 from membudget.trials.compose_file import read_pod
-from tests.unit.trials.test_inputs_file import ODD_FILES
+from tests.unit.measure.test_inputs import ODD_FILES
 
 SERVICE = "services: { api: { image: x, %s } }"
 

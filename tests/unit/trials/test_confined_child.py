@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from membudget.measure.load import DriveOrder, RequestGroup
 from membudget.trials.confined_child import Ending, run_confined
-from membudget.trials.driver_messages import DriveOrder, RequestGroup
 
 MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="rights and limits are Linux's")

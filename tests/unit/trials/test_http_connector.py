@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from membudget.measure.load import LoadResult, RequestGroup
 from membudget.trials import http_load
-from membudget.trials.driver_messages import LoadResult, RequestGroup
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -16,8 +16,8 @@ from unittest import mock
 import pytest
 
 from membudget.engine.containers import HELPER_MEMORY_BYTES
+from membudget.measure.load import DriveEvent, DriveOrder, RequestGroup
 from membudget.trials import http_driver, http_load
-from membudget.trials.driver_messages import DriveEvent, DriveOrder, RequestGroup
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

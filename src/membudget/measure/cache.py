@@ -1,0 +1,145 @@
+"""Remembers the trials of earlier runs, a file a key. Read as something a stranger may have written."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from membudget.core.files import read_plain, write_whole
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, Unit
+from membudget.measure.result_key import MEASURING_VERSION
+from membudget.measure.trial import Outcome, Trial
+from membudget.version import VERSION
+
+_LARGEST_FILE_BYTES = 20_000_000
+_MOST_BYTES = 200_000_000
+_MOST_TRIALS = 200
+_SLACK = 1.05
+"""A mark may exceed its limit by what is charged in batches."""
+_BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET, Metric.SETTLED_RSS)
+_LARGEST = {Unit.BYTES: 1 << 50, Unit.MILLISECONDS: 48 * 3_600_000, Unit.COUNT: 1_000_000}
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    measuring_version: int = MEASURING_VERSION
+    membudget_version: str = VERSION
+    key: str
+    limit_bytes: int | None
+    trials: Annotated[tuple[Trial, ...], Field(min_length=1, max_length=_MOST_TRIALS)]
+
+
+class ResultCache:
+    """A folder with one file a key. What cannot be read or believed is as if it were not there, and said once."""
+
+    def __init__(self, folder: Path, warn: Callable[[str], None], *, is_trusted: bool = True) -> None:
+        """`is_trusted`: whether only people with write access to the repository can write to the folder."""
+        self.is_trusted = is_trusted
+        self._folder = folder / "results"
+        self._warn = warn
+        self._told: set[str] = set()
+        """Problems that were told: a folder that cannot be used is one note, not one for each image."""
+
+    def get(self, key: str) -> tuple[Trial, ...]:
+        """The trials that were kept under `key`; none where there are none."""
+        path = self._path(key)
+        try:
+            data = read_plain(path, _LARGEST_FILE_BYTES)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            self._unusable(error)
+            return ()
+        problem, trials = _believed(data, key)
+        if problem is not None:
+            self._warn_once(problem, f"remembered results are ignored: {path.name} {problem}")
+            return ()
+        with contextlib.suppress(OSError):
+            os.utime(path)  # what is used is kept longest
+        return trials
+
+    def put(self, key: str, limit_bytes: int | None, trials: Sequence[Trial]) -> None:
+        """Keep what passed. A cache that cannot be written costs time, not the check."""
+        if not trials or any(_problem_of(trial, limit_bytes) for trial in trials):
+            return
+        if any(trial.metrics[Metric.OOM_KILLS].value is None for trial in trials):
+            return  # another trial may tell
+        text = _File(key=key, limit_bytes=limit_bytes, trials=tuple(trials)).model_dump_json()
+        try:
+            write_whole(self._path(key), text.encode())
+        except OSError as error:
+            self._unusable(error)
+
+    def prune(self, most_bytes: int = _MOST_BYTES) -> None:
+        """Remove what was not used for longest, until the rest is small enough."""
+        with contextlib.suppress(OSError):
+            files = [(path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.iterdir()]
+            total = 0
+            for _, size, path in sorted(files, reverse=True):
+                total += size
+                if total > most_bytes:
+                    path.unlink(missing_ok=True)
+
+    def _unusable(self, error: OSError) -> None:
+        said = f"{self._folder} cannot be used: {error.strerror}. What was measured before is measured again"
+        self._warn_once("unusable", f"the cache {said}")
+
+    def _warn_once(self, problem: str, text: str) -> None:
+        if problem not in self._told:
+            self._told.add(problem)
+            self._warn(text)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.json"
+
+
+def _believed(data: bytes, key: str) -> tuple[str | None, tuple[Trial, ...]]:
+    """What is wrong with a file, and its trials when nothing is."""
+    if len(data) > _LARGEST_FILE_BYTES:
+        return "is too large", ()
+    try:
+        file = _File.model_validate_json(data, strict=True)
+    except (ValidationError, RecursionError, ValueError):
+        return "is damaged, or from another version of membudget", ()
+    if (file.measuring_version, file.membudget_version) != (MEASURING_VERSION, VERSION):
+        return "is from another version of membudget", ()
+    if file.key != key:
+        return "is of something else", ()
+    problem = next((problem for trial in file.trials if (problem := _problem_of(trial, file.limit_bytes))), None)
+    return (problem, ()) if problem is not None else (None, file.trials)
+
+
+def _problem_of(trial: Trial, limit_bytes: int | None) -> str | None:
+    """Why nothing that was measured, and passed, looks like this; None when it may."""
+    return next(_problems_of(trial, limit_bytes), None)
+
+
+def _problems_of(trial: Trial, limit_bytes: int | None) -> Iterator[str]:
+    if trial.outcome is not Outcome.COMPLETED or not trial.workload_passed:
+        yield "holds a trial that did not pass"
+    measured = {metric for metric, one in DEFINITIONS.items() if one.aggregation is not Aggregation.CONSTANT}
+    if set(trial.metrics) != measured:
+        yield "lacks some of the metrics"
+    for metric, reading in trial.metrics.items():
+        most = _LARGEST[DEFINITIONS[metric].unit]
+        if limit_bytes is not None and metric in _BOUNDED_BY_LIMIT:
+            most = round(limit_bytes * _SLACK)
+        values = (reading.value or 0, reading.at_most or 0, *(reading.interval or ()))
+        if reading.unit is not DEFINITIONS[metric].unit or any(not -most <= value <= most for value in values):
+            yield f"has a {metric} out of range"
+        if reading.value is not None and reading.value < 0 and reading.interval is None:
+            yield f"has a negative {metric}"
+    columns = [getattr(trial.series, column.name) for column in fields(trial.series)]
+    if len({len(column) for column in columns}) > 1 or any(value < 0 for column in columns for value in column):
+        yield "has a series that is none"
+    if any(later < earlier for earlier, later in pairwise(trial.series.time_us)):
+        yield "has a series whose times go back"
+    if not 0 <= trial.duration_ms <= _LARGEST[Unit.MILLISECONDS]:
+        yield "has a duration out of range"

@@ -1,0 +1,101 @@
+"""Gathers what a trial's container is given from the checkout and from membudget's own environment."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from membudget.budgets.entries import ImageSpec
+from membudget.budgets.workload import named_files
+from membudget.core.errors import ConfigurationError
+from membudget.core.files import read_plain
+from membudget.core.quantities import MIB, format_size
+from membudget.measure.trial_inputs import TrialInputs
+
+_LARGEST_FILE_BYTES = 64 * MIB
+LARGEST_SETTINGS_BYTES = MIB
+"""Of a file that is settings: variables, a compose file."""
+
+
+def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: str) -> TrialInputs:
+    """The inputs of the image `name`. Raises ConfigurationError for a file or a secret that is not there."""
+    settings = spec.container
+    for file in named_files(spec.workload):
+        existing(checkout, file, f"images.{name}.workload")
+    missing = [secret for secret in settings.secrets if not environ.get(secret)]
+    if missing:
+        raise ConfigurationError(
+            f"the secret {missing[0]} is not set in the environment",
+            where=f"images.{name}.container.secrets",
+            fix=f"in a workflow, below the step: env: {{ {missing[0]}: ${{{{ secrets.{missing[0]} }}}} }}"
+            " (pull requests from forks have no secrets)",
+        )
+    secrets = {secret: environ[secret] for secret in settings.secrets}
+    from_files: dict[str, str] = {}
+    for file in settings.env_files:
+        where = f"images.{name}.container.env_files"
+        from_files |= _variables(read_input(checkout, file, where, LARGEST_SETTINGS_BYTES), file)
+    volumes = {
+        path: _folder(checkout, folder, f"images.{name}.container.volumes.{path}")
+        for path, folder in settings.volumes.items()
+    }
+    return TrialInputs(
+        environment={**from_files, **settings.env, **secrets},
+        secrets=tuple(secrets.values()),
+        tmpfs=settings.tmpfs,
+        volumes=volumes,
+        read_only=settings.read_only,
+        user=settings.user,
+        cpus=settings.cpus,
+        is_network_open=settings.network == "open",
+        checkout=checkout.resolve(),
+    )
+
+
+def read_input(checkout: Path | None, name: str, where: str, most_bytes: int = _LARGEST_FILE_BYTES) -> bytes:
+    """A file of the checkout. Raises ConfigurationError where it cannot be read, or is larger than `most_bytes`."""
+    path = existing(checkout, name, where)
+    try:
+        content = read_plain(path, most_bytes)
+    except OSError as error:
+        raise ConfigurationError(f"{name} cannot be read: {error.strerror}", where=where) from None
+    if len(content) > most_bytes:
+        raise ConfigurationError(f"{name} is larger than {format_size(most_bytes)}", where=where)
+    return content
+
+
+def existing(checkout: Path | None, name: str, where: str) -> Path:
+    """A file or folder inside the checkout, links followed. Raises ConfigurationError."""
+    if checkout is None:
+        raise ConfigurationError(f"{name}: there is no repository to take it from", where=where)
+    try:
+        path = (checkout / name).resolve(strict=True)
+        is_inside = path.is_relative_to(checkout.resolve())
+    except (OSError, ValueError, RuntimeError):  # nowhere, too long, a NUL in it, links that go in a circle
+        is_inside = False
+    if not is_inside:
+        raise ConfigurationError(f"{name} is not in the repository, as committed", where=where)
+    return path
+
+
+def _folder(checkout: Path, name: str, where: str) -> Path:
+    path = existing(checkout, name, where)
+    if not path.is_dir():
+        raise ConfigurationError(f"{name} is no folder", where=where)
+    return path
+
+
+def _variables(content: bytes, name: str) -> dict[str, str]:
+    """NAME=VALUE lines, read as docker-py reads them. A line may hold a secret: no error quotes one."""
+    variables: dict[str, str] = {}
+    try:
+        for number, line in enumerate(io.TextIOWrapper(io.BytesIO(content), "utf-8"), 1):
+            if line.startswith("#") or not line.strip():
+                continue
+            key, equals, value = line.strip().partition("=")
+            if not equals:
+                raise ConfigurationError(f"cannot be read as NAME=VALUE lines: line {number} has no =", where=name)
+            variables[key] = value
+    except UnicodeDecodeError as error:
+        problem = f"cannot be read as NAME=VALUE lines: it is not UTF-8 ({error.reason})"
+        raise ConfigurationError(problem, where=name) from None
+    return variables

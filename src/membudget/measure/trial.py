@@ -1,0 +1,194 @@
+"""A trial: one execution of one image under its limit, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from membudget.budgets.fields import AnyPhaseLabel
+from membudget.budgets.workload import Workload
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import format_size
+from membudget.measure.certificate import Certificate
+from membudget.measure.load import LoadResult
+from membudget.measure.oom_count import OomDoubt
+from membudget.measure.pod_figures import SidecarUse
+from membudget.measure.trial_inputs import TrialInputs
+from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
+from membudget.trials.snapshot import Depth, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """What to run, and how."""
+
+    name: str
+    """Of the image, whichever side it is."""
+    image_id: str
+    """What the engine runs it by."""
+    limit_bytes: int | None
+    """None: no limit of ours."""
+    timeout_ms: int
+    workload: Workload
+    settle_ms: int = 1000
+    """How long to watch a service after its workload."""
+    inputs: TrialInputs = TrialInputs()
+    unjudged_phases: frozenset[str] = frozenset()
+    """Phases whose peaks do not count to the trial's."""
+    identity: str | None = None
+    """What the image is, wherever it is built; None: its trials are not remembered."""
+    pod_images: Mapping[str, str] = field(default_factory=dict)
+    """What was built for services around the image, by service."""
+
+
+class Outcome(StrEnum):
+    """How a trial ended. Only what completed or was OOM-killed says anything about memory budgets."""
+
+    COMPLETED = "completed"
+    OOM_KILLED = "oom_killed"
+    """The kernel killed at least one of its processes for memory, whether or not the workload then passed."""
+    WORKLOAD_FAILED = "workload_failed"
+    TIMED_OUT = "timed_out"
+
+
+class RanInside(StrEnum):
+    """What of the load or the checks can run inside the measured cgroup, where what it uses counts."""
+
+    COMMANDS = "the workload's own commands"
+    HEALTHCHECK = "the image's HEALTHCHECK"
+
+
+class PhaseName(StrEnum):
+    """The parts of a trial that mean something, in their order; a workload may name others."""
+
+    START_UP = "start-up"
+    """From the container's start until it is ready."""
+    STEADY = "steady"
+    """While the workload runs."""
+    BURST = "burst"
+    """While a part of the workload runs that the budgets file calls a burst."""
+    SOAK = "soak"
+    """While the same load goes on and on: what grows then without end is a leak."""
+    SETTLE = "settle"
+    """After the workload, until the end of the settle time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One part of a trial, with its own peaks."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    name: AnyPhaseLabel
+    begin_ms: int
+    """From the container's start."""
+    duration_ms: int
+    begin_us: int
+    """As in the series."""
+    peak_rss: MetricValue
+    peak_memory: MetricValue
+    """The kernel's mark of this phase where it gives one; else the largest sampled usage, and its precision says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitContact:
+    """A container that reached its limit, and lived on because the kernel took memory back."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    hits: int | None
+    """How often usage was about to go over the limit (`max` of memory.events, v1 memory.failcnt).
+
+    None: v1 does not count where swap is limited as well. That it was reached is then known by the kernel's mark.
+    """
+    refaulted_bytes: int | None
+    """Memory that was taken back and needed again."""
+    stalled_ms: int | None
+    """Time in which some process waited for memory; None where the kernel does not say."""
+    is_thrashing: bool
+    """Whether it kept the container from its work: docs/measurements.md says from when on."""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        times = "" if self.hits is None else " once" if self.hits == 1 else f" {self.hits:,} times"
+        what = "thrashing at the limit" if self.is_thrashing else "reached the limit"
+        parts = [f"{what}: memory was reclaimed{times}"]
+        if self.refaulted_bytes:
+            parts.append(f"{format_size(self.refaulted_bytes)} had to be read again")
+        if self.stalled_ms:
+            parts.append(f"some process waited for memory for {self.stalled_ms} ms")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class OomKills:
+    """Who was killed, as far as the kernel's log says."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    killed: tuple[KilledProcess, ...]
+    reason: str | None
+    """Why some or all are not named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was measured in one trial."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    outcome: Outcome
+    reason: str | None
+    """Why the outcome is not "completed", in words."""
+    duration_ms: int
+    """From the start of the container to the end of the workload."""
+    exit_code: int | None
+    """Of the container; None when we ended it."""
+    metrics: dict[Metric, MetricValue]
+    series: Series
+    log_tail: tuple[str, ...] = ()
+    """The last lines of output, when the workload did not pass."""
+    workload_passed: bool = True
+    """Whether it did. A process may be OOM-killed and the workload pass, or fail with it."""
+    certificate: Certificate | None = None
+    phases: tuple[Phase, ...] = ()
+    snapshot: Snapshot | None = None
+    """The processes near the peak."""
+    snapshot_reason: str | None = None
+    """Why there is none."""
+    depth: Depth = Depth.MAPS
+    """How closely its processes could be looked at."""
+    read_during_kill: bool = False
+    """Whether a process was being read when the kernel killed one: the reader may have caused kills of this trial."""
+    oom: OomKills | None = None
+    """None: there was no OOM kill."""
+    oom_doubt: OomDoubt | None = None
+    """Which witnesses of OOM kills contradict each other; None: none."""
+    at_limit: LimitContact | None = None
+    """None: it never reached its limit, or has none, or that is not known."""
+    settings: HostSettings = HostSettings()
+    load: tuple[LoadResult, ...] = ()
+    """What became of the HTTP requests, group by group."""
+    ran_inside: tuple[RanInside, ...] = ()
+    """What of the load or the checks ran inside the measured cgroup, and counts."""
+    sidecars: tuple[SidecarUse, ...] = ()
+    """What ran beside it and is measured as well."""
+
+    @property
+    def judgeable(self) -> bool:
+        """Whether its memory figures may be compared with budgets."""
+        return self.outcome in (Outcome.COMPLETED, Outcome.OOM_KILLED)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadResult:
+    """How the workload itself ended."""
+
+    passed: bool
+    reason: str | None = None
+    timed_out: bool = False
+    output_tail: tuple[str, ...] = ()
+    """The last lines of what the workload said, where that is not the container's own output."""
+
+
+WORKLOAD_PASSED = WorkloadResult(passed=True)

@@ -1,0 +1,146 @@
+"""Memory per unit of work: RSS fitted over how many connections, streams or requests there were meanwhile. Pure.
+
+A load that grows evenly (a ramp) shows what each more of it costs. RSS is cut into blocks of equal load, a block
+stands for its median, and the slope is the median of the slopes between all pairs of blocks (Theil 1950, Sen 1968):
+a garbage collection or a buffer that doubles once moves few of them.
+"""
+
+import bisect
+import itertools
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.load import LoadPoint
+from membudget.trials.probe_messages import Series
+
+_BLOCKS = 12
+_FEWEST_BLOCKS = 6
+_STUDENT = {6: 2.78, 7: 2.57, 8: 2.45, 9: 2.36, 10: 2.31, 11: 2.26, 12: 2.23}
+"""97.5 % quantiles of Student's t for so many blocks, less two degrees of freedom."""
+
+
+class LoadUnit(StrEnum):
+    """What grows while requests are sent."""
+
+    CONNECTION = "connection"
+    """Held open without a word."""
+    STREAM = "stream"
+    """An answer that is read slowly, or for a time."""
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How a group of requests went on."""
+
+    unit: LoadUnit
+    points: list[LoadPoint]
+    phase: str = "steady"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    unit: LoadUnit
+    metric: Metric
+    factor: int
+    """The metric counts so many of them as one."""
+    fewest: int
+    """Fewer say nothing about one."""
+    missing: str
+    """Why there is no value, where nothing of the kind was sent."""
+    too_fast: str = "they came at once: a `ramp` is needed"
+
+
+_KINDS = (
+    _Kind(LoadUnit.CONNECTION, Metric.RSS_PER_CONNECTION, 1, 10, "the workload holds no connections open"),
+    _Kind(LoadUnit.STREAM, Metric.RSS_PER_STREAM, 1, 4, "the workload reads no streams"),
+    _Kind(
+        LoadUnit.REQUEST, Metric.RSS_PER_1000_REQUESTS, 1000, 500,
+        "the workload sends no requests", "they were over too soon to fit",
+    ),
+)  # fmt: skip
+
+
+def unit_costs(progress: Sequence[LoadProgress], series: Series, origin_ns: int | None) -> dict[Metric, MetricValue]:
+    """What a connection, a stream and 1,000 requests cost: a value with its interval, or why there is none.
+
+    `origin_ns`: when the series begins, on the clock of the progress; None: it has no such clock.
+    """
+    return {kind.metric: _cost(kind, progress, series, origin_ns) for kind in _KINDS}
+
+
+def _cost(kind: _Kind, progress: Sequence[LoadProgress], series: Series, origin_ns: int | None) -> MetricValue:
+    ramps = [ramp for one in progress if one.unit is kind.unit and len(ramp := _ramp(kind.unit, one.points)) > 1]
+    if not ramps:
+        return MetricValue.absent(kind.metric, kind.missing)
+    if origin_ns is None:
+        return MetricValue.absent(kind.metric, "the engine's statistics are too few to fit")
+    ramp = max(ramps, key=lambda ramp: ramp[-1][1] - ramp[0][1])
+    reached = ramp[-1][1] - ramp[0][1]
+    if reached < kind.fewest:
+        return MetricValue.absent(kind.metric, f"{reached} of them are too few to fit: {kind.fewest} or more")
+    blocks = _blocks([((at_ns - origin_ns) / 1000, count) for at_ns, count in ramp], series)
+    if len(blocks) < _FEWEST_BLOCKS:
+        return MetricValue.absent(kind.metric, kind.too_fast)
+    slope, margin = _fit(blocks)
+    value, low, high = (round(kind.factor * bytes_each) for bytes_each in (slope, slope - margin, slope + margin))
+    return MetricValue.estimate(kind.metric, value, low, high)
+
+
+def _ramp(kind: LoadUnit, points: Sequence[LoadPoint]) -> list[tuple[int, int]]:
+    """Times and counts while there came to be more and more."""
+    counts = [_count(kind, point) for point in points]
+    if not counts:
+        return []
+    top = counts.index(max(counts))
+    risen = itertools.accumulate(counts[: top + 1], max)  # streams end and begin again
+    ramp = [(point.at_ns, count) for point, count in zip(points, risen, strict=False)]
+    begin = sum(count == ramp[0][1] for _, count in ramp) - 1  # the last before the first more
+    return ramp[begin:]
+
+
+def _count(kind: LoadUnit, point: LoadPoint) -> int:
+    match kind:
+        case LoadUnit.CONNECTION:
+            return point.connections
+        case LoadUnit.STREAM:
+            return point.under_way
+        case LoadUnit.REQUEST:
+            return point.requests
+
+
+def _blocks(ramp: Sequence[tuple[float, int]], series: Series) -> list[tuple[float, float]]:
+    """The load and the median RSS of each block of equal load that was sampled."""
+    times = [time_us for time_us, _ in ramp]
+    lowest, highest = ramp[0][1], ramp[-1][1]
+    members: list[list[tuple[float, int]]] = [[] for _ in range(_BLOCKS)]
+    for time_us, rss in zip(series.time_us, series.rss_bytes, strict=True):
+        if times[0] <= time_us <= times[-1]:
+            load = _interpolated(ramp, times, time_us)
+            members[min(_BLOCKS - 1, int(_BLOCKS * (load - lowest) / (highest - lowest)))].append((load, rss))
+    return [
+        (statistics.fmean(load for load, _ in block), statistics.median(rss for _, rss in block))
+        for block in members
+        if block
+    ]
+
+
+def _interpolated(ramp: Sequence[tuple[float, int]], times: Sequence[float], time_us: float) -> float:
+    after = min(len(ramp) - 1, max(1, bisect.bisect_left(times, time_us)))
+    (t0, before), (t1, then) = ramp[after - 1], ramp[after]
+    return before + (then - before) * (time_us - t0) / (t1 - t0) if t1 > t0 else float(then)
+
+
+def _fit(blocks: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The slope, and half of its 95 % interval, from how far the blocks lie from the line."""
+    pairs = itertools.combinations(blocks, 2)
+    slope = statistics.median((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairs if x1 > x0)
+    level = statistics.median(y - slope * x for x, y in blocks)
+    middle = statistics.fmean(x for x, _ in blocks)
+    spread = sum((x - middle) ** 2 for x, _ in blocks)
+    residual = sum((y - level - slope * x) ** 2 for x, y in blocks)
+    return slope, _STUDENT[len(blocks)] * math.sqrt(residual / (len(blocks) - 2) / spread)

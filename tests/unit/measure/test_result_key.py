@@ -1,0 +1,81 @@
+"""The key of a result holds all that a result depends on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpWorkload
+from membudget.measure.pod_plan import PodPlan
+from membudget.measure.result_key import MachineClass, result_key
+from membudget.measure.trial import TrialSpec
+from membudget.measure.trial_inputs import TrialInputs
+
+MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100, 1)
+SPEC = TrialSpec("api", "sha256:1", 1 << 27, 60_000, CommandWorkload(), identity="sha256:10")
+FILES = ("100644 blob 1\tbody.json",)
+
+
+def key(spec: TrialSpec = SPEC, machine: MachineClass = MACHINE, files: tuple[str, ...] | None = FILES) -> str | None:
+    return result_key(spec, machine, files)
+
+
+OTHERS = [
+    replace(SPEC, identity="sha256:20"),
+    replace(SPEC, limit_bytes=None),
+    replace(SPEC, timeout_ms=1),
+    replace(SPEC, settle_ms=1),
+    replace(SPEC, workload=CommandWorkload(command=("true",))),
+    replace(SPEC, workload=HttpWorkload(kind="http", port=1, requests=(HttpRequests(path="/"),))),
+    replace(SPEC, unjudged_phases=frozenset({"steady"})),
+    replace(SPEC, inputs=TrialInputs(environment={"A": "1"})),
+    replace(SPEC, inputs=TrialInputs(tmpfs={"/tmp": 1})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("data")})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("other")})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("data"), "/more": Path("other")})),
+    replace(SPEC, inputs=TrialInputs(volumes={"/data": Path("other"), "/more": Path("data")})),
+    replace(SPEC, inputs=TrialInputs(read_only=True)),
+    replace(SPEC, inputs=TrialInputs(user="1")),
+    replace(SPEC, inputs=TrialInputs(cpus=1)),
+]
+
+
+def test_each_part_counts() -> None:
+    keys = [key(), *map(key, OTHERS), key(files=()), key(machine=replace(MACHINE, kernel="6.9"))]
+    assert len(set(keys)) == len(keys)
+    assert all(one is not None and len(one) == 64 for one in keys)
+
+
+def test_the_same_has_the_same_key_whatever_the_image_is_called() -> None:
+    assert key(replace(SPEC, name="web")) == key()
+
+
+def test_where_the_checkout_lies_does_not_matter() -> None:
+    def with_volume(checkout: Path, folder: str) -> TrialSpec:
+        return replace(SPEC, inputs=TrialInputs(volumes={"/data": checkout / folder}, checkout=checkout))
+
+    assert key(with_volume(Path("/tmp/a"), "data")) == key(with_volume(Path("/tmp/b"), "data"))
+    assert key(with_volume(Path("/tmp/a"), "data")) != key(with_volume(Path("/tmp/a"), "other"))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        replace(SPEC, inputs=TrialInputs(is_network_open=True)),
+        replace(SPEC, inputs=TrialInputs(pod=PodPlan.__new__(PodPlan))),
+        replace(SPEC, workload=DriverWorkload(kind="driver", image="grafana/k6")),
+        replace(SPEC, pod_images={"db": "sha256:3"}),
+    ],
+)
+def test_what_depends_on_the_world_has_none(spec: TrialSpec) -> None:
+    assert key(spec) is None
+
+
+def test_unknown_files_make_none() -> None:
+    assert key(files=None) is None
+
+
+def test_an_image_is_known_by_what_it_is_and_not_by_its_id() -> None:
+    assert key(replace(SPEC, image_id="sha256:2")) == key()
+    assert key(replace(SPEC, identity=None)) is None
