@@ -17,11 +17,11 @@ from membudget.engine.containers import Containers
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
+from membudget.measure.pod.pod import PodTools
+from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.trial_ledger import TrialLedger
-from membudget.trials.docker_drivers import HostDrivers
-from membudget.trials.docker_pod import PodTools
-from membudget.trials.docker_trial import RunnerSettings, TrialRunner
+from membudget.measure.workload.drivers import HostDrivers
 from membudget.trials.probe import CgroupProbe
 from tests.support.prepared_images import build
 

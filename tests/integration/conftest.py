@@ -9,7 +9,7 @@ import pytest
 import own_image
 from membudget.engine.connection import Engine
 from membudget.engine.vantage import look
-from membudget.trials.docker_measuring import MeasuringOptions
+from membudget.measure.equipment import MeasuringOptions
 from membudget.version import VERSION
 from tests.support import engine_fixtures
 from tests.support.leftovers import nothing_stays

@@ -16,10 +16,10 @@ from membudget.core.quantities import MIB
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
+from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.measure.trial_inputs import TrialInputs
 from membudget.publishing.report_file import read_report
-from membudget.trials.compose_file import read_pod
 from tests.support import membudget_process
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import leftovers, since

@@ -13,8 +13,8 @@ from membudget.core.metrics import Metric
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.measure.inputs import gather
+from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.trial import Outcome, TrialSpec
-from membudget.trials.compose_file import read_pod
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, trials
 

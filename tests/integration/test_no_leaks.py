@@ -5,8 +5,8 @@ from docker.constants import DEFAULT_NUM_POOLS
 from benchmarks.leaks import Held, held
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
+from membudget.measure.equipment import MeasuringOptions
 from membudget.measure.trial import Outcome
-from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support.leftovers import leftovers, since
 from tests.support.prepared_images import PreparedImages

@@ -10,8 +10,8 @@ from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.measure.certificate import Conclusion
+from membudget.measure.runner import RunnerSettings
 from membudget.measure.trial import Outcome, PhaseName, RanInside, Trial
-from membudget.trials.docker_trial import RunnerSettings
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http, trials_at
 

@@ -18,8 +18,8 @@ from membudget.engine.cgroups import run_of
 from membudget.engine.connection import Engine, connect
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.vantage import look
+from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import Outcome, TrialSpec
-from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.version import VERSION
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import Finished, finish, start

@@ -10,11 +10,11 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.engine.vantage import Vantage
+from membudget.measure import equipment
 from membudget.measure.certificate import Conclusion
+from membudget.measure.equipment import MeasuringOptions
 from membudget.measure.figures import ONCE_A_SECOND
 from membudget.measure.trial import Outcome, Trial
-from membudget.trials import docker_measuring
-from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, trials
@@ -120,7 +120,7 @@ def test_memory_that_the_statistics_never_saw_is_not_confirmed(by_engine: Trials
 def test_where_neither_cgroups_nor_a_helper_image_are_the_statistics_are_left(
     engine: Engine, images: PreparedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(docker_measuring, "look", lambda *_: Vantage(reads_cgroups=False, is_root=False))
+    monkeypatch.setattr(equipment, "look", lambda *_: Vantage(reads_cgroups=False, is_root=False))
 
     with trials(engine, MeasuringOptions("0.0.0")) as running:
         trial = running.run(images.truth, command(20, 0, 100, 1, 0))

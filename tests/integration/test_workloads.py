@@ -11,8 +11,8 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.engine.vantage import look
+from membudget.measure.equipment import MeasuringOptions
 from membudget.measure.trial import Outcome, TrialSpec
-from membudget.trials.docker_measuring import MeasuringOptions
 from membudget.version import VERSION
 from tests.support.leftovers import nothing_stays
 from tests.support.missing import skip_for_want_of

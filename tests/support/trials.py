@@ -16,13 +16,13 @@ from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
 from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.measure.equipment import MeasuringOptions, measuring
+from membudget.measure.pod.pod import PodTools
+from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.trial_inputs import TrialInputs
 from membudget.measure.trial_ledger import TrialLedger
-from membudget.trials.docker_drivers import HostDrivers
-from membudget.trials.docker_measuring import MeasuringOptions, measuring
-from membudget.trials.docker_pod import PodTools
-from membudget.trials.docker_trial import RunnerSettings, TrialRunner
+from membudget.measure.workload.drivers import HostDrivers
 from membudget.trials.probe import CgroupProbe
 from membudget.version import VERSION
 

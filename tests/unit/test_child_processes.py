@@ -37,7 +37,7 @@ CHILDREN = {
     ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",
-    ("trials/confined_child.py", "os.fork"): "that of the driver, a helper itself",
+    ("measure/workload/confined_child.py", "os.fork"): "that of the driver, a helper itself",
     ("trials/snapshot_process.py", "os.fork"): "that of the probe, a helper itself",
 }
 SECRETS = dict.fromkeys(
@@ -157,7 +157,7 @@ def test_what_compose_makes_of_a_file_has_a_limit(recorded: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("module", ["membudget.trials.http_driver", "membudget.trials.cgroup_probe"])
+@pytest.mark.parametrize("module", ["membudget.measure.workload.http_process", "membudget.trials.cgroup_probe"])
 def test_helpers_get_no_secret(recorded: Path, module: str) -> None:
     helper = SubprocessHelper(module)
     try:

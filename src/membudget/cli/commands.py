@@ -39,6 +39,7 @@ from membudget.engine.connection import Engine, connect, slowness
 from membudget.engine.proc_owner import own_run_id
 from membudget.measure.cache import ResultCache
 from membudget.measure.durations_file import read_durations, remember_durations
+from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import TrialSpec
 from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.publishing.approval_label import ApprovalLabel, label_state
@@ -55,7 +56,6 @@ from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
-from membudget.trials.docker_measuring import MeasuringOptions, measuring
 from membudget.version import VERSION
 
 _LEAST_DURATION_MS = 1000

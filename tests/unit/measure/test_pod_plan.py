@@ -10,8 +10,8 @@ from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.options import ContainerOptions
+from membudget.measure.pod.compose_project import Project, project_model
 from membudget.measure.pod_plan import PodPlan, plan_pod
-from membudget.trials.compose_project import Project, project_model
 
 CHECKOUT = PurePosixPath("/checkout")
 Services = dict[str, JsonValue]

@@ -19,7 +19,7 @@ from membudget.engine.helper import Helper, HelperFailed
 from membudget.measure.inputs import read_input
 from membudget.measure.load import DriveEvent, DriveOrder, LoadResult, RequestGroup
 from membudget.measure.unit_cost import LoadProgress, LoadUnit
-from membudget.trials.docker_drivers import Drivers, PlacedDriver
+from membudget.measure.workload.drivers import Drivers, PlacedDriver
 
 _EVENT = TypeAdapter(DriveEvent)
 _LIVENESS_POLL_S = 0.25

@@ -1,8 +1,8 @@
 """When requests are due, and how their latencies are counted."""
 
 from membudget.budgets.http_load import LARGEST_BODY_BYTES
-from membudget.trials.http_load import _bucket, _Load, _offset_s, _random_bytes
-from tests.unit.trials.test_http_driver import group
+from membudget.measure.workload.http_sender import _bucket, _Load, _offset_s, _random_bytes
+from tests.unit.measure.workload.test_http_process import group
 
 
 def test_without_a_ramp_requests_come_evenly() -> None:

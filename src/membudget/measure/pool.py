@@ -3,10 +3,10 @@
 import queue
 from collections.abc import Sequence
 
+from membudget.measure.runner import LiveTrial, TrialRunner
 from membudget.measure.schedule import Admission
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.trial_ledger import TrialLedger
-from membudget.trials.docker_trial import LiveTrial, TrialRunner
 
 
 class TrialPool:

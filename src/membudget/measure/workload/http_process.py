@@ -1,8 +1,8 @@
 """The HTTP driver: readiness and load over loopback, from inside the service's own network namespace.
 
-Runs as `python -m membudget.trials.http_driver`: a process of its own, because a network namespace is entered by
-a whole process, and so that load generation shares neither the measured cgroup nor our interpreter. It reads nothing
-of the service itself: a forked child does, which has entered the namespace and given up all rights.
+Runs as `python -m membudget.measure.workload.http_process`: a process of its own, because a network namespace is
+entered by a whole process, and so that load generation shares neither the measured cgroup nor our interpreter. It
+reads nothing of the service itself: a forked child does, which has entered the namespace and given up all rights.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from membudget.measure.load import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
-from membudget.trials.confined_child import Ending, end_out_of_memory, is_out_of_memory, run_confined
-from membudget.trials.http_connector import BoundedConnector
-from membudget.trials.http_load import in_words, send
+from membudget.measure.workload.confined_child import Ending, end_out_of_memory, is_out_of_memory, run_confined
+from membudget.measure.workload.http_connector import BoundedConnector
+from membudget.measure.workload.http_sender import in_words, send
 
 _CLONE_NEWNET = 0x40000000
 _READINESS_POLL_S = 0.02

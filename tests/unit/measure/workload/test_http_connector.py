@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from membudget.measure.load import LoadResult, RequestGroup
-from membudget.trials import http_load
+from membudget.measure.workload import http_sender
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -48,7 +48,7 @@ def load(answer: Iterator[bytes], **changes: object) -> tuple[LoadResult, Counte
         usual: dict[str, object] = {"method": "GET", "path": "/", "headers": {}, "count": 1, "concurrency": 1}
         group = RequestGroup(**{**usual, "expect": 200, **changes})  # type: ignore[arg-type] # as the test says
         try:
-            return await http_load.send(port, group, lambda _: None)
+            return await http_sender.send(port, group, lambda _: None)
         finally:
             server.close()
 
@@ -90,7 +90,7 @@ def test_an_answer_without_an_end_fails_its_request_early(answer: Iterator[bytes
 def test_a_body_without_an_end_is_read_for_its_time_and_not_kept(
     answer: Iterator[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_load, "_REQUEST_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(http_sender, "_REQUEST_TIMEOUT_S", 0.3)
     result, failures, _ = load(answer)
     assert (result.errors, dict(failures)) == (1, {"no whole answer within 0.3 s": 1})
 

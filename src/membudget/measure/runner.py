@@ -15,6 +15,7 @@ from membudget.measure.certificate import Conclusion
 from membudget.measure.figures import Startup, limit_contact, oom_findings, phases
 from membudget.measure.oom_count import EngineWord
 from membudget.measure.outcome import outcome_of, with_trouble
+from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.measure.pod_figures import sidecar_use
 from membudget.measure.redaction import without_secrets
 from membudget.measure.schedule import cpu_list
@@ -24,9 +25,8 @@ from membudget.measure.trial import PhaseName, RanInside, Trial, TrialSpec, Work
 from membudget.measure.trial_figures import Seen, trial_figures
 from membudget.measure.trial_ledger import TrialLedger
 from membudget.measure.trial_options import container_options
-from membudget.trials.docker_drivers import Drivers
-from membudget.trials.docker_pod import ComposePod, LoneContainer, Places, PodTools, Subject
-from membudget.trials.docker_workload import ContainerWorkload
+from membudget.measure.workload.drivers import Drivers
+from membudget.measure.workload.run import ContainerWorkload
 from membudget.trials.probe import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.trials.probe_messages import ProbeReport
 from membudget.trials.snapshot import Depth

@@ -12,7 +12,7 @@ from membudget.engine.helper_container import DockerHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.subprocess_helper import SubprocessHelper
 
-_MODULE = "membudget.trials.http_driver"
+_MODULE = "membudget.measure.workload.http_process"
 _NOBODY = "65534:65534"
 
 

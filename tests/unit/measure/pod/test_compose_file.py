@@ -8,7 +8,7 @@ import pytest
 from membudget.budgets.compose import ComposeSettings
 from membudget.core.errors import ConfigurationError
 from membudget.engine.compose import ComposeModel
-from membudget.trials.compose_file import read_pod
+from membudget.measure.pod.compose_file import read_pod
 from tests.unit.measure.test_inputs import ODD_FILES
 
 SERVICE = "services: { api: { image: x, %s } }"

@@ -21,12 +21,12 @@ from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
+from membudget.measure.pod.pod import PodTools
+from membudget.measure.pool import TrialPool
+from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.schedule import Admission, cpu_shares
-from membudget.trials.docker_drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
-from membudget.trials.docker_pod import PodTools
-from membudget.trials.docker_pool import TrialPool
+from membudget.measure.workload.drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 from membudget.trials.docker_stats_probe import RATE_HZ, EngineStatsProbe
-from membudget.trials.docker_trial import RunnerSettings, TrialRunner
 from membudget.trials.kernel_log import KMSG
 from membudget.trials.probe import DEFAULT_RATE_HZ, CgroupProbe, Probe
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from membudget.measure.load import DriveOrder, RequestGroup
-from membudget.trials.confined_child import Ending, run_confined
+from membudget.measure.workload.confined_child import Ending, run_confined
 
 MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="rights and limits are Linux's")
@@ -60,9 +60,9 @@ def test_work_that_fails_leaves_its_traceback(capfd: pytest.CaptureFixture[str])
 @LINUX
 def test_a_driver_at_its_limit_says_so_and_obeys_the_next_order() -> None:
     program = (
-        "from membudget.trials import http_driver, http_load\n"
-        "http_load._body = lambda group: bytearray(1 << 30)\n"
-        "http_driver.main()\n"
+        "from membudget.measure.workload import http_process, http_sender\n"
+        "http_sender._body = lambda group: bytearray(1 << 30)\n"
+        "http_process.main()\n"
     )
     group = RequestGroup(method="GET", path="/big", headers={}, count=1, concurrency=1, expect=200)
     orders = [DriveOrder(None, 1, None, None, 100, (group,)), DriveOrder(None, 1, None, None, 100, ())]
@@ -83,7 +83,7 @@ def test_the_child_ends_with_the_driver() -> None:
     with socket.create_server(("127.0.0.1", 0)) as service:
         service.settimeout(60)
         order = DriveOrder(None, service.getsockname()[1], None, "/", 60_000, ())
-        command = [sys.executable, "-m", "membudget.trials.http_driver"]
+        command = [sys.executable, "-m", "membudget.measure.workload.http_process"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as driver:
             assert driver.stdin is not None
             driver.stdin.write(json.dumps(asdict(order)).encode() + b"\n")

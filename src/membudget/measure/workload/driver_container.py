@@ -9,8 +9,8 @@ from membudget.engine.containers import CannotStart, Containers
 from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import existing
 from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
-from membudget.trials.docker_exec import TIMED_OUT, exit_in_words
-from membudget.trials.docker_http_load import ServiceGone
+from membudget.measure.workload.exec import TIMED_OUT, exit_in_words
+from membudget.measure.workload.http_driver import ServiceGone
 
 _LIVENESS_POLL_S = 0.25
 

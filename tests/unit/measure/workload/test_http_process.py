@@ -17,7 +17,7 @@ import pytest
 
 from membudget.engine.containers import HELPER_MEMORY_BYTES
 from membudget.measure.load import DriveEvent, DriveOrder, RequestGroup
-from membudget.trials import http_driver, http_load
+from membudget.measure.workload import http_process, http_sender
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -71,7 +71,7 @@ def drive(*orders: DriveOrder) -> list[dict[str, object]]:
     """What the driver says to orders, but for the points of its progress."""
     with redirect_stdout(io.StringIO()) as said:
         for one in orders:
-            asyncio.run(http_driver._drive(one))
+            asyncio.run(http_process._drive(one))
     return without_points([json.loads(line) for line in said.getvalue().splitlines()])
 
 
@@ -87,7 +87,7 @@ def requests(event: dict[str, object]) -> int:
 
 def drive_as_a_process(*orders: DriveOrder) -> list[dict[str, object]]:
     """The same, where nothing but the standard streams connects us."""
-    command = [sys.executable, "-m", "membudget.trials.http_driver"]
+    command = [sys.executable, "-m", "membudget.measure.workload.http_process"]
     done = subprocess.run(command, input=lines_of(orders), capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     return without_points([json.loads(line) for line in done.stdout.splitlines()])
@@ -127,7 +127,7 @@ def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
 def test_readiness_is_a_connection_or_an_answer_below_400(
     port: int, nobody: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_driver, "_TELLING_S", 60.0)  # on a busy machine the last attempt may get no answer
+    monkeypatch.setattr(http_process, "_TELLING_S", 60.0)  # on a busy machine the last attempt may get no answer
     said = drive(
         order(port, ready_http="/302"),
         order(port, ready_http="/503", ready_timeout_ms=200),
@@ -153,8 +153,8 @@ def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> 
 
 def test_progress_is_told_while_requests_are_sent(port: int) -> None:
     said: list[DriveEvent] = []
-    with mock.patch.object(http_driver, "_say", said.append):
-        asyncio.run(http_driver._drive(order(port, group(count=3), group(count=40, connections=5))))
+    with mock.patch.object(http_process, "_say", said.append):
+        asyncio.run(http_process._drive(order(port, group(count=3), group(count=40, connections=5))))
     points = [(event.group, event.point) for event in said if event.point is not None]
     last = dict(points)
     assert {number: (point.requests, point.connections) for number, point in last.items()} == {0: (3, 0), 1: (40, 5)}
@@ -237,19 +237,19 @@ def test_a_service_that_never_answers_is_not_ready(rude: int) -> None:
 
 
 def test_silence_does_not_hide_what_was_seen_before(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_driver, "_TELLING_S", 0.0)  # on a busy machine the first answer may take most of the time
+    monkeypatch.setattr(http_process, "_TELLING_S", 0.0)  # on a busy machine the first answer may take most of the time
     (failed,) = drive(order(rude, ready_http="/once", ready_timeout_ms=300))
     assert failed["reason"] == "not ready within 0.3 s: no answer came; before that: GET /once answered 503"
 
 
 def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_load, "_REQUEST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http_sender, "_REQUEST_TIMEOUT_S", 0.1)
     said: list[DriveEvent] = []
-    monkeypatch.setattr(http_driver, "_say", said.append)
-    asyncio.run(http_driver._drive(order(rude, group("/", count=2), ready_tcp=rude)))
+    monkeypatch.setattr(http_process, "_say", said.append)
+    asyncio.run(http_process._drive(order(rude, group("/", count=2), ready_tcp=rude)))
     assert [event.event for event in said if event.point is None] == ["ready", "load", "failed"]
     assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.1 s (expected status 200)")
 
 
 def test_the_driver_may_have_as_much_memory_as_its_container() -> None:
-    assert http_driver._MEMORY_BYTES == HELPER_MEMORY_BYTES
+    assert http_process._MEMORY_BYTES == HELPER_MEMORY_BYTES

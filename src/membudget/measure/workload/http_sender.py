@@ -19,8 +19,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from membudget.measure.load import LoadPoint, LoadResult, RequestGroup
-from membudget.trials.confined_child import is_out_of_memory
-from membudget.trials.http_connector import BoundedConnector
+from membudget.measure.workload.confined_child import is_out_of_memory
+from membudget.measure.workload.http_connector import BoundedConnector
 
 _REQUEST_TIMEOUT_S = 60.0
 """Between two pieces of an answer; for a whole one where nothing is said of slow reading."""

@@ -1,0 +1,1 @@
+"""What stands around a container: its sidecars, as the repository's compose file has them."""

@@ -1,0 +1,1 @@
+"""What exercises a container: commands, HTTP load, and waiting until it is ready."""
