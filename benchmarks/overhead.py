@@ -25,8 +25,8 @@ from membudget.engine.cgroups import memory_root, trial_cgroup
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions
 from membudget.measure.certificate import Certificate
-from membudget.trials.probe import CgroupProbe
-from membudget.trials.readings import keyed_value
+from membudget.measure.probe.client import CgroupProbe
+from membudget.measure.probe.readings import keyed_value
 
 PAIRS = 120
 WINDOW_S = 0.5

@@ -495,7 +495,7 @@ def _memory_cgroup(pid: int) -> Path:
 
 def _our_probes() -> list[int]:
     """Our processes that observe: the sampler, and its own child, which takes the snapshots."""
-    probes = [pid for pid in _pids() if b"membudget.trials.cgroup_probe" in _words(pid)]
+    probes = [pid for pid in _pids() if b"membudget.measure.probe.process" in _words(pid)]
     own = [pid for pid in probes if _parent(pid) == os.getpid()]
     return [*own, *(pid for pid in probes if _parent(pid) in own)]
 

@@ -18,11 +18,11 @@ from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
+from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.trial_ledger import TrialLedger
 from membudget.measure.workload.drivers import HostDrivers
-from membudget.trials.probe import CgroupProbe
 from tests.support.prepared_images import build
 
 
@@ -51,7 +51,7 @@ class Bench:
     def probe(self) -> Iterator[CgroupProbe]:
         """A probe on this machine's own cgroup files."""
         version = self.engine.info.cgroup_version
-        helper = SubprocessHelper("membudget.trials.cgroup_probe")
+        helper = SubprocessHelper("membudget.measure.probe.process")
         probe = CgroupProbe(helper, "host", memory_root(version), version)
         try:
             yield probe

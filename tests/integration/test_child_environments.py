@@ -93,7 +93,7 @@ def test_no_program_that_a_check_starts_gets_a_secret(
         seen.setdefault(program, []).append(dict(pair.split("=", 1) for pair in pairs))
     assert set(seen) >= {
         "git", "docker", "docker-buildx", "docker-compose config", "docker-compose create",
-        "membudget", "membudget.measure.workload.http_process", "membudget.trials.cgroup_probe",
+        "membudget", "membudget.measure.workload.http_process", "membudget.measure.probe.process",
     }  # fmt: skip
     assert seen.pop("membudget")[0]["NPM_TOKEN"] == "planted-secret", "membudget itself has them"
     for program, all_environments in seen.items():

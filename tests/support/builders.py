@@ -15,11 +15,11 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import Certificate, certify
 from membudget.measure.pod_figures import pod_peak_rss
+from membudget.measure.probe.messages import HostSettings, SamplingEffort, Series
+from membudget.measure.probe.snapshot import FileUse, ProcessUse, Snapshot
 from membudget.measure.trial import Outcome, Phase, Trial
 from membudget.measure.unit_cost import unit_costs
 from membudget.report.report import Comparison, Environment, Report, RevisionReport
-from membudget.trials.probe_messages import HostSettings, SamplingEffort, Series
-from membudget.trials.snapshot import FileUse, ProcessUse, Snapshot
 
 
 def trial(

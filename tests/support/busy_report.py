@@ -11,9 +11,9 @@ from membudget.contents.origin import OriginSource
 from membudget.contents.packages.package import Ecosystem, Package
 from membudget.contents.summary import FileSummary, FolderSummary, ImageSummary, LayerSummary
 from membudget.core.quantities import KIB, MIB
+from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.trial import OomKills, Outcome, PhaseName, Trial
 from membudget.report.report import Report
-from membudget.trials.probe_messages import KilledProcess, Series
 from tests.support.builders import budgets, image, image_summary, phase, process, report, side, snapshot, trial
 
 _LONGEST_SERIES = 2000

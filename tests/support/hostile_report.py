@@ -8,8 +8,8 @@ from membudget.contents.origin import OriginSource
 from membudget.contents.packages.package import Ecosystem, Package
 from membudget.contents.summary import FileSummary, FolderSummary, LayerSummary
 from membudget.core.quantities import MIB
+from membudget.measure.probe.messages import Series
 from membudget.report.report import Report
-from membudget.trials.probe_messages import Series
 from tests.support.builders import image_summary
 from tests.unit.report.reports import said_by_others
 

@@ -18,12 +18,12 @@ from membudget.engine.proc_owner import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.pod.pod import PodTools
+from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.trial_inputs import TrialInputs
 from membudget.measure.trial_ledger import TrialLedger
 from membudget.measure.workload.drivers import HostDrivers
-from membudget.trials.probe import CgroupProbe
 from membudget.version import VERSION
 
 NO_INPUTS = TrialInputs()
@@ -79,7 +79,7 @@ def trials_at(engine: Engine, settings: RunnerSettings) -> Iterator[Trials]:
     info, warnings = engine.info, list[str]()
     containers = Containers(engine, own_run_id())
     with cleaned_up(engine, containers, None, warnings.append):
-        helper = SubprocessHelper("membudget.trials.cgroup_probe")
+        helper = SubprocessHelper("membudget.measure.probe.process")
         probe = CgroupProbe(helper, "host", memory_root(info.cgroup_version), info.cgroup_version)
         drivers = HostDrivers()
         try:

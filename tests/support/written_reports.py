@@ -16,8 +16,8 @@ from membudget.budgets.effective import Tolerance
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.sharding import Shard
+from membudget.measure.probe.messages import Series
 from membudget.report.report import Environment, Report, RevisionReport
-from membudget.trials.probe_messages import Series
 from tests.support import builders
 
 _LARGEST = 2**63 - 1

@@ -52,7 +52,7 @@ def test_modules_named_in_strings_exist() -> None:
     named = {name for path in PYTHON_FILES for name in modules_in_strings(path)}
     assert {name for name in named if not leads_to_a_module(name)} == set()
     assert named >= {
-        "membudget.trials.cgroup_probe",
+        "membudget.measure.probe.process",
         "membudget.measure.workload.http_process",
         "membudget.engine.cgroup_removal",
     }

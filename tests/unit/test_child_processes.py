@@ -38,7 +38,7 @@ CHILDREN = {
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",
     ("measure/workload/confined_child.py", "os.fork"): "that of the driver, a helper itself",
-    ("trials/snapshot_process.py", "os.fork"): "that of the probe, a helper itself",
+    ("measure/probe/snapshots.py", "os.fork"): "that of the probe, a helper itself",
 }
 SECRETS = dict.fromkeys(
     (
@@ -157,7 +157,7 @@ def test_what_compose_makes_of_a_file_has_a_limit(recorded: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("module", ["membudget.measure.workload.http_process", "membudget.trials.cgroup_probe"])
+@pytest.mark.parametrize("module", ["membudget.measure.workload.http_process", "membudget.measure.probe.process"])
 def test_helpers_get_no_secret(recorded: Path, module: str) -> None:
     helper = SubprocessHelper(module)
     try:

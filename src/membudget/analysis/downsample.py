@@ -1,6 +1,6 @@
 """A shorter series that still shows every extreme."""
 
-from membudget.trials.probe_messages import Series
+from membudget.measure.probe.messages import Series
 
 MOST_POINTS = 2000
 

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from itertools import pairwise
 
+from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
-from membudget.trials.probe_messages import HostSettings
 
 _LABELS = {
     "transparent_huge_pages": "transparent huge pages",

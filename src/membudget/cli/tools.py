@@ -36,11 +36,11 @@ from membudget.measure.cache import ResultCache
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.pool import TrialPool
+from membudget.measure.probe.machine import cpu_model
 from membudget.measure.result_key import MachineClass, result_key
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.trial_inputs import TrialInputs
 from membudget.report.report import Environment
-from membudget.trials.proc_settings import cpu_model
 
 _MOST_BUILDS = 4
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from membudget.core.quantities import MIB, format_size
-from membudget.trials.probe_messages import SamplingEffort
-from membudget.trials.readings import BATCH_BYTES_PER_CPU
+from membudget.measure.probe.messages import SamplingEffort
+from membudget.measure.probe.readings import BATCH_BYTES_PER_CPU
 
 _RELATIVE = 100
 """One percent of the mark, where that is more."""

@@ -23,14 +23,14 @@ from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.pool import TrialPool
+from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Probe
+from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
+from membudget.measure.probe.kernel_log import KMSG
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.schedule import Admission, cpu_shares
 from membudget.measure.workload.drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
-from membudget.trials.docker_stats_probe import RATE_HZ, EngineStatsProbe
-from membudget.trials.kernel_log import KMSG
-from membudget.trials.probe import DEFAULT_RATE_HZ, CgroupProbe, Probe
 
-_PROBE_MODULE = "membudget.trials.cgroup_probe"
+_PROBE_MODULE = "membudget.measure.probe.process"
 _LONGEST_SERIES_BYTES = 64 << 20
 """Of a trial's samples, in one line: more than two hours of them."""
 _MOUNT = PurePosixPath("/membudget-cgroup")

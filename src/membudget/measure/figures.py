@@ -9,8 +9,8 @@ from membudget.core.quantities import MIB
 from membudget.measure.certificate import Certificate, Conclusion
 from membudget.measure.judged_part import JudgedPart
 from membudget.measure.oom_count import EngineWord, count_oom_kills
+from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
 from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName
-from membudget.trials.probe_messages import PhaseReading, ProbeReport, Reading, Series
 
 _NO_SAMPLE = "the container ended before the first sample"
 _ENDED = "the container ended with its workload: there was nothing left to settle"

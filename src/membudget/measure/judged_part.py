@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from membudget.trials.probe_messages import PhaseReading, ProbeReport, Reading, Series
+from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.certificate import resolution_bytes
-from membudget.trials.probe_messages import ProbeReport
+from membudget.measure.probe.messages import ProbeReport
 
 _SIGKILLED = 137
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.oom_count import count_oom_kills
-from membudget.trials.probe_messages import ProbeReport, Series
+from membudget.measure.probe.messages import ProbeReport, Series
 
 _HELD_US = 500_000
 """A sample stands until the next one, or for so long: a container that has ended is sampled no more."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from membudget.core.errors import brief
 from membudget.core.masking import Mask
+from membudget.measure.probe.snapshot import Snapshot
 from membudget.measure.trial import Trial
-from membudget.trials.snapshot import Snapshot
 
 
 def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:

@@ -17,6 +17,9 @@ from membudget.measure.oom_count import EngineWord
 from membudget.measure.outcome import outcome_of, with_trouble
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.measure.pod_figures import sidecar_use
+from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
+from membudget.measure.probe.messages import ProbeReport
+from membudget.measure.probe.snapshot import Depth
 from membudget.measure.redaction import without_secrets
 from membudget.measure.schedule import cpu_list
 from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
@@ -27,9 +30,6 @@ from membudget.measure.trial_ledger import TrialLedger
 from membudget.measure.trial_options import container_options
 from membudget.measure.workload.drivers import Drivers
 from membudget.measure.workload.run import ContainerWorkload
-from membudget.trials.probe import DEFAULT_RATE_HZ, Probe, Watching
-from membudget.trials.probe_messages import ProbeReport
-from membudget.trials.snapshot import Depth
 
 _KILL_S = 20.0
 HIGHEST_RATE_HZ = 1000

@@ -7,9 +7,9 @@ counted, a trial in which it may have happened is run again, and looked at less 
 from collections.abc import Callable, Iterable
 
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.probe.messages import ProbeReport
+from membudget.measure.probe.snapshot import Depth
 from membudget.measure.trial import Trial
-from membudget.trials.probe_messages import ProbeReport
-from membudget.trials.snapshot import Depth
 
 
 def read_during_kill(reports: Iterable[ProbeReport], kills: MetricValue) -> bool:

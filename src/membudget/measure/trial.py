@@ -12,9 +12,9 @@ from membudget.measure.certificate import Certificate
 from membudget.measure.load import LoadResult
 from membudget.measure.oom_count import OomDoubt
 from membudget.measure.pod_figures import SidecarUse
+from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
+from membudget.measure.probe.snapshot import Depth, Snapshot
 from membudget.measure.trial_inputs import TrialInputs
-from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
-from membudget.trials.snapshot import Depth, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

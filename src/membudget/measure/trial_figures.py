@@ -9,9 +9,9 @@ from membudget.measure.figures import Startup, trial_metrics
 from membudget.measure.judged_part import judged_part
 from membudget.measure.oom_count import EngineWord, OomDoubt, count_oom_kills
 from membudget.measure.pod_figures import pod_peak_rss
+from membudget.measure.probe.messages import ProbeReport
 from membudget.measure.trial import TrialSpec
 from membudget.measure.unit_cost import LoadProgress, unit_costs
-from membudget.trials.probe_messages import ProbeReport
 
 
 @dataclass(frozen=True, slots=True)

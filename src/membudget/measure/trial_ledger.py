@@ -2,7 +2,7 @@
 
 import threading
 
-from membudget.trials.snapshot import Depth
+from membudget.measure.probe.snapshot import Depth
 
 
 class TrialLedger:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.measure.load import LoadPoint
-from membudget.trials.probe_messages import Series
+from membudget.measure.probe.messages import Series
 
 _BLOCKS = 12
 _FEWEST_BLOCKS = 6

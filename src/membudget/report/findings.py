@@ -16,8 +16,8 @@ from membudget.core.untrusted_text import code_span, html_code, printable
 from membudget.measure.certificate import Conclusion
 from membudget.measure.load import LoadResult
 from membudget.measure.oom_count import OomDoubt
+from membudget.measure.probe.snapshot import Snapshot
 from membudget.measure.trial import Trial
-from membudget.trials.snapshot import Snapshot
 
 _MOST_KILLED = 3
 _DOUBTS = {

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.core.metrics import Metric
+from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
-from membudget.trials.probe_messages import Series
 
 _MOST_BYTES = 2**50
 """No trial holds more: a report that says so was not written by membudget."""

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.analysis.causes import Cause, causes, program_name
 from membudget.core.quantities import MIB
-from membudget.trials.snapshot import FileUse
+from membudget.measure.probe.snapshot import FileUse
 from tests.support.builders import process, snapshot
 
 

@@ -13,8 +13,8 @@ from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.build.revision import Side
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
-from membudget.trials.probe_messages import HostSettings
 from tests.support.builders import phase, trial
 
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.analysis.downsample import downsample
-from membudget.trials.probe_messages import Series
+from membudget.measure.probe.messages import Series
 
 LENGTH = 300
 STEADY = 2**20

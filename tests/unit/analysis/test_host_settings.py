@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from membudget.analysis.host_settings import settings_change
-from membudget.trials.probe_messages import HostSettings
+from membudget.measure.probe.messages import HostSettings
 from tests.support.builders import trial
 
 

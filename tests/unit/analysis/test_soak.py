@@ -14,9 +14,9 @@ from membudget.analysis.status import Status
 from membudget.analysis.verdict import judge_image
 from membudget.core.quantities import MIB
 from membudget.measure.load import LoadResult
+from membudget.measure.probe.messages import Series
 from membudget.measure.trial import PhaseName, Trial
 from membudget.report.findings import soak_finding
-from membudget.trials.probe_messages import Series
 from tests.support.builders import budgets, image, phase, side, trial
 
 START_MS, SOAK_MS = 1000, 60_000

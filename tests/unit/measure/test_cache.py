@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.cache import ResultCache
+from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
-from membudget.trials.probe_messages import Series
 from tests.support.builders import certificate, phase, process, snapshot, trial
 
 KEY = "a" * 64

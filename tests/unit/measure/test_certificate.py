@@ -2,7 +2,7 @@ import pytest
 
 from membudget.core.quantities import KIB, MIB
 from membudget.measure.certificate import Conclusion, certify, resolution_bytes
-from membudget.trials.probe_messages import SamplingEffort
+from membudget.measure.probe.messages import SamplingEffort
 
 EFFORT = SamplingEffort(50, 5, 10_000, 84 * MIB, 4_000_000, 40_000, 1, 2_000)
 

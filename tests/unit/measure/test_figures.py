@@ -11,7 +11,7 @@ from membudget.measure.certificate import Certificate, certify
 from membudget.measure.figures import ONCE_A_SECOND, Startup, limit_contact, oom_findings, phases, trial_metrics
 from membudget.measure.judged_part import judged_part
 from membudget.measure.oom_count import EngineWord
-from membudget.trials.probe_messages import (
+from membudget.measure.probe.messages import (
     HostSettings,
     KernelLog,
     KilledProcess,

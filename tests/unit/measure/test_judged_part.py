@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from membudget.core.quantities import MIB
 from membudget.measure.judged_part import judged_part
-from membudget.trials.probe_messages import PhaseReading, ProbeReport, Reading, SamplingEffort, Series
+from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, SamplingEffort, Series
 
 RSS = [10 * MIB, 90 * MIB, 30 * MIB, 20 * MIB]
 NOTHING = Reading(None, "unknown")
@@ -41,7 +41,7 @@ def test_a_warm_up_counts_to_no_peak() -> None:
 
 
 def test_usage_that_no_rss_was_read_for_certifies_nothing() -> None:
-    """As while memory is unmapped: the sample's usage is still whole, its RSS is not (`cgroup_sampler`)."""
+    """As while memory is unmapped: the sample's usage is still whole, its RSS is not (`sampler`)."""
     usage = [10 * MIB, 90 * MIB, 33 * MIB, 20 * MIB]
     steady = replace(REPORT.phases[2], largest_usage_bytes=21 * MIB)
     seen = replace(REPORT, series=replace(REPORT.series, usage_bytes=usage), phases=(*REPORT.phases[:2], steady))

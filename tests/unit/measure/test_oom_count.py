@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.oom_count import EngineWord, OomDoubt, count_oom_kills
-from membudget.trials.probe_messages import KernelLog, KilledProcess, ProbeReport, Reading, Series
+from membudget.measure.probe.messages import KernelLog, KilledProcess, ProbeReport, Reading, Series
 
 GONE = Reading(None, "gone")
 REPORT = ProbeReport(Series(), (), None, Reading(40 * MIB), Reading(0), Reading(0), GONE, GONE, GONE, GONE)

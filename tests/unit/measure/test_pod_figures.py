@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from membudget.core.quantities import MIB
 from membudget.measure.pod_figures import pod_peak_rss, sidecar_use
-from membudget.trials.probe_messages import ProbeReport, Reading, Series
+from membudget.measure.probe.messages import ProbeReport, Reading, Series
 
 GONE = Reading(None, "gone")
 ORIGIN_NS = 10_000_000_000

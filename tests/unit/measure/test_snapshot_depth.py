@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.probe.messages import ProbeReport, Reading, Series
+from membudget.measure.probe.snapshot import Depth
 from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
 from membudget.measure.trial import Trial
-from membudget.trials.probe_messages import ProbeReport, Reading, Series
-from membudget.trials.snapshot import Depth
 from tests.support.builders import trial
 
 NONE = Reading(None, "none")

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.sharding import MOST_SHARDS
+from membudget.measure.probe.messages import Series
 from membudget.publishing.report_file import parse_report, read_report, read_reports, write_report
 from membudget.publishing.report_size import fitting
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
-from membudget.trials.probe_messages import Series
 from tests.support import builders
 from tests.support.written_reports import written_reports
 

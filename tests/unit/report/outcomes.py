@@ -10,10 +10,10 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
+from membudget.measure.probe.messages import KilledProcess, Series
+from membudget.measure.probe.snapshot import Snapshot
 from membudget.measure.trial import OomKills, Trial
 from membudget.report.report import Report
-from membudget.trials.probe_messages import KilledProcess, Series
-from membudget.trials.snapshot import Snapshot
 from tests.support import builders
 from tests.support.builders import budgets, image, process, report, side, snapshot
 from tests.unit.report.reports import with_a_missed_spike

@@ -15,10 +15,10 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
+from membudget.measure.probe.snapshot import FileUse
 from membudget.measure.trial import LimitContact, OomKills, PhaseName, Trial
 from membudget.report.report import Comparison, Report, RevisionReport
-from membudget.trials.probe_messages import HostSettings, KilledProcess, Series
-from membudget.trials.snapshot import FileUse
 from tests.support.builders import (
     budgets,
     certificate,

@@ -15,9 +15,9 @@ from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import existing
 from membudget.measure.pod.compose_project import Project, project_model
 from membudget.measure.pod_plan import Condition, PodPlan
+from membudget.measure.probe.client import Probe
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 from membudget.measure.workload.readiness import wait_for_health
-from membudget.trials.probe import Probe
 
 _MOST_CREATION_S = 120.0
 

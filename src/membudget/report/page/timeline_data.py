@@ -14,10 +14,10 @@ from membudget.core.figures import format_delta, format_value
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
+from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.page.detail_level import DetailLevel
 from membudget.report.page.page_text import Json, quoted
-from membudget.trials.probe_messages import Series
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
 """Whose budgets are lines in the chart of what they are the peak of."""

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from membudget.budgets.effective import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB, MIB
+from membudget.measure.probe.messages import Series
 from membudget.report.page.timeline_data import columns, figures, lines, typical
-from membudget.trials.probe_messages import Series
 from tests.support.builders import budgets, image, report, side, trial
 
 

@@ -9,12 +9,12 @@ import os
 import time
 from pathlib import Path
 
-from membudget.trials import readings
-from membudget.trials.cgroup_files import NAMES, KernelMark, LeafFiles
-from membudget.trials.cgroup_marks import GONE, NEVER_SEEN, ParentMarks, keep_newest, reading_of
-from membudget.trials.kernel_log import LogReader
-from membudget.trials.pace import WATCH_NS, Pace
-from membudget.trials.probe_messages import (
+from membudget.measure.probe import readings
+from membudget.measure.probe.cgroup import NAMES, KernelMark, LeafFiles
+from membudget.measure.probe.cgroup_marks import GONE, NEVER_SEEN, ParentMarks, keep_newest, reading_of
+from membudget.measure.probe.kernel_log import LogReader
+from membudget.measure.probe.machine import host_settings
+from membudget.measure.probe.messages import (
     Follow,
     HostSettings,
     PhaseReading,
@@ -23,10 +23,10 @@ from membudget.trials.probe_messages import (
     SamplingEffort,
     Series,
 )
-from membudget.trials.proc_settings import host_settings
-from membudget.trials.readings import MemoryReading
-from membudget.trials.snapshot import Depth
-from membudget.trials.snapshot_process import SnapshotProcess
+from membudget.measure.probe.pace import WATCH_NS, Pace
+from membudget.measure.probe.readings import MemoryReading
+from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.snapshots import SnapshotProcess
 
 _APPEARANCE_POLL_S = 0.001
 _MOVED_BYTES = 65_536

@@ -1,6 +1,6 @@
 """The sampling process: follows one cgroup after another, on orders from standard input.
 
-Runs as `python -m membudget.trials.cgroup_probe`, on the host or in a probe container, never in the measured
+Runs as `python -m membudget.measure.probe.process`, on the host or in a probe container, never in the measured
 cgroup. It keeps its samples until asked, so that nobody who reads slowly makes it sample late. Standard library
 only: it starts in a few hundredths of a second and stays small.
 """
@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from membudget.trials.cgroup_sampler import Sampler
-from membudget.trials.probe_messages import Follow
-from membudget.trials.proc_settings import available_bytes, host_settings, sees_itself
-from membudget.trials.snapshot_process import SnapshotProcess
+from membudget.measure.probe.machine import available_bytes, host_settings, sees_itself
+from membudget.measure.probe.messages import Follow
+from membudget.measure.probe.sampler import Sampler
+from membudget.measure.probe.snapshots import SnapshotProcess
 
 
 class _Probe:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from membudget.trials.probe_messages import HostSettings
+from membudget.measure.probe.messages import HostSettings
 
 _CHOSEN = re.compile(r"\[(\w+)\]")
 _KIB = 1024

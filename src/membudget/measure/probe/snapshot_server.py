@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from membudget.trials import readings
-from membudget.trials.cgroup_files import version_of
-from membudget.trials.limit_guard import LimitGuard
-from membudget.trials.proc_snapshot import Moment, Reader
-from membudget.trials.snapshot import Depth, FileUse, ProcessUse, Snapshot
-from membudget.trials.snapshot_plan import Answer, is_over
+from membudget.measure.probe import readings
+from membudget.measure.probe.cgroup import version_of
+from membudget.measure.probe.limit_guard import LimitGuard
+from membudget.measure.probe.proc_reader import Moment, Reader
+from membudget.measure.probe.snapshot import Depth, FileUse, ProcessUse, Snapshot
+from membudget.measure.probe.snapshot_plan import Answer, is_over
 
 _PRIORITY = -10
 """Of the process that reads: it holds others' memory, and must not be kept waiting with it (setpriority)."""

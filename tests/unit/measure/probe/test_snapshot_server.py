@@ -3,8 +3,8 @@
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.trials.proc_snapshot import Moment
-from membudget.trials.snapshot_server import of_the_later
+from membudget.measure.probe.proc_reader import Moment
+from membudget.measure.probe.snapshot_server import of_the_later
 from tests.support.builders import snapshot
 
 

@@ -9,9 +9,9 @@ import signal
 import time
 from pathlib import Path
 
-from membudget.trials.snapshot import Depth, Snapshot
-from membudget.trials.snapshot_plan import SnapshotPlan
-from membudget.trials.snapshot_server import Order, answer_of, serve
+from membudget.measure.probe.snapshot import Depth, Snapshot
+from membudget.measure.probe.snapshot_plan import SnapshotPlan
+from membudget.measure.probe.snapshot_server import Order, answer_of, serve
 
 _LAST_ANSWER_S = 1.0
 _NO_PEAK = "RSS never settled near a peak for long enough to look at the processes"

@@ -1,4 +1,4 @@
-from membudget.trials.pace import Pace
+from membudget.measure.probe.pace import Pace
 
 
 def test_it_looks_fast_while_memory_moves_and_slows_down_in_two_steps() -> None:

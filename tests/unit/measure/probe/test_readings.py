@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.trials.readings import (
+from membudget.measure.probe.readings import (
     MemoryReading,
     cpu_usage_us,
     keyed_value,

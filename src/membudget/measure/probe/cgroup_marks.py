@@ -6,9 +6,9 @@ Standard library only: the probe imports it.
 from collections.abc import Callable
 from pathlib import Path
 
-from membudget.trials import readings
-from membudget.trials.cgroup_files import NAMES
-from membudget.trials.probe_messages import Follow, Reading
+from membudget.measure.probe import readings
+from membudget.measure.probe.cgroup import NAMES
+from membudget.measure.probe.messages import Follow, Reading
 
 NEVER_SEEN = "the cgroup was never seen"
 GONE = "the container's cgroup was gone before it could be read"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.trials.proc_snapshot import Reader
-from membudget.trials.snapshot import Depth
-from membudget.trials.snapshot_process import SnapshotProcess
-from membudget.trials.snapshot_server import Order, obey
+from membudget.measure.probe.proc_reader import Reader
+from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.snapshot_server import Order, obey
+from membudget.measure.probe.snapshots import SnapshotProcess
 
 HOUR_NS = 3600 * 10**9
 NOW_NS = time.monotonic_ns()

@@ -5,7 +5,7 @@ Standard library only, for the same reason as `readings`.
 
 from dataclasses import dataclass, field
 
-from membudget.trials.snapshot import Depth, Snapshot
+from membudget.measure.probe.snapshot import Depth, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.trials import cgroup_sampler
-from membudget.trials.cgroup_sampler import Sampler
-from membudget.trials.probe_messages import Follow, KernelLog, ProbeReport
-from membudget.trials.snapshot_process import SnapshotProcess
+from membudget.measure.probe import sampler as cgroup_sampler
+from membudget.measure.probe.messages import Follow, KernelLog, ProbeReport
+from membudget.measure.probe.sampler import Sampler
+from membudget.measure.probe.snapshots import SnapshotProcess
 
 
 class Tree:
@@ -218,7 +218,7 @@ def test_a_phase_that_cannot_have_a_mark_of_its_own_has_the_trials_where_that_ro
     def refuse(*_: object) -> None:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("membudget.trials.cgroup_files.OpenFile.write", refuse)
+    monkeypatch.setattr("membudget.measure.probe.cgroup.OpenFile.write", refuse)
     tree.start()
     sampler = Sampler(tree.order, snapshots)
     for name, mark in (("start-up", 10), ("steady", 40), ("settle", 40)):

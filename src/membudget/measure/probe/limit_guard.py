@@ -9,8 +9,8 @@ imports it.
 import contextlib
 from pathlib import Path
 
-from membudget.trials import readings
-from membudget.trials.cgroup_files import NAMES, OpenFile, close_all, version_of
+from membudget.measure.probe import readings
+from membudget.measure.probe.cgroup import NAMES, OpenFile, close_all, version_of
 
 _SHARE = 0.25
 _LEAST_BYTES = 24 << 20

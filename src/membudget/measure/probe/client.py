@@ -10,8 +10,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from membudget.engine.cgroups import CgroupVersion, TrialCgroup
 from membudget.engine.helper import Helper, HelperFailed
-from membudget.trials.probe_messages import Follow, ProbeReport
-from membudget.trials.snapshot import Depth
+from membudget.measure.probe.messages import Follow, ProbeReport
+from membudget.measure.probe.snapshot import Depth
 
 _REPORT = TypeAdapter(ProbeReport)
 _ANSWER_S = 30.0

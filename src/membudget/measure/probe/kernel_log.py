@@ -18,7 +18,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from membudget.trials.probe_messages import KernelLog, KilledProcess
+from membudget.measure.probe.messages import KernelLog, KilledProcess
 
 KMSG = Path("/dev/kmsg")
 _RECORD_BYTES = 8192

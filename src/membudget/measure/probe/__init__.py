@@ -1,0 +1,1 @@
+"""What the kernel says of a container's memory: the sampling program, and its client."""
