@@ -15,12 +15,12 @@ from math import comb
 
 from tabulate import tabulate
 
-from membudget.analysis.each_trial import Samples
-from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.entries import TrialCount
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.judge.each_trial import Samples
+from membudget.judge.metric import Verdict, judge_metric
 
 SHARES = (0.01, 0.05, 0.20, 0.50, 0.80)
 """How many of the service's trials are above the maximum."""

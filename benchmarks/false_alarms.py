@@ -20,12 +20,12 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks import recorded_noise
-from membudget.analysis.evidence import Answer, against_tolerance
-from membudget.analysis.metric_verdict import tolerated_growth
 from membudget.budgets.effective import Tolerance
 from membudget.budgets.entries import TrialCount
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
+from membudget.judge.evidence import Answer, against_tolerance
+from membudget.judge.metric import tolerated_growth
 
 PAIRS = 100
 DRAWN_ANEW = 20

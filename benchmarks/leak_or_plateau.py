@@ -4,7 +4,7 @@
 
 A case is a service with its own parameters, soaked in several trials of base and head: the shape is the service's, the
 noise (autocorrelated, 1 % unless said) and the phase of a saw are the trial's. A leak is added to head alone. The
-shares are of cases in which a leak was found, by `analysis/leak.py` and by three tests that people use alone, each on
+shares are of cases in which a leak was found, by `judge/leak.py` and by three tests that people use alone, each on
 head's first trial with its usual threshold:
 
 - OLS: least squares, slope above zero with r² of 0.8 or more.
@@ -24,8 +24,8 @@ from itertools import combinations
 
 from tabulate import tabulate
 
-from membudget.analysis.leak import SoakSeries, Trend, judge_soak
 from membudget.core.quantities import MIB
+from membudget.judge.leak import SoakSeries, Trend, judge_soak
 
 CASES = int(os.environ.get("CASES", "400"))
 TRIALS = 5

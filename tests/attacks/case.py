@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from membudget.analysis.verdict import Judgement
+from membudget.judge.whole import Judgement
 from membudget.publishing.report_file import read_report
 from membudget.report.report import Report
 from tests.attacks.changes import BUDGETS, LARGER, Change, holding

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from membudget.analysis.measurement import FailureStage
-from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
+from membudget.judge.measurement import FailureStage
+from membudget.judge.metric import Inconclusive, Verdict
 from tests.attacks.case import LABEL, Checked, Expected
 
 GONE = "the whole image"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.analysis.measurement import FailureStage
+from membudget.judge.measurement import FailureStage
 from tests.attacks.case import Case, Checked, attack
 from tests.attacks.changes import (
     LARGER_SERVICE,

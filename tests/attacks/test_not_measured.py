@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from membudget.analysis.measurement import FailureStage
 from membudget.core.metrics import Metric
+from membudget.judge.measurement import FailureStage
 from tests.attacks.case import Case, Checked
 from tests.attacks.case import attack as any_attack
 from tests.attacks.changes import Change, edit, holding, image, more, write

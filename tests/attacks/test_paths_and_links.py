@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.measurement import FailureStage
 from membudget.core.errors import ExitCode
+from membudget.judge.measurement import FailureStage
 from tests.attacks.case import Case, Checked, PullRequest, attack
 from tests.attacks.changes import (
     LARGER,

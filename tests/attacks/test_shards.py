@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.coverage import Difference
 from membudget.core.errors import ExitCode
+from membudget.judge.coverage import Difference
 from tests.attacks.case import Checked, PullRequest
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, remove, write
 from tests.attacks.expected import GONE, Loosened, OverBudget, OverTotal, Uncovered

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from membudget.analysis.measurement import Presence
+from membudget.judge.measurement import Presence
 from membudget.report.page.page import render
 from membudget.report.report import Report
 from tests.support.browser import complaints, prefer, requests, running_browser, show

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.leak import Trend
-from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.soak import soak_requests, soak_verdict
 from membudget.budgets.http_load import HttpRequests
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
+from membudget.judge.leak import Trend
+from membudget.judge.measurement import ImageMeasurement, Presence
+from membudget.judge.soak import soak_requests, soak_verdict
 from membudget.measure.load import LoadResult
 from membudget.measure.trial import Outcome, PhaseName, Trial
 from membudget.measure.trial_inputs import TrialInputs

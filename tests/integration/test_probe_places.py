@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.analysis.metric_verdict import Verdict, judge_metric
 from membudget.budgets.effective import EffectiveBudget
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.engine.vantage import Vantage
+from membudget.judge.metric import Verdict, judge_metric
 from membudget.measure import equipment
 from membudget.measure.certificate import Conclusion
 from membudget.measure.equipment import MeasuringOptions

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.leak import Trend
-from membudget.analysis.measurement import SideMeasurement
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import Judgement
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB, MIB
+from membudget.judge.image import Status
+from membudget.judge.leak import Trend
+from membudget.judge.measurement import SideMeasurement
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import Judgement
 from membudget.publishing.report_file import read_report
 from membudget.report.report import Report
 from tests.support import membudget_process

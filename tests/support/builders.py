@@ -3,16 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from membudget.analysis.aggregate import aggregate, all_absent
-from membudget.analysis.coverage import Coverage
-from membudget.analysis.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
-from membudget.analysis.verdict import judge
 from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.contents.compare import Unavailable
 from membudget.contents.image_metrics import image_metrics
 from membudget.contents.summary import ImageSummary
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.judge.coverage import Coverage
+from membudget.judge.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
+from membudget.judge.values import aggregate, all_absent
+from membudget.judge.whole import judge
 from membudget.measure.certificate import Certificate, certify
 from membudget.measure.pod_figures import pod_peak_rss
 from membudget.measure.probe.messages import HostSettings, SamplingEffort, Series

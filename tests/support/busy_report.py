@@ -3,7 +3,6 @@
 import random
 from dataclasses import replace
 
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.contents.diff import Detail, ImageDiff, LayerChange, PackageChange
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal
 from membudget.contents.image_metrics import image_metrics
@@ -11,6 +10,7 @@ from membudget.contents.origin import OriginSource
 from membudget.contents.packages.package import Ecosystem, Package
 from membudget.contents.summary import FileSummary, FolderSummary, ImageSummary, LayerSummary
 from membudget.core.quantities import KIB, MIB
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.trial import OomKills, Outcome, PhaseName, Trial
 from membudget.report.report import Report

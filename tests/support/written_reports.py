@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from hypothesis import strategies as st
 
-from membudget.analysis.coverage import Coverage
-from membudget.analysis.groups import GroupMeasurement
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.budgets.effective import Tolerance
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.sharding import Shard
+from membudget.judge.coverage import Coverage
+from membudget.judge.groups import GroupMeasurement
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.probe.messages import Series
 from membudget.report.report import Environment, Report, RevisionReport
 from tests.support import builders

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from membudget.analysis.measurement import Failure, FailureStage
 from membudget.budgets.entries import Build
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.pairing import Pair
 from membudget.core.errors import BuildFailed
 from membudget.core.progress import Progress
 from membudget.core.threads import side_by_side
+from membudget.judge.measurement import Failure, FailureStage
 from membudget.measure.pod_plan import PodPlan
 
 Built = BuiltImage | Failure

@@ -12,9 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from membudget.analysis.coverage import Coverage
-from membudget.analysis.groups import GroupMeasurement
-from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
@@ -29,6 +26,9 @@ from membudget.core.errors import brief
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard
 from membudget.core.threads import side_by_side
+from membudget.judge.coverage import Coverage
+from membudget.judge.groups import GroupMeasurement
+from membudget.judge.metric import Verdict
 from membudget.measure.trial_inputs import TrialInputs
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from membudget.analysis.aggregate import aggregate, all_absent
-from membudget.analysis.downsample import downsample
 from membudget.build.revision import BuiltImage, Side
 from membudget.contents.compare import PairContents, Unavailable
 from membudget.contents.image_metrics import image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.progress import Progress
+from membudget.judge.values import aggregate, all_absent
 from membudget.measure.order import interleaved, with_killed_warm_up
 from membudget.measure.trial import Trial, TrialSpec
+from membudget.report.downsample import downsample
 from membudget.report.measure_report import MeasureReport
 from membudget.report.report import Environment
 

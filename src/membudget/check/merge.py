@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from membudget.analysis.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.severity import worst
-from membudget.analysis.verdict import judge_image
 from membudget.core.errors import ConfigurationError
 from membudget.core.untrusted_text import printable
+from membudget.judge.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.severity import worst
+from membudget.judge.whole import judge_image
 from membudget.report.report import Environment, Report
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from membudget.analysis.measurement import Presence
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built, Order
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun
+from membudget.judge.measurement import Presence
 from membudget.measure.trial_inputs import TrialInputs
 
 BuiltImages = Mapping[str, Mapping[Side, Built]]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from membudget.analysis.measurement import Presence
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import Commit, NoBase, Side
+from membudget.judge.measurement import Presence
 
 
 @dataclass(frozen=True, slots=True)

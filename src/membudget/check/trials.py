@@ -5,19 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from membudget.analysis.aggregate import aggregate, all_absent
-from membudget.analysis.confirmation import contradiction, other_verdict
-from membudget.analysis.downsample import downsample
-from membudget.analysis.host_settings import settings_change
-from membudget.analysis.measurement import (
-    Failure,
-    FailureStage,
-    ImageMeasurement,
-    OwnMeasurement,
-    Presence,
-    SideMeasurement,
-)
-from membudget.analysis.verdict import ImageJudgement, judge_image
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
@@ -31,8 +18,21 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
+from membudget.judge.confirmation import contradiction, other_verdict
+from membudget.judge.host_settings import settings_change
+from membudget.judge.measurement import (
+    Failure,
+    FailureStage,
+    ImageMeasurement,
+    OwnMeasurement,
+    Presence,
+    SideMeasurement,
+)
+from membudget.judge.values import aggregate, all_absent
+from membudget.judge.whole import ImageJudgement, judge_image
 from membudget.measure.order import Turn, interleaved, with_killed_warm_up
 from membudget.measure.trial import Outcome, Trial, TrialSpec
+from membudget.report.downsample import downsample
 from membudget.report.report import Environment
 
 Results = dict[Side, list[Trial | Failure]]

@@ -12,7 +12,6 @@ from pathlib import Path
 import platformdirs
 from rich.console import Console
 
-from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets import file as budgets_file
 from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval, LabelState
@@ -37,6 +36,7 @@ from membudget.core.sharding import Shard, assign
 from membudget.core.text_file import write_text
 from membudget.engine.connection import Engine, connect, slowness
 from membudget.engine.proc_owner import own_run_id
+from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache
 from membudget.measure.durations_file import read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from membudget.analysis.exit_policy import ExitPolicy
 from membudget.budgets.file import LARGEST_FILE_BYTES
 from membudget.budgets.lines import KeyLines, key_lines
 from membudget.core.files import read_plain
+from membudget.judge.exit_policy import ExitPolicy
 from membudget.publish import publish
 from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
 from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun

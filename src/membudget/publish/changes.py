@@ -1,10 +1,10 @@
 """Whether a report says anything that its readers did not know: what a quiet comment is created for."""
 
-from membudget.analysis.measurement import Presence
-from membudget.analysis.metric_verdict import Row, Verdict
-from membudget.analysis.verdict import Judgement
 from membudget.core.metrics import DEFINITIONS, Metric, Unit
 from membudget.core.quantities import MIB
+from membudget.judge.measurement import Presence
+from membudget.judge.metric import Row, Verdict
+from membudget.judge.whole import Judgement
 from membudget.report.report import Report
 
 _ALWAYS_LOOKED_AT = (Metric.IMAGE_SIZE, Metric.PEAK_RSS)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.analysis.exit_policy import ExitPolicy
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.severity import worst
-from membudget.analysis.verdict import Judgement
 from membudget.budgets.approval import Approval
 from membudget.budgets.lines import KeyLines
 from membudget.core.untrusted_text import printable
+from membudget.judge.exit_policy import ExitPolicy
+from membudget.judge.metric import Verdict
+from membudget.judge.severity import worst
+from membudget.judge.whole import Judgement
 from membudget.publish.changes import has_changes
 from membudget.publishing import approval_record
 from membudget.publishing.annotations import annotations

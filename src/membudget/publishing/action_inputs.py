@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from membudget.analysis.exit_policy import ExitPolicy, FailOn
 from membudget.budgets.approval import DEFAULT_LABEL
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS
+from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.github_artifact import DEFAULT_ARTIFACT
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from membudget.analysis.coverage import Gap
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Row
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.lines import KeyLines, Keys
 from membudget.budgets.loosening import Loosening
 from membudget.core.metrics import Metric
+from membudget.judge.coverage import Gap
+from membudget.judge.image import Status
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Row
+from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.publishing.pull_request import Place
 from membudget.report.allowances import allowances, unapproved
 from membudget.report.gaps import NEXT_STEP, gap_finding

@@ -9,7 +9,6 @@ from typing import Any, NoReturn, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
-from membudget.analysis.coverage import Coverage
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.files import read_plain
@@ -17,6 +16,7 @@ from membudget.core.metrics import DEFINITIONS, Metric
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.text_file import write_text
 from membudget.core.untrusted_text import printable
+from membudget.judge.coverage import Coverage
 from membudget.publishing.json_shape import impossible_numbers, oversized
 from membudget.publishing.report_size import fitting
 from membudget.report.report import LARGEST_REPORT_BYTES, Report

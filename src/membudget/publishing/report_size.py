@@ -10,10 +10,10 @@ from json import dumps
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from membudget.analysis.downsample import downsample
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.trial import PhaseName, Trial
 from membudget.publishing.json_shape import oversized
+from membudget.report.downsample import downsample
 from membudget.report.report import Report
 
 _LEFT_OUT = "left out of this report, which would have been too large"

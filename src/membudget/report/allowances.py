@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from membudget.analysis.measurement import FailureStage
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import GroupJudgement, Judgement
 from membudget.budgets.approval import Approval
+from membudget.judge.measurement import FailureStage
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import GroupJudgement, Judgement
 from membudget.report.findings import Finding
 from membudget.report.report import Report
 

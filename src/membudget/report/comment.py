@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from membudget.analysis.verdict import Judgement
+from membudget.judge.whole import Judgement
 from membudget.report.headline import headline
 from membudget.report.markdown_parts import elements, folded, whole
 from membudget.report.report import Report

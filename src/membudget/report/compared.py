@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.measurement import ImageMeasurement
 from membudget.core.quantities import format_duration, format_size
+from membudget.judge.measurement import ImageMeasurement
 from membudget.report.findings import Finding
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import trials_in_words

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
-from membudget.analysis.phases import PhaseSummary, phase_summaries
 from membudget.budgets.effective import NO_BUDGET
 from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.phases import PhaseSummary, phase_summaries
 
 PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "peak memory base", "peak memory head")
 _NO_VALUE = "–"

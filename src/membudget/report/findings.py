@@ -4,20 +4,20 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from membudget.analysis.causes import Cause, causes
-from membudget.analysis.leak import Trend
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.soak import soak_requests, soak_words
-from membudget.analysis.verdict import ImageJudgement
 from membudget.core.figures import format_reading
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import code_span, html_code, printable
+from membudget.judge.leak import Trend
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.soak import soak_requests, soak_words
+from membudget.judge.whole import ImageJudgement
 from membudget.measure.certificate import Conclusion
 from membudget.measure.load import LoadResult
 from membudget.measure.oom_count import OomDoubt
 from membudget.measure.probe.snapshot import Snapshot
 from membudget.measure.trial import Trial
+from membudget.report.causes import Cause, causes
 
 _MOST_KILLED = 3
 _DOUBTS = {

@@ -1,6 +1,6 @@
 """What is said of what a report does not cover."""
 
-from membudget.analysis.coverage import Difference, Gap, GapKind
+from membudget.judge.coverage import Difference, Gap, GapKind
 from membudget.report.findings import Finding
 
 NEXT_STEP = "run the check again, with all its parts; what is missing is not taken for a pass"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.coverage import Gap
-from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.core.figures import format_delta, format_reading, format_value
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent, format_size
+from membudget.judge.coverage import Gap
+from membudget.judge.image import Status
+from membudget.judge.metric import Inconclusive, Row, Verdict
+from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.report.allowances import unapproved
 from membudget.report.findings import Finding
 from membudget.report.gaps import gap_finding

@@ -12,8 +12,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from membudget.analysis.metric_verdict import Verdict
 from membudget.core.untrusted_text import code_cell
+from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.markdown_parts import folded, table
 from membudget.report.report import ReportModel

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import ImageJudgement
 from membudget.contents.diff import Detail, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.core.quantities import format_size, format_size_delta
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import ImageJudgement
 from membudget.report.findings import Finding
 
 LEAST_CAUSE_BYTES = 100_000

@@ -2,14 +2,14 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from membudget.analysis.coverage import Gap
-from membudget.analysis.each_trial import TrialsAtLimit, TrialsOver
-from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.budgets.effective import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands
+from membudget.judge.coverage import Gap
+from membudget.judge.each_trial import TrialsAtLimit, TrialsOver
+from membudget.judge.image import Status
+from membudget.judge.metric import Inconclusive, Row, Verdict
+from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.allowances import unapproved
 from membudget.report.report import Comparison, Report
 from membudget.report.table import verdict_line

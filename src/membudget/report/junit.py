@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict
-from membudget.analysis.reasons import lacks_base
-from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Inconclusive, Row, Verdict
+from membudget.judge.reasons import lacks_base
+from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.allowances import allowances
 from membudget.report.findings import findings
 from membudget.report.gaps import gap_finding

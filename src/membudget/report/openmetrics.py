@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Row, Verdict
-from membudget.analysis.phases import phase_values
-from membudget.analysis.verdict import Judgement
 from membudget.core.metrics import DEFINITIONS, Metric, Unit
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Row, Verdict
+from membudget.judge.phases import phase_values
+from membudget.judge.whole import Judgement
 from membudget.report.report import Report
 
 _PREFIX = "membudget"

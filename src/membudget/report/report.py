@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from membudget.analysis.coverage import Coverage
-from membudget.analysis.groups import GroupMeasurement
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Inconclusive, Verdict
-from membudget.analysis.severity import worst
-from membudget.analysis.verdict import Judgement, judge
 from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
 from membudget.core.sharding import Shard
+from membudget.judge.coverage import Coverage
+from membudget.judge.groups import GroupMeasurement
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Inconclusive, Verdict
+from membudget.judge.severity import worst
+from membudget.judge.whole import Judgement, judge
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 16_000_000

@@ -1,8 +1,8 @@
 """The sign that stands before a verdict or an outcome: never alone, a word is always beside it."""
 
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import Judgement
+from membudget.judge.image import Status
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import Judgement
 
 SIGNS = {Verdict.PASS: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❓"}
 STATUS_SIGNS = {

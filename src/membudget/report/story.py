@@ -5,14 +5,14 @@ The verdict comes first, then what is wrong, why, and what to do about it; the r
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
-from membudget.analysis.metric_verdict import Inconclusive, Verdict
-from membudget.analysis.reasons import untold_failure_of_base
-from membudget.analysis.status import NEXT_STEPS, Status
-from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
+from membudget.judge.image import NEXT_STEPS, Status
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.metric import Inconclusive, Verdict
+from membudget.judge.reasons import untold_failure_of_base
+from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.report import gaps
 from membudget.report.allowances import (
     approval_step,

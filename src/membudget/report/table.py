@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from membudget.analysis.coverage import GapKind
-from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Inconclusive, Row, Verdict, tolerated_growth
-from membudget.analysis.reasons import is_lost, lacks_base
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import GroupJudgement, ImageJudgement, Judgement
 from membudget.budgets.approval import Approval
 from membudget.budgets.effective import Tolerance
 from membudget.budgets.loosening import Loosening
 from membudget.core.figures import format_delta, format_reading, format_spread, format_value
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent
+from membudget.judge.coverage import GapKind
+from membudget.judge.image import Status
+from membudget.judge.measurement import ImageMeasurement, Presence
+from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
+from membudget.judge.reasons import is_lost, lacks_base
+from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.report.allowances import LOOSENING_STATUS
 from membudget.report.headline import headline
 from membudget.report.pictures import SPARKLINE_STEPS, sparkline

@@ -8,9 +8,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import Judgement
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import Judgement
 from membudget.report.report import Report
 from membudget.report.signs import sign
 from membudget.report.story import story

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
 from membudget.core.metrics import Metric
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
 

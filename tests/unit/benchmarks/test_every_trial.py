@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.every_trial import COUNTS, EVERY, MEDIAN, SHARES, TRIALS, computed, simulated
-from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.effective import EffectiveBudget
+from membudget.judge.metric import Verdict
 
 
 @pytest.mark.parametrize("share", SHARES)

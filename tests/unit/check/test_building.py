@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.measurement import Failure, Presence
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Order, build_all
 from membudget.check.pairing import Pair
 from membudget.core.progress import Silence
+from membudget.judge.measurement import Failure, Presence
 from tests.fakes.measuring_tools import FakeTools
 
 CHECKOUTS = {Side.BASE: Path("base"), Side.HEAD: Path("head")}

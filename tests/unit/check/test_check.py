@@ -1,4 +1,3 @@
-from membudget.analysis.measurement import Failure, FailureStage, Presence
 from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets, ImageSpec
@@ -10,6 +9,7 @@ from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
+from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.report import Report
 from tests.fakes.measuring_tools import FakeTools

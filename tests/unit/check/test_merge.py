@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from membudget.analysis.coverage import Coverage, Difference, Gap, GapKind, LeftOut
-from membudget.analysis.exit_policy import ExitPolicy
-from membudget.analysis.groups import GroupMeasurement
-from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Inconclusive, Verdict
-from membudget.analysis.verdict import judge, judge_image
 from membudget.budgets.approval import Approval
 from membudget.budgets.loosening import Loosening
 from membudget.check.merge import merge
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
+from membudget.judge.coverage import Coverage, Difference, Gap, GapKind, LeftOut
+from membudget.judge.exit_policy import ExitPolicy
+from membudget.judge.groups import GroupMeasurement
+from membudget.judge.measurement import ImageMeasurement, Presence
+from membudget.judge.metric import Inconclusive, Verdict
+from membudget.judge.whole import judge, judge_image
 from membudget.publishing.report_file import read_report, read_reports, write_report
 from membudget.report import terminal
 from membudget.report.comment import render

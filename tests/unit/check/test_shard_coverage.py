@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.coverage import Difference, LeftOut
-from membudget.analysis.measurement import Presence
-from membudget.analysis.metric_verdict import Inconclusive, Verdict
 from membudget.budgets.approval import Approval, LabelState
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest
@@ -15,6 +12,9 @@ from membudget.check.merge import merge
 from membudget.cli.request import Wanted, check_request
 from membudget.core.progress import Silence
 from membudget.core.sharding import Shard
+from membudget.judge.coverage import Difference, LeftOut
+from membudget.judge.measurement import Presence
+from membudget.judge.metric import Inconclusive, Verdict
 from membudget.report.allowances import unapproved
 from membudget.report.report import Report
 from membudget.report.table import table_rows

@@ -8,10 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.analysis.measurement import ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.status import Status
-from membudget.analysis.verdict import judge_image
 from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import image_rules
 from membudget.build.revision import BuiltImage, Side
@@ -22,6 +18,10 @@ from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
+from membudget.judge.image import Status
+from membudget.judge.measurement import ImageMeasurement, Presence
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import judge_image
 from membudget.measure.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from membudget.analysis.coverage import Coverage
 from membudget.cli import commands
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.sharding import Shard
+from membudget.judge.coverage import Coverage
 from membudget.measure.durations_file import remember_durations
 from membudget.publishing.report_file import read_report, write_report
 from tests.support.builders import budgets, image, report, side, trial

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from membudget.analysis.exit_policy import ExitPolicy
-from membudget.analysis.measurement import Failure, FailureStage
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.lines import key_lines
 from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
 from membudget.core.errors import EnvironmentFault, Interrupted
+from membudget.judge.exit_policy import ExitPolicy
+from membudget.judge.measurement import Failure, FailureStage
 from membudget.publishing.commit_state import StatusMode
 from membudget.publishing.dialect import GITHUB
 from membudget.publishing.http_api import HttpApi

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from membudget.analysis.coverage import Coverage
-from membudget.analysis.exit_policy import ExitPolicy, FailOn
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
-from membudget.analysis.metric_verdict import Verdict
 from membudget.budgets.approval import Approval
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.lines import key_lines
 from membudget.budgets.loosening import Loosening
 from membudget.core.errors import ConfigurationError
+from membudget.judge.coverage import Coverage
+from membudget.judge.exit_policy import ExitPolicy, FailOn
+from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.judge.metric import Verdict
 from membudget.publish import publish
 from membudget.publish.publish import Destination
 from membudget.publishing.approval_record import approved_digest

@@ -3,13 +3,13 @@
 import math
 from dataclasses import replace
 
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.budgets.effective import EffectiveBudget, WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
+from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.probe.snapshot import Snapshot
 from membudget.measure.trial import OomKills, Trial

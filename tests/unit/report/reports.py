@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from membudget.analysis.groups import GroupMeasurement
-from membudget.analysis.measurement import Failure, FailureStage, Presence
 from membudget.budgets.approval import Approval
 from membudget.budgets.effective import WarnLevels
 from membudget.budgets.exceptions import ExceptionInForce
@@ -15,6 +13,8 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.judge.groups import GroupMeasurement
+from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
 from membudget.measure.probe.snapshot import FileUse
 from membudget.measure.trial import LimitContact, OomKills, PhaseName, Trial

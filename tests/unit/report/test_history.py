@@ -10,7 +10,7 @@ from cmarkgfm.cmark import Options
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.analysis.metric_verdict import Verdict
+from membudget.judge.metric import Verdict
 from membudget.report.history import (
     LONGEST_RESULT,
     MOST_RUNS,

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from membudget.analysis.measurement import ImageMeasurement
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.contents.savings import Hint, HintKind
 from membudget.core.quantities import MIB
+from membudget.judge.measurement import ImageMeasurement
 from membudget.publish import publish
 from membudget.publishing.pull_request import Place
 from membudget.publishing.sticky_comment import CommentSettings

@@ -1,7 +1,7 @@
 import pytest
 
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.report.table import table_rows, verdict_line
 from tests.support.builders import budgets, image, report, side, trial
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from membudget.analysis.measurement import Failure, FailureStage, ImageMeasurement
+from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.report import comment, junit, terminal
 from membudget.report.page import page
 from membudget.report.report import Report

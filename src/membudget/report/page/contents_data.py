@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
 from typing import TypeAlias, TypeVar
 
-from membudget.analysis.measurement import ImageMeasurement
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import FolderSummary, ImageSummary
 from membudget.core.untrusted_text import printable
+from membudget.judge.measurement import ImageMeasurement
 from membudget.report.page.page_text import Json
 
 _LONGEST_INSTRUCTION = 160

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.reasons import untold_failure_of_base
-from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict
+from membudget.judge.reasons import untold_failure_of_base
+from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report import gaps
 from membudget.report.allowances import allowances, noise, old_ways
 from membudget.report.details import not_measured

@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from string import Template
 
-from membudget.analysis.measurement import ImageMeasurement
-from membudget.analysis.metric_verdict import Verdict
-from membudget.analysis.verdict import ImageJudgement, Judgement
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import json_without_commands, printable
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict
+from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents

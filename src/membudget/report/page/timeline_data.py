@@ -3,19 +3,19 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from membudget.analysis.downsample import downsample
-from membudget.analysis.intervals import median_interval
-from membudget.analysis.measurement import ImageMeasurement, SideMeasurement
-from membudget.analysis.metric_verdict import Row, tolerated_growth
-from membudget.analysis.samples import trial_samples
-from membudget.analysis.verdict import ImageJudgement
 from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
 from membudget.core.figures import format_delta, format_value
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
+from membudget.judge.intervals import median_interval
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.metric import Row, tolerated_growth
+from membudget.judge.samples import trial_samples
+from membudget.judge.whole import ImageJudgement
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
+from membudget.report.downsample import downsample
 from membudget.report.page.detail_level import DetailLevel
 from membudget.report.page.page_text import Json, quoted
 

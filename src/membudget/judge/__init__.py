@@ -1,0 +1,1 @@
+"""What figures mean: trials to values, values to verdicts. No I/O."""

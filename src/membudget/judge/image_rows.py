@@ -1,0 +1,78 @@
+"""Which rows an image is judged by: growth over the base, and maximums of the head, which may be run differently."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
+from membudget.contents.image_metrics import IMAGE_METRICS
+from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.growth_base import growth_excuse
+from membudget.judge.measurement import ImageMeasurement, OwnMeasurement, SideMeasurement
+from membudget.judge.metric import Row, judge_metric
+from membudget.judge.phases import phase_values
+from membudget.judge.samples import phase_samples, trial_samples
+
+
+def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:
+    """A row for each metric, and for each budget of a phase. Then the rows of the head under its own settings."""
+    excuse = growth_excuse(image)
+    base = image.base.metrics if image.base is not None else {}
+    for metric, value in head.metrics.items():
+        budget = image.budgets.get(metric, NO_BUDGET)
+        compared = budget if metric in IMAGE_METRICS else _compared_by(image, budget)
+        samples = trial_samples(metric, image.base, head)
+        yield judge_metric(metric, base.get(metric), value, compared, samples, excuse=excuse)
+    yield from _phase_rows(image, head, excuse)
+    if image.own is not None:
+        yield from _own_rows(image, image.own)
+
+
+def _compared_by(image: ImageMeasurement, budget: EffectiveBudget) -> EffectiveBudget:
+    """What of a budget the runs that are compared with the base have to keep."""
+    if image.own is None or not image.own.counts:
+        return budget
+    return NO_BUDGET if image.lacks_old_way else budget.growth_alone
+
+
+def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: str | None) -> Iterator[Row]:
+    heads, bases = phase_values(head), phase_values(image.base)
+    is_split = image.own is not None and image.own.counts
+    for phase, budgets in image.phase_budgets.items():
+        for metric, budget in budgets.items():
+            compared = _compared_by(image, budget)
+            value, before = heads.get((phase, metric)), bases.get((phase, metric))
+            if not compared.is_set or (is_split and value is None):  # of a phase that only the head's settings have
+                continue
+            if before is None and image.base is not None:
+                before = _no_phase(metric, phase, image.base)
+            samples = phase_samples(phase, metric, image.base, head)
+            value = value or _no_phase(metric, phase, head)
+            row = judge_metric(metric, before, value, compared, samples, excuse=excuse)
+            yield replace(row, phase=phase)
+
+
+def _own_rows(image: ImageMeasurement, own: OwnMeasurement) -> Iterator[Row]:
+    """Maximums of the head under its own settings. Until the change is approved, they have no verdict."""
+    for metric, value in own.side.metrics.items():
+        budget = image.budgets.get(metric, NO_BUDGET).maximum_alone
+        if budget.is_set and metric not in IMAGE_METRICS:
+            yield _own(judge_metric(metric, None, value, budget, trial_samples(metric, None, own.side)), own)
+    values = phase_values(own.side)
+    for phase, budgets in image.phase_budgets.items():
+        for metric, budget in budgets.items():
+            if budget.maximum_alone.is_set:
+                value = values.get((phase, metric)) or _no_phase(metric, phase, own.side)
+                samples = phase_samples(phase, metric, None, own.side)
+                row = judge_metric(metric, None, value, budget.maximum_alone, samples)
+                yield replace(_own(row, own), phase=phase)
+
+
+def _own(row: Row, own: OwnMeasurement) -> Row:
+    row = replace(row, is_own=True)
+    if own.counts:
+        return row
+    return replace(row, verdict=None, reason=None, inconclusive=None, is_within_noise=False, is_settled=True)
+
+
+def _no_phase(metric: Metric, phase: str, side: SideMeasurement) -> MetricValue:
+    return MetricValue.absent(metric, str(side.failure or f"no trial reached the phase {phase}"))

@@ -1,0 +1,287 @@
+"""One metric against its budget: a verdict, and why."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.core.figures import format_reading, format_value
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.judge.answer_words import of_cut_off, of_growth, of_maximum
+from membudget.judge.each_trial import (
+    NO_SAMPLES,
+    Samples,
+    TrialsAtLimit,
+    TrialsOver,
+    against_every,
+    doubt,
+    is_hidden_by_limit,
+    trials_at_limit,
+    trials_over,
+)
+from membudget.judge.evidence import Answer, Evidence, against_maximum, against_tolerance
+from membudget.judge.intervals import shift_interval
+
+
+class Verdict(StrEnum):
+    """The answer about a budget. An error is something else: the tool could not measure."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing is wrong: a warning is none."""
+        return self in (Verdict.PASS, Verdict.WARN)
+
+
+class Inconclusive(StrEnum):
+    """Why an answer is open."""
+
+    NOISE = "noise"
+    """There are figures, and their bounds lie on both sides of the budget."""
+    NOT_MEASURED = "not-measured"
+    """A figure is missing: the answer cannot be known, and is never taken for a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric of one image."""
+
+    metric: Metric
+    base: MetricValue | None
+    """None: there is no base to compare with."""
+    head: MetricValue
+    delta: int | None
+    """head - base: positive is worse."""
+    budget: EffectiveBudget
+    headroom: int | None
+    """What is left until the tightest budget breaks; negative when it is broken."""
+    verdict: Verdict | None
+    """None: nothing to judge by."""
+    reason: str | None = None
+    inconclusive: Inconclusive | None = None
+    """Why the verdict is inconclusive; None where it is not."""
+    phase: str | None = None
+    """None: of the whole trial."""
+    margin: int | None = None
+    """How far the delta may be off, with 99 % confidence or what so few trials allow."""
+    is_within_noise: bool = False
+    """It passes because nothing shows that a budget is broken, not because it is shown to be kept."""
+    is_settled: bool = True
+    """Whether more trials would not change the answer."""
+    is_excepted: bool = False
+    """Its budget is broken, and an exception allows it for a while."""
+    trials_over: TrialsOver | None = None
+    """Trials over its maximum, whatever the median is."""
+    trials_at_limit: TrialsAtLimit | None = None
+    """Trials that reached the limit, where that says something about the metric."""
+    needs_base: bool = False
+    """Whether its verdict is inconclusive because the base has no value."""
+    is_own: bool = False
+    """Whether it is of the head run with its own settings, where base and head are compared by the base's."""
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        label = DEFINITIONS[self.metric].label
+        of = ", ".join(part for part in (self.phase, "own settings" if self.is_own else None) if part)
+        return f"{label} ({of})" if of else label
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Whether it fails whatever more trials show: one trial was over a maximum that every trial has to keep."""
+        return self.verdict is Verdict.FAIL and self.budget.every and self.trials_over is not None
+
+
+def judge_metric(  # noqa: PLR0913 - what a verdict rests on
+    metric: Metric,
+    base: MetricValue | None,
+    head: MetricValue,
+    budget: EffectiveBudget,
+    samples: Samples = NO_SAMPLES,
+    *,
+    excuse: str | None = "there is no base value",
+) -> Row:
+    """Judge one metric. Growth is judged only over a base that was measured.
+
+    `excuse` says why growth need not be judged where the base has no value. None: it must be, and the row is open.
+    """
+    before = base.value if base is not None else None
+    if head.value is None:
+        row = Row(metric, base, head, None, budget, None, None, head.reason)
+        return _not_measured(row, head.reason) if budget.is_set else row
+    row = Row(
+        metric, base, head,
+        delta=head.value - before if before is not None else None,
+        budget=budget,
+        headroom=_headroom(before, head.value, budget),
+        verdict=Verdict.PASS,
+        margin=_margin(samples),
+        trials_over=trials_over(samples, budget.ceiling),
+        trials_at_limit=trials_at_limit(samples),
+    )  # fmt: skip
+    answers = list(_answers(metric, base, head, budget, samples))
+    bounds = None if budget.every and row.trials_over else _unclear(metric, base, head, budget)
+    broken = _said(answers, Answer.BROKEN) if bounds is None else ""
+    settled = all(answer.evidence.is_settled for answer in answers)
+    missing = _missing(row, samples)
+    needs_base = missing is None and excuse is None and budget.tolerance is not None and row.delta is None
+    if needs_base:
+        missing = (base.reason if base is not None else None) or "the base has no value"
+    missing = missing or _said(answers, Answer.CUT_OFF) or None
+    unclear = bounds or _said(answers, Answer.OPEN) or _doubt(row, samples)
+    if bounds is not None:
+        settled = head.interval is None  # a spike that was missed stays missed
+    row = replace(row, is_settled=settled)
+    if broken:
+        return replace(row, verdict=Verdict.FAIL, reason=broken)
+    if missing is not None:  # graver than noise
+        return replace(_not_measured(row, missing), needs_base=needs_base)
+    if unclear:
+        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=unclear, inconclusive=Inconclusive.NOISE)
+    return _kept(row, answers, samples, excuse)
+
+
+def _missing(row: Row, samples: Samples) -> str | None:
+    """Which figure of the head is missing, so that the answer cannot be known; None where none is."""
+    budget = row.budget
+    if row.head.is_lower_bound and budget.ceiling is not None:
+        return f"it is {format_reading(row.metric, row.head)} ({row.head.precision})"
+    if budget.every and budget.ceiling is not None and samples.head_unread:
+        return f"{samples.head_unread} of {samples.head_unread + len(samples.head)} trials have no value"
+    return None
+
+
+def _doubt(row: Row, samples: Samples) -> str | None:
+    """Why it is not known whether every trial was within its maximum, where every one has to be."""
+    ceiling = row.budget.ceiling if row.budget.every else None
+    return doubt(row.metric, samples, ceiling) if ceiling is not None else None
+
+
+def _not_measured(row: Row, reason: str | None) -> Row:
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason, inconclusive=Inconclusive.NOT_MEASURED)
+
+
+def _said(answers: Sequence["_Answered"], wanted: Answer) -> str:
+    return " and ".join(answer.words for answer in answers if answer.evidence.answer is wanted)
+
+
+def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> Row:
+    """A row of which no budget is broken: it may be warned of, pass within noise, or have nothing to be judged by."""
+    budget = row.budget
+    warning = " and ".join(_warnings(row, samples))
+    if warning:
+        return replace(row, verdict=Verdict.WARN, reason=warning)
+    judges_growth = budget.tolerance is not None or budget.warn.tolerance is not None
+    if not answers and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
+        return replace(row, verdict=None, reason=f"growth is not judged: {excuse}" if judges_growth else None)
+    noise = _said(answers, Answer.WITHIN_NOISE)
+    return replace(row, reason=noise or None, is_within_noise=bool(noise))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What became of one of a metric's budgets."""
+
+    evidence: Evidence
+    words: str
+
+
+def _answers(
+    metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget, samples: Samples
+) -> Iterator[_Answered]:
+    value = head.value or 0
+    for ceiling, name in ((budget.max, "its maximum"), (budget.below_limit, "what leaves the wanted headroom")):
+        if ceiling is not None:
+            one_by_one = samples.head or (value,)
+            evidence = (against_every if budget.every else against_maximum)(one_by_one, ceiling)
+            evidence = _exact_or_not(evidence, samples)
+            over = trials_over(samples, ceiling) if budget.every else None
+            words = of_maximum(metric, value, ceiling, name, evidence) if over is None else over.words(metric, name)
+            yield _Answered(evidence, words)
+    before = base.value if base is not None else None
+    if budget.tolerance is not None and before is not None:
+        tolerated = tolerated_growth(before, budget.tolerance)
+        evidence = against_tolerance(samples.base or (before,), samples.head or (value,), tolerated)
+        evidence = _exact_or_not(evidence, samples)
+        if evidence.answer is Answer.BROKEN and not _differ(base, head):
+            evidence = replace(evidence, answer=Answer.WITHIN_NOISE)
+        if evidence.answer is not Answer.BROKEN and is_hidden_by_limit(before, samples, tolerated):
+            evidence = replace(evidence, answer=Answer.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
+            yield _Answered(evidence, of_cut_off(samples))
+        else:
+            yield _Answered(evidence, of_growth(metric, before, value, tolerated, evidence))
+
+
+def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
+    """Of what has no samples, more trials would say the same."""
+    return evidence if samples.head else replace(evidence, is_settled=True)
+
+
+def _warnings(row: Row, samples: Samples) -> Iterator[str]:
+    """Why it is warned of; nothing where it is not, or only noise says so."""
+    if row.trials_over is not None:
+        yield row.trials_over.words(row.metric, f"the maximum of {format_value(row.metric, row.trials_over.maximum)}")
+    if row.trials_at_limit is not None and row.budget.is_set:
+        yield row.trials_at_limit.words
+    levels = EffectiveBudget(row.budget.warn.max, row.budget.warn.tolerance)
+    answers = _answers(row.metric, row.base, row.head, levels, samples)
+    said = [answer.words for answer in answers if answer.evidence.answer is Answer.BROKEN]
+    if said:
+        yield " and ".join(said).replace("its maximum", "its warning level").replace("tolerated", "unnoticed")
+
+
+def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> str | None:
+    """Why lower bounds do not answer the question; None when they do, or are none.
+
+    A head that may be higher than it was seen must not pass on what was seen; a base that may be higher must not make
+    the head fail for its growth.
+    """
+    most = budget.ceiling
+    if head.value is None:
+        return None
+    if head.interval is not None and most is not None and head.interval[0] <= most < head.value:
+        low, high = (format_value(metric, bound) for bound in head.interval)
+        return f"it is {low} to {high}; a longer ramp, more of them, or more trials would tell"
+    if most is not None and head.value > most:
+        return None
+    after = (head.value, head.at_most or head.value)
+    answers = {after[0] > most, after[1] > most} if most is not None else {False}
+    if budget.tolerance is not None and base is not None and base.value is not None:
+        before = (base.value, base.at_most or base.value)
+        grown = {value > was + tolerated_growth(was, budget.tolerance) for value in after for was in before}
+        answers = {True} if grown == {True} else answers | grown
+    if len(answers) == 1 or (head.at_most is None and (base is None or base.at_most is None)):
+        return None
+    sides = [f"the head's may be up to {format_value(metric, after[1])}"] if after[1] > after[0] else []
+    if base is not None and base.at_most is not None:
+        sides.append(f"the base's may be up to {format_value(metric, base.at_most)}")
+    return f"{' and '.join(sides)}: {head.precision if head.at_most else base.precision if base else ''}"
+
+
+def _differ(base: MetricValue | None, head: MetricValue) -> bool:
+    """Whether two values differ by more than chance; what is no estimate does."""
+    if base is None or base.interval is None or head.interval is None:
+        return True
+    return head.interval[0] > base.interval[1]
+
+
+def _headroom(before: int | None, value: int, budget: EffectiveBudget) -> int | None:
+    ceilings = [budget.ceiling] if budget.ceiling is not None else []
+    if budget.tolerance is not None and before is not None:
+        ceilings.append(before + tolerated_growth(before, budget.tolerance))
+    return min(ceilings) - value if ceilings else None
+
+
+def _margin(samples: Samples) -> int | None:
+    if min(len(samples.base), len(samples.head)) < 2:
+        return None
+    return round(shift_interval(samples.base, samples.head, 0.99).margin)
+
+
+def tolerated_growth(before: int, tolerance: Tolerance) -> int:
+    """The growth at which both parts of the tolerance are used up: the larger one counts."""
+    return max(int(before * tolerance.percent / 100), tolerance.floor)

@@ -1,0 +1,76 @@
+"""Ours beside scipy's: the same bounds, or bounds at which its test changes its mind."""
+
+from collections.abc import Sequence
+from statistics import median
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu, quantile_test
+
+from membudget.judge.intervals import median_interval, shift_interval
+
+# None that so many halves give exactly: at such a boundary scipy takes one bound and leaves the other.
+confidences = st.sampled_from([0.55, 0.8, 0.9, 0.95, 0.99])
+samples = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=12, unique=True)
+
+
+@given(samples, confidences)
+def test_the_median_lies_between_the_values_that_scipy_names(values: list[int], confidence: float) -> None:
+    ours = median_interval(values, confidence)
+    theirs = quantile_test(values, q=0, p=0.5).confidence_interval(confidence)
+    assert ours.estimate == median(values)
+    if ours.confidence >= confidence:
+        assert (ours.low, ours.high) == (theirs.low, theirs.high)
+    else:  # so few values give no such confidence: scipy says that there is no bound
+        assert (ours.low, ours.high) == (min(values), max(values))
+        assert theirs.low != theirs.low or theirs.high != theirs.high
+
+
+@given(samples, samples, confidences)
+def test_a_test_of_scipys_cannot_tell_shifts_between_the_bounds_apart_and_can_tell_those_beyond(
+    before: list[int], after: list[int], confidence: float
+) -> None:
+    ours = shift_interval(before, after, confidence)
+    assume(ours.confidence >= confidence)
+    for shift, is_told_apart in (
+        (ours.low + 0.25, False), (ours.high - 0.25, False), (ours.low - 0.25, True), (ours.high + 0.25, True),
+    ):  # fmt: skip
+        if ours.low == ours.high and not is_told_apart:
+            continue
+        assert (p_value(before, after, shift) <= 1 - confidence + 1e-12) is is_told_apart
+
+
+@given(samples, samples, confidences)
+def test_the_bounds_hold_what_they_say(before: list[int], after: list[int], confidence: float) -> None:
+    ours = shift_interval(before, after, confidence)
+    assert ours.low <= ours.estimate <= ours.high
+    assert ours.margin >= 0
+    assert 0 <= ours.confidence <= 1
+    swapped = shift_interval(after, before, confidence)
+    assert (swapped.low, swapped.estimate, swapped.high) == (-ours.high, -ours.estimate, -ours.low)
+
+
+@pytest.mark.parametrize(("count", "attained"), [(1, 0.0), (3, 0.9), (4, 1 - 2 / 70), (5, 1 - 2 / 252)])
+def test_few_trials_give_the_confidence_they_can(count: int, attained: float) -> None:
+    ours = shift_interval(range(count), range(100, 100 + count), 0.999)
+    assert ours.confidence == pytest.approx(attained)
+    assert (ours.low, ours.high) == (101 - count, 99 + count)
+
+
+def test_equal_values_leave_no_doubt() -> None:
+    assert shift_interval([5, 5, 5], [9, 9, 9], 0.9).margin == 0
+    assert median_interval([7], 0.95).low == 7
+
+
+@pytest.mark.parametrize(("before", "after"), [([], [1]), ([1], [])])
+def test_nothing_has_no_interval(before: Sequence[int], after: Sequence[int]) -> None:
+    with pytest.raises(ValueError, match="no values"):
+        shift_interval(before, after, 0.9)
+    with pytest.raises(ValueError, match="no values"):
+        median_interval([], 0.9)
+
+
+def p_value(before: Sequence[int], after: Sequence[int], shift: float) -> float:
+    moved = [value - shift for value in after]
+    return float(mannwhitneyu(moved, before, alternative="two-sided", method="exact").pvalue)
