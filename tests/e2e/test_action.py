@@ -10,7 +10,7 @@ from membudget.core.errors import ExitCode
 from membudget.engine.connection import Engine
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import CommentSettings
-from membudget.report import history
+from membudget.report.formats import past_runs
 from tests.support.act import Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
@@ -176,11 +176,11 @@ def assert_every_outcome_is_told(body: str) -> None:
     assert not any("over" in line for line in sessions)
 
 
-def opened(body: str, head: str) -> tuple[str, tuple[history.PastRun, ...]]:
+def opened(body: str, head: str) -> tuple[str, tuple[past_runs.PastRun, ...]]:
     """A comment without its two hidden lines, and the runs that the second one records."""
     marker, record, told = body.split("\n", 2)
     assert CommentSettings().written_by(marker) == MeasuringRun(RUN, RUN, 1, head)
-    return told, history.decode(record)
+    return told, past_runs.decode(record)
 
 
 def without_link(comment: str) -> str:

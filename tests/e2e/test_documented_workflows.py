@@ -20,7 +20,7 @@ from membudget.core.errors import ExitCode
 from membudget.engine.connection import Engine
 from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
 from membudget.publishing.sticky_comment import ANOTHER_IS_NEWER, CommentSettings
-from membudget.report import history
+from membudget.report.formats import past_runs
 from tests.support.act import TOP, Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
@@ -182,11 +182,11 @@ class Shop:
                 archive.writestr(name, content)
         self.github.add_artifact(SHOP, 4700 + number, packed.getvalue())
 
-    def comment(self) -> tuple[Comment, MeasuringRun | None, tuple[history.PastRun, ...]]:
+    def comment(self) -> tuple[Comment, MeasuringRun | None, tuple[past_runs.PastRun, ...]]:
         """The one comment, the run that it says it is of, and the runs that it remembers."""
         (comment,) = self.github.comments(SHOP, NUMBER)
         assert comment.author == WORKFLOW_USER
-        return comment, CommentSettings().written_by(comment.body), history.decode(comment.body.split("\n")[1])
+        return comment, CommentSettings().written_by(comment.body), past_runs.decode(comment.body.split("\n")[1])
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from membudget.judge.values import aggregate, all_absent
 from membudget.measure.order import interleaved, with_killed_warm_up
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.report.downsample import downsample
-from membudget.report.measure_report import MeasureReport
+from membudget.report.formats.measure_report import MeasureReport
 from membudget.report.report import Environment
 
 

@@ -53,7 +53,7 @@ from membudget.publishing.server import Server
 from membudget.publishing.step_log import show, show_json, warn
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from membudget.publishing.workflow_file import WorkflowStep
-from membudget.report import measure_report, terminal
+from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
 from membudget.version import VERSION

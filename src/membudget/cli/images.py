@@ -25,7 +25,7 @@ from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import read_plain
 from membudget.core.unreadable import UnreadableImage
 from membudget.publishing.step_log import show, show_json, warn
-from membudget.report.image_report import DiffReport, InspectReport
+from membudget.report.formats.image_report import DiffReport, InspectReport
 
 if TYPE_CHECKING:
     from membudget.engine.connection import Engine
@@ -41,7 +41,7 @@ def inspect(options: argparse.Namespace) -> ExitCode:
     if options.json:
         show_json(report.model_dump_json(indent=1))
     else:
-        from membudget.report.image_tree import of_image
+        from membudget.report.formats.image_tree import of_image
 
         show(of_image(report))
     return ExitCode.WITHIN_BUDGET
@@ -64,7 +64,7 @@ def diff(options: argparse.Namespace) -> ExitCode:
     if options.json:
         show_json(report.model_dump_json(indent=1))
     else:
-        from membudget.report.image_tree import of_diff
+        from membudget.report.formats.image_tree import of_diff
 
         show(of_diff(report))
     return ExitCode.WITHIN_BUDGET

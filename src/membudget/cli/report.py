@@ -14,7 +14,7 @@ from membudget.core.errors import ExitCode
 from membudget.core.text_file import write_text
 from membudget.publishing.report_file import read_report
 from membudget.publishing.workflow_commands import guarded
-from membudget.report import comment, judged_report, junit, openmetrics, terminal
+from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
 
@@ -49,7 +49,7 @@ def _render(how: str, report: Report, *, is_screen: bool) -> str:
     judgement = report.judged()
     match how:
         case "markdown":
-            return comment.render(report, judgement)
+            return markdown.render(report, judgement)
         case "html":
             return page.render(report, judgement)
         case "json":

@@ -27,8 +27,8 @@ from membudget.publishing.sticky_comment import (
     CommentSettings,
     Draft,
 )
-from membudget.report import history
-from membudget.report.comment import LONGEST_COMMENT, LONGEST_SUMMARY, render
+from membudget.report.formats import past_runs
+from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render
 from membudget.report.report import Report
 from membudget.report.table import verdict_line
 
@@ -115,13 +115,13 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
     settings, run = destination.settings, destination.run
     approved = _approved(report) if destination.records_approval else None
 
-    def link(one: history.PastRun) -> str:
+    def link(one: past_runs.PastRun) -> str:
         return destination.run_link(WorkflowRun(one.id, one.number, one.attempt, one.head))
 
-    def page(marker: str, runs: tuple[history.PastRun, ...]) -> str:
+    def page(marker: str, runs: tuple[past_runs.PastRun, ...]) -> str:
         """The comment: hidden lines, then the report with the runs before in it."""
         hidden = "".join(
-            f"{line}\n" for line in (marker, history.encode(runs) if runs else None, approved) if line is not None
+            f"{line}\n" for line in (marker, past_runs.encode(runs) if runs else None, approved) if line is not None
         )
         told_by = settings.written_by(marker)
         shown = render(
@@ -129,7 +129,7 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
             judgement,
             LONGEST_COMMENT - len(hidden),
             run_url=destination.run_link(told_by) if told_by is not None else None,
-            history=history.render(runs, link),
+            history=past_runs.render(runs, link),
         )
         return hidden + shown
 
@@ -137,15 +137,15 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
         earlier = _recorded(existing)
         if run is None:
             return page(settings.marker(None), earlier)
-        now = history.PastRun(
-            head=run.head_sha[: history.HEAD_CHARACTERS],
+        now = past_runs.PastRun(
+            head=run.head_sha[: past_runs.HEAD_CHARACTERS],
             verdict=judgement.verdict,
-            result=printable(verdict_line(report, judgement), history.LONGEST_RESULT),
+            result=printable(verdict_line(report, judgement), past_runs.LONGEST_RESULT),
             id=run.id,
             number=run.number,
             attempt=run.attempt,
         )
-        return page(settings.marker(run), history.carried_on(earlier, now))
+        return page(settings.marker(run), past_runs.carried_on(earlier, now))
 
     def is_same(existing: str) -> bool:
         return _normal(page(existing.partition("\n")[0], _recorded(existing))) == _normal(existing)
@@ -160,9 +160,9 @@ def _approved(report: Report) -> str | None:
     return approval_record.encode(report.approval_digest)
 
 
-def _recorded(existing: str | None) -> tuple[history.PastRun, ...]:
+def _recorded(existing: str | None) -> tuple[past_runs.PastRun, ...]:
     lines = approval_record.hidden_lines(existing or "")
-    return history.decode(lines[1]) if len(lines) > 1 else ()
+    return past_runs.decode(lines[1]) if len(lines) > 1 else ()
 
 
 def _normal(text: str) -> str:

@@ -23,11 +23,11 @@ from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import judge, judge_image
 from membudget.publishing.report_file import read_report, read_reports, write_report
-from membudget.report import terminal
-from membudget.report.comment import render
+from membudget.report.formats import terminal
+from membudget.report.formats.judged_report import render as judged_json
+from membudget.report.formats.junit import render as junit
+from membudget.report.formats.markdown import render
 from membudget.report.gaps import NEXT_STEP, gap_finding
-from membudget.report.judged_report import render as judged_json
-from membudget.report.junit import render as junit
 from membudget.report.page.overview_data import overview
 from membudget.report.report import Report
 from membudget.report.table import table_rows, verdict_line

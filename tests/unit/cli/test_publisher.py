@@ -18,7 +18,7 @@ from membudget.publishing.http_api import HttpApi
 from membudget.publishing.pull_request import PullRequest, WorkflowRun
 from membudget.publishing.server import Server
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.report import history
+from membudget.report.formats import past_runs
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.github_operations import Permission
@@ -152,12 +152,12 @@ def test_the_history_of_a_comment_that_somebody_else_wrote_is_not_read(shop: Git
     publish(step.publisher(STATUS, number=1), OVER)
     publish(step.publisher(STATUS, number=2), FINE)
     (ours,) = shop.comments(SHOP, 7)
-    assert len(history.decode(ours.body.split("\n")[1])) == 2
+    assert len(past_runs.decode(ours.body.split("\n")[1])) == 2
     ours.author = "mallory"
     publish(step.publisher(STATUS, number=3), OVER)
     forged, fresh = shop.comments(SHOP, 7)
     assert (forged.body, fresh.author) == (ours.body, "github-actions[bot]")
-    assert [run.number for run in history.decode(fresh.body.split("\n")[1])] == [3]
+    assert [run.number for run in past_runs.decode(fresh.body.split("\n")[1])] == [3]
 
 
 def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Github, step: StepOfWorkflow) -> None:

@@ -14,7 +14,7 @@ from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement,
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import ImageJudgement, judge, judge_image
 from membudget.publishing.report_file import parse_report
-from membudget.report.comment import render
+from membudget.report.formats.markdown import render
 from tests.support.builders import budgets, image, phase, report, side, trial
 
 BUILD = Failure(FailureStage.BUILD, "exit code 1")

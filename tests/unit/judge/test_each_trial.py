@@ -19,8 +19,8 @@ from membudget.judge.metric import Inconclusive, Row, Verdict, judge_metric
 from membudget.judge.values import aggregated
 from membudget.judge.whole import judge, judge_image
 from membudget.measure.trial import LimitContact, OomKills, Trial
-from membudget.report.comment import render
-from membudget.report.judged_report import render as as_json
+from membudget.report.formats.judged_report import render as as_json
+from membudget.report.formats.markdown import render
 from membudget.report.table import verdict_line
 from tests.support.builders import image, phase, report, side, trial
 

@@ -22,8 +22,8 @@ from membudget.publishing.approval_record import approved_digest
 from membudget.publishing.commit_state import CommitState, State
 from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.publishing.sticky_comment import CommentMode, CommentSettings, Draft
-from membudget.report import history
-from membudget.report.comment import LONGEST_COMMENT
+from membudget.report.formats import past_runs
+from membudget.report.formats.markdown import LONGEST_COMMENT
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
@@ -229,14 +229,14 @@ def test_the_comment_carries_the_last_five_runs_on() -> None:
     assert "runs of this pull request" not in first
     told = last[last.index("<details><summary>The last 5 runs") :].partition("</details>")
     assert_golden("history.md", f"{told[0]}{told[1]}\n")
-    assert [one.number for one in history.decode(last.split("\n")[1])] == [7, 6, 5, 4, 3]
+    assert [one.number for one in past_runs.decode(last.split("\n")[1])] == [7, 6, 5, 4, 3]
 
 
 def test_a_run_that_is_told_twice_is_one_run() -> None:
     commenter = Commenter()
     for number, attempt in ((1, 1), (2, 1), (2, 1), (2, 2)):
         published(report(OVER), commenter, run=run_number(number, attempt))
-    found = history.decode(commenter.bodies[-1].split("\n")[1])
+    found = past_runs.decode(commenter.bodies[-1].split("\n")[1])
     assert [(one.number, one.attempt) for one in found] == [(2, 2), (2, 1), (1, 1)]
 
 
@@ -332,7 +332,7 @@ def test_the_comment_keeps_what_was_approved_below_its_other_hidden_lines() -> N
     for number in (1, 2):
         published(approved(Approval.GIVEN), commenter, run=run_number(number))
     assert approved_digest(commenter.bodies[-1]) == "d" * 64
-    assert len(history.decode(commenter.bodies[-1].split("\n")[1])) == 2
+    assert len(past_runs.decode(commenter.bodies[-1].split("\n")[1])) == 2
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def create(github: GithubRequester) -> object:
 
 def test_pygithub_is_not_imported_before_something_is_published() -> None:
     code = (
-        "import sys, membudget.cli.publisher, membudget.report.comment\n"
+        "import sys, membudget.cli.publisher, membudget.report.formats.markdown\n"
         "from pydantic import SecretStr\n"
         "from membudget.publishing.server import Server\n"
         "Server({}, SecretStr('token'))\n"

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from membudget.cli.main import main
 from membudget.publishing.step_log import show, show_json, warn
-from membudget.report import terminal
+from membudget.report.formats import terminal
 from tests.support.workflow_log import HOSTILE, obeyed
 from tests.unit.contents.archives import export, file, tar
 from tests.unit.report.reports import said_by_others

@@ -11,7 +11,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.publish import publish
 from membudget.publishing.pull_request import Place
 from membudget.publishing.sticky_comment import CommentSettings
-from membudget.report import comment
+from membudget.report.formats import markdown
 from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders
 from tests.unit.publish.test_publish import Step
@@ -56,7 +56,7 @@ def test_a_hint_has_its_price_its_line_and_what_to_do() -> None:
 def test_causes_stand_beside_a_broken_budget_and_are_folded_otherwise() -> None:
     for budget in (120.0, 200.0):
         report = builders.report(grown(budget=budget))
-        text = comment.render(report, report.judged())
+        text = markdown.render(report, report.judged())
         shown, _, folded = text.partition("<details>")
         assert ("+48.1 MiB" in shown) is (budget == 120)
         assert ("+48.1 MiB" in folded) is (budget == 200)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
-from membudget.report import comment, junit, terminal
+from membudget.report.formats import junit, markdown, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
-from tests.unit.report.test_terminal import printed
+from tests.unit.report.formats.test_terminal import printed
 
 FAULT = "starting a container: the engine stopped answering: refused"
 SHORT = "the engine lost"
@@ -33,7 +33,7 @@ def on_terminal(made: Report) -> str:
 
 
 def as_comment(made: Report) -> str:
-    return comment.render(made, made.judged())
+    return markdown.render(made, made.judged())
 
 
 def as_junit(made: Report) -> str:

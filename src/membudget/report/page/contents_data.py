@@ -8,7 +8,7 @@ from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import FolderSummary, ImageSummary
 from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import ImageMeasurement
-from membudget.report.page.page_text import Json
+from membudget.report.page.parts import Json
 
 _LONGEST_INSTRUCTION = 160
 _LONGEST_PATH = 160

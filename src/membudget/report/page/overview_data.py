@@ -13,7 +13,7 @@ from membudget.report.allowances import allowances, noise, old_ways
 from membudget.report.details import not_measured
 from membudget.report.findings import Finding, findings, soak_finding
 from membudget.report.image_findings import cause_findings, hint_findings
-from membudget.report.page.page_text import Json, Parts, ours, parts_of, quoted
+from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
 from membudget.report.report import Report, RevisionReport
 from membudget.report.signs import SIGNS
 from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line

@@ -20,7 +20,7 @@ from membudget.report.page.asset_file import asset, chart_script, page_script, s
 from membudget.report.page.contents_data import contents
 from membudget.report.page.detail_level import LEVELS, DetailLevel
 from membudget.report.page.overview_data import overview, seen
-from membudget.report.page.page_text import Json, ours, quoted
+from membudget.report.page.parts import Json, ours, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import Report
 from membudget.report.signs import SIGNS

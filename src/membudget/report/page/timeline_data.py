@@ -17,7 +17,7 @@ from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.downsample import downsample
 from membudget.report.page.detail_level import DetailLevel
-from membudget.report.page.page_text import Json, quoted
+from membudget.report.page.parts import Json, quoted
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
 """Whose budgets are lines in the chart of what they are the peak of."""

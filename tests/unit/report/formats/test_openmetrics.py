@@ -4,7 +4,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.report.openmetrics import render
+from membudget.report.formats.openmetrics import render
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden

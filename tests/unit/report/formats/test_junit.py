@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.judge.coverage import Coverage
-from membudget.report.junit import render
+from membudget.report.formats.junit import render
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden

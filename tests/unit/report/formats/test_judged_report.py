@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from membudget.report.judged_report import JudgedReport, render
+from membudget.report.formats.judged_report import JudgedReport, render
 from membudget.report.report import Report
 from tests.support.golden import assert_golden
 from tests.support.hostile_report import hostile_report

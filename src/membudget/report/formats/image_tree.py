@@ -15,7 +15,7 @@ from membudget.core.figures import format_delta, format_reading
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
-from membudget.report.image_report import DiffReport, InspectReport
+from membudget.report.formats.image_report import DiffReport, InspectReport
 
 _MOST_FOLDERS = 14
 _MOST_PACKAGES = 12

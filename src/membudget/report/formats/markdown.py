@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.judge.whole import Judgement
+from membudget.report.formats.markdown_parts import elements, folded, whole
 from membudget.report.headline import headline
-from membudget.report.markdown_parts import elements, folded, whole
 from membudget.report.report import Report
 from membudget.report.signs import sign
 from membudget.report.story import story

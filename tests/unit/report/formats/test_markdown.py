@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from github_page import to_html
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
-from membudget.report.comment import render
+from membudget.report.formats.markdown import render
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden

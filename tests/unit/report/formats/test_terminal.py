@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.measure.trial import Outcome
-from membudget.report import measure_report, terminal
-from membudget.report.measure_report import MeasureReport
+from membudget.report.formats import measure_report, terminal
+from membudget.report.formats.measure_report import MeasureReport
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
 from tests.unit.report.outcomes import OUTCOMES

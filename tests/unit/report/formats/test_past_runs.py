@@ -11,15 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.judge.metric import Verdict
-from membudget.report.history import (
-    LONGEST_RESULT,
-    MOST_RUNS,
-    PastRun,
-    carried_on,
-    decode,
-    encode,
-    render,
-)
+from membudget.report.formats.past_runs import LONGEST_RESULT, MOST_RUNS, PastRun, carried_on, decode, encode, render
 
 HEAD = "b" * 12
 GOOD = {"head": HEAD, "verdict": "pass", "result": "fine", "id": 9, "number": 1, "attempt": 1}

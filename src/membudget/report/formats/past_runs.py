@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from membudget.core.untrusted_text import code_cell
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
-from membudget.report.markdown_parts import folded, table
+from membudget.report.formats.markdown_parts import folded, table
 from membudget.report.report import ReportModel
 from membudget.report.signs import SIGNS
 

@@ -1,0 +1,1 @@
+"""The report in the form that its reader needs: Markdown, terminal, JSON, JUnit, OpenMetrics."""
