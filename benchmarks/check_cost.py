@@ -24,7 +24,7 @@ from tabulate import tabulate
 
 import base_image
 import demo
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from membudget.report.report import Report
 
 _DOCKERFILE = """FROM debian:bookworm-slim

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import photograph
 from github_page import Theme, charts_drawn, comment_page
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from membudget.report.formats import terminal
 from photograph import Window
 

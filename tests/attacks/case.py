@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from membudget.judge.whole import Judgement
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from membudget.report.report import Report
 from tests.attacks.changes import BUDGETS, LARGER, Change, holding
 from tests.support.membudget_process import Finished, run

@@ -8,8 +8,8 @@ import pytest
 import demo
 from membudget.core.errors import ExitCode
 from membudget.engine.connection import Engine
-from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
-from membudget.publishing.sticky_comment import CommentSettings
+from membudget.publish.comment import CommentSettings
+from membudget.publish.pull_request import WorkflowRun as MeasuringRun
 from membudget.report.formats import past_runs
 from tests.support.act import Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission

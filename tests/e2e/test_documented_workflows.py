@@ -18,8 +18,8 @@ import pytest
 from documented_workflows import workflows_of
 from membudget.core.errors import ExitCode
 from membudget.engine.connection import Engine
-from membudget.publishing.pull_request import WorkflowRun as MeasuringRun
-from membudget.publishing.sticky_comment import ANOTHER_IS_NEWER, CommentSettings
+from membudget.publish.comment import ANOTHER_IS_NEWER, CommentSettings
+from membudget.publish.pull_request import WorkflowRun as MeasuringRun
 from membudget.report.formats import past_runs
 from tests.support.act import TOP, Runner, WorkflowRun, action_of_our_image
 from tests.support.github_operations import Permission

@@ -16,7 +16,7 @@ from membudget.build.revision import BuiltImage
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from tests.support.membudget_process import run
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages

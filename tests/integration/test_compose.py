@@ -19,7 +19,7 @@ from membudget.engine.containers import Containers
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.measure.trial_inputs import TrialInputs
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from tests.support import membudget_process
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import leftovers, since

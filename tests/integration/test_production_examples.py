@@ -13,7 +13,7 @@ from membudget.judge.leak import Trend
 from membudget.judge.measurement import SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from membudget.report.report import Report
 from tests.support import membudget_process
 from tests.support.prepared_images import PreparedImages

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from membudget.core.quantities import MIB
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
 from tests.support.repository import Repository
 
 FAILS = 1

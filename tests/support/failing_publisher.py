@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from membudget.cli.publisher import Publisher, PublishSettings, Subject
-from membudget.publishing import http_api
+from membudget.publish.comment import CommentMode, CommentSettings
+from membudget.publish.commit_state import StatusMode
+from membudget.publish.pull_request import PullRequest, WorkflowRun
+from membudget.publish.servers import http_api
+from membudget.publish.servers.dialect import GITHUB
+from membudget.publish.servers.server import Server
 from membudget.publishing.action_inputs import ActionInputs
-from membudget.publishing.commit_state import StatusMode
-from membudget.publishing.dialect import GITHUB
-from membudget.publishing.pull_request import PullRequest, WorkflowRun
-from membudget.publishing.server import Server
-from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from tests.support.builders import image, report, side, trial
 
 _ANSWERS = {

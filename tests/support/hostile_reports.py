@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from membudget.core.errors import ConfigurationError
-from membudget.publishing.report_file import parse_report
+from membudget.publish.report_file import parse_report
 
 SENTINEL = "zqxgotcha"
 """In every hostile text: shown anywhere but in code, it is a hole."""

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from membudget.cli.publisher import Publisher, PublishSettings, Subject
-from membudget.publishing.github_event import read_event, this_run
-from membudget.publishing.server import Server
+from membudget.publish.servers.github_event import read_event, this_run
+from membudget.publish.servers.server import Server
 
 SHOP = "octo/shop"
 BASE, HEAD = "a" * 40, "b" * 40

@@ -23,13 +23,13 @@ from membudget.build.registry import read_image
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.connection import connect, engine_errors
-from membudget.publishing.commit_state import PENDING
-from membudget.publishing.github_check import CheckRun
-from membudget.publishing.github_comment import ApiCommenter, github_names
-from membudget.publishing.github_status import CommitStatus
-from membudget.publishing.http_api import HttpApi
-from membudget.publishing.pull_request import NotPosted, Posted, PullRequest
-from membudget.publishing.sticky_comment import CommentSettings, Draft
+from membudget.publish.comment import CommentSettings, Draft
+from membudget.publish.commit_state import PENDING
+from membudget.publish.pull_request import NotPosted, Posted, PullRequest
+from membudget.publish.servers.comments import ApiCommenter, github_names
+from membudget.publish.servers.commit_states import CheckRun
+from membudget.publish.servers.github_status import CommitStatus
+from membudget.publish.servers.http_api import HttpApi
 from tests.support.registry import Server
 from tests.support.repository import Repository
 from tests.support.serving import serving

@@ -41,18 +41,18 @@ from membudget.measure.cache import ResultCache
 from membudget.measure.durations_file import read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import TrialSpec
+from membudget.publish.comment import CommentMode, CommentSettings
+from membudget.publish.commit_state import StatusMode
+from membudget.publish.progress_display import LogProgress, TerminalProgress, WorkflowProgress
+from membudget.publish.pull_request import NotPosted
+from membudget.publish.report_file import read_report, read_reports, write_report
+from membudget.publish.servers.approval_label import ApprovalLabel, label_state
+from membudget.publish.servers.foreign_report import fetch
+from membudget.publish.servers.github_event import GithubEvent, read_event, this_run
+from membudget.publish.servers.server import Server
+from membudget.publish.step_log import show, show_json, warn
+from membudget.publish.workflow_file import WorkflowStep
 from membudget.publishing.action_inputs import ActionInputs, take_token
-from membudget.publishing.approval_label import ApprovalLabel, label_state
-from membudget.publishing.commit_state import StatusMode
-from membudget.publishing.foreign_report import fetch
-from membudget.publishing.github_event import GithubEvent, read_event, this_run
-from membudget.publishing.progress_display import LogProgress, TerminalProgress, WorkflowProgress
-from membudget.publishing.pull_request import NotPosted
-from membudget.publishing.report_file import read_report, read_reports, write_report
-from membudget.publishing.server import Server
-from membudget.publishing.step_log import show, show_json, warn
-from membudget.publishing.sticky_comment import CommentMode, CommentSettings
-from membudget.publishing.workflow_file import WorkflowStep
 from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report

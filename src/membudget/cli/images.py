@@ -24,7 +24,7 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import read_plain
 from membudget.core.unreadable import UnreadableImage
-from membudget.publishing.step_log import show, show_json, warn
+from membudget.publish.step_log import show, show_json, warn
 from membudget.report.formats.image_report import DiffReport, InspectReport
 
 if TYPE_CHECKING:

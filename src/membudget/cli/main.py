@@ -70,7 +70,7 @@ def _fail(message: str, code: ExitCode) -> ExitCode:
     text = "\n".join(printable_line(line, _LONGEST_LINE) for line in f"membudget: error: {message}".split("\n"))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         # Nor the runner, which obeys what looks like a command.
-        from membudget.publishing.workflow_commands import guarded
+        from membudget.publish.workflow import guarded
 
         with guarded(sys.stderr):
             print(text, file=sys.stderr)

@@ -12,12 +12,12 @@ from membudget.budgets.lines import KeyLines, key_lines
 from membudget.core.files import read_plain
 from membudget.judge.exit_policy import ExitPolicy
 from membudget.publish import publish
-from membudget.publishing.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
-from membudget.publishing.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
-from membudget.publishing.server import Server
-from membudget.publishing.step_log import warn
-from membudget.publishing.sticky_comment import CommentSettings
-from membudget.publishing.workflow_file import WorkflowStep
+from membudget.publish.comment import CommentSettings
+from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
+from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
+from membudget.publish.servers.server import Server
+from membudget.publish.step_log import warn
+from membudget.publish.workflow_file import WorkflowStep
 from membudget.report.report import Report
 
 

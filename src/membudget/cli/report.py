@@ -12,8 +12,8 @@ from rich.console import Console
 
 from membudget.core.errors import ExitCode
 from membudget.core.text_file import write_text
-from membudget.publishing.report_file import read_report
-from membudget.publishing.workflow_commands import guarded
+from membudget.publish.report_file import read_report
+from membudget.publish.workflow import guarded
 from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
 from membudget.report.page import page
 from membudget.report.report import Report

@@ -15,18 +15,12 @@ from membudget.judge.exit_policy import ExitPolicy
 from membudget.judge.metric import Verdict
 from membudget.judge.severity import worst
 from membudget.judge.whole import Judgement
+from membudget.publish import approval_record
+from membudget.publish.annotations import annotations
 from membudget.publish.changes import has_changes
-from membudget.publishing import approval_record
-from membudget.publishing.annotations import annotations
-from membudget.publishing.commit_state import CommitState, CommitStates, state_of
-from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
-from membudget.publishing.sticky_comment import (
-    COMMENTS_ARE_OFF,
-    Commenter,
-    CommentMode,
-    CommentSettings,
-    Draft,
-)
+from membudget.publish.comment import COMMENTS_ARE_OFF, Commenter, CommentMode, CommentSettings, Draft
+from membudget.publish.commit_state import CommitState, CommitStates, state_of
+from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render
 from membudget.report.report import Report

@@ -11,9 +11,9 @@ from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS
 from membudget.judge.exit_policy import ExitPolicy, FailOn
-from membudget.publishing.commit_state import StatusMode
-from membudget.publishing.github_artifact import DEFAULT_ARTIFACT
-from membudget.publishing.sticky_comment import CommentMode, CommentSettings
+from membudget.publish.comment import CommentMode, CommentSettings
+from membudget.publish.commit_state import StatusMode
+from membudget.publish.servers.github_artifact import DEFAULT_ARTIFACT
 
 MOST_JOBS = 64
 TOKEN_VARIABLES = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")

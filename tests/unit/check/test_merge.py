@@ -22,7 +22,7 @@ from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import judge, judge_image
-from membudget.publishing.report_file import read_report, read_reports, write_report
+from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.report.formats import terminal
 from membudget.report.formats.judged_report import render as judged_json
 from membudget.report.formats.junit import render as junit

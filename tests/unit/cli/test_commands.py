@@ -11,7 +11,7 @@ from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.sharding import Shard
 from membudget.judge.coverage import Coverage
 from membudget.measure.durations_file import remember_durations
-from membudget.publishing.report_file import read_report, write_report
+from membudget.publish.report_file import read_report, write_report
 from tests.support.builders import budgets, image, report, side, trial
 
 BUDGETS = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\n[images.web]\n[images.db]\n'

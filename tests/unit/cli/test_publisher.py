@@ -12,12 +12,12 @@ from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_o
 from membudget.core.errors import EnvironmentFault, Interrupted
 from membudget.judge.exit_policy import ExitPolicy
 from membudget.judge.measurement import Failure, FailureStage
-from membudget.publishing.commit_state import StatusMode
-from membudget.publishing.dialect import GITHUB
-from membudget.publishing.http_api import HttpApi
-from membudget.publishing.pull_request import PullRequest, WorkflowRun
-from membudget.publishing.server import Server
-from membudget.publishing.sticky_comment import CommentMode, CommentSettings
+from membudget.publish.comment import CommentMode, CommentSettings
+from membudget.publish.commit_state import StatusMode
+from membudget.publish.pull_request import PullRequest, WorkflowRun
+from membudget.publish.servers.dialect import GITHUB
+from membudget.publish.servers.http_api import HttpApi
+from membudget.publish.servers.server import Server
 from membudget.report.formats import past_runs
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial

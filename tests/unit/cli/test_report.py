@@ -10,7 +10,7 @@ from membudget.cli import commands
 from membudget.cli.main import main
 from membudget.core.errors import ExitCode
 from membudget.core.sharding import Shard
-from membudget.publishing.report_file import write_report
+from membudget.publish.report_file import write_report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.unit.report.reports import everything, said_by_others
 

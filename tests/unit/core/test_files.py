@@ -11,8 +11,8 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain, write_whole
-from membudget.publishing.github_event import read_event
-from membudget.publishing.report_file import read_report
+from membudget.publish.report_file import read_report
+from membudget.publish.servers.github_event import read_event
 
 RUN = """
 import re, sys

@@ -13,7 +13,7 @@ from membudget.judge.image import Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import ImageJudgement, judge, judge_image
-from membudget.publishing.report_file import parse_report
+from membudget.publish.report_file import parse_report
 from membudget.report.formats.markdown import render
 from tests.support.builders import budgets, image, phase, report, side, trial
 

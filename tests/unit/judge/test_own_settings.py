@@ -12,7 +12,7 @@ from membudget.judge.image import Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, OwnMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import judge, judge_image
-from membudget.publishing.report_file import parse_report
+from membudget.publish.report_file import parse_report
 from tests.support.builders import image, phase, report, side, trial
 
 BUDGETS = {

@@ -17,11 +17,11 @@ from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
 from membudget.publish import publish
+from membudget.publish.approval_record import approved_digest
+from membudget.publish.comment import CommentMode, CommentSettings, Draft
+from membudget.publish.commit_state import CommitState, State
 from membudget.publish.publish import Destination
-from membudget.publishing.approval_record import approved_digest
-from membudget.publishing.commit_state import CommitState, State
-from membudget.publishing.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
-from membudget.publishing.sticky_comment import CommentMode, CommentSettings, Draft
+from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT
 from membudget.report.report import Report

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
 from membudget.publish import publish
+from membudget.publish.comment import CommentMode, CommentSettings
+from membudget.publish.commit_state import StatusMode
 from membudget.publishing.action_inputs import ActionInputs
-from membudget.publishing.commit_state import StatusMode
-from membudget.publishing.sticky_comment import CommentMode, CommentSettings
 from tests.support import builders
 
 ACTION: dict[str, Any] = yaml.safe_load((Path(__file__).parents[3] / "action.yml").read_text())

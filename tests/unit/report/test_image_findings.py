@@ -9,8 +9,8 @@ from membudget.contents.savings import Hint, HintKind
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import ImageMeasurement
 from membudget.publish import publish
-from membudget.publishing.pull_request import Place
-from membudget.publishing.sticky_comment import CommentSettings
+from membudget.publish.comment import CommentSettings
+from membudget.publish.pull_request import Place
 from membudget.report.formats import markdown
 from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders

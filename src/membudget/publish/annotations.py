@@ -1,0 +1,125 @@
+"""What is said at lines of files: of the budgets file that was broken, of the Dockerfile that made an image grow."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from membudget.budgets.lines import KeyLines, Keys
+from membudget.budgets.loosening import Loosening
+from membudget.core.metrics import Metric
+from membudget.judge.coverage import Gap
+from membudget.judge.image import Status
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Row
+from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
+from membudget.publish.pull_request import Place
+from membudget.report.allowances import allowances, unapproved
+from membudget.report.gaps import NEXT_STEP, gap_finding
+from membudget.report.image_findings import cause_findings, causes, size_is_in_trouble
+from membudget.report.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One remark, and where."""
+
+    title: str
+    message: str
+    """On one line. It may quote what strangers wrote."""
+    place: Place | None = None
+    """None: of no line in particular."""
+
+
+def annotations(report: Report, judgement: Judgement, lines: KeyLines | None = None) -> list[Annotation]:
+    """What failed, gravest first; at lines of the budgets file where `lines` knows them.
+
+    Only so many are shown anywhere. So first comes what every image came to, then what a line did to it.
+    """
+    whole = [_of_image(image, lines) for image in judgement.images if not image.verdict.passes]
+    places = {one.place for one in whole}
+    rows = [one for one in _of_rows(judgement, lines) if one.place not in places]
+    measured = {image.name: image for image in report.images}
+    dockerfiles = [
+        remark
+        for image in judgement.images
+        if not image.verdict.passes and size_is_in_trouble(image)
+        for remark in _of_dockerfile(measured[image.name])
+    ]
+    missing = [_of_gap(gap, lines) for gap in judgement.gaps]
+    return [*whole, *missing, *_of_allowances(report, judgement, lines), *dockerfiles, *rows]
+
+
+def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
+    reasons = "; ".join(map(str, image.reasons)) or image.status.value
+    message = f"{reasons}. Next: {image.next_step}" if image.next_step else reasons
+    broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
+    keys: tuple[Keys, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
+    if image.status is Status.LEAKING:
+        keys = (("images", image.name, "leak"), ("defaults", "leak"))
+    return Annotation(f"{image.name}: {image.status}", message, _place(lines, (*keys, ("images", image.name))))
+
+
+def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:
+    place = _place(lines, (("images", gap.image),)) if gap.image is not None else None
+    return Annotation("not covered", f"{gap_finding(gap).as_text()}. Next: {NEXT_STEP}", place)
+
+
+def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
+    """Each broken budget at its own line, where one is known."""
+    for image in judgement.images:
+        for row in image.rows:
+            place = _place(lines, _keys_of_row(image.name, row, lines))
+            if row.verdict is not None and not row.verdict.passes and place is not None:
+                yield Annotation(f"{image.name}: {row.label}", f"{row.label} {row.reason or 'is not kept'}", place)
+
+
+def _of_allowances(report: Report, judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
+    loosened = [_place(lines, _keys_of_loosening(one)) for one in report.loosened] if unapproved(report) else []
+    places = loosened[:1]
+    for group in judgement.groups:
+        broken = [row for row in group.rows if row.verdict is not None and not row.verdict.passes]
+        places += [_place(lines, _keys_of_group(group, row)) for row in broken]
+    grave = [finding for finding in allowances(report, judgement) if finding.is_grave]
+    for finding, place in zip(grave, places, strict=True):
+        yield Annotation("budgets.toml", finding.as_text(), place)
+    for loosening, place in zip(report.loosened[1:], loosened[1:], strict=False):
+        if place is not None:
+            change = f"{loosening.key}: {loosening.before} → {loosening.after}, which nobody approved"
+            yield Annotation(f"{loosening.subject}: loosened", change, place)
+
+
+def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
+    """At the Dockerfile's own lines, what they added."""
+    for change, finding in zip(causes(image), cause_findings(image), strict=True):
+        if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
+            place = Place(image.dockerfile, *change.dockerfile_lines)
+            yield Annotation(f"{image.name}: image size", finding.as_text(), place)
+
+
+def _place(lines: KeyLines | None, candidates: tuple[Keys, ...]) -> Place | None:
+    line = lines.first_of(candidates) if lines is not None else None
+    return Place(lines.path, line, line) if lines is not None and line is not None else None
+
+
+def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Keys, ...]:
+    """Where the budget of a row may be written, the nearest first."""
+    image: Keys = ("images", name)
+    if row.phase is not None:
+        return (*image, "phases", row.phase, row.metric), (*image, "phases", row.phase), image
+    own = (*image, "budgets", row.metric)
+    if row.metric is Metric.OOM_KILLS:
+        return own, (*image, "limit"), ("defaults", "limit"), image
+    in_group = ("budgets", row.metric)
+    if lines is not None and any(keys[0] == "groups" and keys[2:] == in_group for keys in lines.lines):
+        return own, image  # a group's budget goes before the defaults', and whose group it is, the lines do not tell
+    return own, ("defaults", *in_group), image
+
+
+def _keys_of_group(group: GroupJudgement, row: Row) -> tuple[Keys, ...]:
+    table: Keys = ("groups", group.name)
+    return (*table, "total", row.metric), (*table, "total"), table
+
+
+def _keys_of_loosening(loosening: Loosening) -> tuple[Keys, ...]:
+    table: Keys = ("groups" if loosening.is_group else "images", loosening.subject)
+    keys = (*table, *loosening.key.split("."))
+    return tuple(keys[:length] for length in range(len(keys), 1, -1))

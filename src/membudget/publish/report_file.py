@@ -1,0 +1,193 @@
+"""`report.json` on disk. Written by whoever measured; read as something a stranger may have written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator, core_schema
+
+from membudget.budgets.fields import ImageName
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.files import read_plain
+from membudget.core.metrics import DEFINITIONS, Metric
+from membudget.core.sharding import MOST_SHARDS
+from membudget.core.text_file import write_text
+from membudget.core.untrusted_text import printable
+from membudget.judge.coverage import Coverage
+from membudget.publish.json_shape import impossible_numbers, oversized
+from membudget.publish.report_size import fitting
+from membudget.report.report import LARGEST_REPORT_BYTES, Report
+
+_NAMES = TypeAdapter(list[ImageName])
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the whole file or none of it, less detailed where it would be too large. Raises EnvironmentFault."""
+    found = fitting(report, LARGEST_REPORT_BYTES)
+    if found is None:
+        count = f"{len(report.images)} image{'s' if len(report.images) != 1 else ''}"
+        raise EnvironmentFault(
+            f"the report of {count} is too large to be written",
+            where=str(path),
+            fix="check fewer images in one run, or with fewer trials",
+        )
+    write_text(found[1], path, "the report")
+
+
+def read_report(path: Path) -> Report:
+    """The report in a file. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
+    try:
+        data = read_plain(path, LARGEST_REPORT_BYTES)
+    except OSError as error:
+        raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
+    return parse_report(data, str(path))
+
+
+def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
+    """The reports in files, and in all `*.json` below folders, by the files' names. Raises ConfigurationError.
+
+    Where they are more together than one report may be, each is kept less detailed as soon as it is read.
+    """
+    files = [
+        file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
+    ]  # one artifact, one folder: that is how they are downloaded
+    if len(files) > MOST_SHARDS:
+        raise ConfigurationError(f"these are {len(files)} reports, more than the {MOST_SHARDS} that a check has")
+    share = min(1.0, LARGEST_REPORT_BYTES / max(1, sum(map(_size, files))))
+    return {str(file): _shortened(file, share) for file in files}
+
+
+def _shortened(path: Path, share: float) -> Report:
+    """A report that has that share of its bytes at the most. Raises ConfigurationError where it cannot."""
+    report = read_report(path)
+    if share == 1:
+        return report
+    fits = fitting(report, int(share * _size(path)))
+    if fits is None:
+        raise ConfigurationError("together with the other reports, it is too large to be merged", where=str(path))
+    return fits[0]
+
+
+def _size(path: Path) -> int:
+    """Of a file that can be read; else 0: reading it says what is wrong."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def parse_report(data: bytes, where: str) -> Report:
+    """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it.
+
+    What would take more memory than any report is refused before anything is made of it.
+    """
+    if len(data) > LARGEST_REPORT_BYTES:
+        raise _no_report(where, f"has more than {LARGEST_REPORT_BYTES:,} bytes")
+    problem = oversized(data) or next(impossible_numbers(data), None)
+    if problem is not None:
+        raise _no_report(where, problem)
+    try:
+        report = cast("Report", _first_fault_alone().validate_json(data, strict=True))
+    except _Missing as missing:
+        raise _no_report(where, f"1 problem, the first at {missing}: missing") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        location = ".".join(str(step) for step in first["loc"] if isinstance(step, int) or step.isidentifier())
+        count = f"{error.error_count()} problem{'s' if error.error_count() != 1 else ''}"
+        problem = f"{count}, the first at {printable(location, 100) or 'its top'}: {first['type']}"
+        raise _no_report(where, problem) from None
+    problem = next(_inconsistencies(report), None)
+    if problem is not None:
+        raise _no_report(where, problem)
+    return report
+
+
+def _no_report(where: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"is no report of this version of membudget: {problem}",
+        where=where,
+        fix="check and publish with the same version of membudget",
+    )
+
+
+class _Missing(Exception):
+    """A key that has to be there and is not."""
+
+
+@cache
+def _first_fault_alone() -> SchemaValidator:
+    """The report's model, but of each list and mapping only the first fault is told: there may be a million.
+
+    A missing key ends the reading: pydantic would copy all that lies beside it, once for each that is missing.
+    """
+    schema = _failing_fast(Report.__pydantic_core_schema__)
+    own: Any = {"_use_prebuilt": False}  # or the models inside validate by their own descriptions (pydantic-core 2.30)
+    try:
+        return SchemaValidator(schema, **own)
+    except TypeError:
+        return SchemaValidator(schema)
+
+
+def _failing_fast(schema: Any) -> Any:  # noqa: ANN401 - pydantic's own description of a model
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_failing_fast, schema))
+    if not isinstance(schema, dict):
+        return schema
+    copied = {key: _failing_fast(value) for key, value in schema.items()}
+    if schema.get("type") == "model-fields":
+        copied["fields"] = {name: _required(name, field) for name, field in copied["fields"].items()}
+    if schema.get("type") == "dataclass-args":
+        copied["fields"] = [_required(field["name"], field) for field in copied["fields"]]
+    return {**copied, "fail_fast": True} if schema.get("type") in ("list", "tuple", "dict") else copied
+
+
+def _required(name: str, field: Any) -> Any:  # noqa: ANN401 - a part of pydantic's description
+    if field["schema"]["type"] == "default":
+        return field
+
+    def missing() -> NoReturn:
+        raise _Missing(name)
+
+    return {**field, "schema": core_schema.with_default_schema(field["schema"], default_factory=missing)}
+
+
+def _inconsistencies(report: Report) -> Iterator[str]:
+    """What check never writes: names that are none, figures that are simply left out."""
+    names = [image.name for image in report.images]
+    try:
+        _NAMES.validate_python(names)
+    except ValidationError:
+        yield "an image has a name that budgets.toml does not allow"
+    if len(set(names)) < len(names):
+        yield "two images have the same name"
+    yield from _impossible_coverage(report.coverage, names)
+    if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
+        yield "its shard is none"
+    sides = [side for image in report.images for side in image.sides]
+    if any(set(side.metrics) != set(Metric) for side in sides):
+        yield "an image lacks some of the metrics"
+    series = [trial.series for side in sides for trial in side.trials]
+    if any(len({len(getattr(one, column.name)) for column in fields(one)}) > 1 for one in series):
+        yield "the columns of a series differ in length"
+    values = [(metric, value.value or 0) for side in sides for metric, value in side.metrics.items()]
+    if any(value < 0 and not DEFINITIONS[metric].may_be_negative for metric, value in values):
+        yield "a metric is negative"
+
+
+def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterator[str]:
+    """Lists of names and parts that no check and no merge comes to."""
+    planned, known = set(coverage.planned), set(coverage.known)
+    if not planned <= known:
+        yield "it was to check images that there are not"
+    if not set(measured) <= planned:
+        yield "it has images that it was not to check"
+    if not set(coverage.checked_twice) <= planned:
+        yield "images were checked twice that it was not to check"
+    if any(not 1 <= number <= MOST_SHARDS for number in coverage.missing_shards):
+        yield "a missing shard is none"
+    for each in (coverage.planned, coverage.known, coverage.missing_shards, coverage.checked_twice):
+        if len(set(each)) < len(each):
+            yield "an image or a shard is named twice"

@@ -1,0 +1,101 @@
+"""What a report leaves out, and in which order, where all of it would be more than its readers take.
+
+Figures stay, so that the judgement stays: only what is shown beside them goes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from json import dumps
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.measure.trial import PhaseName, Trial
+from membudget.publish.json_shape import oversized
+from membudget.report.downsample import downsample
+from membudget.report.report import Report
+
+_LEFT_OUT = "left out of this report, which would have been too large"
+_NOTE = "the report would have been too large: processes, logs and contents of images are left out"
+
+
+def fitting(report: Report, most_bytes: int) -> tuple[Report, bytes] | None:
+    """The report and its text, in UTF-8, with no more left out than it takes. None: not even that is enough."""
+    for smaller, is_brief in _ever_smaller(report):
+        text = _text(smaller, is_brief=is_brief)
+        if len(text) <= most_bytes and oversized(text) is None:
+            return smaller, text
+    return None
+
+
+def _ever_smaller(report: Report) -> Iterator[tuple[Report, bool]]:
+    """Reports, and whether their texts go without line breaks and values that are the usual ones."""
+    yield report, False
+    yield report, True
+    for trials in (_thinner(500), _thinner(100), _thinner(20)):
+        report = _each_trial(report, trials)
+        yield report, True
+    report = _each_trial(_without_contents(report), _without_details)
+    yield report, True
+    yield _each_trial(report, _thinner(4)), True
+
+
+def _thinner(most_points: int) -> Callable[[Trial], Trial]:
+    """Makes series shorter. Of a soak they stay as they are: whether memory leaks is judged by them."""
+
+    def thinned(trial: Trial) -> Trial:
+        is_soak = any(phase.name == PhaseName.SOAK for phase in trial.phases)
+        return trial if is_soak else replace(trial, series=downsample(trial.series, most_points))
+
+    return thinned
+
+
+def _without_details(trial: Trial) -> Trial:
+    reason = _LEFT_OUT if trial.snapshot is not None else trial.snapshot_reason
+    return replace(trial, snapshot=None, snapshot_reason=reason, log_tail=())
+
+
+def _without_contents(report: Report) -> Report:
+    images = (
+        replace(_each_side(image, partial(replace, contents=None)), contents_diff=None) for image in report.images
+    )
+    return report.model_copy(update={"images": tuple(images), "notes": (*report.notes, _NOTE)})
+
+
+def _each_trial(report: Report, of: Callable[[Trial], Trial]) -> Report:
+    def side(one: SideMeasurement) -> SideMeasurement:
+        return replace(one, trials=tuple(map(of, one.trials)))
+
+    return report.model_copy(update={"images": tuple(_each_side(image, side) for image in report.images)})
+
+
+def _each_side(image: ImageMeasurement, of: Callable[[SideMeasurement], SideMeasurement]) -> ImageMeasurement:
+    return replace(
+        image,
+        base=of(image.base) if image.base is not None else None,
+        head=of(image.head) if image.head is not None else None,
+        own=replace(image.own, side=of(image.own.side)) if image.own is not None else None,
+    )
+
+
+def _text(report: Report, *, is_brief: bool) -> bytes:
+    indent = None if is_brief else 1
+    try:
+        return report.__pydantic_serializer__.to_json(report, indent=indent, exclude_defaults=is_brief)
+    except PydanticSerializationError:  # half of a character, as in names of files that are no UTF-8
+        made = _whole_characters(report.model_dump(exclude_defaults=is_brief))
+        return dumps(made, indent=indent, default=to_jsonable_python).encode()
+
+
+def _whole_characters(value: object) -> object:
+    """`value` with a replacement for each half of a character in its texts: JSON has none, and no reader takes one."""
+    match value:
+        case str():
+            return value.encode(errors="surrogatepass").decode(errors="replace")
+        case dict():
+            return {_whole_characters(key): _whole_characters(below) for key, below in value.items()}
+        case list() | tuple():
+            return [_whole_characters(below) for below in value]
+        case _:
+            return value

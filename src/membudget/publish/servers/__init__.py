@@ -1,0 +1,1 @@
+"""GitHub, Forgejo and Gitea: the API that publishing speaks."""

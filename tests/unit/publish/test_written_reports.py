@@ -1,0 +1,122 @@
+"""What check writes is read, whatever it found: no result of a run is lost on the way to the pull request."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from membudget.budgets.entries import MOST_IMAGES
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.sharding import MOST_SHARDS
+from membudget.measure.probe.messages import Series
+from membudget.publish.report_file import parse_report, read_report, read_reports, write_report
+from membudget.publish.report_size import fitting
+from membudget.report.report import LARGEST_REPORT_BYTES, Report
+from tests.support import builders
+from tests.support.written_reports import written_reports
+
+
+@pytest.mark.timeout(600)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@given(written_reports())
+def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        write_report(report, path)
+        read = read_report(path)
+        write_report(read, path)
+        assert read_report(path) == read
+        assert parse_report(path.read_bytes(), "a report") == read
+    assert [image.name for image in read.images] == [image.name for image in report.images]
+    for before, after in zip(report.images, read.images, strict=True):
+        for side, again in zip(before.sides, after.sides, strict=True):
+            assert {m: v.value for m, v in side.metrics.items()} == {m: v.value for m, v in again.metrics.items()}
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    max_examples=30,
+)
+@given(written_reports())
+def test_whatever_is_left_out_the_verdicts_stay(report: Report) -> None:
+    judged = report.judged()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        write_report(report, path)
+        lengths = [path.stat().st_size]
+        while (less := fitting(report, lengths[-1] - 1)) is not None:
+            smaller, text = less
+            assert [one.verdict for one in smaller.judged().images] == [one.verdict for one in judged.images]
+            assert parse_report(text, "a report").images == _read(smaller).images
+            lengths.append(len(text))
+    assert lengths[1:]
+
+
+def _read(report: Report) -> Report:
+    """As it is read: with whole characters."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        write_report(report, path)
+        return read_report(path)
+
+
+def _long(points: int, images: int) -> Report:
+    column = [10**9 + number % 7 for number in range(points)]
+    long = replace(builders.trial(40), series=Series(list(range(points)), *([column] * 4)))
+    side = builders.side(*[long] * 5)
+    return builders.report(*(builders.image(f"image{number}", base=side, head=side) for number in range(images)))
+
+
+def test_a_report_of_many_long_trials_is_read_again(tmp_path: Path) -> None:
+    made = _long(points=2000, images=12)
+    write_report(made, tmp_path / "report.json")
+    read = read_report(tmp_path / "report.json")
+    assert read.judged() == made.judged()
+    assert read.images[0].head is not None
+    assert 20 <= len(read.images[0].head.trials[0].series.time_us) <= 500
+
+
+def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> None:
+    made = _long(points=100, images=MOST_IMAGES)
+    write_report(made, tmp_path / "report.json")
+    read = read_report(tmp_path / "report.json")
+    assert [image.name for image in read.images] == [image.name for image in made.images]
+    assert read.judged().verdict == made.judged().verdict
+    assert len((tmp_path / "report.json").read_text().splitlines()) == 1
+
+
+def test_a_report_that_cannot_be_made_small_enough_says_so(tmp_path: Path) -> None:
+    made = builders.report(builders.image()).model_copy(update={"notes": ("x" * LARGEST_REPORT_BYTES,)})
+    with pytest.raises(EnvironmentFault, match="the report of 1 image is too large to be written"):
+        write_report(made, tmp_path / "report.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_to_merge_are_no_more_together_than_one_may_be(tmp_path: Path) -> None:
+    made = _long(points=500, images=20)
+    for number in range(8):
+        write_report(made, tmp_path / f"{number}.json")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) > LARGEST_REPORT_BYTES
+    read = read_reports([tmp_path])
+    assert len(read) == 8
+    assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in read.values()) <= LARGEST_REPORT_BYTES
+    assert all(one.judged() == made.judged() for one in read.values())
+
+
+def test_reports_that_cannot_be_held_together_are_refused(tmp_path: Path) -> None:
+    made = builders.report(builders.image()).model_copy(update={"notes": ("x" * (LARGEST_REPORT_BYTES - 50_000),)})
+    for number in range(3):
+        write_report(made, tmp_path / f"{number}.json")
+    with pytest.raises(ConfigurationError, match="together with the other reports, it is too large"):
+        read_reports([tmp_path])
+
+
+def test_more_reports_than_a_check_has_shards_are_not_read(tmp_path: Path) -> None:
+    for number in range(MOST_SHARDS + 1):
+        (tmp_path / f"{number}.json").touch()
+    with pytest.raises(ConfigurationError, match="these are 257 reports, more than the 256 that a check has"):
+        read_reports([tmp_path])
