@@ -20,6 +20,7 @@ import requests
 from rich.console import Console
 from rich.traceback import Traceback
 
+from membudget.cli.action import ActionInputs
 from membudget.cli.publisher import Publisher, PublishSettings, Subject
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
@@ -27,7 +28,6 @@ from membudget.publish.pull_request import PullRequest, WorkflowRun
 from membudget.publish.servers import http_api
 from membudget.publish.servers.dialect import GITHUB
 from membudget.publish.servers.server import Server
-from membudget.publishing.action_inputs import ActionInputs
 from tests.support.builders import image, report, side, trial
 
 _ANSWERS = {

@@ -26,6 +26,7 @@ from membudget.build.revision import BaseRequest
 from membudget.check import check as check_use_case
 from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case
+from membudget.cli.action import ActionInputs, take_token
 from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
@@ -52,7 +53,6 @@ from membudget.publish.servers.github_event import GithubEvent, read_event, this
 from membudget.publish.servers.server import Server
 from membudget.publish.step_log import show, show_json, warn
 from membudget.publish.workflow_file import WorkflowStep
-from membudget.publishing.action_inputs import ActionInputs, take_token
 from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError
 from membudget.publish import publish
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.publishing.action_inputs import ActionInputs
 from tests.support import builders
 
 ACTION: dict[str, Any] = yaml.safe_load((Path(__file__).parents[3] / "action.yml").read_text())

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from membudget.cli.action import ActionInputs, take_token
 from membudget.core.errors import ConfigurationError
 from membudget.publish.servers.http_api import HttpApi
-from membudget.publishing.action_inputs import ActionInputs, take_token
 from tests.support.builders import image, report, side, trial
 from tests.support.failing_publisher import FAILURES
 

@@ -1,1 +1,0 @@
-"""Where it goes: the pull request, the workflow, the terminal."""
