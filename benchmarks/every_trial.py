@@ -15,8 +15,8 @@ from math import comb
 
 from tabulate import tabulate
 
-from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.entries import TrialCount
+from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.each_trial import Samples

@@ -20,7 +20,7 @@ from benchmarks.truth import Bench, bench
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.measure.load import DriveEvent, DriveOrder, LoadResult, RequestGroup
-from membudget.measure.workload.drivers import HostDrivers
+from membudget.measure.workload.http_driver import HostDrivers
 
 PORT = 8080
 CONFIGURATION = """

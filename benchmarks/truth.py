@@ -14,15 +14,15 @@ from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, connect
 from membudget.engine.containers import Containers
-from membudget.engine.proc_owner import own_run_id
+from membudget.engine.run_id import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
+from membudget.measure.schedule import TrialLedger
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.measure.trial_ledger import TrialLedger
-from membudget.measure.workload.drivers import HostDrivers
+from membudget.measure.workload.http_driver import HostDrivers
 from tests.support.prepared_images import build
 
 

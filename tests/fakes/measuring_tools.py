@@ -9,8 +9,7 @@ from membudget.build.revision import BuiltImage, Commit, Side
 from membudget.contents.compare import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB
-from membudget.measure.trial import Trial, TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
 from tests.support.builders import image_summary, report, trial
 

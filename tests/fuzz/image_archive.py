@@ -13,7 +13,7 @@ from membudget.contents.layers.layer import Layer
 from membudget.contents.origin import layer_origins
 from membudget.contents.stores.archive import read_archive
 from membudget.contents.stores.layer_reader import read_layer
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 
 CORPUS = Path(__file__).parent / "corpus"
 

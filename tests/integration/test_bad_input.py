@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import Workload
+from membudget.budgets.workload import HttpRequests, Workload
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.compose import ComposeSettings
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import Workload
+from membudget.budgets.container import ComposeSettings
+from membudget.budgets.workload import HttpRequests, Workload
 from membudget.build.docker_images import inspect
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric
@@ -17,8 +16,7 @@ from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
 from membudget.measure.pod.compose_file import read_pod
-from membudget.measure.trial import Outcome, Trial, TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from membudget.publish.report_file import read_report
 from tests.support import membudget_process
 from tests.support.awaited import running_trials, until

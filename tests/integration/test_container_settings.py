@@ -6,8 +6,7 @@ import pytest
 
 from membudget.budgets.workload import CommandWorkload, ExecCommand, ExecWorkload
 from membudget.engine.connection import Engine
-from membudget.measure.trial import Outcome, Trial
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, Trial, TrialInputs
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, trials
 

@@ -11,8 +11,7 @@ from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.measure.trial import Outcome, PhaseName, Trial
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, PhaseName, Trial, TrialInputs
 from tests.support.leftovers import nothing_stays
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, trials

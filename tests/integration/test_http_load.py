@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.http_load import HttpRequests
+from membudget.budgets.workload import HttpRequests
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.judge.leak import Trend
+from membudget.judge.leak import Trend, soak_requests, soak_verdict
 from membudget.judge.measurement import ImageMeasurement, Presence
-from membudget.judge.soak import soak_requests, soak_verdict
 from membudget.measure.load import LoadResult
-from membudget.measure.trial import Outcome, PhaseName, Trial
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, PhaseName, Trial, TrialInputs
 from tests.support.builders import side
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http, trials

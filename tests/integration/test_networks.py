@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.budgets.entries import Build
 from membudget.build.docker_build import Builder
 from membudget.core.errors import BuildFailed
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.measure.pod.compose_file import read_pod
-from membudget.measure.trial import Outcome
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, TrialInputs
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.serving import serving

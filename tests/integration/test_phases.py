@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import ExecWorkload
+from membudget.budgets.workload import ExecWorkload, HttpRequests
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine

@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 import podman
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import ExecWorkload, HttpWorkload, Readiness, Workload
+from membudget.budgets.workload import ExecWorkload, HttpRequests, HttpWorkload, Readiness, Workload
 from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.cgroup_removal import our_cgroups
 from membudget.engine.cgroups import run_of
 from membudget.engine.connection import Engine, connect
-from membudget.engine.proc_owner import own_run_id
+from membudget.engine.run_id import own_run_id
 from membudget.engine.vantage import look
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import Outcome, TrialSpec

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.effective import EffectiveBudget
+from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import processes
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import Driver, ExecCommand, Readiness, Step, StepsWorkload, Workload
+from membudget.budgets.workload import Driver, ExecCommand, HttpRequests, Readiness, Step, StepsWorkload, Workload
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Outcome
 from tests.support.prepared_images import PreparedImages

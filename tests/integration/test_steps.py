@@ -4,12 +4,10 @@ import time
 
 import pytest
 
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import Driver, ExecCommand, Readiness, Step, StepsWorkload
+from membudget.budgets.workload import Driver, ExecCommand, HttpRequests, Readiness, Step, StepsWorkload
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB, MIB
-from membudget.measure.trial import Outcome, RanInside, Trial
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, RanInside, Trial, TrialInputs
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http
 

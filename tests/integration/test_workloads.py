@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import CommandWorkload, ExecWorkload, Readiness, Workload
+from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpRequests, Readiness, Workload
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.contents.compare import Unavailable
-from membudget.contents.image_metrics import image_metrics
+from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.contents.compare import Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
@@ -15,8 +14,7 @@ from membudget.judge.values import aggregate, all_absent
 from membudget.judge.whole import judge
 from membudget.measure.certificate import Certificate, certify
 from membudget.measure.pod_figures import pod_peak_rss
-from membudget.measure.probe.messages import HostSettings, SamplingEffort, Series
-from membudget.measure.probe.snapshot import FileUse, ProcessUse, Snapshot
+from membudget.measure.probe.messages import FileUse, HostSettings, ProcessUse, SamplingEffort, Series, Snapshot
 from membudget.measure.trial import Outcome, Phase, Trial
 from membudget.measure.unit_cost import unit_costs
 from membudget.report.report import Comparison, Environment, Report, RevisionReport

@@ -3,9 +3,9 @@
 import random
 from dataclasses import replace
 
+from membudget.contents.compare import image_metrics
 from membudget.contents.diff import Detail, ImageDiff, LayerChange, PackageChange
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal
-from membudget.contents.image_metrics import image_metrics
 from membudget.contents.origin import OriginSource
 from membudget.contents.packages.package import Ecosystem, Package
 from membudget.contents.summary import FileSummary, FolderSummary, ImageSummary, LayerSummary

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, Workload
+from membudget.budgets.workload import CommandWorkload, HttpRequests, HttpWorkload, Readiness, Workload
 from membudget.build.docker_images import inspect
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import memory_root
@@ -14,16 +13,15 @@ from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
-from membudget.engine.proc_owner import own_run_id
+from membudget.engine.run_id import own_run_id
 from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
-from membudget.measure.trial import Trial, TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
-from membudget.measure.trial_ledger import TrialLedger
-from membudget.measure.workload.drivers import HostDrivers
+from membudget.measure.schedule import TrialLedger
+from membudget.measure.trial import Trial, TrialInputs, TrialSpec
+from membudget.measure.workload.http_driver import HostDrivers
 from membudget.version import VERSION
 
 NO_INPUTS = TrialInputs()

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from hypothesis import strategies as st
 
-from membudget.budgets.effective import Tolerance
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
+from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.sharding import Shard
 from membudget.judge.coverage import Coverage

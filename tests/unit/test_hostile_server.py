@@ -7,9 +7,8 @@ from pydantic import SecretStr
 
 from membudget.build import registry
 from membudget.build.registry import RegistryImage, RegistryReference
-from membudget.core.errors import MembudgetError
+from membudget.core.errors import MembudgetError, UnreadableImage
 from membudget.core.quantities import MIB
-from membudget.core.unreadable import UnreadableImage
 from membudget.publish.servers.http_api import ApiFault, HttpApi, _stream
 from membudget.web.deadline import Deadline
 from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server

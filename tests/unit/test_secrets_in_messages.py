@@ -27,8 +27,7 @@ from membudget.publish.comment import CommentSettings, Draft
 from membudget.publish.commit_state import PENDING
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest
 from membudget.publish.servers.comments import ApiCommenter, github_names
-from membudget.publish.servers.commit_states import CheckRun
-from membudget.publish.servers.github_status import CommitStatus
+from membudget.publish.servers.commit_states import CheckRun, CommitStatus
 from membudget.publish.servers.http_api import HttpApi
 from tests.support.registry import Server
 from tests.support.repository import Repository

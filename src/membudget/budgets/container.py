@@ -1,10 +1,18 @@
 """How the measured container is made: what surrounds it in production, in a few lines."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from membudget.budgets.fields import AbsolutePath, FileModel, NonEmpty, SizeBytes, VariableName, not_allowed
+from membudget.budgets.fields import (
+    AbsolutePath,
+    FileModel,
+    NonEmpty,
+    ServiceName,
+    SizeBytes,
+    VariableName,
+    not_allowed,
+)
 
 DEFAULT_CPUS = 2
 """The same everywhere: runtimes size their heaps and pools by what they see."""
@@ -53,3 +61,20 @@ class ContainerSettings(FileModel):
     """How many CPUs it sees and may use; all there are where the machine has fewer."""
     network: Literal["none", "open"] = "none"
     """"open" lets it out, through the engine's default network; the report says so."""
+
+
+class ComposeSettings(FileModel):
+    """The image as a service of a compose file: what it depends on runs beside it, outside its limit."""
+
+    file: RepositoryPath = "compose.yaml"
+    """The compose file, from the top of the repository."""
+    service: ServiceName | None = None
+    """Which service is measured. Absent: the one that is called like the image."""
+    sidecars: tuple[ServiceName, ...] = ()
+    """Services that are measured as well, and summed with it into the pod's total."""
+
+    @model_validator(mode="after")
+    def _sidecars_are_others(self) -> Self:
+        if len(set(self.sidecars)) < len(self.sidecars) or self.service in self.sidecars:
+            raise not_allowed("each sidecar once, and not the measured service itself")
+        return self

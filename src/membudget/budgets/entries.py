@@ -4,14 +4,14 @@ These models are `budgets.toml` one to one: `budgets.example.toml` shows every k
 """
 
 import json
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from membudget.budgets.compose import ComposeSettings
-from membudget.budgets.container import ContainerSettings
+from membudget.budgets.container import ComposeSettings, ContainerSettings
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import (
     AnyPhaseLabel,
@@ -23,9 +23,39 @@ from membudget.budgets.fields import (
     SizeBytes,
     not_allowed,
 )
-from membudget.budgets.groups import Group
-from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, PhaseBudgets, set_keys
-from membudget.budgets.workload import CommandWorkload, Workload
+from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, SizeBudget, set_keys
+from membudget.budgets.workload import CommandWorkload, Workload, named_files
+from membudget.core.metrics import Metric
+
+
+class Totals(FileModel):
+    """Budgets of sums over the images of a group."""
+
+    image_size: OfSize = SizeBudget()
+    """Of their sizes; a layer that two images share counts twice, as in each image's own size."""
+    peak_rss: OfSize = SizeBudget()
+    """Of their peaks: what they would need if all reached them at once."""
+    settled_rss: OfSize = SizeBudget()
+    """Of what they keep when their work is done."""
+
+    def by_metric(self) -> dict[Metric, SizeBudget]:
+        """Those that are set."""
+        budgets = {
+            Metric.IMAGE_SIZE: self.image_size, Metric.PEAK_RSS: self.peak_rss, Metric.SETTLED_RSS: self.settled_rss,
+        }  # fmt: skip
+        return {metric: budget for metric, budget in budgets.items() if budget != SizeBudget()}
+
+
+class Group(FileModel):
+    """Some images of the file, or all of them."""
+
+    images: tuple[ImageName, ...] | None = Field(default=None, min_length=1)
+    """Which. Absent: all."""
+    budgets: MetricBudgets = MetricBudgets()
+    """Hold for each of them that does not say otherwise, over [defaults]."""
+    total: Totals = Totals()
+    """Hold for their sum."""
+
 
 LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
@@ -200,3 +230,21 @@ class BudgetsFile(FileModel):
             name: image.with_defaults(self.defaults, budgets.get(name, none)) for name, image in self.images.items()
         }
         return Budgets(images, groups, self.exceptions)
+
+
+def build_paths(image: ImageSpec) -> tuple[str, ...] | None:
+    """What it is built from: build context, Dockerfile, and what it declares. None: that cannot be told."""
+    if image.compose is not None:
+        return None  # what its services are built from is for compose to say
+    dockerfile = posixpath.join(image.build.context, image.build.dockerfile)
+    return _normalised(image.build.context, dockerfile, *image.paths)
+
+
+def measurement_paths(image: ImageSpec) -> tuple[str, ...]:
+    """What its container and its workload are given."""
+    settings = image.container
+    return _normalised(*settings.env_files, *settings.volumes.values(), *named_files(image.workload))
+
+
+def _normalised(*paths: str) -> tuple[str, ...]:
+    return tuple(sorted({posixpath.normpath(path) for path in paths}))

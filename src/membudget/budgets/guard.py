@@ -4,15 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from membudget.budgets.approval import Approval
-from membudget.budgets.effective import (
-    NO_BUDGET,
-    EffectiveBudget,
-    MetricRules,
-    Tolerance,
-    WarnLevels,
-    effective_budgets,
-    effective_phase_budgets,
-)
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.loosening import (
@@ -26,7 +17,19 @@ from membudget.budgets.loosening import (
 )
 from membudget.budgets.measured_settings import PERMISSIONS, changed_settings, measured_as_base
 from membudget.budgets.metric_budgets import PhaseBudgets
-from membudget.budgets.rules import GroupRules, ImageRules, group_rules, image_rules
+from membudget.budgets.rules import (
+    NO_BUDGET,
+    EffectiveBudget,
+    GroupRules,
+    ImageRules,
+    MetricRules,
+    Tolerance,
+    WarnLevels,
+    effective_budgets,
+    effective_phase_budgets,
+    group_rules,
+    image_rules,
+)
 from membudget.budgets.workload import phase_names
 from membudget.core.metrics import Metric
 

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, MetricRules, Tolerance
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
-from membudget.budgets.rules import GroupRules, ImageRules
-from membudget.core.figures import format_value
-from membudget.core.metrics import Metric
+from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
+from membudget.core.metrics import Metric, format_value
 from membudget.core.quantities import format_percent, format_size
 
 

@@ -1,10 +1,118 @@
 """What images and groups are run and judged by: their specs, and their budgets in numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from membudget.budgets.effective import MetricRules, effective_budgets, effective_phase_budgets, effective_totals
 from membudget.budgets.entries import Budgets, ImageSpec
+from membudget.budgets.metric_budgets import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
+from membudget.core.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Growth allowed over base: both parts must be exceeded to count."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    percent: float
+    floor: int
+    """In the metric's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarnLevels:
+    """From where on a metric is warned of. Both None: never."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    max: int | None = None
+    tolerance: Tolerance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveBudget:
+    """What one metric of one image may be. All None: the metric is reported, not judged."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    max: int | None = None
+    """In the metric's unit."""
+    tolerance: Tolerance | None = None
+    below_limit: int | None = None
+    """The most that leaves the wanted headroom to the limit."""
+    warn: WarnLevels = WarnLevels()
+    every: bool = False
+    """Whether every trial has to be within `max` and `below_limit`; else their median has."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is anything to judge by."""
+        return self != NO_BUDGET
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether there is more than levels to warn from."""
+        return self.max is not None or self.tolerance is not None or self.below_limit is not None
+
+    @property
+    def growth_alone(self) -> "EffectiveBudget":
+        """What of it is about the base."""
+        return EffectiveBudget(tolerance=self.tolerance, warn=WarnLevels(tolerance=self.warn.tolerance))
+
+    @property
+    def maximum_alone(self) -> "EffectiveBudget":
+        """What of it is about the head alone."""
+        return replace(self, tolerance=None, warn=WarnLevels(self.warn.max))
+
+    @property
+    def ceiling(self) -> int | None:
+        """The lower of the absolute maxima."""
+        return min((most for most in (self.max, self.below_limit) if most is not None), default=None)
+
+
+NO_BUDGET = EffectiveBudget()
+
+MetricRules = dict[Metric, EffectiveBudget]
+
+
+def effective_budgets(image: ImageSpec) -> MetricRules:
+    """The budgets of an image whose defaults are applied."""
+    return {metric: effective(image.budgets.of(metric), image.limit) for metric in Metric}
+
+
+def effective_phase_budgets(image: ImageSpec) -> dict[str, MetricRules]:
+    """The budgets of its phases, by name."""
+    return {
+        name: {
+            Metric.PEAK_RSS: effective(budgets.peak_rss, image.limit),
+            Metric.PEAK_MEMORY: effective(budgets.peak_memory, image.limit),
+        }
+        for name, budgets in image.phases.items()
+    }
+
+
+def effective_totals(totals: Mapping[Metric, SizeBudget]) -> MetricRules:
+    """The budgets of the sums over a group of images."""
+    return {metric: effective(budget, None) for metric, budget in totals.items()}
+
+
+def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
+    """One budget in numbers; `limit_bytes` is what its headroom is measured to."""
+    if isinstance(budget, CountBudget):
+        return EffectiveBudget(budget.max, warn=WarnLevels(budget.warn))
+    if isinstance(budget, LayersBudget):
+        more = Tolerance(0.0, budget.growth) if budget.growth is not None else None
+        return EffectiveBudget(budget.max, more, warn=WarnLevels(budget.warn))
+    warn = WarnLevels(budget.warn.max, _tolerance(budget.warn.growth)) if budget.warn is not None else WarnLevels()
+    below_limit = None
+    if isinstance(budget, SizeBudget) and budget.headroom is not None and limit_bytes is not None:
+        below_limit = max(0, limit_bytes - budget.headroom.of(limit_bytes))
+    every = bool(budget.every) and (budget.max is not None or below_limit is not None)
+    return EffectiveBudget(budget.max, _tolerance(budget.growth), below_limit, warn, every)
+
+
+def _tolerance(growth: SizeGrowth | DurationGrowth | None) -> Tolerance | None:
+    return Tolerance(growth.percent, growth.floor) if growth is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from membudget.contents.image import ImageContents
 from membudget.contents.layers.layer import Layer
 from membudget.contents.stores.archive import read_archive
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.contents.stores.raw_stream import RawStream
-from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.unreadable import UnreadableImage
+from membudget.contents.stores.streams import RawStream
+from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.engine.connection import Engine, engine_errors
 
 CONTENT_LABEL = "membudget.built-from"

@@ -14,8 +14,8 @@ from membudget.build.git_checkout import differences
 from membudget.build.git_secrets import secrets_in
 from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.interruption import shielded
 from membudget.core.masking import Mask, environment_secrets
+from membudget.core.threads import shielded
 from membudget.engine.child_environment import git_environment
 
 _QUIET_AND_HARMLESS = (

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.entries import Budgets, ImageSpec
-from membudget.budgets.inputs import build_paths, measurement_paths
+from membudget.budgets.entries import Budgets, ImageSpec, build_paths, measurement_paths
 from membudget.budgets.renames import new_names, renamed, with_groups_of
 from membudget.build.git import GitRepository
 from membudget.build.revision import Commit

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import BaseModel
 
 from membudget.budgets.approval import Change
-from membudget.budgets.entries import Budgets, ImageSpec
-from membudget.budgets.inputs import measurement_paths
+from membudget.budgets.entries import Budgets, ImageSpec, measurement_paths
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.measured_settings import changed_settings
 from membudget.build.git import GitRepository

@@ -9,9 +9,8 @@ from pathlib import Path
 from membudget.build.git import GitRepository
 from membudget.build.git_submodules import clones, submodules
 from membudget.build.revision import Commit
-from membudget.core.interruption import shielded
-from membudget.engine.proc_owner import owner_lives
-from membudget.engine.run_id import RunId
+from membudget.core.threads import shielded
+from membudget.engine.run_id import RunId, owner_lives
 
 _PREFIX = "membudget-"
 

@@ -17,16 +17,13 @@ from docker import auth
 from docker.errors import DockerException
 from urllib3.exceptions import HTTPError
 
-from membudget.contents.image import ImageContents
-from membudget.contents.image_config import Blob, describe_layer
+from membudget.contents.image import Blob, ImageContents, describe_layer
 from membudget.contents.stores.archive import KnownLayer
 from membudget.contents.stores.blobs import read_layered
 from membudget.contents.stores.manifest import LARGEST_DOCUMENT, Selection
-from membudget.contents.stores.raw_stream import RawStream
-from membudget.contents.stores.streams import Peekable
-from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.contents.stores.streams import Peekable, RawStream
+from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.masking import Mask, masked_errors
-from membudget.core.unreadable import UnreadableImage
 from membudget.web.bounded_http import Limits, PastLimit, TooLarge, ask, body, bounded_session
 from membudget.web.deadline import Deadline
 from membudget.web.retry_after import asked_wait

@@ -9,13 +9,11 @@ from pathlib import Path
 from membudget.contents.image import ImageContents
 from membudget.contents.layers.layer import Layer
 from membudget.contents.stores.archive import ArchivedImage, read_archive
-from membudget.contents.stores.blobs import read_layered
+from membudget.contents.stores.blobs import LayoutFolder, read_layered
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.contents.stores.layout_folder import LayoutFolder
 from membudget.contents.stores.manifest import Selection
 from membudget.contents.stores.streams import Peekable
-from membudget.core.errors import ConfigurationError
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import ConfigurationError, UnreadableImage
 
 _BUFFER = 1 << 20
 SCHEMES = ("docker", "docker-archive", "oci-archive", "oci-dir", "registry")

@@ -29,7 +29,7 @@ from membudget.core.threads import side_by_side
 from membudget.judge.coverage import Coverage
 from membudget.judge.groups import GroupMeasurement
 from membudget.judge.metric import Verdict
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import TrialInputs
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 
 

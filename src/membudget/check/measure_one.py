@@ -5,17 +5,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from membudget.build.revision import BuiltImage, Side
-from membudget.contents.compare import PairContents, Unavailable
-from membudget.contents.image_metrics import image_metrics
+from membudget.contents.compare import PairContents, Unavailable, image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.progress import Progress
 from membudget.judge.values import aggregate, all_absent
-from membudget.measure.order import interleaved, with_killed_warm_up
+from membudget.measure.schedule import interleaved, with_killed_warm_up
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.report.downsample import downsample
 from membudget.report.formats.measure_report import MeasureReport
 from membudget.report.report import Environment
+from membudget.report.timeline import downsample
 
 
 class Tools(Protocol):

@@ -10,7 +10,7 @@ from membudget.check.building import Built, Order
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun
 from membudget.judge.measurement import Presence
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import TrialInputs
 
 BuiltImages = Mapping[str, Mapping[Side, Built]]
 """By image and side."""

@@ -10,8 +10,7 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built
 from membudget.check.pairing import Pair
 from membudget.core.metrics import Metric
-from membudget.measure.trial import TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import TrialInputs, TrialSpec
 
 
 @dataclass(frozen=True, slots=True)

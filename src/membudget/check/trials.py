@@ -12,14 +12,12 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built
 from membudget.check.pairing import Pair
 from membudget.check.subject import OwnRun, Subject
-from membudget.contents.compare import PairContents, Unavailable
-from membudget.contents.image_metrics import image_metrics
+from membudget.contents.compare import PairContents, Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
 from membudget.judge.confirmation import contradiction, other_verdict
-from membudget.judge.host_settings import settings_change
 from membudget.judge.measurement import (
     Failure,
     FailureStage,
@@ -27,13 +25,14 @@ from membudget.judge.measurement import (
     OwnMeasurement,
     Presence,
     SideMeasurement,
+    settings_change,
 )
 from membudget.judge.values import aggregate, all_absent
 from membudget.judge.whole import ImageJudgement, judge_image
-from membudget.measure.order import Turn, interleaved, with_killed_warm_up
+from membudget.measure.schedule import Turn, interleaved, with_killed_warm_up
 from membudget.measure.trial import Outcome, Trial, TrialSpec
-from membudget.report.downsample import downsample
 from membudget.report.report import Environment
+from membudget.report.timeline import downsample
 
 Results = dict[Side, list[Trial | Failure]]
 

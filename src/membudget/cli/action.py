@@ -13,7 +13,7 @@ from membudget.core.sharding import MOST_SHARDS
 from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.publish.servers.github_artifact import DEFAULT_ARTIFACT
+from membudget.publish.servers.foreign_report import DEFAULT_ARTIFACT
 
 MOST_JOBS = 64
 TOKEN_VARIABLES = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")

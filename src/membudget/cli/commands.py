@@ -15,7 +15,7 @@ from rich.console import Console
 from membudget.budgets import file as budgets_file
 from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval, LabelState
-from membudget.budgets.schema import budgets_schema
+from membudget.budgets.file import budgets_schema
 from membudget.budgets.workload import CommandWorkload
 from membudget.build.base_variants import BaseVariants
 from membudget.build.docker_build import Builder
@@ -32,14 +32,13 @@ from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.files import write_text
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard, assign
-from membudget.core.text_file import write_text
 from membudget.engine.connection import Engine, connect, slowness
-from membudget.engine.proc_owner import own_run_id
+from membudget.engine.run_id import own_run_id
 from membudget.judge.exit_policy import ExitPolicy, FailOn
-from membudget.measure.cache import ResultCache
-from membudget.measure.durations_file import read_durations, remember_durations
+from membudget.measure.cache import ResultCache, read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import TrialSpec
 from membudget.publish.comment import CommentMode, CommentSettings
@@ -51,8 +50,7 @@ from membudget.publish.servers.approval_label import ApprovalLabel, label_state
 from membudget.publish.servers.foreign_report import fetch
 from membudget.publish.servers.github_event import GithubEvent, read_event, this_run
 from membudget.publish.servers.server import Server
-from membudget.publish.step_log import show, show_json, warn
-from membudget.publish.workflow_file import WorkflowStep
+from membudget.publish.workflow import WorkflowStep, show, show_json, warn
 from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import Report

@@ -14,17 +14,15 @@ import platformdirs
 
 from membudget.build.sources import Source, read_sources
 from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
-from membudget.contents.compare import PairContents, Readable, Unavailable, compare
+from membudget.contents.compare import PairContents, Readable, Unavailable, compare, image_metrics
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
 from membudget.contents.image import ImageContents
-from membudget.contents.image_metrics import image_metrics
 from membudget.contents.origin import layer_origins
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.summary import ImageSummary
-from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, ExitCode, UnreadableImage
 from membudget.core.files import read_plain
-from membudget.core.unreadable import UnreadableImage
-from membudget.publish.step_log import show, show_json, warn
+from membudget.publish.workflow import show, show_json, warn
 from membudget.report.formats.image_report import DiffReport, InspectReport
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from membudget.publish.comment import CommentSettings
 from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
 from membudget.publish.servers.server import Server
-from membudget.publish.step_log import warn
-from membudget.publish.workflow_file import WorkflowStep
+from membudget.publish.workflow import WorkflowStep, warn
 from membudget.report.report import Report
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from membudget.core.errors import ExitCode
-from membudget.core.text_file import write_text
+from membudget.core.files import write_text
 from membudget.publish.report_file import read_report
 from membudget.publish.workflow import guarded
 from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal

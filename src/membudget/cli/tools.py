@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from membudget.budgets.entries import Build, ImageSpec
-from membudget.budgets.inputs import measurement_paths
+from membudget.budgets.entries import Build, ImageSpec, measurement_paths
 from membudget.build.base_variants import BaseVariants
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import read_images
@@ -24,22 +23,19 @@ from membudget.contents.image import ImageContents
 from membudget.contents.origin import LayerOrigin, layer_origins
 from membudget.contents.provenance import parse_provenance
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.core.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError, UnreadableImage
 from membudget.core.quantities import format_size
-from membudget.core.unreadable import UnreadableImage
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.engine.containers import LOG_DRIVER
 from membudget.engine.reaper import trial_tag
 from membudget.engine.run_id import RunId
-from membudget.measure.cache import ResultCache
+from membudget.measure.cache import MachineClass, ResultCache, result_key
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.pool import TrialPool
 from membudget.measure.probe.machine import cpu_model
-from membudget.measure.result_key import MachineClass, result_key
-from membudget.measure.trial import Trial, TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
 
 _MOST_BUILDS = 4

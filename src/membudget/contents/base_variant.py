@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from membudget.contents.dockerfile import Dockerfile
-from membudget.contents.image_config import ImageConfig
+from membudget.contents.image import ImageConfig
 
 _BASE_LABEL = "org.opencontainers.image.base.name"
 _REFERENCE = re.compile(r"(?P<name>[^\s@]+?)(?::(?P<tag>[\w.-]+))?(?:@sha256:[0-9a-f]{64})?", re.ASCII)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from membudget.contents.base_variant import BaseVariant
 from membudget.contents.diff import ImageDiff, diff
-from membudget.contents.image import ImageContents
+from membudget.contents.image import COMPRESSED_BY_US, ImageContents
 from membudget.contents.layers.layer import DamagedLayer
 from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.summary import ImageSummary, summarise
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
+from membudget.core.metrics import Metric, MetricValue
 
 Readable = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
 """An image as far as it could be read, and what made its layers."""
@@ -59,3 +60,27 @@ def _summary(
     side: MergedImage | Unavailable | None, smaller_base: BaseVariant | None = None
 ) -> ImageSummary | Unavailable | None:
     return summarise(side, smaller_base) if isinstance(side, MergedImage) else side
+
+
+IMAGE_METRICS = (Metric.IMAGE_SIZE, Metric.IMAGE_DOWNLOAD_SIZE, Metric.IMAGE_WASTE, Metric.IMAGE_LAYERS)
+_PLAIN = "the engine keeps layers uncompressed: only a budget, or inspect --download-size, compresses them"
+
+
+def image_metrics(found: ImageSummary | Unavailable) -> dict[Metric, MetricValue]:
+    """Each metric of an image: a value, or why there is none."""
+    if isinstance(found, Unavailable):
+        return {metric: MetricValue.absent(metric, found.reason) for metric in IMAGE_METRICS}
+    return {
+        Metric.IMAGE_SIZE: MetricValue.of(Metric.IMAGE_SIZE, found.file_bytes),
+        Metric.IMAGE_DOWNLOAD_SIZE: _download(found),
+        Metric.IMAGE_WASTE: MetricValue.of(Metric.IMAGE_WASTE, found.waste_bytes),
+        Metric.IMAGE_LAYERS: MetricValue.of(Metric.IMAGE_LAYERS, found.layer_count),
+    }
+
+
+def _download(found: ImageSummary) -> MetricValue:
+    if found.download_bytes is None:
+        return MetricValue.absent(Metric.IMAGE_DOWNLOAD_SIZE, _PLAIN)
+    is_ours = COMPRESSED_BY_US in found.media_types
+    precision = "as gzip -6 compresses: a registry's own may differ by some percent" if is_ours else None
+    return MetricValue.of(Metric.IMAGE_DOWNLOAD_SIZE, found.download_bytes, precision)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal, diff_files
+from membudget.contents.layers.layer import shown
 from membudget.contents.layers.match import LayerPair, match_layers
-from membudget.contents.layers.shown_text import shown
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Ecosystem

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nlargest
 
-from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import NO_FILE, LayerStack
 
 MOST_FILES = 100

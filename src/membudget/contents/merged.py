@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from membudget.contents.image import ImageContents
 from membudget.contents.layers.stack import NO_FILE, LayerStack
 from membudget.contents.origin import LayerOrigin
-from membudget.contents.packages.documents import read_bytes
-from membudget.contents.packages.finder import claims_of, parsed_facts
+from membudget.contents.packages.finder import claims_of, parsed_facts, read_bytes
 from membudget.contents.packages.package import Claims, Package
 
 MOST_DOCUMENT_BYTES = 64 << 20

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from membudget.contents.dockerfile import Dockerfile, Instruction
-from membudget.contents.image_config import HistoryEntry, ImageConfig
+from membudget.contents.image import HistoryEntry, ImageConfig
 
 if TYPE_CHECKING:  # its models are built where one is parsed, which most commands never do
     from membudget.contents.provenance import Provenance

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.contents.base_variant import BaseVariant
-from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import LayerStack, WasteKind
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin
-from membudget.contents.packages.byte_code import FOLDER, compiled_module
-from membudget.contents.packages.package import Ecosystem
+from membudget.contents.packages.package import FOLDER, Ecosystem, compiled_module
 
 LEAST_SHARE = 0.01
 """Of `image_size`: what saves less is left out."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from membudget.contents.base_variant import BaseVariant
-from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import LayerStack, WasteGroup, WasteKind
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource

@@ -108,3 +108,7 @@ class Interrupted(KeyboardInterrupt):
     """SIGTERM or SIGINT arrived. Not an `Exception`, so that nothing swallows it on the way to clean-up."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class UnreadableImage(EnvironmentFault):
+    """An image whose archive, manifest or layer is not what it has to be; the message says in which way."""

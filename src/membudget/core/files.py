@@ -6,6 +6,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from membudget.core.errors import EnvironmentFault
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -47,3 +49,11 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_text(text: str | bytes, path: Path, what: str) -> None:
+    """Write the whole file or none of it. `what` it is, for the message. Raises EnvironmentFault."""
+    try:
+        write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
+    except OSError as error:
+        raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path)) from None

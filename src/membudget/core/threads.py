@@ -1,8 +1,17 @@
-"""Work on several things at once, on threads, so that an interruption ends all of it."""
+"""Work on several things at once, on threads, which one signal ends; and clean-up that no signal interrupts.
 
-from collections.abc import Callable, Iterable
+Signals belong to the process, so this module's state does too. Tests and other callers that never `install` them
+are not affected.
+"""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from types import FrameType
 from typing import TypeVar
+
+from membudget.core.errors import Interrupted
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,3 +41,45 @@ def side_by_side(work: Callable[[T], R], things: Iterable[T], jobs: int, cancel:
             cancel()
             raise
         return [future.result() for future in futures]
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _State:
+    shields = 0
+    pending = False
+    unwinding = False
+
+
+def install() -> None:
+    """From now on the first of these signals raises Interrupted in the main thread; later ones change nothing."""
+    for number in _SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # nohup(1): it is to outlive its terminal
+        signal.signal(number, _on_signal)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    if _State.unwinding:
+        return
+    if _State.shields:
+        _State.pending = True
+        return
+    _State.unwinding = True
+    raise Interrupted
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Hold signals back until the block is done."""
+    _State.shields += 1
+    try:
+        yield
+    finally:
+        _State.shields -= 1
+        if _State.pending and not _State.shields:
+            _State.pending = False
+            _State.unwinding = True
+            raise Interrupted

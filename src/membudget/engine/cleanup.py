@@ -12,8 +12,8 @@ from membudget.engine.connection import Engine
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper_container import DockerHelper
 from membudget.engine.options import ContainerOptions
-from membudget.engine.proc_owner import owner_lives
 from membudget.engine.reaper import abandoned, remove_run, runs_present
+from membudget.engine.run_id import owner_lives
 
 _MODULE = "membudget.engine.cgroup_removal"
 _MOUNT = Path("/membudget-cgroup")

@@ -1,6 +1,8 @@
 """A helper inside a container, from an image that holds membudget: the action's own image, or one built from it."""
 
+import re
 import time
+from pathlib import Path
 
 from docker.errors import NotFound
 
@@ -9,8 +11,21 @@ from membudget.engine.connection import Engine, engine_errors
 from membudget.engine.containers import Containers
 from membudget.engine.helper import HelperFailed, LineBuffer
 from membudget.engine.options import ContainerOptions
-from membudget.engine.proc_container import own_container_id
 from membudget.engine.stream import STDOUT, LineTail
+
+# The engine mounts /etc/hosts, /etc/hostname and /etc/resolv.conf from its folder of the container: Docker's is
+# .../containers/ID/hostname, Podman's .../overlay-containers/ID/userdata/hostname.
+_ENGINE_FOLDER = re.compile(r"containers/([0-9a-f]{64})/\S* /etc/(?:hostname|hosts|resolv\.conf) ")
+
+
+def own_container_id(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """The id of our own container; None outside of one (proc(5), /proc/pid/mountinfo)."""
+    try:
+        found = _ENGINE_FOLDER.search(mountinfo.read_text())
+    except OSError:
+        return None
+    return found[1] if found else None
+
 
 HELPER_LABEL = "membudget.version"
 """The label on an image that holds membudget; its value is the version."""

@@ -1,7 +1,6 @@
 """What evidence says of a budget, in words that follow the metric's name."""
 
-from membudget.core.figures import format_delta, format_value
-from membudget.core.metrics import Metric
+from membudget.core.metrics import Metric, format_delta, format_value
 from membudget.core.quantities import format_percent
 from membudget.judge.each_trial import Samples
 from membudget.judge.evidence import Answer, Evidence

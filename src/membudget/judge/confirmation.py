@@ -8,16 +8,13 @@ the fresh trials alone come to the same verdict? Remembered trials count only wh
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.budgets.rules import ImageRules
+from membudget.budgets.rules import EffectiveBudget, ImageRules, Tolerance
 from membudget.build.revision import Side
-from membudget.core.figures import format_value
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit, format_value
 from membudget.core.quantities import MIB
-from membudget.judge.host_settings import settings_change
-from membudget.judge.measurement import Failure
+from membudget.judge.measurement import Failure, settings_change
 from membudget.judge.metric import Verdict, tolerated_growth
-from membudget.judge.phases import phase_summaries
+from membudget.judge.values import phase_summaries
 from membudget.measure.trial import Trial
 
 _DROPPED = "the remembered trials were dropped and the image was measured again"

@@ -5,8 +5,7 @@ The median decides about a maximum, for a gate that flips is worse than none. A 
 
 from dataclasses import dataclass
 
-from membudget.core.figures import format_value
-from membudget.core.metrics import Metric
+from membudget.core.metrics import Metric, format_value
 from membudget.judge.evidence import Answer, Evidence, against_tolerance
 
 _UNBOUNDED = 2**62

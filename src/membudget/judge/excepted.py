@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.core.figures import format_value
+from membudget.core.metrics import format_value
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.reasons import Reason

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.fields import ImageName
-from membudget.contents.image_metrics import IMAGE_METRICS
+from membudget.budgets.rules import EffectiveBudget
+from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.judge.evidence import median_interval
 from membudget.judge.growth_base import growth_excuse
-from membudget.judge.intervals import median_interval
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, judge_metric
-from membudget.judge.samples import trial_samples
+from membudget.judge.values import trial_samples
 
 _CONFIDENCE = 0.95
 

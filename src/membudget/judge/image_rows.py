@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
-from membudget.contents.image_metrics import IMAGE_METRICS
+from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
+from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.growth_base import growth_excuse
 from membudget.judge.measurement import ImageMeasurement, OwnMeasurement, SideMeasurement
 from membudget.judge.metric import Row, judge_metric
-from membudget.judge.phases import phase_values
-from membudget.judge.samples import phase_samples, trial_samples
+from membudget.judge.values import phase_samples, phase_values, trial_samples
 
 
 def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:

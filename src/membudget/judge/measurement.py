@@ -1,16 +1,19 @@
 """What was found out about an image: both sides, their trials, and what stood in the way."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from itertools import pairwise
 
-from membudget.budgets.effective import EffectiveBudget
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
+from membudget.budgets.rules import EffectiveBudget
+from membudget.contents.compare import IMAGE_METRICS
 from membudget.contents.diff import ImageDiff
-from membudget.contents.image_metrics import IMAGE_METRICS
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
 
 
@@ -171,3 +174,26 @@ class ImageMeasurement:
         """All that there are."""
         own = self.own.side if self.own is not None else None
         return tuple(side for side in (self.base, self.head, own) if side is not None)
+
+
+_LABELS = {
+    "transparent_huge_pages": "transparent huge pages",
+    "swap_bytes": "swap",
+    "swappiness": "swappiness",
+    "numa_nodes": "NUMA nodes",
+}
+
+
+def settings_change(trials: Sequence[Trial]) -> str | None:
+    """What of the machine's settings changed between `trials`, in words; None when nothing did.
+
+    Memory figures from before and after cannot be compared: transparent huge pages alone can make ten times the RSS.
+    """
+    for earlier, later in pairwise(trials):
+        for setting in fields(HostSettings):
+            before, after = getattr(earlier.settings, setting.name), getattr(later.settings, setting.name)
+            if before != after:
+                return (
+                    f"the machine's settings changed between trials: {_LABELS[setting.name]} from {before} to {after}"
+                )
+    return None

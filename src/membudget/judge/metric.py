@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.core.figures import format_reading, format_value
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, format_reading, format_value
 from membudget.judge.answer_words import of_cut_off, of_growth, of_maximum
 from membudget.judge.each_trial import (
     NO_SAMPLES,
@@ -19,8 +18,7 @@ from membudget.judge.each_trial import (
     trials_at_limit,
     trials_over,
 )
-from membudget.judge.evidence import Answer, Evidence, against_maximum, against_tolerance
-from membudget.judge.intervals import shift_interval
+from membudget.judge.evidence import Answer, Evidence, against_maximum, against_tolerance, shift_interval
 
 
 class Verdict(StrEnum):

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from membudget.core.figures import format_reading
-from membudget.core.metrics import Metric
+from membudget.core.metrics import Metric, format_reading
 from membudget.core.quantities import format_size
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict

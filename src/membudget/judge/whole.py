@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from membudget.budgets.effective import NO_BUDGET
+from membudget.budgets.rules import NO_BUDGET
 from membudget.core.metrics import Metric
 from membudget.judge.coverage import Coverage, Gap, gaps
 from membudget.judge.excepted import with_exceptions
@@ -11,12 +11,11 @@ from membudget.judge.groups import GroupMeasurement, judge_group
 from membudget.judge.growth_base import base_is_broken
 from membudget.judge.image import NEXT_STEPS, Status
 from membudget.judge.image_rows import image_rows
-from membudget.judge.leak import LeakVerdict
+from membudget.judge.leak import LeakVerdict, soak_answer
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, judge_metric
 from membudget.judge.reasons import Reason, image_reasons, lacks_base
 from membudget.judge.severity import gravest, worst
-from membudget.judge.soak import soak_answer
 from membudget.measure.trial import Trial
 
 

@@ -1,20 +1,76 @@
 """Remembers the trials of earlier runs, a file a key. Read as something a stranger may have written."""
 
 import contextlib
+import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from membudget.budgets.entries import MOST_IMAGES
+from membudget.budgets.fields import ImageName
+from membudget.budgets.workload import CommandWorkload, steps_of
 from membudget.core.files import read_plain, write_whole
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, Unit
-from membudget.measure.result_key import MEASURING_VERSION
-from membudget.measure.trial import Outcome, Trial
+from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
+
+MEASURING_VERSION = 1
+"""Of how trials are run and read: raise it whenever a figure of the same container could come out differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineClass:
+    """What of a machine makes its figures comparable with those of another one."""
+
+    engine: str
+    platform: str
+    kernel: str
+    cgroup: str
+    """Version and driver."""
+    storage_driver: str
+    cpus: int
+    cpu_model: str
+    memory_gib: int
+    probe: str
+    rate_hz: int
+    jobs: int
+
+
+def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | None) -> str | None:
+    """The key of `spec` on such a machine; None where its result depends on what no key can hold.
+
+    `files` names the content of what the workload is given of the repository; None: that is not known. Pods, open
+    networks and load from other images depend on what may change without a trace here.
+    """
+    inputs = spec.inputs
+    workload = spec.workload
+    from_outside = inputs.pod is not None or inputs.is_network_open or spec.pod_images
+    is_driven = not isinstance(workload, CommandWorkload) and any(step.driver for step in steps_of(workload))
+    if spec.identity is None or files is None or from_outside or is_driven:
+        return None
+    parts = [
+        MEASURING_VERSION,
+        [getattr(machine, name) for name in MachineClass.__slots__],
+        spec.identity,
+        spec.limit_bytes,
+        spec.timeout_ms,
+        spec.settle_ms,
+        workload.model_dump(mode="json"),
+        sorted(spec.unjudged_phases),
+        sorted(inputs.environment.items()),
+        sorted(inputs.tmpfs.items()),
+        sorted((path, os.path.relpath(folder, inputs.checkout or ".")) for path, folder in inputs.volumes.items()),
+        [inputs.read_only, inputs.user, inputs.cpus],
+        files,
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
 
 _LARGEST_FILE_BYTES = 20_000_000
 _MOST_BYTES = 200_000_000
@@ -143,3 +199,29 @@ def _problems_of(trial: Trial, limit_bytes: int | None) -> Iterator[str]:
         yield "has a series whose times go back"
     if not 0 <= trial.duration_ms <= _LARGEST[Unit.MILLISECONDS]:
         yield "has a duration out of range"
+
+
+_LARGEST_DURATIONS_BYTES = 2_000_000
+_DURATIONS = TypeAdapter(
+    Annotated[dict[ImageName, Annotated[int, Field(ge=0, le=7 * 24 * 3_600_000)]], Field(max_length=MOST_IMAGES)]
+)
+
+
+def read_durations(folder: Path) -> dict[str, int]:
+    """Milliseconds by image; empty where nothing usable is there."""
+    try:
+        return _DURATIONS.validate_json(read_plain(_path(folder), _LARGEST_DURATIONS_BYTES), strict=True)
+    except (OSError, ValidationError, RecursionError, ValueError):
+        return {}
+
+
+def remember_durations(folder: Path, durations_ms: Mapping[str, int]) -> None:
+    """Keep them, beside those of other images. A folder that cannot be written costs balance, not the check."""
+    together = {**read_durations(folder), **durations_ms}
+    newest = dict(list(together.items())[-MOST_IMAGES:])
+    with contextlib.suppress(OSError):
+        write_whole(_path(folder), _DURATIONS.dump_json(newest))
+
+
+def _path(folder: Path) -> Path:
+    return folder / "durations.json"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from membudget.budgets.container import DEFAULT_CPUS
 from membudget.core.errors import EnvironmentFault
-from membudget.core.interruption import shielded
+from membudget.core.threads import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
@@ -25,10 +25,10 @@ from membudget.measure.pod.pod import PodTools
 from membudget.measure.pool import TrialPool
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
-from membudget.measure.probe.kernel_log import KMSG
+from membudget.measure.probe.machine import KMSG
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.schedule import Admission, cpu_shares
-from membudget.measure.workload.drivers import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
+from membudget.measure.workload.http_driver import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 
 _PROBE_MODULE = "membudget.measure.probe.process"
 _LONGEST_SERIES_BYTES = 64 << 20

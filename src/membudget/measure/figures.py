@@ -2,15 +2,63 @@
 
 import bisect
 import statistics
-from dataclasses import dataclass
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.measure.certificate import Certificate, Conclusion
-from membudget.measure.judged_part import JudgedPart
-from membudget.measure.oom_count import EngineWord, count_oom_kills
+from membudget.measure.certificate import Certificate, Conclusion, certify
+from membudget.measure.oom_count import EngineWord, OomDoubt, count_oom_kills
+from membudget.measure.pod_figures import pod_peak_rss
 from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
-from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName
+from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName, TrialSpec
+from membudget.measure.unit_cost import LoadProgress, unit_costs
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPart:
+    """What the peaks of a trial are taken from."""
+
+    series: Series
+    kernel_peak: Reading
+    certified_peak_bytes: int | None
+    """The kernel's mark of this part and no other; None where it could not be told apart."""
+    largest_usage_bytes: int | None
+    """The largest usage that RSS was read for."""
+
+
+def judged_part(report: ProbeReport, unjudged: AbstractSet[str]) -> JudgedPart:
+    """What of `report` counts when the phases named `unjudged` do not."""
+    left_out = [phase for phase in report.phases if phase.name in unjudged]
+    if not left_out:
+        sampled = max(report.series.usage_bytes, default=None)
+        largest = report.effort.largest_usage_bytes if report.effort is not None else sampled
+        return JudgedPart(report.series, report.kernel_peak, report.kernel_peak.value, largest)
+    series = _without(report.series, left_out)
+    phases = [phase for phase in report.phases if phase.name not in unjudged]
+    read = [phase.largest_usage_bytes for phase in phases if phase.largest_usage_bytes is not None]
+    # A sample's own usage can be more than its RSS was read for: it is a peak of memory, and certifies none of RSS.
+    largest = max(read or series.usage_bytes, default=None)
+    marks = [phase.kernel_peak.value for phase in phases if phase.kernel_peak.value is not None]
+    if marks and len(marks) == len(phases):
+        return JudgedPart(series, Reading(max(marks)), max(marks), largest)
+    why = next((phase.kernel_peak.reason for phase in phases if phase.kernel_peak.value is None), None)
+    if largest is None:
+        return JudgedPart(series, Reading(None, why or "no judged phase was reached"), None, None)
+    peak = Reading(max([*read, *series.usage_bytes, *marks]), note=f"sampled, lower bound: {why}")
+    return JudgedPart(series, peak, None, largest)
+
+
+def _without(series: Series, phases: list[PhaseReading]) -> Series:
+    kept = [
+        index
+        for index, time_us in enumerate(series.time_us)
+        if not any(phase.begin_us <= time_us < phase.end_us for phase in phases)
+    ]
+    columns = (series.time_us, series.anon_bytes, series.rss_bytes, series.working_set_bytes, series.usage_bytes)
+    return Series(*([column[index] for index in kept] for column in columns))
+
 
 _NO_SAMPLE = "the container ended before the first sample"
 _ENDED = "the container ended with its workload: there was nothing left to settle"
@@ -176,3 +224,62 @@ def _within(series: Series, begin_us: int, end_us: int, column: list[int]) -> li
     first = bisect.bisect_left(series.time_us, begin_us)
     last = bisect.bisect_right(series.time_us, end_us)
     return column[min(first, max(0, last - 1)) : last]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a trial."""
+
+    report: ProbeReport
+    sidecars: Sequence[ProbeReport]
+    progress: Sequence[LoadProgress]
+    startup: Startup
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFigures:
+    """Its metrics, and how far its peaks can be trusted."""
+
+    metrics: dict[Metric, MetricValue]
+    certificate: Certificate
+    own_oom_kills: MetricValue
+    """Those of the container without its sidecars'."""
+    oom_doubt: OomDoubt | None = None
+
+
+def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int) -> TrialFigures:
+    """Every trial metric: a value, or why there is none."""
+    report = seen.report
+    judged = judged_part(report, spec.unjudged_phases)
+    certificate = certify(rate_hz, engine.cpus, judged.largest_usage_bytes, judged.certified_peak_bytes, report.effort)
+    word = replace(engine, limit_bytes=spec.limit_bytes)
+    metrics = trial_metrics(report, judged, certificate, seen.startup, word)
+    counting = [progress for progress in seen.progress if progress.phase not in spec.unjudged_phases]
+    metrics |= unit_costs(counting, report.series, report.origin_ns)
+    missed = certificate.missed_bytes + sum(_missed_bytes(own, rate_hz, engine.cpus) for own in seen.sidecars)
+    metrics[Metric.POD_PEAK_RSS] = pod_peak_rss(judged.series, report.origin_ns, seen.sidecars, missed)
+    own = count_oom_kills(report, engine.cgroup_version, word)
+    metrics[Metric.OOM_KILLS] = _of_the_pod(
+        own.value, [count_oom_kills(sidecar, engine.cgroup_version).value for sidecar in seen.sidecars]
+    )
+    return TrialFigures(metrics, certificate, own.value, own.doubt)
+
+
+def _missed_bytes(report: ProbeReport, rate_hz: int, cpus: int) -> int:
+    largest = report.effort.largest_usage_bytes if report.effort is not None else None
+    return certify(rate_hz, cpus, largest, report.kernel_peak.value, report.effort).missed_bytes
+
+
+def _of_the_pod(own: MetricValue, sidecars: Sequence[MetricValue]) -> MetricValue:
+    """OOM kills of the container and its sidecars. One that is not known makes the sum a lower bound."""
+    every = [own, *sidecars]
+    kills = sum(one.value or 0 for one in every)
+    missing = next((one.reason for one in every if one.value is None), None)
+    if not sidecars or (missing is not None and not kills):
+        return (
+            own if own.value is None or not sidecars else MetricValue.absent(Metric.OOM_KILLS, f"a sidecar: {missing}")
+        )
+    lesser = next((one.precision for one in every if one.is_lower_bound), None)
+    if missing is None and lesser is None:
+        return MetricValue.of(Metric.OOM_KILLS, kills, own.precision)
+    return MetricValue.of(Metric.OOM_KILLS, kills, lesser or f"lower bound: {missing}", is_lower_bound=True)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.workload import named_files
+from membudget.budgets.workload import Workload, named_files
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
 from membudget.core.quantities import MIB, format_size
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.engine.options import ContainerOptions
+from membudget.measure.trial import TrialInputs, TrialSpec
 
 _LARGEST_FILE_BYTES = 64 * MIB
 LARGEST_SETTINGS_BYTES = MIB
@@ -99,3 +100,35 @@ def _variables(content: bytes, name: str) -> dict[str, str]:
         problem = f"cannot be read as NAME=VALUE lines: it is not UTF-8 ({error.reason})"
         raise ConfigurationError(problem, where=name) from None
     return variables
+
+
+_HEALTH_INTERVAL_MS = 500
+"""An engine waits for one interval before it looks the first time: by default longer than we wait for readiness."""
+
+
+def container_options(spec: TrialSpec, name: str, cgroup_parent: str | None, cpuset: str | None) -> ContainerOptions:
+    """The options of the measured container."""
+    workload, inputs = spec.workload, spec.inputs
+    one_shot = workload if workload.kind == "command" else None
+    return ContainerOptions(
+        image=spec.image_id,
+        name=name,
+        role="trial",
+        command=one_shot.command if one_shot is not None else None,
+        workdir=one_shot.workdir if one_shot is not None else None,
+        interactive=one_shot is not None and one_shot.stdin is not None,
+        memory_bytes=spec.limit_bytes,
+        cgroup_parent=cgroup_parent,
+        cpuset=cpuset,
+        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(workload) else None,
+        environment=inputs.environment,
+        user=inputs.user,
+        read_only=inputs.read_only,
+        tmpfs=inputs.tmpfs,
+        volumes=tuple(inputs.volumes),
+        network="bridge" if inputs.is_network_open else "none",
+    )
+
+
+def _waits_for_health(workload: Workload) -> bool:
+    return workload.kind != "command" and workload.ready is not None and workload.ready.healthcheck is not None

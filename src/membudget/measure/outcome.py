@@ -1,12 +1,15 @@
 """How a trial ended, from what the kernel counted, the workload said, and the container's exit code."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from membudget.core.figures import format_reading
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.errors import brief
+from membudget.core.masking import Mask
+from membudget.core.metrics import Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
-from membudget.measure.trial import Outcome, TrialSpec, WorkloadResult
-from membudget.measure.trial_figures import TrialFigures
+from membudget.measure.figures import TrialFigures
+from membudget.measure.probe.messages import Snapshot
+from membudget.measure.trial import Outcome, Trial, TrialSpec, WorkloadResult
 
 _SIGKILLED = 137
 
@@ -48,3 +51,26 @@ def _killed_in_words(kills: MetricValue, limit_bytes: int | None) -> str:
     limit = f" at its limit of {format_size(limit_bytes)}" if limit_bytes is not None else ""
     processes = f"{format_reading(Metric.OOM_KILLS, kills)} process{'' if kills.value == 1 else 'es'}"
     return f"the kernel killed {processes} for memory{limit}"
+
+
+def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
+    """`trial` with every secret's value hidden in what the container said or was called, and its reason cut to length.
+
+    Cut last: of a secret that is cut in two, a half would stay.
+    """
+    hide = Mask(secrets, shortest=1)
+    return replace(
+        trial,
+        reason=brief(hide(trial.reason)) if trial.reason is not None else None,
+        log_tail=tuple(map(hide, trial.log_tail)),
+        snapshot=_hidden(trial.snapshot, hide) if trial.snapshot is not None else None,
+    )
+
+
+def _hidden(snapshot: Snapshot, hide: Callable[[str], str]) -> Snapshot:
+    """Command lines may hold them."""
+    processes = (
+        replace(process, name=hide(process.name), arguments=tuple(map(hide, process.arguments)))
+        for process in snapshot.processes
+    )
+    return replace(snapshot, processes=tuple(processes))

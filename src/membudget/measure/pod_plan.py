@@ -13,7 +13,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 

@@ -4,9 +4,8 @@ import queue
 from collections.abc import Sequence
 
 from membudget.measure.runner import LiveTrial, TrialRunner
-from membudget.measure.schedule import Admission
+from membudget.measure.schedule import Admission, TrialLedger
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.measure.trial_ledger import TrialLedger
 
 
 class TrialPool:

@@ -7,8 +7,7 @@ counted, a trial in which it may have happened is run again, and looked at less 
 from collections.abc import Callable, Iterable
 
 from membudget.core.metrics import Metric, MetricValue
-from membudget.measure.probe.messages import ProbeReport
-from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.trial import Trial
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
+from membudget.budgets.container import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric, MetricValue
@@ -12,9 +14,31 @@ from membudget.measure.certificate import Certificate
 from membudget.measure.load import LoadResult
 from membudget.measure.oom_count import OomDoubt
 from membudget.measure.pod_figures import SidecarUse
-from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
-from membudget.measure.probe.snapshot import Depth, Snapshot
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.pod_plan import PodPlan
+from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, Series, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TrialInputs:
+    """Beside image, limit and workload."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    """Values that nobody is to see."""
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    """Sizes in bytes, by path."""
+    volumes: Mapping[str, Path] = field(default_factory=dict)
+    """The folder whose content is copied in, by path."""
+    read_only: bool = False
+    user: str | None = None
+    cpus: int = DEFAULT_CPUS
+    is_network_open: bool = False
+    pod: PodPlan | None = None
+    """What runs around it; None: nothing."""
+    checkout: Path | None = None
+    """Where the files are that a workload names; None: there are none."""
+    files: tuple[str, ...] | None = None
+    """What names the content of all that it is given of the repository; None: that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from membudget.judge.metric import Row
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.publish.pull_request import Place
 from membudget.report.allowances import allowances, unapproved
+from membudget.report.findings import cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.gaps import NEXT_STEP, gap_finding
-from membudget.report.image_findings import cause_findings, causes, size_is_in_trouble
 from membudget.report.report import Report
 
 
@@ -89,7 +89,7 @@ def _of_allowances(report: Report, judgement: Judgement, lines: KeyLines | None)
 
 def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
     """At the Dockerfile's own lines, what they added."""
-    for change, finding in zip(causes(image), cause_findings(image), strict=True):
+    for change, finding in zip(changed_layers(image), cause_findings(image), strict=True):
         if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
             place = Place(image.dockerfile, *change.dockerfile_lines)
             yield Annotation(f"{image.name}: image size", finding.as_text(), place)

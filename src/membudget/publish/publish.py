@@ -10,14 +10,16 @@ from typing import Protocol
 
 from membudget.budgets.approval import Approval
 from membudget.budgets.lines import KeyLines
+from membudget.core.metrics import DEFINITIONS, Metric, Unit
+from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import printable
 from membudget.judge.exit_policy import ExitPolicy
-from membudget.judge.metric import Verdict
+from membudget.judge.measurement import Presence
+from membudget.judge.metric import Row, Verdict
 from membudget.judge.severity import worst
 from membudget.judge.whole import Judgement
 from membudget.publish import approval_record
 from membudget.publish.annotations import annotations
-from membudget.publish.changes import has_changes
 from membudget.publish.comment import COMMENTS_ARE_OFF, Commenter, CommentMode, CommentSettings, Draft
 from membudget.publish.commit_state import CommitState, CommitStates, state_of
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
@@ -25,6 +27,33 @@ from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render
 from membudget.report.report import Report
 from membudget.report.table import verdict_line
+
+_ALWAYS_LOOKED_AT = (Metric.IMAGE_SIZE, Metric.PEAK_RSS)
+_LEAST_SHARE = 0.01
+_LEAST_BYTES = MIB
+
+
+def has_changes(report: Report, judgement: Judgement) -> bool:
+    """Whether the check does not simply pass, an image or a budget came or went, or a figure moved beyond its noise."""
+    if judgement.verdict is not Verdict.PASS or report.loosened:
+        return True
+    if any(image.presence in (Presence.NEW, Presence.REMOVED) for image in report.images):
+        return True
+    rows = [row for image in judgement.images for row in image.rows]
+    return any(_moved(row) for row in rows + [row for group in judgement.groups for row in group.rows])
+
+
+def _moved(row: Row) -> bool:
+    """By more than noise explains, and by 1 % or 1 MiB: every build differs in a byte."""
+    if row.metric not in _ALWAYS_LOOKED_AT and not row.budget.is_set:
+        return False
+    if row.delta is None or row.base is None or row.base.value is None:
+        return False
+    change = abs(row.delta)
+    is_much = change >= _LEAST_SHARE * row.base.value
+    is_much = is_much or (DEFINITIONS[row.metric].unit is Unit.BYTES and change >= _LEAST_BYTES)
+    return change > (row.margin or 0) and is_much
+
 
 _LONGEST_CHECK_SUMMARY_BYTES = 65_535
 

@@ -1,20 +1,23 @@
 """`report.json` on disk. Written by whoever measured; read as something a stranger may have written."""
 
+import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.files import read_plain
+from membudget.core.files import read_plain, write_text
 from membudget.core.metrics import DEFINITIONS, Metric
 from membudget.core.sharding import MOST_SHARDS
-from membudget.core.text_file import write_text
 from membudget.core.untrusted_text import printable
 from membudget.judge.coverage import Coverage
 from membudget.publish.json_shape import impossible_numbers, oversized
@@ -191,3 +194,67 @@ def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterato
     for each in (coverage.planned, coverage.known, coverage.missing_shards, coverage.checked_twice):
         if len(set(each)) < len(each):
             yield "an image or a shard is named twice"
+
+
+REPORT_NAME = "report.json"
+LARGEST_ARCHIVE_BYTES = LARGEST_REPORT_BYTES
+"""Nobody's report is larger packed than unpacked."""
+_MOST_ENTRIES = 20
+_LARGEST_DIRECTORY_BYTES = 20_000
+_LONGEST_COMMENT_BYTES = 65_535
+_END = struct.Struct("<4s4H2LH")
+_END_SIGNATURE = b"PK\x05\x06"
+_ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
+_ZIP64_LOCATOR_BYTES = 20
+_ENCRYPTED = 0x1
+
+
+def report_in(archive: BinaryIO, where: str) -> bytes:
+    """The text of the one `report.json` at the top of `archive`. Raises ConfigurationError for anything odd."""
+    try:
+        _look_before_reading(archive)
+        with zipfile.ZipFile(archive) as opened:
+            return _read(opened)
+    except _Odd as odd:
+        problem = str(odd)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+        problem = "is no zip file that can be read"
+    raise ConfigurationError(f"the artifact {problem}", where=where)
+
+
+class _Odd(Exception):
+    """What an artifact of ours never is."""
+
+
+def _look_before_reading(archive: BinaryIO) -> None:
+    """Refuse a directory that is too large to be read."""
+    size = archive.seek(0, 2)
+    archive.seek(max(0, size - _LONGEST_COMMENT_BYTES - _END.size - _ZIP64_LOCATOR_BYTES))
+    tail = archive.read()
+    archive.seek(0)
+    at = tail.rfind(_END_SIGNATURE)
+    if at < 0 or len(tail) - at != _END.size:
+        raise _Odd("is no zip file, or one with a comment")  # a comment may hold another end, and readers disagree
+    if tail[max(0, at - _ZIP64_LOCATOR_BYTES) : at].startswith(_ZIP64_LOCATOR_SIGNATURE):
+        raise _Odd("is a zip file for what is larger than a report")
+    _, _, _, _, entries, directory_bytes, _, _ = _END.unpack(tail[at:])
+    if entries > _MOST_ENTRIES or directory_bytes > _LARGEST_DIRECTORY_BYTES:
+        raise _Odd(f"has more than {_MOST_ENTRIES} files, or names that are too long")
+
+
+def _read(archive: zipfile.ZipFile) -> bytes:
+    entries = archive.infolist()
+    found = [entry for entry in entries if entry.filename == REPORT_NAME]
+    if len(entries) > _MOST_ENTRIES or len(found) != 1:
+        raise _Odd(f"does not have one {REPORT_NAME} at its top")
+    (entry,) = found
+    mode = entry.external_attr >> 16
+    if entry.is_dir() or (stat.S_IFMT(mode) not in (0, stat.S_IFREG)):
+        raise _Odd(f"has a {REPORT_NAME} that is no file")
+    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _Odd("is packed in a way that artifacts are not")
+    with archive.open(entry) as file:
+        data = file.read(LARGEST_REPORT_BYTES + 1)  # whatever size the entry claims
+    if len(data) > LARGEST_REPORT_BYTES:
+        raise _Odd(f"has a {REPORT_NAME} of more than {LARGEST_REPORT_BYTES} bytes")
+    return data

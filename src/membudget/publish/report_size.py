@@ -13,8 +13,8 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.trial import PhaseName, Trial
 from membudget.publish.json_shape import oversized
-from membudget.report.downsample import downsample
 from membudget.report.report import Report
+from membudget.report.timeline import downsample
 
 _LEFT_OUT = "left out of this report, which would have been too large"
 _NOTE = "the report would have been too large: processes, logs and contents of images are left out"

@@ -1,17 +1,15 @@
-"""What a GitHub workflow understands of a step: annotations, groups, outputs, the step summary.
+"""How the step that runs us speaks: workflow commands in its log, and the files that the workflow reads."""
 
-Source: GitHub docs, "Workflow commands for GitHub Actions". Commands are lines of output, so whatever else a step
-prints must not look like one: see `guarded`.
-"""
-
+import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from membudget.core.untrusted_text import printable
+from membudget.core.untrusted_text import json_without_commands, printable
 from membudget.publish.pull_request import Place
 
 MOST_ANNOTATIONS = 10
@@ -72,3 +70,70 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+class WorkflowStep:
+    """Writes to the step's summary, outputs and log, where there are such."""
+
+    def __init__(
+        self, environ: Mapping[str, str], stream: TextIO, warn: Callable[[str], None], *, annotates: bool = True
+    ) -> None:
+        self._summary = environ.get("GITHUB_STEP_SUMMARY")
+        self._outputs = environ.get("GITHUB_OUTPUT")
+        self._annotates = annotates and environ.get("GITHUB_ACTIONS") == "true"
+        self._stream = stream
+        self._warn = warn
+        self._annotations = 0
+
+    def summary(self, markdown: str) -> None:
+        """Append to the step summary."""
+        if self._summary:
+            self._write("the step summary", lambda path: append_summary(path, markdown), self._summary)
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        """Set step outputs."""
+        if self._outputs:
+            self._write("the step outputs", lambda path: write_outputs(path, values), self._outputs)
+
+    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+        """Annotate an error, as long as GitHub shows it, at lines of a file if they are known."""
+        self._annotations += 1
+        if self._annotates and self._annotations <= MOST_ANNOTATIONS:
+            print(error_annotation(title, message, place), file=self._stream, flush=True)
+
+    def _write(self, what: str, write: Callable[[Path], None], path: str) -> None:
+        try:
+            write(Path(path))
+        except OSError as error:
+            self._warn(f"{what} cannot be written: {error.strerror}")
+
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_LOG_WIDTH = 160
+_LONGEST_WARNING = 1000
+
+
+def show(content: "RenderableType") -> None:
+    """Print for people."""
+    from rich.console import Console  # what prints JSON does without
+
+    console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+    with _guard(sys.stdout):
+        console.print(content)
+
+
+def show_json(document: str) -> None:
+    """Print for programs: nothing may stand around it."""
+    print(json_without_commands(document))
+
+
+def warn(text: str) -> None:
+    """Print a line beside the output."""
+    with _guard(sys.stderr):
+        print(f"membudget: {printable(text, _LONGEST_WARNING)}", file=sys.stderr)
+
+
+def _guard(stream: TextIO) -> AbstractContextManager[None]:
+    return guarded(stream) if os.environ.get("GITHUB_ACTIONS") == "true" else nullcontext()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from membudget.core.quantities import format_size
-from membudget.measure.probe.snapshot import ProcessUse, Snapshot
+from membudget.measure.probe.messages import ProcessUse, Snapshot
 
 _SMALLEST_SHARE = 0.05
 _INTERPRETER = re.compile(r"(python|pypy|ruby|perl|php|node|nodejs|deno|bun|bash|dash|sh|java|lua)[\d.]*")

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.budgets.effective import NO_BUDGET
+from membudget.budgets.rules import NO_BUDGET
 from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
-from membudget.judge.phases import PhaseSummary, phase_summaries
+from membudget.judge.values import PhaseSummary, phase_summaries
+from membudget.report.findings import Finding
+from membudget.report.report import Report, RevisionReport
+from membudget.report.table import trials_in_words
 
 PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "peak memory base", "peak memory head")
 _NO_VALUE = "–"
@@ -64,3 +67,83 @@ def _size(value: MetricValue | None) -> str:
         return _NO_VALUE
     lesser = value.precision not in (DEFINITIONS[metric].precision for metric in (Metric.PEAK_RSS, Metric.PEAK_MEMORY))
     return f"{'≥ ' if lesser else ''}{format_size(value.value)}"
+
+
+_SHA_DIGITS = 12
+_MOST_NAMED = 20
+
+
+def compared_in_short(report: Report) -> Finding:
+    """Both commits, trials, limits and platform, in a line."""
+    base, head = report.comparison.base, report.comparison.head.sha[:_SHA_DIGITS]
+    parts = [f"base {base.sha[:_SHA_DIGITS]} → head {head}" if base is not None else f"no base, head {head}"]
+    counts = [len(side.trials) for image in report.images for side in (image.base, image.head) if side and side.trials]
+    if counts:
+        number = _range([str(count) for count in (min(counts), max(counts))])
+        parts.append(f"{number} trial{'s' if max(counts) > 1 else ''}{' a side' if base is not None else ''}")
+    limits = [image.limit_bytes for image in report.images if image.head is not None]
+    if limits:
+        parts.append(f"limit {_range([format_size(limit) for limit in (min(limits), max(limits))])}")
+    return Finding(((f"{' · '.join(parts)} · ", False), (report.environment.platform, True)))
+
+
+def _range(ends: Sequence[str]) -> str:
+    return ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
+
+
+def compared(report: Report) -> Iterator[Finding]:
+    """The same at length, with the machine and its settings."""
+    comparison, environment = report.comparison, report.environment
+    yield _revision("head", comparison.head)
+    yield _revision("base", comparison.base) if comparison.base else _ours("no base revision")
+    alike: dict[tuple[str, str], list[ImageMeasurement]] = {}
+    for image in report.images:
+        how = f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: "
+        alike.setdefault((how, image.workload), []).append(image)
+    for (how, workload), images in alike.items():
+        yield Finding((*_names(images), (f": {how}", False), (workload, True)))
+    yield Finding(
+        (
+            ("engine ", False), (environment.engine, True), (", ", False), (environment.platform, True),
+            (f", cgroup v{environment.cgroup_version} ({environment.cgroup_driver}), kernel ", False),
+            (environment.kernel, True),
+            (f", {environment.cpus} CPUs, {format_size(environment.memory_bytes)} memory", False),
+        )
+    )  # fmt: skip
+    yield Finding(((f"sampled at {environment.rates} from ", False), (environment.probe, True)))
+    yield from _settings(report)
+    took = f", took {format_duration(report.duration_ms)}"
+    yield Finding((("membudget ", False), (report.membudget_version, True), (took, False)))
+
+
+def _settings(report: Report) -> Iterator[Finding]:
+    """The machine's settings as trials found them; they were the same in all, or the verdict says otherwise."""
+    trials = [trial for image in report.images if image.head is not None for trial in image.head.trials]
+    if not trials:
+        return
+    settings, environment = trials[0].settings, report.environment
+    swap = format_size(settings.swap_bytes) if settings.swap_bytes is not None else "unknown"
+    yield Finding(
+        (
+            ("transparent huge pages ", False), (settings.transparent_huge_pages or "unknown", True),
+            (f"; swap {swap}, swappiness {settings.swappiness}; NUMA nodes ", False),
+            (settings.numa_nodes or "unknown", True), ("; log driver ", False), (environment.log_driver, True),
+            (f"; {environment.jobs} at a time", False),
+        )
+    )  # fmt: skip
+
+
+def _names(images: Sequence[ImageMeasurement]) -> Iterator[tuple[str, bool]]:
+    for number, image in enumerate(images[:_MOST_NAMED]):
+        yield from [(", ", False)] if number else []
+        yield image.name, True
+    more = len(images) - _MOST_NAMED
+    yield from [(f" and {more} more", False)] if more > 0 else []
+
+
+def _revision(side: str, revision: RevisionReport) -> Finding:
+    return Finding(((f"{side} {revision.sha[:_SHA_DIGITS]} ", False), (revision.subject[:100], True)))
+
+
+def _ours(words: str) -> Finding:
+    return Finding(((words, False),))

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.core.figures import format_delta, format_reading, format_value
-from membudget.core.metrics import Metric
+from membudget.core.metrics import Metric, format_delta, format_reading, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.judge.coverage import Gap
 from membudget.judge.image import Status

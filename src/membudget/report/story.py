@@ -5,7 +5,7 @@ The verdict comes first, then what is wrong, why, and what to do about it; the r
 
 from collections.abc import Iterator, Sequence
 
-from membudget.contents.image_metrics import IMAGE_METRICS
+from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.judge.image import NEXT_STEPS, Status
@@ -24,14 +24,19 @@ from membudget.report.allowances import (
     old_ways,
     unapproved,
 )
-from membudget.report.compared import compared, compared_in_short
-from membudget.report.details import PHASE_HEADINGS, not_measured, phase_rows
-from membudget.report.findings import Finding, circumstances, soak_finding, why
+from membudget.report.details import PHASE_HEADINGS, compared, compared_in_short, not_measured, phase_rows
+from membudget.report.findings import (
+    Finding,
+    cause_findings,
+    circumstances,
+    hint_findings,
+    size_is_in_trouble,
+    soak_finding,
+    why,
+)
 from membudget.report.gaps import gap_finding
-from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
-from membudget.report.pictures import CHART_STEPS, Chart
+from membudget.report.pictures import CHART_STEPS, SIGNS, STATUS_SIGNS, Chart
 from membudget.report.report import Report
-from membudget.report.signs import SIGNS, STATUS_SIGNS
 from membudget.report.story_parts import (
     Block,
     Charts,

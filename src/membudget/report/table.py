@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from membudget.budgets.approval import Approval
-from membudget.budgets.effective import Tolerance
 from membudget.budgets.loosening import Loosening
-from membudget.core.figures import format_delta, format_reading, format_spread, format_value
-from membudget.core.metrics import Metric
+from membudget.budgets.rules import Tolerance
+from membudget.core.metrics import Metric, format_delta, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
 from membudget.judge.coverage import GapKind
 from membudget.judge.image import Status
@@ -17,9 +16,8 @@ from membudget.judge.reasons import is_lost, lacks_base
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.report.allowances import LOOSENING_STATUS
 from membudget.report.headline import headline
-from membudget.report.pictures import SPARKLINE_STEPS, sparkline
+from membudget.report.pictures import SIGNS, SPARKLINE_STEPS, STATUS_SIGNS, sparkline
 from membudget.report.report import Report
-from membudget.report.signs import SIGNS, STATUS_SIGNS
 from membudget.report.timeline import timeline
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")

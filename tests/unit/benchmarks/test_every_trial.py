@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.every_trial import COUNTS, EVERY, MEDIAN, SHARES, TRIALS, computed, simulated
-from membudget.budgets.effective import EffectiveBudget
+from membudget.budgets.rules import EffectiveBudget
 from membudget.judge.metric import Verdict
 
 

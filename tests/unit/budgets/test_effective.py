@@ -1,5 +1,5 @@
 from membudget.budgets import file as budgets_file
-from membudget.budgets.effective import NO_BUDGET, EffectiveBudget, Tolerance, effective_budgets
+from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, Tolerance, effective_budgets
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 

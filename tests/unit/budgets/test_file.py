@@ -181,7 +181,7 @@ def test_the_example_file_shows_every_key_and_is_valid() -> None:
 
 
 def every_key() -> set[str]:
-    from membudget.budgets.schema import budgets_schema
+    from membudget.budgets.file import budgets_schema
 
     definitions = budgets_schema()["$defs"]
     assert isinstance(definitions, dict)

@@ -1,8 +1,7 @@
 """Which files an image comes from."""
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.entries import ImageSpec
-from membudget.budgets.inputs import build_paths, measurement_paths
+from membudget.budgets.entries import ImageSpec, build_paths, measurement_paths
 
 
 def image(text: str) -> ImageSpec:

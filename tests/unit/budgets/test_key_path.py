@@ -1,4 +1,4 @@
-from membudget.budgets.key_path import locate
+from membudget.budgets.file import locate
 
 
 def test_a_union_tag_is_not_part_of_what_the_user_wrote() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from membudget.budgets.schema import budgets_schema
+from membudget.budgets.file import budgets_schema
 
 TOP = Path(__file__).parents[3]
 

@@ -14,8 +14,7 @@ from docker.errors import ImageNotFound
 from membudget.build.docker_images import CONTENT_LABEL, inspect, read_images
 from membudget.contents.image import ImageContents
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.engine.connection import Engine, EngineInfo
 from tests.unit.contents.archives import configuration, diff_id, export, file, tar
 

@@ -13,7 +13,7 @@ from membudget.build.git_submodules import check_build, check_given
 from membudget.build.git_workspace import Workspace, workspace
 from membudget.build.revision import Commit
 from membudget.core.errors import BuildFailed, ConfigurationError
-from membudget.engine.proc_owner import own_run_id
+from membudget.engine.run_id import own_run_id
 from tests.support.repository import Repository
 
 _LOCAL = ("-c", "protocol.file.allow=always")

@@ -10,8 +10,7 @@ from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
 from membudget.build.revision import Commit
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.proc_owner import own_run_id
-from membudget.engine.run_id import RunId
+from membudget.engine.run_id import RunId, own_run_id
 from tests.support.repository import Repository
 
 

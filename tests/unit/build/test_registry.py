@@ -14,11 +14,9 @@ import pytest
 from membudget.build import registry
 from membudget.build.registry import RegistryImage, RegistryReference, parse_reference
 from membudget.contents.image import ImageContents
-from membudget.contents.stores.blobs import read_layered
-from membudget.contents.stores.layout_folder import LayoutFolder
+from membudget.contents.stores.blobs import LayoutFolder, read_layered
 from membudget.contents.stores.manifest import Selection
-from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.web.deadline import Deadline
 from tests.support.registry import PACKED, Server, blobs, digest
 

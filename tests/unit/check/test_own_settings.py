@@ -16,8 +16,7 @@ from membudget.check.check import CheckRequest
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.measure.trial import Outcome, Trial, TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from membudget.report.report import Report
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from membudget.contents.dockerfile import parse_dockerfile
-from membudget.contents.image_config import HistoryEntry, ImageConfig
+from membudget.contents.image import HistoryEntry, ImageConfig
 from membudget.contents.origin import LayerOrigin, OriginSource, layer_origins
 from membudget.contents.provenance import parse_provenance
 

@@ -7,7 +7,7 @@ import processes
 BEGIN = """
 import os, signal
 from membudget.core.errors import Interrupted
-from membudget.core.interruption import install, shielded
+from membudget.core.threads import install, shielded
 install()
 """
 SEND = "os.kill(os.getpid(), signal.SIG{})"

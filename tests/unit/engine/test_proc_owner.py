@@ -2,8 +2,7 @@ import dataclasses
 import subprocess
 import sys
 
-from membudget.engine.proc_owner import own_run_id, owner_lives
-from membudget.engine.run_id import RunId
+from membudget.engine.run_id import RunId, own_run_id, owner_lives
 
 
 def test_a_run_of_this_process_lives() -> None:
@@ -17,7 +16,7 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
 
 
 def test_a_process_that_ended_is_dead() -> None:
-    code = "from membudget.engine.proc_owner import own_run_id; print(own_run_id())"
+    code = "from membudget.engine.run_id import own_run_id; print(own_run_id())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     run = RunId.parse(said)
     assert run is not None

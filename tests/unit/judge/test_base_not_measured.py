@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.exit_policy import ExitPolicy

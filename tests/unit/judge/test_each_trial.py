@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
 from membudget.budgets.exceptions import ExceptionInForce
+from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.each_trial import Samples, TrialsAtLimit, TrialsOver

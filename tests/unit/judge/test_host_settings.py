@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from membudget.judge.host_settings import settings_change
+from membudget.judge.measurement import settings_change
 from membudget.measure.probe.messages import HostSettings
 from tests.support.builders import trial
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, quantile_test
 
-from membudget.judge.intervals import median_interval, shift_interval
+from membudget.judge.evidence import median_interval, shift_interval
 
 # None that so many halves give exactly: at such a boundary scipy takes one bound and leaves the other.
 confidences = st.sampled_from([0.55, 0.8, 0.9, 0.95, 0.99])

@@ -2,9 +2,8 @@
 
 import pytest
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
-from membudget.core.figures import format_reading
-from membudget.core.metrics import Metric, MetricValue
+from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.metrics import Metric, MetricValue, format_reading
 from membudget.core.quantities import MIB
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric
 

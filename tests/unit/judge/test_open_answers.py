@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance, WarnLevels
+from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
@@ -75,7 +75,7 @@ def test_a_result_without_images_is_not_measured() -> None:
 
 def test_a_soak_that_was_too_short_is_open_by_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     undecided = LeakVerdict(Trend.UNDECIDED, 1.0, -1.0, 3.0, 60_000, is_paired=False)
-    monkeypatch.setattr("membudget.judge.soak.soak_verdict", lambda _: undecided)
+    monkeypatch.setattr("membudget.judge.leak.soak_verdict", lambda _: undecided)
     judged = judge_image(replace(fine(), leak_fails=True))
     assert (judged.verdict, judged.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOISE)
     assert judged.status is Status.SOAK_TOO_SHORT

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance
+from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement

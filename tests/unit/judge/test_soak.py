@@ -8,10 +8,9 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.judge.image import Status
-from membudget.judge.leak import Trend
+from membudget.judge.leak import Trend, soak_requests, soak_verdict, soak_words
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.soak import soak_requests, soak_verdict, soak_words
 from membudget.judge.whole import judge_image
 from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Series

@@ -1,6 +1,6 @@
 import pytest
 
-from membudget.contents.image_metrics import IMAGE_METRICS
+from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.values import TRIAL_METRICS, aggregate, all_absent

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.entries import MOST_IMAGES
-from membudget.measure.durations_file import read_durations, remember_durations
+from membudget.measure.cache import read_durations, remember_durations
 
 
 def test_durations_of_several_runs_are_kept_together(tmp_path: Path) -> None:

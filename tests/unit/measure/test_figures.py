@@ -8,8 +8,15 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.certificate import Certificate, certify
-from membudget.measure.figures import ONCE_A_SECOND, Startup, limit_contact, oom_findings, phases, trial_metrics
-from membudget.measure.judged_part import judged_part
+from membudget.measure.figures import (
+    ONCE_A_SECOND,
+    Startup,
+    judged_part,
+    limit_contact,
+    oom_findings,
+    phases,
+    trial_metrics,
+)
 from membudget.measure.oom_count import EngineWord
 from membudget.measure.probe.messages import (
     HostSettings,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from membudget.core.quantities import MIB
-from membudget.measure.judged_part import judged_part
+from membudget.measure.figures import judged_part
 from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, SamplingEffort, Series
 
 RSS = [10 * MIB, 90 * MIB, 30 * MIB, 20 * MIB]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.measure.order import interleaved
+from membudget.measure.schedule import interleaved
 
 
 def test_abba_after_one_warm_up_a_side() -> None:

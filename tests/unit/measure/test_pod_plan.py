@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import pytest
 from pydantic import JsonValue
 
-from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.engine.connection import RUN_LABEL

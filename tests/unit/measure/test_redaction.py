@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from membudget.measure.probe.snapshot import ProcessUse, Snapshot
-from membudget.measure.redaction import without_secrets
+from membudget.measure.outcome import without_secrets
+from membudget.measure.probe.messages import ProcessUse, Snapshot
 from tests.support.builders import trial
 
 PROCESS = ProcessUse(1, "hunter2", ("app", "--token=hunter2"), 1, 1, 0, 1)

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.http_load import HttpRequests
-from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpWorkload
+from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpRequests, HttpWorkload
+from membudget.measure.cache import MachineClass, result_key
 from membudget.measure.pod_plan import PodPlan
-from membudget.measure.result_key import MachineClass, result_key
-from membudget.measure.trial import TrialSpec
-from membudget.measure.trial_inputs import TrialInputs
+from membudget.measure.trial import TrialInputs, TrialSpec
 
 MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100, 1)
 SPEC = TrialSpec("api", "sha256:1", 1 << 27, 60_000, CommandWorkload(), identity="sha256:10")

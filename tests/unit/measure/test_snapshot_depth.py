@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.metrics import Metric, MetricValue
-from membudget.measure.probe.messages import ProbeReport, Reading, Series
-from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.messages import Depth, ProbeReport, Reading, Series
 from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
 from membudget.measure.trial import Trial
 from tests.support.builders import trial

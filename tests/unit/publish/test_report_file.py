@@ -14,7 +14,7 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
 from membudget.measure.oom_count import OomDoubt
-from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.messages import Depth
 from membudget.publish.report_file import read_report, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support import builders

@@ -7,7 +7,7 @@ import pytest
 from rich.text import Text
 
 from membudget.cli.main import main
-from membudget.publish.step_log import show, show_json, warn
+from membudget.publish.workflow import show, show_json, warn
 from membudget.report.formats import terminal
 from tests.support.workflow_log import HOSTILE, obeyed
 from tests.unit.contents.archives import export, file, tar

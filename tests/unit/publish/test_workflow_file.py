@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.publish.workflow import MOST_ANNOTATIONS
-from membudget.publish.workflow_file import WorkflowStep
+from membudget.publish.workflow import MOST_ANNOTATIONS, WorkflowStep
 from tests.support.workflow_log import HOSTILE, obeyed, outputs_of
 
 

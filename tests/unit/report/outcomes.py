@@ -3,15 +3,14 @@
 import math
 from dataclasses import replace
 
-from membudget.budgets.effective import EffectiveBudget, WarnLevels
+from membudget.budgets.rules import EffectiveBudget, WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.measure.probe.messages import KilledProcess, Series
-from membudget.measure.probe.snapshot import Snapshot
+from membudget.measure.probe.messages import KilledProcess, Series, Snapshot
 from membudget.measure.trial import OomKills, Trial
 from membudget.report.report import Report
 from tests.support import builders

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import date
 
 from membudget.budgets.approval import Approval
-from membudget.budgets.effective import WarnLevels
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.loosening import Loosening
+from membudget.budgets.rules import WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
@@ -15,8 +15,7 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import Failure, FailureStage, Presence
-from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
-from membudget.measure.probe.snapshot import FileUse
+from membudget.measure.probe.messages import FileUse, HostSettings, KilledProcess, Series
 from membudget.measure.trial import LimitContact, OomKills, PhaseName, Trial
 from membudget.report.report import Comparison, Report, RevisionReport
 from tests.support.builders import (

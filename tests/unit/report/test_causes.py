@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.measure.probe.snapshot import FileUse
+from membudget.measure.probe.messages import FileUse
 from membudget.report.causes import Cause, causes, program_name
 from tests.support.builders import process, snapshot
 

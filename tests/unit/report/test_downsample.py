@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.measure.probe.messages import Series
-from membudget.report.downsample import downsample
+from membudget.report.timeline import downsample
 
 LENGTH = 300
 STEADY = 2**20

@@ -8,7 +8,7 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.oom_count import OomDoubt
 from membudget.measure.pod_figures import SidecarUse
-from membudget.measure.probe.snapshot import Snapshot
+from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import LimitContact
 from membudget.report.findings import findings
 from tests.support.builders import process, snapshot, trial

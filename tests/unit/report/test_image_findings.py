@@ -11,8 +11,8 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.publish import publish
 from membudget.publish.comment import CommentSettings
 from membudget.publish.pull_request import Place
+from membudget.report.findings import cause_findings, hint_findings
 from membudget.report.formats import markdown
-from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders
 from tests.unit.publish.test_publish import Step
 

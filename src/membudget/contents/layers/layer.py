@@ -3,6 +3,7 @@
 Kept as compressed bytes: the entries of 80,000 files take a few mebibytes, and are decoded as they are walked.
 """
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -142,3 +143,17 @@ def _records(packed: bytes) -> Iterator[tuple[str, ...]]:
         fields = fields[whole:]
     if rest or fields:
         raise ValueError("it is cut off")
+
+
+LONGEST = 512
+_NO_CHARACTERS = re.compile("[\ud800-\udfff]")
+"""Surrogates: bytes of a path that are no UTF-8, and what JSON may have escaped."""
+
+
+def shown(text: str, longest: int = LONGEST) -> str:
+    """A path or a name as text, cut in its middle where it is too long."""
+    clean = _NO_CHARACTERS.sub("\ufffd", text)
+    if len(clean) <= longest:
+        return clean
+    half = longest // 2 - 1
+    return f"{clean[:half]}…{clean[-half:]}"

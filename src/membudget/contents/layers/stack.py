@@ -13,7 +13,7 @@ from sys import intern
 from typing import Union
 
 from membudget.contents.layers.layer import Entry, EntryKind, Layer
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 
 MOST_NAMES = 4_000_000
 """Of files and folders at a time, those that only paths name among them."""

@@ -3,12 +3,53 @@
 import json
 from collections.abc import Mapping
 
+from membudget.contents.layers.layer import LARGEST_DOCUMENT_BYTES
 from membudget.contents.layers.stack import LayerStack
-from membudget.contents.packages.documents import is_wanted
 from membudget.contents.packages.language import claim_go, claim_java, claim_npm, claim_python
 from membudget.contents.packages.package import Claims
-from membudget.contents.packages.rpm import claim_rpm
-from membudget.contents.packages.system import claim_alpine, claim_debian
+from membudget.contents.packages.rpm import FOLDERS, NDB, SQLITE, claim_rpm
+from membudget.contents.packages.system import APK_DATABASES, DIVERSIONS, claim_alpine, claim_debian
+
+_MIB = 1 << 20
+_EXACT = {
+    "var/lib/dpkg/status": 32 * _MIB,
+    DIVERSIONS: _MIB,
+    **dict.fromkeys(APK_DATABASES, 32 * _MIB),
+    **dict.fromkeys([f"{folder}{name}" for folder in FOLDERS for name in (SQLITE, NDB)], 64 * _MIB),
+}
+_HEADERS = ("/METADATA", "/PKG-INFO")
+_HEADER_BYTES = 64 << 10
+_TOP_LEVEL = "/top_level.txt"
+_ENDINGS = (*_HEADERS, ".list", "/package.json", "/RECORD", "/installed-files.txt", _TOP_LEVEL)
+
+
+def is_wanted(path: str, size: int) -> bool:
+    """Whether a regular file is to be kept whole."""
+    if not path.endswith(_ENDINGS):
+        if path in _EXACT:
+            return size <= _EXACT[path]
+        return path.startswith("var/lib/dpkg/status.d/") and size <= 4 * _MIB
+    if path.endswith(".list"):
+        return path.startswith("var/lib/dpkg/info/") and size <= 8 * _MIB
+    if path.endswith("/package.json"):
+        return size <= _MIB // 4 and _is_npm_package(path)
+    folder = path.rpartition("/")[0]
+    if path.endswith(_TOP_LEVEL):
+        return folder.endswith(".egg-info") and size <= _MIB // 4
+    return folder.endswith((".dist-info", ".egg-info")) and size <= 8 * _MIB
+
+
+def read_bytes(path: str) -> int:
+    """How much of a document is read: of descriptions, their headers."""
+    return _HEADER_BYTES if path.endswith(_HEADERS) else LARGEST_DOCUMENT_BYTES
+
+
+def _is_npm_package(path: str) -> bool:
+    """Whether it is a package's own, and not one of a folder within it."""
+    before, found, name = path.removesuffix("/package.json").rpartition("node_modules/")
+    if not found or (before and not before.endswith("/")):
+        return False
+    return name.count("/") == (1 if name.startswith("@") else 0)
 
 
 def claims_of(documents: Mapping[str, bytes], facts: Mapping[str, object], stack: LayerStack) -> Claims:

@@ -1,14 +1,24 @@
 """Packages: what the files of an image belong to."""
 
+import re
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import NO_FILE, LayerStack
-from membudget.contents.packages.byte_code import FOLDER, compiled_module
+
+FOLDER = "__pycache__"
+_NAME = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
+
+
+def compiled_module(name: str) -> str | None:
+    """The module that a file of a `__pycache__` folder was compiled from, without its ending; None: it is none."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match is not None else None
+
 
 _NOBODY = -1
 _LONGEST_NAME = 300

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from membudget.contents.image import ImageContents, StoredLayer
-from membudget.contents.image_config import ImageConfig
+from membudget.contents.image import ImageConfig, ImageContents, StoredLayer
 from membudget.contents.layers.layer import EntryKind, Layer
 from membudget.contents.stores.layer_reader import normal_path, read_layer
 from membudget.contents.stores.manifest import (
@@ -24,10 +23,9 @@ from membudget.contents.stores.manifest import (
     parse_docker_manifest,
     parse_manifest,
 )
-from membudget.contents.stores.raw_stream import RawStream
-from membudget.contents.stores.streams import Compression, Expansion, Peekable, decompressed, sniff
+from membudget.contents.stores.streams import Compression, Expansion, Peekable, RawStream, decompressed, sniff
 from membudget.contents.stores.tar_reader import BLOCK, Content, Readable, TarReader
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 
 _BUFFER = 1 << 20
 _MOST_MEMBERS = 100_000

@@ -1,23 +1,29 @@
 """An image whose layers can be had one by one, from wherever they are stored."""
 
+import hashlib
 import io
-from contextlib import AbstractContextManager
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
-from membudget.contents.image import ImageContents, StoredLayer
-from membudget.contents.image_config import Blob, ImageConfig
+from membudget.contents.image import Blob, ImageConfig, ImageContents, StoredLayer, describe_layer
 from membudget.contents.stores.archive import HashedReader, KnownLayer
 from membudget.contents.stores.layer_reader import read_layer
 from membudget.contents.stores.manifest import (
     DEEPEST_INDEX,
+    LARGEST_DOCUMENT,
     Selection,
     choose_manifest,
+    is_digest,
     is_index,
     parse_config,
     parse_manifest,
 )
 from membudget.contents.stores.streams import Compression, Expansion, Peekable, decompressed
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import ConfigurationError, UnreadableImage
+from membudget.core.files import read_plain
 
 _BUFFER = 1 << 20
 
@@ -65,3 +71,60 @@ def resolve(store: BlobStore, top: bytes, selection: Selection) -> tuple[bytes, 
     if len(config.diff_ids) != len(blobs):
         raise UnreadableImage(f"its manifest lists {len(blobs)} layers, its configuration {len(config.diff_ids)}")
     return config_json, config, blobs
+
+
+class LayoutFolder:
+    """The blobs of a layout."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def index(self) -> bytes:
+        """Its index. Raises ConfigurationError where it has none."""
+        try:
+            return _read(self._folder / "index.json")
+        except OSError as error:
+            raise ConfigurationError(
+                f"it is no OCI layout: its index.json cannot be read ({error.strerror})", where=str(self._folder)
+            ) from None
+
+    def document(self, digest: str) -> bytes:
+        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+        try:
+            content = _read(self._path(digest))
+        except OSError as error:
+            raise UnreadableImage(f"its layout lacks {digest} ({error.strerror})") from error
+        algorithm, _, digits = digest.partition(":")
+        if hashlib.new(algorithm, content).hexdigest() != digits:
+            raise UnreadableImage(f"its document {digest} is not what its digest says")
+        return content
+
+    @contextmanager
+    def open_layer(self, blob: Blob) -> Iterator[Peekable]:
+        """A layer as it is stored. Raises UnreadableImage."""
+        path = self._path(blob.digest)
+        try:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableImage(f"its layer {blob.digest} is not a file")
+            file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise UnreadableImage(f"its layout lacks {describe_layer(blob)} ({error.strerror})") from error
+        with file:
+            if found.st_size != blob.size:
+                has = f"has {found.st_size} bytes, its manifest says {blob.size}"
+                raise UnreadableImage(f"its layer {blob.digest} {has}")
+            yield io.BufferedReader(file, _BUFFER)
+
+    def _path(self, digest: str) -> Path:
+        if not is_digest(digest):
+            raise UnreadableImage("its manifest names a blob by no digest")
+        algorithm, _, digits = digest.partition(":")
+        return self._folder / "blobs" / algorithm / digits
+
+
+def _read(path: Path) -> bytes:
+    content = read_plain(path, LARGEST_DOCUMENT)
+    if len(content) > LARGEST_DOCUMENT:
+        raise UnreadableImage(f"its document {path.name} is larger than {LARGEST_DOCUMENT:,} bytes")
+    return content

@@ -14,8 +14,8 @@ from membudget.contents.image import ImageContents, StoredLayer
 from membudget.contents.layers.layer import Layer
 from membudget.contents.stores.layer_reader import MOST_ENTRIES
 from membudget.contents.stores.manifest import LARGEST_DOCUMENT, parse_config
+from membudget.core.errors import UnreadableImage
 from membudget.core.files import read_plain, write_whole
-from membudget.core.unreadable import UnreadableImage
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
 _FORMAT = "layers-4"

@@ -4,10 +4,10 @@ import hashlib
 import zlib
 
 from membudget.contents.layers.layer import LARGEST_DOCUMENT_BYTES, Entry, EntryKind, Layer, Packer
-from membudget.contents.packages.documents import is_wanted
 from membudget.contents.packages.facts import found_by, scans_for
+from membudget.contents.packages.finder import is_wanted
 from membudget.contents.stores.tar_reader import Content, Readable, TarHeader, TarReader
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 
 MOST_ENTRIES = 1_000_000
 """Of one layer: the largest images there are have a tenth of it."""

@@ -13,8 +13,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from membudget.contents.image_config import Blob, HistoryEntry, ImageConfig
-from membudget.core.unreadable import UnreadableImage
+from membudget.contents.image import Blob, HistoryEntry, ImageConfig
+from membudget.core.errors import UnreadableImage
 
 LARGEST_DOCUMENT = 8_000_000
 """Bytes. Registries take manifests of 4 MiB at most (distribution specification, "Pushing Manifests")."""

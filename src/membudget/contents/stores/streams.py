@@ -6,9 +6,28 @@ import zlib
 from enum import StrEnum
 from typing import Protocol, cast
 
-from membudget.contents.stores.raw_stream import RawStream
 from membudget.contents.stores.tar_reader import Readable
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
+
+
+class RawStream(io.RawIOBase):
+    """A stream that gives bytes by `take`: what else a reader asks of one is here."""
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Fill `buffer` with what there is."""
+        target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
+        data = self.take(len(target))
+        target[: len(data)] = data
+        return len(data)
+
 
 _BUFFER = 1 << 18
 _ALWAYS_ALLOWED = 16 << 30

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from membudget.contents.layers.layer import EntryKind
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 
 BLOCK = 512
 LONGEST_HEADER = 1 << 20

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from membudget.budgets.compose import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.core.errors import ConfigurationError
 from membudget.engine.compose import ComposeModel, ComposeRefused
 from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, existing, read_input

@@ -10,8 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from membudget.engine.cgroups import CgroupVersion, TrialCgroup
 from membudget.engine.helper import Helper, HelperFailed
-from membudget.measure.probe.messages import Follow, ProbeReport
-from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.messages import Depth, Follow, ProbeReport
 
 _REPORT = TypeAdapter(ProbeReport)
 _ANSWER_S = 30.0

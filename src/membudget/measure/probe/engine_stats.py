@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroups import TrialCgroup
 from membudget.engine.connection import Engine, engine_errors
-from membudget.measure.probe.messages import HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
-from membudget.measure.probe.snapshot import Depth
+from membudget.measure.probe.messages import Depth, HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
 
 RATE_HZ = 1
 _END_S = 10.0

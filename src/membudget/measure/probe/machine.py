@@ -1,9 +1,13 @@
 """Settings of the machine that move memory figures, as the kernel tells them. Standard library only: the probe's."""
 
+import errno
+import os
 import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
-from membudget.measure.probe.messages import HostSettings
+from membudget.measure.probe.messages import HostSettings, KernelLog, KilledProcess
 
 _CHOSEN = re.compile(r"\[(\w+)\]")
 _KIB = 1024
@@ -54,3 +58,143 @@ def _text(path: Path) -> str | None:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+KMSG = Path("/dev/kmsg")
+_RECORD_BYTES = 8192
+"""Longer than any record (Documentation/ABI/testing/dev-kmsg)."""
+
+_CONTEXT = re.compile(r"oom-kill:constraint=.*?,oom_memcg=(.*?),task_memcg=")
+_GROUP = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.group set")
+_KILLED = re.compile(
+    r"Memory cgroup out of memory: Killed process (\d+) \((.*)\) total-vm:\d+kB,"
+    r" anon-rss:(\d+)kB, file-rss:(\d+)kB, shmem-rss:(\d+)kB"
+)
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_GAP = "the kernel's log has a gap: some kills may not be named"
+
+
+class _Kill(NamedTuple):
+    process: KilledProcess
+    cgroup: str | None
+    """Which was out of memory; None: the log does not say."""
+
+
+class KillLog:
+    """The kills that a log tells of, and what may be missing. Pure."""
+
+    def __init__(self) -> None:
+        self._kills: list[_Kill] = []
+        self._cgroup: str | None = None
+        """Of the next kill."""
+        self._is_group = False
+        """Of all kills that follow."""
+        self._number: int | None = None
+        self._counted = 0
+        """So many kills were told of when the cgroup's own count was read: it has those."""
+        self._has_gap = self._has_late_gap = False
+
+    def feed(self, record: str) -> None:
+        """Take in a record, "PRIORITY,NUMBER,TIME,FLAGS;TEXT" and more lines that are not its text."""
+        head, _, text = record.partition("\n")[0].partition(";")
+        number = head.split(",")[1:2]
+        if number and number[0].isdecimal():
+            if self._number is not None and int(number[0]) != self._number + 1:
+                self.skipped()
+            self._number = int(number[0])
+        if found := _CONTEXT.match(text):
+            self._cgroup, self._is_group = found[1], False
+        elif found := _GROUP.match(text):
+            self._cgroup, self._is_group = found[1], True
+        elif found := _KILLED.match(text):
+            anon, file, shmem = (int(size) * _KIB for size in found.groups()[2:])
+            process = KilledProcess(int(found[1]), _ESCAPED.sub(_character, found[2]), anon, file, shmem)
+            self._kills.append(_Kill(process, self._cgroup))
+            self._cgroup = self._cgroup if self._is_group else None
+
+    def skipped(self) -> None:
+        """Some records are lost."""
+        self._has_gap = self._has_late_gap = True
+        self._number = self._cgroup = None
+        self._is_group = False
+
+    def counted(self) -> None:
+        """The cgroup's own count was read after the last record was: it has what is told by now (mm/oom_kill.c)."""
+        self._counted = len(self._kills)
+        self._has_late_gap = False
+
+    def told(self, cgroup: str, pids: Collection[int], reason: str | None = None) -> KernelLog:
+        """The kills in `cgroup` or one below it, whose processes were among `pids` at some time.
+
+        `reason`: why the log could not be read, or not to its end.
+        """
+        once: dict[int, KilledProcess] = {}
+        messages, late, doubtful = 0, set[int](), 0
+        for number, (process, where) in enumerate(self._kills):
+            is_late = number >= self._counted
+            is_ours = process.pid in pids if where is None else f"{cgroup}/" in f"{where}/"
+            if is_ours:
+                once.setdefault(process.pid, process)
+                messages += 1
+                late |= {process.pid} if is_late else set()
+            elif where is None:
+                doubtful += is_late
+        return KernelLog(
+            killed=tuple(once.values()),
+            messages=messages,
+            reason=reason or (_GAP if self._has_gap else None),
+            late=len(late),
+            doubtful=doubtful,
+            is_whole=reason is None and not self._has_late_gap,
+        )
+
+
+class LogReader:
+    """The kernel's log from now on."""
+
+    def __init__(self, path: Path = KMSG) -> None:
+        self._log = KillLog()
+        self._reason: str | None = None
+        self._descriptor: int | None = None
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+        except OSError as error:
+            self._reason = f"the kernel's log {path} cannot be read: {error.strerror}"
+            self.close()
+
+    def read(self) -> None:
+        """Take in what it said since the last time."""
+        while self._descriptor is not None:
+            try:
+                record = os.read(self._descriptor, _RECORD_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.EPIPE:
+                    self._reason = f"the kernel's log could not be read to its end: {error.strerror}"
+                    return
+                self._log.skipped()  # overrun: reading goes on with the oldest that is left
+                continue
+            if not record:
+                return
+            self._log.feed(record.decode(errors="replace"))
+
+    def counted(self) -> None:
+        """The cgroup's own count of kills was read since the last `read`."""
+        self._log.counted()
+
+    def kills(self, cgroup: str, pids: Collection[int] = ()) -> KernelLog:
+        """What it said of OOM kills in `cgroup`, some of whose processes were `pids`, since this reader was made."""
+        self.read()
+        return self._log.told(cgroup, pids, self._reason)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _character(escaped: re.Match[str]) -> str:
+    return chr(int(escaped[1], 16))

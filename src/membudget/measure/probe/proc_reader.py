@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from membudget.measure.probe.messages import Depth, FileUse, ProcessUse, Snapshot
 from membudget.measure.probe.proc_smaps import MemoryMap, parse_smaps
-from membudget.measure.probe.snapshot import Depth, FileUse, ProcessUse, Snapshot
 
 MOST_PROCESSES = 40
 _MOST_FILES = 10

@@ -10,11 +10,19 @@ import time
 from pathlib import Path
 
 from membudget.measure.probe import readings
-from membudget.measure.probe.cgroup import NAMES, KernelMark, LeafFiles
-from membudget.measure.probe.cgroup_marks import GONE, NEVER_SEEN, ParentMarks, keep_newest, reading_of
-from membudget.measure.probe.kernel_log import LogReader
-from membudget.measure.probe.machine import host_settings
+from membudget.measure.probe.cgroup import (
+    GONE,
+    NAMES,
+    NEVER_SEEN,
+    KernelMark,
+    LeafFiles,
+    ParentMarks,
+    keep_newest,
+    reading_of,
+)
+from membudget.measure.probe.machine import LogReader, host_settings
 from membudget.measure.probe.messages import (
+    Depth,
     Follow,
     HostSettings,
     PhaseReading,
@@ -25,7 +33,6 @@ from membudget.measure.probe.messages import (
 )
 from membudget.measure.probe.pace import WATCH_NS, Pace
 from membudget.measure.probe.readings import MemoryReading
-from membudget.measure.probe.snapshot import Depth
 from membudget.measure.probe.snapshots import SnapshotProcess
 
 _APPEARANCE_POLL_S = 0.001

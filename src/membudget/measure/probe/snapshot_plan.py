@@ -5,7 +5,7 @@ Standard library only: the probe imports it.
 
 from dataclasses import dataclass, replace
 
-from membudget.measure.probe.snapshot import Snapshot
+from membudget.measure.probe.messages import Snapshot
 
 _GROWTH, _LEAP = 0.02, 0.1
 _SMALLEST_GROWTH_BYTES = 1 << 20

@@ -15,8 +15,8 @@ from typing import NoReturn
 from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import version_of
 from membudget.measure.probe.limit_guard import LimitGuard
+from membudget.measure.probe.messages import Depth, FileUse, ProcessUse, Snapshot
 from membudget.measure.probe.proc_reader import Moment, Reader
-from membudget.measure.probe.snapshot import Depth, FileUse, ProcessUse, Snapshot
 from membudget.measure.probe.snapshot_plan import Answer, is_over
 
 _PRIORITY = -10

@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from membudget.measure.probe.snapshot import Depth, Snapshot
+from membudget.measure.probe.messages import Depth, Snapshot
 from membudget.measure.probe.snapshot_plan import SnapshotPlan
 from membudget.measure.probe.snapshot_server import Order, answer_of, serve
 

@@ -10,10 +10,8 @@ from membudget.measure.inputs import read_input
 from membudget.measure.load import LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
 from membudget.measure.unit_cost import LoadProgress
-from membudget.measure.workload.driver_container import run_driver
-from membudget.measure.workload.drivers import Drivers
-from membudget.measure.workload.exec import TIMED_OUT, exit_in_words, run_commands
-from membudget.measure.workload.http_driver import HttpLoad, ServiceGone
+from membudget.measure.workload.exec import TIMED_OUT, exit_in_words, run_commands, run_driver
+from membudget.measure.workload.http_driver import Drivers, HttpLoad, ServiceGone
 from membudget.measure.workload.readiness import wait_for_health, wait_for_log
 
 _DEATH_KNELL_S = 0.5

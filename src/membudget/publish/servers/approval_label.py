@@ -6,7 +6,7 @@ from membudget.publish.pull_request import PullRequest
 from membudget.publish.servers.github_event import GithubEvent
 from membudget.publish.servers.http_api import ApiFault
 from membudget.publish.servers.server import Server
-from membudget.publish.step_log import warn
+from membudget.publish.workflow import warn
 
 
 def label_state(event: GithubEvent, label: str) -> LabelState | None:

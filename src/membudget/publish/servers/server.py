@@ -8,11 +8,10 @@ from membudget.core.errors import ConfigurationError
 from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import WorkflowRun
 from membudget.publish.servers.comments import ApiCommenter, github_names
-from membudget.publish.servers.commit_states import CheckRun
+from membudget.publish.servers.commit_states import CheckRun, CommitStatus
 from membudget.publish.servers.dialect import GITHUB
 from membudget.publish.servers.forgejo import address_of, dialect_of, forgejo_names
 from membudget.publish.servers.github_event import repository_name
-from membudget.publish.servers.github_status import CommitStatus
 from membudget.publish.servers.http_api import WEB_ADDRESS, HttpApi, is_web_address
 
 _GITHUB = "https://github.com"

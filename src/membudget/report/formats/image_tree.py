@@ -11,8 +11,7 @@ from rich.tree import Tree
 from membudget.contents.diff import LayerChange
 from membudget.contents.origin import OriginSource
 from membudget.contents.summary import FolderSummary, ImageSummary, LayerSummary
-from membudget.core.figures import format_delta, format_reading
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, format_delta, format_reading
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
 from membudget.report.formats.image_report import DiffReport, InspectReport

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from membudget.budgets.effective import EffectiveBudget
+from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands
 from membudget.judge.coverage import Gap

@@ -15,9 +15,8 @@ from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.reasons import lacks_base
 from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.allowances import allowances
-from membudget.report.findings import findings
+from membudget.report.findings import cause_findings, findings, hint_findings
 from membudget.report.gaps import gap_finding
-from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
 

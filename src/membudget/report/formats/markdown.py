@@ -1,16 +1,145 @@
 """The report as Markdown: the pull request's comment, and the step summary."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from membudget.core.untrusted_text import code_block, code_cell, code_span
 from membudget.judge.whole import Judgement
-from membudget.report.formats.markdown_parts import elements, folded, whole
+from membudget.report.findings import Finding
 from membudget.report.headline import headline
+from membudget.report.pictures import Chart, sign
 from membudget.report.report import Report
-from membudget.report.signs import sign
 from membudget.report.story import story
-from membudget.report.story_parts import Block, Figures, Keep, Rows, Section, Sheet
+from membudget.report.story_parts import (
+    Block,
+    Charts,
+    Compared,
+    Figures,
+    Item,
+    Items,
+    Keep,
+    Log,
+    Outcome,
+    Remarks,
+    Rows,
+    Section,
+    Sheet,
+)
+from membudget.report.table import TableRow
+
+_LOG_LINES = 20
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_GOOD_BREAK = re.compile(r"(?<=by|rn)\N{NO-BREAK SPACE}|\N{NO-BREAK SPACE}(?=\(|or|±)")
+_LONGEST_KEY = 18
+_ROW_HEADINGS = (
+    ("status", ":--"), ("image, metric", ":--"), ("base", "--:"), ("head", "--:"), ("delta", "--:"),
+    ("budget", ":--"), ("headroom", "--:"),
+)  # fmt: skip
+"""The status first: a phone shows the left of a table. Image and metric in one, or it is wider than a comment."""
+_FIGURE_HEADINGS = (("image", ":--"), ("metric", ":--"), ("base", "--:"), ("head", "--:"), ("delta", "--:"))
+
+
+def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
+    """What may stay or go, each in Markdown."""
+    match block:
+        case Rows():
+            return [_row(row) for row in block.elements]
+        case Figures():
+            return [_line(_cells(row)) for row in block.elements]
+        case Sheet():
+            return [_line([code_cell(row[0]) if row[0] else "", *map(_whole, row[1:])]) for row in block.elements]
+        case Remarks():
+            return [f"> {finding.as_markdown()}" for finding in block.elements]
+        case Items() | Outcome():
+            return [_item(item) for item in block.elements]
+        case Log():
+            return [code_block(lines, most_lines=_LOG_LINES) for lines in block.elements]
+        case Charts():
+            return [_chart(name, chart) for name, chart in block.elements]
+        case Compared():
+            return [finding.as_markdown() for finding in block.elements]
+
+
+def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # noqa: PLR0911 - one for each kind
+    """A block of which the elements `shown` are left: some of those of `elements`."""
+    match block:
+        case Rows():
+            return "\n".join([*_head(_ROW_HEADINGS), *shown])
+        case Figures():
+            return "\n".join([*_head(_FIGURE_HEADINGS), *shown])
+        case Sheet():
+            alignment = [":--", ":--", *["--:"] * (len(block.headings) - 2)]
+            return "\n".join([*_head(list(zip(block.headings, alignment, strict=True))), *shown])
+        case Remarks() | Charts():
+            return "\n\n".join(shown)
+        case Outcome():
+            return "\n".join([f"**{block.title}** → {block.next_step.as_markdown()}", "", *shown])
+        case Items():
+            return "\n".join([*([f"**{block.title}**", ""] if block.title else []), *shown])
+        case Log():
+            return "\n".join(shown)
+        case Compared():
+            link = f" · [run]({run_url})" if run_url is not None else ""
+            return "\n".join(f"<sub>{line}{link}</sub>" for line in shown)
+
+
+def folded(title: Finding, content: str, *, is_open: bool = False) -> str:
+    """Something to unfold, or to fold."""
+    return f"<details{' open' if is_open else ''}><summary>{title.as_html()}</summary>\n\n{content}\n\n</details>"
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of Markdown cells below headings, which say how their columns are aligned."""
+    return "\n".join([*_head(columns), *map(_line, rows)])
+
+
+def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
+    return [_line([heading for heading, _ in columns]), f"|{'|'.join(alignment for _, alignment in columns)}|"]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _row(row: TableRow) -> str:
+    image, metric, *figures = _cells(row)
+    return _line([_whole(row.status), f"{image}<br>{metric}", *figures, _whole(row.budget), _whole(row.headroom)])
+
+
+def _cells(row: TableRow) -> list[str]:
+    """Those that rows with and without budgets have in common."""
+    if row.is_quoted:
+        return [code_cell(row.image), _key(row.metric), code_cell(row.base), code_cell(row.head), _whole(row.delta)]
+    base, head = _pictured(row.base, row.base_picture), _pictured(row.head, row.head_picture)
+    return [code_cell(row.image), _whole(row.metric), base, head, _whole(row.delta)]
+
+
+def _key(key: str) -> str:
+    """A key of the budgets file; a long one on two lines, broken at a dot."""
+    first, dot, rest = key[:_LONGEST_KEY].rpartition(".")
+    if len(key) <= _LONGEST_KEY or not first:
+        return code_cell(key)
+    return f"{code_cell(first)}<br>{code_cell(f'{dot}{rest}{key[_LONGEST_KEY:]}')}"
+
+
+def _pictured(figure: str, picture: str) -> str:
+    return f"{_whole(figure)}<br>{code_span(picture)}" if picture else _whole(figure)
+
+
+def _whole(cell: str) -> str:
+    """A cell that breaks where it reads well, not between a number and its unit."""
+    return _GOOD_BREAK.sub(" ", cell.replace(", ", "<br>").replace(" ", _NO_BREAK))
+
+
+def _item(item: Item) -> str:
+    return "\n".join([f"- {item.finding.as_markdown()}", *(f"  - {below.as_markdown()}" for below in item.below)])
+
+
+def _chart(name: str, chart: Chart) -> str:
+    return f"{code_span(name)}: {chart.legend}\n\n```mermaid\n{chart.as_mermaid()}\n```"
+
 
 LONGEST_COMMENT = 60_000
 """Characters. GitHub refuses more than 65,536."""

@@ -5,8 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.core.figures import format_reading
-from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
+from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion

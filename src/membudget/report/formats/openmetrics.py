@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from membudget.core.metrics import DEFINITIONS, Metric, Unit
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
-from membudget.judge.phases import phase_values
+from membudget.judge.values import phase_values
 from membudget.judge.whole import Judgement
 from membudget.report.report import Report
 

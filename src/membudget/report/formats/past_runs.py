@@ -15,9 +15,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from membudget.core.untrusted_text import code_cell
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
-from membudget.report.formats.markdown_parts import folded, table
+from membudget.report.formats.markdown import folded, table
+from membudget.report.pictures import SIGNS
 from membudget.report.report import ReportModel
-from membudget.report.signs import SIGNS
 
 MOST_RUNS = 5
 HEAD_CHARACTERS = 12

@@ -11,8 +11,8 @@ from rich.text import Text
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
+from membudget.report.pictures import sign
 from membudget.report.report import Report
-from membudget.report.signs import sign
 from membudget.report.story import story
 from membudget.report.story_parts import (
     Block,

@@ -11,11 +11,10 @@ from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report import gaps
 from membudget.report.allowances import allowances, noise, old_ways
 from membudget.report.details import not_measured
-from membudget.report.findings import Finding, findings, soak_finding
-from membudget.report.image_findings import cause_findings, hint_findings
+from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
 from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
+from membudget.report.pictures import SIGNS
 from membudget.report.report import Report, RevisionReport
-from membudget.report.signs import SIGNS
 from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
 
 _LOG_LINES = 40

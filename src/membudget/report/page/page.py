@@ -18,12 +18,11 @@ from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents
-from membudget.report.page.detail_level import LEVELS, DetailLevel
 from membudget.report.page.overview_data import overview, seen
-from membudget.report.page.parts import Json, ours, quoted
+from membudget.report.page.parts import LEVELS, DetailLevel, Json, ours, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
+from membudget.report.pictures import SIGNS
 from membudget.report.report import Report
-from membudget.report.signs import SIGNS
 from membudget.report.table import trials_in_words
 
 LARGEST_PAGE_BYTES = 500_000

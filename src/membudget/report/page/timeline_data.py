@@ -3,21 +3,19 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from membudget.budgets.effective import NO_BUDGET, EffectiveBudget
-from membudget.core.figures import format_delta, format_value
-from membudget.core.metrics import DEFINITIONS, Aggregation, Metric
+from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
+from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, format_delta, format_value
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
-from membudget.judge.intervals import median_interval
+from membudget.judge.evidence import median_interval
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Row, tolerated_growth
-from membudget.judge.samples import trial_samples
+from membudget.judge.values import trial_samples
 from membudget.judge.whole import ImageJudgement
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
-from membudget.report.downsample import downsample
-from membudget.report.page.detail_level import DetailLevel
-from membudget.report.page.parts import Json, quoted
+from membudget.report.page.parts import DetailLevel, Json, quoted
+from membudget.report.timeline import downsample
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
 """Whose budgets are lines in the chart of what they are the peak of."""

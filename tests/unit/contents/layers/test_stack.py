@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from membudget.contents.layers import stack as layer_stack
 from membudget.contents.layers.stack import LayerStack, WasteKind
 from membudget.contents.stores.layer_reader import read_layer
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import layer, stack
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from membudget.contents import merged as merged_image
 from membudget.contents.compare import Unavailable, compare
 from membudget.contents.image import ImageContents, StoredLayer
-from membudget.contents.layers.shown_text import shown
+from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import LayerStack
 from membudget.contents.merged import LiveDocuments, merge
 from tests.unit.contents.archives import file, tar

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from membudget.contents.image import ImageContents
 from membudget.contents.layers.layer import Layer
 from membudget.contents.stores.archive import read_archive
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 from tests.unit.contents.archives import Layout, diff_id, export, file, special, tar
 from tests.unit.contents.stacks import layer, read
 

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.contents.image import ImageContents
 from membudget.contents.layers.layer import Layer
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 from tests.fuzz.image_archive import CORPUS, read_both_ways
 
 FILES = sorted(CORPUS.iterdir())

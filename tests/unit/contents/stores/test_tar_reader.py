@@ -13,7 +13,7 @@ from membudget.contents.stores import layer_reader, streams
 from membudget.contents.stores.archive import read_archive
 from membudget.contents.stores.layer_reader import read_layer
 from membudget.contents.stores.tar_reader import TarReader
-from membudget.core.unreadable import UnreadableImage
+from membudget.core.errors import UnreadableImage
 from tests.unit.contents.archives import export, file, special, tar
 
 KINDS = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB
-from membudget.measure.probe.kernel_log import KillLog, LogReader
+from membudget.measure.probe.machine import KillLog, LogReader
 from membudget.measure.probe.messages import KernelLog
 
 OURS = "/membudget_x/t1"
@@ -177,7 +177,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[byt
         return given
 
     (tmp_path / "kmsg").touch()
-    monkeypatch.setattr("membudget.measure.probe.kernel_log.os.read", read)
+    monkeypatch.setattr("membudget.measure.probe.machine.os.read", read)
     yield waiting
     monkeypatch.undo()
 

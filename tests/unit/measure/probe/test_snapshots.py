@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from membudget.core.quantities import MIB
+from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.proc_reader import Reader
-from membudget.measure.probe.snapshot import Depth
 from membudget.measure.probe.snapshot_server import Order, obey
 from membudget.measure.probe.snapshots import SnapshotProcess
 

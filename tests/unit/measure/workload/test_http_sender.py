@@ -1,6 +1,6 @@
 """When requests are due, and how their latencies are counted."""
 
-from membudget.budgets.http_load import LARGEST_BODY_BYTES
+from membudget.budgets.workload import LARGEST_BODY_BYTES
 from membudget.measure.workload.http_sender import _bucket, _Load, _offset_s, _random_bytes
 from tests.unit.measure.workload.test_http_process import group
 

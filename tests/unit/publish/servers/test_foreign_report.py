@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
-from membudget.publish.artifact_archive import LARGEST_ARCHIVE_BYTES
 from membudget.publish.pull_request import NotPosted, PullRequest, WorkflowRun
+from membudget.publish.report_file import LARGEST_ARCHIVE_BYTES
 from membudget.publish.servers.foreign_report import ForeignReport, fetch
 from membudget.publish.servers.github_event import MeasuringRun
 from membudget.publish.servers.http_api import HttpApi

@@ -4,7 +4,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.effective import EffectiveBudget, Tolerance, WarnLevels
+from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB, MIB
 from membudget.measure.probe.messages import Series
