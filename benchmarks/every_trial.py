@@ -19,7 +19,7 @@ from membudget.budgets.entries import TrialCount
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.each_trial import Samples
+from membudget.judge.evidence import Samples
 from membudget.judge.metric import Verdict, judge_metric
 
 SHARES = (0.01, 0.05, 0.20, 0.50, 0.80)

@@ -13,8 +13,8 @@ from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
+from membudget.engine.helper import SubprocessHelper
 from membudget.engine.run_id import own_run_id
-from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe

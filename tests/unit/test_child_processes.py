@@ -13,7 +13,7 @@ from membudget.build.docker_buildx import Buildx
 from membudget.build.git import GitRepository
 from membudget.engine import child_environment as environments
 from membudget.engine.compose import Compose, ComposeRefused
-from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.engine.helper import SubprocessHelper
 from tests.support.awaited import until
 
 SOURCE = Path(membudget.__file__).parent
@@ -33,7 +33,7 @@ CHILDREN = {
         "engine/compose.py",
         "subprocess.run",
     ): "reader_environment, or engine_client_environment to make containers",
-    ("engine/subprocess_helper.py", "subprocess.Popen"): "helper_environment",
+    ("engine/helper.py", "subprocess.Popen"): "helper_environment",
     ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",

@@ -17,8 +17,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
 from membudget.build.docker_buildx import Buildx
-from membudget.build.git import GitRepository
-from membudget.build.git_secrets import secrets_in
+from membudget.build.git import GitRepository, secrets_in
 from membudget.build.registry import read_image
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.engine.compose import Compose, ComposeRefused

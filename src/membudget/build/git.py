@@ -11,12 +11,32 @@ from pathlib import Path
 from typing import IO
 
 from membudget.build.git_checkout import differences
-from membudget.build.git_secrets import secrets_in
 from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.masking import Mask, environment_secrets
+from membudget.core.masking import Mask, environment_secrets, login_in, login_in_base64
 from membudget.core.threads import shielded
 from membudget.engine.child_environment import git_environment
+
+
+def secrets_in(settings: str) -> Iterator[str]:
+    """Of the output of `git config --list -z`.
+
+    Source: git-config(1), `http.extraHeader`, `http.proxy`, `remote.<name>.url` and `url.<base>.insteadOf`.
+    """
+    for setting in settings.split("\0"):
+        key, _, value = setting.partition("\n")
+        yield from login_in(value)
+        yield from login_in(key.removeprefix("url.").removesuffix(".insteadof").removesuffix(".pushinsteadof"))
+        if key.lower().endswith(".extraheader"):
+            yield from _in_header(value)
+
+
+def _in_header(header: str) -> Iterator[str]:
+    """What authorizes: a token, or the Base64 of user and password, and what that says."""
+    credential = header.partition(":")[2].rpartition(" ")[2]
+    yield credential
+    yield from login_in_base64(credential)
+
 
 _QUIET_AND_HARMLESS = (
     # A workspace may belong to another user (the runner's, seen from inside the action). Command-line scope is

@@ -25,8 +25,7 @@ from membudget.contents.stores.streams import Peekable, RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.masking import Mask, masked_errors
 from membudget.web.bounded_http import Limits, PastLimit, TooLarge, ask, body, bounded_session
-from membudget.web.deadline import Deadline
-from membudget.web.retry_after import asked_wait
+from membudget.web.deadline import Deadline, asked_wait
 
 _ALLOWED_S = 900.0
 """For all that is read of one image: its layers may have gigabytes."""

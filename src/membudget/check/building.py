@@ -1,18 +1,50 @@
-"""Builds both sides of several images side by side. One that cannot be built costs no other its image."""
+"""Which images pair up, and how both sides are built."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from membudget.budgets.entries import Build
-from membudget.build.revision import BuiltImage, Side
-from membudget.check.pairing import Pair
+from membudget.budgets.entries import Build, ImageSpec
+from membudget.build.revision import BuiltImage, Commit, NoBase, Side
 from membudget.core.errors import BuildFailed
 from membudget.core.progress import Progress
 from membudget.core.threads import side_by_side
-from membudget.judge.measurement import Failure, FailureStage
+from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.pod_plan import PodPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The image of one name on both sides."""
+
+    name: str
+    presence: Presence
+    head: ImageSpec | None
+    base: ImageSpec | None
+
+    @property
+    def builds(self) -> dict[Side, Build]:
+        """What to build, base first. A removed image is not built: there is nothing to compare it with."""
+        if self.head is None:
+            return {}
+        return ({Side.BASE: self.base.build} if self.base else {}) | {Side.HEAD: self.head.build}
+
+
+def paired(
+    head_images: Mapping[str, ImageSpec], base_images: Mapping[str, ImageSpec], revision: Commit | NoBase
+) -> Iterator[Pair]:
+    """Head's images in the order of its file, then the ones that it dropped. `revision`: the base's."""
+    for name, head in head_images.items():
+        base = base_images.get(name)
+        if isinstance(revision, NoBase):
+            yield Pair(name, Presence.HEAD_ONLY, head, None)
+        else:
+            yield Pair(name, Presence.BOTH if base else Presence.NEW, head, base)
+    for name, base in base_images.items():
+        if name not in head_images:
+            yield Pair(name, Presence.REMOVED, None, base)
+
 
 Built = BuiltImage | Failure
 

@@ -11,7 +11,7 @@ from membudget.core.errors import ConfigurationError
 from membudget.core.untrusted_text import printable
 from membudget.judge.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
 from membudget.judge.measurement import ImageMeasurement
-from membudget.judge.severity import worst
+from membudget.judge.metric import worst
 from membudget.judge.whole import judge_image
 from membudget.report.report import Environment, Report
 

@@ -9,8 +9,7 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.budgets.workload import describe
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Built
-from membudget.check.pairing import Pair
+from membudget.check.building import Built, Pair
 from membudget.check.subject import OwnRun, Subject
 from membudget.contents.compare import PairContents, Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary

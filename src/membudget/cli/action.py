@@ -10,7 +10,7 @@ from membudget.budgets.approval import DEFAULT_LABEL
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS
-from membudget.judge.exit_policy import ExitPolicy, FailOn
+from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.servers.foreign_report import DEFAULT_ARTIFACT

@@ -37,7 +37,7 @@ from membudget.core.progress import Progress
 from membudget.core.sharding import Shard, assign
 from membudget.engine.connection import Engine, connect, slowness
 from membudget.engine.run_id import own_run_id
-from membudget.judge.exit_policy import ExitPolicy, FailOn
+from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache, read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import TrialSpec

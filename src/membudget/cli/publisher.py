@@ -10,7 +10,7 @@ from pathlib import Path
 from membudget.budgets.file import LARGEST_FILE_BYTES
 from membudget.budgets.lines import KeyLines, key_lines
 from membudget.core.files import read_plain
-from membudget.judge.exit_policy import ExitPolicy
+from membudget.judge.whole import ExitPolicy
 from membudget.publish import publish
 from membudget.publish.comment import CommentSettings
 from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode

@@ -13,8 +13,7 @@ from membudget.build.base_variants import BaseVariants
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import read_images
 from membudget.build.file_tree import content_names
-from membudget.build.git_submodules import check_build, check_given
-from membudget.build.git_workspace import Workspace
+from membudget.build.git_workspace import Workspace, check_build, check_given
 from membudget.build.revision import BuiltImage, Commit, Recipe, Side
 from membudget.contents.base_variant import BaseVariant, base_of
 from membudget.contents.compare import PairContents, Readable, compare

@@ -8,7 +8,7 @@ from membudget.budgets.rules import EffectiveBudget
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.judge.evidence import median_interval
-from membudget.judge.growth_base import growth_excuse
+from membudget.judge.image_rows import growth_excuse
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, judge_metric
 from membudget.judge.values import trial_samples

@@ -6,10 +6,33 @@ from dataclasses import replace
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
-from membudget.judge.growth_base import growth_excuse
-from membudget.judge.measurement import ImageMeasurement, OwnMeasurement, SideMeasurement
+from membudget.judge.measurement import FailureStage, ImageMeasurement, OwnMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, judge_metric
 from membudget.judge.values import phase_samples, phase_values, trial_samples
+
+
+def growth_excuse(image: ImageMeasurement) -> str | None:
+    """Why growth need not be judged where the base has no figure; None where it must be.
+
+    A base that does not build or work is no excuse: whoever repairs it, or is approved, goes on from there.
+    """
+    match image.presence:
+        case Presence.NEW:
+            return "the image is new"
+        case Presence.HEAD_ONLY:
+            return "there is no base revision"
+        case _ if image.base_waived and base_is_broken(image):
+            return "its base could not be measured, and that was approved"
+        case _ if image.lacks_old_way:
+            return "the head does not run with the base's settings any more, and the change was approved or merged"
+        case _:
+            return None
+
+
+def base_is_broken(image: ImageMeasurement) -> bool:
+    """Whether the base has no figures for a reason of its own, not of our environment's."""
+    failure = image.base.failure if image.base is not None else None
+    return failure is not None and failure.stage is not FailureStage.ENVIRONMENT
 
 
 def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:

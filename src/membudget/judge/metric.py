@@ -1,24 +1,30 @@
 """One metric against its budget: a verdict, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, format_reading, format_value
-from membudget.judge.answer_words import of_cut_off, of_growth, of_maximum
-from membudget.judge.each_trial import (
+from membudget.judge.evidence import (
     NO_SAMPLES,
+    Answer,
+    Evidence,
     Samples,
     TrialsAtLimit,
     TrialsOver,
     against_every,
+    against_maximum,
+    against_tolerance,
     doubt,
     is_hidden_by_limit,
+    of_cut_off,
+    of_growth,
+    of_maximum,
+    shift_interval,
     trials_at_limit,
     trials_over,
 )
-from membudget.judge.evidence import Answer, Evidence, against_maximum, against_tolerance, shift_interval
 
 
 class Verdict(StrEnum):
@@ -283,3 +289,17 @@ def _margin(samples: Samples) -> int | None:
 def tolerated_growth(before: int, tolerance: Tolerance) -> int:
     """The growth at which both parts of the tolerance are used up: the larger one counts."""
     return max(int(before * tolerance.percent / 100), tolerance.floor)
+
+
+_SEVERITY = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
+_OPENNESS = {None: 0, Inconclusive.NOISE: 1, Inconclusive.NOT_MEASURED: 2}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The gravest of `verdicts`; inconclusive when there is none."""
+    return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.INCONCLUSIVE)
+
+
+def gravest(reasons: Iterable[Inconclusive | None]) -> Inconclusive | None:
+    """Why an answer is open that is made of several: "not measured" outranks "noise". None: nothing is open."""
+    return max(reasons, key=_OPENNESS.__getitem__, default=None)

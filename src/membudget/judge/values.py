@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
-from membudget.judge.each_trial import Samples
+from membudget.judge.evidence import Samples
 from membudget.judge.measurement import SideMeasurement
 from membudget.measure.trial import Outcome, Phase, Trial
 

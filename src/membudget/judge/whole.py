@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from membudget.budgets.rules import NO_BUDGET
+from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.judge.coverage import Coverage, Gap, gaps
-from membudget.judge.excepted import with_exceptions
 from membudget.judge.groups import GroupMeasurement, judge_group
-from membudget.judge.growth_base import base_is_broken
-from membudget.judge.image import NEXT_STEPS, Status
-from membudget.judge.image_rows import image_rows
+from membudget.judge.image import NEXT_STEPS, Reason, Status, image_reasons, lacks_base, with_exceptions
+from membudget.judge.image_rows import base_is_broken, image_rows
 from membudget.judge.leak import LeakVerdict, soak_answer
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.judge.metric import Inconclusive, Row, Verdict, judge_metric
-from membudget.judge.reasons import Reason, image_reasons, lacks_base
-from membudget.judge.severity import gravest, worst
+from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.measure.trial import Trial
 
 
@@ -208,3 +206,32 @@ _STATUS = {
 _FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOAD: Status.WORKLOAD_FAILED}
 
 _SOAK_STATUS = {Verdict.FAIL: Status.LEAKING, Verdict.INCONCLUSIVE: Status.SOAK_TOO_SHORT}
+
+
+class FailOn(StrEnum):
+    """From which verdict on a check fails."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPolicy:
+    """What verdicts mean for the exit code."""
+
+    fail_on: FailOn = FailOn.FAIL
+    allows_inconclusive: bool = False
+    """Whether an answer that noise leaves open passes. What was not measured never does."""
+
+    def exit_code(self, judgement: Judgement) -> ExitCode:
+        """Of a check that came to `judgement`."""
+        if self.fail_on is FailOn.NEVER:
+            return ExitCode.WITHIN_BUDGET
+        if judgement.verdict is Verdict.INCONCLUSIVE and not self._lets_through(judgement):
+            return ExitCode.UNMEASURED
+        fails = judgement.verdict is Verdict.FAIL or (self.fail_on is FailOn.WARN and judgement.has_warnings)
+        return ExitCode.OVER_BUDGET if fails else ExitCode.WITHIN_BUDGET
+
+    def _lets_through(self, judgement: Judgement) -> bool:
+        return self.allows_inconclusive and judgement.inconclusive is Inconclusive.NOISE

@@ -16,10 +16,10 @@ from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, connect
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
+from membudget.engine.helper import SubprocessHelper
 from membudget.engine.helper_container import DockerHelper, find_helper_image
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
-from membudget.engine.subprocess_helper import SubprocessHelper
 from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.pool import TrialPool

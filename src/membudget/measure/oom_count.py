@@ -8,7 +8,9 @@ kernel's log has to cover the rest.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import format_size
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.certificate import resolution_bytes
 from membudget.measure.probe.messages import ProbeReport
@@ -102,3 +104,24 @@ def _reached_limit(report: ProbeReport, word: EngineWord) -> bool:
     mark, limit = report.kernel_peak.value, word.limit_bytes
     at_limit = mark is not None and limit is not None and mark >= limit - resolution_bytes(word.cpus, limit)
     return bool(report.limit_hits.value) or at_limit
+
+
+_FIX = (
+    "turn swap off on the engine's machine (swapoff -a), or boot it with swapaccount=1 (cgroup v1; `docker info` then"
+    " says nothing of missing swap limit support)"
+)
+
+
+def require_swap_limit(*, limits_swap: bool, swap_bytes: int | None) -> None:
+    """Raise EnvironmentFault where a container could swap without end instead of reaching its limit.
+
+    `limits_swap`: the engine can limit memory and swap together. `swap_bytes`: the machine's swap; None: not known.
+    """
+    if limits_swap or swap_bytes == 0:
+        return
+    swap = f"has {format_size(swap_bytes)} of swap" if swap_bytes is not None else "may have swap"
+    raise EnvironmentFault(
+        f"the engine's machine {swap}, and its kernel does not limit swap by container: a container would swap"
+        " instead of reaching its memory limit, so no memory figure or OOM kill would mean anything",
+        fix=_FIX,
+    )

@@ -14,7 +14,7 @@ from membudget.engine.containers import CannotStart, Containers, ContainerState
 from membudget.measure.certificate import Conclusion
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options
-from membudget.measure.oom_count import EngineWord
+from membudget.measure.oom_count import EngineWord, require_swap_limit
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.measure.pod_figures import sidecar_use
@@ -22,7 +22,6 @@ from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
-from membudget.measure.swap_limit import require_swap_limit
 from membudget.measure.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
 from membudget.measure.workload.http_driver import Drivers
 from membudget.measure.workload.run import ContainerWorkload

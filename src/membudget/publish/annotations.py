@@ -12,9 +12,8 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.publish.pull_request import Place
-from membudget.report.allowances import allowances, unapproved
+from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import cause_findings, changed_layers, size_is_in_trouble
-from membudget.report.gaps import NEXT_STEP, gap_finding
 from membudget.report.report import Report
 
 
@@ -60,7 +59,7 @@ def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
 
 def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:
     place = _place(lines, (("images", gap.image),)) if gap.image is not None else None
-    return Annotation("not covered", f"{gap_finding(gap).as_text()}. Next: {NEXT_STEP}", place)
+    return Annotation("not covered", f"{gap_finding(gap).as_text()}. Next: {GAPS_NEXT_STEP}", place)
 
 
 def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:

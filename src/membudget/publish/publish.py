@@ -13,14 +13,19 @@ from membudget.budgets.lines import KeyLines
 from membudget.core.metrics import DEFINITIONS, Metric, Unit
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import printable
-from membudget.judge.exit_policy import ExitPolicy
 from membudget.judge.measurement import Presence
-from membudget.judge.metric import Row, Verdict
-from membudget.judge.severity import worst
-from membudget.judge.whole import Judgement
-from membudget.publish import approval_record
+from membudget.judge.metric import Row, Verdict, worst
+from membudget.judge.whole import ExitPolicy, Judgement
 from membudget.publish.annotations import annotations
-from membudget.publish.comment import COMMENTS_ARE_OFF, Commenter, CommentMode, CommentSettings, Draft
+from membudget.publish.comment import (
+    COMMENTS_ARE_OFF,
+    Commenter,
+    CommentMode,
+    CommentSettings,
+    Draft,
+    approval_line,
+    hidden_lines,
+)
 from membudget.publish.commit_state import CommitState, CommitStates, state_of
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.report.formats import past_runs
@@ -180,11 +185,11 @@ def _approved(report: Report) -> str | None:
     """The hidden line that keeps what was approved."""
     if report.approval is not Approval.GIVEN or report.approval_digest is None:
         return None
-    return approval_record.encode(report.approval_digest)
+    return approval_line(report.approval_digest)
 
 
 def _recorded(existing: str | None) -> tuple[past_runs.PastRun, ...]:
-    lines = approval_record.hidden_lines(existing or "")
+    lines = hidden_lines(existing or "")
     return past_runs.decode(lines[1]) if len(lines) > 1 else ()
 
 

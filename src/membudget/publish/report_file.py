@@ -20,8 +20,7 @@ from membudget.core.metrics import DEFINITIONS, Metric
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
 from membudget.judge.coverage import Coverage
-from membudget.publish.json_shape import impossible_numbers, oversized
-from membudget.publish.report_size import fitting
+from membudget.publish.report_size import fitting, impossible_numbers, oversized
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 
 _NAMES = TypeAdapter(list[ImageName])

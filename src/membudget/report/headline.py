@@ -8,9 +8,8 @@ from membudget.judge.coverage import Gap
 from membudget.judge.image import Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
-from membudget.report.allowances import unapproved
+from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
-from membudget.report.gaps import gap_finding
 from membudget.report.report import Report
 
 _MOST_NAMED = 3

@@ -15,8 +15,7 @@ from membudget.core.sharding import Shard
 from membudget.judge.coverage import Coverage
 from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import ImageMeasurement
-from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.severity import worst
+from membudget.judge.metric import Inconclusive, Verdict, worst
 from membudget.judge.whole import Judgement, judge
 
 SCHEMA_VERSION = 1

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
-from membudget.judge.image import NEXT_STEPS, Status
+from membudget.judge.image import NEXT_STEPS, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.reasons import untold_failure_of_base
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
-from membudget.report import gaps
 from membudget.report.allowances import (
+    GAPS_NEXT_STEP,
+    GAPS_TITLE,
     approval_step,
     exception_findings,
+    gap_finding,
     group_findings,
     label_request,
     loosened_finding,
@@ -34,7 +35,6 @@ from membudget.report.findings import (
     soak_finding,
     why,
 )
-from membudget.report.gaps import gap_finding
 from membudget.report.pictures import CHART_STEPS, SIGNS, STATUS_SIGNS, Chart
 from membudget.report.report import Report
 from membudget.report.story_parts import (
@@ -130,7 +130,7 @@ def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMea
         yield Outcome(f"{SIGNS[Verdict.FAIL]} loosened", approval_step(report), (Item(loosened_finding(report)),))
     if judgement.gaps:
         findings = tuple(Item(gap_finding(gap)) for gap in judgement.gaps)
-        yield Outcome(f"{SIGNS[Verdict.INCONCLUSIVE]} {gaps.TITLE}", _ours(gaps.NEXT_STEP), findings)
+        yield Outcome(f"{SIGNS[Verdict.INCONCLUSIVE]} {GAPS_TITLE}", _ours(GAPS_NEXT_STEP), findings)
     for status, explained in items.items():
         if explained:
             step = _ours(NEXT_STEPS[status] or "")

@@ -9,10 +9,9 @@ from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, format_delta, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
 from membudget.judge.coverage import GapKind
-from membudget.judge.image import Status
+from membudget.judge.image import Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
-from membudget.judge.reasons import is_lost, lacks_base
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.report.allowances import LOOSENING_STATUS
 from membudget.report.headline import headline

@@ -9,8 +9,7 @@ import pytest
 
 from membudget.budgets.entries import Build
 from membudget.build.git import GitRepository
-from membudget.build.git_submodules import check_build, check_given
-from membudget.build.git_workspace import Workspace, workspace
+from membudget.build.git_workspace import Workspace, check_build, check_given, workspace
 from membudget.build.revision import Commit
 from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.engine.run_id import own_run_id

@@ -8,8 +8,7 @@ import pytest
 
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Order, build_all
-from membudget.check.pairing import Pair
+from membudget.check.building import Order, Pair, build_all
 from membudget.core.progress import Silence
 from membudget.judge.measurement import Failure, Presence
 from tests.fakes.measuring_tools import FakeTools

@@ -17,17 +17,16 @@ from membudget.check.merge import merge
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
 from membudget.judge.coverage import Coverage, Difference, Gap, GapKind, LeftOut
-from membudget.judge.exit_policy import ExitPolicy
 from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import judge, judge_image
+from membudget.judge.whole import ExitPolicy, judge, judge_image
 from membudget.publish.report_file import read_report, read_reports, write_report
+from membudget.report.allowances import GAPS_NEXT_STEP, gap_finding
 from membudget.report.formats import terminal
 from membudget.report.formats.judged_report import render as judged_json
 from membudget.report.formats.junit import render as junit
 from membudget.report.formats.markdown import render
-from membudget.report.gaps import NEXT_STEP, gap_finding
 from membudget.report.page.overview_data import overview
 from membudget.report.report import Report
 from membudget.report.table import table_rows, verdict_line
@@ -261,7 +260,7 @@ def test_gaps_are_told_on_the_page_and_in_the_terminal_as_in_the_comment() -> No
     ]  # fmt: skip
     on_page: Any = overview(merged, judged, most_rows=100)
     assert ["".join(map("".join, parts)) for parts in on_page["said"]] == said
-    assert on_page["next"][0] == ["not covered", NEXT_STEP]
+    assert on_page["next"][0] == ["not covered", GAPS_NEXT_STEP]
     with io.StringIO() as stream:
         Console(file=stream, width=200).print(terminal.render(merged, judged))
         on_terminal = stream.getvalue()
@@ -271,7 +270,7 @@ def test_gaps_are_told_on_the_page_and_in_the_terminal_as_in_the_comment() -> No
         assert gap in of_tests or gap.startswith("image ")
     for name in ("a", "b"):
         assert f'name="{name}"' in of_tests
-    assert NEXT_STEP in on_terminal
+    assert GAPS_NEXT_STEP in on_terminal
     assert [gap["kind"] for gap in json.loads(judged_json(merged, judged))["gaps"]] == [gap.kind for gap in judged.gaps]
 
 

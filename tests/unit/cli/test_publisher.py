@@ -10,8 +10,8 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.lines import key_lines
 from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
 from membudget.core.errors import EnvironmentFault, Interrupted
-from membudget.judge.exit_policy import ExitPolicy
 from membudget.judge.measurement import Failure, FailureStage
+from membudget.judge.whole import ExitPolicy
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.pull_request import PullRequest, WorkflowRun

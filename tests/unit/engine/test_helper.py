@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.engine.helper import HelperFailed, LineBuffer
-from membudget.engine.subprocess_helper import SubprocessHelper
+from membudget.engine.helper import HelperFailed, LineBuffer, SubprocessHelper
 
 
 def test_lines_are_put_together_from_pieces() -> None:

@@ -7,12 +7,11 @@ import pytest
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.exit_policy import ExitPolicy
 from membudget.judge.groups import GroupMeasurement
 from membudget.judge.image import Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import ImageJudgement, judge, judge_image
+from membudget.judge.whole import ExitPolicy, ImageJudgement, judge, judge_image
 from membudget.publish.report_file import parse_report
 from membudget.report.formats.markdown import render
 from tests.support.builders import budgets, image, phase, report, side, trial

@@ -10,13 +10,11 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.judge.image import NEXT_STEPS, Status
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.judge.metric import Inconclusive, Row, Verdict, judge_metric
-from membudget.judge.severity import gravest, worst
-from membudget.judge.whole import Judgement, judge, judge_image
+from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
+from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
 from membudget.measure.trial import PhaseName
 from tests.support.builders import budgets, image, phase, side, trial
 

@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.judge.image import Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.judge.metric import Inconclusive, Verdict, judge_metric
-from membudget.judge.severity import worst
-from membudget.judge.whole import Judgement, judge, judge_image
+from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
+from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
 from tests.support.builders import budgets, image, side, trial
 
 BUILD_FAILED = Failure(FailureStage.BUILD, "exit code 1", ("the log",))

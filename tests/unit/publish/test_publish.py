@@ -13,12 +13,11 @@ from membudget.budgets.lines import key_lines
 from membudget.budgets.loosening import Loosening
 from membudget.core.errors import ConfigurationError
 from membudget.judge.coverage import Coverage
-from membudget.judge.exit_policy import ExitPolicy, FailOn
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
+from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.publish import publish
-from membudget.publish.approval_record import approved_digest
-from membudget.publish.comment import CommentMode, CommentSettings, Draft
+from membudget.publish.comment import CommentMode, CommentSettings, Draft, approved_digest
 from membudget.publish.commit_state import CommitState, State
 from membudget.publish.publish import Destination
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun

@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.web.retry_after import asked_wait
+from membudget.web.deadline import asked_wait
 
 NOW = 1_000_000_000.0
 """9 September 2001, 01:46:40 UTC."""

@@ -3,15 +3,223 @@
 Standard library only: the probe imports it.
 """
 
+import contextlib
+import dataclasses
+import json
 import os
 import select
 import signal
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
-from membudget.measure.probe.messages import Depth, Snapshot
-from membudget.measure.probe.snapshot_plan import SnapshotPlan
-from membudget.measure.probe.snapshot_server import Order, answer_of, serve
+from membudget.measure.probe import readings
+from membudget.measure.probe.cgroup import version_of
+from membudget.measure.probe.limit_guard import LimitGuard
+from membudget.measure.probe.messages import Depth, FileUse, ProcessUse, Snapshot
+from membudget.measure.probe.proc_reader import Moment, Reader
+
+_GROWTH, _LEAP = 0.02, 0.1
+_SMALLEST_GROWTH_BYTES = 1 << 20
+"""A new peak is worth a snapshot when it is larger than the last one's by this share and as many bytes: by the first
+share where snapshots are below their share of the CPU, by the second in any case."""
+_SETTLED = 0.01
+"""RSS has settled when two samples differ by less than this share of it."""
+_OVERDUE_NS = 250_000_000
+"""RSS that never settles is looked at this often while it grows."""
+_REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
+"""Reading for a millisecond is followed by twenty without: its locks hold up the container's own work. A leap of
+memory is looked at sooner, for this burst may be the last."""
+_MOST_LATE = 3
+"""After so many late ones in a row, only what they may use of the CPU is tried again: some bursts are too short."""
+_SHARE, _HEAD_START_NS = 0.005, 40_000_000
+"""What they may use of a core over a trial, beside this much CPU time beforehand, for short trials have peaks too."""
+_STILL_THERE = 0.9
+"""A peak is over when less than this share of its RSS is left: an order for it is stale, a snapshot of it late."""
+_MAPS_WORTH = 1.05
+"""A snapshot with kinds and files is worth more than one that is a little nearer to the peak and has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an order."""
+
+    snapshot: Snapshot | None
+    """None: there was nobody, or the order was stale."""
+    is_stale: bool
+    cpu_us: int
+    """All that it took."""
+    reading_us: int
+    """CPU time in which processes were read."""
+    kills_meanwhile: bool | None
+    """Whether the kernel killed a process while one was read; None: not known."""
+
+
+def is_over(peak_bytes: int, left_bytes: int) -> bool:
+    """Whether a peak of `peak_bytes` is over when `left_bytes` are left."""
+    return left_bytes < _STILL_THERE * peak_bytes
+
+
+class SnapshotPlan:
+    """Of one trial. Times are on CLOCK_MONOTONIC."""
+
+    def __init__(self, now_ns: int) -> None:
+        self._begun_ns = self._last_ns = now_ns
+        self._not_before_ns = self._leaps_from_ns = 0
+        self._previous_bytes = 0
+        self._seen_bytes = 0
+        """The largest RSS that was there to be seen when a snapshot was taken."""
+        self._late_in_a_row = 0
+        self.best: Snapshot | None = None
+        self.taken = 0
+        self.cpu_us = 0
+        self.kills_meanwhile: bool | None = False
+        """Whether the kernel killed a process while one was read; None: not known."""
+
+    def wants(self, rss_bytes: int, now_ns: int) -> bool:
+        """Whether to look now: at a new peak that has settled, or that has been growing for long."""
+        settled = abs(rss_bytes - self._previous_bytes) <= _SETTLED * rss_bytes
+        self._previous_bytes = rss_bytes
+        if now_ns < self._leaps_from_ns:
+            return False
+        is_affordable = now_ns >= self._affordable_from_ns()
+        if self._late_in_a_row >= _MOST_LATE and not is_affordable:
+            return False
+        wanted = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
+        if rss_bytes - self._seen_bytes < max(_SMALLEST_GROWTH_BYTES, wanted * self._seen_bytes):
+            return False
+        return settled or now_ns - self._last_ns >= _OVERDUE_NS
+
+    def answered(self, answer: Answer, now_ns: int) -> None:
+        """Take in what became of the last order: a peak that was not seen is looked at again when it comes back."""
+        self.cpu_us += answer.cpu_us
+        if answer.kills_meanwhile is not False:
+            self.kills_meanwhile = self.kills_meanwhile or answer.kills_meanwhile
+        snapshot = answer.snapshot
+        if snapshot is None:  # stale, or the runtime's own start, which tells nothing of the program
+            self._late_in_a_row += answer.is_stale
+            return
+        self.taken += 1
+        self._last_ns = now_ns
+        snapshot = replace(snapshot, is_late=is_over(snapshot.rss_bytes, snapshot.seen_bytes))
+        self._late_in_a_row = self._late_in_a_row + 1 if snapshot.is_late else 0
+        self._not_before_ns = now_ns + _REST_FACTOR * 1000 * answer.reading_us
+        self._leaps_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.reading_us
+        self._seen_bytes = max(self._seen_bytes, snapshot.seen_bytes)
+        if self.best is None or _worth(snapshot) >= _worth(self.best):
+            self.best = snapshot
+
+    def lost(self) -> None:
+        """Nobody knows what became of the last order."""
+        self.kills_meanwhile = self.kills_meanwhile or None
+
+    def _affordable_from_ns(self) -> int:
+        """When the share of a core will have grown to what was spent."""
+        spent_ns = 1000 * self.cpu_us
+        return self._begun_ns + round((spent_ns - _HEAD_START_NS) / _SHARE)
+
+
+def _worth(snapshot: Snapshot) -> float:
+    """How near to the peak it is, by what was there to be seen."""
+    has_maps = snapshot.summed_pss_bytes is not None
+    return snapshot.seen_bytes * (_STILL_THERE if snapshot.is_late else 1) * (_MAPS_WORTH if has_maps else 1)
+
+
+_PRIORITY = -10
+"""Of the process that reads: it holds others' memory, and must not be kept waiting with it (setpriority)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Look at the processes of this cgroup now."""
+
+    cgroup: str
+    top: str
+    """The trial's own cgroup, above it: an engine may have set its limit on the way there."""
+    depth: str
+    origin_ns: int
+    """When the trial's series begins, on CLOCK_MONOTONIC, which all processes share."""
+    rss_bytes: int
+    """As sampled when it was ordered."""
+
+    def line(self) -> bytes:
+        """For the pipe."""
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+
+def serve(orders: int, answers: int) -> NoReturn:
+    """Obey orders until their pipe ends, and end."""
+    with contextlib.suppress(OSError):  # a probe in a container may not
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    reader, last = Reader(), ""
+    with os.fdopen(orders, "rb") as lines, os.fdopen(answers, "wb") as out:
+        for line in lines:
+            order = Order(**json.loads(line))
+            if order.cgroup != last:
+                reader.forget()
+                last = order.cgroup
+            out.write(json.dumps(dataclasses.asdict(obey(order, reader))).encode() + b"\n")
+            out.flush()
+    os._exit(0)
+
+
+def obey(order: Order, reader: Reader) -> Answer:
+    """Look, unless the order is stale. On a busy machine RSS may be another one by now than when it was ordered."""
+    begun_ns = time.process_time_ns()
+    cgroup = Path(order.cgroup)
+    guard = LimitGuard(cgroup, Path(order.top))
+    snapshot, reading_ns = None, 0
+    try:
+        moment = _now(cgroup, order.origin_ns)
+        stale = moment is None or is_over(order.rss_bytes, moment.rss_bytes)
+        if moment is not None and not stale:
+            snapshot = reader.take(cgroup, moment, guard, Depth(order.depth))
+            reading_ns = reader.cpu_ns
+        if snapshot is not None:
+            guard.usage_bytes()
+            snapshot = of_the_later(snapshot, _now(cgroup, order.origin_ns))
+            snapshot = dataclasses.replace(snapshot, fell_bytes=guard.fell_bytes)
+    finally:
+        guard.close()
+    cpu_us = (time.process_time_ns() - begun_ns) // 1000
+    return Answer(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
+
+
+def of_the_later(snapshot: Snapshot, after: Moment | None) -> Snapshot:
+    """Of memory that grew while processes were read, they show what there was at the end."""
+    if after is None or after.rss_bytes <= snapshot.rss_bytes:
+        return snapshot
+    return dataclasses.replace(snapshot, time_us=after.time_us, rss_bytes=after.rss_bytes, anon_bytes=after.anon_bytes)
+
+
+def _now(cgroup: Path, origin_ns: int) -> Moment | None:
+    """What the cgroup holds now; None where it is gone."""
+    parse = readings.reading_v1 if version_of(cgroup) == 1 else readings.reading_v2
+    try:
+        reading = parse((cgroup / "memory.stat").read_bytes(), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return Moment((time.monotonic_ns() - origin_ns) // 1000, reading.rss_bytes, reading.anon_bytes)
+
+
+def answer_of(line: bytes) -> Answer:
+    """An answer as it came through the pipe."""
+    raw = json.loads(line)
+    return Answer(**{**raw, "snapshot": _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None})
+
+
+def _snapshot(raw: dict[str, object]) -> Snapshot:
+    processes = raw.pop("processes")
+    files = raw.pop("files")
+    assert isinstance(processes, list)  # noqa: S101 - our own child wrote it
+    assert isinstance(files, list)  # noqa: S101
+    return Snapshot(
+        **raw,  # type: ignore[arg-type]
+        processes=tuple(ProcessUse(**{**one, "arguments": tuple(one["arguments"])}) for one in processes),
+        files=tuple(FileUse(**one) for one in files),
+    )
+
 
 _LAST_ANSWER_S = 1.0
 _NO_PEAK = "RSS never settled near a peak for long enough to look at the processes"

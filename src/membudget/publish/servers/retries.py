@@ -6,7 +6,7 @@ Source: GitHub docs, "Rate limits for the REST API" and "Best practices for usin
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from membudget.web.retry_after import asked_wait, whole_number
+from membudget.web.deadline import asked_wait, whole_number
 
 TRIES = 4
 LONGEST_WAIT_S = 60

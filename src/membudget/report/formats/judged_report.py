@@ -6,7 +6,7 @@ from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands
 from membudget.judge.coverage import Gap
-from membudget.judge.each_trial import TrialsAtLimit, TrialsOver
+from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import ImageJudgement, Judgement

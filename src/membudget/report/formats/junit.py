@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.judge.image import lacks_base
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.reasons import lacks_base
 from membudget.judge.whole import ImageJudgement, Judgement
-from membudget.report.allowances import allowances
+from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
-from membudget.report.gaps import gap_finding
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.judge.image import untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.reasons import untold_failure_of_base
 from membudget.judge.whole import ImageJudgement, Judgement
-from membudget.report import gaps
-from membudget.report.allowances import allowances, noise, old_ways
+from membudget.report.allowances import GAPS_NEXT_STEP, GAPS_TITLE, allowances, gap_finding, noise, old_ways
 from membudget.report.details import not_measured
 from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
 from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
@@ -49,7 +48,7 @@ def overview(report: Report, judgement: Judgement, most_rows: int) -> dict[str, 
 
 
 def _said(report: Report, judgement: Judgement) -> list[Finding]:
-    return [*map(gaps.gap_finding, judgement.gaps), *allowances(report, judgement), *noise(judgement)]
+    return [*map(gap_finding, judgement.gaps), *allowances(report, judgement), *noise(judgement)]
 
 
 def seen(image: ImageMeasurement, judged: ImageJudgement) -> list[Parts]:
@@ -114,7 +113,7 @@ def _reasons(judged: ImageJudgement) -> Iterator[Parts]:
 
 def _next_steps(judgement: Judgement) -> list[list[str]]:
     steps = {image.status.value: image.next_step for image in judgement.images if image.next_step}
-    covering = [[gaps.TITLE, gaps.NEXT_STEP]] if judgement.gaps else []
+    covering = [[GAPS_TITLE, GAPS_NEXT_STEP]] if judgement.gaps else []
     return [*covering, *([status, step] for status, step in steps.items())]
 
 

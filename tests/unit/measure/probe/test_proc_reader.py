@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB, MIB
 from membudget.measure.probe.messages import Depth, Snapshot
-from membudget.measure.probe.proc_reader import MOST_PROCESSES, Moment, Reader
-from membudget.measure.probe.proc_smaps import parse_smaps
+from membudget.measure.probe.proc_reader import MOST_PROCESSES, Moment, Reader, parse_smaps
 
 SMAPS = b"""\
 55d0c8000000-55d0c8400000 rw-p 00000000 00:00 0                          [heap]

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.measure.probe.proc_reader import Moment
-from membudget.measure.probe.snapshot_server import of_the_later
+from membudget.measure.probe.snapshots import of_the_later
 from tests.support.builders import snapshot
 
 

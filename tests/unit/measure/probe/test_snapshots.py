@@ -11,8 +11,7 @@ import pytest
 from membudget.core.quantities import MIB
 from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.proc_reader import Reader
-from membudget.measure.probe.snapshot_server import Order, obey
-from membudget.measure.probe.snapshots import SnapshotProcess
+from membudget.measure.probe.snapshots import Order, SnapshotProcess, obey
 
 HOUR_NS = 3600 * 10**9
 NOW_NS = time.monotonic_ns()

@@ -7,9 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from membudget.budgets.approval import LabelState
-from membudget.publish import approval_record
-from membudget.publish.approval_record import approved_digest
-from membudget.publish.comment import CommentSettings
+from membudget.publish.comment import CommentSettings, approval_line, approved_digest
 from membudget.publish.servers.approval_label import ApprovalLabel, label_state
 from membudget.publish.servers.github_event import GithubEvent, read_event
 from membudget.publish.servers.server import Server
@@ -19,7 +17,7 @@ from tests.support.github_server import WORKFLOW_USER, Github
 SHOP, LABEL = "octo/shop", "memory-budget-approved"
 PREFIX = CommentSettings().prefix
 DIGEST = "d" * 64
-RECORD = approval_record.encode(DIGEST)
+RECORD = approval_line(DIGEST)
 MARKER = f"{PREFIX}-->"
 
 
@@ -151,7 +149,7 @@ def test_without_a_token_only_the_event_counts(shop: Github, tmp_path: Path) -> 
         f"{MARKER}\ntext\n{RECORD}",
         f"{MARKER}\n> {RECORD}",
         f"{MARKER}\n{RECORD} and more",
-        f"{MARKER}\n{RECORD}\n{approval_record.encode('e' * 64)}",
+        f"{MARKER}\n{RECORD}\n{approval_line('e' * 64)}",
         f"{MARKER}\n{RECORD.upper()}",
     ],
 )
