@@ -4,7 +4,7 @@ from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageS
 from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
 from membudget.core.errors import BudgetsFileError, Problem, shortened
-from membudget.core.metrics import DEFINITIONS, Aggregation, Metric
+from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Aggregation, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
@@ -12,7 +12,6 @@ SMALLEST_LIMIT_BYTES = 8 * MIB
 
 _LONGEST_LIST = 200
 """Characters of all names, which an error repeats for each name that is not among them."""
-_BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET, Metric.SETTLED_RSS)
 
 
 def impossible(image: ImageSpec, where: str) -> list[Problem]:
@@ -34,7 +33,7 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
                 format_size(maximum),
                 f"{format_size(image.limit)} (the limit) or less",
             )
-            for metric in _BOUNDED_BY_LIMIT
+            for metric in BOUNDED_BY_LIMIT
             if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
         ]
     )
@@ -79,8 +78,8 @@ def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
         budget = image.budgets.of(metric)
         headroom = budget.headroom if isinstance(budget, SizeBudget) else None
         key = f"{where}.budgets.{metric}.headroom"
-        if headroom is not None and metric not in _BOUNDED_BY_LIMIT:
-            allowed = f"{', '.join(_BOUNDED_BY_LIMIT)} have one"
+        if headroom is not None and metric not in BOUNDED_BY_LIMIT:
+            allowed = f"{', '.join(BOUNDED_BY_LIMIT)} have one"
             problems.append(
                 Problem(key, "is the distance to the memory limit, which does not bound this", None, allowed)
             )

@@ -64,16 +64,24 @@ class Definition:
     summary: str
     may_be_negative: bool = False
     """Whether values below zero are possible: of growth that is fitted, which may be a fall."""
+    is_bounded_by_limit: bool = False
+    """Whether the memory limit is the most it can be."""
+    is_silent_when_absent: bool = False
+    """Only some workloads or image stores have it: where nobody set a budget, its absence is no news."""
+    is_headline: bool = False
+    """Whether its change is told where nothing else is, budget or not."""
 
 
 DEFINITIONS: dict[Metric, Definition] = {
     Metric.IMAGE_SIZE: Definition(
         "image size", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "sum of regular-file bytes over all layers, uncompressed",
+        is_headline=True,
     ),
     Metric.IMAGE_DOWNLOAD_SIZE: Definition(
         "download size", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "compressed bytes of all layers, as a registry stores them",
+        is_silent_when_absent=True,
     ),
     Metric.IMAGE_WASTE: Definition(
         "image waste", Unit.BYTES, "exact", Aggregation.CONSTANT,
@@ -86,18 +94,22 @@ DEFINITIONS: dict[Metric, Definition] = {
     Metric.PEAK_RSS: Definition(
         "peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sampled anonymous plus shared memory: what only swap or a kill gives back",
+        is_bounded_by_limit=True, is_headline=True,
     ),
     Metric.PEAK_MEMORY: Definition(
         "peak memory", Unit.BYTES, "exact, to 256 KiB a CPU", Aggregation.MEDIAN,
         "the kernel's own high-water mark, with page cache, kernel memory and the runtime's start",
+        is_bounded_by_limit=True,
     ),
     Metric.PEAK_WORKING_SET: Definition(
         "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sampled usage minus inactive file pages: what a kubelet evicts on",
+        is_bounded_by_limit=True,
     ),
     Metric.SETTLED_RSS: Definition(
         "settled RSS", Unit.BYTES, "sampled", Aggregation.MEDIAN,
         "RSS at the end of the settle time after the workload: what is kept",
+        is_bounded_by_limit=True,
     ),
     Metric.SWAP_PEAK: Definition(
         "swap peak", Unit.BYTES, "exact", Aggregation.MAXIMUM,
@@ -121,29 +133,30 @@ DEFINITIONS: dict[Metric, Definition] = {
     ),
     Metric.RSS_PER_CONNECTION: Definition(
         "RSS per connection", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with each connection that is held open, fitted while they are opened", may_be_negative=True,
+        "growth of RSS with each connection that is held open, fitted while they are opened",
+        may_be_negative=True, is_silent_when_absent=True,
     ),
     Metric.RSS_PER_STREAM: Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
-        may_be_negative=True,
+        may_be_negative=True, is_silent_when_absent=True,
     ),
     Metric.RSS_PER_1000_REQUESTS: Definition(
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with 1,000 requests more, fitted over the longest group of them", may_be_negative=True,
+        "growth of RSS with 1,000 requests more, fitted over the longest group of them",
+        may_be_negative=True, is_silent_when_absent=True,
     ),
     Metric.POD_PEAK_RSS: Definition(
         "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sum of the RSS of the image's container and its sidecars at one time",
+        is_silent_when_absent=True,
     ),
 }  # fmt: skip
 
 
-SILENT_WHEN_ABSENT = frozenset(
-    {Metric.IMAGE_DOWNLOAD_SIZE, Metric.POD_PEAK_RSS}
-    | {Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS}
-)
-"""Figures that only some workloads or image stores have: where nobody set a budget, their absence is no news."""
+BOUNDED_BY_LIMIT = tuple(metric for metric, one in DEFINITIONS.items() if one.is_bounded_by_limit)
+SILENT_WHEN_ABSENT = frozenset(metric for metric, one in DEFINITIONS.items() if one.is_silent_when_absent)
+HEADLINES = tuple(metric for metric, one in DEFINITIONS.items() if one.is_headline)
 
 
 @dataclass(frozen=True, slots=True)

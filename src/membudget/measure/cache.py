@@ -16,7 +16,7 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.workload import CommandWorkload, steps_of
 from membudget.core.files import read_plain, write_whole
-from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, Unit
+from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Aggregation, Metric, Unit
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
@@ -77,7 +77,6 @@ _MOST_BYTES = 200_000_000
 _MOST_TRIALS = 200
 _SLACK = 1.05
 """A mark may exceed its limit by what is charged in batches."""
-_BOUNDED_BY_LIMIT = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET, Metric.SETTLED_RSS)
 _LARGEST = {Unit.BYTES: 1 << 50, Unit.MILLISECONDS: 48 * 3_600_000, Unit.COUNT: 1_000_000}
 
 
@@ -185,7 +184,7 @@ def _problems_of(trial: Trial, limit_bytes: int | None) -> Iterator[str]:
         yield "lacks some of the metrics"
     for metric, reading in trial.metrics.items():
         most = _LARGEST[DEFINITIONS[metric].unit]
-        if limit_bytes is not None and metric in _BOUNDED_BY_LIMIT:
+        if limit_bytes is not None and metric in BOUNDED_BY_LIMIT:
             most = round(limit_bytes * _SLACK)
         values = (reading.value or 0, reading.at_most or 0, *(reading.interval or ()))
         if reading.unit is not DEFINITIONS[metric].unit or any(not -most <= value <= most for value in values):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from membudget.budgets.approval import Approval
 from membudget.budgets.lines import KeyLines
-from membudget.core.metrics import DEFINITIONS, Metric, Unit
+from membudget.core.metrics import DEFINITIONS, HEADLINES, Unit
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import Presence
@@ -33,7 +33,6 @@ from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, 
 from membudget.report.report import Report
 from membudget.report.table import verdict_line
 
-_ALWAYS_LOOKED_AT = (Metric.IMAGE_SIZE, Metric.PEAK_RSS)
 _LEAST_SHARE = 0.01
 _LEAST_BYTES = MIB
 
@@ -50,7 +49,7 @@ def has_changes(report: Report, judgement: Judgement) -> bool:
 
 def _moved(row: Row) -> bool:
     """By more than noise explains, and by 1 % or 1 MiB: every build differs in a byte."""
-    if row.metric not in _ALWAYS_LOOKED_AT and not row.budget.is_set:
+    if row.metric not in HEADLINES and not row.budget.is_set:
         return False
     if row.delta is None or row.base is None or row.base.value is None:
         return False

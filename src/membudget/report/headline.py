@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.core.metrics import Metric, format_delta, format_reading, format_value
+from membudget.core.metrics import HEADLINES, format_delta, format_reading, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.judge.coverage import Gap
 from membudget.judge.image import Status
@@ -14,7 +14,6 @@ from membudget.report.report import Report
 
 _MOST_NAMED = 3
 _Parts = tuple[tuple[str, bool], ...]
-_OF_INTEREST = (Metric.IMAGE_SIZE, Metric.PEAK_RSS)
 """What is worth a word also where it has no budget."""
 _SMALLEST_PERCENT = 0.1
 
@@ -110,14 +109,14 @@ def _largest_change(images: Sequence[ImageJudgement]) -> _Parts:
 def _changes(image: ImageJudgement) -> Iterator[tuple[Row, float]]:
     """What moved by more than its noise, and by how many percent."""
     for row in image.rows:
-        if row.metric in _OF_INTEREST and row.phase is None and row.delta and row.base is not None and row.base.value:
+        if row.metric in HEADLINES and row.phase is None and row.delta and row.base is not None and row.base.value:
             percent = 100 * row.delta / row.base.value
             if abs(row.delta) > (row.margin or 0) and abs(percent) >= _SMALLEST_PERCENT:
                 yield row, percent
 
 
 def _is_compared(image: ImageJudgement) -> bool:
-    return any(row.metric in _OF_INTEREST and row.delta is not None for row in image.rows)
+    return any(row.metric in HEADLINES and row.delta is not None for row in image.rows)
 
 
 def _group_words(group: GroupJudgement) -> _Parts:
