@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
 from membudget.core import quantities
 from membudget.core.metrics import DEFINITIONS, Metric, Unit
+from membudget.core.stored import Stored
 
 WARNED_BEFORE = timedelta(days=14)
 
@@ -61,10 +62,8 @@ class BudgetException(FileModel):
 
 
 @dataclass(frozen=True, slots=True)
-class ExceptionInForce:
+class ExceptionInForce(Stored):
     """An exception on the day of the check."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     allow: int
     """In the metric's unit."""

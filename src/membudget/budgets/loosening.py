@@ -9,13 +9,12 @@ from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
 from membudget.core.metrics import Metric, format_value
 from membudget.core.quantities import format_percent, format_size
+from membudget.core.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)
-class Loosening:
+class Loosening(Stored):
     """One thing that the head allows and the base does not."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     subject: ImageName
     """An image, or a group of them."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.metric_budgets import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
 from membudget.core.metrics import Metric
+from membudget.core.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
+class Tolerance(Stored):
     """Growth allowed over base: both parts must be exceeded to count."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     percent: float
     floor: int
@@ -20,20 +19,16 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
-class WarnLevels:
+class WarnLevels(Stored):
     """From where on a metric is warned of. Both None: never."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     max: int | None = None
     tolerance: Tolerance | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class EffectiveBudget:
+class EffectiveBudget(Stored):
     """What one metric of one image may be. All None: the metric is reported, not judged."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     max: int | None = None
     """In the metric's unit."""

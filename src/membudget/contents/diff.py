@@ -10,6 +10,7 @@ from membudget.contents.layers.match import LayerPair, match_layers
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Ecosystem
+from membudget.core.stored import Stored
 
 MOST_LAYERS = 100
 MOST_PACKAGES = 200
@@ -19,10 +20,8 @@ _FOLDER_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Stored):
     """A part of a layer's change."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     name: str
     """A package's name, or a folder."""
@@ -31,10 +30,8 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerChange:
+class LayerChange(Stored):
     """A layer that is not the same on both sides, or all those of the base image."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     kind: ChangeKind
     delta_bytes: int
@@ -52,10 +49,8 @@ class LayerChange:
 
 
 @dataclass(frozen=True, slots=True)
-class PackageChange:
+class PackageChange(Stored):
     """A package that is not the same on both sides."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     ecosystem: Ecosystem
     name: str
@@ -66,10 +61,8 @@ class PackageChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageDiff:
+class ImageDiff(Stored):
     """What differs; largest first."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     delta_bytes: int
     """Of `image_size`."""

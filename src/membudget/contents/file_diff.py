@@ -7,6 +7,7 @@ from heapq import nlargest
 
 from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import NO_FILE, LayerStack
+from membudget.core.stored import Stored
 
 MOST_FILES = 100
 
@@ -24,10 +25,8 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Stored):
     """A file that is not the same on both sides."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     kind: ChangeKind
     path: str
@@ -37,10 +36,8 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
-class KindTotal:
+class KindTotal(Stored):
     """All files that changed in one way."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     kind: ChangeKind
     files: int

@@ -14,6 +14,7 @@ from membudget.contents.layers.stack import LayerStack, WasteKind
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.packages.package import FOLDER, Ecosystem, compiled_module
+from membudget.core.stored import Stored
 
 LEAST_SHARE = 0.01
 """Of `image_size`: what saves less is left out."""
@@ -39,10 +40,8 @@ class HintKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Stored):
     """Bytes that could be saved in one way."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     kind: HintKind
     saves_bytes: int

@@ -11,6 +11,7 @@ from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Package
 from membudget.contents.savings import Hint, hints
+from membudget.core.stored import Stored
 
 MOST_LAYERS = 200
 MOST_FOLDERS = 300
@@ -22,10 +23,8 @@ _LEAST_SHARE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class LayerSummary:
+class LayerSummary(Stored):
     """A layer."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     diff_id: str
     file_bytes: int
@@ -44,10 +43,8 @@ class LayerSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderSummary:
+class FolderSummary(Stored):
     """A folder, with all that lies below."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     path: str
     file_bytes: int
@@ -55,10 +52,8 @@ class FolderSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSummary:
+class FileSummary(Stored):
     """A large file."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     path: str
     file_bytes: int
@@ -66,10 +61,8 @@ class FileSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class WasteSummary:
+class WasteSummary(Stored):
     """Bytes of one layer that are not there when the image runs."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     kind: WasteKind
     from_layer: int
@@ -81,10 +74,8 @@ class WasteSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSummary:
+class ImageSummary(Stored):
     """One image: what its bytes are, largest first."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     platform: str
     file_bytes: int

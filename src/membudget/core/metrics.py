@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from membudget.core.errors import brief
 from membudget.core.quantities import format_duration, format_size, format_size_delta, format_size_spread
+from membudget.core.stored import Stored
 
 
 class Metric(StrEnum):
@@ -160,10 +161,8 @@ HEADLINES = tuple(metric for metric, one in DEFINITIONS.items() if one.is_headli
 
 
 @dataclass(frozen=True, slots=True)
-class MetricValue:
+class MetricValue(Stored):
     """One value, or the reason why there is none. Never 0 for "unknown"."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     value: int | None
     unit: Unit

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from membudget.core.errors import ConfigurationError
+from membudget.core.stored import Stored
 
 MOST_SHARDS = 256
 """As many jobs as a matrix may have (GitHub's usage limits)."""
@@ -13,10 +14,8 @@ _WRITTEN = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Stored):
     """One of several parts of a check."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     number: int
     """From 1."""

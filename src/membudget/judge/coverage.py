@@ -9,6 +9,7 @@ from pydantic import Field
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
+from membudget.core.stored import Stored
 
 LONGEST_FILE_NAME = 1000
 MOST_LEFT_OUT = 1000
@@ -30,10 +31,8 @@ class Difference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Stored):
     """A part that was not merged."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     file: Annotated[str, Field(max_length=LONGEST_FILE_NAME)]
     """Its file, which is text from outside."""
@@ -41,10 +40,8 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Stored):
     """What a report has to cover."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     planned: _Names
     """The images that it was to check: of a shard, those that `plan` gave it."""

@@ -7,6 +7,7 @@ from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.stored import Stored
 from membudget.judge.evidence import median_interval
 from membudget.judge.image_rows import growth_excuse
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
@@ -17,10 +18,8 @@ _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class GroupMeasurement:
+class GroupMeasurement(Stored):
     """A group, and what its sums may be."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     name: ImageName
     images: tuple[ImageName, ...]

@@ -13,6 +13,7 @@ from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
 from membudget.core.metrics import Metric, MetricValue
+from membudget.core.stored import Stored
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
 
@@ -33,10 +34,8 @@ _WITHOUT_IMAGE = (FailureStage.BUILD, FailureStage.IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Stored):
     """Why a side has no, or not all, figures."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     stage: FailureStage
     reason: str
@@ -54,10 +53,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class SideMeasurement:
+class SideMeasurement(Stored):
     """One side of an image: base or head."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     image_id: str | None
     """None when it could not be built."""
@@ -95,10 +92,8 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnMeasurement:
+class OwnMeasurement(Stored):
     """The head run with its own settings of what is measured, where it is compared with the base by the base's."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     side: SideMeasurement
     counts: bool
@@ -108,10 +103,8 @@ class OwnMeasurement:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageMeasurement:
+class ImageMeasurement(Stored):
     """All that the judgement of an image needs, and what a reader wants to see beside it."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     name: str
     presence: Presence

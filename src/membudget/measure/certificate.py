@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from membudget.core.quantities import MIB, format_size
+from membudget.core.stored import Stored
 from membudget.measure.probe.messages import SamplingEffort
 from membudget.measure.probe.readings import BATCH_BYTES_PER_CPU
 
@@ -25,10 +26,8 @@ class Conclusion(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Stored):
     """The evidence for one trial's sampled peaks."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     conclusion: Conclusion
     rate_hz: int

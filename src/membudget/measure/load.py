@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from membudget.budgets.fields import AnyPhaseLabel
+from membudget.core.stored import Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,8 @@ class RequestGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadResult:
+class LoadResult(Stored):
     """What became of a group's requests. Latencies are of those that succeeded."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     phase: AnyPhaseLabel
     what: str

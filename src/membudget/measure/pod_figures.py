@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from membudget.core.metrics import Metric, MetricValue
+from membudget.core.stored import Stored
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.oom_count import count_oom_kills
 from membudget.measure.probe.messages import ProbeReport, Series
@@ -14,10 +15,8 @@ _HELD_US = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class SidecarUse:
+class SidecarUse(Stored):
     """What a sidecar used in a trial."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     name: str
     peak_rss: MetricValue

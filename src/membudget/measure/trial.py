@@ -10,6 +10,7 @@ from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import format_size
+from membudget.core.stored import Stored
 from membudget.measure.certificate import Certificate
 from membudget.measure.load import LoadResult
 from membudget.measure.oom_count import OomDoubt
@@ -97,10 +98,8 @@ class PhaseName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Stored):
     """One part of a trial, with its own peaks."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     name: AnyPhaseLabel
     begin_ms: int
@@ -114,10 +113,8 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitContact:
+class LimitContact(Stored):
     """A container that reached its limit, and lived on because the kernel took memory back."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     hits: int | None
     """How often usage was about to go over the limit (`max` of memory.events, v1 memory.failcnt).
@@ -145,10 +142,8 @@ class LimitContact:
 
 
 @dataclass(frozen=True, slots=True)
-class OomKills:
+class OomKills(Stored):
     """Who was killed, as far as the kernel's log says."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     killed: tuple[KilledProcess, ...]
     reason: str | None
@@ -156,10 +151,8 @@ class OomKills:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Stored):
     """What was measured in one trial."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     outcome: Outcome
     reason: str | None

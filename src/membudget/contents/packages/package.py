@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import NO_FILE, LayerStack
+from membudget.core.stored import Stored
 
 FOLDER = "__pycache__"
 _NAME = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
@@ -48,10 +49,8 @@ class PackageId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class Package(Stored):
     """A package and its share of an image."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     ecosystem: Ecosystem
     name: str

@@ -6,6 +6,8 @@ Standard library only, for the same reason as `readings`.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from membudget.core.stored import Stored
+
 
 class Depth(StrEnum):
     """How closely the processes of a trial may be looked at."""
@@ -18,10 +20,8 @@ class Depth(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessUse:
+class ProcessUse(Stored):
     """What one process held."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     pid: int
     """In the engine's own PID namespace."""
@@ -53,10 +53,8 @@ class ProcessUse:
 
 
 @dataclass(frozen=True, slots=True)
-class FileUse:
+class FileUse(Stored):
     """What a mapped file had in memory, in all processes."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     path: str
     """As the container sees it."""
@@ -64,10 +62,8 @@ class FileUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Stored):
     """All processes of a container."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     time_us: int
     """As in the series."""
@@ -130,10 +126,8 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Stored):
     """A value, or why there is none; `note` says what a value is less than, or other than, it should be."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     value: int | None
     reason: str | None = None
@@ -141,10 +135,8 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class Series(Stored):
     """The samples of a trial, in columns; times are microseconds since the first look."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     time_us: list[int] = field(default_factory=list)
     anon_bytes: list[int] = field(default_factory=list)
@@ -167,10 +159,8 @@ class PhaseReading:
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingEffort:
+class SamplingEffort(Stored):
     """How closely it was looked, and what that cost."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     looks: int
     """Readings of the usage, which is cheap; RSS was read as well whenever it had moved."""
@@ -190,10 +180,8 @@ class SamplingEffort:
 
 
 @dataclass(frozen=True, slots=True)
-class KilledProcess:
+class KilledProcess(Stored):
     """A process that the kernel's OOM killer ended, as the kernel's log tells it."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     pid: int
     """In the engine's own PID namespace."""
@@ -226,10 +214,8 @@ class KernelLog:
 
 
 @dataclass(frozen=True, slots=True)
-class HostSettings:
+class HostSettings(Stored):
     """Settings of the machine that move memory figures; None: this machine does not say."""
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     transparent_huge_pages: str | None = None
     """always, madvise or never."""
