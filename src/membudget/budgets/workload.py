@@ -50,7 +50,7 @@ class HttpRequests(FileModel):
     rate: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
     """Requests a second, begun on time whatever the answers take. Absent: one after another, `concurrency` at once."""
     ramp: DurationMs | None = None
-    """Time in which concurrency, or rate, grows to what is said."""
+    """Time in which `concurrency`, or `rate` where it is set, grows to its value."""
     keep_alive: bool = True
     """Whether connections are used again. If not, each request has its own."""
     connections: Annotated[int, Field(ge=0, le=20_000, strict=True)] = 0

@@ -124,7 +124,7 @@ class RegistryImage:
 
     @contextmanager
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
-        """A layer as it is stored. Raises UnreadableImage and EnvironmentFault."""
+        """The bytes of one layer, compressed or plain. Raises UnreadableImage and EnvironmentFault."""
         try:
             with self._get(f"blobs/{blob.digest}", blob.size) as response:
                 yield io.BufferedReader(_Body(response, blob), _BUFFER)

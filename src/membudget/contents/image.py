@@ -31,7 +31,7 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A layer as it is stored."""
+    """The bytes of one layer as its store keeps them, compressed or plain."""
 
     digest: str
     size: int

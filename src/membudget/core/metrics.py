@@ -70,7 +70,7 @@ class Definition:
     is_silent_when_absent: bool = False
     """Only some workloads or image stores have it: where nobody set a budget, its absence is no news."""
     is_headline: bool = False
-    """Whether its change is told where nothing else is, budget or not."""
+    """Whether the headline tells its change, even where the metric has no budget."""
 
 
 DEFINITIONS: dict[Metric, Definition] = {

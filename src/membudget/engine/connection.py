@@ -180,7 +180,7 @@ def _engine_message(explanation: str | None) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """The first cause, which is the one that tells a user something. An error of ours causes none of a library's."""
+    """The first cause, which tells a user the most. The search stops at an error of ours: that was another call's."""
     cause = error.__cause__ or error.__context__
     while cause is not None and not isinstance(cause, MembudgetError):
         error, cause = cause, cause.__cause__ or cause.__context__

@@ -111,7 +111,7 @@ class SubprocessHelper:
         return line
 
     def close(self, grace_s: float = _GRACE_S) -> None:
-        """End it: it leaves by itself when its input ends, and is killed if it has not after `grace_s`."""
+        """Close its input, which ends it. Kill it where it still runs after `grace_s` seconds."""
         process = self._process
         try:
             if process.stdin is not None:

@@ -1,6 +1,8 @@
-"""What a report leaves out, and in which order, where all of it would be more than its readers take.
+"""How much a report may be: counted before its text is read, and kept to when it is written.
 
-Figures stay, so that the judgement stays: only what is shown beside them goes.
+A reader takes up to a hundred times the text's own bytes for the emptiest of values, and pydantic one remark for each
+key that nobody knows. So a text is first only walked through, once and in linear time. Where a whole report would be
+more than that, the writer leaves out what is only shown. Figures stay, so that the judgement stays.
 """
 
 import re

@@ -35,7 +35,7 @@ class BlobStore(Protocol):
         """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
 
     def open_layer(self, blob: Blob) -> AbstractContextManager[Peekable]:
-        """A layer as it is stored. Raises UnreadableImage."""
+        """The bytes of one layer, compressed or plain. Raises UnreadableImage."""
 
 
 def read_layered(store: BlobStore, top: bytes, known: KnownLayer, selection: Selection) -> ImageContents:
@@ -101,7 +101,7 @@ class LayoutFolder:
 
     @contextmanager
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
-        """A layer as it is stored. Raises UnreadableImage."""
+        """The bytes of one layer, compressed or plain. Raises UnreadableImage."""
         path = self._path(blob.digest)
         try:
             found = path.stat()
