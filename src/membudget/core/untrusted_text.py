@@ -7,11 +7,38 @@ image or HTML in those.
 import html
 import re
 import unicodedata
+from dataclasses import dataclass
 
 _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _SPACE = re.compile(r"\s")
 """Any: ends of lines, too, and spaces of every width, which not all fonts and terminals show as one."""
 _BACKTICKS = re.compile(r"`+")
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """Text from outside. It is no `str`: only the functions below turn it into one, each for one output format."""
+
+    text: str
+
+
+Part = str | Quoted
+"""A part of a sentence: our own words and figures, or a quotation."""
+
+
+def in_markdown(part: Part) -> str:
+    """A part for the comment and the step summary: a quotation is a code span."""
+    return code_span(part.text) if isinstance(part, Quoted) else part
+
+
+def in_plain_text(part: Part) -> str:
+    """A part for a terminal, a log and formats without mark-up: a quotation is one printable line."""
+    return printable(part.text) if isinstance(part, Quoted) else part
+
+
+def in_html(part: Part) -> str:
+    """A part for a line that GitHub does not read as Markdown."""
+    return html_code(part.text) if isinstance(part, Quoted) else html.escape(part)
 
 
 def printable(text: str, longest: int = 300) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from membudget.budgets.approval import Approval
+from membudget.core.untrusted_text import Quoted
 from membudget.judge.coverage import Difference, Gap, GapKind
 from membudget.judge.measurement import FailureStage
 from membudget.judge.metric import Verdict
@@ -27,7 +28,7 @@ def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
     """Sentences for the explanations, gravest first."""
     if unapproved(report):
         said, asked = loosened_finding(report), approval_step(report)
-        yield Finding((*said.parts, ("; ", False), *asked.parts), is_grave=True)
+        yield Finding((*said.parts, "; ", *asked.parts), is_grave=True)
     for group in judgement.groups:
         yield from group_findings(group)
     yield from exception_findings(judgement)
@@ -38,7 +39,7 @@ def loosened_finding(report: Report) -> Finding:
     count = unapproved(report)
     what = "1 rule is" if count == 1 else f"{count} rules are"
     said = f"{what} looser than in the base; the base's count until somebody approves the change"
-    return Finding(((said, False),), is_grave=True)
+    return Finding((said,), is_grave=True)
 
 
 def approval_step(report: Report) -> Finding:
@@ -51,7 +52,7 @@ def label_request(otherwise: str, report: Report) -> Finding:
     asked = f"{otherwise}, or ask somebody with triage rights for the label "
     if report.approval is Approval.STALE:
         asked = f"{otherwise}, or ask somebody with triage rights to look again and set the label anew: "
-    return Finding(((asked, False), (report.approval_label, True)))
+    return Finding((asked, Quoted(report.approval_label)))
 
 
 def old_ways(report: Report) -> Iterator[Finding]:
@@ -60,22 +61,24 @@ def old_ways(report: Report) -> Iterator[Finding]:
         waits = image.settings_of_base and (image.own is None or not image.own.counts)
         if waits and image.failure is not None and image.failure.stage is FailureStage.WORKLOAD:
             step = label_request("it does not run with the base's settings → make it run with them", report)
-            yield Finding(((image.name, True), (": ", False), *step.parts))
+            yield Finding((Quoted(image.name), ": ", *step.parts))
 
 
 def group_findings(group: GroupJudgement) -> Iterator[Finding]:
     """Why a group of images does not pass."""
     for row in group.rows:
         if row.verdict is not None and row.verdict is not Verdict.PASS:
-            named = (("group ", False), (group.name, True), (f": total {row.label} ", False))
-            yield Finding((*named, (row.reason or "", row.head.value is None)), is_grave=not row.verdict.passes)
+            named = ("group ", Quoted(group.name), f": total {row.label} ")
+            why = row.reason or ""
+            said = Quoted(why) if row.head.value is None else why
+            yield Finding((*named, said), is_grave=not row.verdict.passes)
 
 
 def exception_findings(judgement: Judgement) -> Iterator[Finding]:
     """What is allowed for a while, and why."""
     for image in judgement.images:
         for exception in image.exceptions:
-            yield Finding(((image.name, True), (f": {exception.ours}: ", False), (exception.quoted or "", True)))
+            yield Finding((Quoted(image.name), f": {exception.ours}: ", Quoted(exception.quoted or "")))
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:
@@ -83,7 +86,7 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
     for image in judgement.images:
         for row in image.rows:
             if row.is_within_noise:
-                yield Finding(((image.name, True), (f": {row.label} {row.reason}", False)))
+                yield Finding((Quoted(image.name), f": {row.label} {row.reason}"))
 
 
 GAPS_NEXT_STEP = "run the check again, with all its parts; what is missing is not taken for a pass"
@@ -92,14 +95,14 @@ GAPS_TITLE = "not covered"
 
 def gap_finding(gap: Gap) -> Finding:
     """One gap, in a sentence."""
-    quoted = (gap.subject, True)
+    quoted = Quoted(gap.subject)
     match gap.kind:
         case GapKind.IMAGE:
-            return Finding((("image ", False), quoted, (" was not checked", False)), is_grave=True)
+            return Finding(("image ", quoted, " was not checked"), is_grave=True)
         case GapKind.TWICE:
-            return Finding((("image ", False), quoted, (" was checked twice", False)), is_grave=True)
+            return Finding(("image ", quoted, " was checked twice"), is_grave=True)
         case GapKind.SHARD:
-            return Finding(((f"shard {gap.subject} is missing", False),), is_grave=True)
+            return Finding((f"shard {gap.subject} is missing",), is_grave=True)
         case GapKind.PART:
             why = "it is no shard" if gap.differs_in is Difference.WHOLE else f"it differs in its {gap.differs_in}"
-            return Finding((quoted, (f" was left out: {why}", False)), is_grave=True)
+            return Finding((quoted, f" was left out: {why}"), is_grave=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from membudget.budgets.rules import NO_BUDGET
 from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
+from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.values import PhaseSummary, phase_summaries
 from membudget.report.findings import Finding
@@ -84,7 +85,7 @@ def compared_in_short(report: Report) -> Finding:
     limits = [image.limit_bytes for image in report.images if image.head is not None]
     if limits:
         parts.append(f"limit {_range([format_size(limit) for limit in (min(limits), max(limits))])}")
-    return Finding(((f"{' · '.join(parts)} · ", False), (report.environment.platform, True)))
+    return Finding((f"{' · '.join(parts)} · ", Quoted(report.environment.platform)))
 
 
 def _range(ends: Sequence[str]) -> str:
@@ -101,19 +102,19 @@ def compared(report: Report) -> Iterator[Finding]:
         how = f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: "
         alike.setdefault((how, image.workload), []).append(image)
     for (how, workload), images in alike.items():
-        yield Finding((*_names(images), (f": {how}", False), (workload, True)))
+        yield Finding((*_names(images), f": {how}", Quoted(workload)))
     yield Finding(
         (
-            ("engine ", False), (environment.engine, True), (", ", False), (environment.platform, True),
-            (f", cgroup v{environment.cgroup_version} ({environment.cgroup_driver}), kernel ", False),
-            (environment.kernel, True),
-            (f", {environment.cpus} CPUs, {format_size(environment.memory_bytes)} memory", False),
+            "engine ", Quoted(environment.engine), ", ", Quoted(environment.platform),
+            f", cgroup v{environment.cgroup_version} ({environment.cgroup_driver}), kernel ",
+            Quoted(environment.kernel),
+            f", {environment.cpus} CPUs, {format_size(environment.memory_bytes)} memory",
         )
     )  # fmt: skip
-    yield Finding(((f"sampled at {environment.rates} from ", False), (environment.probe, True)))
+    yield Finding((f"sampled at {environment.rates} from ", Quoted(environment.probe)))
     yield from _settings(report)
     took = f", took {format_duration(report.duration_ms)}"
-    yield Finding((("membudget ", False), (report.membudget_version, True), (took, False)))
+    yield Finding(("membudget ", Quoted(report.membudget_version), took))
 
 
 def _settings(report: Report) -> Iterator[Finding]:
@@ -125,25 +126,25 @@ def _settings(report: Report) -> Iterator[Finding]:
     swap = format_size(settings.swap_bytes) if settings.swap_bytes is not None else "unknown"
     yield Finding(
         (
-            ("transparent huge pages ", False), (settings.transparent_huge_pages or "unknown", True),
-            (f"; swap {swap}, swappiness {settings.swappiness}; NUMA nodes ", False),
-            (settings.numa_nodes or "unknown", True), ("; log driver ", False), (environment.log_driver, True),
-            (f"; {environment.jobs} at a time", False),
+            "transparent huge pages ", Quoted(settings.transparent_huge_pages or "unknown"),
+            f"; swap {swap}, swappiness {settings.swappiness}; NUMA nodes ",
+            Quoted(settings.numa_nodes or "unknown"), "; log driver ", Quoted(environment.log_driver),
+            f"; {environment.jobs} at a time",
         )
     )  # fmt: skip
 
 
-def _names(images: Sequence[ImageMeasurement]) -> Iterator[tuple[str, bool]]:
+def _names(images: Sequence[ImageMeasurement]) -> Iterator[Part]:
     for number, image in enumerate(images[:_MOST_NAMED]):
-        yield from [(", ", False)] if number else []
-        yield image.name, True
+        yield from [", "] if number else []
+        yield Quoted(image.name)
     more = len(images) - _MOST_NAMED
-    yield from [(f" and {more} more", False)] if more > 0 else []
+    yield from [f" and {more} more"] if more > 0 else []
 
 
 def _revision(side: str, revision: RevisionReport) -> Finding:
-    return Finding(((f"{side} {revision.sha[:_SHA_DIGITS]} ", False), (revision.subject[:100], True)))
+    return Finding((f"{side} {revision.sha[:_SHA_DIGITS]} ", Quoted(revision.subject[:100])))
 
 
 def _ours(words: str) -> Finding:
-    return Finding(((words, False),))
+    return Finding((words,))

@@ -1,7 +1,6 @@
 """What a reader should know beside the figures, of trials and of what images hold."""
 
-import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.contents.compare import IMAGE_METRICS
@@ -9,7 +8,7 @@ from membudget.contents.diff import Detail, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.core.metrics import Metric, format_reading
 from membudget.core.quantities import format_size, format_size_delta
-from membudget.core.untrusted_text import code_span, html_code, printable
+from membudget.core.untrusted_text import Part, Quoted, in_html, in_markdown, in_plain_text
 from membudget.judge.leak import Trend, soak_requests, soak_words
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
@@ -31,27 +30,23 @@ _DOUBTS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence, in parts: ours, and those that quote what a container called itself."""
+    """One sentence: our words, and what it quotes from outside."""
 
-    parts: tuple[tuple[str, bool], ...]
-    """Text, and whether it is quoted."""
+    parts: tuple[Part, ...]
     is_grave: bool = False
     """Whether it belongs beside the verdict, not among the details."""
 
     def as_markdown(self) -> str:
         """For the comment."""
-        return self._joined(code_span)
+        return "".join(map(in_markdown, self.parts))
 
     def as_text(self) -> str:
         """For a terminal."""
-        return self._joined(printable)
+        return "".join(map(in_plain_text, self.parts))
 
     def as_html(self) -> str:
         """For a place where GitHub reads no Markdown."""
-        return "".join(html_code(text) if is_quoted else html.escape(text) for text, is_quoted in self.parts)
-
-    def _joined(self, quote: Callable[[str], str]) -> str:
-        return "".join(quote(text) if is_quoted else text for text, is_quoted in self.parts)
+        return "".join(map(in_html, self.parts))
 
 
 def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -66,7 +61,7 @@ def why(trials: Sequence[Trial]) -> Iterator[Finding]:
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
         worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits or 0))
-        yield Finding(((worst.words, False),), is_grave=worst.is_thrashing)
+        yield Finding((worst.words,), is_grave=worst.is_thrashing)
     yield from _doubts(trials)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
@@ -78,7 +73,7 @@ def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
     yield from load_findings(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
-        yield Finding(((f"{' and '.join(inside)} ran inside the container: what they used counts", False),))
+        yield Finding((f"{' and '.join(inside)} ran inside the container: what they used counts",))
 
 
 def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -92,14 +87,14 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
         words += f", peak memory {format_reading(Metric.PEAK_MEMORY, largest.peak_memory)}"
         at_least = "at least " if any(use.oom_kills.is_lower_bound for use in uses) else ""
         killed = f", {at_least}{kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
-        yield Finding((("sidecar ", False), (name, True), (words + killed, False)), is_grave=bool(kills))
+        yield Finding(("sidecar ", Quoted(name), words + killed), is_grave=bool(kills))
 
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:
     """What a soak showed; where it decided the verdict, the reasons say it."""
     if judgement.soak is not None and judgement.soak_verdict.passes:
         words = soak_words(judgement.soak, soak_requests(image))
-        yield Finding(((words, False),), is_grave=judgement.soak.trend is Trend.GROWTH)
+        yield Finding((words,), is_grave=judgement.soak.trend is Trend.GROWTH)
 
 
 def load_findings(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -113,7 +108,7 @@ def _load_finding(load: LoadResult) -> Finding:
     for name, microseconds in (("p50", load.p50_us), ("p95", load.p95_us), ("p99", load.p99_us)):
         figures += [f"{name} {microseconds / 1000:.1f} ms"] if microseconds is not None else []
     figures += [f"{load.connections_open:,} connections held open"] if load.connections_open else []
-    return Finding(((load.what, True), (f" ({load.phase}): {', '.join(figures)}", False)))
+    return Finding((Quoted(load.what), f" ({load.phase}): {', '.join(figures)}"))
 
 
 def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -121,21 +116,21 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     if oom is None:
         return
     if not oom.killed:
-        yield Finding((("the killed process is not named: ", False), (oom.reason or "unknown", True)), is_grave=True)
+        yield Finding(("the killed process is not named: ", Quoted(oom.reason or "unknown")), is_grave=True)
         return
-    parts: list[tuple[str, bool]] = [("the OOM killer ended ", False)]
+    parts: list[Part] = ["the OOM killer ended "]
     for number, process in enumerate(oom.killed[:_MOST_KILLED]):
-        parts += [(", ", False)] if number else []
-        parts += [(process.name, True), (f" (pid {process.pid}, RSS {format_size(process.rss_bytes)})", False)]
+        parts += [", "] if number else []
+        parts += [Quoted(process.name), f" (pid {process.pid}, RSS {format_size(process.rss_bytes)})"]
     more = len(oom.killed) - _MOST_KILLED
-    yield Finding((*parts, *([(f" and {more} more", False)] if more > 0 else [])), is_grave=True)
+    yield Finding((*parts, *([f" and {more} more"] if more > 0 else [])), is_grave=True)
 
 
 def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:
     """Each kind of contradiction once."""
     for doubt in dict.fromkeys(trial.oom_doubt for trial in trials):
         if doubt is not None:
-            yield Finding(((_DOUBTS[doubt], False),), is_grave=True)
+            yield Finding((_DOUBTS[doubt],), is_grave=True)
 
 
 def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -144,9 +139,9 @@ def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
     if missed:
         worst = max(missed, key=lambda one: one.missed_bytes)
         again = ", also when the trial was repeated at a higher rate" if worst.repeated else ""
-        yield Finding(((f"{worst.words}{again}: sampled peaks are lower bounds", False),), is_grave=True)
+        yield Finding((f"{worst.words}{again}: sampled peaks are lower bounds",), is_grave=True)
     elif certificates and all(one.conclusion is Conclusion.UNCONFIRMED for one in certificates):
-        yield Finding(((certificates[0].words, False),))
+        yield Finding((certificates[0].words,))
 
 
 def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -161,11 +156,11 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     peak = (measured.value if measured is not None else None) or snapshot.rss_bytes
     seen = snapshot.seen_bytes
     near = "at the peak" if seen >= 0.95 * peak else f"at {format_size(seen)} of RSS"
-    parts: list[tuple[str, bool]] = [(f"{near}: ", False)]
+    parts: list[Part] = [f"{near}: "]
     for number, cause in enumerate(named):
-        parts += [("; ", False)] if number else []
+        parts += ["; "] if number else []
         parts += _words(cause)
-    yield Finding((*parts, *((f"; {what}", False) for what in _limits_of(snapshot))))
+    yield Finding((*parts, *(f"; {what}" for what in _limits_of(snapshot))))
 
 
 def _limits_of(snapshot: Snapshot) -> Iterator[str]:
@@ -178,9 +173,9 @@ def _limits_of(snapshot: Snapshot) -> Iterator[str]:
         yield "after an OOM kill only the status of processes is read"
 
 
-def _words(cause: Cause) -> list[tuple[str, bool]]:
+def _words(cause: Cause) -> list[Part]:
     several = f"{cause.count} × " if cause.count > 1 else ""
-    return [(several, False), (cause.name, True), (f"{',' if several else ''} {cause.words}", False)]
+    return [several, Quoted(cause.name), f"{',' if several else ''} {cause.words}"]
 
 
 LEAST_CAUSE_BYTES = 100_000
@@ -207,20 +202,20 @@ def changed_layers(image: ImageMeasurement) -> tuple[LayerChange, ...]:
 def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
     """A sentence a layer: "+48.1 MiB `RUN pip install` (Dockerfile:14): pandas +31.0 MiB, numpy +17.2 MiB"."""
     for change in changed_layers(image):
-        parts: list[tuple[str, bool]] = [(f"{_delta(change.delta_bytes)} ", False)]
+        parts: list[Part] = [f"{_delta(change.delta_bytes)} "]
         if change.is_upstream:
-            parts.append(("upstream: the base image moved", False))
+            parts.append("upstream: the base image moved")
         else:
-            parts.append((change.instruction[:_LONGEST_INSTRUCTION] or "a layer without history", True))
+            parts.append(Quoted(change.instruction[:_LONGEST_INSTRUCTION] or "a layer without history"))
             parts += _place(image.dockerfile, change.dockerfile_lines)
             if change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
-                parts.append((f", {change.kind}", False))
+                parts.append(f", {change.kind}")
             if change.stage_lines is not None:
                 first, last = change.stage_lines
-                parts.append((f", from the stage in lines {first} to {last}", False))
+                parts.append(f", from the stage in lines {first} to {last}")
         details = [one for one in change.details if abs(one.delta_bytes) >= _LEAST_SHARE * abs(change.delta_bytes)]
         for number, detail in enumerate(details[:_MOST_DETAILS]):
-            parts += [(", " if number else ": ", False), *_detail(detail)]
+            parts += [", " if number else ": ", *_detail(detail)]
         yield Finding(tuple(parts))
 
 
@@ -231,22 +226,22 @@ def hint_findings(image: ImageMeasurement) -> Iterator[Finding]:
     for hint in image.head.contents.hints:
         yield Finding(
             (
-                (f"{format_size(hint.saves_bytes)} could be saved: {hint.words}, like ", False),
-                (hint.example, True),
+                f"{format_size(hint.saves_bytes)} could be saved: {hint.words}, like ",
+                Quoted(hint.example),
                 *_place(image.dockerfile, hint.dockerfile_lines),
-                (f"; {hint.fix}", False),
+                f"; {hint.fix}",
             )
         )
 
 
-def _place(dockerfile: str | None, lines: tuple[int, int] | None) -> list[tuple[str, bool]]:
+def _place(dockerfile: str | None, lines: tuple[int, int] | None) -> list[Part]:
     if dockerfile is None or lines is None:
         return []
-    return [(" (", False), (f"{dockerfile}:{lines[0]}", True), (")", False)]
+    return [" (", Quoted(f"{dockerfile}:{lines[0]}"), ")"]
 
 
-def _detail(detail: Detail) -> list[tuple[str, bool]]:
-    return [(detail.name, True), (f" {_delta(detail.delta_bytes)}", False)]
+def _detail(detail: Detail) -> list[Part]:
+    return [Quoted(detail.name), f" {_delta(detail.delta_bytes)}"]
 
 
 def _delta(size: int) -> str:

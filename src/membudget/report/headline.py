@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from membudget.core.metrics import HEADLINES, format_delta, format_reading, format_value
 from membudget.core.quantities import format_percent, format_size
+from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.coverage import Gap
 from membudget.judge.image import Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
@@ -13,15 +14,14 @@ from membudget.report.findings import Finding
 from membudget.report.report import Report
 
 _MOST_NAMED = 3
-_Parts = tuple[tuple[str, bool], ...]
-"""What is worth a word also where it has no budget."""
+_Parts = tuple[Part, ...]
 _SMALLEST_PERCENT = 0.1
 
 
 def headline(report: Report, judgement: Judgement) -> Finding:
     """What a reader has to know who reads nothing else; without its sign."""
     parts = _passed(judgement) if judgement.verdict.passes else _failed(report, judgement)
-    return Finding(_joined([part for part in parts if part], "; ") or (("nothing was measured", False),))
+    return Finding(_joined([part for part in parts if part], "; ") or ("nothing was measured",))
 
 
 def _passed(judgement: Judgement) -> list[_Parts]:
@@ -103,7 +103,7 @@ def _largest_change(images: Sequence[ImageJudgement]) -> _Parts:
         return _ours("no measurable change") if any(_is_compared(image) for image in images) else ()
     _, image, row, percent = max(changes, key=lambda change: change[0])
     change = f"{format_delta(row.metric, row.delta or 0)} ({format_percent(percent, signed=True)})"
-    return (("largest change: ", False), (image.name, True), (f" {row.label} {change}", False))
+    return ("largest change: ", Quoted(image.name), f" {row.label} {change}")
 
 
 def _changes(image: ImageJudgement) -> Iterator[tuple[Row, float]]:
@@ -122,7 +122,7 @@ def _is_compared(image: ImageJudgement) -> bool:
 def _group_words(group: GroupJudgement) -> _Parts:
     words = "over budget" if group.verdict is Verdict.FAIL else "inconclusive"
     words = "not measured" if group.inconclusive is Inconclusive.NOT_MEASURED else words
-    return (("group ", False), (group.name, True), (f" {words}", False))
+    return ("group ", Quoted(group.name), f" {words}")
 
 
 def _missing(gaps: Sequence[Gap]) -> _Parts:
@@ -135,11 +135,11 @@ def _loosened(count: int) -> _Parts:
 
 
 def _ours(words: str) -> _Parts:
-    return ((words, False),)
+    return (words,)
 
 
 def _named(image: ImageJudgement, words: str) -> _Parts:
-    return ((image.name, True), (words, False))
+    return (Quoted(image.name), words)
 
 
 def _list(findings: Sequence[_Parts], shared: str) -> _Parts:
@@ -150,8 +150,8 @@ def _list(findings: Sequence[_Parts], shared: str) -> _Parts:
 
 
 def _joined(findings: Sequence[_Parts], between: str) -> _Parts:
-    parts: list[tuple[str, bool]] = []
+    parts: list[Part] = []
     for number, finding in enumerate(findings):
-        parts += [(between, False)] if number else []
+        parts += [between] if number else []
         parts += finding
     return tuple(parts)

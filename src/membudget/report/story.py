@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
+from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.image import NEXT_STEPS, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
@@ -103,17 +104,17 @@ def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
 
 def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
     if report.comparison.no_base_reason is not None:
-        reason = (report.comparison.no_base_reason, True)
+        reason = Quoted(report.comparison.no_base_reason)
         said = "): only maxima are judged, no growth → nothing has to be done"
-        yield Finding((("no base (", False), reason, (said, False)))
+        yield Finding(("no base (", reason, said))
     if judgement.images and all(image.status is Status.UNCHANGED for image in judgement.images):
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
     if report.lacks_base_rules:
         yield label_request("the base's budgets are not known → repair its file", report)
     yield from old_ways(report)
-    yield from (Finding(((note, True),)) for note in report.notes)
+    yield from (Finding((Quoted(note),)) for note in report.notes)
     for image in report.images:
-        yield from (Finding(((image.name, True), (": ", False), (note, True))) for note in image.notes)
+        yield from (Finding((Quoted(image.name), ": ", Quoted(note))) for note in image.notes)
 
 
 def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Outcome]:
@@ -149,12 +150,12 @@ def _group_status(group: GroupJudgement, verdict: Verdict) -> Status:
 
 
 def _reasons(image: ImageJudgement) -> Finding:
-    parts: list[tuple[str, bool]] = [(image.name, True)]
+    parts: list[Part] = [Quoted(image.name)]
     for number, reason in enumerate(image.reasons):
-        parts.append(("; " if number else ": ", False))
-        parts += [(reason.ours, False)] if reason.ours else []
-        parts += [(": ", False)] if reason.ours and reason.quoted else []
-        parts += [(reason.quoted, True)] if reason.quoted else []
+        parts.append("; " if number else ": ")
+        parts += [reason.ours] if reason.ours else []
+        parts += [": "] if reason.ours and reason.quoted else []
+        parts += [Quoted(reason.quoted)] if reason.quoted else []
     return Finding(tuple(parts))
 
 
@@ -187,11 +188,9 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
         image = measured[judged.name]
         base_failure = untold_failure_of_base(image, judged.rows)
         if base_failure is not None:
-            quoted = (base_failure.reason, True)
+            quoted = Quoted(base_failure.reason)
             said = "), so no growth is judged"
-            yield Item(
-                Finding(((image.name, True), (": its base could not be measured (", False), quoted, (said, False)))
-            )
+            yield Item(Finding((Quoted(image.name), ": its base could not be measured (", quoted, said)))
         if judged.verdict is Verdict.PASS:
             told = (*why(image.trials), *soak_finding(image, judged))
             yield from (_of(image, finding) for finding in told if finding.is_grave)
@@ -203,7 +202,7 @@ def _logs(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
     failures = [(image.name, measured[image.name].failure) for image in judgement.images if not image.verdict.passes]
     told = [(name, failure) for name, failure in failures if failure is not None and failure.log_tail]
     for name, failure in told:
-        title = Finding(((name, True), (f": last lines of its {failure.stage} log", False)))
+        title = Finding((Quoted(name), f": last lines of its {failure.stage} log"))
         yield Section(Keep.LOGS, (Log((failure.log_tail,)),), title, is_open=len(told) == 1)
 
 
@@ -255,11 +254,11 @@ def _used(report: Report, judgement: Judgement, measured: dict[str, ImageMeasure
         items += [_of(image, finding) for finding in circumstances(image.trials)]
     items += map(Item, noise(judgement))
     for names, labels, reason in not_measured(report.images):
-        parts: list[tuple[str, bool]] = []
+        parts: list[Part] = []
         for name in names:
-            parts += [(", ", False)] if parts else []
-            parts.append((name, True))
-        items.append(Item(Finding((*parts, (f": {labels} not measured (", False), (reason, True), (")", False)))))
+            parts += [", "] if parts else []
+            parts.append(Quoted(name))
+        items.append(Item(Finding((*parts, f": {labels} not measured (", Quoted(reason), ")"))))
     yield Items(tuple(items))
 
 
@@ -271,8 +270,8 @@ def _bytes(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Itera
 
 
 def _of(image: ImageMeasurement, finding: Finding) -> Item:
-    return Item(Finding(((image.name, True), (": ", False), *finding.parts)))
+    return Item(Finding((Quoted(image.name), ": ", *finding.parts)))
 
 
 def _ours(words: str) -> Finding:
-    return Finding(((words, False),))
+    return Finding((words,))

@@ -1,15 +1,22 @@
 import html
 import json
 import re
+from collections.abc import Callable
 
 import cmarkgfm
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from membudget.core.untrusted_text import (
+    Part,
+    Quoted,
     code_block,
     code_cell,
     code_span,
+    in_html,
+    in_markdown,
+    in_plain_text,
     json_without_commands,
     printable,
     printable_line,
@@ -68,3 +75,16 @@ def test_json_without_commands_says_the_same(value: object) -> None:
         document = json_without_commands(json.dumps(value, ensure_ascii=False, indent=indent))
         assert "##[" not in document
         assert json.loads(document) == value
+
+
+@pytest.mark.parametrize(
+    ("show", "shown"),
+    [
+        (in_markdown, "`<b>@you</b>`"),
+        (in_plain_text, "<b>@you</b>"),
+        (in_html, "<code>&lt;b&gt;@you&lt;/b&gt;</code>"),
+    ],
+)
+def test_each_format_escapes_what_is_quoted(show: Callable[[Part], str], shown: str) -> None:
+    assert show(Quoted("<b>\x1b[31m@you</b>")) == shown
+    assert show("1 of 2 trials") == "1 of 2 trials"

@@ -82,5 +82,5 @@ def render(runs: Sequence[PastRun], link: Callable[[PastRun], str]) -> str:
         )
         for one in runs
     ]
-    title = Finding(((f"The last {len(runs)} runs of this pull request", False),))
+    title = Finding((f"The last {len(runs)} runs of this pull request",))
     return folded(title, table(_COLUMNS, rows))

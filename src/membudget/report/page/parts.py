@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from membudget.core.untrusted_text import printable
+from membudget.core.untrusted_text import Quoted, printable
 from membudget.report.findings import Finding
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -29,7 +29,7 @@ def quoted(text: str, longest: int = _LONGEST_QUOTE) -> list[str]:
 
 def parts_of(finding: Finding) -> Parts:
     """A sentence with what it quotes."""
-    return [quoted(text) if is_quoted else text for text, is_quoted in finding.parts]
+    return [quoted(part.text) if isinstance(part, Quoted) else part for part in finding.parts]
 
 
 @dataclass(frozen=True, slots=True)
