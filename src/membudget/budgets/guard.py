@@ -1,21 +1,31 @@
-"""Which budgets count: those of the base, tightened by the head at once, loosened only when somebody approved it."""
+"""Which budgets count, and which secrets may be asked for.
 
-from collections.abc import Collection, Iterator, Mapping
+Budgets of the base count: tightened by the head at once, loosened only when somebody approved it. Secrets that whoever
+runs the check allows, outside of what a pull request can edit, need no approval.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.approval import Approval
+from membudget.budgets.container import SecretName
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.loosening import (
+    PERMISSIONS,
     Loosening,
+    changed_settings,
     group_loosenings,
     image_loosenings,
     loosened_exception,
+    measured_as_base,
     new_permissions,
     other_build,
     removed_image,
 )
-from membudget.budgets.measured_settings import PERMISSIONS, changed_settings, measured_as_base
 from membudget.budgets.metric_budgets import PhaseBudgets
 from membudget.budgets.rules import (
     NO_BUDGET,
@@ -31,6 +41,7 @@ from membudget.budgets.rules import (
     image_rules,
 )
 from membudget.budgets.workload import phase_names
+from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import Metric
 
 
@@ -198,3 +209,72 @@ def _tightest_tolerance(one: Tolerance | None, other: Tolerance | None) -> Toler
 def _is_no_looser(one: BudgetException, other: BudgetException) -> bool:
     same = (one.image, one.metric) == (other.image, other.metric)
     return same and one.allow <= other.allow and one.until <= other.until
+
+
+_NAME: TypeAdapter[str] = TypeAdapter(SecretName)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedSecrets:
+    """The names that budgets files may ask for."""
+
+    names: frozenset[str] | None = None
+    """None: any, with approval where a pull request asks for more."""
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "AllowedSecrets":
+        """Those that were given; any where none was. Raises ConfigurationError for what no workload may have."""
+        given = frozenset(names)
+        for name in sorted(given):
+            try:
+                _NAME.validate_python(name)
+            except ValidationError as error:
+                allowed = error.errors(include_input=False, include_url=False)[0]["msg"]
+                raise ConfigurationError(
+                    f"{name!r} cannot be given to a workload",
+                    where="--allow-secret (the action's input `secrets`)",
+                    fix=f"name others: {allowed}",
+                ) from None
+        return cls(given or None)
+
+    def check(self, budgets: Budgets, file: Path | str) -> None:
+        """Raise ConfigurationError where an image asks for one that is not allowed."""
+        for image, spec in budgets.images.items():
+            for secret in spec.container.secrets:
+                if self.names is not None and secret not in self.names:
+                    raise ConfigurationError(
+                        f"{secret} is not among the secrets that this check allows",
+                        where=f"{file}: images.{image}.container.secrets",
+                        fix=f"remove it, or allow it: --allow-secret {secret} (the action's input `secrets`)",
+                    )
+
+    def taken_out(self, budgets: Budgets) -> Budgets:
+        """The budgets without the secrets that need no approval: as the guard is to compare them."""
+        return replace(
+            budgets,
+            images={
+                name: _with(spec, (one for one in spec.container.secrets if not self._allows(one)))
+                for name, spec in budgets.images.items()
+            },
+        )
+
+    def given_back(self, rules: Rules, head: Budgets) -> Rules:
+        """The rules with the secrets that were taken out of the head's budgets."""
+        images = {}
+        for name, image in rules.images.items():
+            asked = head.images[name].container.secrets
+            own = self._given(image.own, asked) if image.own is not None else None
+            images[name] = replace(image, spec=self._given(image.spec, asked), own=own)
+        return replace(rules, images=images)
+
+    def _given(self, spec: ImageSpec, asked: Iterable[str]) -> ImageSpec:
+        approved = spec.container.secrets
+        return _with(spec, (one for one in asked if one in approved or self._allows(one)))
+
+    def _allows(self, name: str) -> bool:
+        return self.names is not None and name in self.names
+
+
+def _with(spec: ImageSpec, secrets: Iterable[str]) -> ImageSpec:
+    container = spec.container.model_copy(update={"secrets": tuple(secrets)})
+    return spec.model_copy(update={"container": container})

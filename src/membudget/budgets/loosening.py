@@ -1,9 +1,9 @@
-"""What the head's budgets file allows and the base's does not."""
+"""How the head's budgets file differs from the base's: what has another name, is measured otherwise, or is loosened."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from membudget.budgets.entries import Build, ImageSpec
+from membudget.budgets.entries import Budgets, Build, ImageSpec, TrialCount
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
@@ -156,3 +156,87 @@ def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:
     if head.container.secrets:
         asked = ", ".join(head.container.secrets)
         yield Loosening(name, is_group=False, key="container.secrets", before="none", after=asked)
+
+
+_PLAIN = ("settle", "timeout", "compose", "workload")
+PERMISSIONS = ("network", "secrets")
+"""Of the container. A loosening of these, or another build, fails the check: see `loosening`."""
+
+
+def changed_settings(base: ImageSpec, head: ImageSpec) -> tuple[str, ...]:
+    """Keys of an image's table that the head changes, and that do not fail the check."""
+    return tuple(_changed(base, head))
+
+
+def _changed(base: ImageSpec, head: ImageSpec) -> Iterator[str]:
+    for key in type(base.container).model_fields:
+        if key not in PERMISSIONS and getattr(base.container, key) != getattr(head.container, key):
+            yield f"container.{key}"
+    yield from (key for key in _PLAIN if getattr(base, key) != getattr(head, key))
+
+
+def measured_as_base(base: ImageSpec, head: ImageSpec, *, is_build_moved: bool = False) -> ImageSpec:
+    """The head's image with the base's settings of what is measured.
+
+    Permissions are those that both have. `is_build_moved`: its build has equal content at another place.
+    """
+    both_open = base.container.network == head.container.network == "open"
+    container = base.container.model_copy(
+        update={
+            "network": "open" if both_open else "none",
+            "secrets": tuple(name for name in base.container.secrets if name in head.container.secrets),
+        }
+    )
+    trials = TrialCount(min=max(base.trials.min, head.trials.min), max=max(base.trials.max, head.trials.max))
+    return head.model_copy(
+        update={
+            **{key: getattr(base, key) for key in _PLAIN},
+            "build": head.build if is_build_moved else base.build,
+            "container": container,
+            "trials": trials,
+        }
+    )
+
+
+def new_names(gone: Mapping[str, Hashable], new: Mapping[str, Hashable]) -> dict[str, str]:
+    """New names by old ones, of images with equal content. Both arguments: what names an image's content, by image.
+
+    Two images of equal content on one side are ambiguous: none of them counts as renamed.
+    """
+    before, after = _unique(gone), _unique(new)
+    return {name: after[content] for content, name in before.items() if content in after}
+
+
+def _unique(contents: Mapping[str, Hashable]) -> dict[Hashable, str]:
+    all_of_them = list(contents.values())
+    return {content: name for name, content in contents.items() if all_of_them.count(content) == 1}
+
+
+def renamed(base: Budgets, images: Mapping[str, str]) -> Budgets:
+    """The base's budgets with some images under new names. `images`: new names by old ones."""
+
+    def name(image: str) -> str:
+        return images.get(image, image)
+
+    groups = {
+        group: one.model_copy(update={"images": tuple(map(name, one.images or ()))})
+        for group, one in base.groups.items()
+    }
+    return replace(
+        base,
+        images={name(image): spec for image, spec in base.images.items()},
+        groups=groups,
+        exceptions=tuple(one.model_copy(update={"image": name(one.image)}) for one in base.exceptions),
+    )
+
+
+def with_groups_of(head: Budgets, base: Budgets) -> Budgets:
+    """The base's budgets. A group that the head lacks gets the name of a new group with the same images."""
+    gone = [name for name in base.groups if name not in head.groups]
+    new = {frozenset(group.images or ()): name for name, group in head.groups.items() if name not in base.groups}
+    names = {}
+    for name in gone:
+        found = new.pop(frozenset(base.groups[name].images or ()), None)
+        if found is not None:
+            names[name] = found
+    return replace(base, groups={names.get(name, name): group for name, group in base.groups.items()})

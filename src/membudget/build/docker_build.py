@@ -8,8 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.entries import Build
-from membudget.build.docker_buildx import Buildx, OnLine
-from membudget.build.docker_context import TOO_MUCH_TO_READ_BACK, can_be_read_back, check_context, own_context
+from membudget.build.docker_buildx import (
+    TOO_MUCH_TO_READ_BACK,
+    Buildx,
+    OnLine,
+    can_be_read_back,
+    check_context,
+    own_context,
+)
 from membudget.build.docker_images import CONTENT_LABEL, ImageFacts, inspect_own
 from membudget.build.file_tree import FileTree, file_entry, read_folder
 from membudget.build.revision import BuiltImage, Recipe

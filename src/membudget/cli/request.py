@@ -5,14 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
 from membudget.budgets.entries import Budgets
-from membudget.budgets.guard import Contents, loosenings, rules
+from membudget.budgets.guard import AllowedSecrets, Contents, loosenings, rules
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, replaced_note, unproven_note
-from membudget.build.git_base_budgets import BaseBudgets, base_budgets, untouched_images
-from membudget.build.git_changes import changes_to_approve, other_files
+from membudget.build.git_base_budgets import (
+    BaseBudgets,
+    base_budgets,
+    changes_to_approve,
+    other_files,
+    untouched_images,
+)
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import CheckRequest
 from membudget.core.errors import ConfigurationError

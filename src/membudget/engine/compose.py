@@ -10,8 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.child_environment import engine_client_environment, reader_environment
-from membudget.engine.client_secrets import client_mask
+from membudget.engine.child_environment import client_mask, engine_client_environment, reader_environment
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _CONFIG_S = 30.0

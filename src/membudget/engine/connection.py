@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault, MembudgetError
 from membudget.core.masking import masked_errors
 from membudget.engine.cgroups import CgroupDriver, CgroupVersion, EngineKind
-from membudget.engine.client_secrets import client_mask
+from membudget.engine.child_environment import client_mask
 
 RUN_LABEL = "membudget"
 """The label on everything of ours; its value is the run id."""

@@ -16,7 +16,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from membudget.core.errors import EnvironmentFault
 from membudget.core.quantities import MIB
-from membudget.engine.client_secrets import client_mask
+from membudget.engine.child_environment import client_mask
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.engine.reaper import remove_networks_and_volumes

@@ -1,11 +1,19 @@
-"""How far a trial's sampled peak can be trusted: the largest sampled usage beside the kernel's own mark."""
+"""How far the kernel's witnesses can be trusted: the sampled peak beside its own mark, OOM kills by count and log.
+
+A count of 0 is exact only when nothing can be missing from it. On v2 the trial's own cgroup outlives the container and
+has the last word. On v1 the count goes away with the container: it was last read some milliseconds before, and the
+kernel's log has to cover the rest.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.core.errors import EnvironmentFault
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB, format_size
 from membudget.core.stored import Stored
-from membudget.measure.probe.messages import SamplingEffort
+from membudget.engine.cgroups import CgroupVersion
+from membudget.measure.probe.messages import ProbeReport, SamplingEffort
 from membudget.measure.probe.readings import BATCH_BYTES_PER_CPU
 
 _RELATIVE = 100
@@ -77,3 +85,115 @@ def certify(
 def resolution_bytes(cpus: int, kernel_peak_bytes: int) -> int:
     """How far two exact observers may differ."""
     return max(cpus * BATCH_BYTES_PER_CPU, kernel_peak_bytes // _RELATIVE)
+
+
+_SIGKILLED = 137
+
+
+class OomDoubt(StrEnum):
+    """Two witnesses that contradict each other."""
+
+    ENGINE_SAYS_KILL = "engine_says_kill"
+    """The engine was told of an OOM kill, the kernel counted none."""
+    SIGKILLED_AT_LIMIT = "sigkilled_at_limit"
+    """The container was ended by SIGKILL, not by us, and had reached its limit; the kernel counted no kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineWord:
+    """What the engine says of the ended container, and what it was given."""
+
+    oom_killed: bool
+    """On v1 as well for a process that is not the container's first."""
+    cgroup_version: CgroupVersion
+    cpus: int = 1
+    limit_bytes: int | None = None
+    exit_code: int | None = None
+    """None: we ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OomCount:
+    """A count, or why there is none."""
+
+    value: MetricValue
+    doubt: OomDoubt | None = None
+
+
+def count_oom_kills(report: ProbeReport, version: CgroupVersion, word: EngineWord | None = None) -> OomCount:
+    """OOM kills of a container. `word`: None where the engine was not asked, as of sidecars."""
+    value = _by_kernel(report, version)
+    if word is None or value.value:
+        return OomCount(value)
+    if word.oom_killed:
+        told = MetricValue.of(
+            Metric.OOM_KILLS, 1, "lower bound: the engine was told of an OOM kill", is_lower_bound=True
+        )
+        return OomCount(told, OomDoubt.ENGINE_SAYS_KILL if value.value == 0 else None)
+    if value.value == 0 and word.exit_code == _SIGKILLED and _reached_limit(report, word):
+        why = "the container was ended by SIGKILL at its limit, but the kernel counted no OOM kill"
+        return OomCount(MetricValue.absent(Metric.OOM_KILLS, why), OomDoubt.SIGKILLED_AT_LIMIT)
+    return OomCount(value)
+
+
+def _by_kernel(report: ProbeReport, version: CgroupVersion) -> MetricValue:
+    counted, log = report.oom_kills.value, report.kernel_log
+    named = len(log.killed)
+    if named and log.messages == counted:
+        kills = named  # processes, where the kernel counts kills: one may be killed twice
+    elif counted is not None and version == 2:
+        kills = counted
+    else:
+        kills = max(counted or 0, named)
+    missing = _what_is_missing(report, version)
+    if missing is None:
+        is_by_log = counted is None and not kills
+        return MetricValue.of(Metric.OOM_KILLS, kills, "the kernel's log names none" if is_by_log else None)
+    if kills:
+        return MetricValue.of(Metric.OOM_KILLS, kills, f"lower bound: {missing}", is_lower_bound=True)
+    return MetricValue.absent(Metric.OOM_KILLS, missing)
+
+
+def _what_is_missing(report: ProbeReport, version: CgroupVersion) -> str | None:
+    """Why there may have been more kills; None when there were not."""
+    reading, log = report.oom_kills, report.kernel_log
+    if version == 2:
+        return None if reading.value is not None else reading.reason or "unknown"
+    if reading.value is not None and report.count_is_final:
+        return None
+    if log.doubtful:
+        return f"the kernel's log tells of {log.doubtful} OOM kills without their cgroup, which may be this container's"
+    if not log.is_whole or (log.late and log.reason is not None):
+        why = log.reason or "the kernel's log has a gap"
+        return (
+            why if reading.value is None else f"the kernel's count was last read before the container ended, and {why}"
+        )
+    return None
+
+
+def _reached_limit(report: ProbeReport, word: EngineWord) -> bool:
+    """v1 counts no hits where swap is limited as well: there the mark tells."""
+    mark, limit = report.kernel_peak.value, word.limit_bytes
+    at_limit = mark is not None and limit is not None and mark >= limit - resolution_bytes(word.cpus, limit)
+    return bool(report.limit_hits.value) or at_limit
+
+
+_FIX = (
+    "turn swap off on the engine's machine (swapoff -a), or boot it with swapaccount=1 (cgroup v1; `docker info` then"
+    " says nothing of missing swap limit support)"
+)
+
+
+def require_swap_limit(*, limits_swap: bool, swap_bytes: int | None) -> None:
+    """Raise EnvironmentFault where a container could swap without end instead of reaching its limit.
+
+    `limits_swap`: the engine can limit memory and swap together. `swap_bytes`: the machine's swap; None: not known.
+    """
+    if limits_swap or swap_bytes == 0:
+        return
+    swap = f"has {format_size(swap_bytes)} of swap" if swap_bytes is not None else "may have swap"
+    raise EnvironmentFault(
+        f"the engine's machine {swap}, and its kernel does not limit swap by container: a container would swap"
+        " instead of reaching its memory limit, so no memory figure or OOM kill would mean anything",
+        fix=_FIX,
+    )

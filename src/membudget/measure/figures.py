@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.measure.certificate import Certificate, Conclusion, certify
-from membudget.measure.oom_count import EngineWord, OomDoubt, count_oom_kills
+from membudget.measure.certificate import Certificate, Conclusion, EngineWord, OomDoubt, certify, count_oom_kills
 from membudget.measure.pod_figures import pod_peak_rss
 from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
 from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName, TrialSpec

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.stored import Stored
 from membudget.engine.cgroups import CgroupVersion
-from membudget.measure.oom_count import count_oom_kills
+from membudget.measure.certificate import count_oom_kills
 from membudget.measure.probe.messages import ProbeReport, Series
 
 _HELD_US = 500_000

@@ -11,18 +11,25 @@ from membudget.core.metrics import Metric
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
-from membudget.measure.certificate import Conclusion
+from membudget.measure.certificate import Conclusion, EngineWord, require_swap_limit
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options
-from membudget.measure.oom_count import EngineWord, require_swap_limit
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, Subject
 from membudget.measure.pod_figures import sidecar_use
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.schedule import TrialLedger, cpu_list
-from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
-from membudget.measure.trial import PhaseName, RanInside, Trial, TrialSpec, WorkloadResult
+from membudget.measure.trial import (
+    PhaseName,
+    RanInside,
+    Trial,
+    TrialSpec,
+    WorkloadResult,
+    depth_after,
+    read_during_kill,
+    undisturbed,
+)
 from membudget.measure.workload.http_driver import Drivers
 from membudget.measure.workload.run import ContainerWorkload
 

@@ -1,6 +1,6 @@
 """A trial: one execution of one image under its limit, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -11,12 +11,11 @@ from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import format_size
 from membudget.core.stored import Stored
-from membudget.measure.certificate import Certificate
+from membudget.measure.certificate import Certificate, OomDoubt
 from membudget.measure.load import LoadResult
-from membudget.measure.oom_count import OomDoubt
 from membudget.measure.pod_figures import SidecarUse
 from membudget.measure.pod_plan import PodPlan
-from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, Series, Snapshot
+from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, ProbeReport, Series, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +208,29 @@ class WorkloadResult:
 
 
 WORKLOAD_PASSED = WorkloadResult(passed=True)
+
+
+def read_during_kill(reports: Iterable[ProbeReport], kills: MetricValue) -> bool:
+    """Whether a process was being read when the kernel killed one.
+
+    Where the cgroup was gone before that could be told, any kill counts, and so does not knowing of any.
+    """
+    found = {report.kills_meanwhile for report in reports}
+    return True in found or (None in found and kills.value != 0)
+
+
+def undisturbed(run: Callable[[Depth], Trial], depth: Depth) -> Trial:
+    """Run a trial, again and less closely looked at while looking may have caused a kill in it."""
+    trial = run(depth)
+    while trial.read_during_kill and depth_after(trial) is not trial.depth:
+        trial = run(depth_after(trial))
+    return trial
+
+
+def depth_after(trial: Trial) -> Depth:
+    """How closely later trials of the image may be looked at."""
+    if trial.read_during_kill:
+        return Depth.STATUS if trial.depth is Depth.MAPS else Depth.NONE
+    if trial.metrics[Metric.OOM_KILLS].value and trial.depth is Depth.MAPS:
+        return Depth.STATUS
+    return trial.depth

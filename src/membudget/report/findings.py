@@ -13,9 +13,8 @@ from membudget.judge.leak import Trend, soak_requests, soak_words
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import ImageJudgement
-from membudget.measure.certificate import Conclusion
+from membudget.measure.certificate import Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
-from membudget.measure.oom_count import OomDoubt
 from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import Trial
 from membudget.report.causes import Cause, causes

@@ -3,10 +3,9 @@
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.allowed_secrets import AllowedSecrets
 from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets
-from membudget.budgets.guard import Rules, rules
+from membudget.budgets.guard import AllowedSecrets, Rules, rules
 from membudget.core.errors import ConfigurationError, ExitCode
 
 ANY = AllowedSecrets(None)

@@ -7,7 +7,7 @@ import pytest
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import CgroupVersion
-from membudget.measure.certificate import Certificate, certify
+from membudget.measure.certificate import Certificate, EngineWord, certify
 from membudget.measure.figures import (
     ONCE_A_SECOND,
     Startup,
@@ -17,7 +17,6 @@ from membudget.measure.figures import (
     phases,
     trial_metrics,
 )
-from membudget.measure.oom_count import EngineWord
 from membudget.measure.probe.messages import (
     HostSettings,
     KernelLog,

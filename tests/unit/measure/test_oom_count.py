@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import CgroupVersion
-from membudget.measure.oom_count import EngineWord, OomDoubt, count_oom_kills
+from membudget.measure.certificate import EngineWord, OomDoubt, count_oom_kills
 from membudget.measure.probe.messages import KernelLog, KilledProcess, ProbeReport, Reading, Series
 
 GONE = Reading(None, "gone")

@@ -10,7 +10,7 @@ from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.options import ContainerOptions
-from membudget.measure.pod.compose_project import Project, project_model
+from membudget.measure.pod.compose_file import Project, project_model
 from membudget.measure.pod_plan import PodPlan, plan_pod
 
 CHECKOUT = PurePosixPath("/checkout")

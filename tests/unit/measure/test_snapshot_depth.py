@@ -6,8 +6,7 @@ import pytest
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.measure.probe.messages import Depth, ProbeReport, Reading, Series
-from membudget.measure.snapshot_depth import depth_after, read_during_kill, undisturbed
-from membudget.measure.trial import Trial
+from membudget.measure.trial import Trial, depth_after, read_during_kill, undisturbed
 from tests.support.builders import trial
 
 NONE = Reading(None, "none")

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.core.errors import EnvironmentFault
 from membudget.core.quantities import MIB
-from membudget.measure.oom_count import require_swap_limit
+from membudget.measure.certificate import require_swap_limit
 
 
 @pytest.mark.parametrize(("limits_swap", "swap_bytes"), [(True, None), (True, 512 * MIB), (False, 0)])

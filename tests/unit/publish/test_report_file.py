@@ -13,7 +13,7 @@ import pytest
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
-from membudget.measure.oom_count import OomDoubt
+from membudget.measure.certificate import OomDoubt
 from membudget.measure.probe.messages import Depth
 from membudget.publish.report_file import read_report, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES

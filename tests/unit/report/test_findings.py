@@ -6,7 +6,7 @@ import pytest
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.measure.oom_count import OomDoubt
+from membudget.measure.certificate import OomDoubt
 from membudget.measure.pod_figures import SidecarUse
 from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import LimitContact

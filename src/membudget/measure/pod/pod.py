@@ -13,7 +13,7 @@ from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.containers import CannotStart, Containers
 from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import existing
-from membudget.measure.pod.compose_project import Project, project_model
+from membudget.measure.pod.compose_file import Project, project_model
 from membudget.measure.pod_plan import Condition, PodPlan
 from membudget.measure.probe.client import Probe
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult

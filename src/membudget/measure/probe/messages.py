@@ -15,7 +15,7 @@ class Depth(StrEnum):
     MAPS = "maps"
     """Far from the limit by their memory maps (smaps), near it by status alone."""
     STATUS = "status"
-    """By status alone: holding a memory map can cause an OOM kill (limit_guard)."""
+    """By status alone: holding a memory map can cause an OOM kill (pace)."""
     NONE = "none"
 
 

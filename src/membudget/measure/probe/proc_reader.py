@@ -1,7 +1,7 @@
 """Reads a snapshot of a container's processes from /proc.
 
 Every process is looked at once cheaply (statm); the largest are read whole (smaps), as many as the time allows, and
-none near the limit (limit_guard): there `status` has to do, which holds a process for microseconds. Sources: proc(5);
+none near the limit (pace): there `status` has to do, which holds a process for microseconds. Sources: proc(5);
 Documentation/filesystems/proc.rst. Standard library only: the probe imports it.
 """
 

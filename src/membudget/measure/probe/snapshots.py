@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import version_of
-from membudget.measure.probe.limit_guard import LimitGuard
 from membudget.measure.probe.messages import Depth, FileUse, ProcessUse, Snapshot
+from membudget.measure.probe.pace import LimitGuard
 from membudget.measure.probe.proc_reader import Moment, Reader
 
 _GROWTH, _LEAP = 0.02, 0.1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
-from membudget.measure.probe.limit_guard import LimitGuard
+from membudget.measure.probe.pace import LimitGuard
 
 NAMES = [("memory.usage_in_bytes", "memory.limit_in_bytes"), ("memory.current", "memory.max")]
 
