@@ -9,7 +9,7 @@ from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.judge.coverage import Coverage, Gap, gaps
 from membudget.judge.groups import GroupMeasurement, judge_group
-from membudget.judge.image import NEXT_STEPS, Reason, Status, image_reasons, lacks_base, with_exceptions
+from membudget.judge.image import Reason, Status, image_reasons, lacks_base, with_exceptions
 from membudget.judge.image_rows import base_is_broken, image_rows
 from membudget.judge.leak import LeakVerdict, soak_answer
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
@@ -26,7 +26,6 @@ class ImageJudgement:
     status: Status
     rows: tuple[Row, ...]
     reasons: tuple[Reason, ...]
-    next_step: str | None
     soak: LeakVerdict | None = None
     """None: it was not soaked."""
     soak_verdict: Verdict = Verdict.PASS
@@ -113,7 +112,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     """Judge one image by its budgets."""
     if image.presence is Presence.REMOVED:
         gone = Reason("it is not in the head's budgets file any more")
-        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (gone,), None)
+        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (gone,))
     if image.head is None:
         return _without_head(image)
     if image.is_unchanged:
@@ -141,7 +140,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
     settled = settled or known  # no more trials are needed to know of a kill, or of a trial that was over
     return ImageJudgement(
-        image.name, verdict, status, rows, reasons, NEXT_STEPS[status], soak.trend, soak.verdict, settled,
+        image.name, verdict, status, rows, reasons, soak.trend, soak.verdict, settled,
         exceptions,
         _why(verdict, why),
     )  # fmt: skip
@@ -158,15 +157,15 @@ def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement
         )
         for metric, value in head.metrics.items()
     )
-    return ImageJudgement(image.name, Verdict.PASS, Status.UNCHANGED, rows, (), None)
+    return ImageJudgement(image.name, Verdict.PASS, Status.UNCHANGED, rows, ())
 
 
 def _without_head(image: ImageMeasurement) -> ImageJudgement:
     """It is in the head's budgets file, and nothing was found out about it."""
     status = Status.NOT_MEASURED
     why = (Reason("its head was not measured"),)
-    step, open_by = NEXT_STEPS[status], Inconclusive.NOT_MEASURED
-    return ImageJudgement(image.name, Verdict.INCONCLUSIVE, status, (), why, step, inconclusive=open_by)
+    open_by = Inconclusive.NOT_MEASURED
+    return ImageJudgement(image.name, Verdict.INCONCLUSIVE, status, (), why, inconclusive=open_by)
 
 
 def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, failure: Failure | None) -> Status:

@@ -15,6 +15,7 @@ from membudget.publish.pull_request import Place
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.report import Report
+from membudget.report.verdicts import next_step, status_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,16 @@ def annotations(report: Report, judgement: Judgement, lines: KeyLines | None = N
 
 
 def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
-    reasons = "; ".join(map(str, image.reasons)) or image.status.value
-    message = f"{reasons}. Next: {image.next_step}" if image.next_step else reasons
+    reasons = "; ".join(map(str, image.reasons)) or status_mark(image.status).words
+    step = next_step(image.status)
+    message = f"{reasons}. Next: {step}" if step else reasons
     broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
     keys: tuple[Keys, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
     if image.status is Status.LEAKING:
         keys = (("images", image.name, "leak"), ("defaults", "leak"))
-    return Annotation(f"{image.name}: {image.status}", message, _place(lines, (*keys, ("images", image.name))))
+    return Annotation(
+        f"{image.name}: {status_mark(image.status).words}", message, _place(lines, (*keys, ("images", image.name)))
+    )
 
 
 def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:

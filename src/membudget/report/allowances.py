@@ -11,13 +11,6 @@ from membudget.judge.whole import GroupJudgement, Judgement
 from membudget.report.findings import Finding
 from membudget.report.report import Report
 
-LOOSENING_STATUS = {
-    Approval.NOT_ASKED: "➖ loosened",
-    Approval.MISSING: "❌ not approved",
-    Approval.STALE: "❌ changed since it was approved",
-    Approval.GIVEN: "✅ approved",
-}
-
 
 def unapproved(report: Report) -> int:
     """How many rules are loosened that nobody approved."""

@@ -12,6 +12,7 @@ from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
 from membudget.report.report import Report
+from membudget.report.verdicts import status_mark
 
 _MOST_NAMED = 3
 _Parts = tuple[Part, ...]
@@ -67,7 +68,11 @@ def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
     named += [_named(image, " is leaking") for image in leaking]
     unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
     of_all = f"{len(unclear)} of {images}" if not failing else f"{len(unclear)} more"
-    open_words = [_named(image, f" {image.status}") for image in unclear] if not failing or len(unclear) == 1 else []
+    open_words = (
+        [_named(image, f" {status_mark(image.status).words}") for image in unclear]
+        if not failing or len(unclear) == 1
+        else []
+    )
     groups = [group for group in judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
     return [
         _ours(f"{len(over)} of {images} over budget") if over else (),

@@ -9,7 +9,7 @@ from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.image import NEXT_STEPS, Status, untold_failure_of_base
+from membudget.judge.image import Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
@@ -36,7 +36,7 @@ from membudget.report.findings import (
     soak_finding,
     why,
 )
-from membudget.report.pictures import CHART_STEPS, SIGNS, STATUS_SIGNS, Chart
+from membudget.report.pictures import CHART_STEPS, Chart
 from membudget.report.report import Report
 from membudget.report.story_parts import (
     Block,
@@ -55,6 +55,7 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import TableRow, table_rows
 from membudget.report.timeline import timeline
+from membudget.report.verdicts import next_step, status_mark, verdict_mark
 
 _MOST_CHARTS = 6
 """GitHub draws each in a frame of its own."""
@@ -91,12 +92,11 @@ def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
 
 def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
     """What fails before what is open; of that, images that were killed; of those, the kill."""
-    sign = STATUS_SIGNS[Status.OOM_KILLED]
-    killed = {row.image for row in rows if row.status.startswith(sign)}
+    killed = {row.image for row in rows if row.outcome is Status.OOM_KILLED}
     places = {name: place for place, name in enumerate(dict.fromkeys(row.image for row in rows))}
 
     def urgency(row: TableRow) -> tuple[int, bool, int, bool]:
-        is_kill = row.status.startswith(sign)
+        is_kill = row.outcome is Status.OOM_KILLED
         return _ROWS_FIRST[row.verdict], row.image not in killed, places[row.image], not is_kill
 
     return sorted(rows, key=urgency)
@@ -128,14 +128,13 @@ def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMea
             status = _group_status(group, group.verdict)
             items[status] += map(Item, group_findings(group))
     if unapproved(report):
-        yield Outcome(f"{SIGNS[Verdict.FAIL]} loosened", approval_step(report), (Item(loosened_finding(report)),))
+        yield Outcome(verdict_mark(Verdict.FAIL, "loosened"), approval_step(report), (Item(loosened_finding(report)),))
     if judgement.gaps:
         findings = tuple(Item(gap_finding(gap)) for gap in judgement.gaps)
-        yield Outcome(f"{SIGNS[Verdict.INCONCLUSIVE]} {GAPS_TITLE}", _ours(GAPS_NEXT_STEP), findings)
+        yield Outcome(verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE), _ours(GAPS_NEXT_STEP), findings)
     for status, explained in items.items():
         if explained:
-            step = _ours(NEXT_STEPS[status] or "")
-            yield Outcome(f"{STATUS_SIGNS[status]} {status}", step, tuple(explained))
+            yield Outcome(status_mark(status), _ours(next_step(status) or ""), tuple(explained))
 
 
 _GROUP_STATUS = {

@@ -9,6 +9,7 @@ from enum import IntEnum
 from membudget.report.findings import Finding
 from membudget.report.pictures import Chart
 from membudget.report.table import TableRow
+from membudget.report.verdicts import Mark
 
 
 class Keep(IntEnum):
@@ -74,7 +75,7 @@ class Items:
 class Outcome:
     """What went wrong in one way, with the one thing to do about it."""
 
-    title: str
+    title: Mark
     next_step: Finding
     elements: tuple[Item, ...]
 

@@ -13,11 +13,11 @@ from membudget.judge.image import Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
 from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
-from membudget.report.allowances import LOOSENING_STATUS
 from membudget.report.headline import headline
-from membudget.report.pictures import SIGNS, SPARKLINE_STEPS, STATUS_SIGNS, sparkline
+from membudget.report.pictures import SPARKLINE_STEPS, sparkline
 from membudget.report.report import Report
 from membudget.report.timeline import timeline
+from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
 
@@ -37,7 +37,7 @@ class TableRow:
     delta: str
     budget: str
     headroom: str
-    status: str
+    mark: Mark
     verdict: Verdict | None
     needs_attention: bool
     """Whether it belongs among the rows that are shown first."""
@@ -50,6 +50,13 @@ class TableRow:
     head_picture: str = ""
     reason: str = ""
     """Why there is no figure, where the row stands for several budgets. It quotes text from outside."""
+    outcome: Status | None = None
+    """The status that the row alone comes to; None where it is no more than its verdict."""
+
+    @property
+    def status(self) -> str:
+        """Its sign and words."""
+        return str(self.mark)
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -93,10 +100,10 @@ def _count(trials: int) -> str:
 
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
     if judgement.status is Status.REMOVED:
-        return [_whole_row(image.name, "present", "removed", "➖ removed")]
+        return [_whole_row(image.name, "present", "removed", status_mark(Status.REMOVED))]
     if image.is_unchanged:
         known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
-        return known or [_whole_row(image.name, "unchanged", "unchanged", "➖ unchanged")]
+        return known or [_whole_row(image.name, "unchanged", "unchanged", status_mark(Status.UNCHANGED))]
     lost = [row for row in judgement.rows if row.verdict is not None and is_lost(image, row, image.failure)]
     rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
     nothing = not judgement.rows and not judgement.verdict.passes
@@ -105,11 +112,12 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
 
 def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence[Row]) -> TableRow:
     """One row for all that could not be had for one reason."""
-    status = f"{STATUS_SIGNS[judgement.status]} {judgement.status}"
-    row = _whole_row(image.name, _NO_VALUE, "not measured", status)
+    row = _whole_row(image.name, _NO_VALUE, "not measured", status_mark(judgement.status))
     metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
     reason = str(image.failure) if image.failure is not None else ""
-    return replace(row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True, reason=reason)
+    return replace(
+        row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True, reason=reason, outcome=judgement.status
+    )
 
 
 def _says_something(row: Row) -> bool:
@@ -124,7 +132,7 @@ def _goes_without_saying(row: Row) -> bool:
     return row.metric is Metric.OOM_KILLS and row.verdict in (Verdict.PASS, None) and not row.head.value
 
 
-def _whole_row(image: str, base: str, head: str, status: str) -> TableRow:
+def _whole_row(image: str, base: str, head: str, mark: Mark) -> TableRow:
     return TableRow(
         image=image,
         metric="all",
@@ -133,7 +141,7 @@ def _whole_row(image: str, base: str, head: str, status: str) -> TableRow:
         delta=_NO_VALUE,
         budget=_NO_VALUE,
         headroom=_NO_VALUE,
-        status=status,
+        mark=mark,
         verdict=None,
         needs_attention=False,
     )
@@ -148,7 +156,7 @@ def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
         delta="loosened",
         budget=_NO_VALUE,
         headroom=_NO_VALUE,
-        status=LOOSENING_STATUS[report.approval],
+        mark=approval_mark(report.approval),
         verdict=None if report.approval.counts else Verdict.FAIL,
         needs_attention=report.approval is not Approval.NOT_ASKED,
         is_quoted=True,
@@ -158,19 +166,19 @@ def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
 def _gap_row(image: str, kind: GapKind) -> TableRow:
     """Of an image that no part checked, or more than one."""
     head = "checked twice" if kind is GapKind.TWICE else "not checked"
-    row = _whole_row(image, _NO_VALUE, head, f"{STATUS_SIGNS[Status.NOT_MEASURED]} {Status.NOT_MEASURED}")
+    row = _whole_row(image, _NO_VALUE, head, status_mark(Status.NOT_MEASURED))
     return replace(row, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
 
 
 def _group_row(group: GroupJudgement, row: Row) -> TableRow:
     base = format_reading(row.metric, row.base) if row.base is not None else _NO_VALUE if row.is_own else "no base"
     cells = (f"group {group.name}", f"total {row.label}", base)
-    return _cells(row, cells, _status_cell(row))
+    return _cells(row, cells, _mark(row))
 
 
 def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
-    status = "➖ unchanged" if image.is_unchanged else _status_cell(row)
-    cells = _cells(row, (image.name, row.label, _base_cell(image, row)), status)
+    mark = status_mark(Status.UNCHANGED) if image.is_unchanged else _mark(row)
+    cells = _cells(row, (image.name, row.label, _base_cell(image, row)), mark)
     is_killed = row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL
     is_pictured = is_killed or (row.metric is Metric.PEAK_RSS and row.phase is None)
     return _pictured(cells, image) if is_pictured and not row.is_own else cells
@@ -185,7 +193,7 @@ def _pictured(row: TableRow, image: ImageMeasurement) -> TableRow:
     return replace(row, base_picture=base, head_picture=head)
 
 
-def _cells(row: Row, first: tuple[str, str, str], status: str) -> TableRow:
+def _cells(row: Row, first: tuple[str, str, str], mark: Mark) -> TableRow:
     image, metric, base = first
     return TableRow(
         image=image,
@@ -195,10 +203,11 @@ def _cells(row: Row, first: tuple[str, str, str], status: str) -> TableRow:
         delta=_delta_cell(row),
         budget=_budget_cell(row),
         headroom=_headroom_cell(row),
-        status=status,
+        mark=mark,
         verdict=row.verdict,
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
         is_figure=not row.budget.is_set or _goes_without_saying(row),
+        outcome=_outcome(row),
     )
 
 
@@ -240,22 +249,20 @@ def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None, befor
     return parts
 
 
-def _status_cell(row: Row) -> str:
+def _mark(row: Row) -> Mark:
     if row.is_excepted and row.verdict is not None:
-        return f"{SIGNS[row.verdict]} excepted"
+        return verdict_mark(row.verdict, "excepted")
     if row.is_within_noise:
-        return f"{SIGNS[Verdict.PASS]} within noise"
-    status = _status_of(row)
-    if status is not None:
-        return f"{STATUS_SIGNS[status]} {status}"
+        return verdict_mark(Verdict.PASS, "within noise")
+    outcome = _outcome(row)
+    if outcome is not None:
+        return status_mark(outcome)
     if row.verdict is not None:
-        return f"{SIGNS[row.verdict]} {row.verdict}"
-    if row.is_own:
-        return "➖ not approved yet"
-    return "➖ not judged" if row.budget.is_set else "➖ no budget"
+        return verdict_mark(row.verdict)
+    return neutral_mark("not approved yet" if row.is_own else "not judged" if row.budget.is_set else "no budget")
 
 
-def _status_of(row: Row) -> Status | None:
+def _outcome(row: Row) -> Status | None:
     """The outcome that the row alone comes to; None where its verdict is the word."""
     if row.verdict is Verdict.FAIL:
         return Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET

@@ -14,6 +14,7 @@ from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import ExitPolicy, ImageJudgement, judge, judge_image
 from membudget.publish.report_file import parse_report
 from membudget.report.formats.markdown import render
+from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, report, side, trial
 
 BUILD = Failure(FailureStage.BUILD, "exit code 1")
@@ -67,7 +68,7 @@ def test_the_reason_is_said_once_and_what_to_do(failure: Failure, size: float | 
     assert [str(reason) for reason in of.reasons] == [
         f"the {failure.stage} of its base failed, so growth of {lost} is not known: {failure.reason}"
     ]
-    assert "repair the image on the base branch first, or ask" in str(of.next_step)
+    assert "repair the image on the base branch first, or ask" in str(next_step(of.status))
 
 
 def test_where_our_engine_failed_nobody_is_asked_to_repair_the_base() -> None:

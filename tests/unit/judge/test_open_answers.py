@@ -10,12 +10,13 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.image import NEXT_STEPS, Status
+from membudget.judge.image import Status
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
 from membudget.measure.trial import PhaseName
+from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, side, trial
 
 LENIENT = ExitPolicy(allows_inconclusive=True)
@@ -102,7 +103,7 @@ def test_whoever_never_fails_never_fails() -> None:
 
 
 def test_each_open_status_asks_for_something_else() -> None:
-    steps = [NEXT_STEPS[one] for one in (Status.INCONCLUSIVE, Status.NOT_MEASURED, Status.BASE_NOT_MEASURED)]
+    steps = [next_step(one) for one in (Status.INCONCLUSIVE, Status.NOT_MEASURED, Status.BASE_NOT_MEASURED)]
     assert all(steps)
     assert len(set(steps)) == len(steps)
 

@@ -16,6 +16,7 @@ from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import PhaseName, Trial
 from membudget.report.findings import soak_finding
+from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, side, trial
 
 START_MS, SOAK_MS = 1000, 60_000
@@ -80,7 +81,7 @@ def test_a_leak_is_said_with_its_rate_and_what_to_do() -> None:
     (reason,) = judged.reasons
     assert str(reason).startswith("growth without end: +10.0 MiB a minute (")
     assert "1.7 MiB in 1,000 requests, over a soak of 59.9 s" in str(reason)
-    assert judged.next_step is not None
+    assert next_step(judged.status) is not None
     assert list(soak_finding(measured, judged)) == []  # it is said already
 
 

@@ -11,6 +11,7 @@ from membudget.judge.image import Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
 from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
+from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, side, trial
 
 BUILD_FAILED = Failure(FailureStage.BUILD, "exit code 1", ("the log",))
@@ -129,7 +130,7 @@ def test_each_outcome_of_an_image_has_its_verdict_and_its_status(
 ) -> None:
     judged = judge_image(measured)
     assert (judged.verdict, judged.status) == (verdict, status)
-    assert (judged.next_step is None) == (verdict is Verdict.PASS)
+    assert (next_step(judged.status) is None) == (verdict is Verdict.PASS)
     assert bool(judged.reasons) == (status is not Status.WITHIN_BUDGET)
 
 

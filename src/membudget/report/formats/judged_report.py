@@ -13,6 +13,7 @@ from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.allowances import unapproved
 from membudget.report.report import Comparison, Report
 from membudget.report.table import verdict_line
+from membudget.report.verdicts import next_step
 
 
 class _Model(BaseModel):
@@ -124,7 +125,7 @@ def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:
         inconclusive=image.inconclusive,
         status=image.status,
         reasons=tuple(map(str, image.reasons)),
-        next_step=image.next_step,
+        next_step=next_step(image.status),
         limit_bytes=limit_bytes,
         rows=tuple(map(JudgedRow.of, image.rows)),
     )

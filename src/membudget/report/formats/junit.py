@@ -18,6 +18,7 @@ from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
+from membudget.report.verdicts import next_step, status_mark
 
 _WHOLE = "membudget"
 """The suite of what belongs to no image."""
@@ -103,7 +104,7 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
 def _case_of(row: TableRow, judged: Row | None) -> _Case:
     figures = (f"{name}: {printable(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
     name = printable(row.metric)
-    status = row.status.partition(" ")[2]
+    status = row.mark.words
     if row.is_quoted:
         message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
     elif judged is None or judged.reason is None:
@@ -122,7 +123,8 @@ def _unexplained(image: ImageJudgement | None, cases: Sequence[_Case]) -> Iterat
     if image is None or image.verdict.passes or any(case.verdict is image.verdict for case in cases):
         return
     reasons = "; ".join(printable(str(reason), _LONGEST_MESSAGE) for reason in image.reasons)
-    yield _Case(image.status.value, image.verdict, reasons or image.status.value, image.next_step or "")
+    status = status_mark(image.status).words
+    yield _Case(status, image.verdict, reasons or status, next_step(image.status) or "")
 
 
 def _add(suite: ET.Element, name: str, case: _Case) -> None:

@@ -9,7 +9,7 @@ from membudget.core.untrusted_text import code_block, code_cell, code_span
 from membudget.judge.whole import Judgement
 from membudget.report.findings import Finding
 from membudget.report.headline import headline
-from membudget.report.pictures import Chart, sign
+from membudget.report.pictures import Chart
 from membudget.report.report import Report
 from membudget.report.story import story
 from membudget.report.story_parts import (
@@ -28,6 +28,7 @@ from membudget.report.story_parts import (
     Sheet,
 )
 from membudget.report.table import TableRow
+from membudget.report.verdicts import whole_sign
 
 _LOG_LINES = 20
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -163,7 +164,7 @@ def render(
     first: of what fails, the rows go last.
     `run_url`: where the rest can be read. `history`: Markdown of the runs before this one, which stays whole.
     """
-    first = f"### {sign(judgement)} {_TITLE}: {headline(report, judgement).as_markdown()}"
+    first = f"### {whole_sign(judgement)} {_TITLE}: {headline(report, judgement).as_markdown()}"
     parts = [_Part.of(section) for section in story(report, judgement)]
     units = sorted(unit for number, part in enumerate(parts) for unit in part.units(number))
 

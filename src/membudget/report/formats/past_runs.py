@@ -16,8 +16,8 @@ from membudget.core.untrusted_text import code_cell
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.formats.markdown import folded, table
-from membudget.report.pictures import SIGNS
 from membudget.report.report import ReportModel
+from membudget.report.verdicts import verdict_mark
 
 MOST_RUNS = 5
 HEAD_CHARACTERS = 12
@@ -76,7 +76,7 @@ def render(runs: Sequence[PastRun], link: Callable[[PastRun], str]) -> str:
     rows = [
         (
             f"`{one.head}`",
-            f"{SIGNS[one.verdict]}\N{NO-BREAK SPACE}{one.verdict}",
+            str(verdict_mark(one.verdict)).replace(" ", "\N{NO-BREAK SPACE}"),
             code_cell(one.result, LONGEST_RESULT),
             f"[{one.number}{f', attempt {one.attempt}' if one.attempt > 1 else ''}]({link(one)})",
         )

@@ -11,7 +11,6 @@ from rich.text import Text
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
-from membudget.report.pictures import sign
 from membudget.report.report import Report
 from membudget.report.story import story
 from membudget.report.story_parts import (
@@ -28,6 +27,7 @@ from membudget.report.story_parts import (
     Sheet,
 )
 from membudget.report.table import TableRow, verdict_line
+from membudget.report.verdicts import whole_sign
 
 _STYLES = {
     Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow",
@@ -42,7 +42,7 @@ _AS_WIDE_AS_IT_LIKES = 10_000
 
 def render(report: Report, judgement: Judgement) -> RenderableType:
     """The whole report for `rich`."""
-    line = f"{sign(judgement)} {verdict_line(report, judgement)}"
+    line = f"{whole_sign(judgement)} {verdict_line(report, judgement)}"
     parts: list[RenderableType] = [Text(line, style=_STYLES[judgement.verdict])]
     for section in story(report, judgement):
         parts += _section(section)
@@ -70,7 +70,7 @@ def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
         case Remarks():
             return Text("\n".join(f"Note: {finding.as_text()}" for finding in block.elements))
         case Outcome():
-            title = Text.assemble((block.title, "bold"), f" → {block.next_step.as_text()}")
+            title = Text.assemble((str(block.title), "bold"), f" → {block.next_step.as_text()}")
             return Group(title, _items(block))
         case Items():
             return Group(*([Text(f"{block.title}:", style="bold")] if block.title else []), _items(block))

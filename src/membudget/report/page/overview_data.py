@@ -12,9 +12,9 @@ from membudget.report.allowances import GAPS_NEXT_STEP, GAPS_TITLE, allowances, 
 from membudget.report.details import not_measured
 from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
 from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
-from membudget.report.pictures import SIGNS
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
+from membudget.report.verdicts import SIGNS, next_step, status_mark
 
 _LOG_LINES = 40
 _MOST_NOTES = 100
@@ -97,7 +97,7 @@ def _why(report: Report, judgement: Judgement) -> Iterator[Json]:
         yield {
             "image": judged.name,
             "verdict": judged.verdict.value,
-            "status": judged.status.value,
+            "status": status_mark(judged.status).words,
             "reasons": list(_reasons(judged)) if judged.verdict is not Verdict.PASS else [],
             "found": found,
             "stage": failure.stage.value if failure is not None else None,
@@ -112,9 +112,9 @@ def _reasons(judged: ImageJudgement) -> Iterator[Parts]:
 
 
 def _next_steps(judgement: Judgement) -> list[list[str]]:
-    steps = {image.status.value: image.next_step for image in judgement.images if image.next_step}
+    steps = {image.status: step for image in judgement.images if (step := next_step(image.status))}
     covering = [[GAPS_TITLE, GAPS_NEXT_STEP]] if judgement.gaps else []
-    return [*covering, *([status, step] for status, step in steps.items())]
+    return [*covering, *([status_mark(status).words, step] for status, step in steps.items())]
 
 
 def _listed(names: Sequence[str]) -> Parts:

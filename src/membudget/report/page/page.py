@@ -21,9 +21,9 @@ from membudget.report.page.contents_data import contents
 from membudget.report.page.overview_data import overview, seen
 from membudget.report.page.parts import LEVELS, DetailLevel, Json, ours, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
-from membudget.report.pictures import SIGNS
 from membudget.report.report import Report
 from membudget.report.table import trials_in_words
+from membudget.report.verdicts import SIGNS, status_mark
 
 LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}
@@ -57,7 +57,7 @@ def _image(image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel) 
         "name": image.name,
         "verdict": judged.verdict.value,
         "sign": SIGNS[judged.verdict],
-        "status": judged.status.value,
+        "status": status_mark(judged.status).words,
         "limit": image.limit_bytes,
         "about": [
             f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: ",

@@ -11,6 +11,7 @@ from github_page import to_html
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.report.formats.markdown import render
 from membudget.report.report import Report
+from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
 from tests.unit.report.outcomes import OUTCOMES
@@ -83,7 +84,7 @@ def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
     made = SHOWN[name]()
     judged = made.judged()
     text = render(made, judged)
-    steps = {image.status: image.next_step for image in judged.images if image.next_step}
+    steps = {image.status: step for image in judged.images if (step := next_step(image.status))}
     for status, step in steps.items():
         assert text.count(f"{status}** → {step}\n") == text.count(f"→ {step}") == 1
 
