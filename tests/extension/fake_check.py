@@ -1,0 +1,36 @@
+"""A check without an engine, in an extended copy of the tree: `python -m tests.extension.fake_check BUDGETS REPORT`.
+
+Both sides have the budgets file BUDGETS. What is built and measured is what tests/fakes and tests/support make up.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from membudget.budgets import file as budgets_file
+from membudget.budgets.approval import Approval
+from membudget.budgets.entries import Budgets
+from membudget.budgets.guard import rules
+from membudget.build.revision import Commit
+from membudget.check import check
+from membudget.check.check import CheckRequest
+from membudget.core.progress import Silence
+from membudget.measure.trial import Trial
+from membudget.publish.report_file import write_report
+from membudget.version import VERSION
+from tests.fakes.measuring_tools import FakeTools
+from tests.support.builders import trial
+
+
+def write_checked(budgets: Path, report: Path, head: Callable[[], Trial] = trial) -> None:
+    """Check every image of a budgets file, and write the report. Each trial of the head gives what `head` returns."""
+    images = budgets_file.parse(budgets.read_text(), str(budgets))
+    tools = FakeTools()
+    tools.trials = {f"{name} head": head for name in images}
+    judged_by = rules(Budgets(images), Budgets(images), Approval.NOT_ASKED)
+    request = CheckRequest(Commit("a" * 40, "head"), Commit("b" * 40, "base"), judged_by, images)
+    write_report(check.run(request, tools, Silence(), VERSION), report)
+
+
+if __name__ == "__main__":
+    write_checked(Path(sys.argv[1]), Path(sys.argv[2]))
