@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from membudget.version import VERSION
 
 TOP = Path(__file__).parents[2]
@@ -18,6 +20,7 @@ PYTHON_FILES = [
 MODULE_NAME = re.compile(r"\bmembudget(?:\.\w+){2,}|(?<=from )membudget\.\w+(?= import)")
 
 
+@pytest.mark.thorough
 def test_import_contracts_hold() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter, "--no-cache"], cwd=TOP, capture_output=True, text=True, check=False)
@@ -47,6 +50,7 @@ def test_use_cases_read_like_a_sentence() -> None:
         assert run.end_lineno - run.lineno < 60
 
 
+@pytest.mark.thorough
 def test_modules_named_in_strings_exist() -> None:
     """Helpers are started by module name, and tests patch by it. No linter follows these strings."""
     named = {name for path in PYTHON_FILES for name in modules_in_strings(path)}

@@ -87,10 +87,12 @@ def test_a_new_child_process_is_found(source: str, found: str) -> None:
     assert [one for node in ast.walk(ast.parse(source)) for one in starters(node)] == [found]
 
 
+@pytest.mark.thorough
 def test_every_child_process_is_listed() -> None:
     assert set(calls()) == set(CHILDREN)
 
 
+@pytest.mark.thorough
 def test_every_start_of_a_program_names_its_environment() -> None:
     for name, call in CHILDREN:
         if not call.startswith("subprocess."):
@@ -156,6 +158,7 @@ def test_what_compose_makes_of_a_file_has_a_limit(recorded: Path) -> None:
         Compose("unix:///run/test.sock", os.environ).resolve({}, recorded, None)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("module", ["membudget.measure.workload.http_process", "membudget.measure.probe.process"])
 def test_helpers_get_no_secret(recorded: Path, module: str) -> None:

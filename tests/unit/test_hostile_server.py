@@ -29,6 +29,7 @@ def image(server: Hostile, allowed_s: float = 60) -> RegistryImage:
     return RegistryImage(RegistryReference(server.host, "some/image", "latest"), Deadline(allowed_s))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_an_api_sends_without_an_end_is_refused(answer: str) -> None:
     with hostile_server(answer) as server, pytest.raises(ApiFault, match=r"GitHub|what answers"):
@@ -36,6 +37,7 @@ def test_what_an_api_sends_without_an_end_is_refused(answer: str) -> None:
     assert server.sent_bytes < MOST_TAKEN_BYTES
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_a_registry_sends_without_an_end_is_refused(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_BACKOFF_S", 0.0)
@@ -47,11 +49,13 @@ def test_what_a_registry_sends_without_an_end_is_refused(answer: str, monkeypatc
     assert server.sent_bytes < MOST_TAKEN_BYTES
 
 
+@pytest.mark.thorough
 def test_an_api_that_sends_a_byte_after_the_other_is_left_at_the_deadline() -> None:
     with hostile_server(SLOW) as server, pytest.raises(ApiFault, match="GitHub took too long to answer"):
         ask(api(server, allowed_s=0.5))
 
 
+@pytest.mark.thorough
 def test_a_registry_that_sends_a_byte_after_the_other_is_left_at_the_deadline() -> None:
     with hostile_server(SLOW) as server:
         opened = image(server, allowed_s=0.5)
@@ -60,6 +64,7 @@ def test_a_registry_that_sends_a_byte_after_the_other_is_left_at_the_deadline() 
         opened.close()
 
 
+@pytest.mark.thorough
 def test_the_time_is_that_of_all_calls_together() -> None:
     with hostile_server(SLOW) as server:
         slow = api(server, allowed_s=0.5)

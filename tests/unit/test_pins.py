@@ -53,6 +53,7 @@ def jobs_of(workflow: str) -> dict[str, dict[str, Any]]:
     return jobs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_every_job_of_a_workflow_that_has_steps_ends_in_time(workflow: str) -> None:
     limits = {name: job.get("timeout-minutes") for name, job in jobs_of(workflow).items() if "steps" in job}
@@ -153,6 +154,7 @@ def github_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.thorough
 def test_a_pin_goes_to_the_newest_release_of_its_major_version(github_here: Path) -> None:
     action = Repository.new(github_here / "octo/action")
     commits = {}

@@ -91,6 +91,7 @@ def told(url: str) -> list[Posted | NotPosted]:
     ]
 
 
+@pytest.mark.thorough
 @every_echo
 @pytest.mark.parametrize("status", [400, 403, 422, 500])
 def test_what_a_server_repeats_of_the_token_is_not_told(echo: Callable[[str], str], status: int) -> None:
@@ -100,6 +101,7 @@ def test_what_a_server_repeats_of_the_token_is_not_told(echo: Callable[[str], st
             assert_hidden(outcome.reason, echo)
 
 
+@pytest.mark.thorough
 @every_echo
 @pytest.mark.parametrize("status", [200, 302, 401, 403, 502])
 def test_what_a_page_repeats_of_the_token_is_not_told(echo: Callable[[str], str], status: int) -> None:
@@ -109,6 +111,7 @@ def test_what_a_page_repeats_of_the_token_is_not_told(echo: Callable[[str], str]
             assert echo(SECRET) not in repr(outcome)
 
 
+@pytest.mark.thorough
 @every_echo
 def test_an_address_that_repeats_the_token_is_told_without_it(echo: Callable[[str], str]) -> None:
     with echoing(echo, 201) as url:
@@ -118,6 +121,7 @@ def test_an_address_that_repeats_the_token_is_told_without_it(echo: Callable[[st
         assert_hidden(outcome.url, echo)
 
 
+@pytest.mark.thorough
 @every_echo
 def test_what_a_registry_repeats_of_a_login_is_not_told(
     echo: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -136,6 +140,7 @@ def test_what_a_registry_repeats_of_a_login_is_not_told(
     assert_hidden(str(caught.value), echo)
 
 
+@pytest.mark.thorough
 @every_echo
 def test_what_a_remote_repeats_of_a_login_is_not_told(
     echo: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -194,6 +199,7 @@ def client_that_says(folder: Path, said: str) -> dict[str, str]:
 every_secret = pytest.mark.parametrize("secret", [SECRET, "stored-password"])
 
 
+@pytest.mark.thorough
 @every_echo
 @every_secret
 def test_what_a_build_repeats_of_a_login_is_not_told(
@@ -211,6 +217,7 @@ def test_what_a_build_repeats_of_a_login_is_not_told(
     assert len(lines) == 1
 
 
+@pytest.mark.thorough
 @every_echo
 @every_secret
 def test_what_compose_repeats_of_a_login_is_not_told(

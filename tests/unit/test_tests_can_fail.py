@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
 RAISES = {"raises", "warns", "fail"}
 """Of pytest."""
@@ -68,6 +70,7 @@ def that_cannot_fail(tree: ast.Module, helpers: set[str]) -> list[str]:
     return [test.name for test in tests if not asserts(test) and not calls(test) & helpers]
 
 
+@pytest.mark.thorough
 def test_every_test_can_fail() -> None:
     trees = {path: ast.parse(path.read_text()) for path in sorted(TESTS.rglob("*.py"))}
     helpers = helpers_that_assert([*trees.values()])

@@ -67,6 +67,7 @@ def test_a_workflow_is_found_with_its_line_and_a_part_of_one_is_not(fence: str) 
     assert [*workflows_on("page.md", page)] == [DocumentedWorkflow("page.md", 8, WORKFLOW)]
 
 
+@pytest.mark.thorough
 def test_what_is_found_is_linted_and_the_linters_see_what_is_wrong(tmp_path: Path) -> None:
     (workflow,) = workflows_on("docs/page.md", f"```yaml\n{WORKFLOW}```\n")
     file = workflow.write_to(tmp_path)
@@ -78,6 +79,7 @@ def test_what_is_found_is_linted_and_the_linters_see_what_is_wrong(tmp_path: Pat
         assert {str(tmp_path / one.write_to(tmp_path).name) for one in DOCUMENTED} <= set(gates[gate])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workflow", DOCUMENTED, ids=where)
 def test_the_linters_are_content_with_a_documented_workflow(workflow: DocumentedWorkflow, tmp_path: Path) -> None:
     file = workflow.write_to(tmp_path)

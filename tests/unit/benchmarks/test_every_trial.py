@@ -28,6 +28,7 @@ def test_the_median_fails_a_service_of_rare_spikes_hardly_ever() -> None:
     assert computed(MEDIAN, 0.01, 10).shares[Verdict.WARN] == pytest.approx(1 - 0.99**10, abs=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("of", [MEDIAN, EVERY], ids=["median", "every"])
 @pytest.mark.parametrize("share", [0.05, 0.5])
 def test_simulation_and_computation_agree(of: EffectiveBudget, share: float) -> None:
@@ -35,6 +36,7 @@ def test_simulation_and_computation_agree(of: EffectiveBudget, share: float) -> 
     assert drawn == {verdict: pytest.approx(rate, abs=0.01) for verdict, rate in exact.items()}
 
 
+@pytest.mark.thorough
 def test_a_trial_that_was_over_ends_the_trials_where_every_one_counts() -> None:
     assert simulated(EVERY, 0.2, TRIALS.min, TRIALS.max).trials == pytest.approx(TRIALS.min)
     assert simulated(MEDIAN, 0.2, TRIALS.min, TRIALS.max).trials > TRIALS.min + 2

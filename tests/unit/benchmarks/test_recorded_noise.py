@@ -54,6 +54,7 @@ def noise(*workloads: RecordedWorkload) -> RecordedNoise:
     return RecordedNoise(machine="2 cores", workloads=workloads)
 
 
+@pytest.mark.thorough
 @given(st.lists(TRIALS, min_size=2, max_size=5))
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, trials: list[RecordedTrial]) -> None:
     path = tmp_path_factory.mktemp("noise") / "recorded.json"

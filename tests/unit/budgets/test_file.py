@@ -220,6 +220,7 @@ def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
         budgets_file.parse(text, "budgets.toml")
 
 
+@pytest.mark.thorough
 def test_more_images_than_a_report_holds_are_refused() -> None:
     text = "version = 1\n" + "".join(f"[images.i{number}]\n" for number in range(10_001))
     with pytest.raises(BudgetsFileError, match=r"10,?000"):
@@ -239,6 +240,7 @@ def test_groups_of_all_images_share_their_names() -> None:
     assert groups["g0"].images is groups["g1"].images is groups["g2"].images
 
 
+@pytest.mark.thorough
 def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> None:
     assert len(budgets_file.parse_budgets(many(40, 500), "budgets.toml").groups) == 40
     with pytest.raises(BudgetsFileError) as caught:
@@ -250,6 +252,7 @@ def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> No
     )
 
 
+@pytest.mark.thorough
 def test_names_that_are_no_images_are_told_in_few_words() -> None:
     names = ", ".join(f'"x{number}"' for number in range(1000))
     with pytest.raises(BudgetsFileError) as caught:

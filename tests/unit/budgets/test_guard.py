@@ -50,6 +50,7 @@ LOOSER = [
 ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("before", "after", "keys"), LOOSER)
 def test_what_the_head_loosens_is_named_and_does_not_count_until_it_is_approved(
     before: str, after: str, keys: list[str]

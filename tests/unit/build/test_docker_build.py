@@ -103,6 +103,7 @@ def exported(fake: Path) -> list[str]:
     return (fake / "exported").read_text().splitlines()
 
 
+@pytest.mark.thorough
 def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> None:
     spec = Build(context="api", target="run", args={"A": "1 2"}, platform="linux/arm64", network="none")
     lines: list[str] = []
@@ -118,6 +119,7 @@ def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> No
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["checkout"], "what it wrote is gone"
 
 
+@pytest.mark.thorough
 def test_no_secret_of_ours_reaches_the_build(fake: Path, checkout: Path) -> None:
     secrets = {"GITHUB_TOKEN": "s", "INPUT_GITHUB-TOKEN": "s", "ACTIONS_RUNTIME_TOKEN": "s", "AWS_SECRET": "s"}
     useful = {"HTTPS_PROXY": "p", "DOCKER_CONFIG": "c", "BUILDKIT_HOST": "b"}
@@ -183,6 +185,7 @@ def test_a_dockerfile_that_is_no_plain_file_of_bounded_size_costs_its_image_alon
     assert not (fake / "words").exists()
 
 
+@pytest.mark.thorough
 def test_a_dockerfile_that_is_no_utf_8_is_the_builders_to_judge(fake: Path, checkout: Path) -> None:
     (checkout / "api/Dockerfile").write_bytes(b"# \xff\nFROM scratch\n")
     built = builder(fake).build(Build(context="api"), checkout, "x", print)
@@ -204,6 +207,7 @@ def test_builds_of_other_threads_are_ended_and_none_begins_after_that(fake: Path
         building.build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 def test_a_build_ends_with_the_process_that_started_it(fake: Path, checkout: Path) -> None:
     client = fake / "docker"
@@ -227,6 +231,7 @@ def test_a_client_that_went_away_is_named(fake: Path, checkout: Path) -> None:
         builder(fake, PATH=str(fake)).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("failing", ["exit-code", "export-exit-code"])
 def test_an_engine_that_dies_is_no_failed_build(fake: Path, checkout: Path, failing: str) -> None:
     images = FakeImages(fake)
@@ -236,6 +241,7 @@ def test_an_engine_that_dies_is_no_failed_build(fake: Path, checkout: Path, fail
         builder_of(images, fake, {}).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+@pytest.mark.thorough
 def test_each_build_has_a_context_of_its_own_name(fake: Path, checkout: Path) -> None:
     """BuildKit takes files of equal size and time for unchanged, in contexts of one name."""
     names = set()
@@ -247,6 +253,7 @@ def test_each_build_has_a_context_of_its_own_name(fake: Path, checkout: Path) ->
     assert "api" not in names
 
 
+@pytest.mark.thorough
 def test_the_label_names_all_that_was_sent(fake: Path, checkout: Path) -> None:
     def label(**settings: str) -> str:
         builder(fake).build(Build(context="api", **settings), checkout, "x", lambda _: None)
@@ -310,6 +317,7 @@ def _hard_link(held: Path) -> None:
     (held / "file").hardlink_to(held / "Dockerfile")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -357,6 +365,7 @@ def test_what_is_no_archive_is_not_taken_for_an_empty_one(fake: Path, checkout: 
         builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("exit_code", ["0", "7"])
 def test_the_builders_copy_of_a_large_context_is_emptied(fake: Path, checkout: Path, exit_code: str) -> None:
     (checkout / "api/large").write_bytes(bytes(MIB))
@@ -378,6 +387,7 @@ def _many_files(context: Path) -> None:
         (context / f"link-{number}").symlink_to("nowhere")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fill", [_one_large_file, _many_files])
 def test_a_context_that_is_too_large_to_be_read_back_is_told(
     fake: Path, checkout: Path, fill: Callable[[Path], None]

@@ -42,6 +42,7 @@ def test_a_checkout_is_clean_and_goes_away(repository: Repository, tmp_path: Pat
     assert worktrees(repository) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_checkout_goes_away_on_every_path(repository: Repository, tmp_path: Path, error: type[BaseException]) -> None:
     git = GitRepository(repository.folder)
@@ -102,6 +103,7 @@ def test_a_carriage_return_in_a_name_makes_no_parent(repository: Repository) -> 
     assert head(git).subject == "a\rb"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("revision", ["", "^main", "main..main", "HEAD^{tree}", "HEAD:file", "--all", "main --"])
 def test_what_names_no_commit_is_none(repository: Repository, revision: str) -> None:
     assert GitRepository(repository.folder).commit(revision) is None
@@ -123,6 +125,7 @@ def test_no_repository_no_commit_no_git(tmp_path: Path, repository: Repository) 
         GitRepository(repository.folder, {"PATH": "/nonexistent"})
 
 
+@pytest.mark.thorough
 def test_the_same_content_has_the_same_name_in_every_commit(repository: Repository) -> None:
     git = GitRepository(repository.folder)
     repository.commit("more", {"api/main.py": "1", "a b/*/:x": "odd", "lib/x": "1"})
@@ -150,6 +153,7 @@ ATTRIBUTES = """\
 """
 
 
+@pytest.mark.thorough
 def test_what_settings_of_the_clone_make_of_a_file_is_what_was_committed(
     repository: Repository, tmp_path: Path
 ) -> None:
@@ -172,6 +176,7 @@ def test_what_settings_of_the_clone_make_of_a_file_is_what_was_committed(
         assert os.fspath((folder / "link").readlink()) == "nowhere/at/all"
 
 
+@pytest.mark.thorough
 def test_a_large_file_that_git_converts_is_not_held_in_memory(repository: Repository, tmp_path: Path) -> None:
     repository.write({".gitattributes": ATTRIBUTES, "large.crlf": "line\n" * (4 << 20)})
     repository.commit("all")
@@ -185,6 +190,7 @@ def test_a_large_file_that_git_converts_is_not_held_in_memory(repository: Reposi
     assert peak_bytes < 8 << 20
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_both_kinds_of_object_ids_are_understood(tmp_path: Path, algorithm: str) -> None:
     (tmp_path / "repository").mkdir()
@@ -213,6 +219,7 @@ def test_a_submodule_stays_empty(repository: Repository, tmp_path: Path) -> None
         assert list((folder / "module").iterdir()) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "what"),
     [

@@ -23,6 +23,7 @@ def base_of(folder: Path, request: BaseRequest) -> str:
     return base.sha if isinstance(base, Commit) else base.reason
 
 
+@pytest.mark.thorough
 def test_the_base_is_where_the_head_left_not_the_tip(repository: Repository) -> None:
     fork = repository.commit("fork")
     repository.branch("change")
@@ -34,6 +35,7 @@ def test_the_base_is_where_the_head_left_not_the_tip(repository: Repository) -> 
         assert base_of(repository.folder, request) == fork
 
 
+@pytest.mark.thorough
 def test_of_githubs_merge_of_a_pull_request_it_is_the_first_parent(repository: Repository) -> None:
     repository.commit("fork")
     repository.branch("change")
@@ -44,6 +46,7 @@ def test_of_githubs_merge_of_a_pull_request_it_is_the_first_parent(repository: R
     assert base_of(repository.folder, BaseRequest(event_head=change, event_base="0" * 40)) == tip
 
 
+@pytest.mark.thorough
 def test_a_merge_into_what_is_not_on_the_base_branch_is_refused(repository: Repository) -> None:
     repository.commit("fork")
     repository.branch("elsewhere")
@@ -58,6 +61,7 @@ def test_a_merge_into_what_is_not_on_the_base_branch_is_refused(repository: Repo
         base_of(repository.folder, BaseRequest(event_head=change, event_base=tip))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_behind", [True, False])
 def test_the_base_branch_may_have_gone_on_since_the_event(repository: Repository, *, is_behind: bool) -> None:
     first = repository.commit("fork")
@@ -74,6 +78,7 @@ def test_the_base_branch_may_have_gone_on_since_the_event(repository: Repository
     assert base_of(repository.folder, BaseRequest(event_head=change, event_base=event_base)) == tip
 
 
+@pytest.mark.thorough
 def test_a_shallow_clone_that_cannot_show_the_base_branch_is_told_as_a_note(
     repository: Repository, tmp_path: Path
 ) -> None:
@@ -181,6 +186,7 @@ def test_a_revision_that_does_not_exist(repository: Repository, revision: str) -
         base_of(repository.folder, BaseRequest(revision=revision))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("request_", "depth"),
     [

@@ -88,6 +88,7 @@ def test_a_second_file_guards_nothing_while_the_first_one_stays(work: Repository
     assert found.problem is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("broken", ["version = 1\n[images", "version = 2\n", ""])
 def test_a_base_that_cannot_be_read_is_a_problem_and_not_a_base_without_rules(work: Repository, broken: str) -> None:
     work.commit("Break", {"budgets.toml": broken})
@@ -106,6 +107,7 @@ def test_an_image_that_is_renamed_with_equal_content_keeps_its_budgets(work: Rep
     assert found.moved == {"shop"}
 
 
+@pytest.mark.thorough
 def test_one_that_is_renamed_with_other_content_does_not(work: Repository) -> None:
     work.git("mv", "api", "service")
     text = FILE.replace("images.api", "images.shop").replace('"api"', '"service"')
@@ -135,6 +137,7 @@ def test_an_image_that_only_changes_its_name_is_renamed(work: Repository) -> Non
     assert set(of_base(work).budgets.images) == {"shop"}
 
 
+@pytest.mark.thorough
 def test_a_sibling_of_a_nested_context_does_not_touch_it(work: Repository) -> None:
     text = FILE.replace('"api"', '"services/api"')
     work.commit("Nest", {"budgets.toml": text, "services/api/Dockerfile": "FROM scratch\n", "services/web/app": "1"})
@@ -151,6 +154,7 @@ def test_a_group_with_the_same_images_is_the_same_group(work: Repository) -> Non
     assert set(of_base(work).budgets.groups) == {"new"}
 
 
+@pytest.mark.thorough
 def test_a_context_that_moved_is_recognised_by_its_content(work: Repository) -> None:
     work.git("mv", "api", "service")
     work.commit("Move", {"budgets.toml": FILE.replace('"api"', '"service"')})
@@ -159,17 +163,20 @@ def test_a_context_that_moved_is_recognised_by_its_content(work: Repository) -> 
     assert of_base(work).moved == set()
 
 
+@pytest.mark.thorough
 def test_an_image_is_untouched_when_nothing_that_it_comes_from_differs(work: Repository) -> None:
     work.commit("Elsewhere", {"docs/page.md": "words"})
     assert is_untouched(work)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", [".gitattributes", "api/.dockerignore", "api/app", "api/Dockerfile.dockerignore"])
 def test_it_is_touched_by_every_file_that_decides_on_its_build(work: Repository, path: str) -> None:
     work.commit("Change", {path: "* text eol=crlf\n"})
     assert not is_untouched(work)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("changed", ["real/app", "docs/page.md"])
 def test_a_context_behind_a_link_is_in_doubt(work: Repository, changed: str) -> None:
     work.git("mv", "api", "real")
@@ -179,6 +186,7 @@ def test_a_context_behind_a_link_is_in_doubt(work: Repository, changed: str) -> 
     assert not is_untouched(work)
 
 
+@pytest.mark.thorough
 def test_a_context_that_git_does_not_have_is_in_doubt(work: Repository) -> None:
     text = FILE.replace('"api"', '"submodule"')
     work.commit("Gone", {"budgets.toml": text})
@@ -186,6 +194,7 @@ def test_a_context_that_git_does_not_have_is_in_doubt(work: Repository) -> None:
     assert not is_untouched(work)
 
 
+@pytest.mark.thorough
 def test_a_measured_folder_that_holds_a_link_is_in_doubt(work: Repository) -> None:
     text = FILE.replace("[images.api]", '[images.api]\ncontainer.volumes = { "/data" = "data" }')
     work.commit("Data", {"budgets.toml": text, "data/file": "1", "shared": "1"})
@@ -197,6 +206,7 @@ def test_a_measured_folder_that_holds_a_link_is_in_doubt(work: Repository) -> No
     assert not is_untouched(work)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("link", "file"), [("budgets.toml", "budgets.toml"), ("ci", "ci/budgets.toml")])
 def test_a_base_file_that_leads_nowhere_is_a_problem_and_no_lack_of_rules(tmp_path: Path, link: str, file: str) -> None:
     made = Repository.new(tmp_path / "work")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from membudget.budgets import file as budgets_file
 from membudget.budgets.approval import digest_of
 from membudget.budgets.guard import loosenings
@@ -42,24 +44,28 @@ def changed(before: str, after: str) -> dict[str, str]:
     return {"budgets.toml": BASE["budgets.toml"].replace(before, after)}
 
 
+@pytest.mark.thorough
 def test_where_nothing_is_loosened_there_is_nothing_to_approve(tmp_path: Path) -> None:
     assert digest(tmp_path, {}) is None
     assert digest(tmp_path, changed('"64MiB"', '"63MiB"')) is None
     assert digest(tmp_path, {"src/main.c": "int main(void);"}) is None
 
 
+@pytest.mark.thorough
 def test_a_loosening_is_named_exactly_though_people_see_it_rounded(tmp_path: Path) -> None:
     loosened = digest(tmp_path, changed('"64MiB"', '"68157440B"'))  # 65.0 MiB
     assert loosened == digest(tmp_path, changed('"64MiB"', '"65MiB"'))
     assert loosened != digest(tmp_path, changed('"64MiB"', '"68157441B"')) is not None
 
 
+@pytest.mark.thorough
 def test_code_that_changes_as_well_leaves_what_was_approved_as_it_is(tmp_path: Path) -> None:
     loosened = digest(tmp_path, changed('"64MiB"', '"65MiB"'))
     assert loosened == digest(tmp_path, {**changed('"64MiB"', '"65MiB"'), "src/main.c": "int main(void);"})
     assert loosened == digest(tmp_path, changed('"64MiB"', '"65MiB"')) is not None
 
 
+@pytest.mark.thorough
 def test_a_file_that_the_workload_names_is_a_change_to_approve(tmp_path: Path) -> None:
     weaker, weakest = digest(tmp_path, {"smoke/run": "less"}), digest(tmp_path, {"smoke/run": "nothing"})
     assert weaker != weakest
@@ -74,6 +80,7 @@ def test_an_image_that_is_gone_is_a_change_to_approve(tmp_path: Path) -> None:
     assert digest(tmp_path, changed(OTHER, "")) is not None
 
 
+@pytest.mark.thorough
 def test_exceptions_count_with_what_else_is_loosened(tmp_path: Path) -> None:
     def allowed(size: str) -> dict[str, str]:
         until = '[[exceptions]]\nimage = "api"\nmetric = "peak_rss"\nuntil = 2100-01-01\nreason = "a cache"'
@@ -83,6 +90,7 @@ def test_exceptions_count_with_what_else_is_loosened(tmp_path: Path) -> None:
     assert digest(tmp_path, allowed("80MiB")) is not None
 
 
+@pytest.mark.thorough
 def test_a_base_that_has_another_rule_now_is_another_change(tmp_path: Path) -> None:
     stricter = {**BASE, "budgets.toml": BASE["budgets.toml"].replace('"64MiB"', '"32MiB"')}
     head = changed('"64MiB"', '"65MiB"')

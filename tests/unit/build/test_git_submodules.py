@@ -57,6 +57,7 @@ def worktrees(folder: Path) -> int:
     return len(Repository(folder).git("worktree", "list").splitlines())
 
 
+@pytest.mark.thorough
 def test_submodules_are_checked_out_as_the_commit_names_them(work: Repository, checkouts: Workspace) -> None:
     before = head(work)
     Repository(work.folder / "vendor/lib").commit("Later", {"lib.txt": "later"})
@@ -91,6 +92,7 @@ def lacked(checkouts: Workspace, checkout: Path, context: str) -> str | None:
     return said[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("nested", [True, False])
 def test_a_submodule_that_the_clone_lacks_is_named(work: Repository, checkouts: Workspace, *, nested: bool) -> None:
     lost = "vendor/lib/deep" if nested else "vendor/lib"
@@ -106,6 +108,7 @@ def test_a_submodule_that_the_clone_lacks_is_named(work: Repository, checkouts: 
             assert lacked(checkouts, folder, context) is None
 
 
+@pytest.mark.thorough
 def test_a_commit_that_the_submodules_clone_lacks_is_missing(work: Repository, checkouts: Workspace) -> None:
     work.git("update-index", "--cacheinfo", f"160000,{'1' * 40},vendor/lib")
     work.git("commit", "--quiet", "--message", "Take one that was never pushed")
@@ -113,6 +116,7 @@ def test_a_commit_that_the_submodules_clone_lacks_is_missing(work: Repository, c
         assert checkouts.missing_submodules(folder) == ("vendor/lib",)
 
 
+@pytest.mark.thorough
 def test_another_repository_at_its_path_is_not_its_clone(work: Repository, checkouts: Workspace) -> None:
     """A link of the head's to a repository elsewhere on this machine is not followed."""
     folder = work.folder / "vendor/lib"
@@ -131,6 +135,7 @@ def is_left_out(folder: Path, context: str = ".") -> bool:
     return True
 
 
+@pytest.mark.thorough
 def test_what_a_dead_run_left_in_a_submodules_clone_is_removed(work: Repository, temporary: Path) -> None:
     run = own_run_id()
     dead = str(run).replace(str(run.owner.start_ticks), str(run.owner.start_ticks + 1), 1)

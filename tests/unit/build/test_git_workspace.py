@@ -27,6 +27,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_both_checkouts_lie_in_a_folder_that_only_we_may_enter(repository: Repository, temporary: Path) -> None:
     base = Commit(repository.commit("base", {"file": "one"}), "base")
     head = Commit(repository.commit("head", {"file": "two"}), "head")
@@ -48,6 +49,7 @@ def content(repository: Repository, change: Callable[[Path], object], *paths: st
         return content_names(folder, paths)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("temporary")
 def test_the_same_content_has_the_same_name_in_every_checkout(repository: Repository) -> None:
     repository.commit("first", {"data/a": "a", "data/more/b": "b", "other": "a"})
@@ -60,6 +62,7 @@ def test_the_same_content_has_the_same_name_in_every_checkout(repository: Reposi
     assert content(repository, lambda _: None, "data/a", "other") != content(repository, lambda _: None, "other")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("temporary")
 def test_links_on_the_way_are_followed(repository: Repository) -> None:
     """What they lead to is given to the container: it may change although the link does not."""
@@ -74,6 +77,7 @@ def test_links_on_the_way_are_followed(repository: Repository) -> None:
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("temporary")
 @pytest.mark.parametrize("path", ["data", "nowhere", "out", "data/b"])
 def test_what_may_change_without_a_trace_has_no_name(repository: Repository, path: str) -> None:
@@ -84,6 +88,7 @@ def test_what_may_change_without_a_trace_has_no_name(repository: Repository, pat
     assert content(repository, lambda _: None, "data/a", path) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_all_of_it_goes_away_on_every_path(repository: Repository, temporary: Path, error: type[BaseException]) -> None:
     head = Commit(repository.commit("head", {"file": "one"}), "head")

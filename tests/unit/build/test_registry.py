@@ -107,6 +107,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("asked", "waits"),
     [

@@ -146,6 +146,7 @@ def other_commit(of: Report, **comparison: Any) -> Report:
 HEAD = part(1).comparison.head.model_copy(update={"sha": "c" * 40})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("odd", "difference"),
     [
@@ -241,6 +242,7 @@ def test_a_file_of_any_name_can_be_named(tmp_path: Path) -> None:
     assert read_report(tmp_path / "merged.json") == strange
 
 
+@pytest.mark.thorough
 def test_more_parts_than_are_named_are_no_pass_either(tmp_path: Path) -> None:
     alike = {f"fine-{number}": part(number, of=1001) for number in (1, 2)}
     odd = {f"odd-{number}": part(1, of=1, budgets_digest=f"{number:064x}") for number in range(1001)}
@@ -301,6 +303,7 @@ def test_reports_are_found_below_folders_and_gaps_survive_the_file(tmp_path: Pat
     assert_not_measured(read_report(tmp_path / "merged.json"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -338,6 +341,7 @@ MEASURED = st.sampled_from([
 ])  # fmt: skip
 
 
+@pytest.mark.thorough
 @given(st.data())
 def test_a_merge_never_passes_what_a_whole_check_would_not(data: st.DataObject) -> None:
     names = [f"i{number}" for number in range(data.draw(st.integers(1, 5)))]

@@ -48,6 +48,7 @@ def part(repository: Repository, shard: Shard | None, *only: str, label: LabelSt
 ALL = ("api", "web", "db", "gone")
 
 
+@pytest.mark.thorough
 def test_a_shard_carries_what_plan_gave_it_and_the_first_takes_what_was_removed(repository: Repository) -> None:
     first, second = part(repository, Shard(1, 2), "web"), part(repository, Shard(2, 2), "api", "db")
     assert (first.coverage.planned, second.coverage.planned) == (("web", "gone"), ("api", "db"))
@@ -57,12 +58,14 @@ def test_a_shard_carries_what_plan_gave_it_and_the_first_takes_what_was_removed(
     assert merged.judged().gaps == ()
 
 
+@pytest.mark.thorough
 def test_shards_that_share_the_images_themselves_cover_all(repository: Repository) -> None:
     parts = {str(number): part(repository, Shard(number, 5)) for number in range(1, 6)}
     assert merge(parts).judged().gaps == ()
     assert [one.coverage.planned for one in parts.values()] == [("api", "gone"), ("web",), ("db",), (), ()]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lost", ["api", "web", "db"])
 def test_an_image_that_plan_gave_to_nobody_is_named(repository: Repository, lost: str) -> None:
     names = [name for name in ("api", "web", "db") if name != lost]
@@ -70,11 +73,13 @@ def test_an_image_that_plan_gave_to_nobody_is_named(repository: Repository, lost
     assert [gap.subject for gap in merge(parts).judged().gaps] == [lost]
 
 
+@pytest.mark.thorough
 def test_a_removed_image_is_lost_with_the_first_shard(repository: Repository) -> None:
     merged = merge({"two": part(repository, Shard(2, 2), "api", "db")})
     assert [gap.subject for gap in merged.judged().gaps] == ["1", "web", "gone"]
 
 
+@pytest.mark.thorough
 def test_a_whole_check_plans_all_and_a_part_by_hand_what_was_asked_for(repository: Repository) -> None:
     assert part(repository, None).coverage.planned == part(repository, None).coverage.known == ALL
     by_hand = part(repository, None, "api")
@@ -82,6 +87,7 @@ def test_a_whole_check_plans_all_and_a_part_by_hand_what_was_asked_for(repositor
     assert by_hand.judged().gaps == ()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shards", [1, 2, 5])
 @pytest.mark.parametrize(
     ("label", "approval", "verdict"),
@@ -109,6 +115,7 @@ def test_a_removed_image_is_judged_once_however_many_shards(
         assert not merge(rest).verdict.passes
 
 
+@pytest.mark.thorough
 def test_a_part_whose_base_cannot_be_read_is_none_of_a_check_whose_base_can(repository: Repository) -> None:
     fine, odd = part(repository, Shard(1, 2)), part(repository, Shard(2, 2))
     merged = merge({"one": fine, "two": odd.model_copy(update={"base_problem": "it is no TOML"})})

@@ -83,6 +83,7 @@ def test_trials_go_on_while_the_answer_is_unclear(
     assert judge_image(image).verdict is verdict
 
 
+@pytest.mark.thorough
 def test_an_alarm_that_goes_away_with_more_trials_is_none() -> None:
     image, count = measured(tools([40, 41, 40, 62, 61], [60, 61, 60, 41, 40, 62, 40, 61, 41, 60]))
     judged = judge_image(image)
@@ -258,6 +259,7 @@ def test_outside_of_a_pull_request_remembered_trials_stand_alone() -> None:
     assert runs(made) == {"base": 0, "head": 0}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("base", "head", "memory", "what"),
     [
@@ -313,6 +315,7 @@ _FIGURES = st.integers(1, 120)
 _FORGED = st.lists(_FIGURES, max_size=6)
 
 
+@pytest.mark.thorough
 @given(base=_FIGURES, head=_FIGURES, forged_base=_FORGED, forged_head=_FORGED)
 def test_whatever_a_cache_holds_the_verdict_is_the_one_without(
     base: int, head: int, forged_base: list[int], forged_head: list[int]

@@ -27,6 +27,7 @@ def archive(folder: Path, name: str, *layers: bytes) -> str:
     return str(path)
 
 
+@pytest.mark.thorough
 def test_the_json_has_the_metrics_of_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", archive(tmp_path, "a.tar", BASE, OWN), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

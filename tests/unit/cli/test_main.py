@@ -34,6 +34,7 @@ def test_help_names_every_command_and_every_exit_code(capsys: pytest.CaptureFixt
         assert word in text
 
 
+@pytest.mark.thorough
 def test_help_and_version_load_nothing_heavy() -> None:
     code = (
         "import sys\nfrom membudget.cli.main import main\n"
@@ -47,6 +48,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
     assert done.stdout == f"membudget {VERSION}\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -187,6 +189,7 @@ def test_a_bug_that_no_file_can_be_written_about_is_told_in_full(
     assert "Traceback" in said
 
 
+@pytest.mark.thorough
 def test_a_reader_that_is_gone_is_no_bug_whenever_it_is_noticed() -> None:
     code = (
         "import sys, types\nfrom membudget.cli.main import main\n"

@@ -67,6 +67,7 @@ def check_run(shop: Github) -> CheckRun:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("of", "state"), [(FINE, "success"), (OVER, "failure"), (UNBUILT, "error")], ids=["fine", "over", "unbuilt"]
 )
@@ -78,6 +79,7 @@ def test_a_status_is_pending_and_then_the_verdict(shop: Github, step: StepOfWork
     assert shop.statuses(SHOP, HEAD)[0].target_url == "https://github.com/octo/shop/actions/runs/4701/attempts/1"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("of", "conclusion"), [(FINE, "success"), (OVER, "failure"), (UNBUILT, "failure")], ids=["fine", "over", "unbuilt"]
 )
@@ -103,12 +105,14 @@ def test_an_answer_that_is_open_passes_where_the_settings_say_so(shop: Github, s
     assert check_run(shop).conclusion == "success"
 
 
+@pytest.mark.thorough
 def test_what_was_not_measured_passes_nowhere(shop: Github, step: StepOfWorkflow) -> None:
     lenient = PublishSettings(CommentSettings(), StatusMode.CHECK, ExitPolicy(allows_inconclusive=True))
     publish(step.publisher(lenient), UNBUILT)
     assert check_run(shop).conclusion == "failure"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "failure",
     [
@@ -148,6 +152,7 @@ def test_an_interruption_while_it_is_told_that_measuring_begins_leaves_nothing_p
     assert [state for _, state, _ in statuses(shop)] == ["pending", "error"]
 
 
+@pytest.mark.thorough
 def test_the_history_of_a_comment_that_somebody_else_wrote_is_not_read(shop: Github, step: StepOfWorkflow) -> None:
     publish(step.publisher(STATUS, number=1), OVER)
     publish(step.publisher(STATUS, number=2), FINE)
@@ -160,6 +165,7 @@ def test_the_history_of_a_comment_that_somebody_else_wrote_is_not_read(shop: Git
     assert [run.number for run in past_runs.decode(fresh.body.split("\n")[1])] == [3]
 
 
+@pytest.mark.thorough
 def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Github, step: StepOfWorkflow) -> None:
     publisher = step.publisher(STATUS)
     with pytest.raises(KeyboardInterrupt):
@@ -173,6 +179,7 @@ def interrupted_after(publisher: Publisher, of: Report) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.thorough
 def test_a_re_run_begins_a_check_run_of_its_own(shop: Github, step: StepOfWorkflow) -> None:
     publish(step.publisher(CHECK), OVER)
     publish(step.publisher(CHECK, attempt=2), FINE)
@@ -183,6 +190,7 @@ def test_a_re_run_begins_a_check_run_of_its_own(shop: Github, step: StepOfWorkfl
     assert len(shop.comments(SHOP, 7)) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 def test_in_a_merge_queue_the_queues_commit_is_told_of_and_nothing_is_commented(
     shop: Github, step: StepOfWorkflow, settings: PublishSettings
@@ -214,6 +222,7 @@ def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github
     assert [one["path"] for one in told.annotations] == ["budgets.toml"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -248,6 +257,7 @@ def test_without_a_token_or_a_commit_it_is_said_that_there_is_no_status(
     ]
 
 
+@pytest.mark.thorough
 def test_a_persons_token_cannot_have_check_runs(
     shop: Github, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +271,7 @@ def said_of(what: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in capsys.readouterr().err.splitlines() if what in line]
 
 
+@pytest.mark.thorough
 def test_a_commit_that_the_server_does_not_know(
     shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,6 +282,7 @@ def test_a_commit_that_the_server_does_not_know(
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("too_late", [False, True])
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 def test_a_server_that_stumbles_gets_the_verdict_all_the_same(
@@ -292,6 +304,7 @@ def test_a_check_run_whose_beginning_failed_is_created_complete(shop: Github, st
     assert (check_run(shop).status, check_run(shop).conclusion) == ("completed", "success")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 @pytest.mark.parametrize("status", [200, 201, 403, 502])
 @pytest.mark.parametrize("told", ["beginning", "verdict"])
@@ -320,6 +333,7 @@ def test_a_state_that_is_there_though_a_proxy_answered_is_told_as_that(
         assert statuses(shop)[-1][1] == "success"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 def test_a_state_that_is_not_there_is_told_as_that(
     shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str], settings: PublishSettings
@@ -354,6 +368,7 @@ MANY = report(
 MANY_LINES = "\n".join(f"[images.{image.name}]\nbudgets.peak_rss.max = '50MiB'" for image in MANY.images)
 
 
+@pytest.mark.thorough
 def test_annotations_stand_at_their_lines_as_many_as_a_request_may_have(shop: Github, step: StepOfWorkflow) -> None:
     publish(step.publisher(CHECK), MANY, MANY_LINES)
     told = check_run(shop)
@@ -368,6 +383,7 @@ def test_annotations_stand_at_their_lines_as_many_as_a_request_may_have(shop: Gi
     assert all(f"`{image.name}`" in told.output["summary"] for image in MANY.images)
 
 
+@pytest.mark.thorough
 def test_without_lines_there_are_no_annotations_and_the_report_is_there(shop: Github, step: StepOfWorkflow) -> None:
     publish(step.publisher(CHECK), OVER)
     told = check_run(shop)
@@ -466,6 +482,7 @@ def enterprise(tmp_path: Path) -> Iterator[tuple[Github, StepOfWorkflow]]:
         yield server, StepOfWorkflow(tmp_path, server.url, server.add_workflow_token(), ENTERPRISE)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 def test_on_an_enterprise_server(enterprise: tuple[Github, StepOfWorkflow], settings: PublishSettings) -> None:
     server, step = enterprise
@@ -486,6 +503,7 @@ def test_on_an_enterprise_server(enterprise: tuple[Github, StepOfWorkflow], sett
     assert {request.query.get("page") for request in server.requests} == {None, "2"}
 
 
+@pytest.mark.thorough
 def test_whose_an_apps_token_is_is_asked_beside_an_enterprise_servers_api(
     enterprise: tuple[Github, StepOfWorkflow],
 ) -> None:

@@ -37,6 +37,7 @@ def path(tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_format_goes_to_a_file_or_to_standard_output(
     path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
@@ -50,6 +51,7 @@ def test_each_format_goes_to_a_file_or_to_standard_output(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.thorough
 def test_the_table_is_what_one_gets_without_asking(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", path]) == 0
     assert capsys.readouterr().out.startswith(FORMATS["terminal"])
@@ -62,6 +64,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "is no report of this version of membudget" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_file_that_cannot_be_written_is_told(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "folder").mkdir()
     assert main(["report", path, "--format", "junit", "--output", str(tmp_path / "folder")]) == ExitCode.UNMEASURED
@@ -69,6 +72,7 @@ def test_a_file_that_cannot_be_written_is_told(path: str, tmp_path: Path, capsys
     assert sorted(found.name for found in tmp_path.iterdir()) == ["folder", "report.json"]
 
 
+@pytest.mark.thorough
 def test_in_a_workflow_what_others_said_commands_no_runner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +89,7 @@ def test_in_a_workflow_what_others_said_commands_no_runner(
             assert not any("##[" in line or line.strip().startswith("::") for line in lines)
 
 
+@pytest.mark.thorough
 def test_the_action_writes_the_page_that_its_input_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("GITHUB_", "INPUT_", "MEMBUDGET_"))]:
         monkeypatch.delenv(name)

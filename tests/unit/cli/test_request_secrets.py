@@ -28,6 +28,7 @@ def request(folder: Path, *allowed: str, label: LabelState | None) -> CheckReque
     return check_request(GitRepository(work.folder), wanted, label)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("allowed", "loosened", "given"),
     [((), ["container.secrets"], ("ONE",)), (("ONE", "TWO", "MORE"), [], ("ONE", "TWO"))],
@@ -40,6 +41,7 @@ def test_secrets_that_are_allowed_by_name_need_no_label(
     assert found.head_images["api"].container.secrets == given
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("label", [None, MISSING, GIVEN])
 def test_others_are_refused_label_or_not(tmp_path: Path, label: LabelState | None) -> None:
     with pytest.raises(ConfigurationError, match=r"images\.api\.container\.secrets: TWO is not among the secrets"):

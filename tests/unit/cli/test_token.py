@@ -44,6 +44,7 @@ def test_what_cannot_be_a_token_is_refused_without_quoting_it(odd: str) -> None:
         HttpApi("http://localhost:1", SecretStr(f"{TOKEN}{odd}x"))
 
 
+@pytest.mark.thorough
 def test_a_token_is_published_with_though_its_variable_ends_in_a_line_feed(tmp_path: Path) -> None:
     """As `$(cat token)` gives none, but a secret that was pasted into a form does."""
     path = tmp_path / "report.json"

@@ -221,6 +221,7 @@ def test_what_saves_less_than_a_hundredth_is_not_said() -> None:
     assert hints(tar([file("var/cache/apt/x", b"x" * 100), file("a", b"a" * 9900)])) != {}
 
 
+@pytest.mark.thorough
 def test_what_is_told_of_an_image_is_bounded_and_can_be_written_down() -> None:
     odd = [file(f"f{number}/{'n' * 2000}\udce9", bytes([number % 250])) for number in range(500)]
     image = merged(tar(odd))

@@ -132,6 +132,7 @@ def test_stages_whose_names_are_made_of_arguments(text: str) -> None:
     assert all(origin.dockerfile_lines for origin in origins[1:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "text",
     [
@@ -172,6 +173,7 @@ def test_thousands_of_steps_are_aligned_at_their_end() -> None:
     assert origins[2899].is_inherited
 
 
+@pytest.mark.thorough
 def test_hundreds_of_long_steps_that_are_much_alike_take_no_minutes() -> None:
     words = " ".join(f"word-{number}" for number in range(60))
     history = [(f"RUN /bin/sh -c {words} step-{number} # buildkit", False) for number in range(400)]
@@ -241,6 +243,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(document=JSON)
 def test_no_document_of_a_build_is_taken_for_granted(document: object) -> None:
     for said in (document, {"metadata": {"https://mobyproject.org/buildkit@v1#metadata": document}}):
@@ -250,6 +253,7 @@ def test_no_document_of_a_build_is_taken_for_granted(document: object) -> None:
             assert provenance.layer_lines(0) == ()
 
 
+@pytest.mark.thorough
 def test_a_record_in_records_without_end() -> None:
     document: object = {}
     for _ in range(100_000):
@@ -262,6 +266,7 @@ WORDS = st.sampled_from(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(lines=st.lists(st.one_of(WORDS, st.text(max_size=20)), max_size=12), layers=st.integers(0, 5))
 def test_no_dockerfile_is_too_odd(lines: list[str], layers: int) -> None:

@@ -40,6 +40,7 @@ def fifo(folder: Path) -> Path:
     return folder / "fifo"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("make", [fifo, lambda _: Path("/dev/zero"), lambda folder: folder, huge])
 def test_what_cannot_be_read_whole_is_a_clear_error(tmp_path: Path, make: Callable[[Path], Path], reader: str) -> None:
@@ -55,6 +56,7 @@ def test_no_more_is_read_than_a_file_may_have(tmp_path: Path) -> None:
     assert read_plain(tmp_path / "small", 3) == b"abc"
 
 
+@pytest.mark.thorough
 def test_a_budgets_file_of_a_gigabyte_costs_no_memory(tmp_path: Path) -> None:
     path = huge(tmp_path)
     done = subprocess.run(

@@ -2,6 +2,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 import processes
 
 BEGIN = """
@@ -20,6 +22,7 @@ def outcome(code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_each_signal_unwinds_and_the_next_ones_change_nothing() -> None:
     for name in ("INT", "TERM", "HUP"):
         assert signal.Signals[f"SIG{name}"]
@@ -35,6 +38,7 @@ except Interrupted:
         assert outcome(code) == "cleaned up\n"
 
 
+@pytest.mark.thorough
 def test_a_shield_holds_a_signal_back_until_it_is_done() -> None:
     code = f"""
 try:
@@ -50,6 +54,7 @@ except Interrupted:
     assert outcome(code) == "inner\nouter\nthen\n"
 
 
+@pytest.mark.thorough
 def test_under_nohup_the_end_of_the_terminal_is_none_of_ours() -> None:
     code = f"""
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -60,6 +65,7 @@ print("goes on")
     assert outcome(code) == "goes on\n"
 
 
+@pytest.mark.thorough
 def test_clean_up_that_fails_does_not_lose_the_signal() -> None:
     code = f"""
 try:
@@ -72,5 +78,6 @@ except Interrupted:
     assert outcome(code) == "interrupted\n"
 
 
+@pytest.mark.thorough
 def test_without_a_signal_a_shield_is_nothing() -> None:
     assert outcome("with shielded():\n    print('in')\nprint('after')") == "in\nafter\n"

@@ -50,6 +50,7 @@ SECRETS = st.text(st.sampled_from("abcXYZ019-_+/=%&\\\"'<>;:#~ é\N{GRINNING FAC
 TEXTS = st.text(st.sampled_from(" .,:;%&\\\"'<>/?#=*\nü\N{ZERO WIDTH SPACE}"), max_size=30)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", FORMS)
 @given(secret=SECRETS, before=TEXTS, after=TEXTS, others=st.lists(SECRETS, max_size=3))
 @example(secret="00\\'\\\\", before="", after="", others=[])
@@ -74,6 +75,7 @@ def test_what_stands_around_a_secret_stays(form: str) -> None:
     assert re.fullmatch(rf"bad login <\w*{re.escape(HIDDEN)}[\w=]*> of 100 % & more", said)
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=200), st.lists(SECRETS.map(lambda secret: f"{secret}\N{SNOWMAN}"), max_size=5))
 def test_text_without_secrets_is_unchanged(text: str, secrets: list[str]) -> None:
     plain = text.replace("\N{SNOWMAN}", "").replace("://", "")
@@ -144,6 +146,7 @@ mask(text)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "piece",
     [

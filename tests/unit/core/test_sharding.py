@@ -21,6 +21,7 @@ def test_a_shard_is_written_as_it_is_read() -> None:
     assert str(Shard.parse("2/3")) == "2/3"
 
 
+@pytest.mark.thorough
 @given(names, st.dictionaries(st.text("abc", min_size=1), st.integers(0, 10**6)), st.integers(1, 10))
 def test_each_image_is_in_one_part_and_parts_are_about_as_long(
     images: list[str], durations: dict[str, int], shards: int
@@ -42,6 +43,7 @@ def test_the_longest_goes_alone() -> None:
     assert assign(["a", "b", "c", "d"], {"c": 100, "a": 10, "b": 10, "d": 10}, 2) == [["c"], ["a", "b", "d"]]
 
 
+@pytest.mark.thorough
 def test_ten_thousand_images() -> None:
     images = [f"image{number}" for number in range(10_000)]
     parts = assign(images, {}, 100)

@@ -46,6 +46,7 @@ def test_terminal_sequences_go_whole() -> None:
     assert printable("\x1b[31mred\x1b[0m \x1b]0;title\x07text\u202e") == "red text"
 
 
+@pytest.mark.thorough
 @given(anything)
 def test_a_code_span_shows_the_text_and_nothing_else(text: str) -> None:
     page = cmarkgfm.github_flavored_markdown_to_html(f"before {code_span(text)} after")
@@ -68,6 +69,7 @@ def test_a_code_block_is_not_left(lines: list[str]) -> None:
     assert re.fullmatch(r"<pre lang=\"text\"><code>[^<]*</code></pre>\n<p>after</p>\n", page)
 
 
+@pytest.mark.thorough
 @given(st.recursive(anything, lambda inner: st.lists(inner) | st.dictionaries(anything, inner)))
 @example({"##[error]": ["##[group]", "###[", "\\##["]})
 def test_json_without_commands_says_the_same(value: object) -> None:

@@ -40,6 +40,7 @@ def test_what_is_gone_already_is_fine(v1: Path) -> None:
     assert our_cgroups(v1) == [NAME]
 
 
+@pytest.mark.thorough
 def test_a_cgroup_that_stays_is_said(v1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup_removal, "_EMPTYING_S", 0.05)
     (v1 / "memory" / NAME / "t1/busy").touch()  # a real cgroup with a process in it answers EBUSY, not ENOTEMPTY

@@ -117,6 +117,7 @@ def test_not_measured_outranks_noise() -> None:
 verdicts = st.lists(st.sampled_from(Verdict), max_size=6)
 
 
+@pytest.mark.thorough
 @given(verdicts, verdicts)
 def test_more_verdicts_never_make_it_better(some: list[Verdict], more: list[Verdict]) -> None:
     order = [Verdict.PASS, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.FAIL]
@@ -146,6 +147,7 @@ def parts(judged: Judgement) -> list[Row]:
     return [row for one in judged.images for row in one.rows]
 
 
+@pytest.mark.thorough
 @given(st.lists(images, max_size=3))
 def test_a_reason_is_given_exactly_where_an_answer_is_open(measured: list[ImageMeasurement]) -> None:
     judged = judge([replace(one, name=f"i{number}") for number, one in enumerate(measured)])

@@ -216,6 +216,7 @@ def test_without_a_base_the_maximum_still_counts() -> None:
         assert [str(reason) for reason in judged.reasons] == ["peak RSS is 6.0 MiB over its maximum"]
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 2**50), st.floats(0, 1000), st.integers(0, 2**50))
 def test_a_row_fails_exactly_when_its_headroom_is_negative(
     before: int, after: int, most: int, percent: float, floor: int

@@ -79,6 +79,7 @@ def test_what_did_not_pass_or_cannot_be_is_not_kept(
     assert said == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("forged", "why"),
     [
@@ -111,6 +112,7 @@ def test_a_damaged_file_is_ignored(cache: ResultCache, said: list[str], tmp_path
     assert len(said) == 1
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_mutation_raises_and_what_is_believed_is_possible(

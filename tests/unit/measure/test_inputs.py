@@ -68,6 +68,7 @@ def test_a_file_that_is_no_list_of_variables_is_said(tmp_path: Path, content: by
         gather(image(env_files=("env",)), tmp_path, {}, "api")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("make", "said"), ODD_FILES.values(), ids=ODD_FILES)
 def test_a_file_that_is_no_plain_file_of_bounded_size_is_refused(
     tmp_path: Path, make: Callable[[Path], object], said: str

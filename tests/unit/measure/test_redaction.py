@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from membudget.measure.outcome import without_secrets
 from membudget.measure.probe.messages import ProcessUse, Snapshot
 from tests.support.builders import trial
@@ -26,6 +28,7 @@ def test_without_secrets_nothing_changes() -> None:
     assert without_secrets(told, ()) == told
 
 
+@pytest.mark.thorough
 def test_a_reason_is_cut_when_secrets_are_out_of_it() -> None:
     told = replace(trial(40), reason="x" * 195 + "hunter2" + "y" * 500_000)
     assert without_secrets(told, ("hunter2",)).reason == "x" * 195 + "***y…"

@@ -32,6 +32,7 @@ def test_no_more_are_let_in_than_there_are_places_or_memory_for() -> None:
     assert max(memory for _, memory in seen) <= 100 * MIB
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("limit", [200 * MIB, None])
 def test_one_that_is_too_large_runs_alone(limit: int | None) -> None:
     admission = Admission(2, 100 * MIB)

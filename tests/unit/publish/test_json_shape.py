@@ -98,6 +98,7 @@ def _limit_cpu() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", [*hostile()])
 def test_the_worst_texts_take_seconds_and_little_memory(tmp_path: Path, make: Callable[[], bytes]) -> None:
     data = make()
@@ -111,6 +112,7 @@ def test_the_worst_texts_take_seconds_and_little_memory(tmp_path: Path, make: Ca
     assert int(peak_mib) < MOST_MIB, done.stdout
 
 
+@pytest.mark.thorough
 @given(st.recursive(st.none() | st.text(max_size=9) | st.integers(), lambda inner: st.lists(inner, max_size=4)
                     | st.dictionaries(st.text('a"\\,{[', max_size=5), inner, max_size=4), max_leaves=12))  # fmt: skip
 def test_brackets_and_commas_within_strings_are_not_counted(value: Any) -> None:
@@ -132,6 +134,7 @@ def _signs(value: Any) -> Iterator[str]:
             yield from _signs(below)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -188,6 +188,7 @@ def test_a_comment_that_cannot_be_posted_costs_nothing_else() -> None:
     assert told_everything(step)
 
 
+@pytest.mark.thorough
 def test_a_comment_is_never_longer_than_github_takes() -> None:
     commenter = Commenter()
     step, _ = published(report(*(_named(OVER, f"image{number}") for number in range(MOST_IMAGES))), commenter)
@@ -220,6 +221,7 @@ def run_number(number: int, attempt: int = 1) -> WorkflowRun:
     return WorkflowRun(9_000 + number, number, attempt, head_sha)
 
 
+@pytest.mark.thorough
 def test_the_comment_carries_the_last_five_runs_on() -> None:
     commenter = Commenter()
     for number, measured in enumerate((OVER, FINE, KILLED, OVER, UNBUILT, FINE, OVER), start=1):
@@ -231,6 +233,7 @@ def test_the_comment_carries_the_last_five_runs_on() -> None:
     assert [one.number for one in past_runs.decode(last.split("\n")[1])] == [7, 6, 5, 4, 3]
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_told_twice_is_one_run() -> None:
     commenter = Commenter()
     for number, attempt in ((1, 1), (2, 1), (2, 1), (2, 2)):

@@ -114,6 +114,7 @@ def test_a_report_that_cannot_be_read(tmp_path: Path, name: str, problem: str) -
         read_report(tmp_path / name)
 
 
+@pytest.mark.thorough
 def test_a_report_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     with path.open("wb") as file:
@@ -153,6 +154,7 @@ def test_another_version_of_the_schema(tmp_path: Path, version: Any) -> None:
     assert refusal(tmp_path, changed(["schema_version"], version)).endswith("at schema_version: literal_error")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "path",
     [
@@ -172,6 +174,7 @@ def test_a_key_that_a_report_does_not_have(tmp_path: Path, path: list[str | int]
     assert ".".join(map(str, path)) in refusal(tmp_path, changed(path, 1))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -224,6 +227,7 @@ def test_fractions_that_nothing_has(tmp_path: Path, value: float) -> None:
     assert refusal(tmp_path, changed(PERCENT, value)) == "a fraction is out of range"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["a=1\nverdict=pass\nz", "../api", "", "x" * 64, "@everyone", "API", "::error::", "a\u202eb"]
 )
@@ -232,6 +236,7 @@ def test_names_that_no_budgets_file_allows(tmp_path: Path, name: str) -> None:
     assert problem == "an image has a name that budgets.toml does not allow"
 
 
+@pytest.mark.thorough
 def test_two_images_of_one_name(tmp_path: Path) -> None:
     assert refusal(tmp_path, changed(["images", 0, "name"], "web")) == "two images have the same name"
 
@@ -269,6 +274,7 @@ def test_a_series_whose_columns_do_not_match_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, changed(times, [1, 2, 3, 4, 5])) == "the columns of a series differ in length"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["</details>", "soak\n# hi", "`", "Soak", ""])
 def test_a_phase_has_a_plain_name(tmp_path: Path, name: str) -> None:
     load = {"phase": name, "what": "GET /", "requests": 1, "errors": 0, "duration_ms": 1, "received_bytes": 0,

@@ -19,6 +19,7 @@ def workflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_people_read_commands_nothing(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     made = said_by_others([text] * 5)
@@ -40,6 +41,7 @@ def test_what_programs_read_commands_nothing_and_is_what_it_was(text: str, capsy
     assert json.loads(printed) == document
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_an_image_commands_nothing_by_its_file_names(
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -20,6 +20,7 @@ def test_an_annotation_is_one_command_whatever_it_quotes(text: str) -> None:
     assert "," not in properties
 
 
+@pytest.mark.thorough
 @given(st.text(), st.text())
 def test_no_text_makes_an_annotation_another_command(title: str, message: str) -> None:
     line = error_annotation(title, message)

@@ -18,6 +18,7 @@ from tests.support import builders
 from tests.support.written_reports import written_reports
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(written_reports())
@@ -71,6 +72,7 @@ def _long(points: int, images: int) -> Report:
     return builders.report(*(builders.image(f"image{number}", base=side, head=side) for number in range(images)))
 
 
+@pytest.mark.thorough
 def test_a_report_of_many_long_trials_is_read_again(tmp_path: Path) -> None:
     made = _long(points=2000, images=12)
     write_report(made, tmp_path / "report.json")
@@ -80,6 +82,7 @@ def test_a_report_of_many_long_trials_is_read_again(tmp_path: Path) -> None:
     assert 20 <= len(read.images[0].head.trials[0].series.time_us) <= 500
 
 
+@pytest.mark.thorough
 def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> None:
     made = _long(points=100, images=MOST_IMAGES)
     write_report(made, tmp_path / "report.json")
@@ -89,6 +92,7 @@ def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> 
     assert len((tmp_path / "report.json").read_text().splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_report_that_cannot_be_made_small_enough_says_so(tmp_path: Path) -> None:
     made = builders.report(builders.image()).model_copy(update={"notes": ("x" * LARGEST_REPORT_BYTES,)})
     with pytest.raises(EnvironmentFault, match="the report of 1 image is too large to be written"):
@@ -96,6 +100,7 @@ def test_a_report_that_cannot_be_made_small_enough_says_so(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_reports_to_merge_are_no_more_together_than_one_may_be(tmp_path: Path) -> None:
     made = _long(points=500, images=20)
     for number in range(8):
@@ -107,6 +112,7 @@ def test_reports_to_merge_are_no_more_together_than_one_may_be(tmp_path: Path) -
     assert all(one.judged() == made.judged() for one in read.values())
 
 
+@pytest.mark.thorough
 def test_reports_that_cannot_be_held_together_are_refused(tmp_path: Path) -> None:
     made = builders.report(builders.image()).model_copy(update={"notes": ("x" * (LARGEST_REPORT_BYTES - 50_000),)})
     for number in range(3):

@@ -23,6 +23,7 @@ def test_each_side_has_metrics_of_the_promised_shape() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["", "environment", "comparison"])
 def test_an_unknown_key_is_refused(place: str) -> None:
     document = json.loads(everything().model_dump_json())

@@ -36,6 +36,7 @@ def tool_beside(checkout: Path) -> Path:
     return tool
 
 
+@pytest.mark.thorough
 def test_the_tool_is_found_beside_the_checkout_and_beside_what_it_was_cloned_from(
     original: Repository, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +70,7 @@ def test_its_tests_are_left_out_where_the_tool_is_missing_or_somebody_wants_that
     assert cgroup2_vm.why_left_out() == "MEMBUDGET_WITHOUT_CGROUP2_VM=1"
 
 
+@pytest.mark.thorough
 def test_ci_lets_no_test_be_skipped(clone: Path) -> None:
     programs = clone.parent / "programs"
     programs.mkdir()

@@ -61,6 +61,7 @@ def test_the_description_loads_quickly() -> None:
     assert time.monotonic() - begun < 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("method", "path", "content", "violation"),
     [
@@ -144,6 +145,7 @@ def test_lists_come_in_pages_with_links(shop: Github, ann: Client) -> None:
     assert all("per_page=2" in link["url"] for link in second.links.values())
 
 
+@pytest.mark.thorough
 def test_a_page_has_thirty_entries_unless_told_and_never_more_than_a_hundred(shop: Github, ann: Client) -> None:
     for number in range(120):
         shop.add_comment("octo/shop", 7, "bob", f"remark {number}")
@@ -185,6 +187,7 @@ def test_a_workflows_token_of_a_fork_may_not_write(shop: Github) -> None:
     assert refused.json()["message"] == "Resource not accessible by integration"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "path",
     [
@@ -229,6 +232,7 @@ def test_faults_come_when_asked_for(shop: Github, ann: Client) -> None:
     assert bodies(ann("GET", COMMENTS)) == ["there all the same"]
 
 
+@pytest.mark.thorough
 def test_requests_are_logged_by_the_repositorys_name(shop: Github, ann: Client) -> None:
     for number in range(3):
         shop.add_comment("octo/shop", 7, "bob", f"remark {number}")

@@ -31,6 +31,7 @@ def runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.thorough
 def test_a_program_that_takes_too_long_ends_with_what_it_started(told: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         processes.run(["sh", "-c", OF_A_GRANDCHILD + "wait", str(told)], 2)
@@ -45,6 +46,7 @@ def test_a_program_in_time_gives_its_output_and_its_exit_code(tmp_path: Path) ->
     assert mixed.stdout == f"{tmp_path}\nso\n"
 
 
+@pytest.mark.thorough
 def test_what_does_not_end_in_peace_ends_by_force(told: Path) -> None:
     script = "trap '' TERM; " + OF_A_GRANDCHILD + "while true; do wait; done"
     process = subprocess.Popen(["sh", "-c", script, str(told)], start_new_session=True)
@@ -70,6 +72,7 @@ def test_what_is_started_obeys_signals_also_under_nohup(under_nohup: None) -> No
     assert (ended.returncode, ended.stdout) == (-signal.SIGHUP, "")
 
 
+@pytest.mark.thorough
 def test_membudget_starts_with_the_signals_that_a_terminal_gives_it(under_nohup: None) -> None:
     process = membudget_process.start("--help")
     ignored = Path(f"/proc/{process.pid}/status")
@@ -78,6 +81,7 @@ def test_membudget_starts_with_the_signals_that_a_terminal_gives_it(under_nohup:
     assert [int(mask, 16) >> (signal.SIGHUP - 1) & 1 for mask in masks] == [0]
 
 
+@pytest.mark.thorough
 def test_membudget_that_a_test_waits_for_in_vain_is_ended(told: Path) -> None:
     script = told.with_name("program")
     script.write_text(f"set -- {told}\n" + OF_A_GRANDCHILD.replace("$0", "$1") + "wait\n")
@@ -96,6 +100,7 @@ def test_what_a_test_left_at_work_is_ended_after_it() -> None:
     assert process.pid in started.started_pids()
 
 
+@pytest.mark.thorough
 def test_what_a_thread_started_goes_on_after_a_test_of_another(under_nohup: None) -> None:
     with ThreadPoolExecutor(1) as thread:
         process = thread.submit(membudget_process.start, "--help").result()

@@ -203,6 +203,7 @@ def files_on_disk(top: Path) -> set[str]:
     return {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file() and not path.is_symlink()}
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None)
 @given(layers=st.lists(st.lists(STEPS, max_size=8), min_size=1, max_size=4))
 def test_it_is_what_really_unpacking_the_layers_gives(

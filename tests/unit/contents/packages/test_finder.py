@@ -322,6 +322,7 @@ DOCUMENTS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(documents=st.dictionaries(DOCUMENTS, st.binary(max_size=300), max_size=4), damage=st.integers(0, 8000))
 @example(documents={}, damage=4017)  # SQLite quotes the damage in a message that is no UTF-8
@@ -335,6 +336,7 @@ def test_whatever_documents_hold_nothing_is_raised(documents: dict[str, bytes], 
         assert claims.summed() == ()
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(
     data=st.binary(max_size=2000), begin=st.sampled_from([b"", b"\x7fELF\2\1", b"PK\3\4", b"\xff Go buildinf:\x08\x02"])

@@ -118,6 +118,7 @@ def test_one_long_folder_of_very_many_files(monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(map(len, finds)) <= 4 * len(header)
 
 
+@pytest.mark.thorough
 def test_packages_within_packages_are_walked_once() -> None:
     depth = 200
     folders = ["/".join(["node_modules/p"] * number) for number in range(1, depth + 1)]

@@ -45,6 +45,7 @@ def test_regular_files_count_and_nothing_else(layout: Layout) -> None:
     assert sizes(export([[tar(members)]], layout)) == [[1024]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("around", [lambda data: data, gzip.compress, zstandard.compress])
 def test_layers_in_every_compression_and_archives_in_each(layout: Layout, around: object) -> None:
@@ -155,11 +156,13 @@ def test_a_manifest_that_names_what_is_not_there() -> None:
     assert "lists 0 layers" in broken(tar([file("c.json", config), file("manifest.json", two)]))[0]
 
 
+@pytest.mark.thorough
 def test_an_empty_image_and_one_of_a_thousand_layers() -> None:
     many = [tar([file(f"f{number}", b"x" * number)]) for number in range(1000)]
     assert [sum(one) for one in sizes(export([[], many]))] == [0, sum(range(1000))]
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(at=st.integers(0, 6000), noise=st.binary(min_size=1, max_size=64), layout=st.sampled_from(LAYOUTS))
 def test_damage_anywhere_is_an_error_of_ours_or_none(at: int, noise: bytes, layout: Layout) -> None:

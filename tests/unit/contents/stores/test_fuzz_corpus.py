@@ -14,6 +14,7 @@ def test_there_is_a_corpus() -> None:
     assert len(FILES) > 50
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", range(10))
 def test_reading_it_ends_with_contents_or_an_error_of_ours(number: int) -> None:
     for path in FILES[number::10]:

@@ -41,6 +41,7 @@ def test_an_image_is_there_with_all_its_layers_or_not_at_all(tmp_path: Path) -> 
     assert LayerCache(tmp_path).get_image(IMAGE_ID) is None
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None)
 @given(at=st.integers(0, 900), noise=st.binary(min_size=1, max_size=30), cut=st.integers(0, 900))
 def test_a_broken_or_forged_file_is_not_believed(

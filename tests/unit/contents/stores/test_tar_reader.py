@@ -28,6 +28,7 @@ def headers(archive: bytes) -> list[tuple[str, EntryKind, int]]:
     return [(one.name, one.kind, one.size) for one in TarReader(io.BytesIO(archive))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @settings(max_examples=60, deadline=None)
 @given(members=st.lists(st.tuples(NAMES, st.sampled_from(sorted(KINDS)), st.binary(max_size=2000))))
@@ -125,6 +126,7 @@ def test_an_archive_in_an_archive_is_a_file_like_any_other() -> None:
     assert list(read.whiteouts()) == []
 
 
+@pytest.mark.thorough
 def test_data_that_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_ALWAYS_ALLOWED", 1 << 20)
     bomb = gzip.compress(tar([file("zeros", bytes(8 << 20))]))
@@ -133,6 +135,7 @@ def test_data_that_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
         read_layer(plain)
 
 
+@pytest.mark.thorough
 def test_all_layers_of_an_archive_grow_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_ALWAYS_ALLOWED", 1 << 20)
     layers = [tar([file(f"zeros{number}", bytes(200_000))]) for number in range(20)]
@@ -159,6 +162,7 @@ def test_an_archive_that_is_cut_off_is_told_or_ends_between_members(cut: int) ->
     assert seen == headers(whole)[: len(seen)]
 
 
+@pytest.mark.thorough
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=3000), at=st.integers(0, 3000), noise=st.binary(min_size=1, max_size=40))
 def test_whatever_it_is_given_it_ends_and_says_so(data: bytes, at: int, noise: bytes) -> None:

@@ -24,6 +24,7 @@ def _unasked(model: ComposeModel, project: Path, env_file: Path | None) -> Compo
     raise AssertionError("compose was asked")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["compose.yaml", ".env", "api.env"])
 @pytest.mark.parametrize(("make", "said"), ODD_FILES.values(), ids=ODD_FILES)
 def test_a_file_that_is_no_plain_file_of_bounded_size_is_refused(

@@ -306,6 +306,7 @@ def family() -> Iterator[list[int]]:
             os.killpg(parent.pid, 9)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_path: Path) -> None:
     (tmp_path / "cgroup.procs").write_text("\n".join(map(str, family)))

@@ -42,6 +42,7 @@ def test_a_working_set_is_never_negative() -> None:
     assert MemoryReading(0, 0, inactive_file_bytes=10, usage_bytes=5).working_set_bytes == 0
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.from_regex(rb"[a-z_]{1,20}", fullmatch=True), st.integers(0, 2**63), min_size=1))
 def test_each_key_of_a_flat_keyed_file_is_found(values: dict[bytes, int]) -> None:
     text = b"".join(b"%s %d\n" % item for item in values.items())

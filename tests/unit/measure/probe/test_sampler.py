@@ -199,6 +199,7 @@ def test_a_kernel_that_does_not_say_what_usage_is_made_of_is_believed(tree: Tree
     assert report.effort.largest_usage_bytes == 37 * MIB
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", ["", "ano", "anon 12", "total_rss x\n"])
 def test_a_file_cut_in_half_is_no_sample(tree: Tree, snapshots: SnapshotProcess, text: str) -> None:
     tree.start()

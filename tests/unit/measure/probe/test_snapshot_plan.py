@@ -116,6 +116,7 @@ def test_kinds_and_files_are_worth_more_than_a_little_more_memory() -> None:
     assert plan.best.rss_bytes == 60 * MIB
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.floats(1, 500), st.floats(0, 1), st.booleans()), min_size=1, max_size=20))
 def test_a_snapshot_is_never_replaced_by_one_that_saw_much_less(looks: list[tuple[float, float, bool]]) -> None:
     plan = SnapshotPlan(0)

@@ -53,6 +53,7 @@ def settle(snapshots: SnapshotProcess, cgroup: Path, rss_mib: float, now_ns: int
     return snapshots.taken > taken
 
 
+@pytest.mark.thorough
 def test_a_new_peak_that_has_settled_settle(snapshots: SnapshotProcess, cgroup: Path) -> None:
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     assert not settle(snapshots, cgroup, 20.2, NOW_NS + HOUR_NS)
@@ -69,6 +70,7 @@ def test_a_new_peak_that_has_settled_settle(snapshots: SnapshotProcess, cgroup: 
     assert snapshots.kills_meanwhile is False
 
 
+@pytest.mark.thorough
 def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProcess, cgroup: Path) -> None:
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
     snapshots.begin(cgroup, Depth.MAPS, NOW_NS)
@@ -76,6 +78,7 @@ def test_another_trial_knows_nothing_of_the_one_before(snapshots: SnapshotProces
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
+@pytest.mark.thorough
 def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_returns(
     snapshots: SnapshotProcess, cgroup: Path
 ) -> None:
@@ -85,6 +88,7 @@ def test_a_peak_that_was_over_before_it_was_looked_at_is_looked_at_when_it_retur
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
 
 
+@pytest.mark.thorough
 def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
     hold(cgroup, 60)
     (cgroup / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n")
@@ -96,6 +100,7 @@ def test_near_the_limit_no_memory_map_is_read(snapshots: SnapshotProcess, cgroup
     assert best.processes[0].high_water_bytes is not None
 
 
+@pytest.mark.thorough
 def test_after_a_kill_status_alone_is_read(snapshots: SnapshotProcess, cgroup: Path) -> None:
     snapshots.begin(cgroup, Depth.STATUS, NOW_NS)
     assert settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
@@ -119,6 +124,7 @@ def order(cgroup: Path, rss_mib: int) -> Order:
     return Order(str(cgroup), str(cgroup), Depth.MAPS, NOW_NS, rss_mib * MIB)
 
 
+@pytest.mark.thorough
 def test_a_snapshot_has_the_memory_of_its_own_moment_not_of_the_order(cgroup: Path) -> None:
     """A process that waits for a busy CPU finds another RSS than was ordered."""
     hold(cgroup, 78)
@@ -129,6 +135,7 @@ def test_a_snapshot_has_the_memory_of_its_own_moment_not_of_the_order(cgroup: Pa
     assert before_us <= snapshot.time_us <= (time.monotonic_ns() - NOW_NS) // 1000
 
 
+@pytest.mark.thorough
 def test_an_order_is_stale_when_its_peak_is_over_or_its_cgroup_gone(cgroup: Path) -> None:
     hold(cgroup, 17, usage_mib=20)
     assert obey(order(cgroup, 20), Reader()).is_stale
@@ -166,6 +173,7 @@ def test_memory_that_falls_while_it_is_read_makes_a_late_snapshot(
     assert answer.snapshot.seen_bytes == 5 * MIB
 
 
+@pytest.mark.thorough
 def test_a_kill_while_a_process_is_read_is_told(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     see = Reader._see
 
@@ -177,6 +185,7 @@ def test_a_kill_while_a_process_is_read_is_told(cgroup: Path, monkeypatch: pytes
     assert obey(order(cgroup, 20), Reader()).kills_meanwhile is True
 
 
+@pytest.mark.thorough
 def test_a_process_that_died_at_work_leaves_it_open_whether_there_was_a_kill(cgroup: Path) -> None:
     snapshots = SnapshotProcess()
     snapshots.begin(cgroup, Depth.MAPS, NOW_NS)

@@ -18,6 +18,7 @@ MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="rights and limits are Linux's")
 
 
+@pytest.mark.thorough
 @LINUX
 def test_work_has_no_rights_left(tmp_path: Path) -> None:
     told, tells = os.pipe()
@@ -39,6 +40,7 @@ def test_work_has_no_rights_left(tmp_path: Path) -> None:
         assert (users, groups) == ([65534] * 3, [])
 
 
+@pytest.mark.thorough
 @LINUX
 def test_work_that_takes_more_memory_than_it_may_is_told_apart() -> None:
     def eat() -> None:
@@ -57,6 +59,7 @@ def test_work_that_fails_leaves_its_traceback(capfd: pytest.CaptureFixture[str])
     assert "ValueError: what went wrong" in capfd.readouterr().err
 
 
+@pytest.mark.thorough
 @LINUX
 def test_a_driver_at_its_limit_says_so_and_obeys_the_next_order() -> None:
     program = (
@@ -78,6 +81,7 @@ def test_a_driver_at_its_limit_says_so_and_obeys_the_next_order() -> None:
     )
 
 
+@pytest.mark.thorough
 @LINUX
 def test_the_child_ends_with_the_driver() -> None:
     with socket.create_server(("127.0.0.1", 0)) as service:

@@ -56,6 +56,7 @@ def load(answer: Iterator[bytes], **changes: object) -> tuple[LoadResult, Counte
     return result, failures, sent
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -79,6 +80,7 @@ def test_an_answer_without_an_end_fails_its_request_early(answer: Iterator[bytes
     assert sent < MOST_SENT_BYTES
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "answer",
     [
@@ -107,6 +109,7 @@ def test_a_few_interim_answers_are_fine() -> None:
     assert (result.requests, result.errors, result.received_bytes, failures) == (1, 0, 2, Counter())
 
 
+@pytest.mark.thorough
 def test_reasons_are_short_and_few() -> None:
     lines = (b"HTTP/1.1 " + str(number).encode() + os.urandom(4000).hex().encode() + b"\r\n\r\n" for number in range(9))
     kinds: Counter[str] = Counter()

@@ -115,6 +115,7 @@ def group(path: str = "/200", **changes: object) -> RequestGroup:
     return RequestGroup(path=path, **{**usual, **changes})  # type: ignore[arg-type] # as the test says
 
 
+@pytest.mark.thorough
 def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
     get = group(count=30, concurrency=7, headers={"X-Test": "yes"})
     post = group("/201", method="POST", body_base64="aGVsbG8=", expect=201, count=3)
@@ -124,6 +125,7 @@ def test_every_request_is_sent_as_it_was_ordered(port: int) -> None:
     assert Handler.seen == {"GET /200 yes": 30, "POST /201": 3, "HEAD /200": 1}
 
 
+@pytest.mark.thorough
 def test_readiness_is_a_connection_or_an_answer_below_400(
     port: int, nobody: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,12 +175,14 @@ def test_a_redirection_is_an_answer_and_is_not_followed(port: int) -> None:
     assert Handler.seen == {"GET /302": 3}
 
 
+@pytest.mark.thorough
 def test_nothing_is_learned_from_thousands_of_failures(port: int) -> None:
     failed = drive(order(port, group("/500", count=100_000)))[-1]
     assert str(failed["reason"]).startswith("20")
     assert Handler.seen.total() < 300
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["//127.0.0.2/200", "//double/200", "/@x/200"])
 def test_a_path_stays_a_path(port: int, path: str) -> None:
     said = drive(order(port, group(path, count=1), ready_http=path))
@@ -186,6 +190,7 @@ def test_a_path_stays_a_path(port: int, path: str) -> None:
     assert Handler.seen == {f"GET /{path.lstrip('/')}": 2}  # http.server makes one slash of two
 
 
+@pytest.mark.thorough
 def test_headers_that_http_cannot_carry_fail_the_workload_alone(port: int) -> None:
     said = drive(order(port, group(headers={"X-Test": "a\r\nHost: b"}, count=1)), order(port, group()))
     assert [event["event"] for event in said] == [
@@ -231,17 +236,20 @@ def test_readiness_does_not_read_a_body_that_never_ends(rude: int) -> None:
     assert [event["event"] for event in drive(order(rude, ready_http="/"))] == ["ready", "done"]
 
 
+@pytest.mark.thorough
 def test_a_service_that_never_answers_is_not_ready(rude: int) -> None:
     (failed,) = drive(order(rude, ready_http="/silent", ready_timeout_ms=100))
     assert failed["reason"] == "not ready within 0.1 s: no answer came"
 
 
+@pytest.mark.thorough
 def test_silence_does_not_hide_what_was_seen_before(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_process, "_TELLING_S", 0.0)  # on a busy machine the first answer may take most of the time
     (failed,) = drive(order(rude, ready_http="/once", ready_timeout_ms=300))
     assert failed["reason"] == "not ready within 0.3 s: no answer came; before that: GET /once answered 503"
 
 
+@pytest.mark.thorough
 def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_sender, "_REQUEST_TIMEOUT_S", 0.1)
     said: list[DriveEvent] = []

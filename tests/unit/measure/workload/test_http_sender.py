@@ -1,5 +1,7 @@
 """When requests are due, and how their latencies are counted."""
 
+import pytest
+
 from membudget.budgets.workload import LARGEST_BODY_BYTES
 from membudget.measure.workload.http_sender import _bucket, _Load, _offset_s, _random_bytes
 from tests.unit.measure.workload.test_http_process import group
@@ -34,6 +36,7 @@ def test_without_a_success_there_is_no_latency() -> None:
     assert (result.requests, result.errors, result.p50_us) == (3, 3, None)
 
 
+@pytest.mark.thorough
 def test_the_largest_body_of_random_bytes_can_be_made() -> None:
     assert len(_random_bytes(LARGEST_BODY_BYTES)) == LARGEST_BODY_BYTES
 

@@ -88,6 +88,7 @@ def test_after_a_push_our_comment_says_what_was_approved(shop: Github, tmp_path:
     assert found == LabelState(is_set=True, approved=DIGEST)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("author", ["mallory", "other[bot]"])
 def test_what_anybody_else_writes_approves_nothing(shop: Github, tmp_path: Path, author: str) -> None:
     shop.add_comment(SHOP, 7, author, f"{MARKER}\n{RECORD}\nall is well")
@@ -134,6 +135,7 @@ def test_a_token_that_may_not_write_says_so(shop: Github, tmp_path: Path, capsys
     assert "may not write labels" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_without_a_token_only_the_event_counts(shop: Github, tmp_path: Path) -> None:
     label = label_of(shop, event(tmp_path, "synchronize", LABEL), "")
     assert label.state() == LabelState(is_set=True)

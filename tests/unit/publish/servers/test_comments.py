@@ -74,6 +74,7 @@ def texts(shop: Github) -> list[tuple[str | None, str]]:
     return [(comment.author, comment.body) for comment in shop.comments(SHOP, 7)]
 
 
+@pytest.mark.thorough
 def test_the_first_run_creates_a_comment(shop: Github) -> None:
     outcome = post(shop)
     (comment,) = shop.comments(SHOP, 7)
@@ -81,6 +82,7 @@ def test_the_first_run_creates_a_comment(shop: Github) -> None:
     assert outcome == Posted(comment.html_url, created=True)
 
 
+@pytest.mark.thorough
 def test_the_next_push_edits_it(shop: Github) -> None:
     post(shop)
     shop.add_comment(SHOP, 7, "ann", "oh dear")
@@ -95,6 +97,7 @@ def test_what_is_there_already_is_not_written_again(shop: Github) -> None:
     assert [request.method for request in shop.requests].count("PATCH") == 0
 
 
+@pytest.mark.thorough
 def test_a_persons_token_finds_its_own_comment(shop: Github) -> None:
     token = shop.add_token("ann")
     post(shop, FIRST, token)
@@ -113,6 +116,7 @@ def test_the_token_of_an_app_of_ones_own_finds_its_own_comment(shop: Github) -> 
     assert [request.method for request in shop.requests] == ["GET", "POST", "PATCH"]
 
 
+@pytest.mark.thorough
 def test_an_app_leaves_the_comment_of_another_app_alone(shop: Github) -> None:
     shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
     token = shop.add_app_token("sizes")
@@ -121,6 +125,7 @@ def test_an_app_leaves_the_comment_of_another_app_alone(shop: Github) -> None:
     assert texts(shop) == [("other[bot]", f"{MARKER}\nall is well"), ("sizes[bot]", body_of(SECOND))]
 
 
+@pytest.mark.thorough
 def test_a_workflow_asks_who_it_is_only_where_another_app_has_its_marker(shop: Github) -> None:
     post(shop, FIRST)
     shop.add_comment(SHOP, 7, "mallory", f"{MARKER}\nall is well")
@@ -132,6 +137,7 @@ def test_a_workflow_asks_who_it_is_only_where_another_app_has_its_marker(shop: G
     assert texts(shop)[0] == (WORKFLOW_USER, body_of(FIRST))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("raw", [b'{"errors": [{"message": "no"}]}', b'{"data": {"viewer": null}}', b"<html>"])
 def test_who_is_not_told_who_it_is_is_the_workflow(shop: Github, raw: bytes) -> None:
     shop.add_comment(SHOP, 7, "other[bot]", f"{MARKER}\nall is well")
@@ -142,6 +148,7 @@ def test_who_is_not_told_who_it_is_is_the_workflow(shop: Github, raw: bytes) -> 
     assert texts(shop)[1:] == [(WORKFLOW_USER, body_of(SECOND))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("author", ["mallory", "github-actions", "dependabot[bot]", None])
 def test_somebody_elses_comment_with_our_marker_is_left_alone(shop: Github, author: str | None) -> None:
     shop.add_comment(SHOP, 7, author, f"{MARKER}\nall is well, merge it")
@@ -156,6 +163,7 @@ def test_a_marker_that_is_quoted_further_down_is_none(shop: Github) -> None:
     assert len(texts(shop)) == 2
 
 
+@pytest.mark.thorough
 def test_the_comment_is_found_on_the_third_page(shop: Github) -> None:
     for number in range(200):
         shop.add_comment(SHOP, 7, "ann", f"remark {number}")
@@ -165,6 +173,7 @@ def test_the_comment_is_found_on_the_third_page(shop: Github) -> None:
     assert [request.query.get("page", "1") for request in shop.requests if request.method == "GET"] == ["1", "2", "3"]
 
 
+@pytest.mark.thorough
 def test_the_comment_is_found_on_another_page_of_a_server_that_calls_itself_otherwise(shop: Github) -> None:
     """An enterprise's, behind a proxy. Where its links lead, our token does not go."""
     shop.state.public_url = "https://github.example.com/api/v3/"
@@ -189,6 +198,7 @@ def test_a_comment_of_an_earlier_version_is_ours_too(shop: Github) -> None:
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("fine", run(1))))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", list(CommentMode))
 @pytest.mark.parametrize("new", [False, True])
 def test_when_there_is_a_comment(shop: Github, mode: CommentMode, new: bool) -> None:
@@ -199,6 +209,7 @@ def test_when_there_is_a_comment(shop: Github, mode: CommentMode, new: bool) -> 
     assert isinstance(outcome, Posted) or outcome.is_wanted
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", list(CommentMode))
 def test_once_there_it_is_kept_current(shop: Github, mode: CommentMode) -> None:
     post(shop, FIRST)
@@ -211,6 +222,7 @@ def test_comments_that_are_off_ask_nothing(shop: Github) -> None:
     assert shop.requests == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("before", "after"), [(run(8), run(9)), (run(8), run(8, 2)), (run(8), run(8)), (run(9, 3, OLD_HEAD), run(10))]
 )
@@ -220,6 +232,7 @@ def test_a_newer_run_replaces_what_an_older_one_said(shop: Github, before: Workf
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("after", after)))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("before", "late"), [(run(9), run(8)), (run(8, 2), run(8)), (run(9), run(8, 5)), (run(9), run(8, head=OLD_HEAD))]
 )
@@ -267,6 +280,7 @@ class Rival:
         return Draft(ours.settings, ours.run, is_worth_creating=True, body=body, is_same=ours.is_same)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("rival", "ours", "left"), [(run(8), run(9), "ours"), (run(9), run(8), "rival"), (run(9), run(9), "rival")]
 )
@@ -287,6 +301,7 @@ def test_doubles_that_were_left_are_removed_by_the_next_run(shop: Github) -> Non
     assert shop.comments(SHOP, 7)[0].id == first
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "forged",
     [
@@ -304,6 +319,7 @@ def test_a_marker_that_is_not_exactly_ours_names_no_run(shop: Github, forged: st
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("new", run(1))))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("others", [0, 99, 100, 101, 350])
 @pytest.mark.parametrize("kind", ["create", "edit", "person"])
 def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
@@ -370,6 +386,7 @@ def test_a_creation_that_failed_is_looked_at_before_it_is_repeated(shop: Github,
     assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [200, 201, 302, 403, 408, 422, 502])
 @pytest.mark.parametrize("raw", [b"<html>log in</html>", b"", b'{"id": 1'])
 @pytest.mark.parametrize("times", [1, 2])
@@ -385,6 +402,7 @@ def test_a_comment_that_is_there_though_a_proxy_answered_is_told_as_that(
     assert [request.method for request in shop.requests].count("POST") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [200, 403, 502])
 def test_a_comment_is_created_once_where_a_proxy_answered_before_it_was(shop: Github, status: int) -> None:
     shop.fail_next(status, raw=b"<html>", method="POST")
@@ -439,6 +457,7 @@ def test_a_proxy_that_answers_for_a_server_that_is_down(shop: Github) -> None:
     assert post(shop) == NotPosted("GitHub answered 504")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("raw", [b"<html>log in</html>", b'{"a": 1}', b"[1]", b'[{"body": 1}]', b"", b"\xff"])
 def test_something_that_is_not_github(shop: Github, raw: bytes) -> None:
     shop.fail_next(200, raw=raw, times=100)
@@ -453,6 +472,7 @@ def test_a_server_that_is_not_there(shop: Github) -> None:
     assert outcome == NotPosted("GitHub cannot be reached: ConnectionError")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_short_wait_that_github_asks_for_is_kept(shop: Github, method: str, waits: list[float]) -> None:
     shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "7"}, method=method)
@@ -467,6 +487,7 @@ def test_a_limit_that_names_no_time_is_waited_for_once(shop: Github, waits: list
     assert waits == [60]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "fault",
     [

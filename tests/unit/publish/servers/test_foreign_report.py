@@ -80,6 +80,7 @@ def test_a_head_that_has_moved_on(shop: Github) -> None:
     assert len(shop.requests) == 1, "nothing is downloaded for it"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("head", [OTHER, HEAD])
 def test_no_open_pull_request(shop: Github, head: str) -> None:
     shop.add_pull_request(SHOP, 7, head, fork=FORK, state="closed")
@@ -158,6 +159,7 @@ def _many() -> bytes:
     return entry * count + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, count * len(entry), 0, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("made", "said"),
     [

@@ -50,6 +50,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.removeprefix("membudget: ") for line in lines if line.startswith("membudget: ")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_the_comment_is_created_and_then_edited(
     shop: Forgejo, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
@@ -77,6 +78,7 @@ def test_an_older_run_replaces_nothing(shop: Forgejo, tmp_path: Path, capsys: py
     assert said(capsys)[-1] == "no comment was posted: a newer run has posted its comment"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("author", ["mallory", None])
 def test_somebody_elses_comment_with_our_marker_is_left_alone(
     shop: Forgejo, tmp_path: Path, author: str | None
@@ -89,6 +91,7 @@ def test_somebody_elses_comment_with_our_marker_is_left_alone(
     assert shop.comments(SHOP, 7)[0].body == forged
 
 
+@pytest.mark.thorough
 def test_all_comments_come_in_one_request(shop: Forgejo, tmp_path: Path) -> None:
     for number in range(350):
         shop.add_comment(SHOP, 7, "bob", f"remark {number}")
@@ -108,6 +111,7 @@ def test_doubles_that_were_left_are_removed_by_the_next_run(shop: Forgejo, tmp_p
     assert ["within budget" in comment.body for comment in shop.comments(SHOP, 7)] == [True]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_the_commit_gets_a_status(
@@ -120,6 +124,7 @@ def test_the_commit_gets_a_status(
     assert said(capsys)[:-1] == fell_back
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "run"), [("Forgejo", "4"), ("Gitea", "4704")])
 def test_links_to_runs(shop: Forgejo, tmp_path: Path, kind: str, run: str) -> None:
     """Forgejo's addresses have the run's number, Gitea's its id; neither has the attempt."""

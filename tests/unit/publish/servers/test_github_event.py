@@ -99,6 +99,7 @@ def test_half_an_event_is_refused(tmp_path: Path, name: str, missing: str) -> No
         assert caught.value.exit_code is ExitCode.CONFIGURATION
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     ["pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment", "merge_group"],

@@ -41,6 +41,7 @@ def create(github: GithubRequester) -> object:
     return github.repository(SHOP).get_issue(7).create_comment("hi")
 
 
+@pytest.mark.thorough
 def test_pygithub_is_not_imported_before_something_is_published() -> None:
     code = (
         "import sys, membudget.cli.publisher, membudget.report.formats.markdown\n"
@@ -123,6 +124,7 @@ def test_a_read_that_is_redirected_follows(shop: Github, status: int) -> None:
     assert len(shop.requests) == 2
 
 
+@pytest.mark.thorough
 def test_an_answer_of_more_objects_than_a_page_has_is_refused_before_pygithub_sees_it(
     shop: Github, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +134,7 @@ def test_an_answer_of_more_objects_than_a_page_has_is_refused_before_pygithub_se
         comments(api(shop))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("raw", [b"{" * 100_000, b'"text"', b"null", b"[null]", b'{"message": 1}'])
 def test_an_answer_that_pygithub_trips_over_is_not_githubs(shop: Github, raw: bytes) -> None:
     shop.fail_next(200, raw=raw, times=100)
@@ -139,6 +142,7 @@ def test_an_answer_that_pygithub_trips_over_is_not_githubs(shop: Github, raw: by
         api(shop).call(create, dict[str, str], repeatable=False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("raw", [b"null", b'"text"', b'{"message": 1}', b"[1]", b"{"])
 def test_a_refusal_that_pygithub_trips_over_is_told_by_its_status(shop: Github, raw: bytes) -> None:
     shop.fail_next(422, raw=raw, headers={"X-RateLimit-Reset": "soon", "X-RateLimit-Remaining": "many"})

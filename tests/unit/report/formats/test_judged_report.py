@@ -14,6 +14,7 @@ def test_what_programs_read() -> None:
     assert_golden("judged-no-base.json", render(made, made.judged()))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report])
 def test_it_is_what_it_says_it_is_and_commands_no_runner(make: object) -> None:
     assert callable(make)

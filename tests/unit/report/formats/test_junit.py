@@ -52,6 +52,7 @@ def parsed(made: Report) -> ET.Element:
     return root
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", REPORTS)
 def test_what_a_ci_server_reads(name: str) -> None:
     made = REPORTS[name]()
@@ -72,6 +73,7 @@ def with_leak_only() -> Report:
     return report(replace(mail, budgets={}))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report, report, missing_shard, with_leak_only])
 def test_it_fails_exactly_when_the_check_does(make: Callable[[], Report]) -> None:
     made = make()
@@ -91,6 +93,7 @@ def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @given(st.lists(st.text(max_size=40), min_size=5, max_size=5))
 def test_whatever_others_say_it_is_xml_that_commands_no_runner(texts: list[str]) -> None:
     made = said_by_others(texts)

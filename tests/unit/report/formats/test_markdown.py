@@ -44,6 +44,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_reviewers_read(name: str) -> None:
     made = SHOWN[name]()
@@ -57,6 +58,7 @@ def tables(markdown: str) -> list[list[int]]:
             for table in found]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHOWN)
 def test_every_table_is_one(name: str) -> None:
     made = SHOWN[name]()
@@ -79,6 +81,7 @@ def test_the_verdict_comes_first_then_what_fails() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHOWN)
 def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
     made = SHOWN[name]()
@@ -89,6 +92,7 @@ def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
         assert text.count(f"{status}** → {step}\n") == text.count(f"→ {step}") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_an_outcome_says_at_once_what_it_is(name: str) -> None:
     made = OUTCOMES[name]()
@@ -122,6 +126,7 @@ def named(made: Report, names: Sequence[str]) -> Report:
     return made.model_copy(update={"images": tuple(images)})
 
 
+@pytest.mark.thorough
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=5, max_size=5))
 def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
     made = named(said_by_others(texts), texts)
@@ -210,6 +215,7 @@ FATES: dict[str, Callable[[str], ImageMeasurement]] = {
 }
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(FATES)), st.integers(1, 60)), min_size=1, max_size=60),
     st.integers(1_500, 60_000),

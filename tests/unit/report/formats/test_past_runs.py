@@ -51,6 +51,7 @@ def run(number: int = 1, result: str = "fine") -> PastRun:
     return PastRun(head=HEAD, verdict=Verdict.PASS, result=result, id=900 + number, number=number, attempt=1)
 
 
+@pytest.mark.thorough
 @given(st.lists(RUNS, max_size=MOST_RUNS))
 def test_a_record_gives_back_what_was_put_in(runs: list[PastRun]) -> None:
     line = encode(runs)
@@ -63,6 +64,7 @@ def test_the_longest_record_is_read() -> None:
     assert decode(encode(runs)) == runs
 
 
+@pytest.mark.thorough
 @given(st.text() | st.text().map(lambda text: f"<!-- membudget-runs:{text} -->"))
 def test_a_line_that_is_no_record_has_no_runs(line: str) -> None:
     assert decode(line) == ()
@@ -73,6 +75,7 @@ def test_a_record_of_something_else_has_no_runs(content: Any) -> None:
     assert decode(record(content)) == () or content == []
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.sampled_from([*GOOD, "more"]), JSON, min_size=1, max_size=3))
 def test_a_run_with_something_wrong_in_it_is_none_or_exactly_one(wrong: dict[str, Any]) -> None:
     mutated = {**GOOD, **wrong}
@@ -176,6 +179,7 @@ def test_markup_in_a_result_is_text(result: str) -> None:
     assert not {"\r", "\u2028", "\u202e", "\x1b"} & set(rendered)
 
 
+@pytest.mark.thorough
 @given(st.lists(RUNS, max_size=MOST_RUNS), RUNS)
 def test_a_run_is_carried_on_once_and_the_newest_is_first(earlier: list[PastRun], now: PastRun) -> None:
     kept = carried_on(earlier, now)

@@ -24,17 +24,20 @@ def printed(content: RenderableType, width: int = 160) -> str:
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_a_developer_reads(name: str) -> None:
     made = SHOWN[name]()
     assert_golden(f"terminal-{name}.txt", printed(terminal.render(made, made.judged())))
 
 
+@pytest.mark.thorough
 def test_a_narrow_terminal_breaks_cells_where_they_read_well() -> None:
     made = everything()
     assert_golden("terminal-narrow.txt", printed(terminal.render(made, made.judged()), 100))
 
 
+@pytest.mark.thorough
 def test_no_width_costs_a_figure_or_a_status() -> None:
     made = everything()
     content = terminal.render(made, made.judged())
@@ -45,6 +48,7 @@ def test_no_width_costs_a_figure_or_a_status() -> None:
         assert Counter("".join(text.split()).replace(",", "")) == Counter("".join(whole.split()).replace(",", ""))
 
 
+@pytest.mark.thorough
 def test_each_reason_is_cut_for_itself() -> None:
     missing = MetricValue.absent(Metric.PEAK_RSS, "r" * 400)
     measured = image("api", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=64, max_size=50))
@@ -57,6 +61,7 @@ def test_each_reason_is_cut_for_itself() -> None:
     assert "; peak RSS was not measured: rrr" in text
 
 
+@pytest.mark.thorough
 def test_what_measure_prints() -> None:
     trials = (
         trial(40),
@@ -77,6 +82,7 @@ def test_what_measure_prints() -> None:
     assert_golden("measure.txt", printed(measure_report.render(measured)))
 
 
+@pytest.mark.thorough
 def test_the_terminal_is_not_commanded() -> None:
     made = said_by_others(["\x1b]0;title\x07\x1b[2J\u202e\x9b31m[bold]not markup[/bold]\rx"] * 5)
     text = printed(terminal.render(made, made.judged()))

@@ -63,6 +63,7 @@ def data(text: str) -> dict[str, Any]:
     return read
 
 
+@pytest.mark.thorough
 def test_a_usual_report_makes_a_page_of_half_a_megabyte_at_most() -> None:
     text = page(busy_report(images=5, trials=10))
     assert len(text.encode()) <= LARGEST_PAGE_BYTES == 500_000
@@ -94,6 +95,7 @@ def test_however_large_a_report_the_page_is_bounded() -> None:
     assert len(data(text)["rows"]) < data(text)["rowCount"]
 
 
+@pytest.mark.thorough
 def test_it_is_the_same_page_each_time() -> None:
     assert page(everything()) == page(everything())
 
@@ -136,6 +138,7 @@ def test_it_names_no_other_place() -> None:
     assert "@import" not in asset("page.css")
 
 
+@pytest.mark.thorough
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=5, max_size=5))
 def test_whatever_others_say_the_page_has_the_same_elements(texts: list[str]) -> None:
     text = page(said_by_others(texts))

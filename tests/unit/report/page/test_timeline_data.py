@@ -1,6 +1,7 @@
 from dataclasses import replace
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def test_kinds_add_up_to_usage_in_kib_and_time_is_in_milliseconds() -> None:
     assert inactive == [2048, 5 * 1024]
 
 
+@pytest.mark.thorough
 @given(st.lists(st.integers(0, 2**40).map(lambda pages: pages * KIB), min_size=1, max_size=300), st.integers(8, 100))
 def test_a_shortened_series_keeps_its_ends_and_its_peak(sizes: list[int], points: int) -> None:
     times = list(range(0, 1000 * len(sizes), 1000))
