@@ -7,6 +7,7 @@ image or HTML in those.
 import html
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
@@ -34,6 +35,11 @@ def in_markdown(part: Part) -> str:
 def in_plain_text(part: Part) -> str:
     """A part for a terminal, a log and formats without mark-up: a quotation is one printable line."""
     return printable(part.text) if isinstance(part, Quoted) else part
+
+
+def raw(parts: Iterable[Part]) -> str:
+    """A sentence as it is, for JSON and for callers that escape the whole of it."""
+    return "".join(part.text if isinstance(part, Quoted) else part for part in parts)
 
 
 def in_html(part: Part) -> str:

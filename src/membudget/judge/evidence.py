@@ -11,9 +11,6 @@ from itertools import accumulate
 from math import comb
 from statistics import median
 
-from membudget.core.metrics import Metric, format_delta, format_value
-from membudget.core.quantities import format_percent
-
 _ROUNDING = 1e-12
 """1 - 0.9 is a little less than 0.1."""
 
@@ -185,11 +182,6 @@ class TrialsOver:
     maximum: int
     """The lowest of the maxima that the budget sets."""
 
-    def words(self, metric: Metric, name: str) -> str:
-        """For people, after the metric's name."""
-        many = "1 trial" if self.of == 1 else f"{self.of} trials"
-        return f"was over {name} in {self.count} of {many}, at most {format_value(metric, self.highest)}"
-
 
 @dataclass(frozen=True, slots=True)
 class TrialsAtLimit:
@@ -197,11 +189,6 @@ class TrialsAtLimit:
 
     count: int
     of: int
-
-    @property
-    def words(self) -> str:
-        """For people, after the metric's name."""
-        return f"reached the limit in {self.count} of {'1 trial' if self.of == 1 else f'{self.of} trials'}"
 
 
 def trials_over(samples: Samples, maximum: int | None) -> TrialsOver | None:
@@ -214,15 +201,6 @@ def trials_at_limit(samples: Samples) -> TrialsAtLimit | None:
     """Those that reached their limit; None where there are none, or the limit says nothing about the metric."""
     count = sum(samples.reached_limit)
     return TrialsAtLimit(count, len(samples.reached_limit)) if count else None
-
-
-def doubt(metric: Metric, samples: Samples, maximum: int) -> str | None:
-    """Why a missed spike leaves open whether each trial was within `maximum`; None where it does not."""
-    over = [most for most in samples.head_at_most if most > maximum]
-    if not over:
-        return None
-    most = format_value(metric, max(over))
-    return f"{len(over)} of {len(samples.head)} trials may be up to {most}: a spike was missed"
 
 
 def against_every(values: tuple[int, ...], maximum: int) -> Evidence:
@@ -240,39 +218,3 @@ def is_hidden_by_limit(before: int, samples: Samples, tolerated: int) -> bool:
         return False
     after = [_UNBOUNDED if cut else value for value, cut in zip(samples.head, samples.cut_off, strict=True)]
     return against_tolerance(samples.base or (before,), after, tolerated).answer is not Answer.KEPT
-
-
-def of_maximum(metric: Metric, value: int, ceiling: int, name: str, evidence: Evidence) -> str:
-    """Of a maximum that was asked about."""
-    reach = f"its median lies between {format_value(metric, evidence.low)} and {format_value(metric, evidence.high)}"
-    match evidence.answer:
-        case Answer.BROKEN:
-            return f"is {format_value(metric, value - ceiling)} over {name}"
-        case Answer.OPEN:
-            return f"is over {name}, but not for certain: {reach}"
-        case _:
-            return f"{name} is within its noise: {reach}"
-
-
-def of_growth(metric: Metric, before: int, value: int, tolerated: int, evidence: Evidence) -> str:
-    """Of a tolerance that was asked about."""
-    reach = f"between {format_delta(metric, evidence.low)} and {format_delta(metric, evidence.high)}"
-    match evidence.answer:
-        case Answer.BROKEN:
-            beyond = format_value(metric, value - before - tolerated)
-            return f"grew by {_growth(metric, before, value)}, {beyond} more than tolerated"
-        case Answer.OPEN:
-            return f"grew, {reach}: whether by more than the tolerated {format_value(metric, tolerated)} is open"
-        case _:
-            return f"shows no growth beyond its noise: {reach}"
-
-
-def of_cut_off(samples: Samples) -> str:
-    """Of a growth that the limit hides."""
-    cut = f"{sum(samples.cut_off)} of {len(samples.cut_off)} trials"
-    return f"the limit cut its peak off in {cut}: raise the limit to see how much it grew"
-
-
-def _growth(metric: Metric, before: int, after: int) -> str:
-    change = format_value(metric, after - before)
-    return f"{change} ({format_percent(100 * (after - before) / before, signed=True)})" if before else change

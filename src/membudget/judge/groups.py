@@ -12,6 +12,7 @@ from membudget.judge.evidence import median_interval
 from membudget.judge.image_rows import growth_excuse
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, judge_metric
+from membudget.judge.reasons import Excuse, GrowthNotJudged, NotMeasured
 from membudget.judge.values import trial_samples
 
 _CONFIDENCE = 0.95
@@ -41,7 +42,7 @@ def judge_group(
             yield judge_metric(metric, None, value, budget)
         elif absent:
             value = MetricValue.absent(metric, f"{absent[0]} is not among the images of this check")
-            yield Row(metric, None, value, None, budget, None, None, value.reason)
+            yield Row(metric, None, value, None, budget, None, None, (NotMeasured(value.reason),))
         else:
             yield from _judge_sum(metric, budget, [images[name] for name in group.images])
 
@@ -71,12 +72,13 @@ def _compared(metric: Metric, budget: EffectiveBudget, present: Sequence[ImageMe
     )
 
 
-def _excuse(metric: Metric, members: Sequence[ImageMeasurement]) -> str | None:
+def _excuse(metric: Metric, members: Sequence[ImageMeasurement]) -> Excuse | GrowthNotJudged | None:
     """Why the sum's growth need not be judged, where a base lacks its figure; None where it must be."""
     excuses = [growth_excuse(image) for image in members if not _has_figure(metric, image)]
-    if None in excuses:
+    first = excuses[0] if excuses else Excuse.NO_BASE_VALUE
+    if first is None or None in excuses:
         return None
-    return f"of {len(excuses)} of its images: {excuses[0]}" if excuses else "there is no base value"
+    return GrowthNotJudged(first, len(excuses)) if excuses else first
 
 
 def _has_figure(metric: Metric, image: ImageMeasurement) -> bool:

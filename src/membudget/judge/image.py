@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.core.metrics import Metric, format_reading, format_value
-from membudget.core.quantities import format_size
+from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.leak import LeakVerdict
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
-from membudget.judge.metric import Inconclusive, Row, Verdict
+from membudget.judge.metric import Inconclusive, Row, Trouble, Verdict
+from membudget.judge.reasons import Excepted
 
 
 class Status(StrEnum):
@@ -33,35 +34,96 @@ class Status(StrEnum):
     """Its median is within the maximum, and single trials are not."""
 
 
+class NotThere(StrEnum):
+    """Why nothing of an image is judged."""
+
+    REMOVED = "removed"
+    """The head's budgets file does not name it any more."""
+    HEAD_NOT_MEASURED = "head not measured"
+
+
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason for a verdict."""
+class Failed:
+    """A stage of the head failed."""
 
-    ours: str
-    """Words of ours, with figures at the most. Empty where the status says it all."""
-    quoted: str | None = None
-    """What an engine, a build or a workload said: text from outside."""
+    failure: Failure
+    status_says_it: bool
+    """Whether the image's status alone tells which stage."""
 
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.ours, self.quoted) if part)
+
+@dataclass(frozen=True, slots=True)
+class BaseFailed:
+    """A stage of the base failed, so that growth is not known."""
+
+    failure: Failure
+    rows: tuple[Row, ...]
+    """Those that lack it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The kernel killed processes beyond what the budget allows."""
+
+    kills: MetricValue
+    limit_bytes: int
+    in_sidecar: bool
+    """Whether in sidecars alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfRow:
+    """A row does not pass, or is warned of."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Soaked:
+    """Its soak does not pass."""
+
+    trend: LeakVerdict | None
+    """None: too little of the soak was sampled."""
+    requests: int | None
+    """In a soak; None: nobody counted."""
+
+
+ImageReason = NotThere | Failed | BaseFailed | Killed | OfRow | Soaked
+"""One reason of an image's verdict."""
+
+
+class Use(StrEnum):
+    """Whether an exception changes a verdict now."""
+
+    IN_USE = "in use"
+    NOT_NEEDED = "not needed"
+    EXCEEDED = "exceeded"
+    """The row is above even what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """An exception that is in force."""
+
+    row: Row
+    exception: ExceptionInForce
+    use: Use
 
 
 def image_reasons(
     image: ImageMeasurement, rows: Sequence[Row], failure: Failure | None, *, status_says_it: bool
-) -> Iterator[Reason]:
+) -> Iterator[ImageReason]:
     """Why it does not pass. `status_says_it`: whether its status alone tells in which stage `failure` came."""
     if failure is not None and status_says_it:
-        yield Reason("", failure.reason)
+        yield Failed(failure, status_says_it=True)
     of_base = image.base.failure if image.base is not None else None
     without_base = [row for row in rows if lacks_base(row) and image.base is not None and image.base.lost(row.metric)]
     for row in sorted(rows, key=lambda row: row.metric is not Metric.OOM_KILLS):
         if row not in without_base:
             yield from _of_row(image, row, failure)
     if of_base is not None and without_base:
-        labels = ", ".join(row.label for row in without_base)
-        yield Reason(f"the {of_base.stage} of its base failed, so growth of {labels} is not known", of_base.reason)
+        yield BaseFailed(of_base, tuple(without_base))
     if failure is not None and not status_says_it:
-        yield Reason(f"the {failure.stage} failed", failure.reason)
+        yield Failed(failure, status_says_it=False)
 
 
 def lacks_base(row: Row) -> bool:
@@ -88,27 +150,21 @@ def untold_failure_of_base(image: ImageMeasurement, rows: Sequence[Row]) -> Fail
     return None if met_both else failure
 
 
-def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[Reason]:
-    label = row.label
+def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[ImageReason]:
     if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
-        kills = f"{format_reading(row.metric, row.head)} process{'es' if row.head.value != 1 else ''}"
-        where = (
-            "in a sidecar"
-            if image.by_itself and image.by_itself.only_sidecars_were_killed
-            else f"at the limit of {format_size(image.limit_bytes)}"
-        )
-        yield Reason(f"the kernel killed {kills} {where}")
-    elif row.verdict in (Verdict.FAIL, Verdict.WARN):
-        yield Reason(f"{label} {row.reason}")
-    elif row.inconclusive is Inconclusive.NOISE or (row.inconclusive is not None and row.head.is_lower_bound):
-        yield Reason(f"{label} is not known well enough", row.reason)
-    elif row.inconclusive is Inconclusive.NOT_MEASURED and not is_lost(image, row, failure):
-        yield Reason(f"{label}{' of the base' if lacks_base(row) else ''} was not measured", row.reason)
+        in_sidecar = image.by_itself is not None and image.by_itself.only_sidecars_were_killed
+        yield Killed(row.head, image.limit_bytes, in_sidecar)
+    elif (
+        row.verdict in (Verdict.FAIL, Verdict.WARN)
+        or row.trouble is Trouble.UNCLEAR
+        or (row.trouble is not None and not is_lost(image, row, failure))
+    ):
+        yield OfRow(row)
 
 
-def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Reason, ...]]:
-    """The rows as exceptions let them be, and what there is to say of those."""
-    said = []
+def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Allowed, ...]]:
+    """The rows as exceptions let them be, and those exceptions."""
+    allowed = []
     judged = []
     for row in rows:
         exception = image.exceptions.get(row.metric)
@@ -116,9 +172,11 @@ def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple
             judged.append(row)
             continue
         is_used = _is_used(row, exception)
-        said.append(_said(row, exception, is_used=is_used))
+        passes = row.verdict in (Verdict.PASS, Verdict.WARN)
+        use = Use.IN_USE if is_used else Use.NOT_NEEDED if passes else Use.EXCEEDED
+        allowed.append(Allowed(row, exception, use))
         judged.append(_excepted(row, exception) if is_used else row)
-    return tuple(judged), tuple(said)
+    return tuple(judged), tuple(allowed)
 
 
 def _is_only_shown(row: Row) -> bool:
@@ -140,16 +198,6 @@ def _is_used(row: Row, exception: ExceptionInForce) -> bool:
 def _excepted(row: Row, exception: ExceptionInForce) -> Row:
     over = row.trials_over
     is_beyond = over is not None and over.highest > exception.allow
-    reason = f"is excepted until {exception.until.isoformat()}"
-    if over is not None and is_beyond:
-        reason += f", and {over.words(row.metric, 'its maximum')}"
+    reason = Excepted(exception.until, over if is_beyond else None)
     verdict = Verdict.WARN if exception.ends_soon or is_beyond else Verdict.PASS
-    return replace(row, verdict=verdict, reason=reason, is_excepted=True, inconclusive=None)
-
-
-def _said(row: Row, exception: ExceptionInForce, *, is_used: bool) -> Reason:
-    use = "" if is_used else " (not needed now)" if row.verdict in (Verdict.PASS, Verdict.WARN) else " (and is more)"
-    soon = ", which is soon" if exception.ends_soon else ""
-    allowed = f"{row.label} may be up to {format_value(row.metric, exception.allow)}"
-    quoted = f"{exception.reason} ({exception.issue})" if exception.issue else exception.reason
-    return Reason(f"{allowed} until {exception.until.isoformat()}{soon}{use}", quoted)
+    return replace(row, verdict=verdict, reasons=(reason,), is_excepted=True, inconclusive=None)

@@ -8,23 +8,24 @@ from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.measurement import FailureStage, ImageMeasurement, OwnMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, judge_metric
+from membudget.judge.reasons import Excuse
 from membudget.judge.values import phase_samples, phase_values, trial_samples
 
 
-def growth_excuse(image: ImageMeasurement) -> str | None:
+def growth_excuse(image: ImageMeasurement) -> Excuse | None:
     """Why growth need not be judged where the base has no figure; None where it must be.
 
     A base that does not build or work is no excuse: whoever repairs it, or is approved, goes on from there.
     """
     match image.presence:
         case Presence.NEW:
-            return "the image is new"
+            return Excuse.NEW
         case Presence.HEAD_ONLY:
-            return "there is no base revision"
+            return Excuse.NO_BASE_REVISION
         case _ if image.base_waived and base_is_broken(image):
-            return "its base could not be measured, and that was approved"
+            return Excuse.BASE_WAIVED
         case _ if image.lacks_old_way:
-            return "the head does not run with the base's settings any more, and the change was approved or merged"
+            return Excuse.SETTINGS_CHANGED
         case _:
             return None
 
@@ -56,7 +57,7 @@ def _compared_by(image: ImageMeasurement, budget: EffectiveBudget) -> EffectiveB
     return NO_BUDGET if image.lacks_old_way else budget.growth_alone
 
 
-def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: str | None) -> Iterator[Row]:
+def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: Excuse | None) -> Iterator[Row]:
     heads, bases = phase_values(head), phase_values(image.base)
     is_split = image.own is not None and image.own.counts
     for phase, budgets in image.phase_budgets.items():
@@ -93,7 +94,7 @@ def _own(row: Row, own: OwnMeasurement) -> Row:
     row = replace(row, is_own=True)
     if own.counts:
         return row
-    return replace(row, verdict=None, reason=None, inconclusive=None, is_within_noise=False, is_settled=True)
+    return replace(row, verdict=None, reasons=(), inconclusive=None, is_within_noise=False, is_settled=True)
 
 
 def _no_phase(metric: Metric, phase: str, side: SideMeasurement) -> MetricValue:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from membudget.core.quantities import KIB, format_duration, format_size, format_size_delta
+from membudget.core.quantities import KIB
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.measure.trial import PhaseName, Trial
@@ -170,21 +170,19 @@ def _trend(curve: Sequence[float], level: float) -> _Fit:
     times = [(number + 0.5) / len(curve) for number in range(len(curve))]
     slope, error = _line(times, curve, _RESOLUTION * level)
     smallest = _smallest(level)
-    scores = {
-        "level": _score(curve, [statistics.fmean(curve)] * len(curve), 1, level),
-        "line": _score(curve, _fitted(times, curve), 2, level),
-        "step": min(_shape_score(curve, _step(times, at), level) for at in times[1:]),
-        "levelling off": min(_shape_score(curve, _saturation(times, tau), level) for tau in _TIME_CONSTANTS),
-    }
-    best = min(scores, key=scores.__getitem__)
+    flat = _score(curve, [statistics.fmean(curve)] * len(curve), 1, level)
+    straight = _score(curve, _fitted(times, curve), 2, level)
+    step = min(_shape_score(curve, _step(times, at), level) for at in times[1:])
+    levelling = min(_shape_score(curve, _saturation(times, tau), level) for tau in _TIME_CONSTANTS)
     slowing = min(_shape_score(curve, _saturation(times, tau), level) for tau in _SLOW_TIME_CONSTANTS)
-    flatter = min(scores["step"], scores["levelling off"])
+    flatter = min(step, levelling)
     fit = _Fit(Trend.UNDECIDED, slope, error)
-    if best == "line" and scores["line"] - slowing < _CLEARLY_BETTER and fit.is_sure and slope >= smallest:
+    is_straight = straight < flat and straight <= flatter
+    if is_straight and straight - slowing < _CLEARLY_BETTER and fit.is_sure and slope >= smallest:
         return replace(fit, trend=Trend.GROWTH)
-    if best == "level" or slope < smallest:
+    if flat <= min(straight, flatter) or slope < smallest:
         return replace(fit, trend=Trend.NOISE)
-    has_ended = scores["line"] - flatter >= _CLEARLY_BETTER and slowing >= flatter
+    has_ended = straight - flatter >= _CLEARLY_BETTER and slowing >= flatter
     return replace(fit, trend=Trend.PLATEAU) if has_ended else fit
 
 
@@ -238,8 +236,6 @@ class SoakAnswer:
     verdict: Verdict = Verdict.PASS
     """Always pass where the soak is advice."""
     inconclusive: Inconclusive | None = None
-    words: str = ""
-    """Why it does not pass."""
 
 
 def soak_answer(image: ImageMeasurement) -> SoakAnswer:
@@ -248,13 +244,13 @@ def soak_answer(image: ImageMeasurement) -> SoakAnswer:
     if not image.leak_fails:
         return SoakAnswer(found)
     if found is None:
-        unseen = SoakAnswer(None, Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED, "too little of its soak was sampled")
+        unseen = SoakAnswer(None, Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
         return unseen if any(_soaks(image.by_itself)) else SoakAnswer()
     if found.trend not in _VERDICTS:
         return SoakAnswer(found)
     verdict = _VERDICTS[found.trend]
     why = Inconclusive.NOISE if verdict is Verdict.INCONCLUSIVE else None
-    return SoakAnswer(found, verdict, why, soak_words(found, soak_requests(image)))
+    return SoakAnswer(found, verdict, why)
 
 
 _VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
@@ -264,26 +260,6 @@ def soak_verdict(image: ImageMeasurement) -> LeakVerdict | None:
     """What the soak of the head showed, less what base does as well; None when there was none."""
     head = list(_soaks(image.by_itself))
     return judge_soak(head, list(_soaks(image.base))) if head else None
-
-
-def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
-    """For people. `requests`: how many there were in a soak, where that is known."""
-    over = f"over a soak of {format_duration(verdict.soak_ms)}{', less that of base' if verdict.is_paired else ''}"
-    rate = (
-        f"{format_size_delta(round(verdict.bytes_per_minute))} a minute"
-        f" ({format_size_delta(round(verdict.low))} to {format_size_delta(round(verdict.high))})"
-    )
-    match verdict.trend:
-        case Trend.GROWTH:
-            each = round(1000 * verdict.growth_bytes / requests) if requests else None
-            by_request = f", {format_size(each)} in 1,000 requests" if each is not None else ""
-            return f"growth without end: {rate}{by_request}, {over}"
-        case Trend.PLATEAU:
-            return f"no growth without end: memory reached a plateau, {over}"
-        case Trend.NOISE:
-            return f"no growth without end: {rate} is noise, {over}"
-        case Trend.UNDECIDED:
-            return f"growth that noise or a slow plateau explain as well: {rate}, {over}; a longer soak would tell"
 
 
 def soak_requests(image: ImageMeasurement) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, format_reading, format_value
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.judge.evidence import (
     NO_SAMPLES,
     Answer,
@@ -16,14 +16,31 @@ from membudget.judge.evidence import (
     against_every,
     against_maximum,
     against_tolerance,
-    doubt,
     is_hidden_by_limit,
-    of_cut_off,
-    of_growth,
-    of_maximum,
     shift_interval,
     trials_at_limit,
     trials_over,
+)
+from membudget.judge.reasons import (
+    AroundMaximum,
+    Excuse,
+    Grew,
+    GrowthCutOff,
+    GrowthNotJudged,
+    Level,
+    LowerBound,
+    MaybeGrew,
+    MaybeOverMaximum,
+    NoGrowthSeen,
+    NotMeasured,
+    OverMaximum,
+    RowReason,
+    SpikeMissed,
+    TrialsMayBeOver,
+    TrialsReachedLimit,
+    TrialsUnread,
+    TrialsWereOver,
+    WideEstimate,
 )
 
 
@@ -50,6 +67,15 @@ class Inconclusive(StrEnum):
     """A figure is missing: the answer cannot be known, and is never taken for a pass."""
 
 
+class Trouble(StrEnum):
+    """What keeps the answer about one metric open."""
+
+    UNCLEAR = "unclear"
+    """Its figures are there, and are not good enough."""
+    NOT_MEASURED = "not-measured"
+    BASE_NOT_MEASURED = "base-not-measured"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One metric of one image."""
@@ -65,7 +91,7 @@ class Row:
     """What is left until the tightest budget breaks; negative when it is broken."""
     verdict: Verdict | None
     """None: nothing to judge by."""
-    reason: str | None = None
+    reasons: tuple[RowReason, ...] = ()
     inconclusive: Inconclusive | None = None
     """Why the verdict is inconclusive; None where it is not."""
     phase: str | None = None
@@ -95,6 +121,15 @@ class Row:
         return f"{label} ({of})" if of else label
 
     @property
+    def trouble(self) -> Trouble | None:
+        """What keeps the answer open; None where nothing does."""
+        if self.inconclusive is None:
+            return None
+        if self.inconclusive is Inconclusive.NOISE or self.head.is_lower_bound:
+            return Trouble.UNCLEAR
+        return Trouble.BASE_NOT_MEASURED if self.needs_base else Trouble.NOT_MEASURED
+
+    @property
     def is_beyond_doubt(self) -> bool:
         """Whether it fails whatever more trials show: one trial was over a maximum that every trial has to keep."""
         return self.verdict is Verdict.FAIL and self.budget.every and self.trials_over is not None
@@ -107,7 +142,7 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     budget: EffectiveBudget,
     samples: Samples = NO_SAMPLES,
     *,
-    excuse: str | None = "there is no base value",
+    excuse: Excuse | GrowthNotJudged | None = Excuse.NO_BASE_VALUE,
 ) -> Row:
     """Judge one metric. Growth is judged only over a base that was measured.
 
@@ -115,8 +150,9 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     """
     before = base.value if base is not None else None
     if head.value is None:
-        row = Row(metric, base, head, None, budget, None, None, head.reason)
-        return _not_measured(row, head.reason) if budget.is_set else row
+        absent = (NotMeasured(head.reason),)
+        row = Row(metric, base, head, None, budget, None, None, absent)
+        return _not_measured(row, absent) if budget.is_set else row
     row = Row(
         metric, base, head,
         delta=head.value - before if before is not None else None,
@@ -127,63 +163,65 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         trials_over=trials_over(samples, budget.ceiling),
         trials_at_limit=trials_at_limit(samples),
     )  # fmt: skip
-    answers = list(_answers(metric, base, head, budget, samples))
-    bounds = None if budget.every and row.trials_over else _unclear(metric, base, head, budget)
-    broken = _said(answers, Answer.BROKEN) if bounds is None else ""
+    answers = list(_answers(base, head, budget, samples))
+    bounds = None if budget.every and row.trials_over else _unclear(base, head, budget)
+    broken = _said(answers, Answer.BROKEN) if bounds is None else ()
     settled = all(answer.evidence.is_settled for answer in answers)
     missing = _missing(row, samples)
-    needs_base = missing is None and excuse is None and budget.tolerance is not None and row.delta is None
+    needs_base = not missing and excuse is None and budget.tolerance is not None and row.delta is None
     if needs_base:
-        missing = (base.reason if base is not None else None) or "the base has no value"
-    missing = missing or _said(answers, Answer.CUT_OFF) or None
-    unclear = bounds or _said(answers, Answer.OPEN) or _doubt(row, samples)
+        missing = (NotMeasured(base.reason if base is not None else None, is_base=True),)
+    missing = missing or _said(answers, Answer.CUT_OFF)
+    unclear = (bounds,) if bounds is not None else _said(answers, Answer.OPEN) or _doubt(row, samples)
     if bounds is not None:
         settled = head.interval is None  # a spike that was missed stays missed
     row = replace(row, is_settled=settled)
     if broken:
-        return replace(row, verdict=Verdict.FAIL, reason=broken)
-    if missing is not None:  # graver than noise
+        return replace(row, verdict=Verdict.FAIL, reasons=broken)
+    if missing:  # graver than noise
         return replace(_not_measured(row, missing), needs_base=needs_base)
     if unclear:
-        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=unclear, inconclusive=Inconclusive.NOISE)
+        return replace(row, verdict=Verdict.INCONCLUSIVE, reasons=unclear, inconclusive=Inconclusive.NOISE)
     return _kept(row, answers, samples, excuse)
 
 
-def _missing(row: Row, samples: Samples) -> str | None:
-    """Which figure of the head is missing, so that the answer cannot be known; None where none is."""
+def _missing(row: Row, samples: Samples) -> tuple[RowReason, ...]:
+    """Which figure of the head is missing, so that the answer cannot be known; empty where none is."""
     budget = row.budget
     if row.head.is_lower_bound and budget.ceiling is not None:
-        return f"it is {format_reading(row.metric, row.head)} ({row.head.precision})"
+        return (LowerBound(row.head),)
     if budget.every and budget.ceiling is not None and samples.head_unread:
-        return f"{samples.head_unread} of {samples.head_unread + len(samples.head)} trials have no value"
-    return None
+        return (TrialsUnread(samples.head_unread, samples.head_unread + len(samples.head)),)
+    return ()
 
 
-def _doubt(row: Row, samples: Samples) -> str | None:
-    """Why it is not known whether every trial was within its maximum, where every one has to be."""
+def _doubt(row: Row, samples: Samples) -> tuple[RowReason, ...]:
+    """Trials of which a missed spike leaves open whether they kept a maximum that each has to keep."""
     ceiling = row.budget.ceiling if row.budget.every else None
-    return doubt(row.metric, samples, ceiling) if ceiling is not None else None
+    over = [most for most in samples.head_at_most if ceiling is not None and most > ceiling]
+    return (TrialsMayBeOver(len(over), len(samples.head), max(over)),) if over else ()
 
 
-def _not_measured(row: Row, reason: str | None) -> Row:
-    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason, inconclusive=Inconclusive.NOT_MEASURED)
+def _not_measured(row: Row, reasons: tuple[RowReason, ...]) -> Row:
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reasons=reasons, inconclusive=Inconclusive.NOT_MEASURED)
 
 
-def _said(answers: Sequence["_Answered"], wanted: Answer) -> str:
-    return " and ".join(answer.words for answer in answers if answer.evidence.answer is wanted)
+def _said(answers: Sequence["_Answered"], wanted: Answer) -> tuple[RowReason, ...]:
+    return tuple(answer.reason for answer in answers if answer.evidence.answer is wanted)
 
 
-def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: str | None) -> Row:
+def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
     """A row of which no budget is broken: it may be warned of, pass within noise, or have nothing to be judged by."""
     budget = row.budget
-    warning = " and ".join(_warnings(row, samples))
-    if warning:
-        return replace(row, verdict=Verdict.WARN, reason=warning)
+    warnings = tuple(_warnings(row, samples))
+    if warnings:
+        return replace(row, verdict=Verdict.WARN, reasons=warnings)
     judges_growth = budget.tolerance is not None or budget.warn.tolerance is not None
     if not answers and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
-        return replace(row, verdict=None, reason=f"growth is not judged: {excuse}" if judges_growth else None)
+        excused = GrowthNotJudged(excuse) if isinstance(excuse, Excuse) else excuse
+        return replace(row, verdict=None, reasons=(excused,) if judges_growth and excused is not None else ())
     noise = _said(answers, Answer.WITHIN_NOISE)
-    return replace(row, reason=noise or None, is_within_noise=bool(noise))
+    return replace(row, reasons=noise, is_within_noise=bool(noise))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,21 +229,22 @@ class _Answered:
     """What became of one of a metric's budgets."""
 
     evidence: Evidence
-    words: str
+    reason: RowReason
 
 
 def _answers(
-    metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget, samples: Samples
+    base: MetricValue | None, head: MetricValue, budget: EffectiveBudget, samples: Samples, *, is_warning: bool = False
 ) -> Iterator[_Answered]:
     value = head.value or 0
-    for ceiling, name in ((budget.max, "its maximum"), (budget.below_limit, "what leaves the wanted headroom")):
+    highest = Level.WARNING if is_warning else Level.MAXIMUM
+    for level, ceiling in ((highest, budget.max), (Level.HEADROOM, budget.below_limit)):
         if ceiling is not None:
             one_by_one = samples.head or (value,)
             evidence = (against_every if budget.every else against_maximum)(one_by_one, ceiling)
             evidence = _exact_or_not(evidence, samples)
             over = trials_over(samples, ceiling) if budget.every else None
-            words = of_maximum(metric, value, ceiling, name, evidence) if over is None else over.words(metric, name)
-            yield _Answered(evidence, words)
+            of_median = _of_maximum(level, value - ceiling, evidence)
+            yield _Answered(evidence, of_median if over is None else TrialsWereOver(level, over))
     before = base.value if base is not None else None
     if budget.tolerance is not None and before is not None:
         tolerated = tolerated_growth(before, budget.tolerance)
@@ -215,9 +254,30 @@ def _answers(
             evidence = replace(evidence, answer=Answer.WITHIN_NOISE)
         if evidence.answer is not Answer.BROKEN and is_hidden_by_limit(before, samples, tolerated):
             evidence = replace(evidence, answer=Answer.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
-            yield _Answered(evidence, of_cut_off(samples))
+            yield _Answered(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)))
         else:
-            yield _Answered(evidence, of_growth(metric, before, value, tolerated, evidence))
+            grown = Grew(before, value, tolerated, is_warning)
+            yield _Answered(evidence, _of_growth(grown, evidence))
+
+
+def _of_maximum(level: Level, excess: int, evidence: Evidence) -> RowReason:
+    match evidence.answer:
+        case Answer.BROKEN:
+            return OverMaximum(level, excess)
+        case Answer.OPEN:
+            return MaybeOverMaximum(level, evidence.low, evidence.high)
+        case _:
+            return AroundMaximum(level, evidence.low, evidence.high)
+
+
+def _of_growth(grown: Grew, evidence: Evidence) -> RowReason:
+    match evidence.answer:
+        case Answer.BROKEN:
+            return grown
+        case Answer.OPEN:
+            return MaybeGrew(evidence.low, evidence.high, grown.tolerated)
+        case _:
+            return NoGrowthSeen(evidence.low, evidence.high)
 
 
 def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
@@ -225,20 +285,17 @@ def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
     return evidence if samples.head else replace(evidence, is_settled=True)
 
 
-def _warnings(row: Row, samples: Samples) -> Iterator[str]:
+def _warnings(row: Row, samples: Samples) -> Iterator[RowReason]:
     """Why it is warned of; nothing where it is not, or only noise says so."""
     if row.trials_over is not None:
-        yield row.trials_over.words(row.metric, f"the maximum of {format_value(row.metric, row.trials_over.maximum)}")
+        yield TrialsWereOver(Level.LOWEST, row.trials_over)
     if row.trials_at_limit is not None and row.budget.is_set:
-        yield row.trials_at_limit.words
+        yield TrialsReachedLimit(row.trials_at_limit)
     levels = EffectiveBudget(row.budget.warn.max, row.budget.warn.tolerance)
-    answers = _answers(row.metric, row.base, row.head, levels, samples)
-    said = [answer.words for answer in answers if answer.evidence.answer is Answer.BROKEN]
-    if said:
-        yield " and ".join(said).replace("its maximum", "its warning level").replace("tolerated", "unnoticed")
+    yield from _said(list(_answers(row.base, row.head, levels, samples, is_warning=True)), Answer.BROKEN)
 
 
-def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> str | None:
+def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> RowReason | None:
     """Why lower bounds do not answer the question; None when they do, or are none.
 
     A head that may be higher than it was seen must not pass on what was seen; a base that may be higher must not make
@@ -248,8 +305,7 @@ def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget
     if head.value is None:
         return None
     if head.interval is not None and most is not None and head.interval[0] <= most < head.value:
-        low, high = (format_value(metric, bound) for bound in head.interval)
-        return f"it is {low} to {high}; a longer ramp, more of them, or more trials would tell"
+        return WideEstimate(*head.interval)
     if most is not None and head.value > most:
         return None
     after = (head.value, head.at_most or head.value)
@@ -260,10 +316,11 @@ def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget
         answers = {True} if grown == {True} else answers | grown
     if len(answers) == 1 or (head.at_most is None and (base is None or base.at_most is None)):
         return None
-    sides = [f"the head's may be up to {format_value(metric, after[1])}"] if after[1] > after[0] else []
-    if base is not None and base.at_most is not None:
-        sides.append(f"the base's may be up to {format_value(metric, base.at_most)}")
-    return f"{' and '.join(sides)}: {head.precision if head.at_most else base.precision if base else ''}"
+    return SpikeMissed(
+        after[1] if after[1] > after[0] else None,
+        base.at_most if base is not None else None,
+        (head.precision if head.at_most else base.precision if base is not None else None) or "",
+    )
 
 
 def _differ(base: MetricValue | None, head: MetricValue) -> bool:

@@ -9,9 +9,18 @@ from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.judge.coverage import Coverage, Gap, gaps
 from membudget.judge.groups import GroupMeasurement, judge_group
-from membudget.judge.image import Reason, Status, image_reasons, lacks_base, with_exceptions
+from membudget.judge.image import (
+    Allowed,
+    ImageReason,
+    NotThere,
+    Soaked,
+    Status,
+    image_reasons,
+    lacks_base,
+    with_exceptions,
+)
 from membudget.judge.image_rows import base_is_broken, image_rows
-from membudget.judge.leak import LeakVerdict, soak_answer
+from membudget.judge.leak import LeakVerdict, soak_answer, soak_requests
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.measure.trial import Trial
@@ -25,14 +34,14 @@ class ImageJudgement:
     verdict: Verdict
     status: Status
     rows: tuple[Row, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ImageReason, ...]
     soak: LeakVerdict | None = None
     """None: it was not soaked."""
     soak_verdict: Verdict = Verdict.PASS
     """What the soak alone comes to: always pass where it is advice."""
     is_settled: bool = True
     """Whether more trials would not change the answer."""
-    exceptions: tuple[Reason, ...] = ()
+    exceptions: tuple[Allowed, ...] = ()
     """What of it is allowed for a while."""
     inconclusive: Inconclusive | None = None
     """Why the verdict is inconclusive; None where it is not."""
@@ -111,8 +120,7 @@ def _judge_group(
 def judge_image(image: ImageMeasurement) -> ImageJudgement:
     """Judge one image by its budgets."""
     if image.presence is Presence.REMOVED:
-        gone = Reason("it is not in the head's budgets file any more")
-        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (gone,))
+        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (NotThere.REMOVED,))
     if image.head is None:
         return _without_head(image)
     if image.is_unchanged:
@@ -133,9 +141,9 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     else:
         status = _status(image, rows, without_soak, failure)
     says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
-    reasons = tuple(image_reasons(image, rows, failure, status_says_it=says_it))
+    reasons: tuple[ImageReason, ...] = tuple(image_reasons(image, rows, failure, status_says_it=says_it))
     if not soak.verdict.passes:
-        reasons += (Reason(soak.words),)
+        reasons += (Soaked(soak.trend, soak_requests(image)),)
     settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
     known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
     settled = settled or known  # no more trials are needed to know of a kill, or of a trial that was over
@@ -152,7 +160,7 @@ def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement
         replace(
             judge_metric(metric, value, value, image.budgets.get(metric, NO_BUDGET)),
             verdict=None,
-            reason=None,
+            reasons=(),
             inconclusive=None,
         )
         for metric, value in head.metrics.items()
@@ -163,7 +171,7 @@ def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement
 def _without_head(image: ImageMeasurement) -> ImageJudgement:
     """It is in the head's budgets file, and nothing was found out about it."""
     status = Status.NOT_MEASURED
-    why = (Reason("its head was not measured"),)
+    why = (NotThere.HEAD_NOT_MEASURED,)
     open_by = Inconclusive.NOT_MEASURED
     return ImageJudgement(image.name, Verdict.INCONCLUSIVE, status, (), why, inconclusive=open_by)
 

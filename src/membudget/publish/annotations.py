@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from membudget.budgets.lines import KeyLines, Keys
 from membudget.budgets.loosening import Loosening
 from membudget.core.metrics import Metric
+from membudget.core.untrusted_text import raw
 from membudget.judge.coverage import Gap
 from membudget.judge.image import Status
 from membudget.judge.measurement import ImageMeasurement
@@ -14,6 +15,7 @@ from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
 from membudget.publish.pull_request import Place
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import cause_findings, changed_layers, size_is_in_trouble
+from membudget.report.reasons import image_reason, row_sentence
 from membudget.report.report import Report
 from membudget.report.verdicts import next_step, status_mark
 
@@ -49,7 +51,7 @@ def annotations(report: Report, judgement: Judgement, lines: KeyLines | None = N
 
 
 def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
-    reasons = "; ".join(map(str, image.reasons)) or status_mark(image.status).words
+    reasons = "; ".join(raw(image_reason(reason)) for reason in image.reasons) or status_mark(image.status).words
     step = next_step(image.status)
     message = f"{reasons}. Next: {step}" if step else reasons
     broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
@@ -72,7 +74,7 @@ def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotatio
         for row in image.rows:
             place = _place(lines, _keys_of_row(image.name, row, lines))
             if row.verdict is not None and not row.verdict.passes and place is not None:
-                yield Annotation(f"{image.name}: {row.label}", f"{row.label} {row.reason or 'is not kept'}", place)
+                yield Annotation(f"{image.name}: {row.label}", raw(row_sentence(row)), place)
 
 
 def _of_allowances(report: Report, judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:

@@ -9,6 +9,7 @@ from membudget.judge.measurement import FailureStage
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import GroupJudgement, Judgement
 from membudget.report.findings import Finding
+from membudget.report.reasons import allowed, row_reason, row_sentence
 from membudget.report.report import Report
 
 
@@ -61,17 +62,15 @@ def group_findings(group: GroupJudgement) -> Iterator[Finding]:
     """Why a group of images does not pass."""
     for row in group.rows:
         if row.verdict is not None and row.verdict is not Verdict.PASS:
-            named = ("group ", Quoted(group.name), f": total {row.label} ")
-            why = row.reason or ""
-            said = Quoted(why) if row.head.value is None else why
-            yield Finding((*named, said), is_grave=not row.verdict.passes)
+            said = row_sentence(row, f"total {row.label}")
+            yield Finding(("group ", Quoted(group.name), ": ", *said), is_grave=not row.verdict.passes)
 
 
 def exception_findings(judgement: Judgement) -> Iterator[Finding]:
     """What is allowed for a while, and why."""
     for image in judgement.images:
         for exception in image.exceptions:
-            yield Finding((Quoted(image.name), f": {exception.ours}: ", Quoted(exception.quoted or "")))
+            yield Finding((Quoted(image.name), ": ", *allowed(exception)))
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:
@@ -79,7 +78,7 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
     for image in judgement.images:
         for row in image.rows:
             if row.is_within_noise:
-                yield Finding((Quoted(image.name), f": {row.label} {row.reason}"))
+                yield Finding((Quoted(image.name), f": {row.label} ", *row_reason(row)))
 
 
 GAPS_NEXT_STEP = "run the check again, with all its parts; what is missing is not taken for a pass"

@@ -9,7 +9,7 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.core.metrics import Metric, format_reading
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted, in_html, in_markdown, in_plain_text
-from membudget.judge.leak import Trend, soak_requests, soak_words
+from membudget.judge.leak import Trend, soak_requests
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import ImageJudgement
@@ -18,6 +18,7 @@ from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import Trial
 from membudget.report.causes import Cause, causes
+from membudget.report.reasons import soak_words
 
 _MOST_KILLED = 3
 _DOUBTS = {

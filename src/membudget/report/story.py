@@ -37,6 +37,7 @@ from membudget.report.findings import (
     why,
 )
 from membudget.report.pictures import CHART_STEPS, Chart
+from membudget.report.reasons import image_reason, joined
 from membudget.report.report import Report
 from membudget.report.story_parts import (
     Block,
@@ -149,13 +150,8 @@ def _group_status(group: GroupJudgement, verdict: Verdict) -> Status:
 
 
 def _reasons(image: ImageJudgement) -> Finding:
-    parts: list[Part] = [Quoted(image.name)]
-    for number, reason in enumerate(image.reasons):
-        parts.append("; " if number else ": ")
-        parts += [reason.ours] if reason.ours else []
-        parts += [": "] if reason.ours and reason.quoted else []
-        parts += [Quoted(reason.quoted)] if reason.quoted else []
-    return Finding(tuple(parts))
+    reasons = joined(map(image_reason, image.reasons), "; ")
+    return Finding((Quoted(image.name), *((": ", *reasons) if reasons else ())))
 
 
 def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:

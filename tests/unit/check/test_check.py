@@ -14,6 +14,7 @@ from membudget.measure.trial import Outcome, Trial
 from membudget.report.report import Report
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
+from tests.support.said import reasons_of
 
 SHORT = "the engine stopped answering"
 HEAD, BASE = Commit("a" * 40, "head"), Commit("b" * 40, "base")
@@ -158,7 +159,7 @@ def test_an_engine_that_dies_is_told_once_and_costs_no_figure_from_before() -> N
     sizes = [image.head.metrics[Metric.IMAGE_SIZE] for image in made.images if image.head]
     assert [size.value for size in sizes] == [100 * MIB, 100 * MIB, None]
     assert sizes[-1].reason == f"environment failed: {SHORT}"
-    assert [[str(reason) for reason in image.reasons] for image in made.judged().images] == [
+    assert [reasons_of(image) for image in made.judged().images] == [
         [],
         [f"the environment failed: {SHORT}"],
         [f"the environment failed: {SHORT}"],
@@ -193,7 +194,7 @@ def test_a_size_that_cannot_be_read_is_told_beside_a_workload_that_failed() -> N
     tools.trials["api head"] = lambda: trial(90, outcome=Outcome.TIMED_OUT, reason="still running after 60.0 s")
     made = run(tools, images("api", extra='budgets.image_size.max = "90MiB"\n'))
     (judged,) = made.judged().images
-    assert [str(reason) for reason in judged.reasons] == [
+    assert reasons_of(judged) == [
         "still running after 60.0 s",
         "image size was not measured: its export is damaged",
     ]

@@ -31,6 +31,7 @@ from membudget.report.page.overview_data import overview
 from membudget.report.report import Report
 from membudget.report.table import table_rows, verdict_line
 from tests.support.builders import budgets, image, report, side, trial
+from tests.support.said import reason_of
 
 SUMS = (GroupMeasurement("both", ("a", "b"), budgets(max_size=150)),)
 ALL = ("a", "b", "c")
@@ -73,7 +74,7 @@ def test_sums_are_judged_once_all_is_there() -> None:
     for one in parts.values():
         judged = one.judged()
         assert (judged.verdict, judged.groups[0].verdict) == (Verdict.PASS, None)
-        assert "is not among the images of this check" in str(judged.groups[0].rows[0].reason)
+        assert "is not among the images of this check" in str(reason_of(judged.groups[0].rows[0]))
     assert merge(parts).verdict is Verdict.FAIL
 
 
@@ -81,7 +82,7 @@ def test_a_sum_with_a_member_that_nobody_checked_is_not_measured_by_name() -> No
     merged = merge({"one": part(1, "a", of=2, groups=SUMS), "two": part(2, "c", groups=SUMS)})
     (group,) = merged.judged().groups
     assert (group.verdict, group.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-    assert group.rows[0].reason == "b: it was not checked"
+    assert reason_of(group.rows[0]) == "b: it was not checked"
     assert_not_measured(merged)
 
 

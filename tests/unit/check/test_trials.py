@@ -25,6 +25,7 @@ from membudget.judge.whole import judge_image
 from membudget.measure.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
+from tests.support.said import reason_of
 
 SPEC = budgets_file.parse(
     """
@@ -91,7 +92,7 @@ def test_an_alarm_that_goes_away_with_more_trials_is_none() -> None:
     assert judged.verdict is Verdict.PASS
     (row,) = [row for row in judged.rows if row.metric is Metric.PEAK_RSS]
     assert row.is_within_noise
-    assert "shows no growth beyond its noise: between" in str(row.reason)
+    assert "shows no growth beyond its noise: between" in str(reason_of(row))
 
 
 def test_one_image_on_both_sides_is_not_run() -> None:

@@ -14,8 +14,10 @@ from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import ExitPolicy, ImageJudgement, judge, judge_image
 from membudget.publish.report_file import parse_report
 from membudget.report.formats.markdown import render
+from membudget.report.reasons import image_reason
 from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, report, side, trial
+from tests.support.said import reason_of, reasons_of
 
 BUILD = Failure(FailureStage.BUILD, "exit code 1")
 WORKLOAD = Failure(FailureStage.WORKLOAD, "it answered 500")
@@ -49,7 +51,7 @@ def test_growth_over_a_base_that_was_not_measured_is_open_and_maxima_are_judged(
 def test_a_maximum_fails_whatever_the_base_is(base: SideMeasurement | None) -> None:
     of = judged(base, rss=70)
     assert (of.verdict, of.status, of.inconclusive) == (Verdict.FAIL, Status.OVER_BUDGET, None)
-    assert "peak RSS is 6.0 MiB over its maximum" in [str(reason) for reason in of.reasons]
+    assert "peak RSS is 6.0 MiB over its maximum" in reasons_of(of)
 
 
 def test_headroom_is_judged_without_a_base() -> None:
@@ -65,7 +67,7 @@ def test_the_reason_is_said_once_and_what_to_do(failure: Failure, size: float | 
     allowed = budgets(rss_growth=(5, 2), size_growth=(5, 2))
     of = judged(side(failure=failure, size=size), allowed=allowed)
     assert of.status is Status.BASE_NOT_MEASURED
-    assert [str(reason) for reason in of.reasons] == [
+    assert reasons_of(of) == [
         f"the {failure.stage} of its base failed, so growth of {lost} is not known: {failure.reason}"
     ]
     assert "repair the image on the base branch first, or ask" in str(next_step(of.status))
@@ -93,7 +95,7 @@ def test_an_image_that_is_new_needs_no_base_and_says_so(presence: Presence, why:
     of = judged(None, allowed=budgets(rss_growth=(5, 2)), presence=presence)
     assert of.verdict is Verdict.PASS
     (row,) = (row for row in of.rows if row.metric is Metric.PEAK_RSS)
-    assert (row.verdict, row.reason) == (None, f"growth is not judged: {why}")
+    assert (row.verdict, reason_of(row)) == (None, f"growth is not judged: {why}")
 
 
 def test_what_a_maintainer_approved_passes_without_a_base_and_is_still_judged_by_its_maxima() -> None:
@@ -102,7 +104,7 @@ def test_what_a_maintainer_approved_passes_without_a_base_and_is_still_judged_by
     assert judged(NOT_BUILT, rss=70, base_waived=True).verdict is Verdict.FAIL
     growth_alone = judged(NOT_BUILT, allowed=budgets(rss_growth=(5, 2)), base_waived=True)
     (row,) = (row for row in growth_alone.rows if row.metric is Metric.PEAK_RSS)
-    assert row.reason == "growth is not judged: its base could not be measured, and that was approved"
+    assert reason_of(row) == "growth is not judged: its base could not be measured, and that was approved"
     with_base = judged(side(trial(20)), allowed=budgets(rss_growth=(5, 2)), base_waived=True)
     assert with_base.verdict is Verdict.FAIL, "a base that was measured is compared with"
 
@@ -126,11 +128,9 @@ def test_a_phase_that_the_base_did_not_reach_leaves_its_growth_open() -> None:
     grown = {"burst": {Metric.PEAK_RSS: EffectiveBudget(None, Tolerance(5, MIB))}}
     of = judge_image(replace(image(base=side(trial(40)), head=side(head)), phase_budgets=grown))
     assert (of.verdict, of.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-    assert [str(reason) for reason in of.reasons] == [
-        "peak RSS (burst) of the base was not measured: no trial reached the phase burst"
-    ]
+    assert reasons_of(of) == ["peak RSS (burst) of the base was not measured: no trial reached the phase burst"]
     failed = judge_image(replace(image(base=NOT_BUILT, head=side(head)), phase_budgets=grown))
-    assert "so growth of peak RSS (burst) is not known" in str(failed.reasons[0])
+    assert "so growth of peak RSS (burst) is not known" in reasons_of(failed)[0]
 
 
 SUM = {Metric.PEAK_RSS: EffectiveBudget(200 * MIB, Tolerance(5, 2 * MIB))}
@@ -153,7 +153,7 @@ def test_growth_of_a_sum_needs_the_base_of_every_member(other: ImageMeasurement,
     assert group.verdict is verdict
     assert (group.inconclusive is Inconclusive.NOT_MEASURED) == (verdict is Verdict.INCONCLUSIVE)
     if verdict is Verdict.INCONCLUSIVE:
-        assert str(group.rows[0].reason).startswith("b: ")
+        assert str(reason_of(group.rows[0])).startswith("b: ")
 
 
 def test_a_sum_of_new_images_needs_no_base() -> None:
@@ -165,7 +165,8 @@ def test_a_sum_of_new_images_needs_no_base() -> None:
 
 def test_a_long_reason_of_the_base_is_told_once_like_a_short_one() -> None:
     long = Failure(FailureStage.BUILD, "the builder says " + "more and " * 100)
-    told = [[reason.ours for reason in judged(side(failure=failure, size=None)).reasons] for failure in (BUILD, long)]
+    sides = [side(failure=failure, size=None) for failure in (BUILD, long)]
+    told = [[image_reason(reason)[0] for reason in judged(one).reasons] for one in sides]
     assert told[0] == told[1]
 
 
@@ -177,11 +178,11 @@ def worded(of: SideMeasurement, metric: Metric, reason: str) -> SideMeasurement:
 def test_which_growth_a_failed_base_leaves_open_does_not_hang_on_words() -> None:
     allowed = budgets(rss_growth=(5, 2), size_growth=(5, 2))
     base = worded(side(failure=WORKLOAD), Metric.PEAK_RSS, "in other words")
-    assert [str(reason) for reason in judged(base, allowed=allowed).reasons] == [
+    assert reasons_of(judged(base, allowed=allowed)) == [
         f"the workload of its base failed, so growth of peak RSS is not known: {WORKLOAD.reason}"
     ]
     unread = worded(base, Metric.IMAGE_SIZE, str(WORKLOAD))
-    assert [str(reason) for reason in judged(unread, allowed=allowed).reasons] == [
+    assert reasons_of(judged(unread, allowed=allowed)) == [
         f"image size of the base was not measured: {WORKLOAD}",
         f"the workload of its base failed, so growth of peak RSS is not known: {WORKLOAD.reason}",
     ]
@@ -191,9 +192,9 @@ def test_what_a_failed_head_lost_does_not_hang_on_words() -> None:
     allowed = budgets(max_rss=64, max_size=150)
     head = worded(side(failure=WORKLOAD), Metric.PEAK_RSS, "in other words")
     measured = image(head=head, allowed=allowed)
-    assert [str(reason) for reason in judge_image(measured).reasons] == [WORKLOAD.reason]
+    assert reasons_of(judge_image(measured)) == [WORKLOAD.reason]
     unread = image(head=worded(head, Metric.IMAGE_SIZE, str(WORKLOAD)), allowed=allowed)
-    assert [str(reason) for reason in judge_image(unread).reasons] == [
+    assert reasons_of(judge_image(unread)) == [
         WORKLOAD.reason,
         f"image size was not measured: {WORKLOAD}",
     ]
@@ -202,5 +203,5 @@ def test_what_a_failed_head_lost_does_not_hang_on_words() -> None:
 def test_trials_of_the_head_without_a_value_are_not_called_the_bases() -> None:
     allowed = {Metric.PEAK_RSS: EffectiveBudget(64 * MIB, Tolerance(5, MIB), every=True)}
     of = judge_image(image(base=NOT_BUILT, head=side(trial(40), trial(None), trial(40)), allowed=allowed))
-    assert [str(reason) for reason in of.reasons] == ["peak RSS was not measured: 1 of 3 trials have no value"]
+    assert reasons_of(of) == ["peak RSS was not measured: 1 of 3 trials have no value"]
     assert of.status is Status.NOT_MEASURED

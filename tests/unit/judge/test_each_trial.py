@@ -22,6 +22,7 @@ from membudget.report.formats.judged_report import render as as_json
 from membudget.report.formats.markdown import render
 from membudget.report.table import verdict_line
 from tests.support.builders import image, phase, report, side, trial
+from tests.support.said import reason_of, reasons_of
 
 CONTACT = LimitContact(12, 4 * MIB, 5, is_thrashing=False)
 SPIKY = (10, 200, 10, 200, 10)
@@ -43,9 +44,7 @@ def test_a_trial_over_the_maximum_is_warned_of_with_its_number_and_its_height() 
     row = row_of(measured(*SPIKY))
     assert row.trials_over == TrialsOver(count=2, of=5, highest=200 * MIB, maximum=96 * MIB)
     assert not row.is_within_noise
-    assert [str(reason) for reason in judged.reasons] == [
-        "peak RSS was over the maximum of 96.0 MiB in 2 of 5 trials, at most 200.0 MiB"
-    ]
+    assert reasons_of(judged) == ["peak RSS was over the maximum of 96.0 MiB in 2 of 5 trials, at most 200.0 MiB"]
     assert ExitPolicy().exit_code(judge([measured(*SPIKY)])) == 0
     assert ExitPolicy(FailOn.WARN).exit_code(judge([measured(*SPIKY)])) == 1
 
@@ -73,9 +72,7 @@ def test_with_every_one_trial_over_the_maximum_fails_at_once() -> None:
     judged = judge_image(measured(10, 10, 97, every=True))
     assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OVER_BUDGET)
     assert judged.is_settled, "no more trials are needed to know"
-    assert [str(reason) for reason in judged.reasons] == [
-        "peak RSS was over its maximum in 1 of 3 trials, at most 97.0 MiB"
-    ]
+    assert reasons_of(judged) == ["peak RSS was over its maximum in 1 of 3 trials, at most 97.0 MiB"]
     within = judge_image(measured(10, 10, 96, every=True))
     assert (within.verdict, within.is_settled) == (Verdict.PASS, True)
 
@@ -98,7 +95,7 @@ def test_with_every_a_trial_that_may_have_been_over_leaves_the_answer_open() -> 
     head = side(trial(40), trial(40), spiked(40, 120))
     row = row_of(image(base=QUIET, head=head, allowed=allowed))
     assert (row.verdict, row.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOISE)
-    assert row.reason == "1 of 3 trials may be up to 120.0 MiB: a spike was missed"
+    assert reason_of(row) == "1 of 3 trials may be up to 120.0 MiB: a spike was missed"
     assert row.is_settled, "a spike that was missed stays missed"
     median = {Metric.PEAK_RSS: EffectiveBudget(96 * MIB)}
     assert row_of(image(base=QUIET, head=head, allowed=median)).verdict is Verdict.PASS
@@ -111,7 +108,7 @@ def test_with_every_a_trial_without_a_reading_is_not_measured() -> None:
         image(base=QUIET, head=side(trial(40), trial(None), trial(40)), allowed=measured(1, every=True).budgets)
     )
     assert (row.verdict, row.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-    assert row.reason == "1 of 3 trials have no value"
+    assert reason_of(row) == "1 of 3 trials have no value"
 
 
 def test_every_holds_for_phases() -> None:
@@ -182,7 +179,7 @@ def test_a_trial_at_the_limit_is_a_warning_of_the_peaks_and_names_how_many(metri
     head = side(trial(40), at_limit(40), at_limit(40))
     row = row_of(image(base=QUIET, head=head, allowed={metric: EffectiveBudget(100 * MIB)}), metric)
     assert row.trials_at_limit == TrialsAtLimit(2, 3)
-    assert (row.verdict, row.reason) == (Verdict.WARN, "reached the limit in 2 of 3 trials")
+    assert (row.verdict, reason_of(row)) == (Verdict.WARN, "reached the limit in 2 of 3 trials")
     unjudged = row_of(image(base=QUIET, head=head, allowed={}), metric)
     assert unjudged.verdict is None
     other = image(base=QUIET, head=head, allowed={Metric.SETTLED_RSS: EffectiveBudget(100 * MIB)})
@@ -220,7 +217,7 @@ def test_growth_that_the_limit_cut_off_does_not_pass_in_silence(
     assert row.verdict is verdict
     if verdict is Verdict.INCONCLUSIVE:
         assert row.inconclusive is Inconclusive.NOT_MEASURED, "noise is not what hides it"
-        assert "the limit cut its peak off in" in str(row.reason)
+        assert "the limit cut its peak off in" in str(reason_of(row))
 
 
 def test_a_kill_in_one_trial_counts_whatever_the_median_says() -> None:

@@ -12,6 +12,7 @@ from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import GroupJudgement, judge
 from tests.support.builders import budgets, image, side, trial
+from tests.support.said import reason_of
 
 ALLOWED = {Metric.IMAGE_SIZE: budgets(max_size=300, size_growth=(5, 2))[Metric.IMAGE_SIZE]}
 
@@ -54,7 +55,7 @@ def test_a_group_of_which_not_all_was_to_be_checked_is_not_judged_and_says_so() 
     coverage = Coverage(("a",), ("a", "b"))
     (group,) = judge([pair("a", 100, 100)], [GroupMeasurement("both", ("a", "b"), ALLOWED)], coverage).groups
     assert group.verdict is None
-    assert group.rows[0].reason == "b is not among the images of this check"
+    assert reason_of(group.rows[0]) == "b is not among the images of this check"
 
 
 def test_a_member_that_was_to_be_checked_and_is_missing_leaves_the_sum_open() -> None:
@@ -62,7 +63,7 @@ def test_a_member_that_was_to_be_checked_and_is_missing_leaves_the_sum_open() ->
         whole = judge([pair("a", 100, 100)], [GroupMeasurement("both", ("a", "b"), ALLOWED)], coverage)
         (group,) = whole.groups
         assert (group.verdict, group.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-        assert group.rows[0].reason == "b: it was not checked"
+        assert reason_of(group.rows[0]) == "b: it was not checked"
         assert whole.inconclusive is Inconclusive.NOT_MEASURED
 
 
@@ -70,7 +71,7 @@ def test_a_member_that_was_not_measured_leaves_the_answer_open_and_is_named() ->
     missing = replace(pair("b", 1, 1), head=side(trial(40), size=None))
     group = judged(pair("a", 100, 100), missing)
     assert group.verdict is Verdict.INCONCLUSIVE
-    assert group.rows[0].reason == "b: not built"
+    assert reason_of(group.rows[0]) == "b: not built"
 
 
 def test_a_group_that_is_over_fails_the_whole() -> None:

@@ -14,10 +14,12 @@ from membudget.judge.image import Status
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
+from membudget.judge.reasons import Excuse, NotMeasured
 from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
 from membudget.measure.trial import PhaseName
 from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, side, trial
+from tests.support.said import reason_of, reasons_of
 
 LENIENT = ExitPolicy(allows_inconclusive=True)
 FAILURES = [Failure(stage, "it broke") for stage in FailureStage]
@@ -84,7 +86,7 @@ def test_a_soak_of_which_too_little_was_sampled_is_not_measured() -> None:
     soaked = replace(trial(40), phases=(phase(PhaseName.SOAK, 0, 10, 40),))
     judged = judge_image(replace(image(base=side(trial(40)), head=side(soaked)), leak_fails=True))
     assert (judged.verdict, judged.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-    assert [str(reason) for reason in judged.reasons] == ["too little of its soak was sampled"]
+    assert reasons_of(judged) == ["too little of its soak was sampled"]
     assert judge_image(image(base=side(trial(40)), head=side(soaked))).verdict is Verdict.PASS, "it is advice"
     assert judge_image(replace(fine(), leak_fails=True)).verdict is Verdict.PASS, "nobody soaked it"
 
@@ -167,6 +169,7 @@ def test_growth_over_a_base_without_a_value_is_not_measured_where_the_base_is_ne
     budget = EffectiveBudget(None, Tolerance(5, MIB))
     head = MetricValue.of(Metric.PEAK_RSS, 40 * MIB)
     row = judge_metric(Metric.PEAK_RSS, MetricValue.absent(Metric.PEAK_RSS, "no sample"), head, budget, excuse=None)
-    assert (row.verdict, row.inconclusive, row.reason) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED, "no sample")
-    excused = judge_metric(Metric.PEAK_RSS, None, head, budget, excuse="the image is new")
-    assert (excused.verdict, excused.reason) == (None, "growth is not judged: the image is new")
+    assert (row.verdict, row.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
+    assert row.reasons == (NotMeasured("no sample", is_base=True),)
+    excused = judge_metric(Metric.PEAK_RSS, None, head, budget, excuse=Excuse.NEW)
+    assert (excused.verdict, reason_of(excused)) == (None, "growth is not judged: the image is new")

@@ -10,6 +10,7 @@ from membudget.judge.metric import Verdict
 from membudget.judge.whole import judge_image
 from membudget.report.table import table_rows
 from tests.support.builders import image, phase, report, side, trial
+from tests.support.said import reasons_of
 
 
 def measured(burst: float) -> SideMeasurement:
@@ -27,7 +28,7 @@ def with_budgets(
 def test_a_phase_over_its_maximum_fails_and_says_which() -> None:
     judged = judge_image(with_budgets(measured(100), peak_rss=EffectiveBudget(90 * MIB)))
     assert judged.verdict is Verdict.FAIL
-    assert [str(reason) for reason in judged.reasons] == ["peak RSS (burst) is 10.0 MiB over its maximum"]
+    assert reasons_of(judged) == ["peak RSS (burst) is 10.0 MiB over its maximum"]
     assert judge_image(with_budgets(measured(90), peak_rss=EffectiveBudget(90 * MIB))).verdict is Verdict.PASS
 
 
@@ -35,17 +36,16 @@ def test_growth_of_a_phase_is_over_the_same_phase_of_base() -> None:
     grown = EffectiveBudget(tolerance=Tolerance(10, MIB))
     judged = judge_image(with_budgets(measured(100), measured(60), peak_memory=grown))
     assert judged.verdict is Verdict.FAIL
-    assert str(judged.reasons[0]).startswith("peak memory (burst) grew by 40.0 MiB (+62.5%)")
+    assert reasons_of(judged)[0].startswith("peak memory (burst) grew by 40.0 MiB (+62.5%)")
     assert judge_image(with_budgets(measured(62), measured(60), peak_memory=grown)).verdict is Verdict.PASS
 
 
 def test_a_phase_that_was_not_reached_is_inconclusive() -> None:
     judged = judge_image(with_budgets(side(trial(40)), peak_rss=EffectiveBudget(90 * MIB)))
     assert judged.verdict is Verdict.INCONCLUSIVE
-    assert "no trial reached the phase burst" in str(judged.reasons[0])
+    assert "no trial reached the phase burst" in reasons_of(judged)[0]
     failed = side(failure=Failure(FailureStage.WORKLOAD, "it fell over"))
-    reasons = judge_image(with_budgets(failed, peak_rss=EffectiveBudget(90 * MIB))).reasons
-    assert [str(reason) for reason in reasons] == ["it fell over"]
+    assert reasons_of(judge_image(with_budgets(failed, peak_rss=EffectiveBudget(90 * MIB)))) == ["it fell over"]
 
 
 def test_it_has_a_row_of_its_own() -> None:

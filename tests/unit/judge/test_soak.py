@@ -8,7 +8,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.judge.image import Status
-from membudget.judge.leak import Trend, soak_requests, soak_verdict, soak_words
+from membudget.judge.leak import Trend, soak_requests, soak_verdict
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import judge_image
@@ -16,8 +16,10 @@ from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import PhaseName, Trial
 from membudget.report.findings import soak_finding
+from membudget.report.reasons import soak_words
 from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, side, trial
+from tests.support.said import reasons_of
 
 START_MS, SOAK_MS = 1000, 60_000
 Shape = Callable[[float], float]
@@ -78,9 +80,9 @@ def test_only_a_leak_fails_and_only_where_the_budgets_file_asks(
 def test_a_leak_is_said_with_its_rate_and_what_to_do() -> None:
     measured = soak_of(leak)
     judged = judge_image(measured)
-    (reason,) = judged.reasons
-    assert str(reason).startswith("growth without end: +10.0 MiB a minute (")
-    assert "1.7 MiB in 1,000 requests, over a soak of 59.9 s" in str(reason)
+    (reason,) = reasons_of(judged)
+    assert reason.startswith("growth without end: +10.0 MiB a minute (")
+    assert "1.7 MiB in 1,000 requests, over a soak of 59.9 s" in reason
     assert next_step(judged.status) is not None
     assert list(soak_finding(measured, judged)) == []  # it is said already
 
@@ -90,7 +92,7 @@ def test_a_leak_beside_a_broken_budget_is_said_once() -> None:
     measured = replace(leaking, budgets=budgets(max_rss=30))
     judged = judge_image(measured)
     assert judged.status is Status.OVER_BUDGET
-    assert sum("growth without end" in str(reason) for reason in judged.reasons) == 1
+    assert sum("growth without end" in reason for reason in reasons_of(judged)) == 1
     assert list(soak_finding(measured, judged)) == []
 
 

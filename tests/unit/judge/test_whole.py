@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.image import Status
+from membudget.core.untrusted_text import Quoted
+from membudget.judge.image import Failed, Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
 from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
+from membudget.report.reasons import image_reason
 from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, side, trial
+from tests.support.said import reason_of, reasons_of
 
 BUILD_FAILED = Failure(FailureStage.BUILD, "exit code 1", ("the log",))
 WORKLOAD_FAILED = Failure(FailureStage.WORKLOAD, "still running after 60.0 s")
@@ -50,21 +53,21 @@ def test_the_maximum_itself_is_within_budget() -> None:
     budget = EffectiveBudget(64 * MIB)
     assert judge_metric(Metric.PEAK_RSS, None, rss(64), budget).verdict is Verdict.PASS
     over = judge_metric(Metric.PEAK_RSS, None, rss(65), budget)
-    assert (over.verdict, over.headroom, over.reason) == (Verdict.FAIL, -MIB, "is 1.0 MiB over its maximum")
+    assert (over.verdict, over.headroom, reason_of(over)) == (Verdict.FAIL, -MIB, "is 1.0 MiB over its maximum")
 
 
 def test_the_tightest_budget_gives_the_headroom_and_each_broken_one_its_words() -> None:
     budget = EffectiveBudget(64 * MIB, Tolerance(5, 2 * MIB))
     row = judge_metric(Metric.PEAK_RSS, rss(50), rss(66), budget)
     assert row.headroom == pytest.approx((52.5 - 66) * MIB)
-    assert row.reason == ("is 2.0 MiB over its maximum and grew by 16.0 MiB (+32.0%), 13.5 MiB more than tolerated")
+    assert reason_of(row) == ("is 2.0 MiB over its maximum and grew by 16.0 MiB (+32.0%), 13.5 MiB more than tolerated")
 
 
 def test_growth_from_nothing_has_no_percent() -> None:
     row = judge_metric(
         Metric.OOM_KILLS, MetricValue.of(Metric.OOM_KILLS, 0), MetricValue.of(Metric.OOM_KILLS, 2), EffectiveBudget(0)
     )
-    assert (row.verdict, row.delta, row.reason) == (Verdict.FAIL, 2, "is 2 over its maximum")
+    assert (row.verdict, row.delta, reason_of(row)) == (Verdict.FAIL, 2, "is 2 over its maximum")
 
 
 def test_without_a_budget_nothing_is_judged() -> None:
@@ -73,7 +76,7 @@ def test_without_a_budget_nothing_is_judged() -> None:
 
 def test_growth_without_a_base_is_not_judged_and_that_is_said() -> None:
     row = judge_metric(Metric.PEAK_RSS, None, rss(1000), EffectiveBudget(None, Tolerance(5, MIB)))
-    assert (row.verdict, row.reason) == (None, "growth is not judged: there is no base value")
+    assert (row.verdict, reason_of(row)) == (None, "growth is not judged: there is no base value")
 
 
 def test_a_value_that_is_missing_is_no_pass() -> None:
@@ -149,14 +152,15 @@ def test_what_could_not_be_measured_never_passes_and_is_exit_code_3(failure: Fai
     judged = judge([fine(), image(base=side(trial(40)), head=side(failure=failure), allowed=budgets(max_rss=64))])
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert ExitPolicy().exit_code(judged) == 3
-    assert judged.images[1].reasons[0].quoted == failure.reason  # said once, not once a metric
-    assert len(judged.images[1].reasons) == 1
+    (reason,) = judged.images[1].reasons  # said once, not once a metric
+    assert isinstance(reason, Failed)
+    assert reason.failure == failure
 
 
 def test_a_value_that_is_missing_alone_makes_its_image_inconclusive_and_says_which() -> None:
     judged = judge_image(image(base=side(trial(40)), head=side(trial(None)), allowed=budgets(max_rss=64)))
     assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.NOT_MEASURED)
-    assert [str(reason) for reason in judged.reasons] == ["peak RSS was not measured: no sample"]
+    assert reasons_of(judged) == ["peak RSS was not measured: no sample"]
 
 
 def test_a_failure_does_not_hide_what_is_missing_for_another_reason() -> None:
@@ -164,7 +168,7 @@ def test_a_failure_does_not_hide_what_is_missing_for_another_reason() -> None:
     head.metrics[Metric.IMAGE_SIZE] = MetricValue.absent(Metric.IMAGE_SIZE, "its export is damaged")
     judged = judge_image(image(head=head, allowed=budgets(max_rss=64, max_size=150)))
     assert judged.status is Status.WORKLOAD_FAILED
-    assert [str(reason) for reason in judged.reasons] == [
+    assert reasons_of(judged) == [
         "still running after 60.0 s",  # what the status is about comes first
         "image size was not measured: its export is damaged",
     ]
@@ -174,7 +178,7 @@ def test_a_failure_that_is_not_the_status_is_named() -> None:
     over = image(head=side(failure=WORKLOAD_FAILED, size=200), allowed=budgets(max_rss=64, max_size=150))
     judged = judge_image(over)
     assert judged.status is Status.OVER_BUDGET
-    assert [str(reason) for reason in judged.reasons] == [
+    assert reasons_of(judged) == [
         "image size is 50.0 MiB over its maximum",
         "the workload failed: still running after 60.0 s",
     ]
@@ -184,7 +188,7 @@ def test_a_missing_value_does_not_hide_a_broken_budget() -> None:
     measured = image(head=side(trial(None), size=200), allowed=budgets(max_rss=64, max_size=150))
     judged = judge_image(measured)
     assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OVER_BUDGET)
-    assert [str(reason) for reason in judged.reasons] == [
+    assert reasons_of(judged) == [
         "image size is 50.0 MiB over its maximum",
         "peak RSS was not measured: no sample",
     ]
@@ -194,12 +198,12 @@ def test_an_oom_kill_gives_the_status_and_is_told_beside_what_else_is_broken() -
     measured = image(head=side(trial(70, oom_kills=1), trial(70, oom_kills=2)), allowed=budgets(max_rss=64), limit=72)
     judged = judge_image(measured)
     assert judged.status is Status.OOM_KILLED
-    assert [str(reason) for reason in judged.reasons] == [
+    assert reasons_of(judged) == [
         "the kernel killed 2 processes at the limit of 72.0 MiB",
         "peak RSS is 6.0 MiB over its maximum",
     ]
-    (one,) = judge_image(image(head=side(trial(40, oom_kills=1)), limit=72)).reasons
-    assert str(one) == "the kernel killed 1 process at the limit of 72.0 MiB"
+    (one,) = reasons_of(judge_image(image(head=side(trial(40, oom_kills=1)), limit=72)))
+    assert one == "the kernel killed 1 process at the limit of 72.0 MiB"
 
 
 def test_oom_kills_that_a_budget_allows_are_no_failure() -> None:
@@ -213,7 +217,7 @@ def test_without_a_base_the_maximum_still_counts() -> None:
     for presence in (Presence.NEW, Presence.HEAD_ONLY):
         judged = judge_image(image(head=side(trial(70)), presence=presence, allowed=allowed))
         assert judged.status is Status.OVER_BUDGET
-        assert [str(reason) for reason in judged.reasons] == ["peak RSS is 6.0 MiB over its maximum"]
+        assert reasons_of(judged) == ["peak RSS is 6.0 MiB over its maximum"]
 
 
 @pytest.mark.thorough
@@ -224,7 +228,7 @@ def test_a_row_fails_exactly_when_its_headroom_is_negative(
     base, head = MetricValue.of(Metric.PEAK_RSS, before), MetricValue.of(Metric.PEAK_RSS, after)
     row = judge_metric(Metric.PEAK_RSS, base, head, EffectiveBudget(most, Tolerance(percent, floor)))
     assert row.headroom is not None
-    assert (row.verdict is Verdict.FAIL) == (row.headroom < 0) == (row.reason is not None)
+    assert (row.verdict is Verdict.FAIL) == (row.headroom < 0) == (reason_of(row) is not None)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +251,7 @@ def test_exit_codes(verdict: Verdict, by_default: int, on_warnings: int, never: 
 
 def test_what_others_said_is_kept_apart_from_our_words() -> None:
     (reason,) = judge_image(image(base=side(trial(40)), head=side(failure=ENGINE_FAILED))).reasons
-    assert (reason.ours, reason.quoted) == ("the environment failed", "the engine does not answer")
-    assert str(reason) == "the environment failed: the engine does not answer"
+    assert image_reason(reason) == ("the environment failed: ", Quoted("the engine does not answer"))
 
 
 @pytest.mark.parametrize(
@@ -266,7 +269,7 @@ def test_growth_over_a_base_that_should_have_a_figure_is_not_let_pass(
 ) -> None:
     judged = judge_image(image(base=base, head=side(trial(400)), allowed=budgets(rss_growth=(5, 2))))
     assert judged.verdict is verdict
-    assert any("base" in str(reason) and "peak RSS" in str(reason) for reason in judged.reasons)
+    assert any("base" in str(reason) and "peak RSS" in reason for reason in reasons_of(judged))
 
 
 def test_oom_kills_that_are_allowed_do_not_excuse_a_workload_that_failed() -> None:
@@ -295,7 +298,7 @@ def test_an_estimate_fails_only_where_chance_is_no_excuse(value: int, margin: in
     row = judge_metric(Metric.RSS_PER_CONNECTION, None, per_connection(value, margin), EffectiveBudget(65_536))
     assert row.verdict is verdict
     if verdict is Verdict.INCONCLUSIVE:
-        assert row.reason == "it is 59.6 KiB to 77.1 KiB; a longer ramp, more of them, or more trials would tell"
+        assert reason_of(row) == "it is 59.6 KiB to 77.1 KiB; a longer ramp, more of them, or more trials would tell"
 
 
 def test_the_growth_of_an_estimate_counts_where_the_intervals_are_apart() -> None:

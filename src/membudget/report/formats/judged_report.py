@@ -4,13 +4,14 @@ from pydantic import BaseModel, ConfigDict
 
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.untrusted_text import json_without_commands
+from membudget.core.untrusted_text import json_without_commands, raw
 from membudget.judge.coverage import Gap
 from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.allowances import unapproved
+from membudget.report.reasons import image_reason, row_reason
 from membudget.report.report import Comparison, Report
 from membudget.report.table import verdict_line
 from membudget.report.verdicts import next_step
@@ -51,7 +52,8 @@ class JudgedRow(_Model):
     @classmethod
     def of(cls, row: Row) -> "JudgedRow":
         """A row as it was judged."""
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+        same = {name: getattr(row, name) for name in cls.model_fields if name != "reason"}
+        return cls(reason=raw(row_reason(row)) or None, **same)
 
 
 class JudgedImage(_Model):
@@ -124,7 +126,7 @@ def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:
         verdict=image.verdict,
         inconclusive=image.inconclusive,
         status=image.status,
-        reasons=tuple(map(str, image.reasons)),
+        reasons=tuple(raw(image_reason(reason)) for reason in image.reasons),
         next_step=next_step(image.status),
         limit_bytes=limit_bytes,
         rows=tuple(map(JudgedRow.of, image.rows)),

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from membudget.core.untrusted_text import printable, printable_line
-from membudget.judge.image import lacks_base
+from membudget.core.untrusted_text import printable, printable_line, raw
 from membudget.judge.measurement import ImageMeasurement
-from membudget.judge.metric import Inconclusive, Row, Verdict
+from membudget.judge.metric import Row, Verdict
 from membudget.judge.whole import ImageJudgement, Judgement
 from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
+from membudget.report.reasons import image_reason, row_sentence
 from membudget.report.report import Report
 from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
 from membudget.report.verdicts import next_step, status_mark
@@ -107,14 +107,10 @@ def _case_of(row: TableRow, judged: Row | None) -> _Case:
     status = row.mark.words
     if row.is_quoted:
         message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
-    elif judged is None or judged.reason is None:
+    elif judged is None or not judged.reasons:
         message = printable(row.reason, _LONGEST_MESSAGE) or status
-    elif judged.inconclusive is None:
-        message = f"{name} {judged.reason}"
     else:
-        missing = "of the base was not measured" if lacks_base(judged) else "was not measured"
-        unknown = missing if judged.inconclusive is Inconclusive.NOT_MEASURED else "is not known well enough"
-        message = f"{name} {unknown}: {printable(judged.reason, _LONGEST_MESSAGE)}"
+        message = printable(raw(row_sentence(judged, name)), _LONGEST_MESSAGE)
     return _Case(name, row.verdict, message, "\n".join(figures))
 
 
@@ -122,7 +118,7 @@ def _unexplained(image: ImageJudgement | None, cases: Sequence[_Case]) -> Iterat
     """A case for an image that fails for something that is no row: a workload that does not pass, a leak."""
     if image is None or image.verdict.passes or any(case.verdict is image.verdict for case in cases):
         return
-    reasons = "; ".join(printable(str(reason), _LONGEST_MESSAGE) for reason in image.reasons)
+    reasons = "; ".join(printable(raw(image_reason(reason)), _LONGEST_MESSAGE) for reason in image.reasons)
     status = status_mark(image.status).words
     yield _Case(status, image.verdict, reasons or status, next_step(image.status) or "")
 

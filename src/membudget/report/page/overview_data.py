@@ -12,6 +12,7 @@ from membudget.report.allowances import GAPS_NEXT_STEP, GAPS_TITLE, allowances, 
 from membudget.report.details import not_measured
 from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
 from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
+from membudget.report.reasons import image_reason
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.verdicts import SIGNS, next_step, status_mark
@@ -107,8 +108,7 @@ def _why(report: Report, judgement: Judgement) -> Iterator[Json]:
 
 def _reasons(judged: ImageJudgement) -> Iterator[Parts]:
     for reason in judged.reasons:
-        said = [quoted(reason.quoted)] if reason.quoted else []
-        yield [f"{reason.ours}: " if said and reason.ours else reason.ours, *said]
+        yield parts_of(Finding(image_reason(reason)))
 
 
 def _next_steps(judgement: Judgement) -> list[list[str]]:
