@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.core.errors import ExitCode
-from membudget.judge.coverage import Difference
+from membudget.judge.whole import Difference
 from tests.attacks.case import Checked, PullRequest
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, remove, write
 from tests.attacks.expected import GONE, Loosened, OverBudget, OverTotal, Uncovered

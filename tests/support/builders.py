@@ -8,10 +8,9 @@ from membudget.contents.compare import Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.coverage import Coverage
 from membudget.judge.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.values import aggregate, all_absent
-from membudget.judge.whole import judge
+from membudget.judge.whole import Coverage, judge
 from membudget.measure.certificate import Certificate, certify
 from membudget.measure.pod_figures import pod_peak_rss
 from membudget.measure.probe.messages import FileUse, HostSettings, ProcessUse, SamplingEffort, Series, Snapshot

@@ -1,8 +1,8 @@
 """What verdicts are said to rest on, for tests that read a reason as people do."""
 
 from membudget.core.untrusted_text import raw
+from membudget.judge.image import ImageJudgement
 from membudget.judge.metric import Row
-from membudget.judge.whole import ImageJudgement
 from membudget.report.reasons import image_reason, row_reason
 
 

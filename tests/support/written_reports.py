@@ -13,9 +13,8 @@ from membudget.budgets.fields import AnyPhaseLabel, ImageName
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.sharding import Shard
-from membudget.judge.coverage import Coverage
-from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.probe.messages import Series
 from membudget.report.report import Environment, Report, RevisionReport
 from tests.support import builders

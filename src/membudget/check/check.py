@@ -24,9 +24,8 @@ from membudget.core.errors import brief
 from membudget.core.progress import Progress
 from membudget.core.sharding import Shard
 from membudget.core.threads import side_by_side
-from membudget.judge.coverage import Coverage
-from membudget.judge.groups import GroupMeasurement
 from membudget.judge.metric import Verdict
+from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 

@@ -9,10 +9,10 @@ from itertools import chain, islice
 
 from membudget.core.errors import ConfigurationError
 from membudget.core.untrusted_text import printable
-from membudget.judge.coverage import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
+from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import worst
-from membudget.judge.whole import judge_image
+from membudget.judge.whole import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
 from membudget.report.report import Environment, Report
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")

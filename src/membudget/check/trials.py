@@ -17,6 +17,7 @@ from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, 
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
 from membudget.judge.confirmation import contradiction, other_verdict
+from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import (
     Failure,
     FailureStage,
@@ -27,7 +28,6 @@ from membudget.judge.measurement import (
     settings_change,
 )
 from membudget.judge.values import aggregate, all_absent
-from membudget.judge.whole import ImageJudgement, judge_image
 from membudget.measure.schedule import Turn, interleaved, with_killed_warm_up
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.report.report import Environment

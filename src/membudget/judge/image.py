@@ -1,15 +1,16 @@
-"""What became of an image, and why."""
+"""The verdict on one image, and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from membudget.budgets.exceptions import ExceptionInForce
+from membudget.budgets.rules import NO_BUDGET
 from membudget.core.metrics import Metric, MetricValue
-from membudget.judge.leak import LeakVerdict
-from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
-from membudget.judge.metric import Inconclusive, Row, Trouble, Verdict
-from membudget.judge.reasons import Excepted
+from membudget.judge.leak import LeakVerdict, soak_answer, soak_requests
+from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.judge.metric import Inconclusive, Row, Trouble, Verdict, gravest, judge_metric, worst
+from membudget.judge.rows import Allowed, base_is_broken, image_rows, with_exceptions
+from membudget.measure.trial import Trial
 
 
 class Status(StrEnum):
@@ -91,25 +92,28 @@ ImageReason = NotThere | Failed | BaseFailed | Killed | OfRow | Soaked
 """One reason of an image's verdict."""
 
 
-class Use(StrEnum):
-    """Whether an exception changes a verdict now."""
-
-    IN_USE = "in use"
-    NOT_NEEDED = "not needed"
-    EXCEEDED = "exceeded"
-    """The row is above even what is allowed."""
-
-
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """An exception that is in force."""
+class ImageJudgement:
+    """The verdict on one image, and why."""
 
-    row: Row
-    exception: ExceptionInForce
-    use: Use
+    name: str
+    verdict: Verdict
+    status: Status
+    rows: tuple[Row, ...]
+    reasons: tuple[ImageReason, ...]
+    soak: LeakVerdict | None = None
+    """None: it was not soaked."""
+    soak_verdict: Verdict = Verdict.PASS
+    """What the soak alone comes to: always pass where it is advice."""
+    is_settled: bool = True
+    """Whether more trials would not change the answer."""
+    exceptions: tuple[Allowed, ...] = ()
+    """What of it is allowed for a while."""
+    inconclusive: Inconclusive | None = None
+    """Why the verdict is inconclusive; None where it is not."""
 
 
-def image_reasons(
+def _image_reasons(
     image: ImageMeasurement, rows: Sequence[Row], failure: Failure | None, *, status_says_it: bool
 ) -> Iterator[ImageReason]:
     """Why it does not pass. `status_says_it`: whether its status alone tells in which stage `failure` came."""
@@ -162,42 +166,99 @@ def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Itera
         yield OfRow(row)
 
 
-def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Allowed, ...]]:
-    """The rows as exceptions let them be, and those exceptions."""
-    allowed = []
-    judged = []
-    for row in rows:
-        exception = image.exceptions.get(row.metric)
-        if exception is None or row.phase is not None or row.head.value is None or _is_only_shown(row):
-            judged.append(row)
-            continue
-        is_used = _is_used(row, exception)
-        passes = row.verdict in (Verdict.PASS, Verdict.WARN)
-        use = Use.IN_USE if is_used else Use.NOT_NEEDED if passes else Use.EXCEEDED
-        allowed.append(Allowed(row, exception, use))
-        judged.append(_excepted(row, exception) if is_used else row)
-    return tuple(judged), tuple(allowed)
+def judge_image(image: ImageMeasurement) -> ImageJudgement:
+    """Judge one image by its budgets."""
+    if image.presence is Presence.REMOVED:
+        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (NotThere.REMOVED,))
+    if image.head is None:
+        return _without_head(image)
+    if image.is_unchanged:
+        return _unchanged(image, image.head)
+    rows, exceptions = with_exceptions(image, tuple(image_rows(image, image.head)))
+    failure = image.failure or _failed_with_allowed_kills(image.trials, rows)
+    of_rows = [row.verdict for row in rows if row.verdict is not None]
+    without_soak = worst([*of_rows, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
+    soak = soak_answer(image)
+    verdict = worst([without_soak, soak.verdict])
+    why = gravest([
+        Inconclusive.NOT_MEASURED if failure else None,
+        soak.inconclusive,
+        *(row.inconclusive for row in rows),
+    ])  # fmt: skip
+    if without_soak.passes and not soak.verdict.passes:
+        status = _SOAK_STATUS[soak.verdict]
+    else:
+        status = _status(image, rows, without_soak, failure)
+    says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
+    reasons: tuple[ImageReason, ...] = tuple(_image_reasons(image, rows, failure, status_says_it=says_it))
+    if not soak.verdict.passes:
+        reasons += (Soaked(soak.trend, soak_requests(image)),)
+    settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
+    known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
+    settled = settled or known  # no more trials are needed to know of a kill, or of a trial that was over
+    return ImageJudgement(
+        image.name, verdict, status, rows, reasons, soak.trend, soak.verdict, settled,
+        exceptions,
+        why if verdict is Verdict.INCONCLUSIVE else None,
+    )  # fmt: skip
 
 
-def _is_only_shown(row: Row) -> bool:
-    return row.is_own and row.verdict is None
+def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement:
+    """Base and head are one image with the same budgets: this pull request has nothing to answer for."""
+    rows = tuple(
+        replace(
+            judge_metric(metric, value, value, image.budgets.get(metric, NO_BUDGET)),
+            verdict=None,
+            reasons=(),
+            inconclusive=None,
+        )
+        for metric, value in head.metrics.items()
+    )
+    return ImageJudgement(image.name, Verdict.PASS, Status.UNCHANGED, rows, ())
 
 
-def _is_used(row: Row, exception: ExceptionInForce) -> bool:
-    """Whether the row would not pass as it does without the exception, which covers what was measured."""
-    if row.head.is_lower_bound:
-        return False  # nothing says how much the exception would have to cover
-    most = row.head.at_most or row.head.value or 0
-    if row.budget.every:  # of a single trial it is known how high it was, or nothing is excepted
-        over = row.trials_over
-        return row.verdict is Verdict.FAIL and max(most, over.highest if over else 0) <= exception.allow
-    is_over = row.verdict is Verdict.WARN and row.trials_over is not None
-    return (is_over or row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)) and most <= exception.allow
+def _without_head(image: ImageMeasurement) -> ImageJudgement:
+    """It is in the head's budgets file, and nothing was found out about it."""
+    status = Status.NOT_MEASURED
+    why = (NotThere.HEAD_NOT_MEASURED,)
+    open_by = Inconclusive.NOT_MEASURED
+    return ImageJudgement(image.name, Verdict.INCONCLUSIVE, status, (), why, inconclusive=open_by)
 
 
-def _excepted(row: Row, exception: ExceptionInForce) -> Row:
-    over = row.trials_over
-    is_beyond = over is not None and over.highest > exception.allow
-    reason = Excepted(exception.until, over if is_beyond else None)
-    verdict = Verdict.WARN if exception.ends_soon or is_beyond else Verdict.PASS
-    return replace(row, verdict=verdict, reasons=(reason,), is_excepted=True, inconclusive=None)
+def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, failure: Failure | None) -> Status:
+    if _forbidden_kills(rows):
+        return Status.OOM_KILLED
+    if verdict is Verdict.FAIL:
+        return Status.OVER_BUDGET
+    if failure is not None:
+        return _FAILURE_STATUS.get(failure.stage, Status.NOT_MEASURED)
+    unmeasured = [row for row in rows if row.inconclusive is Inconclusive.NOT_MEASURED]
+    if not unmeasured:
+        over = any(row.verdict is Verdict.WARN and row.trials_over and not row.is_excepted for row in rows)
+        return Status.SOMETIMES_OVER if verdict is Verdict.WARN and over else _STATUS[verdict]
+    only_base = base_is_broken(image) and all(map(lacks_base, unmeasured))
+    return Status.BASE_NOT_MEASURED if only_base else Status.NOT_MEASURED
+
+
+def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> Failure | None:
+    """OOM kills that the budget allows do not excuse a workload that failed with them."""
+    failed = next((trial for trial in trials if not trial.workload_passed), None)
+    if failed is None or _forbidden_kills(rows):
+        return None
+    return Failure(FailureStage.WORKLOAD, failed.reason or failed.outcome, failed.log_tail)
+
+
+def _forbidden_kills(rows: Sequence[Row]) -> int | None:
+    """OOM kills beyond what the budget allows; None when there are none."""
+    failing = (row for row in rows if row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL)
+    return next((row.head.value for row in failing), None)
+
+
+_STATUS = {
+    Verdict.PASS: Status.WITHIN_BUDGET,
+    Verdict.WARN: Status.WARNING,
+    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
+}
+_FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOAD: Status.WORKLOAD_FAILED}
+
+_SOAK_STATUS = {Verdict.FAIL: Status.LEAKING, Verdict.INCONCLUSIVE: Status.SOAK_TOO_SHORT}

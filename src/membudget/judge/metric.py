@@ -22,18 +22,13 @@ from membudget.judge.evidence import (
     trials_over,
 )
 from membudget.judge.reasons import (
-    AroundMaximum,
     Excuse,
     Grew,
     GrowthCutOff,
     GrowthNotJudged,
     Level,
     LowerBound,
-    MaybeGrew,
-    MaybeOverMaximum,
-    NoGrowthSeen,
     NotMeasured,
-    OverMaximum,
     RowReason,
     SpikeMissed,
     TrialsMayBeOver,
@@ -41,6 +36,8 @@ from membudget.judge.reasons import (
     TrialsUnread,
     TrialsWereOver,
     WideEstimate,
+    of_growth,
+    of_maximum,
 )
 
 
@@ -243,7 +240,7 @@ def _answers(
             evidence = (against_every if budget.every else against_maximum)(one_by_one, ceiling)
             evidence = _exact_or_not(evidence, samples)
             over = trials_over(samples, ceiling) if budget.every else None
-            of_median = _of_maximum(level, value - ceiling, evidence)
+            of_median = of_maximum(level, value - ceiling, evidence)
             yield _Answered(evidence, of_median if over is None else TrialsWereOver(level, over))
     before = base.value if base is not None else None
     if budget.tolerance is not None and before is not None:
@@ -257,27 +254,7 @@ def _answers(
             yield _Answered(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)))
         else:
             grown = Grew(before, value, tolerated, is_warning)
-            yield _Answered(evidence, _of_growth(grown, evidence))
-
-
-def _of_maximum(level: Level, excess: int, evidence: Evidence) -> RowReason:
-    match evidence.answer:
-        case Answer.BROKEN:
-            return OverMaximum(level, excess)
-        case Answer.OPEN:
-            return MaybeOverMaximum(level, evidence.low, evidence.high)
-        case _:
-            return AroundMaximum(level, evidence.low, evidence.high)
-
-
-def _of_growth(grown: Grew, evidence: Evidence) -> RowReason:
-    match evidence.answer:
-        case Answer.BROKEN:
-            return grown
-        case Answer.OPEN:
-            return MaybeGrew(evidence.low, evidence.high, grown.tolerated)
-        case _:
-            return NoGrowthSeen(evidence.low, evidence.high)
+            yield _Answered(evidence, of_growth(grown, evidence))
 
 
 def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:

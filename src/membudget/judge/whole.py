@@ -1,50 +1,116 @@
-"""Values against budgets: a verdict for each metric, each image, and the whole."""
+"""The verdict on the whole: every image, the sums of groups, what a check had to cover, and the exit code."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Annotated
 
-from membudget.budgets.rules import NO_BUDGET
+from pydantic import Field
+
+from membudget.budgets.entries import MOST_IMAGES
+from membudget.budgets.fields import ImageName
+from membudget.budgets.rules import EffectiveBudget
+from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.errors import ExitCode
-from membudget.core.metrics import Metric
-from membudget.judge.coverage import Coverage, Gap, gaps
-from membudget.judge.groups import GroupMeasurement, judge_group
-from membudget.judge.image import (
-    Allowed,
-    ImageReason,
-    NotThere,
-    Soaked,
-    Status,
-    image_reasons,
-    lacks_base,
-    with_exceptions,
-)
-from membudget.judge.image_rows import base_is_broken, image_rows
-from membudget.judge.leak import LeakVerdict, soak_answer, soak_requests
-from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.stored import Stored
+from membudget.judge.evidence import median_interval
+from membudget.judge.image import ImageJudgement, judge_image
+from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
-from membudget.measure.trial import Trial
+from membudget.judge.reasons import Excuse, GrowthNotJudged, NotMeasured
+from membudget.judge.rows import growth_excuse
+from membudget.judge.values import trial_samples
+
+LONGEST_FILE_NAME = 1000
+MOST_LEFT_OUT = 1000
+"""Parts that are named: more are not merged either."""
+_MOST_SHARDS = 256
+_Names = Annotated[tuple[ImageName, ...], Field(max_length=MOST_IMAGES)]
+
+
+class Difference(StrEnum):
+    """In what a part differs from the others, so that it is none of this check."""
+
+    WHOLE = "it is no shard"
+    HEAD = "head commit"
+    BASE = "base commit"
+    VERSION = "version of membudget"
+    BUDGETS = "budgets"
+    APPROVAL = "approval of looser budgets"
+    SHARDS = "number of shards"
 
 
 @dataclass(frozen=True, slots=True)
-class ImageJudgement:
-    """The verdict on one image, and why."""
+class LeftOut(Stored):
+    """A part that was not merged."""
 
-    name: str
-    verdict: Verdict
-    status: Status
-    rows: tuple[Row, ...]
-    reasons: tuple[ImageReason, ...]
-    soak: LeakVerdict | None = None
-    """None: it was not soaked."""
-    soak_verdict: Verdict = Verdict.PASS
-    """What the soak alone comes to: always pass where it is advice."""
-    is_settled: bool = True
-    """Whether more trials would not change the answer."""
-    exceptions: tuple[Allowed, ...] = ()
-    """What of it is allowed for a while."""
-    inconclusive: Inconclusive | None = None
-    """Why the verdict is inconclusive; None where it is not."""
+    file: Annotated[str, Field(max_length=LONGEST_FILE_NAME)]
+    """Its file, which is text from outside."""
+    differs_in: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage(Stored):
+    """What a report has to cover."""
+
+    planned: _Names
+    """The images that it was to check: of a shard, those that `plan` gave it."""
+    known: _Names
+    """All images of the head's budgets file, then those that only the base's has."""
+    missing_shards: Annotated[tuple[int, ...], Field(max_length=_MOST_SHARDS)] = ()
+    """Parts of which no report was there when they were merged."""
+    checked_twice: _Names = ()
+    """Images that more than one part checked."""
+    left_out: Annotated[tuple[LeftOut, ...], Field(max_length=MOST_LEFT_OUT)] = ()
+
+    @classmethod
+    def of_all(cls, names: Collection[str]) -> "Coverage":
+        """Of a check of everything there is."""
+        return cls(tuple(names), tuple(names))
+
+
+class GapKind(StrEnum):
+    """What is missing, or there once too often."""
+
+    IMAGE = "not-checked"
+    TWICE = "checked-twice"
+    SHARD = "shard-missing"
+    PART = "left-out"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One reason why a report does not cover what it has to."""
+
+    kind: GapKind
+    subject: str
+    """The image, the number of the shard, or the file of the part: text from outside."""
+    differs_in: Difference | None = None
+    """Of a part that was left out."""
+
+    @property
+    def image(self) -> str | None:
+        """The image that it is about; None where it is about a part."""
+        return self.subject if self.kind in (GapKind.IMAGE, GapKind.TWICE) else None
+
+
+def gaps(coverage: Coverage, measured: Collection[str]) -> Iterator[Gap]:
+    """What of `coverage` the images `measured` leave open, parts first."""
+    found = set(measured)
+    yield from (Gap(GapKind.SHARD, str(number)) for number in coverage.missing_shards)
+    yield from (Gap(GapKind.PART, part.file, part.differs_in) for part in coverage.left_out)
+    yield from (Gap(GapKind.IMAGE, name) for name in coverage.planned if name not in found)
+    yield from (Gap(GapKind.TWICE, name) for name in coverage.checked_twice)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMeasurement(Stored):
+    """A group, and what its sums may be."""
+
+    name: ImageName
+    images: tuple[ImageName, ...]
+    budgets: dict[Metric, EffectiveBudget]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,120 +165,102 @@ def judge(
     reasons = [image.inconclusive for image in judged] + [group.inconclusive for group in sums]
     verdict = worst(verdicts)
     why = gravest(reasons) if judged and not missing else Inconclusive.NOT_MEASURED
-    return Judgement(verdict, judged, sums, _why(verdict, why), missing)
-
-
-def _why(verdict: Verdict, reason: Inconclusive | None) -> Inconclusive | None:
-    """Why `verdict` is open. A broken budget is no open answer, whatever is open beside it."""
-    return reason if verdict is Verdict.INCONCLUSIVE else None
+    return Judgement(verdict, judged, sums, why if verdict is Verdict.INCONCLUSIVE else None, missing)
 
 
 def _judge_group(
     group: GroupMeasurement, images: Mapping[str, ImageMeasurement], elsewhere: frozenset[str]
 ) -> GroupJudgement:
-    rows = tuple(judge_group(group, images, elsewhere))
+    rows = tuple(_sums(group, images, elsewhere))
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     verdict = worst(verdicts) if verdicts else None
     why = gravest(row.inconclusive for row in rows) if verdict is Verdict.INCONCLUSIVE else None
     return GroupJudgement(group.name, verdict, rows, why)
 
 
-def judge_image(image: ImageMeasurement) -> ImageJudgement:
-    """Judge one image by its budgets."""
-    if image.presence is Presence.REMOVED:
-        return ImageJudgement(image.name, Verdict.PASS, Status.REMOVED, (), (NotThere.REMOVED,))
-    if image.head is None:
-        return _without_head(image)
-    if image.is_unchanged:
-        return _unchanged(image, image.head)
-    rows, exceptions = with_exceptions(image, tuple(image_rows(image, image.head)))
-    failure = image.failure or _failed_with_allowed_kills(image.trials, rows)
-    of_rows = [row.verdict for row in rows if row.verdict is not None]
-    without_soak = worst([*of_rows, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
-    soak = soak_answer(image)
-    verdict = worst([without_soak, soak.verdict])
-    why = gravest([
-        Inconclusive.NOT_MEASURED if failure else None,
-        soak.inconclusive,
-        *(row.inconclusive for row in rows),
-    ])  # fmt: skip
-    if without_soak.passes and not soak.verdict.passes:
-        status = _SOAK_STATUS[soak.verdict]
-    else:
-        status = _status(image, rows, without_soak, failure)
-    says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
-    reasons: tuple[ImageReason, ...] = tuple(image_reasons(image, rows, failure, status_says_it=says_it))
-    if not soak.verdict.passes:
-        reasons += (Soaked(soak.trend, soak_requests(image)),)
-    settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
-    known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
-    settled = settled or known  # no more trials are needed to know of a kill, or of a trial that was over
-    return ImageJudgement(
-        image.name, verdict, status, rows, reasons, soak.trend, soak.verdict, settled,
-        exceptions,
-        _why(verdict, why),
-    )  # fmt: skip
+_SUM_CONFIDENCE = 0.95
 
 
-def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement:
-    """Base and head are one image with the same budgets: this pull request has nothing to answer for."""
-    rows = tuple(
-        replace(
-            judge_metric(metric, value, value, image.budgets.get(metric, NO_BUDGET)),
-            verdict=None,
-            reasons=(),
-            inconclusive=None,
-        )
-        for metric, value in head.metrics.items()
+def _sums(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], elsewhere: frozenset[str]) -> Iterator[Row]:
+    """A row for each sum that has a budget. A member that was to be measured and is missing leaves the sum open.
+
+    `elsewhere`: the images that other parts of the check measure.
+    """
+    absent = [name for name in group.images if name not in images]
+    missing = [name for name in absent if name not in elsewhere]
+    for metric, budget in group.budgets.items():
+        if missing:
+            value = MetricValue.absent(metric, f"{missing[0]}: it was not checked")
+            yield judge_metric(metric, None, value, budget)
+        elif absent:
+            value = MetricValue.absent(metric, f"{absent[0]} is not among the images of this check")
+            yield Row(metric, None, value, None, budget, None, None, (NotMeasured(value.reason),))
+        else:
+            yield from _judge_sum(metric, budget, [images[name] for name in group.images])
+
+
+def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageMeasurement]) -> Iterator[Row]:
+    """One row; where a member's maximums are of another run than its growth, one for each."""
+    present = [image for image in members if image.presence is not Presence.REMOVED]
+    if metric in IMAGE_METRICS or not any(image.own is not None and image.own.counts for image in present):
+        yield _compared_sum(metric, budget, present)
+        return
+    if budget.growth_alone.is_set and not any(image.lacks_old_way for image in present):
+        yield _compared_sum(metric, budget.growth_alone, present)
+    if budget.maximum_alone.is_set:
+        total = _sum(metric, ((image.name, image.by_itself) for image in present))
+        yield replace(judge_metric(metric, None, total, budget.maximum_alone), is_own=True)
+
+
+def _compared_sum(metric: Metric, budget: EffectiveBudget, present: Sequence[ImageMeasurement]) -> Row:
+    # A sum grows by what is new; of an image that left, nobody knows what it had.
+    compared = [image for image in present if image.presence is not Presence.NEW]
+    return judge_metric(
+        metric,
+        _sum(metric, ((image.name, image.base) for image in compared)) if compared else None,
+        _sum(metric, ((image.name, image.head) for image in present)),
+        budget,
+        excuse=_sum_excuse(metric, present),
     )
-    return ImageJudgement(image.name, Verdict.PASS, Status.UNCHANGED, rows, ())
 
 
-def _without_head(image: ImageMeasurement) -> ImageJudgement:
-    """It is in the head's budgets file, and nothing was found out about it."""
-    status = Status.NOT_MEASURED
-    why = (NotThere.HEAD_NOT_MEASURED,)
-    open_by = Inconclusive.NOT_MEASURED
-    return ImageJudgement(image.name, Verdict.INCONCLUSIVE, status, (), why, inconclusive=open_by)
-
-
-def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, failure: Failure | None) -> Status:
-    if _forbidden_kills(rows):
-        return Status.OOM_KILLED
-    if verdict is Verdict.FAIL:
-        return Status.OVER_BUDGET
-    if failure is not None:
-        return _FAILURE_STATUS.get(failure.stage, Status.NOT_MEASURED)
-    unmeasured = [row for row in rows if row.inconclusive is Inconclusive.NOT_MEASURED]
-    if not unmeasured:
-        over = any(row.verdict is Verdict.WARN and row.trials_over and not row.is_excepted for row in rows)
-        return Status.SOMETIMES_OVER if verdict is Verdict.WARN and over else _STATUS[verdict]
-    only_base = base_is_broken(image) and all(map(lacks_base, unmeasured))
-    return Status.BASE_NOT_MEASURED if only_base else Status.NOT_MEASURED
-
-
-def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> Failure | None:
-    """OOM kills that the budget allows do not excuse a workload that failed with them."""
-    failed = next((trial for trial in trials if not trial.workload_passed), None)
-    if failed is None or _forbidden_kills(rows):
+def _sum_excuse(metric: Metric, members: Sequence[ImageMeasurement]) -> Excuse | GrowthNotJudged | None:
+    """Why the sum's growth need not be judged, where a base lacks its figure; None where it must be."""
+    excuses = [growth_excuse(image) for image in members if not _has_figure(metric, image)]
+    first = excuses[0] if excuses else Excuse.NO_BASE_VALUE
+    if first is None or None in excuses:
         return None
-    return Failure(FailureStage.WORKLOAD, failed.reason or failed.outcome, failed.log_tail)
+    return GrowthNotJudged(first, len(excuses)) if excuses else first
 
 
-def _forbidden_kills(rows: Sequence[Row]) -> int | None:
-    """OOM kills beyond what the budget allows; None when there are none."""
-    failing = (row for row in rows if row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL)
-    return next((row.head.value for row in failing), None)
+def _has_figure(metric: Metric, image: ImageMeasurement) -> bool:
+    return image.base is not None and image.base.metrics[metric].value is not None
 
 
-_STATUS = {
-    Verdict.PASS: Status.WITHIN_BUDGET,
-    Verdict.WARN: Status.WARNING,
-    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
-}
-_FAILURE_STATUS = {FailureStage.BUILD: Status.BUILD_FAILED, FailureStage.WORKLOAD: Status.WORKLOAD_FAILED}
+def _sum(metric: Metric, sides: Iterator[tuple[str, SideMeasurement | None]]) -> MetricValue:
+    total, at_most, low, high = 0, 0, 0, 0
+    for name, side in sides:
+        value = side.metrics[metric] if side is not None else MetricValue.absent(metric, "it was not measured")
+        if side is None or value.value is None:
+            return MetricValue.absent(metric, f"{name}: {value.reason}")
+        total += value.value
+        at_most += value.at_most or value.value
+        least, most = _bounds(metric, side)
+        low, high = low + least, high + most
+    definition = DEFINITIONS[metric]
+    interval = (low, high) if low < high else None
+    more = at_most if at_most > total else None
+    precision = "lower bound: a spike was missed" if more else definition.precision
+    return MetricValue(total, definition.unit, precision, at_most=more, interval=interval)
 
-_SOAK_STATUS = {Verdict.FAIL: Status.LEAKING, Verdict.INCONCLUSIVE: Status.SOAK_TOO_SHORT}
+
+def _bounds(metric: Metric, side: SideMeasurement) -> tuple[int, int]:
+    samples = trial_samples(metric, None, side).head
+    if not samples:
+        value = side.metrics[metric].value or 0
+        return value, value
+    interval = median_interval(samples, _SUM_CONFIDENCE)
+    return int(interval.low), int(interval.high)
 
 
 class FailOn(StrEnum):

@@ -7,11 +7,10 @@ from membudget.budgets.lines import KeyLines, Keys
 from membudget.budgets.loosening import Loosening
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import raw
-from membudget.judge.coverage import Gap
-from membudget.judge.image import Status
+from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row
-from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
+from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.publish.pull_request import Place
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import cause_findings, changed_layers, size_is_in_trouble

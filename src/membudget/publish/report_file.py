@@ -19,7 +19,7 @@ from membudget.core.files import read_plain, write_text
 from membudget.core.metrics import DEFINITIONS, Metric
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
-from membudget.judge.coverage import Coverage
+from membudget.judge.whole import Coverage
 from membudget.publish.report_size import fitting, impossible_numbers, oversized
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 

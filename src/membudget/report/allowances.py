@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from membudget.budgets.approval import Approval
 from membudget.core.untrusted_text import Quoted
-from membudget.judge.coverage import Difference, Gap, GapKind
 from membudget.judge.measurement import FailureStage
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import GroupJudgement, Judgement
+from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding
 from membudget.report.reasons import allowed, row_reason, row_sentence
 from membudget.report.report import Report

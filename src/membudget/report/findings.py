@@ -9,10 +9,10 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.core.metrics import Metric, format_reading
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted, in_html, in_markdown, in_plain_text
+from membudget.judge.image import ImageJudgement
 from membudget.judge.leak import Trend, soak_requests
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import ImageJudgement
 from membudget.measure.certificate import Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Snapshot

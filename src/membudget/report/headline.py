@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from membudget.core.metrics import HEADLINES, format_delta, format_reading, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.coverage import Gap
-from membudget.judge.image import Status
+from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
+from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
 from membudget.report.report import Report

@@ -6,17 +6,7 @@ from membudget.core.metrics import Metric, format_delta, format_reading, format_
 from membudget.core.quantities import format_duration, format_percent, format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.evidence import TrialsOver
-from membudget.judge.image import (
-    Allowed,
-    BaseFailed,
-    Failed,
-    ImageReason,
-    Killed,
-    NotThere,
-    OfRow,
-    Soaked,
-    Use,
-)
+from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OfRow, Soaked
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.metric import Row, Trouble
 from membudget.judge.reasons import (
@@ -44,6 +34,7 @@ from membudget.judge.reasons import (
     TrialsWereOver,
     WideEstimate,
 )
+from membudget.judge.rows import Allowed, Use
 
 Parts = tuple[Part, ...]
 

@@ -12,11 +12,9 @@ from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.loosening import Loosening
 from membudget.core.sharding import Shard
-from membudget.judge.coverage import Coverage
-from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, worst
-from membudget.judge.whole import Judgement, judge
+from membudget.judge.whole import Coverage, GroupMeasurement, Judgement, judge
 
 SCHEMA_VERSION = 1
 LARGEST_REPORT_BYTES = 16_000_000

@@ -9,10 +9,10 @@ from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.image import Status, untold_failure_of_base
+from membudget.judge.image import ImageJudgement, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
+from membudget.judge.whole import GroupJudgement, Judgement
 from membudget.report.allowances import (
     GAPS_NEXT_STEP,
     GAPS_TITLE,

@@ -8,11 +8,10 @@ from membudget.budgets.loosening import Loosening
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, format_delta, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
-from membudget.judge.coverage import GapKind
-from membudget.judge.image import Status, is_lost, lacks_base
+from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
-from membudget.judge.whole import GroupJudgement, ImageJudgement, Judgement
+from membudget.judge.whole import GapKind, GroupJudgement, Judgement
 from membudget.report.headline import headline
 from membudget.report.pictures import SPARKLINE_STEPS, sparkline
 from membudget.report.report import Report

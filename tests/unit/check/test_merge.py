@@ -16,11 +16,10 @@ from membudget.budgets.loosening import Loosening
 from membudget.check.merge import merge
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
-from membudget.judge.coverage import Coverage, Difference, Gap, GapKind, LeftOut
-from membudget.judge.groups import GroupMeasurement
+from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import ExitPolicy, judge, judge_image
+from membudget.judge.whole import Coverage, Difference, ExitPolicy, Gap, GapKind, GroupMeasurement, LeftOut, judge
 from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.report.allowances import GAPS_NEXT_STEP, gap_finding
 from membudget.report.formats import terminal

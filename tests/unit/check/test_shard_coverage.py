@@ -12,9 +12,9 @@ from membudget.check.merge import merge
 from membudget.cli.request import Wanted, check_request
 from membudget.core.progress import Silence
 from membudget.core.sharding import Shard
-from membudget.judge.coverage import Difference, LeftOut
 from membudget.judge.measurement import Presence
 from membudget.judge.metric import Inconclusive, Verdict
+from membudget.judge.whole import Difference, LeftOut
 from membudget.report.allowances import unapproved
 from membudget.report.report import Report
 from membudget.report.table import table_rows

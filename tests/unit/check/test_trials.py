@@ -18,10 +18,9 @@ from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
-from membudget.judge.image import Status
+from membudget.judge.image import Status, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import judge_image
 from membudget.measure.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial

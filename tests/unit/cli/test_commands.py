@@ -9,7 +9,7 @@ import pytest
 from membudget.cli import commands
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.sharding import Shard
-from membudget.judge.coverage import Coverage
+from membudget.judge.whole import Coverage
 from membudget.measure.cache import remember_durations
 from membudget.publish.report_file import read_report, write_report
 from tests.support.builders import budgets, image, report, side, trial

@@ -7,11 +7,10 @@ import pytest
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.groups import GroupMeasurement
-from membudget.judge.image import Status
+from membudget.judge.image import ImageJudgement, Status, judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import ExitPolicy, ImageJudgement, judge, judge_image
+from membudget.judge.whole import ExitPolicy, GroupMeasurement, judge
 from membudget.publish.report_file import parse_report
 from membudget.report.formats.markdown import render
 from membudget.report.reasons import image_reason

@@ -12,11 +12,11 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.evidence import Samples, TrialsAtLimit, TrialsOver
-from membudget.judge.image import Status
+from membudget.judge.image import Status, judge_image
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, judge_metric
 from membudget.judge.values import aggregated
-from membudget.judge.whole import ExitPolicy, FailOn, judge, judge_image
+from membudget.judge.whole import ExitPolicy, FailOn, judge
 from membudget.measure.trial import LimitContact, OomKills, Trial
 from membudget.report.formats.judged_report import render as as_json
 from membudget.report.formats.markdown import render

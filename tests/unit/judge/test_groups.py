@@ -6,11 +6,9 @@ import pytest
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.coverage import Coverage
-from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import GroupJudgement, judge
+from membudget.judge.whole import Coverage, GroupJudgement, GroupMeasurement, judge
 from tests.support.builders import budgets, image, side, trial
 from tests.support.said import reason_of
 

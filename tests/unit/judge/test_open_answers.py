@@ -10,12 +10,12 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.image import Status
+from membudget.judge.image import Status, judge_image
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.judge.reasons import Excuse, NotMeasured
-from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
+from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge
 from membudget.measure.trial import PhaseName
 from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, phase, side, trial

@@ -7,11 +7,10 @@ import pytest
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.groups import GroupMeasurement
-from membudget.judge.image import Status
+from membudget.judge.image import Status, judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, OwnMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.whole import judge, judge_image
+from membudget.judge.whole import GroupMeasurement, judge
 from membudget.publish.report_file import parse_report
 from tests.support.builders import image, phase, report, side, trial
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
+from membudget.judge.image import judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import judge_image
 from membudget.report.table import table_rows
 from tests.support.builders import image, phase, report, side, trial
 from tests.support.said import reasons_of

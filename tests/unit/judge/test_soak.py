@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.judge.image import Status
+from membudget.judge.image import Status, judge_image
 from membudget.judge.leak import Trend, soak_requests, soak_verdict
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import judge_image
 from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import PhaseName, Trial

@@ -8,10 +8,10 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted
-from membudget.judge.image import Failed, Status
+from membudget.judge.image import Failed, Status, judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
-from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge, judge_image
+from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge
 from membudget.report.reasons import image_reason
 from membudget.report.verdicts import next_step
 from tests.support.builders import budgets, image, side, trial

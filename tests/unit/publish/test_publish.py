@@ -12,10 +12,9 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.lines import key_lines
 from membudget.budgets.loosening import Loosening
 from membudget.core.errors import ConfigurationError
-from membudget.judge.coverage import Coverage
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import ExitPolicy, FailOn
+from membudget.judge.whole import Coverage, ExitPolicy, FailOn
 from membudget.publish import publish
 from membudget.publish.comment import CommentMode, CommentSettings, Draft, approved_digest
 from membudget.publish.commit_state import CommitState, State

@@ -13,8 +13,8 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.groups import GroupMeasurement
 from membudget.judge.measurement import Failure, FailureStage, Presence
+from membudget.judge.whole import GroupMeasurement
 from membudget.measure.probe.messages import FileUse, HostSettings, KilledProcess, Series
 from membudget.measure.trial import LimitContact, OomKills, PhaseName, Trial
 from membudget.report.report import Comparison, Report, RevisionReport

@@ -5,11 +5,10 @@ from pydantic import BaseModel, ConfigDict
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands, raw
-from membudget.judge.coverage import Gap
 from membudget.judge.evidence import TrialsAtLimit, TrialsOver
-from membudget.judge.image import Status
+from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.whole import ImageJudgement, Judgement
+from membudget.judge.whole import Gap, Judgement
 from membudget.report.allowances import unapproved
 from membudget.report.reasons import image_reason, row_reason
 from membudget.report.report import Comparison, Report

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from membudget.core.untrusted_text import printable, printable_line, raw
+from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
-from membudget.judge.whole import ImageJudgement, Judgement
+from membudget.judge.whole import Judgement
 from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
 from membudget.report.reasons import image_reason, row_sentence

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
-from membudget.judge.image import untold_failure_of_base
+from membudget.judge.image import ImageJudgement, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import ImageJudgement, Judgement
+from membudget.judge.whole import Judgement
 from membudget.report.allowances import GAPS_NEXT_STEP, GAPS_TITLE, allowances, gap_finding, noise, old_ways
 from membudget.report.details import not_measured
 from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding

@@ -12,9 +12,10 @@ from string import Template
 
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import json_without_commands, printable
+from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import ImageJudgement, Judgement
+from membudget.judge.whole import Judgement
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents

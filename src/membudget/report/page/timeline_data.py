@@ -8,10 +8,10 @@ from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, format_delt
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
 from membudget.judge.evidence import median_interval
+from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Row, tolerated_growth
 from membudget.judge.values import trial_samples
-from membudget.judge.whole import ImageJudgement
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.page.parts import DetailLevel, Json, quoted

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.judge.coverage import Coverage
+from membudget.judge.whole import Coverage
 from membudget.report.formats.junit import render
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial

@@ -1,14 +1,16 @@
-"""Which rows an image is judged by: growth over the base, and maximums of the head, which may be run differently."""
+"""Which rows an image is judged by: growth over the base, maximums of the head, and what exceptions make of them."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
+from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.measurement import FailureStage, ImageMeasurement, OwnMeasurement, Presence, SideMeasurement
-from membudget.judge.metric import Row, judge_metric
-from membudget.judge.reasons import Excuse
+from membudget.judge.metric import Row, Verdict, judge_metric
+from membudget.judge.reasons import Excepted, Excuse
 from membudget.judge.values import phase_samples, phase_values, trial_samples
 
 
@@ -99,3 +101,62 @@ def _own(row: Row, own: OwnMeasurement) -> Row:
 
 def _no_phase(metric: Metric, phase: str, side: SideMeasurement) -> MetricValue:
     return MetricValue.absent(metric, str(side.failure or f"no trial reached the phase {phase}"))
+
+
+class Use(StrEnum):
+    """Whether an exception changes a verdict now."""
+
+    IN_USE = "in use"
+    NOT_NEEDED = "not needed"
+    EXCEEDED = "exceeded"
+    """The row is above even what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """An exception that is in force."""
+
+    row: Row
+    exception: ExceptionInForce
+    use: Use
+
+
+def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Allowed, ...]]:
+    """The rows as exceptions let them be, and those exceptions."""
+    allowed = []
+    judged = []
+    for row in rows:
+        exception = image.exceptions.get(row.metric)
+        if exception is None or row.phase is not None or row.head.value is None or _is_only_shown(row):
+            judged.append(row)
+            continue
+        is_used = _is_used(row, exception)
+        passes = row.verdict in (Verdict.PASS, Verdict.WARN)
+        use = Use.IN_USE if is_used else Use.NOT_NEEDED if passes else Use.EXCEEDED
+        allowed.append(Allowed(row, exception, use))
+        judged.append(_excepted(row, exception) if is_used else row)
+    return tuple(judged), tuple(allowed)
+
+
+def _is_only_shown(row: Row) -> bool:
+    return row.is_own and row.verdict is None
+
+
+def _is_used(row: Row, exception: ExceptionInForce) -> bool:
+    """Whether the row would not pass as it does without the exception, which covers what was measured."""
+    if row.head.is_lower_bound:
+        return False  # nothing says how much the exception would have to cover
+    most = row.head.at_most or row.head.value or 0
+    if row.budget.every:  # of a single trial it is known how high it was, or nothing is excepted
+        over = row.trials_over
+        return row.verdict is Verdict.FAIL and max(most, over.highest if over else 0) <= exception.allow
+    is_over = row.verdict is Verdict.WARN and row.trials_over is not None
+    return (is_over or row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)) and most <= exception.allow
+
+
+def _excepted(row: Row, exception: ExceptionInForce) -> Row:
+    over = row.trials_over
+    is_beyond = over is not None and over.highest > exception.allow
+    reason = Excepted(exception.until, over if is_beyond else None)
+    verdict = Verdict.WARN if exception.ends_soon or is_beyond else Verdict.PASS
+    return replace(row, verdict=verdict, reasons=(reason,), is_excepted=True, inconclusive=None)
