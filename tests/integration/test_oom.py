@@ -5,6 +5,7 @@ import pytest
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Outcome, Trial
+from membudget.report.findings import limit_words
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http
 
@@ -77,7 +78,7 @@ def test_a_container_that_lives_at_its_limit_by_reclaim_is_thrashing(from_host: 
     assert trial.at_limit is not None, "it was at its limit all the time"
     assert trial.at_limit.is_thrashing
     assert (trial.at_limit.refaulted_bytes or 0) > 64 * MIB
-    assert trial.at_limit.words.startswith("thrashing at the limit")
+    assert limit_words(trial.at_limit).startswith("thrashing at the limit")
 
 
 def test_a_container_below_its_limit_has_not_reached_it(from_host: Trials, images: PreparedImages) -> None:

@@ -27,6 +27,7 @@ from membudget.core.threads import side_by_side
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs
+from membudget.report.notes import exception_note
 from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
 
 
@@ -141,10 +142,7 @@ def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
 
 def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:
     rules = request.rules
-    ended = tuple(
-        f"its exception for {one.metric} ended on {one.until.isoformat()} and counts no more"
-        for one in expired(rules.exceptions, pair.name, today)
-    )
+    ended = tuple(exception_note(one.metric, one.until) for one in expired(rules.exceptions, pair.name, today))
     return Subject(
         pair,
         built,

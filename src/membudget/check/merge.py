@@ -13,6 +13,7 @@ from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import worst
 from membudget.judge.whole import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
+from membudget.report.notes import machines_note
 from membudget.report.report import Environment, Report
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")
@@ -133,4 +134,4 @@ def _differences(parts: Sequence[Report]) -> Iterator[str]:
     for part in parts[1:]:
         for name, one, other in zip(_MACHINE, first, machine(part.environment), strict=True):
             if one != other:
-                yield f"its shards ran on machines that differ: {name.replace('_', ' ')} {one} and {other}"
+                yield machines_note(name, one, other)

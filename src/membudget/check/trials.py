@@ -13,10 +13,10 @@ from membudget.check.building import Built, Pair
 from membudget.check.subject import OwnRun, Subject
 from membudget.contents.compare import PairContents, Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary
-from membudget.core.errors import LONGEST_REASON, EngineLost, EnvironmentFault, shortened
+from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
-from membudget.judge.confirmation import contradiction, other_verdict
+from membudget.judge.confirmation import Contradiction, contradiction, other_verdict
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import (
     Failure,
@@ -30,13 +30,24 @@ from membudget.judge.measurement import (
 from membudget.judge.values import aggregate, all_absent
 from membudget.measure.schedule import Turn, interleaved, with_killed_warm_up
 from membudget.measure.trial import Outcome, Trial, TrialSpec
+from membudget.report.notes import (
+    ENGINE_STOPPED,
+    OPEN_NETWORK,
+    SAME_IMAGE,
+    SAME_SOURCES,
+    changed_settings_note,
+    contradiction_note,
+    cpus_note,
+    outage_note,
+    own_settings_note,
+    settings_note,
+    warm_up_killed_note,
+    warm_up_limit_note,
+)
 from membudget.report.report import Environment
 from membudget.report.timeline import downsample
 
 Results = dict[Side, list[Trial | Failure]]
-
-_UNCHANGED = "unchanged: base and head are the same image"
-_UNTOUCHED = "unchanged: nothing that it comes from differs"
 
 
 class TrialTools(Protocol):
@@ -68,7 +79,7 @@ class TrialTools(Protocol):
 
 
 class Outage:
-    """The engine's death during a check. The report tells it once; images say in a few words that it cost them."""
+    """The engine's death during a check. The report tells it once; images say in a few words what it cost them."""
 
     def __init__(self) -> None:
         self._faults: list[EngineLost] = []
@@ -76,15 +87,12 @@ class Outage:
     def failure(self, fault: EngineLost) -> Failure:
         """What a side lacks by it. Called from any thread."""
         self._faults.append(fault)
-        return Failure(FailureStage.ENVIRONMENT, "the engine stopped answering")
+        return Failure(FailureStage.ENVIRONMENT, ENGINE_STOPPED)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The first fault, and what to do about it; none where the engine lives."""
-        return tuple(
-            f"{shortened(first.what, LONGEST_REASON)}{f' → {first.fix}' if first.fix else ''}"
-            for first in self._faults[:1]
-        )
+        """Of the first fault; none where the engine lives."""
+        return tuple(map(outage_note, self._faults[:1]))
 
 
 def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
@@ -95,7 +103,7 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage
     if subject.own is not None:
         alone = _measure(_alone(subject, subject.own), PairContents(None, contents.head), tools, progress, outage)
         own = _own(subject.own, alone)
-        failed = [f"with its own settings, the {own.side.failure}"] if own.side.failure and not own.counts else []
+        failed = [own_settings_note(own.side.failure)] if own.side.failure and not own.counts else []
         measured = replace(measured, own=own, notes=(*measured.notes, *failed))
     return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
 
@@ -137,10 +145,10 @@ def _measure(
         if is_usable and len(trials := tools.remembered(subject.trial_spec(image, spec))) >= spec.trials.min
     }
     if subject.is_unchanged and tools.remembers:
-        return replace(_measurement(subject, remembered, contents, tools, _UNCHANGED), is_unchanged=True)
+        return replace(_measurement(subject, remembered, contents, tools, SAME_IMAGE), is_unchanged=True)
     rounds = _Rounds(subject, spec, contents, tools, progress, outage)
     fresh = rounds.confirm(remembered) if tools.confirms else {}
-    doubt = contradiction(remembered, fresh, subject.rules or image_rules(spec))
+    doubt: Contradiction | None = contradiction(remembered, fresh, subject.rules or image_rules(spec))
     known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if doubt is None else {}
     results = rounds.run(known)
     if known and fresh:
@@ -152,12 +160,12 @@ def _measure(
         if len(measured) == len(results[side]) and results[side] != known.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
     found = _measurement(subject, results, contents, tools)
-    notes = (*found.notes, *rounds.of_warm_ups(results), *([doubt] if doubt is not None else []))
+    notes = (*found.notes, *rounds.of_warm_ups(results), *([contradiction_note(doubt)] if doubt is not None else []))
     return replace(found, notes=notes)
 
 
 def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
-    side = SideMeasurement(None, {**image_metrics(Unavailable(_UNTOUCHED)), **all_absent(_UNTOUCHED)})
+    side = SideMeasurement(None, {**image_metrics(Unavailable(SAME_SOURCES)), **all_absent(SAME_SOURCES)})
     return replace(_measurement(subject, {}, PairContents(), tools), base=side, head=side, is_unchanged=True)
 
 
@@ -198,9 +206,9 @@ class _Rounds:
         """What happened at the limit in warm-ups alone. What was taken back there may be page cache of a first run."""
         for side, warm_up in self.warm_ups.items():
             if warm_up.outcome is Outcome.OOM_KILLED and warm_up in results[side]:
-                yield f"a process was OOM-killed in the {side}'s warm-up alone, so the warm-up counts as a trial"
+                yield warm_up_killed_note(side)
             elif warm_up.at_limit is not None:
-                yield f"{warm_up.at_limit.words} (in the {side}'s warm-up, whose figures do not count)"
+                yield warm_up_limit_note(side, warm_up.at_limit)
 
     def is_clear(self, results: Results) -> bool:
         """Whether it passes, and more trials would not change that."""
@@ -260,7 +268,8 @@ def _measurement(
     rules = subject.rules or image_rules(spec)
     changed = settings_change([trial for trials in results.values() for trial in trials if isinstance(trial, Trial)])
     if changed is not None:
-        results = {side: [*trials, Failure(FailureStage.ENVIRONMENT, changed)] for side, trials in results.items()}
+        failure = Failure(FailureStage.ENVIRONMENT, settings_note(changed))
+        results = {side: [*trials, failure] for side, trials in results.items()}
     found = {Side.BASE: contents.base, Side.HEAD: contents.head}
     sides = {side: _side(built, found[side], results.get(side, ()), why_none) for side, built in subject.built.items()}
     return ImageMeasurement(
@@ -293,15 +302,11 @@ def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
     """What makes its figures other than those of elsewhere."""
     settings = spec.container
     if rules.settings_of_base:
-        keys = ", ".join(rules.settings_of_base)
-        if rules.own_counts:
-            yield f"the head changes {keys}: growth is told with the base's, maximums with the head's own"
-        else:
-            yield f"the head changes {keys}: measured as the base has it, until the change is approved or merged"
+        yield changed_settings_note(rules.settings_of_base, own_counts=rules.own_counts)
     if settings.network == "open":
-        yield "its network was open: what it fetched may change its figures"
+        yield OPEN_NETWORK
     if settings.cpus > cpus:
-        yield f"it was to have {settings.cpus} CPUs, and the machine has {cpus}: what sizes itself by CPUs did"
+        yield cpus_note(settings.cpus, cpus)
 
 
 def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairContents:

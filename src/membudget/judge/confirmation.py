@@ -6,18 +6,18 @@ the fresh trials alone come to the same verdict? Remembered trials count only wh
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from membudget.budgets.rules import EffectiveBudget, ImageRules, Tolerance
 from membudget.build.revision import Side
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit, format_value
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit
 from membudget.core.quantities import MIB
-from membudget.judge.measurement import Failure, settings_change
+from membudget.judge.measurement import Failure, SettingsChange, settings_change
 from membudget.judge.metric import Verdict, tolerated_growth
 from membudget.judge.values import phase_summaries
 from membudget.measure.trial import Trial
 
-_DROPPED = "the remembered trials were dropped and the image was measured again"
 _USUAL = {
     Unit.BYTES: Tolerance(5, 2 * MIB),
     Unit.MILLISECONDS: Tolerance(50, 500),
@@ -28,44 +28,78 @@ _USUAL = {
 Trials = Mapping[Side, Sequence[Trial | Failure]]
 
 
-def contradiction(remembered: Trials, fresh: Trials, rules: ImageRules) -> str | None:
-    """Which fresh figure does not fit the remembered ones of its side, in words; None when all do.
+@dataclass(frozen=True, slots=True)
+class FreshTrialFailed:
+    """A fresh trial of a side failed."""
+
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class FigureMissing:
+    """Either the fresh or the remembered trials lack a figure."""
+
+    side: Side
+    metric: Metric
+    phase: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FigureDiffers:
+    """A fresh figure does not fit among the remembered ones."""
+
+    side: Side
+    metric: Metric
+    phase: str | None
+    fresh: int
+    remembered: tuple[int, int]
+    """Their range."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVerdict:
+    """Fresh trials alone come to another verdict than with the remembered ones."""
+
+    fresh_alone: Verdict
+    together: Verdict
+
+
+Contradiction = FreshTrialFailed | FigureMissing | FigureDiffers | SettingsChange | OtherVerdict
+
+
+def contradiction(remembered: Trials, fresh: Trials, rules: ImageRules) -> Contradiction | None:
+    """The first fresh figure that does not fit the remembered ones of its side; None when all do.
 
     Looked at is each metric that has a budget, of whole trials and of phases. A figure fits within the range of the
     remembered ones, widened at both ends by the tolerance or by the width of that range, whichever is more.
     """
     found = (problem for side, trials in fresh.items() for problem in _problems(side, remembered[side], trials, rules))
-    problem = next(found, None)
-    return f"{_DROPPED}: {problem}" if problem is not None else None
+    return next(found, None)
 
 
-def other_verdict(fresh_alone: Verdict, together: Verdict) -> str | None:
-    """What there is to say where fresh trials alone come to another verdict than with the remembered ones."""
-    if fresh_alone is together:
-        return None
-    return f"{_DROPPED}: with them the verdict was {together}, with fresh trials alone it was {fresh_alone}"
+def other_verdict(fresh_alone: Verdict, together: Verdict) -> OtherVerdict | None:
+    """Whether fresh trials alone come to another verdict than with the remembered ones; None where they do not."""
+    return OtherVerdict(fresh_alone, together) if fresh_alone is not together else None
 
 
 def _problems(
     side: Side, remembered: Sequence[Trial | Failure], fresh: Sequence[Trial | Failure], rules: ImageRules
-) -> Iterator[str]:
+) -> Iterator[Contradiction]:
     before, after = _passed(remembered), _passed(fresh)
     if len(after) < len(fresh) or not after:
-        yield f"a fresh trial of the {side} failed"
+        yield FreshTrialFailed(side)
         return
     changed = settings_change([*before, *after])
     if changed is not None:
         yield changed
-    for label, metric, budget, figure_of in _looked_at(rules):
+    for phase, metric, budget, figure_of in _looked_at(rules):
         known = [figure for trial in before if (figure := figure_of(trial)) is not None]
         for figure in map(figure_of, after):
-            what = f"{label} of the {side}"
             if figure is None or not known:
                 if figure is not None or known:
-                    yield f"{what} is not in both"
+                    yield FigureMissing(side, metric, phase)
             elif not _fits(figure, known, budget.tolerance or _USUAL[DEFINITIONS[metric].unit]):
-                low, high = (format_value(metric, bound) for bound in _range(known))
-                yield f"{what} is {format_value(metric, figure[0])} in a fresh trial, {low} to {high} in those"
+                yield FigureDiffers(side, metric, phase, figure[0], _range(known))
 
 
 _Figure = tuple[int, int]
@@ -73,15 +107,14 @@ _Figure = tuple[int, int]
 _FigureOf = Callable[[Trial], _Figure | None]
 
 
-def _looked_at(rules: ImageRules) -> Iterator[tuple[str, Metric, EffectiveBudget, _FigureOf]]:
+def _looked_at(rules: ImageRules) -> Iterator[tuple[str | None, Metric, EffectiveBudget, _FigureOf]]:
     for metric, budget in rules.budgets.items():
         if budget.is_set:
-            yield DEFINITIONS[metric].label, metric, budget, partial(_of_trial, metric)
+            yield None, metric, budget, partial(_of_trial, metric)
     for phase, budgets in rules.phase_budgets.items():
         for metric, budget in budgets.items():
             if budget.is_set:
-                label = f"{DEFINITIONS[metric].label} ({phase})"
-                yield label, metric, budget, partial(_of_phase, phase, metric)
+                yield phase, metric, budget, partial(_of_phase, phase, metric)
 
 
 def _of_trial(metric: Metric, trial: Trial) -> _Figure | None:

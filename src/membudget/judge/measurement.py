@@ -39,6 +39,7 @@ class Failure(Stored):
 
     stage: FailureStage
     reason: str
+    """A sentence for people, stored as such."""
     log_tail: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -169,16 +170,18 @@ class ImageMeasurement(Stored):
         return tuple(side for side in (self.base, self.head, own) if side is not None)
 
 
-_LABELS = {
-    "transparent_huge_pages": "transparent huge pages",
-    "swap_bytes": "swap",
-    "swappiness": "swappiness",
-    "numa_nodes": "NUMA nodes",
-}
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """One of the machine's settings that was not the same in two trials."""
+
+    setting: str
+    """The field of HostSettings."""
+    before: str | int | None
+    after: str | int | None
 
 
-def settings_change(trials: Sequence[Trial]) -> str | None:
-    """What of the machine's settings changed between `trials`, in words; None when nothing did.
+def settings_change(trials: Sequence[Trial]) -> SettingsChange | None:
+    """The first of the machine's settings that changed between `trials`; None when none did.
 
     Memory figures from before and after cannot be compared: transparent huge pages alone can make ten times the RSS.
     """
@@ -186,7 +189,5 @@ def settings_change(trials: Sequence[Trial]) -> str | None:
         for setting in fields(HostSettings):
             before, after = getattr(earlier.settings, setting.name), getattr(later.settings, setting.name)
             if before != after:
-                return (
-                    f"the machine's settings changed between trials: {_LABELS[setting.name]} from {before} to {after}"
-                )
+                return SettingsChange(setting.name, before, after)
     return None

@@ -52,17 +52,6 @@ class Certificate(Stored):
     repeated: bool = False
     """Whether this trial was run again at a higher rate, because a spike was missed before."""
 
-    @property
-    def words(self) -> str:
-        """The conclusion for people."""
-        match self.conclusion:
-            case Conclusion.CONFIRMED:
-                return f"sampled peak confirmed by the kernel's mark to {format_size(self.resolution_bytes)}"
-            case Conclusion.SPIKE_MISSED:
-                return f"a spike was missed: the kernel saw {format_size(self.missed_bytes)} more than any sample"
-            case Conclusion.UNCONFIRMED:
-                return "sampled peak not confirmed: there is no last mark of the kernel's to compare it with"
-
 
 def certify(
     rate_hz: int, cpus: int, largest_sampled_bytes: int | None, kernel_peak_bytes: int | None,

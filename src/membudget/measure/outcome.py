@@ -41,7 +41,7 @@ def _of_sigkill(kills: int | None) -> str:
 
 def with_trouble(result: WorkloadResult, trouble: str | None) -> WorkloadResult:
     """A workload whose surroundings failed has not passed; one that failed may have failed because of them."""
-    if trouble is None or (result.reason or "").startswith("the service "):
+    if trouble is None or result.is_of_surroundings:
         return result
     reason = f"{result.reason} ({trouble})" if result.reason else trouble
     return replace(result, passed=False, reason=reason)

@@ -9,7 +9,6 @@ from membudget.budgets.container import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.quantities import format_size
 from membudget.core.stored import Stored
 from membudget.measure.certificate import Certificate, OomDoubt
 from membudget.measure.load import LoadResult
@@ -127,18 +126,6 @@ class LimitContact(Stored):
     is_thrashing: bool
     """Whether it kept the container from its work: docs/measurements.md says from when on."""
 
-    @property
-    def words(self) -> str:
-        """For people."""
-        times = "" if self.hits is None else " once" if self.hits == 1 else f" {self.hits:,} times"
-        what = "thrashing at the limit" if self.is_thrashing else "reached the limit"
-        parts = [f"{what}: memory was reclaimed{times}"]
-        if self.refaulted_bytes:
-            parts.append(f"{format_size(self.refaulted_bytes)} had to be read again")
-        if self.stalled_ms:
-            parts.append(f"some process waited for memory for {self.stalled_ms} ms")
-        return ", ".join(parts)
-
 
 @dataclass(frozen=True, slots=True)
 class OomKills(Stored):
@@ -155,7 +142,7 @@ class Trial(Stored):
 
     outcome: Outcome
     reason: str | None
-    """Why the outcome is not "completed", in words."""
+    """Why the outcome is not "completed": a sentence for people, stored as such. Nothing is decided by it."""
     duration_ms: int
     """From the start of the container to the end of the workload."""
     exit_code: int | None
@@ -202,7 +189,10 @@ class WorkloadResult:
 
     passed: bool
     reason: str | None = None
+    """A sentence for people, which becomes the trial's."""
     timed_out: bool = False
+    is_of_surroundings: bool = False
+    """Whether a service around the measured one is what failed."""
     output_tail: tuple[str, ...] = ()
     """The last lines of what the workload said, where that is not the container's own output."""
 

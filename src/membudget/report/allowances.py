@@ -80,6 +80,15 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
                 yield Finding((Quoted(image.name), f": {row.label} ", *row_reason(row)))
 
 
+_DIFFERENCES = {
+    Difference.WHOLE: "it is no shard",
+    Difference.HEAD: "it differs in its head commit",
+    Difference.BASE: "it differs in its base commit",
+    Difference.VERSION: "it differs in its version of membudget",
+    Difference.BUDGETS: "it differs in its budgets",
+    Difference.APPROVAL: "it differs in its approval of looser budgets",
+    Difference.SHARDS: "it differs in its number of shards",
+}
 GAPS_NEXT_STEP = "run the check again, with all its parts; what is missing is not taken for a pass"
 GAPS_TITLE = "not covered"
 
@@ -95,5 +104,5 @@ def gap_finding(gap: Gap) -> Finding:
         case GapKind.SHARD:
             return Finding((f"shard {gap.subject} is missing",), is_grave=True)
         case GapKind.PART:
-            why = "it is no shard" if gap.differs_in is Difference.WHOLE else f"it differs in its {gap.differs_in}"
+            why = _DIFFERENCES[gap.differs_in or Difference.WHOLE]
             return Finding((quoted, f" was left out: {why}"), is_grave=True)

@@ -13,11 +13,12 @@ from membudget.judge.image import ImageJudgement
 from membudget.judge.leak import Trend, soak_requests
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.measure.certificate import Conclusion, OomDoubt
+from membudget.measure.certificate import Certificate, Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Snapshot
-from membudget.measure.trial import Trial
+from membudget.measure.trial import LimitContact, Trial
 from membudget.report.causes import Cause, causes
+from membudget.report.hints import hint_fix, hint_words
 from membudget.report.reasons import soak_words
 
 _MOST_KILLED = 3
@@ -61,11 +62,35 @@ def why(trials: Sequence[Trial]) -> Iterator[Finding]:
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
         worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits or 0))
-        yield Finding((worst.words,), is_grave=worst.is_thrashing)
+        yield Finding((limit_words(worst),), is_grave=worst.is_thrashing)
     yield from _doubts(trials)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
     yield from _sidecars(trials)
+
+
+def limit_words(contact: LimitContact) -> str:
+    """What happened at the limit."""
+    times = "" if contact.hits is None else " once" if contact.hits == 1 else f" {contact.hits:,} times"
+    what = "thrashing at the limit" if contact.is_thrashing else "reached the limit"
+    parts = [f"{what}: memory was reclaimed{times}"]
+    if contact.refaulted_bytes:
+        parts.append(f"{format_size(contact.refaulted_bytes)} had to be read again")
+    if contact.stalled_ms:
+        parts.append(f"some process waited for memory for {contact.stalled_ms} ms")
+    return ", ".join(parts)
+
+
+def certificate_words(certificate: Certificate) -> str:
+    """How far a sampled peak can be trusted."""
+    match certificate.conclusion:
+        case Conclusion.CONFIRMED:
+            return f"sampled peak confirmed by the kernel's mark to {format_size(certificate.resolution_bytes)}"
+        case Conclusion.SPIKE_MISSED:
+            missed = format_size(certificate.missed_bytes)
+            return f"a spike was missed: the kernel saw {missed} more than any sample"
+        case Conclusion.UNCONFIRMED:
+            return "sampled peak not confirmed: there is no last mark of the kernel's to compare it with"
 
 
 def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -139,9 +164,9 @@ def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
     if missed:
         worst = max(missed, key=lambda one: one.missed_bytes)
         again = ", also when the trial was repeated at a higher rate" if worst.repeated else ""
-        yield Finding((f"{worst.words}{again}: sampled peaks are lower bounds",), is_grave=True)
+        yield Finding((f"{certificate_words(worst)}{again}: sampled peaks are lower bounds",), is_grave=True)
     elif certificates and all(one.conclusion is Conclusion.UNCONFIRMED for one in certificates):
-        yield Finding((certificates[0].words,))
+        yield Finding((certificate_words(certificates[0]),))
 
 
 def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -226,10 +251,10 @@ def hint_findings(image: ImageMeasurement) -> Iterator[Finding]:
     for hint in image.head.contents.hints:
         yield Finding(
             (
-                f"{format_size(hint.saves_bytes)} could be saved: {hint.words}, like ",
+                f"{format_size(hint.saves_bytes)} could be saved: {hint_words(hint)}, like ",
                 Quoted(hint.example),
                 *_place(image.dockerfile, hint.dockerfile_lines),
-                f"; {hint.fix}",
+                f"; {hint_fix(hint)}",
             )
         )
 

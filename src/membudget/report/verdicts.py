@@ -80,6 +80,11 @@ def verdict_mark(verdict: Verdict, words: str | None = None) -> Mark:
     return Mark(SIGNS[verdict], words or _VERDICT_WORDS[verdict])
 
 
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict by its own name."""
+    return _VERDICT_WORDS[verdict]
+
+
 def neutral_mark(words: str) -> Mark:
     """What has no verdict."""
     return Mark(_NEUTRAL, words)

@@ -15,6 +15,7 @@ from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.savings import HintKind
 from membudget.contents.summary import ImageSummary, summarise
+from membudget.report.hints import hint_fix
 from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import contents, merged
 
@@ -201,7 +202,7 @@ def test_modules_are_the_contexts_where_the_dockerfile_says_so(
 def test_a_git_folder_is_left_out_where_it_came_from(made_by: LayerOrigin, kind: HintKind) -> None:
     image = merge(contents(tar([file("app/.git/objects/pack/x.pack", b"g" * 400)])), [made_by])
     (hint,) = summarise(image).hints
-    assert (hint.kind, hint.saves_bytes, ".dockerignore" in hint.fix) == (kind, 400, kind is HintKind.GIT_HISTORY)
+    assert (hint.kind, hint.saves_bytes, ".dockerignore" in hint_fix(hint)) == (kind, 400, kind is HintKind.GIT_HISTORY)
 
 
 def test_build_tools() -> None:

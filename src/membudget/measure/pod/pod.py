@@ -220,7 +220,8 @@ class ComposePod:
             try:
                 self._containers.start(self._ids[name])
             except CannotStart as error:
-                return WorkloadResult(passed=False, reason=f"the service {name} cannot start: {error}")
+                reason = f"the service {name} cannot start: {error}"
+                return WorkloadResult(passed=False, reason=reason, is_of_surroundings=True)
             self._started.append(name)
         return result
 
@@ -244,7 +245,8 @@ class ComposePod:
         if result.passed:
             return result
         tail = self._containers.log_tail(container_id)
-        return dataclasses.replace(result, reason=f"the service {name}: {result.reason}", output_tail=tail)
+        reason = f"the service {name}: {result.reason}"
+        return dataclasses.replace(result, reason=reason, output_tail=tail, is_of_surroundings=True)
 
     def _copy(self, checkout: Path | None, volumes: Mapping[str, Path]) -> None:
         for name, service in self._plan.services.items():

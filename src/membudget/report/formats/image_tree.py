@@ -15,6 +15,7 @@ from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, format_delt
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
 from membudget.report.formats.image_report import DiffReport, InspectReport
+from membudget.report.hints import hint_fix, hint_words
 
 _MOST_FOLDERS = 14
 _MOST_PACKAGES = 12
@@ -171,8 +172,8 @@ def _hints(found: ImageSummary) -> Group:
         lines.append(
             Text.assemble(
                 (f"{format_size(hint.saves_bytes)}  ", "yellow"),
-                f"{hint.words}, like {printable(hint.example)}{line}",
-                (f"\n  → {hint.fix}", "dim"),
+                f"{hint_words(hint)}, like {printable(hint.example)}{line}",
+                (f"\n  → {hint_fix(hint)}", "dim"),
             )
         )
     return Group(*lines)

@@ -9,9 +9,16 @@ from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, Metr
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion
-from membudget.measure.trial import Trial
-from membudget.report.findings import findings
+from membudget.measure.trial import Outcome, Trial
+from membudget.report.findings import certificate_words, findings
 from membudget.report.report import Environment
+
+_OUTCOMES = {
+    Outcome.COMPLETED: "completed",
+    Outcome.OOM_KILLED: "oom killed",
+    Outcome.WORKLOAD_FAILED: "workload failed",
+    Outcome.TIMED_OUT: "timed out",
+}
 
 
 class MeasureReport(BaseModel):
@@ -40,7 +47,7 @@ def render(report: MeasureReport) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{printable(report.image)}, {limit}", style="bold"), _table(report)]
     for number, trial in enumerate(report.trials, 1):
         if trial.reason is not None:
-            outcome = trial.outcome.replace("_", " ")
+            outcome = _OUTCOMES[trial.outcome]
             parts.append(Text(f"trial {number} {outcome}: {printable(trial.reason)}", style="yellow"))
             parts += [Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail]
     parts += [
@@ -61,7 +68,7 @@ def render(report: MeasureReport) -> RenderableType:
 def _certificates(report: MeasureReport) -> list[str]:
     """Each certificate that says it all is well, once: the others are findings."""
     words = {
-        trial.certificate.words: None
+        certificate_words(trial.certificate): None
         for trial in report.trials
         if trial.certificate is not None and trial.certificate.conclusion is Conclusion.CONFIRMED
     }

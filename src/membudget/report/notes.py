@@ -1,0 +1,102 @@
+"""The notes that a check writes into report.json.
+
+They are stored as sentences, which reports of earlier versions hold as well. Nothing decides anything by them.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from membudget.build.revision import Side
+from membudget.core.errors import LONGEST_REASON, EngineLost, shortened
+from membudget.core.metrics import DEFINITIONS, Metric, format_value
+from membudget.judge.confirmation import Contradiction, FigureDiffers, FigureMissing, FreshTrialFailed, OtherVerdict
+from membudget.judge.measurement import Failure, SettingsChange
+from membudget.measure.trial import LimitContact
+from membudget.report.findings import limit_words
+from membudget.report.verdicts import verdict_words
+
+ENGINE_STOPPED = "the engine stopped answering"
+SAME_IMAGE = "unchanged: base and head are the same image"
+SAME_SOURCES = "unchanged: nothing that it comes from differs"
+OPEN_NETWORK = "its network was open: what it fetched may change its figures"
+
+_SETTINGS = {
+    "transparent_huge_pages": "transparent huge pages",
+    "swap_bytes": "swap",
+    "swappiness": "swappiness",
+    "numa_nodes": "NUMA nodes",
+}
+
+
+def outage_note(fault: EngineLost) -> str:
+    """The engine's death, and what to do about it."""
+    return f"{shortened(fault.what, LONGEST_REASON)}{f' → {fault.fix}' if fault.fix else ''}"
+
+
+def settings_note(change: SettingsChange) -> str:
+    """What of the machine's settings changed between trials."""
+    name = _SETTINGS[change.setting]
+    return f"the machine's settings changed between trials: {name} from {change.before} to {change.after}"
+
+
+def contradiction_note(found: Contradiction) -> str:
+    """Why remembered trials were dropped."""
+    return f"the remembered trials were dropped and the image was measured again: {_contradiction(found)}"
+
+
+def _contradiction(found: Contradiction) -> str:
+    match found:
+        case FreshTrialFailed(side):
+            return f"a fresh trial of the {side} failed"
+        case FigureMissing(side, metric, phase):
+            return f"{_figure(side, metric, phase)} is not in both"
+        case FigureDiffers(side, metric, phase, fresh, remembered):
+            low, high = (format_value(metric, bound) for bound in remembered)
+            is_now = f"is {format_value(metric, fresh)} in a fresh trial"
+            return f"{_figure(side, metric, phase)} {is_now}, {low} to {high} in those"
+        case OtherVerdict(fresh_alone, together):
+            with_them, alone = verdict_words(together), verdict_words(fresh_alone)
+            return f"with them the verdict was {with_them}, with fresh trials alone it was {alone}"
+        case SettingsChange():
+            return settings_note(found)
+
+
+def _figure(side: Side, metric: Metric, phase: str | None) -> str:
+    return f"{DEFINITIONS[metric].label}{f' ({phase})' if phase is not None else ''} of the {side}"
+
+
+def own_settings_note(failure: Failure) -> str:
+    """The head fails when it runs with its own settings."""
+    return f"with its own settings, the {failure}"
+
+
+def warm_up_killed_note(side: Side) -> str:
+    """An OOM kill that no trial but the warm-up saw."""
+    return f"a process was OOM-killed in the {side}'s warm-up alone, so the warm-up counts as a trial"
+
+
+def warm_up_limit_note(side: Side, contact: LimitContact) -> str:
+    """A warm-up that reached the limit."""
+    return f"{limit_words(contact)} (in the {side}'s warm-up, whose figures do not count)"
+
+
+def changed_settings_note(keys: Sequence[str], *, own_counts: bool) -> str:
+    """What of the measured settings the head changes, and with which both sides were run."""
+    how = "growth is told with the base's, maximums with the head's own"
+    waiting = "measured as the base has it, until the change is approved or merged"
+    return f"the head changes {', '.join(keys)}: {how if own_counts else waiting}"
+
+
+def cpus_note(wanted: int, there: int) -> str:
+    """The machine has fewer CPUs than the container was to have."""
+    return f"it was to have {wanted} CPUs, and the machine has {there}: what sizes itself by CPUs did"
+
+
+def exception_note(metric: Metric, until: date) -> str:
+    """An exception that has ended."""
+    return f"its exception for {metric} ended on {until.isoformat()} and counts no more"
+
+
+def machines_note(name: str, one: object, other: object) -> str:
+    """Shards ran on machines that are not alike."""
+    return f"its shards ran on machines that differ: {name.replace('_', ' ')} {one} and {other}"
