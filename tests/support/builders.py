@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.contents.compare import Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.metrics import PEAKS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.values import aggregate, all_absent
@@ -35,6 +35,7 @@ def trial(
         duration_ms=1200,
         exit_code=0,
         metrics={
+            **{metric: _mib(metric, (rss or 0) + 1) for metric in PEAKS},
             Metric.PEAK_RSS: peak,
             Metric.PEAK_MEMORY: _mib(Metric.PEAK_MEMORY, (rss or 0) + 6),
             Metric.PEAK_WORKING_SET: _mib(Metric.PEAK_WORKING_SET, (rss or 0) + 3),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -10,6 +10,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     WithJsonSchema,
+    create_model,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -24,6 +25,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.core import quantities
+from membudget.core.definition import BudgetKind
 from membudget.core.metrics import Metric
 
 SWITCHED_OFF = "null"
@@ -200,45 +202,24 @@ UnitCost = Annotated[
 """Written "64KiB", or as a table."""
 
 
-class MetricBudgets(FileModel):
-    """The budgets of an image, by metric. A metric without one is reported, not judged; "null" takes one away."""
+_MODELS: dict[BudgetKind, type[Budget]] = {
+    BudgetKind.SIZE: SizeBudget,
+    BudgetKind.COUNT: CountBudget,
+    BudgetKind.LAYERS: LayersBudget,
+    BudgetKind.DURATION: DurationBudget,
+    BudgetKind.UNIT_COST: SizeBudget,
+}
+_WRITTEN: dict[BudgetKind, object] = {
+    BudgetKind.SIZE: OfSize,
+    BudgetKind.COUNT: OfCount,
+    BudgetKind.LAYERS: OfLayers,
+    BudgetKind.DURATION: OfDuration,
+    BudgetKind.UNIT_COST: UnitCost,
+}
 
-    image_size: OfSize = SizeBudget()
-    """Sum of regular-file bytes over all layers, uncompressed."""
-    image_download_size: OfSize = SizeBudget()
-    """Compressed bytes of all layers. Where the engine keeps them plain, a budget has them compressed: half a minute
-    for each GiB that is new."""
-    image_waste: OfSize = SizeBudget()
-    """Bytes of layers that are not there when the image runs."""
-    image_layers: OfLayers = LayersBudget()
-    """How many layers it has."""
-    peak_rss: OfSize = SizeBudget()
-    """Largest anonymous plus shared memory."""
-    peak_memory: OfSize = SizeBudget()
-    """The kernel's high-water mark, page cache included: read docs/measurements.md before gating on it."""
-    peak_working_set: OfSize = SizeBudget()
-    """Largest usage minus inactive file pages."""
-    settled_rss: OfSize = SizeBudget()
-    """RSS after the workload and the settle time: what a service keeps."""
-    swap_peak: OfSize = SizeBudget()
-    """Largest swap use: none under a limit."""
-    oom_kills: OfCount = CountBudget()
-    """Processes killed by the OOM killer. `max = 0` unless said otherwise."""
-    memory_pressure: OfDuration = DurationBudget()
-    """Time in which some process waited for memory (PSI; not on cgroup v1)."""
-    startup_time: OfDuration = DurationBudget()
-    """From the container's start until it is ready."""
-    cpu_seconds: OfDuration = DurationBudget()
-    """CPU time of all processes."""
-    rss_per_connection: UnitCost = SizeBudget()
-    """RSS for each connection that is held open; needs requests with `connections` and a `ramp`."""
-    rss_per_stream: UnitCost = SizeBudget()
-    """RSS for each answer that is read slowly or for a time; needs requests with `read_rate` or `read_for`, and a
-    `ramp`."""
-    rss_per_1000_requests: UnitCost = SizeBudget()
-    """RSS that 1,000 requests more leave behind."""
-    pod_peak_rss: OfSize = SizeBudget()
-    """Largest RSS of the image and its sidecars together."""
+
+class _ByMetric(FileModel):
+    """Has a field for each metric, named like it, once `MetricBudgets` is made of it."""
 
     def of(self, metric: Metric) -> Budget:
         """The budget of `metric`; an empty one where none is set."""
@@ -247,11 +228,30 @@ class MetricBudgets(FileModel):
 
     def over(self, defaults: "MetricBudgets") -> "MetricBudgets":
         """These budgets, with `defaults` for each key that is not set here."""
-        merged = {
-            name: getattr(defaults, name).model_copy(update=set_keys(getattr(self, name)))
-            for name in MetricBudgets.model_fields
-        }
-        return MetricBudgets.model_construct(**merged)
+        merged = {metric.value: defaults.of(metric).model_copy(update=set_keys(self.of(metric))) for metric in Metric}
+        return MetricBudgets.model_construct(None, **merged)
+
+
+if TYPE_CHECKING:
+
+    class MetricBudgets(_ByMetric):
+        """For the type checker: budgets are read by `of`."""
+
+else:
+
+    def _field(metric: Metric) -> tuple[object, object]:
+        definition = metric.definition
+        kind = definition.budget_kind
+        return _WRITTEN[kind], Field(default=_MODELS[kind](), description=definition.key_words)
+
+    MetricBudgets = create_model(
+        "MetricBudgets",
+        __base__=_ByMetric,
+        __module__=__name__,
+        __doc__='The budgets of an image, by metric. A metric without one is reported, not judged; "null" takes one'
+        " away.",
+        **{metric.value: _field(metric) for metric in Metric},
+    )
 
 
 class PhaseBudgets(FileModel):
@@ -271,7 +271,7 @@ class PhaseBudgets(FileModel):
         return self
 
 
-NO_OOM_KILLS = MetricBudgets(oom_kills=CountBudget(max=0))
+NO_OOM_KILLS = MetricBudgets.model_validate({Metric.OOM_KILLS.value: CountBudget(max=0)})
 
 
 def set_keys(table: FileModel) -> dict[str, object]:

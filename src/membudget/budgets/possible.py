@@ -3,8 +3,9 @@
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.workload import phase_names
+from membudget.core.definition import Aggregation
 from membudget.core.errors import BudgetsFileError, Problem, shortened
-from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Aggregation, Metric
+from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
@@ -128,11 +129,11 @@ def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
 
 def _without_sidecars(image: ImageSpec, where: str) -> list[Problem]:
     """A budget of a pod that has one container."""
-    has_budget = image.budgets.pod_peak_rss != SizeBudget()
+    has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != SizeBudget()
     if not has_budget or (image.compose is not None and image.compose.sidecars):
         return []
     allowed = f'{where}.compose.sidecars = ["a-service"], or peak_rss'
-    return [Problem(f"{where}.budgets.pod_peak_rss", "is the budget of an image with sidecars", None, allowed)]
+    return [Problem(f"{where}.budgets.{Metric.POD_PEAK_RSS}", "is the budget of an image with sidecars", None, allowed)]
 
 
 def _maximum(image: ImageSpec, metric: Metric) -> int | None:

@@ -5,7 +5,19 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
+from membudget.core.definition import (
+    Aggregation,
+    BudgetKind,
+    Counter,
+    Definition,
+    KernelMark,
+    KernelSource,
+    LargestSample,
+    LastSamples,
+    Unit,
+)
 from membudget.core.errors import brief
 from membudget.core.quantities import format_duration, format_size, format_size_delta, format_size_spread
 from membudget.core.stored import Stored
@@ -14,149 +26,149 @@ from membudget.core.stored import Stored
 class Metric(StrEnum):
     """A reported value. The member's value is its name in files."""
 
-    IMAGE_SIZE = "image_size"
-    IMAGE_DOWNLOAD_SIZE = "image_download_size"
-    IMAGE_WASTE = "image_waste"
-    IMAGE_LAYERS = "image_layers"
-    PEAK_RSS = "peak_rss"
-    PEAK_MEMORY = "peak_memory"
-    PEAK_WORKING_SET = "peak_working_set"
-    SETTLED_RSS = "settled_rss"
-    SWAP_PEAK = "swap_peak"
-    OOM_KILLS = "oom_kills"
-    MEMORY_PRESSURE = "memory_pressure"
-    STARTUP_TIME = "startup_time"
-    CPU_SECONDS = "cpu_seconds"
-    RSS_PER_CONNECTION = "rss_per_connection"
-    RSS_PER_STREAM = "rss_per_stream"
-    RSS_PER_1000_REQUESTS = "rss_per_1000_requests"
-    POD_PEAK_RSS = "pod_peak_rss"
+    definition: Definition
 
+    def __new__(cls, name: str, definition: Definition) -> Self:  # noqa: D102
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.definition = definition
+        return member
 
-class Unit(StrEnum):
-    """What a metric's integer counts."""
-
-    BYTES = "bytes"
-    COUNT = "count"
-    MILLISECONDS = "milliseconds"
-
-
-class Aggregation(StrEnum):
-    """How the trials of one side become one value."""
-
-    CONSTANT = "constant"
-    """A property of the image: the same in every trial."""
-    MEDIAN = "median"
-    MAXIMUM = "maximum"
-    """The worst trial counts: one OOM kill in three trials is an OOM kill."""
-    ESTIMATE = "estimate"
-    """Fitted in each trial: the mean, with its interval over the trials."""
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What a metric is."""
-
-    label: str
-    unit: Unit
-    precision: str
-    """How near the truth a value is when it could be had as planned; a reading may state a lesser one."""
-    aggregation: Aggregation
-    summary: str
-    may_be_negative: bool = False
-    """Whether values below zero are possible: of growth that is fitted, which may be a fall."""
-    is_bounded_by_limit: bool = False
-    """Whether the memory limit is the most it can be."""
-    is_silent_when_absent: bool = False
-    """Only some workloads or image stores have it: where nobody set a budget, its absence is no news."""
-    is_headline: bool = False
-    """Whether the headline tells its change, even where the metric has no budget."""
-
-
-DEFINITIONS: dict[Metric, Definition] = {
-    Metric.IMAGE_SIZE: Definition(
+    # fmt: off
+    IMAGE_SIZE = "image_size", Definition(
         "image size", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "sum of regular-file bytes over all layers, uncompressed",
         is_headline=True,
-    ),
-    Metric.IMAGE_DOWNLOAD_SIZE: Definition(
+    )
+    IMAGE_DOWNLOAD_SIZE = "image_download_size", Definition(
         "download size", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "compressed bytes of all layers, as a registry stores them",
+        key="Compressed bytes of all layers. Where the engine keeps them plain, a budget has them compressed: half a"
+        " minute for each GiB that is new.",
+        precision_notes="said where the engine keeps layers plain: `gzip -6`",
         is_silent_when_absent=True,
-    ),
-    Metric.IMAGE_WASTE: Definition(
+    )
+    IMAGE_WASTE = "image_waste", Definition(
         "image waste", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "regular-file bytes of layers that are not there when the image runs: removed, replaced or rewritten later",
-    ),
-    Metric.IMAGE_LAYERS: Definition(
+        key="Bytes of layers that are not there when the image runs.",
+    )
+    IMAGE_LAYERS = "image_layers", Definition(
         "layers", Unit.COUNT, "exact", Aggregation.CONSTANT,
         "how many layers the image has, those of its base among them",
-    ),
-    Metric.PEAK_RSS: Definition(
+        key="How many layers it has.", budget=BudgetKind.LAYERS,
+    )
+    PEAK_RSS = "peak_rss", Definition(
         "peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sampled anonymous plus shared memory: what only swap or a kill gives back",
+        LargestSample("rss_bytes"),
+        key="Largest anonymous plus shared memory.",
+        source=KernelSource(
+            "leaf, sampled", "`memory.stat`: `total_rss + total_shmem`", "`memory.stat`: `anon + shmem`"
+        ),
+        precision_notes="certified by the kernel's mark",
         is_bounded_by_limit=True, is_headline=True,
-    ),
-    Metric.PEAK_MEMORY: Definition(
+    )
+    PEAK_MEMORY = "peak_memory", Definition(
         "peak memory", Unit.BYTES, "exact, to 256 KiB a CPU", Aggregation.MEDIAN,
         "the kernel's own high-water mark, with page cache, kernel memory and the runtime's start",
+        KernelMark(),
+        key="The kernel's high-water mark, page cache included: read docs/measurements.md before gating on it.",
+        source=KernelSource(
+            "parent, once, after the container is gone", "`memory.max_usage_in_bytes`",
+            "`memory.peak` (Linux 5.19 or newer)",
+        ),
         is_bounded_by_limit=True,
-    ),
-    Metric.PEAK_WORKING_SET: Definition(
+    )
+    PEAK_WORKING_SET = "peak_working_set", Definition(
         "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sampled usage minus inactive file pages: what a kubelet evicts on",
+        LargestSample("working_set_bytes"),
+        key="Largest usage minus inactive file pages.",
+        source=KernelSource(
+            "leaf, sampled", "`memory.usage_in_bytes − total_inactive_file`", "`memory.current − inactive_file`"
+        ),
         is_bounded_by_limit=True,
-    ),
-    Metric.SETTLED_RSS: Definition(
+    )
+    SETTLED_RSS = "settled_rss", Definition(
         "settled RSS", Unit.BYTES, "sampled", Aggregation.MEDIAN,
         "RSS at the end of the settle time after the workload: what is kept",
+        LastSamples("rss_bytes"),
+        key="RSS after the workload and the settle time: what a service keeps.",
         is_bounded_by_limit=True,
-    ),
-    Metric.SWAP_PEAK: Definition(
+    )
+    SWAP_PEAK = "swap_peak", Definition(
         "swap peak", Unit.BYTES, "exact", Aggregation.MAXIMUM,
         "largest swap use: zero under a limit, which allows none",
-    ),
-    Metric.OOM_KILLS: Definition(
+        Counter("swap_peak"),
+        key="Largest swap use: none under a limit.",
+        source=KernelSource(
+            "v1: leaf, sampled; v2: parent, once", "`memory.stat`: `total_swap`",
+            "`memory.swap.peak` (6.5), else `memory.swap.current`",
+        ),
+        precision_notes="`sampled, lower bound` on v1 and before Linux 6.5",
+    )
+    OOM_KILLS = "oom_kills", Definition(
         "OOM kills", Unit.COUNT, "exact", Aggregation.MAXIMUM,
         "processes killed by the cgroup's OOM killer, also when PID 1 lives on",
-    ),
-    Metric.MEMORY_PRESSURE: Definition(
+        key="Processes killed by the OOM killer. `max = 0` unless said otherwise.",
+        source=KernelSource(
+            "v1: leaf, sampled, and the kernel's log; v2: parent, once",
+            "`memory.oom_control`: `oom_kill` (Linux 4.13 or newer)", "`memory.events`: `oom_kill`",
+        ),
+        precision_notes="`lower bound` where a kill may not have been counted",
+    )
+    MEMORY_PRESSURE = "memory_pressure", Definition(
         "memory pressure", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
         "time in which some process waited for memory (PSI): reclaim at the limit, pages read again",
-    ),
-    Metric.STARTUP_TIME: Definition(
+        Counter("stalled_us", divisor=1000),
+        key="Time in which some process waited for memory (PSI; not on cgroup v1).",
+        source=KernelSource("parent, once", "absent: v1 has none", "`memory.pressure`: `some total`"),
+    )
+    STARTUP_TIME = "startup_time", Definition(
         "startup time", Unit.MILLISECONDS, "timed, to 20 ms", Aggregation.MEDIAN,
         "from the start of the container until it is ready",
-    ),
-    Metric.CPU_SECONDS: Definition(
+        key="From the container's start until it is ready.",
+    )
+    CPU_SECONDS = "cpu_seconds", Definition(
         "CPU time", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
         "CPU time of all processes, user and system, with the container runtime's start",
-    ),
-    Metric.RSS_PER_CONNECTION: Definition(
+        Counter("cpu_usage_us", divisor=1000),
+        key="CPU time of all processes.",
+        source=KernelSource("parent, once", "`cpuacct.usage`", "`cpu.stat`: `usage_usec`"),
+    )
+    RSS_PER_CONNECTION = "rss_per_connection", Definition(
         "RSS per connection", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with each connection that is held open, fitted while they are opened",
-        may_be_negative=True, is_silent_when_absent=True,
-    ),
-    Metric.RSS_PER_STREAM: Definition(
+        key="RSS for each connection that is held open; needs requests with `connections` and a `ramp`.",
+        budget=BudgetKind.UNIT_COST, may_be_negative=True, is_silent_when_absent=True,
+    )
+    RSS_PER_STREAM = "rss_per_stream", Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
-        may_be_negative=True, is_silent_when_absent=True,
-    ),
-    Metric.RSS_PER_1000_REQUESTS: Definition(
+        key="RSS for each answer that is read slowly or for a time; needs requests with `read_rate` or `read_for`, and"
+        " a `ramp`.",
+        budget=BudgetKind.UNIT_COST, may_be_negative=True, is_silent_when_absent=True,
+    )
+    RSS_PER_1000_REQUESTS = "rss_per_1000_requests", Definition(
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with 1,000 requests more, fitted over the longest group of them",
-        may_be_negative=True, is_silent_when_absent=True,
-    ),
-    Metric.POD_PEAK_RSS: Definition(
+        key="RSS that 1,000 requests more leave behind.",
+        budget=BudgetKind.UNIT_COST, may_be_negative=True, is_silent_when_absent=True,
+    )
+    POD_PEAK_RSS = "pod_peak_rss", Definition(
         "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sum of the RSS of the image's container and its sidecars at one time",
+        key="Largest RSS of the image and its sidecars together.",
         is_silent_when_absent=True,
-    ),
-}  # fmt: skip
+    )
+    # fmt: on
 
 
+DEFINITIONS: dict[Metric, Definition] = {metric: metric.definition for metric in Metric}
 BOUNDED_BY_LIMIT = tuple(metric for metric, one in DEFINITIONS.items() if one.is_bounded_by_limit)
 SILENT_WHEN_ABSENT = frozenset(metric for metric, one in DEFINITIONS.items() if one.is_silent_when_absent)
+PEAKS = tuple(metric for metric, one in DEFINITIONS.items() if one.is_peak)
 HEADLINES = tuple(metric for metric, one in DEFINITIONS.items() if one.is_headline)
 
 

@@ -11,7 +11,8 @@ from functools import partial
 
 from membudget.budgets.rules import EffectiveBudget, ImageRules, Tolerance
 from membudget.build.revision import Side
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, Unit
+from membudget.core.definition import Unit
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, SettingsChange, settings_change
 from membudget.judge.metric import Verdict, tolerated_growth

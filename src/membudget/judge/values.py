@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, MetricValue
+from membudget.core.definition import Aggregation
+from membudget.core.metrics import DEFINITIONS, PEAKS, Metric, MetricValue
 from membudget.judge.evidence import Samples
 from membudget.judge.measurement import SideMeasurement
 from membudget.measure.trial import Outcome, Phase, Trial
@@ -109,8 +110,6 @@ def phase_values(side: SideMeasurement | None) -> dict[tuple[str, Metric], Metri
     return values
 
 
-_PEAKS = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
-"""What a limit bounds."""
 _OF_THE_LARGEST_PHASE = 0.99
 """A phase whose mark is as near to the trial's highest is one in which the limit was reached."""
 
@@ -162,7 +161,7 @@ def _samples(
     before = [value for _, value in _read(base, of_trial)]
     read = list(_read(head, of_trial))
     trials = [trial for trial, _ in read]
-    at_limit = [reached(trial) for trial in trials] if metric in _PEAKS else []
+    at_limit = [reached(trial) for trial in trials] if metric in PEAKS else []
     return Samples(
         base=tuple(value.value or 0 for value in before),
         head=tuple(value.value or 0 for _, value in read),

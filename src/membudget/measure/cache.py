@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.workload import CommandWorkload, steps_of
+from membudget.core.definition import Aggregation, Unit
 from membudget.core.files import read_plain, write_whole
-from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Aggregation, Metric, Unit
+from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Metric
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
@@ -191,8 +192,8 @@ def _problems_of(trial: Trial, limit_bytes: int | None) -> Iterator[str]:
             yield f"has a {metric} out of range"
         if reading.value is not None and reading.value < 0 and reading.interval is None:
             yield f"has a negative {metric}"
-    columns = [getattr(trial.series, column.name) for column in fields(trial.series)]
-    if len({len(column) for column in columns}) > 1 or any(value < 0 for column in columns for value in column):
+    columns = [trial.series.column(one.name) for one in fields(trial.series)]
+    if not trial.series.is_whole or any(value < 0 for column in columns for value in column):
         yield "has a series that is none"
     if any(later < earlier for earlier, later in pairwise(trial.series.time_us)):
         yield "has a series whose times go back"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from membudget.core.definition import Counter, KernelMark, LargestSample, LastSamples, OwnRule
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import Certificate, Conclusion, EngineWord, OomDoubt, certify, count_oom_kills
@@ -55,11 +56,11 @@ def _without(series: Series, phases: list[PhaseReading]) -> Series:
         for index, time_us in enumerate(series.time_us)
         if not any(phase.begin_us <= time_us < phase.end_us for phase in phases)
     ]
-    columns = (series.time_us, series.anon_bytes, series.rss_bytes, series.working_set_bytes, series.usage_bytes)
-    return Series(*([column[index] for index in kept] for column in columns))
+    return series.only(kept)
 
 
 _NO_SAMPLE = "the container ended before the first sample"
+_NOT_SAMPLED = "neither this kernel's memory.stat nor the engine's statistics tell it"
 _ENDED = "the container ended with its workload: there was nothing left to settle"
 _NO_READINESS = {
     "command": "a one-shot container is run to its end and never ready",
@@ -71,7 +72,7 @@ _ONCE_A_SECOND_FACTOR = 2
 _ENOUGH_LOOKS = 5
 """Fewer of the engine's say nothing at all."""
 _SETTLED_SHARE = 5
-"""Settled RSS is the median of the last fifth of the settle phase."""
+"""What is settled is the median of the last fifth of the settle phase."""
 _THRASHING_SHARE = 50
 """A stall of more than a fiftieth of the trial is thrashing."""
 _THRASHING_REFAULTS_BYTES = 4 * MIB
@@ -93,21 +94,22 @@ def trial_metrics(
     report: ProbeReport, judged: JudgedPart, certificate: Certificate, startup: Startup, engine: EngineWord
 ) -> dict[Metric, MetricValue]:
     """Every trial metric that does not depend on the load: a value, or why there is none. Peaks are of `judged`."""
-    return {
-        Metric.PEAK_RSS: _sampled_peak(
-            Metric.PEAK_RSS, judged.series.rss_bytes, certificate, engine.limit_bytes
-        ),
-        Metric.PEAK_MEMORY: _value(Metric.PEAK_MEMORY, judged.kernel_peak),
-        Metric.PEAK_WORKING_SET: _sampled_peak(
-            Metric.PEAK_WORKING_SET, judged.series.working_set_bytes, certificate, engine.limit_bytes
-        ),
-        Metric.SETTLED_RSS: _settled_rss(report),
-        Metric.SWAP_PEAK: _value(Metric.SWAP_PEAK, report.swap_peak),
-        Metric.OOM_KILLS: count_oom_kills(report, engine.cgroup_version, engine).value,
-        Metric.MEMORY_PRESSURE: _value(Metric.MEMORY_PRESSURE, _in_ms(report.stalled_us)),
-        Metric.STARTUP_TIME: _startup_time(startup),
-        Metric.CPU_SECONDS: _value(Metric.CPU_SECONDS, _in_ms(report.cpu_usage_us)),
-    }  # fmt: skip
+    metrics: dict[Metric, MetricValue] = {}
+    for metric in Metric:
+        match metric.definition.found:
+            case LargestSample(column):
+                metrics[metric] = _sampled_peak(metric, judged.series, column, certificate, engine.limit_bytes)
+            case LastSamples(column):
+                metrics[metric] = _settled(metric, report, column)
+            case KernelMark():
+                metrics[metric] = _value(metric, judged.kernel_peak)
+            case Counter(reading, divisor):
+                metrics[metric] = _value(metric, getattr(report, reading), divisor)
+            case OwnRule():
+                pass
+    metrics[Metric.OOM_KILLS] = count_oom_kills(report, engine.cgroup_version, engine).value
+    metrics[Metric.STARTUP_TIME] = _startup_time(startup)
+    return metrics
 
 
 def phases(report: ProbeReport) -> tuple[Phase, ...]:
@@ -148,9 +150,12 @@ def _once_a_second(samples: list[int], certificate: Certificate, limit_bytes: in
     return margin if len(samples) >= _ENOUGH_LOOKS or limit_bytes is None else max(margin, limit_bytes)
 
 
-def _sampled_peak(metric: Metric, samples: list[int], certificate: Certificate, limit_bytes: int | None) -> MetricValue:
+def _sampled_peak(
+    metric: Metric, series: Series, column: str, certificate: Certificate, limit_bytes: int | None
+) -> MetricValue:
+    samples = series.column(column)
     if not samples:
-        return MetricValue.absent(metric, _NO_SAMPLE)
+        return MetricValue.absent(metric, _NOT_SAMPLED if series.time_us else _NO_SAMPLE)
     if certificate.effort is None:
         return MetricValue.of(metric, max(samples), ONCE_A_SECOND, _once_a_second(samples, certificate, limit_bytes))
     if certificate.conclusion is Conclusion.SPIKE_MISSED and certificate.kernel_peak_bytes is not None:
@@ -160,25 +165,21 @@ def _sampled_peak(metric: Metric, samples: list[int], certificate: Certificate, 
     return MetricValue.of(metric, max(samples))
 
 
-def _value(metric: Metric, reading: Reading) -> MetricValue:
+def _value(metric: Metric, reading: Reading, divisor: int = 1) -> MetricValue:
     if reading.value is None:
         return MetricValue.absent(metric, reading.reason or "unknown")
-    return MetricValue.of(metric, reading.value, reading.note)
+    return MetricValue.of(metric, round(reading.value / divisor), reading.note)
 
 
-def _in_ms(reading: Reading) -> Reading:
-    return reading if reading.value is None else Reading(round(reading.value / 1000), note=reading.note)
-
-
-def _settled_rss(report: ProbeReport) -> MetricValue:
+def _settled(metric: Metric, report: ProbeReport, column: str) -> MetricValue:
     settle = next((phase for phase in report.phases if phase.name == PhaseName.SETTLE), None)
     if settle is None:
-        return MetricValue.absent(Metric.SETTLED_RSS, _ENDED)
+        return MetricValue.absent(metric, _ENDED)
     last_us = settle.end_us - (settle.end_us - settle.begin_us) // _SETTLED_SHARE
-    samples = _within(report.series, last_us, settle.end_us, report.series.rss_bytes)
+    samples = _within(report.series, last_us, settle.end_us, report.series.column(column))
     if not samples:
-        return MetricValue.absent(Metric.SETTLED_RSS, "there was no sample at the end of the settle time")
-    return MetricValue.of(Metric.SETTLED_RSS, round(statistics.median(samples)))
+        return MetricValue.absent(metric, "there was no sample at the end of the settle time")
+    return MetricValue.of(metric, round(statistics.median(samples)))
 
 
 def _startup_time(startup: Startup) -> MetricValue:

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from membudget.budgets.approval import Approval
 from membudget.budgets.lines import KeyLines
-from membudget.core.metrics import DEFINITIONS, HEADLINES, Unit
+from membudget.core.definition import Unit
+from membudget.core.metrics import DEFINITIONS, HEADLINES
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import Presence

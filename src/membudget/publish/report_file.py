@@ -5,7 +5,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
@@ -16,7 +15,7 @@ from pydantic_core import SchemaValidator, core_schema
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.files import read_plain, write_text
-from membudget.core.metrics import DEFINITIONS, Metric
+from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
 from membudget.judge.whole import Coverage
@@ -24,6 +23,7 @@ from membudget.publish.report_size import fitting, impossible_numbers, oversized
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 
 _NAMES = TypeAdapter(list[ImageName])
+_UNKNOWN_THEN = "the version of membudget that measured does not know it"
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -104,7 +104,20 @@ def parse_report(data: bytes, where: str) -> Report:
     problem = next(_inconsistencies(report), None)
     if problem is not None:
         raise _no_report(where, problem)
+    for image in report.images:
+        for side in image.sides:
+            _complete(side.metrics)
     return report
+
+
+def _complete(metrics: dict[Metric, MetricValue]) -> None:
+    """Say of metrics that are not in a report that they were not measured: an older membudget did not know them.
+
+    A budget on such a metric is inconclusive, so that nothing is won by leaving figures out.
+    """
+    for metric in Metric:
+        if metric not in metrics:
+            metrics[metric] = MetricValue.absent(metric, _UNKNOWN_THEN)
 
 
 def _no_report(where: str, problem: str) -> ConfigurationError:
@@ -169,10 +182,7 @@ def _inconsistencies(report: Report) -> Iterator[str]:
     if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
         yield "its shard is none"
     sides = [side for image in report.images for side in image.sides]
-    if any(set(side.metrics) != set(Metric) for side in sides):
-        yield "an image lacks some of the metrics"
-    series = [trial.series for side in sides for trial in side.trials]
-    if any(len({len(getattr(one, column.name)) for column in fields(one)}) > 1 for one in series):
+    if not all(trial.series.is_whole for side in sides for trial in side.trials):
         yield "the columns of a series differ in length"
     values = [(metric, value.value or 0) for side in sides for metric, value in side.metrics.items()]
     if any(value < 0 and not DEFINITIONS[metric].may_be_negative for metric, value in values):

@@ -107,16 +107,4 @@ def downsample(series: Series, most_points: int = MOST_POINTS) -> Series:
         for column in (series.rss_bytes, series.usage_bytes):
             kept.add(min(indices, key=column.__getitem__))
             kept.add(max(indices, key=column.__getitem__))
-    order = sorted(kept)
-    return Series(
-        *(
-            [column[index] for index in order]
-            for column in (
-                series.time_us,
-                series.anon_bytes,
-                series.rss_bytes,
-                series.working_set_bytes,
-                series.usage_bytes,
-            )
-        )
-    )
+    return series.only(sorted(kept))

@@ -41,7 +41,7 @@ def test_the_warm_up_is_not_recorded_and_the_others_are_in_their_order() -> None
 def test_each_figure_is_the_metric_of_its_name() -> None:
     (recorded,) = measured(runner([1, 40]), SPEC, 1)
     given = builders.trial(40).metrics
-    assert recorded.model_dump() == {name: given[Metric(name)].value for name in recorded.model_dump()}
+    assert recorded.model_dump() == {name: given[Metric[name.upper()]].value for name in recorded.model_dump()}
 
 
 def test_a_workload_that_fails_once_is_not_recorded() -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.entries import TrialCount
+from membudget.budgets.entries import ImageSpec, TrialCount
+from membudget.budgets.metric_budgets import SizeBudget
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, readiness
 from membudget.core.errors import BudgetsFileError, ConfigurationError
 from membudget.core.metrics import Metric
@@ -17,6 +18,12 @@ def problems_of(text: str, checkout: Path | None = None) -> list[str]:
     with pytest.raises(BudgetsFileError) as caught:
         budgets_file.parse(text, "budgets.toml", checkout)
     return [str(problem) for problem in caught.value.problems]
+
+
+def peak_rss(image: ImageSpec) -> SizeBudget:
+    budget = image.budgets.of(Metric.PEAK_RSS)
+    assert isinstance(budget, SizeBudget)
+    return budget
 
 
 def test_the_smallest_file() -> None:
@@ -44,10 +51,10 @@ def test_defaults_hold_key_by_key_where_an_image_says_nothing() -> None:
         "budgets.toml",
     )
     one, two = images["one"], images["two"]
-    assert (one.limit_bytes, one.trials, one.budgets.peak_rss.max) == (64 * MIB, TrialCount(min=5, max=5), 32 * MIB)
-    assert (two.limit_bytes, two.budgets.peak_rss.max, two.budgets.oom_kills.max) == (128 * MIB, 100 * MIB, 2)
-    assert one.budgets.peak_rss.growth == two.budgets.peak_rss.growth
-    assert two.budgets.peak_rss.growth is not None
+    assert (one.limit_bytes, one.trials, peak_rss(one).max) == (64 * MIB, TrialCount(min=5, max=5), 32 * MIB)
+    assert (two.limit_bytes, peak_rss(two).max, two.budgets.of(Metric.OOM_KILLS).max) == (128 * MIB, 100 * MIB, 2)
+    assert peak_rss(one).growth == peak_rss(two).growth
+    assert peak_rss(two).growth is not None
 
 
 def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
@@ -123,7 +130,7 @@ def test_quantities_that_no_machine_has(line: str, allowed: str) -> None:
 
 def test_bounds_are_inclusive() -> None:
     text = SMALLEST.replace("64MiB", "8MiB") + 'budgets.peak_rss.max = "8MiB"\ntimeout = "24h"\n'
-    assert budgets_file.parse(text, "budgets.toml")["api"].budgets.peak_rss.max == 8 * MIB
+    assert peak_rss(budgets_file.parse(text, "budgets.toml")["api"]).max == 8 * MIB
     assert budgets_file.parse(SMALLEST.replace("64MiB", "1024TiB"), "budgets.toml")["api"].limit_bytes == 2**50
 
 

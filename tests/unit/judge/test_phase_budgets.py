@@ -21,7 +21,7 @@ def measured(burst: float) -> SideMeasurement:
 def with_budgets(
     head: SideMeasurement, base: SideMeasurement | None = None, **of_burst: EffectiveBudget
 ) -> ImageMeasurement:
-    budgets = {"burst": {Metric(name): budget for name, budget in of_burst.items()}}
+    budgets = {"burst": {Metric[name.upper()]: budget for name, budget in of_burst.items()}}
     return replace(image(head=head, base=base), phase_budgets=budgets)
 
 

@@ -10,6 +10,7 @@ from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroups import TrialCgroup
 from membudget.engine.connection import Engine, engine_errors
 from membudget.measure.probe.messages import Depth, HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
+from membudget.measure.probe.readings import MemoryReading
 
 RATE_HZ = 1
 _END_S = 10.0
@@ -38,11 +39,8 @@ class _Seen:
         # v1 counts descendants in the keys that begin with total_
         anon = _number(stats, "total_rss", "anon")
         inactive_file = _number(stats, "total_inactive_file", "inactive_file")
-        self.series.time_us.append(self.now_us())
-        self.series.anon_bytes.append(anon)
-        self.series.rss_bytes.append(anon + _number(stats, "total_shmem", "shmem"))
-        self.series.working_set_bytes.append(max(0, usage - inactive_file))
-        self.series.usage_bytes.append(usage)
+        shmem = _number(stats, "total_shmem", "shmem")
+        self.series.append(self.now_us(), MemoryReading(anon, shmem, inactive_file, usage))
         mark = memory.get("max_usage")
         if isinstance(mark, int):
             self.kernel_peak = max(mark, self.kernel_peak or 0)

@@ -3,6 +3,7 @@
 Standard library only, for the same reason as `readings`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -134,15 +135,51 @@ class Reading(Stored):
     note: str | None = None
 
 
+_MAY_BE_EMPTY = {"may_be_empty": True}
+"""Marks a column that not every kernel or probe fills, and that older reports lack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Series(Stored):
-    """The samples of a trial, in columns; times are microseconds since the first look."""
+    """The samples of a trial, in columns; times are microseconds since the first look.
+
+    A sample has an attribute for each column but the time, named like it.
+    """
 
     time_us: list[int] = field(default_factory=list)
     anon_bytes: list[int] = field(default_factory=list)
     rss_bytes: list[int] = field(default_factory=list)
     working_set_bytes: list[int] = field(default_factory=list)
     usage_bytes: list[int] = field(default_factory=list)
+
+    def append(self, time_us: int, sample: object) -> None:
+        """Add a sample. What it does not know is None, in every sample of the series."""
+        self.time_us.append(time_us)
+        for name in _SAMPLED:
+            value: int | None = getattr(sample, name)
+            if value is not None:
+                self.column(name).append(value)
+
+    def column(self, name: str) -> list[int]:
+        """The samples of one kind."""
+        column: list[int] = getattr(self, name)
+        return column
+
+    def only(self, indices: Sequence[int]) -> "Series":
+        """The samples at `indices`."""
+        columns = map(self.column, _COLUMNS)
+        return Series(*([column[index] for index in indices] if column else [] for column in columns))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each column has a value for each time; some may have none at all."""
+        count = len(self.time_us)
+        return all(len(column := self.column(name)) == count or (not column and name in _OPTIONAL) for name in _COLUMNS)
+
+
+_COLUMNS = tuple(Series.__dataclass_fields__)
+_SAMPLED = tuple(name for name in _COLUMNS if name != "time_us")
+_OPTIONAL = frozenset(name for name, one in Series.__dataclass_fields__.items() if one.metadata == _MAY_BE_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

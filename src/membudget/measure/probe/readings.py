@@ -12,7 +12,7 @@ BATCH_BYTES_PER_CPU = 64 * _PAGE_BYTES
 
 
 class MemoryReading(NamedTuple):
-    """One look at a cgroup and everything below it, in bytes."""
+    """One look at a cgroup and everything below it, in bytes: a sample of the series, which takes columns by name."""
 
     anon_bytes: int
     """Anonymous memory: heap, stack, private mappings. What cAdvisor calls RSS."""

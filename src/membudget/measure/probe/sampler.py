@@ -32,7 +32,6 @@ from membudget.measure.probe.messages import (
     Series,
 )
 from membudget.measure.probe.pace import WATCH_NS, Pace
-from membudget.measure.probe.readings import MemoryReading
 from membudget.measure.probe.snapshots import SnapshotProcess
 
 _APPEARANCE_POLL_S = 0.001
@@ -211,7 +210,7 @@ class Sampler:
             usage_after = int(leaf.usage.read())
         except _ReadingError:
             return
-        self._append(reading, now_ns)
+        self._series.append((now_ns - self._origin_ns) // 1000, reading)
         at_rest = now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS
         self._last_sample_ns = now_ns
         self._sampled_usage = self._seen_whole(leaf, stat, usage)
@@ -239,14 +238,6 @@ class Sampler:
         except _ReadingError:
             return usage  # a kernel that does not say
         return usage if usage - accounted <= _UNACCOUNTED_BYTES else accounted
-
-    def _append(self, reading: MemoryReading, now_ns: int) -> None:
-        series = self._series
-        series.time_us.append((now_ns - self._origin_ns) // 1000)
-        series.anon_bytes.append(reading.anon_bytes)
-        series.rss_bytes.append(reading.rss_bytes)
-        series.working_set_bytes.append(reading.working_set_bytes)
-        series.usage_bytes.append(reading.usage_bytes)
 
     def _read_leaf_values(self, leaf: LeafFiles, stat: bytes) -> None:
         """What only the container's own cgroup knows, and takes with it: the last look counts."""

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from membudget.core.metrics import DEFINITIONS, Metric, Unit
+from membudget.core.definition import Unit
+from membudget.core.metrics import DEFINITIONS, Metric
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.values import phase_values

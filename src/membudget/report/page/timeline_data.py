@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
-from membudget.core.metrics import DEFINITIONS, Aggregation, Metric, format_delta, format_value
+from membudget.core.definition import Aggregation
+from membudget.core.metrics import DEFINITIONS, Metric, format_delta, format_value
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
 from membudget.judge.evidence import median_interval
