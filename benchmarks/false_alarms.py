@@ -24,7 +24,7 @@ from membudget.budgets.entries import TrialCount
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
-from membudget.judge.evidence import Answer, against_tolerance
+from membudget.judge.evidence import Proof, against_tolerance
 from membudget.judge.metric import tolerated_growth
 
 PAIRS = 100
@@ -82,11 +82,11 @@ def _alarms(name: str, values: Sequence[int]) -> list[str]:
     used = []
     for tolerance in TOLERANCES:
         outcomes = [judged(pair, tolerance) for pair in pairs(values)]
-        alarms = sum(answer in (Answer.BROKEN, Answer.OPEN) for answer, _ in outcomes)
+        alarms = sum(answer in (Proof.BROKEN, Proof.OPEN) for answer, _ in outcomes)
         used += [count for _, count in outcomes]
         cells.append(f"{100 * alarms / len(outcomes):.2f} %")
     drifting = [judged(pair, TOLERANCES[0])[0] for pair in windows(values)]
-    alarms = sum(answer in (Answer.BROKEN, Answer.OPEN) for answer in drifting)
+    alarms = sum(answer in (Proof.BROKEN, Proof.OPEN) for answer in drifting)
     cells.append(f"{alarms} of {len(drifting)}")
     naive = [pair.head[0] > pair.base[0] * (1 + NAIVE_PERCENT / 100) for pair in pairs(values)]
     return [*cells, f"{statistics.fmean(used):.1f}", f"{100 * sum(naive) / len(naive):.1f} %"]
@@ -99,7 +99,7 @@ def _misses(name: str, values: Sequence[int], tolerance: Tolerance) -> list[str]
         outcomes = Counter(judged(pair.with_regression(share, size), tolerance)[0] for pair in pairs(values))
         beyond = median * share + size - tolerated_growth(median, tolerance)
         mark = "*" if beyond > 0 and beyond >= 2 * spread(values) else ""
-        every = (Answer.BROKEN, Answer.OPEN, Answer.WITHIN_NOISE, Answer.KEPT)
+        every = (Proof.BROKEN, Proof.OPEN, Proof.WITHIN_NOISE, Proof.KEPT)
         total = PAIRS * DRAWN_ANEW
         cells.append(" / ".join(f"{100 * outcomes[answer] / total:.1f}" for answer in every) + mark)
     return cells
@@ -128,14 +128,14 @@ def _pairs(values: tuple[int, ...]) -> list[Pair]:
     return [Pair(tuple(one[: TRIALS.max]), tuple(one[TRIALS.max :])) for one in drawn]
 
 
-def judged(pair: Pair, tolerance: Tolerance) -> tuple[Answer, int]:
+def judged(pair: Pair, tolerance: Tolerance) -> tuple[Proof, int]:
     """The answer, and how many trials a side it took."""
     for count in range(TRIALS.min, TRIALS.max + 1):
         base, head = pair.base[:count], pair.head[:count]
         evidence = against_tolerance(base, head, tolerated_growth(round(statistics.median(base)), tolerance))
         if evidence.is_settled:
-            return evidence.answer, count
-    return evidence.answer, TRIALS.max
+            return evidence.proof, count
+    return evidence.proof, TRIALS.max
 
 
 def spread(values: Sequence[int]) -> float:

@@ -14,12 +14,12 @@ from membudget.budgets.guard import rules
 from membudget.build.revision import Commit
 from membudget.check import check
 from membudget.check.check import CheckRequest
-from membudget.core.progress import Silence
 from membudget.measure.trial import Trial
 from membudget.publish.report_file import write_report
 from membudget.version import VERSION
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
+from tests.support.silence import Silence
 
 
 def write_checked(budgets: Path, report: Path, head: Callable[[], Trial] = trial) -> None:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from membudget.cli.action import ActionInputs
-from membudget.cli.publisher import Publisher, PublishSettings, Subject
+from membudget.cli.publisher import Addressee, Publisher, PublishSettings
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.pull_request import PullRequest, WorkflowRun
@@ -64,7 +64,7 @@ def _publish(url: str) -> None:
     environ = {**os.environ, "GITHUB_API_URL": url, "GITHUB_REPOSITORY": "octo/shop"}
     server = Server(environ, inputs.github_token)
     settings = PublishSettings(CommentSettings(mode=CommentMode.ALWAYS), StatusMode.STATUS)
-    subject = Subject(PullRequest("octo/shop", 7), WorkflowRun(1, 1, 1, "b" * 40))
+    subject = Addressee(PullRequest("octo/shop", 7), WorkflowRun(1, 1, 1, "b" * 40))
     publisher = Publisher(server, settings, subject, environ)
     with publisher.measuring():
         publisher.publish(_OVER, Path("report.json"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from membudget.cli.publisher import Publisher, PublishSettings, Subject
+from membudget.cli.publisher import Addressee, Publisher, PublishSettings
 from membudget.publish.servers.github_event import read_event, this_run
 from membudget.publish.servers.server import Server
 
@@ -54,5 +54,5 @@ class StepOfWorkflow:
         """Of the run of that number, made as the action makes it."""
         environ = self.environ(event or PULL_REQUEST, number, attempt)
         read = read_event(environ)
-        subject = Subject(read.pull_request, this_run(environ, read.commit_sha))
+        subject = Addressee(read.pull_request, this_run(environ, read.commit_sha))
         return Publisher(Server(environ, SecretStr(self.token)), settings, subject, environ)

@@ -45,11 +45,6 @@ class EffectiveBudget(Stored):
         return self != NO_BUDGET
 
     @property
-    def can_fail(self) -> bool:
-        """Whether there is more than levels to warn from."""
-        return self.max is not None or self.tolerance is not None or self.below_limit is not None
-
-    @property
     def growth_alone(self) -> "EffectiveBudget":
         """What of it is about the base."""
         return EffectiveBudget(tolerance=self.tolerance, warn=WarnLevels(tolerance=self.warn.tolerance))

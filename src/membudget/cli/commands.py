@@ -27,7 +27,7 @@ from membudget.check import check as check_use_case
 from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs, take_token
-from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
+from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.contents.stores.layer_cache import LayerCache
@@ -163,8 +163,8 @@ def action() -> ExitCode:
 def _publisher(server: Server, settings: PublishSettings) -> Publisher:
     """Of what this workflow run is for."""
     event = read_event(os.environ)
-    subject = Subject(event.pull_request, this_run(os.environ, event.commit_sha))
-    return Publisher(server, settings, subject, os.environ)
+    addressee = Addressee(event.pull_request, this_run(os.environ, event.commit_sha))
+    return Publisher(server, settings, addressee, os.environ)
 
 
 def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
@@ -174,15 +174,15 @@ def _report(server: Server, settings: PublishSettings, path: Path, artifact: str
         raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
     if server.api is None:
         raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
-    publisher = Publisher(server, settings, Subject(None, measured.run, is_elsewhere=True), os.environ)
+    publisher = Publisher(server, settings, Addressee(None, measured.run, is_elsewhere=True), os.environ)
     with publisher.or_no_verdict():
         found = fetch(server.api, server.repository, measured, artifact)
     if isinstance(found, NotPosted):
         warn(f"nothing was posted: {found.reason}")
         return ExitCode.WITHIN_BUDGET
     write_report(found.report, path)
-    subject = Subject(found.pull_request, measured.run, is_elsewhere=True)
-    Publisher(server, settings, subject, os.environ).publish(found.report, path)
+    addressee = Addressee(found.pull_request, measured.run, is_elsewhere=True)
+    Publisher(server, settings, addressee, os.environ).publish(found.report, path)
     return ExitCode.WITHIN_BUDGET
 
 

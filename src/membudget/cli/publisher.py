@@ -31,7 +31,7 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Addressee:
     """What was measured for whom."""
 
     pull_request: PullRequest | None
@@ -42,14 +42,16 @@ class Subject:
 
 
 class Publisher:
-    """Tells about one subject."""
+    """Tells one addressee."""
 
-    def __init__(self, server: Server, settings: PublishSettings, subject: Subject, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, server: Server, settings: PublishSettings, addressee: Addressee, environ: Mapping[str, str]
+    ) -> None:
         self._server = server
         self._settings = settings
-        self._subject = subject
-        self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not subject.is_elsewhere)
-        self._commit = server.commit_states(settings.status, subject.run, settings.comment.key)
+        self._addressee = addressee
+        self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not addressee.is_elsewhere)
+        self._commit = server.commit_states(settings.status, addressee.run, settings.comment.key)
         self._is_told = False
         """Whether the commit has its verdict."""
         self._said: set[str] = set()
@@ -76,14 +78,14 @@ class Publisher:
     def publish(self, report: Report, path: Path, lines: KeyLines | None = None) -> None:
         """Tell everywhere, and say what could not be told."""
         destination = publish.Destination(
-            self._subject.pull_request,
+            self._addressee.pull_request,
             self._server.commenter,
             self._settings.comment,
-            run=self._subject.run,
+            run=self._addressee.run,
             run_link=self._server.run_link,
             commit=self._commit,
             policy=self._settings.policy,
-            records_approval=not self._subject.is_elsewhere,
+            records_approval=not self._addressee.is_elsewhere,
             lines=lines,
         )
         outcome = publish.run(report, str(path), self._step, destination)

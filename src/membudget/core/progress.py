@@ -1,7 +1,7 @@
 """What the two use cases tell about their progress, wherever it is shown."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 Live = Callable[[], str]
@@ -26,23 +26,3 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """Something a user should know now."""
-
-
-class Silence:
-    """No progress shown."""
-
-    def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
-        """Nothing."""
-        del title, total, live
-        return nullcontext()
-
-    def working(self, what: str) -> AbstractContextManager[None]:
-        """Nothing."""
-        del what
-        return nullcontext()
-
-    def output(self, line: str) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""

@@ -6,77 +6,8 @@ docs/measurements.md states how often each answer is wrong; `benchmarks/false_al
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from itertools import accumulate
-from math import comb
-from statistics import median
 
-_ROUNDING = 1e-12
-"""1 - 0.9 is a little less than 0.1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate, and between which bounds the truth lies."""
-
-    estimate: float
-    low: float
-    high: float
-    confidence: float
-    """The chance that the bounds hold the truth: at least what was asked for, or the most that so few values allow."""
-
-    @property
-    def margin(self) -> float:
-        """Half its width: what is printed after ±."""
-        return (self.high - self.low) / 2
-
-
-def median_interval(values: Sequence[int], confidence: float) -> Interval:
-    """Of the median of what `values` were drawn from: two of the values. Raises ValueError without any."""
-    if not values:
-        raise ValueError("no values")
-    ordered, count = sorted(values), len(values)
-    missed = list(accumulate(comb(count, below) for below in range(count)))
-    # The rank of the lower bound, from 0: the truth is below it when at most so many of the values are.
-    rank = _highest_rank(missed, 2**count, (1 - confidence) / 2, count // 2)
-    return Interval(median(ordered), ordered[rank], ordered[-1 - rank], max(0.0, 1 - 2 * missed[rank] / 2**count))
-
-
-def shift_interval(before: Sequence[int], after: Sequence[int], confidence: float) -> Interval:
-    """By how much `after` lies above `before`. Raises ValueError without values.
-
-    Hodges and Lehmann's estimate, the median of all differences, with the bounds at which a Mann-Whitney test would
-    begin to tell the two apart.
-    """
-    if not before or not after:
-        raise ValueError("no values")
-    differences = sorted(late - early for late in after for early in before)
-    missed = _mann_whitney(*sorted((len(before), len(after))))
-    arrangements = comb(len(before) + len(after), len(before))
-    rank = _highest_rank(missed, arrangements, (1 - confidence) / 2, (len(differences) + 1) // 2)
-    attained = max(0.0, 1 - 2 * missed[rank] / arrangements)
-    return Interval(median(differences), differences[rank], differences[-1 - rank], attained)
-
-
-def _highest_rank(missed: Sequence[int], cases: int, allowed: float, ranks: int) -> int:
-    """The narrowest pair of bounds whose chance to miss on one side is `allowed` at the most; else the widest."""
-    return max((rank for rank in range(ranks) if missed[rank] / cases <= allowed + _ROUNDING), default=0)
-
-
-@cache
-def _mann_whitney(smaller: int, larger: int) -> list[int]:
-    """In how many arrangements of two alike samples the statistic U is at most 0, 1, 2, ...
-
-    The coefficients of the Gaussian binomial, by which the statistic is distributed (Mann and Whitney, 1947).
-    """
-    counts = [1] + [0] * (smaller * larger)
-    for size in range(1, smaller + 1):
-        for above in range(len(counts) - 1, larger + size - 1, -1):  # times 1 - q^(larger + size)
-            counts[above] -= counts[above - larger - size]
-        for above in range(size, len(counts)):  # divided by 1 - q^size
-            counts[above] += counts[above - size]
-    return list(accumulate(counts))
-
+from membudget.core.intervals import median_interval, shift_interval
 
 CONFIDENCE_OF_A_FAILURE = 0.99
 """No growth is called one on less: five trials a side are the fewest that can give it."""
@@ -85,7 +16,7 @@ FEWEST_TO_FAIL = 5
 """Trials a side before a broken budget is taken for certain, where the file allows as many."""
 
 
-class Answer(StrEnum):
+class Proof(StrEnum):
     """What the trials say of one budget."""
 
     KEPT = "kept"
@@ -102,7 +33,7 @@ class Answer(StrEnum):
 class Evidence:
     """An answer, and the bounds it rests on."""
 
-    answer: Answer
+    proof: Proof
     low: int
     """Of the median where a maximum was asked about; of the growth where a tolerance was."""
     high: int
@@ -115,10 +46,10 @@ def against_maximum(values: Sequence[int], maximum: int) -> Evidence:
     interval = median_interval(values, _CONFIDENCE_OF_A_MEDIAN)
     low, high = int(interval.low), int(interval.high)
     if high <= maximum:
-        return Evidence(Answer.KEPT, low, high, is_settled=True)
+        return Evidence(Proof.KEPT, low, high, is_settled=True)
     if low > maximum:
-        return Evidence(Answer.BROKEN, low, high, is_settled=len(values) >= FEWEST_TO_FAIL)
-    answer = Answer.OPEN if interval.estimate > maximum else Answer.WITHIN_NOISE
+        return Evidence(Proof.BROKEN, low, high, is_settled=len(values) >= FEWEST_TO_FAIL)
+    answer = Proof.OPEN if interval.estimate > maximum else Proof.WITHIN_NOISE
     return Evidence(answer, low, high, is_settled=False)
 
 
@@ -138,11 +69,11 @@ def against_tolerance(before: Sequence[int], after: Sequence[int], tolerated: in
     is_certain = interval.confidence >= CONFIDENCE_OF_A_FAILURE
     # So few trials are believed where they differ by less than what is tolerated.
     if high <= tolerated and (is_certain or high - low <= tolerated):
-        return Evidence(Answer.KEPT, low, high, is_settled=True)
+        return Evidence(Proof.KEPT, low, high, is_settled=True)
     if low > tolerated:
-        return Evidence(Answer.BROKEN, low, high, is_settled=is_certain and _is_a_look(min(len(before), len(after))))
+        return Evidence(Proof.BROKEN, low, high, is_settled=is_certain and _is_a_look(min(len(before), len(after))))
     is_open = low > 0 and interval.estimate > tolerated
-    return Evidence(Answer.OPEN if is_open else Answer.WITHIN_NOISE, low, high, is_settled=False)
+    return Evidence(Proof.OPEN if is_open else Proof.WITHIN_NOISE, low, high, is_settled=False)
 
 
 _UNBOUNDED = 2**62
@@ -205,7 +136,7 @@ def trials_at_limit(samples: Samples) -> TrialsAtLimit | None:
 
 def against_every(values: tuple[int, ...], maximum: int) -> Evidence:
     """Whether any of `values` is above `maximum`. More trials are not needed to know that one was."""
-    answer = Answer.BROKEN if max(values) > maximum else Answer.KEPT
+    answer = Proof.BROKEN if max(values) > maximum else Proof.KEPT
     return Evidence(answer, min(values), max(values), is_settled=True)
 
 
@@ -217,4 +148,4 @@ def is_hidden_by_limit(before: int, samples: Samples, tolerated: int) -> bool:
     if not any(samples.cut_off):
         return False
     after = [_UNBOUNDED if cut else value for value, cut in zip(samples.head, samples.cut_off, strict=True)]
-    return against_tolerance(samples.base or (before,), after, tolerated).answer is not Answer.KEPT
+    return against_tolerance(samples.base or (before,), after, tolerated).proof is not Proof.KEPT

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from membudget.core.intervals import student
 from membudget.core.quantities import KIB
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
@@ -33,8 +34,6 @@ _SMALLEST_GROWTH_BYTES = 256 * KIB
 """Growth over the soak below either is no leak that anybody would look for."""
 _SURE = 3.0
 """Standard errors."""
-_STUDENT = 2.31
-"""97.5 % quantile of Student's t for BLOCKS - 2 degrees of freedom."""
 _CLEARLY_BETTER = 4.0
 """Difference of two information criteria that counts as positive evidence (Kass and Raftery 1995: 2 to 6)."""
 _RESOLUTION = 0.0005
@@ -130,7 +129,7 @@ class _Fit:
 
 def _verdict(trend: Trend, fit: _Fit, soak_ms: float, *, is_paired: bool) -> LeakVerdict:
     a_minute = 60_000 / soak_ms
-    margin = _STUDENT * fit.error
+    margin = student(BLOCKS - 2) * fit.error
     return LeakVerdict(
         trend=trend,
         bytes_per_minute=fit.slope * a_minute,

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.intervals import shift_interval
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.judge.evidence import (
     NO_SAMPLES,
-    Answer,
     Evidence,
+    Proof,
     Samples,
     TrialsAtLimit,
     TrialsOver,
@@ -17,7 +18,6 @@ from membudget.judge.evidence import (
     against_maximum,
     against_tolerance,
     is_hidden_by_limit,
-    shift_interval,
     trials_at_limit,
     trials_over,
 )
@@ -162,14 +162,14 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     )  # fmt: skip
     answers = list(_answers(base, head, budget, samples))
     bounds = None if budget.every and row.trials_over else _unclear(base, head, budget)
-    broken = _said(answers, Answer.BROKEN) if bounds is None else ()
+    broken = _said(answers, Proof.BROKEN) if bounds is None else ()
     settled = all(answer.evidence.is_settled for answer in answers)
     missing = _missing(row, samples)
     needs_base = not missing and excuse is None and budget.tolerance is not None and row.delta is None
     if needs_base:
         missing = (NotMeasured(base.reason if base is not None else None, is_base=True),)
-    missing = missing or _said(answers, Answer.CUT_OFF)
-    unclear = (bounds,) if bounds is not None else _said(answers, Answer.OPEN) or _doubt(row, samples)
+    missing = missing or _said(answers, Proof.CUT_OFF)
+    unclear = (bounds,) if bounds is not None else _said(answers, Proof.OPEN) or _doubt(row, samples)
     if bounds is not None:
         settled = head.interval is None  # a spike that was missed stays missed
     row = replace(row, is_settled=settled)
@@ -203,8 +203,8 @@ def _not_measured(row: Row, reasons: tuple[RowReason, ...]) -> Row:
     return replace(row, verdict=Verdict.INCONCLUSIVE, reasons=reasons, inconclusive=Inconclusive.NOT_MEASURED)
 
 
-def _said(answers: Sequence["_Answered"], wanted: Answer) -> tuple[RowReason, ...]:
-    return tuple(answer.reason for answer in answers if answer.evidence.answer is wanted)
+def _said(answers: Sequence["_Answered"], wanted: Proof) -> tuple[RowReason, ...]:
+    return tuple(answer.reason for answer in answers if answer.evidence.proof is wanted)
 
 
 def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
@@ -217,7 +217,7 @@ def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: Ex
     if not answers and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
         excused = GrowthNotJudged(excuse) if isinstance(excuse, Excuse) else excuse
         return replace(row, verdict=None, reasons=(excused,) if judges_growth and excused is not None else ())
-    noise = _said(answers, Answer.WITHIN_NOISE)
+    noise = _said(answers, Proof.WITHIN_NOISE)
     return replace(row, reasons=noise, is_within_noise=bool(noise))
 
 
@@ -247,10 +247,10 @@ def _answers(
         tolerated = tolerated_growth(before, budget.tolerance)
         evidence = against_tolerance(samples.base or (before,), samples.head or (value,), tolerated)
         evidence = _exact_or_not(evidence, samples)
-        if evidence.answer is Answer.BROKEN and not _differ(base, head):
-            evidence = replace(evidence, answer=Answer.WITHIN_NOISE)
-        if evidence.answer is not Answer.BROKEN and is_hidden_by_limit(before, samples, tolerated):
-            evidence = replace(evidence, answer=Answer.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
+        if evidence.proof is Proof.BROKEN and not _differ(base, head):
+            evidence = replace(evidence, proof=Proof.WITHIN_NOISE)
+        if evidence.proof is not Proof.BROKEN and is_hidden_by_limit(before, samples, tolerated):
+            evidence = replace(evidence, proof=Proof.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
             yield _Answered(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)))
         else:
             grown = Grew(before, value, tolerated, is_warning)
@@ -269,7 +269,7 @@ def _warnings(row: Row, samples: Samples) -> Iterator[RowReason]:
     if row.trials_at_limit is not None and row.budget.is_set:
         yield TrialsReachedLimit(row.trials_at_limit)
     levels = EffectiveBudget(row.budget.warn.max, row.budget.warn.tolerance)
-    yield from _said(list(_answers(row.base, row.head, levels, samples, is_warning=True)), Answer.BROKEN)
+    yield from _said(list(_answers(row.base, row.head, levels, samples, is_warning=True)), Proof.BROKEN)
 
 
 def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> RowReason | None:

@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 
 from membudget.core.metrics import MetricValue
-from membudget.judge.evidence import Answer, Evidence, TrialsAtLimit, TrialsOver
+from membudget.judge.evidence import Evidence, Proof, TrialsAtLimit, TrialsOver
 
 
 class Level(StrEnum):
@@ -195,10 +195,10 @@ RowReason = MaximumReason | GrowthReason | MissingReason
 
 def of_maximum(level: Level, excess: int, evidence: Evidence) -> MaximumReason:
     """What evidence says of a median that lies `excess` above a maximum."""
-    match evidence.answer:
-        case Answer.BROKEN:
+    match evidence.proof:
+        case Proof.BROKEN:
             return OverMaximum(level, excess)
-        case Answer.OPEN:
+        case Proof.OPEN:
             return MaybeOverMaximum(level, evidence.low, evidence.high)
         case _:
             return AroundMaximum(level, evidence.low, evidence.high)
@@ -206,10 +206,10 @@ def of_maximum(level: Level, excess: int, evidence: Evidence) -> MaximumReason:
 
 def of_growth(grown: Grew, evidence: Evidence) -> GrowthReason:
     """What evidence says of a growth."""
-    match evidence.answer:
-        case Answer.BROKEN:
+    match evidence.proof:
+        case Proof.BROKEN:
             return grown
-        case Answer.OPEN:
+        case Proof.OPEN:
             return MaybeGrew(evidence.low, evidence.high, grown.tolerated)
         case _:
             return NoGrowthSeen(evidence.low, evidence.high)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from membudget.core.definition import Aggregation
+from membudget.core.intervals import student
 from membudget.core.metrics import DEFINITIONS, PEAKS, Metric, MetricValue
 from membudget.judge.evidence import Samples
 from membudget.judge.measurement import SideMeasurement
@@ -15,9 +16,6 @@ TRIAL_METRICS = tuple(
     metric for metric, definition in DEFINITIONS.items() if definition.aggregation is not Aggregation.CONSTANT
 )
 """What a trial measures; the others are properties of the image."""
-
-_STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 15: 2.13, 30: 2.04}
-"""97.5 % quantiles of Student's t, by degrees of freedom."""
 
 
 def aggregate(trials: Sequence[Trial]) -> dict[Metric, MetricValue]:
@@ -62,13 +60,8 @@ def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
     if len(values) == 1:
         return readings[0]
     mean = statistics.fmean(values)
-    margin = _student(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    margin = student(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return MetricValue.estimate(metric, round(mean), math.floor(mean - margin), math.ceil(mean + margin))
-
-
-def _student(degrees: int) -> float:
-    """97.5 % quantile of Student's t; of fewer degrees where it is not tabled, which is the wider interval."""
-    return _STUDENT[max(known for known in _STUDENT if known <= degrees)]
 
 
 @dataclass(frozen=True, slots=True)

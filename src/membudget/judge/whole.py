@@ -12,9 +12,9 @@ from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget
 from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.errors import ExitCode
+from membudget.core.intervals import median_interval
 from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
 from membudget.core.stored import Stored
-from membudget.judge.evidence import median_interval
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst

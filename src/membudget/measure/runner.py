@@ -15,7 +15,7 @@ from membudget.measure.certificate import Conclusion, EngineWord, require_swap_l
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
-from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, Subject
+from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
 from membudget.measure.pod_figures import sidecar_use
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
@@ -137,20 +137,20 @@ class TrialRunner:
 
     def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth) -> Trial:
         cgroup = self._next_cgroup(ledger)
-        subject = self._make(spec, cgroup, ledger)
-        self._container_id = subject.container_id
+        pod = self._make(spec, cgroup, ledger)
+        self._container_id = pod.container_id
         try:
             if self._cancelled:
                 raise EnvironmentFault("the run was cancelled")
-            return self._measure(spec, cgroup, subject, Watching(rate_hz, depth))
+            return self._measure(spec, cgroup, pod, Watching(rate_hz, depth))
         finally:
             self._container_id = self._phase = None
-            subject.close()
+            pod.close()
 
     def _next_cgroup(self, ledger: TrialLedger) -> TrialCgroup:
         return trial_cgroup(self._containers.run, ledger.next_number(), self._info.cgroup_driver, self._info.kind)
 
-    def _make(self, spec: TrialSpec, cgroup: TrialCgroup, ledger: TrialLedger) -> Subject:
+    def _make(self, spec: TrialSpec, cgroup: TrialCgroup, ledger: TrialLedger) -> TrialContainers:
         cpus = cpu_list(self._cpus(), spec.inputs.cpus, self._info.cpus)
         options = container_options(spec, f"trial{cgroup.number}", self._parent(cgroup), cpus)
         plan = spec.inputs.pod
@@ -167,14 +167,14 @@ class TrialRunner:
     def _parent(self, cgroup: TrialCgroup) -> str | None:
         return cgroup.parent_argument if self._probe.sees_cgroups else None
 
-    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, subject: Subject, watching: Watching) -> Trial:
-        container_id = subject.container_id
+    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching) -> Trial:
+        container_id = pod.container_id
         asked = time.monotonic()
         deadline = asked + spec.timeout_ms / 1000
-        probes = self._pods.probes(len(subject.sidecars))
-        for sidecar, probe in zip(subject.sidecars, probes, strict=True):
+        probes = self._pods.probes(len(pod.sidecars))
+        for sidecar, probe in zip(pod.sidecars, probes, strict=True):
             probe.follow(sidecar.cgroup, sidecar.container_id, *watching)
-        result = subject.prepare(deadline)
+        result = pod.prepare(deadline)
         self._probe.follow(cgroup, container_id, *watching)
         workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._begin_phase)
         self._begin_phase(workload.first_phase)
@@ -182,9 +182,9 @@ class TrialRunner:
         try:
             if result.passed:
                 asked = time.monotonic()
-                subject.start()
+                pod.start()
                 running = time.monotonic()
-                result = subject.start_the_rest(deadline)
+                result = pod.start_the_rest(deadline)
             if result.passed:
                 result = workload.run(deadline)
         except CannotStart as error:
@@ -192,14 +192,14 @@ class TrialRunner:
         finally:
             workload.close()
         duration_ms = round((time.monotonic() - asked) * 1000)
-        result = with_trouble(self._settle(spec, container_id, result), subject.trouble())
+        result = with_trouble(self._settle(spec, container_id, result), pod.trouble())
         for probe in (self._probe, *probes):
             probe.end_phase()
         self._phase = None
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
         # The engine removes the containers' cgroups now; the trial's own stay and keep the kernel's marks.
-        subject.remove_measured()
+        pod.remove_measured()
         report = self._probe.finish()
         beside = [probe.finish() for probe in probes]
         was_unseen = report.kernel_peak.value is None and not report.series.time_us
@@ -234,7 +234,7 @@ class TrialRunner:
             load=workload.loads,
             ran_inside=_ran_inside(spec, state),
             sidecars=tuple(
-                sidecar_use(sidecar.name, own, version) for sidecar, own in zip(subject.sidecars, beside, strict=True)
+                sidecar_use(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)

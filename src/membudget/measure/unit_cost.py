@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.core.intervals import student
 from membudget.core.metrics import Metric, MetricValue
 from membudget.measure.load import LoadPoint
 from membudget.measure.probe.messages import Series
 
 _BLOCKS = 12
 _FEWEST_BLOCKS = 6
-_STUDENT = {6: 2.78, 7: 2.57, 8: 2.45, 9: 2.36, 10: 2.31, 11: 2.26, 12: 2.23}
-"""97.5 % quantiles of Student's t for so many blocks, less two degrees of freedom."""
 
 
 class LoadUnit(StrEnum):
@@ -143,4 +142,4 @@ def _fit(blocks: Sequence[tuple[float, float]]) -> tuple[float, float]:
     middle = statistics.fmean(x for x, _ in blocks)
     spread = sum((x - middle) ** 2 for x, _ in blocks)
     residual = sum((y - level - slope * x) ** 2 for x, y in blocks)
-    return slope, _STUDENT[len(blocks)] * math.sqrt(residual / (len(blocks) - 2) / spread)
+    return slope, student(len(blocks) - 2) * math.sqrt(residual / (len(blocks) - 2) / spread)

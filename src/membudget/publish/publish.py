@@ -88,7 +88,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Published:
     """What became of it."""
 
     comment: Posted | NotPosted
@@ -108,7 +108,7 @@ class Workflow(Protocol):
         """Annotate an error, at lines of a file if they are known."""
 
 
-def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Outcome:
+def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Published:
     """Publish everywhere it can. What cannot be posted costs that, not the rest."""
     judgement = report.judged()
     workflow.summary(render(report, judgement, LONGEST_SUMMARY))
@@ -126,7 +126,7 @@ def run(report: Report, report_path: str, workflow: Workflow, destination: Desti
                 remarks,
             )
         )
-    return Outcome(_comment(report, judgement, destination), commit)
+    return Published(_comment(report, judgement, destination), commit)
 
 
 def _comment(report: Report, judgement: Judgement, destination: Destination) -> Posted | NotPosted:

@@ -48,7 +48,7 @@ from membudget.report.story_parts import (
     Items,
     Keep,
     Log,
-    Outcome,
+    Problem,
     Remarks,
     Rows,
     Section,
@@ -118,7 +118,7 @@ def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
         yield from (Finding((Quoted(image.name), ": ", Quoted(note))) for note in image.notes)
 
 
-def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Outcome]:
+def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
     """Why, outcome by outcome, the gravest first."""
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
     for image in judgement.images:
@@ -129,13 +129,13 @@ def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMea
             status = _group_status(group, group.verdict)
             items[status] += map(Item, group_findings(group))
     if unapproved(report):
-        yield Outcome(verdict_mark(Verdict.FAIL, "loosened"), approval_step(report), (Item(loosened_finding(report)),))
+        yield Problem(verdict_mark(Verdict.FAIL, "loosened"), approval_step(report), (Item(loosened_finding(report)),))
     if judgement.gaps:
         findings = tuple(Item(gap_finding(gap)) for gap in judgement.gaps)
-        yield Outcome(verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE), _ours(GAPS_NEXT_STEP), findings)
+        yield Problem(verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE), _ours(GAPS_NEXT_STEP), findings)
     for status, explained in items.items():
         if explained:
-            yield Outcome(status_mark(status), _ours(next_step(status) or ""), tuple(explained))
+            yield Problem(status_mark(status), _ours(next_step(status) or ""), tuple(explained))
 
 
 _GROUP_STATUS = {

@@ -72,7 +72,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Problem:
     """What went wrong in one way, with the one thing to do about it."""
 
     title: Mark
@@ -101,7 +101,7 @@ class Compared:
     elements: tuple[Finding]
 
 
-Block = Rows | Figures | Sheet | Remarks | Items | Outcome | Log | Charts | Compared
+Block = Rows | Figures | Sheet | Remarks | Items | Problem | Log | Charts | Compared
 
 
 @dataclass(frozen=True, slots=True)

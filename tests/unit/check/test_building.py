@@ -9,9 +9,9 @@ import pytest
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Order, Pair, build_all
-from membudget.core.progress import Silence
 from membudget.judge.measurement import Failure, Presence
 from tests.fakes.measuring_tools import FakeTools
+from tests.support.silence import Silence
 
 CHECKOUTS = {Side.BASE: Path("base"), Side.HEAD: Path("head")}
 

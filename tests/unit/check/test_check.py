@@ -7,7 +7,6 @@ from membudget.check import check
 from membudget.check.check import CheckRequest
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial
@@ -15,6 +14,7 @@ from membudget.report.report import Report
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 from tests.support.said import reasons_of
+from tests.support.silence import Silence
 
 SHORT = "the engine stopped answering"
 HEAD, BASE = Commit("a" * 40, "head"), Commit("b" * 40, "base")

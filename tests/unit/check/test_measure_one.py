@@ -4,11 +4,11 @@ from membudget.budgets.workload import CommandWorkload
 from membudget.check import measure_one
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
+from tests.support.silence import Silence
 
 SPEC = TrialSpec("api", "api", 64 * MIB, 1000, CommandWorkload())
 

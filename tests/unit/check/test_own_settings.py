@@ -14,12 +14,12 @@ from membudget.build.revision import BuiltImage, Commit
 from membudget.check import check
 from membudget.check.check import CheckRequest
 from membudget.core.metrics import Metric
-from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from membudget.report.report import Report
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
+from tests.support.silence import Silence
 
 HEAD, BASE = Commit("a" * 40, "head"), Commit("b" * 40, "base")
 SAME = Contents()

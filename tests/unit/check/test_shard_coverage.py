@@ -10,7 +10,6 @@ from membudget.build.revision import BaseRequest
 from membudget.check import check
 from membudget.check.merge import merge
 from membudget.cli.request import Wanted, check_request
-from membudget.core.progress import Silence
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import Presence
 from membudget.judge.metric import Inconclusive, Verdict
@@ -20,6 +19,7 @@ from membudget.report.report import Report
 from membudget.report.table import table_rows
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.repository import Repository
+from tests.support.silence import Silence
 
 
 def budgets(*names: str) -> str:

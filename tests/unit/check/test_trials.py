@@ -16,7 +16,6 @@ from membudget.check.subject import Subject
 from membudget.check.trials import Outage, measure_pair
 from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Silence
 from membudget.core.quantities import MIB
 from membudget.judge.image import Status, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence
@@ -25,6 +24,7 @@ from membudget.measure.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 from tests.support.said import reason_of
+from tests.support.silence import Silence
 
 SPEC = budgets_file.parse(
     """

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.lines import key_lines
-from membudget.cli.publisher import Publisher, PublishSettings, Subject, lines_of
+from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.core.errors import EnvironmentFault, Interrupted
 from membudget.judge.measurement import Failure, FailureStage
 from membudget.judge.whole import ExitPolicy
@@ -213,7 +213,7 @@ def test_workflows_with_different_keys_have_states_of_their_own(shop: Github, st
 def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github, step: StepOfWorkflow) -> None:
     environ = step.environ(MERGE_GROUP)
     measured = WorkflowRun(99, 12, 3, HEAD)
-    subject = Subject(PullRequest(SHOP, 7), measured, is_elsewhere=True)
+    subject = Addressee(PullRequest(SHOP, 7), measured, is_elsewhere=True)
     publisher = Publisher(Server(environ, SecretStr(step.token)), CHECK, subject, environ)
     publisher.publish(OVER, Path("report.json"), key_lines("[images.over]\n", "budgets.toml"))
     told = check_run(shop)

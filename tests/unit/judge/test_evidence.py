@@ -2,25 +2,25 @@
 
 import pytest
 
-from membudget.judge.evidence import Answer, against_maximum, against_tolerance
+from membudget.judge.evidence import Proof, against_maximum, against_tolerance
 
 
 @pytest.mark.parametrize(
     ("values", "answer", "is_settled"),
     [
-        ([90, 91, 92], Answer.KEPT, True),
-        ([90, 91, 100], Answer.KEPT, True),  # the budget itself is within budget
-        ([90, 91, 101], Answer.WITHIN_NOISE, False),
-        ([90, 101, 102], Answer.OPEN, False),
-        ([101, 101, 102], Answer.BROKEN, False),  # three may be chance: they are confirmed
-        ([101, 101, 102, 103, 101], Answer.BROKEN, True),
-        ([90, 101, 101, 102, 103, 104, 105, 106, 107], Answer.BROKEN, True),  # one outlier of nine is no doubt
-        ([101], Answer.BROKEN, False),
+        ([90, 91, 92], Proof.KEPT, True),
+        ([90, 91, 100], Proof.KEPT, True),  # the budget itself is within budget
+        ([90, 91, 101], Proof.WITHIN_NOISE, False),
+        ([90, 101, 102], Proof.OPEN, False),
+        ([101, 101, 102], Proof.BROKEN, False),  # three may be chance: they are confirmed
+        ([101, 101, 102, 103, 101], Proof.BROKEN, True),
+        ([90, 101, 101, 102, 103, 104, 105, 106, 107], Proof.BROKEN, True),  # one outlier of nine is no doubt
+        ([101], Proof.BROKEN, False),
     ],
 )
-def test_a_maximum(values: list[int], answer: Answer, is_settled: bool) -> None:
+def test_a_maximum(values: list[int], answer: Proof, is_settled: bool) -> None:
     evidence = against_maximum(values, 100)
-    assert (evidence.answer, evidence.is_settled) == (answer, is_settled)
+    assert (evidence.proof, evidence.is_settled) == (answer, is_settled)
 
 
 QUIET = [100, 101, 100, 102, 101]
@@ -29,18 +29,18 @@ QUIET = [100, 101, 100, 102, 101]
 @pytest.mark.parametrize(
     ("before", "after", "answer", "is_settled"),
     [
-        (QUIET[:3], QUIET[2:], Answer.KEPT, True),  # quiet trials settle it at once
-        (QUIET[:3], [120, 121, 122], Answer.BROKEN, False),
-        (QUIET, [120, 121, 122, 121, 120], Answer.BROKEN, True),
-        (QUIET, [109, 112, 113, 112, 114], Answer.OPEN, False),  # it grew, and by about what is tolerated
-        ([100, 150, 100, 150, 100], [150, 100, 150, 150, 100], Answer.WITHIN_NOISE, False),
-        ([100, 150, 100], [150, 150, 151], Answer.WITHIN_NOISE, False),  # a median of +50 that may be none
-        ([100], [120], Answer.BROKEN, False),
+        (QUIET[:3], QUIET[2:], Proof.KEPT, True),  # quiet trials settle it at once
+        (QUIET[:3], [120, 121, 122], Proof.BROKEN, False),
+        (QUIET, [120, 121, 122, 121, 120], Proof.BROKEN, True),
+        (QUIET, [109, 112, 113, 112, 114], Proof.OPEN, False),  # it grew, and by about what is tolerated
+        ([100, 150, 100, 150, 100], [150, 100, 150, 150, 100], Proof.WITHIN_NOISE, False),
+        ([100, 150, 100], [150, 150, 151], Proof.WITHIN_NOISE, False),  # a median of +50 that may be none
+        ([100], [120], Proof.BROKEN, False),
     ],
 )
-def test_growth(before: list[int], after: list[int], answer: Answer, is_settled: bool) -> None:
+def test_growth(before: list[int], after: list[int], answer: Proof, is_settled: bool) -> None:
     evidence = against_tolerance(before, after, 10)
-    assert (evidence.answer, evidence.is_settled) == (answer, is_settled)
+    assert (evidence.proof, evidence.is_settled) == (answer, is_settled)
 
 
 def test_the_bounds_are_those_of_the_growth() -> None:

@@ -39,7 +39,7 @@ class Sidecar:
     cgroup: TrialCgroup
 
 
-class Subject(Protocol):
+class TrialContainers(Protocol):
     """The containers of one trial: made, started, and removed in any case."""
 
     @property

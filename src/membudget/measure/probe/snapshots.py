@@ -42,7 +42,7 @@ _MAPS_WORTH = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Attempt:
     """What became of an order."""
 
     snapshot: Snapshot | None
@@ -91,7 +91,7 @@ class SnapshotPlan:
             return False
         return settled or now_ns - self._last_ns >= _OVERDUE_NS
 
-    def answered(self, answer: Answer, now_ns: int) -> None:
+    def answered(self, answer: Attempt, now_ns: int) -> None:
         """Take in what became of the last order: a peak that was not seen is looked at again when it comes back."""
         self.cpu_us += answer.cpu_us
         if answer.kills_meanwhile is not False:
@@ -164,7 +164,7 @@ def serve(orders: int, answers: int) -> NoReturn:
     os._exit(0)
 
 
-def obey(order: Order, reader: Reader) -> Answer:
+def obey(order: Order, reader: Reader) -> Attempt:
     """Look, unless the order is stale. On a busy machine RSS may be another one by now than when it was ordered."""
     begun_ns = time.process_time_ns()
     cgroup = Path(order.cgroup)
@@ -183,7 +183,7 @@ def obey(order: Order, reader: Reader) -> Answer:
     finally:
         guard.close()
     cpu_us = (time.process_time_ns() - begun_ns) // 1000
-    return Answer(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
+    return Attempt(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
 
 
 def of_the_later(snapshot: Snapshot, after: Moment | None) -> Snapshot:
@@ -203,10 +203,10 @@ def _now(cgroup: Path, origin_ns: int) -> Moment | None:
     return Moment((time.monotonic_ns() - origin_ns) // 1000, reading.rss_bytes, reading.anon_bytes)
 
 
-def answer_of(line: bytes) -> Answer:
+def answer_of(line: bytes) -> Attempt:
     """An answer as it came through the pipe."""
     raw = json.loads(line)
-    return Answer(**{**raw, "snapshot": _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None})
+    return Attempt(**{**raw, "snapshot": _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None})
 
 
 def _snapshot(raw: dict[str, object]) -> Snapshot:

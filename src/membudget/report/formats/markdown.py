@@ -21,7 +21,7 @@ from membudget.report.story_parts import (
     Items,
     Keep,
     Log,
-    Outcome,
+    Problem,
     Remarks,
     Rows,
     Section,
@@ -53,7 +53,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
             return [_line([code_cell(row[0]) if row[0] else "", *map(_whole, row[1:])]) for row in block.elements]
         case Remarks():
             return [f"> {finding.as_markdown()}" for finding in block.elements]
-        case Items() | Outcome():
+        case Items() | Problem():
             return [_item(item) for item in block.elements]
         case Log():
             return [code_block(lines, most_lines=_LOG_LINES) for lines in block.elements]
@@ -75,7 +75,7 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
             return "\n".join([*_head(list(zip(block.headings, alignment, strict=True))), *shown])
         case Remarks() | Charts():
             return "\n\n".join(shown)
-        case Outcome():
+        case Problem():
             return "\n".join([f"**{block.title}** → {block.next_step.as_markdown()}", "", *shown])
         case Items():
             return "\n".join([*([f"**{block.title}**", ""] if block.title else []), *shown])

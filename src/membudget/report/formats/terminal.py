@@ -20,7 +20,7 @@ from membudget.report.story_parts import (
     Figures,
     Items,
     Log,
-    Outcome,
+    Problem,
     Remarks,
     Rows,
     Section,
@@ -69,7 +69,7 @@ def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
             return _FittingTable(block.headings, [[Text(printable(cell)) for cell in row] for row in block.elements])
         case Remarks():
             return Text("\n".join(f"Note: {finding.as_text()}" for finding in block.elements))
-        case Outcome():
+        case Problem():
             title = Text.assemble((str(block.title), "bold"), f" → {block.next_step.as_text()}")
             return Group(title, _items(block))
         case Items():
@@ -82,7 +82,7 @@ def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
             return _BLANK
 
 
-def _items(block: Items | Outcome) -> Text:
+def _items(block: Items | Problem) -> Text:
     lines = []
     for item in block.elements:
         lines.append(f"- {item.finding.as_text()}")

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.core.definition import Aggregation
+from membudget.core.intervals import median_interval
 from membudget.core.metrics import DEFINITIONS, Metric, format_delta, format_value
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
-from membudget.judge.evidence import median_interval
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Row, tolerated_growth

@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
-from membudget.measure.probe.snapshots import Answer, SnapshotPlan, is_over
+from membudget.measure.probe.snapshots import Attempt, SnapshotPlan, is_over
 from tests.support.builders import process, snapshot
 
 SECOND_NS = 10**9
 MS_NS = 10**6
 
 
-def answer(rss_mib: float, fell_mib: float = 0, *, maps: bool = True, reading_us: int = 1000) -> Answer:
+def answer(rss_mib: float, fell_mib: float = 0, *, maps: bool = True, reading_us: int = 1000) -> Attempt:
     seen = replace(
         snapshot(process("app", rss=rss_mib, pss=rss_mib), rss=rss_mib),
         fell_bytes=round(fell_mib * MIB),
         summed_pss_bytes=round(rss_mib * MIB) if maps else None,
     )
-    return Answer(seen, is_stale=False, cpu_us=reading_us, reading_us=reading_us, kills_meanwhile=False)
+    return Attempt(seen, is_stale=False, cpu_us=reading_us, reading_us=reading_us, kills_meanwhile=False)
 
 
-STALE = Answer(None, is_stale=True, cpu_us=100, reading_us=0, kills_meanwhile=False)
+STALE = Attempt(None, is_stale=True, cpu_us=100, reading_us=0, kills_meanwhile=False)
 
 
 def at_rest(plan: SnapshotPlan, rss_mib: float, now_ns: int) -> bool:
@@ -157,5 +157,5 @@ def test_an_answer_that_never_came_is_not_known() -> None:
 
 def test_nobody_there_yet_is_no_snapshot() -> None:
     plan = SnapshotPlan(0)
-    plan.answered(Answer(None, is_stale=False, cpu_us=10, reading_us=0, kills_meanwhile=False), 0)
+    plan.answered(Attempt(None, is_stale=False, cpu_us=10, reading_us=0, kills_meanwhile=False), 0)
     assert (plan.taken, plan.best) == (0, None)

@@ -6,9 +6,9 @@ from statistics import median
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu, quantile_test
+from scipy.stats import mannwhitneyu, quantile_test, t
 
-from membudget.judge.evidence import median_interval, shift_interval
+from membudget.core.intervals import median_interval, shift_interval, student
 
 # None that so many halves give exactly: at such a boundary scipy takes one bound and leaves the other.
 confidences = st.sampled_from([0.55, 0.8, 0.9, 0.95, 0.99])
@@ -74,3 +74,9 @@ def test_nothing_has_no_interval(before: Sequence[int], after: Sequence[int]) ->
 def p_value(before: Sequence[int], after: Sequence[int], shift: float) -> float:
     moved = [value - shift for value in after]
     return float(mannwhitneyu(moved, before, alternative="two-sided", method="exact").pvalue)
+
+
+@pytest.mark.parametrize("degrees", [*range(1, 16), 30, 100])
+def test_a_quantile_of_students_t_is_scipys_or_wider(degrees: int) -> None:
+    exact = float(t.ppf(0.975, degrees))
+    assert exact - 0.005 <= student(degrees) <= 1.06 * exact
