@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attacks soak unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema clean stop-engine lock pins
+.PHONY: help demo test attacks soak unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -73,6 +73,9 @@ picture-outcomes: $(VENV)/.installed-dev  ## draw every outcome, from the golden
 
 schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the budgets models
 	@$(BIN)/membudget schema > docs/schema/budgets.schema.json
+
+tables: $(VENV)/.installed  ## write the documentation's tables of metrics anew, after a change to a definition
+	@$(BIN)/python tools/metric_tables.py
 
 lock: $(VENV)/.installed-dev  ## pin the image's Python packages anew, with their hashes
 	@$(COMPILE) --output-file requirements.lock pyproject.toml

@@ -102,11 +102,18 @@ def _open(name: str, folder: Path) -> bool:
 def _save(name: str, folder: Path) -> None:
     """Write the patch, with what is generated from the sources generated anew."""
     _git(folder, "diff", "--check")  # conflict markers that are left
-    command = [sys.executable, "-m", "membudget", "schema"]
-    schema = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=True)
-    (folder / SCHEMA).write_text(schema.stdout)
+    (folder / SCHEMA).write_text(_python(folder, "-m", "membudget", "schema"))
+    _python(folder, "tools/metric_tables.py")
     _git(folder, "add", "--all")
     (PATCHES / f"{name}.patch").write_text(_git(folder, "diff", "--cached", "--full-index", "HEAD"))
+
+
+def _python(folder: Path, *arguments: str) -> str:
+    """What a program of the copy prints."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -4,7 +4,7 @@ Both sides have the budgets file BUDGETS. What is built and measured is what tes
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
@@ -18,15 +18,14 @@ from membudget.measure.trial import Trial
 from membudget.publish.report_file import write_report
 from membudget.version import VERSION
 from tests.fakes.measuring_tools import FakeTools
-from tests.support.builders import trial
 from tests.support.silence import Silence
 
 
-def write_checked(budgets: Path, report: Path, head: Callable[[], Trial] = trial) -> None:
-    """Check every image of a budgets file, and write the report. Each trial of the head gives what `head` returns."""
+def write_checked(budgets: Path, report: Path, trials: Mapping[str, Callable[[], Trial]] | None = None) -> None:
+    """Check every image of a budgets file, and write the report. `trials`: what a trial gives, by "image head"."""
     images = budgets_file.parse(budgets.read_text(), str(budgets))
     tools = FakeTools()
-    tools.trials = {f"{name} head": head for name in images}
+    tools.trials |= trials or {}
     judged_by = rules(Budgets(images), Budgets(images), Approval.NOT_ASKED)
     request = CheckRequest(Commit("a" * 40, "head"), Commit("b" * 40, "base"), judged_by, images)
     write_report(check.run(request, tools, Silence(), VERSION), report)

@@ -30,21 +30,21 @@ def patch(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tree(patch: Path, tmp_path: Path) -> ExtendedTree:
+def small(patch: Path, tmp_path: Path) -> ExtendedTree:
     return extended(patch, tmp_path / "tree")
 
 
 @pytest.mark.thorough
-def test_programs_of_the_copy_see_the_extension(tree: ExtendedTree) -> None:
-    assert tree.touched == tree.sources == (VERSION,)
+def test_programs_of_the_copy_see_the_extension(small: ExtendedTree) -> None:
+    assert small.touched == small.sources == (VERSION,)
     program = "from membudget.version import EXTENDED; print(EXTENDED)"
-    assert tree.run(sys.executable, "-c", program) == "by a patch\n"
+    assert small.run(sys.executable, "-c", program) == "by a patch\n"
 
 
 @pytest.mark.thorough
-def test_a_check_against_fakes_is_rendered_in_every_format(tree: ExtendedTree) -> None:
-    report = tree.checked('version = 1\n[images.shop]\nlimit = "64MiB"\nbudgets.peak_rss = { max = "48MiB" }\n')
-    shown = tree.renderings(report)
+def test_a_check_against_fakes_is_rendered_in_every_format(small: ExtendedTree) -> None:
+    report = small.checked('version = 1\n[images.shop]\nlimit = "64MiB"\nbudgets.peak_rss = { max = "48MiB" }\n')
+    shown = small.renderings(report)
     assert len(shown) == 6
     assert [name for name, text in shown.items() if "shop" not in text] == []
     assert [name for name, text in shown.items() if not ("peak RSS" in text or "peak_rss" in text)] == []

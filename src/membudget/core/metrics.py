@@ -45,7 +45,7 @@ class Metric(StrEnum):
         "compressed bytes of all layers, as a registry stores them",
         key="Compressed bytes of all layers. Where the engine keeps them plain, a budget has them compressed: half a"
         " minute for each GiB that is new.",
-        precision_notes="said where the engine keeps layers plain: `gzip -6`",
+        precision_notes="with `gzip -6` where the engine keeps layers plain",
         is_silent_when_absent=True,
     )
     IMAGE_WASTE = "image_waste", Definition(
@@ -124,6 +124,7 @@ class Metric(StrEnum):
         Counter("stalled_us", divisor=1000),
         key="Time in which some process waited for memory (PSI; not on cgroup v1).",
         source=KernelSource("parent, once", "absent: v1 has none", "`memory.pressure`: `some total`"),
+        precision_notes="not on cgroup v1",
     )
     STARTUP_TIME = "startup_time", Definition(
         "startup time", Unit.MILLISECONDS, "timed, to 20 ms", Aggregation.MEDIAN,
@@ -141,20 +142,23 @@ class Metric(StrEnum):
         "RSS per connection", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with each connection that is held open, fitted while they are opened",
         key="RSS for each connection that is held open; needs requests with `connections` and a `ramp`.",
-        budget=BudgetKind.UNIT_COST, may_be_negative=True, is_silent_when_absent=True,
+        budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
+        is_silent_when_absent=True,
     )
     RSS_PER_STREAM = "rss_per_stream", Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
         key="RSS for each answer that is read slowly or for a time; needs requests with `read_rate` or `read_for`, and"
         " a `ramp`.",
-        budget=BudgetKind.UNIT_COST, may_be_negative=True, is_silent_when_absent=True,
+        budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
+        is_silent_when_absent=True,
     )
     RSS_PER_1000_REQUESTS = "rss_per_1000_requests", Definition(
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
         "growth of RSS with 1,000 requests more, fitted over the longest group of them",
         key="RSS that 1,000 requests more leave behind.",
-        budget=BudgetKind.UNIT_COST, may_be_negative=True, is_silent_when_absent=True,
+        budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
+        is_silent_when_absent=True,
     )
     POD_PEAK_RSS = "pod_peak_rss", Definition(
         "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,

@@ -1,0 +1,76 @@
+"""Writes the tables of metrics in README.md and docs/measurements.md anew, from `membudget.core.metrics`.
+
+A table stands between the lines `<!-- metrics: NAME -->` and `<!-- metrics: end -->`. Run by `make tables`.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from membudget.core.definition import Aggregation
+from membudget.core.metrics import Metric
+
+TOP = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/measurements.md")
+_TABLE = re.compile(r"(<!-- metrics: (\w+) -->\n).*?(<!-- metrics: end -->)", re.DOTALL)
+_OVER_TRIALS = {
+    Aggregation.CONSTANT: "a constant of the image",
+    Aggregation.MEDIAN: "median",
+    Aggregation.MAXIMUM: "maximum",
+    Aggregation.ESTIMATE: "mean",
+}
+
+
+def main() -> int:
+    """Write both pages."""
+    for name in PAGES:
+        page = TOP / name
+        page.write_text(written(page.read_text()))
+    return 0
+
+
+def written(page: str) -> str:
+    """A page with its tables as the definitions have them."""
+    return _TABLE.sub(lambda found: found[1] + "".join(f"{line}\n" for line in _TABLES[found[2]]()) + found[3], page)
+
+
+def _overview() -> Iterator[str]:
+    yield _row("metric", "what it is", "precision")
+    yield _row("---", "---", "---")
+    for metric in Metric:
+        yield _row(f"`{metric}`", metric.definition.summary, _precision(metric, metric.definition.precision))
+
+
+def _values() -> Iterator[str]:
+    yield _row("metric", "unit", "definition", "precision", "over the trials")
+    yield _row("---", "---", "---", "---", "---")
+    for metric in Metric:
+        one = metric.definition
+        precision = _precision(metric, f"`{one.precision}`")
+        yield _row(f"`{metric}`", one.unit, one.summary, precision, _OVER_TRIALS[one.aggregation])
+
+
+def _sources() -> Iterator[str]:
+    yield _row("metric", "read from", "cgroup v1", "cgroup v2")
+    yield _row("---", "---", "---", "---")
+    for metric in Metric:
+        source = metric.definition.source
+        if source is not None:
+            yield _row(f"`{metric}`", source.place, source.v1, source.v2)
+
+
+_TABLES: dict[str, Callable[[], Iterator[str]]] = {"overview": _overview, "values": _values, "sources": _sources}
+
+
+def _precision(metric: Metric, usual: str) -> str:
+    notes = metric.definition.precision_notes
+    return f"{usual}; {notes}" if notes else usual
+
+
+def _row(*cells: str) -> str:
+    return f"|{'|'.join(cell if cell == '---' else f' {cell} ' for cell in cells)}|"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
