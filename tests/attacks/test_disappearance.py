@@ -72,7 +72,13 @@ IMAGES = [
         breaking=(edit(API, image("web")), move("api", "web")),
         base=(write({"api/Dockerfile": holding(60)}),),
     ),
-    attack("image of a group removed", removed(), edit(API, ""), edit('["api", "jobs"]', '["jobs"]'), base=SUMMED),
+    attack(
+        "image of a group removed",
+        removed(budget="peak_rss.max 100.0 MiB"),
+        edit(API, ""),
+        edit('["api", "jobs"]', '["jobs"]'),
+        base=SUMMED,
+    ),
     attack(
         "image that only a budget of its own guards removed",
         removed("jobs", "peak_rss.max 30.0 MiB"),
@@ -161,7 +167,7 @@ FILES = [
     ),
     attack(
         "budgets file moved, the image over budget",
-        OverBudget("api"),
+        OverBudget("api", "timeout"),
         move("budgets.toml", "ci/limits.toml"),
         edit(API, API + 'timeout = "20s"\n', "ci/limits.toml"),
         arguments=("--budgets", "ci/limits.toml"),

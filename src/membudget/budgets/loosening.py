@@ -7,7 +7,7 @@ from membudget.budgets.entries import Budgets, Build, ImageSpec, TrialCount
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
-from membudget.core.metrics import Metric, format_value
+from membudget.core.metrics import DEFINITIONS, Metric, Unit, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.stored import Stored
 
@@ -70,7 +70,7 @@ def group_loosenings(name: str, base: GroupRules, head: GroupRules) -> Iterator[
 def _loosened_budgets(prefix: str, base: MetricRules, head: MetricRules) -> Iterator[tuple[str, str, str]]:
     for metric, before in base.items():
         after = head.get(metric, NO_BUDGET)
-        for key, part in _PARTS:
+        for key, part in _parts(metric):
             allowed, allows = part(metric, before), part(metric, after)
             if allowed is not None and (allows is None or allows[0] > allowed[0]):
                 yield f"{prefix}{metric}.{key}", allowed[1], allows[1] if allows is not None else "none"
@@ -116,6 +116,15 @@ _PARTS: Iterable[tuple[str, Part]] = (
 )
 
 
+def _parts(metric: Metric) -> Iterator[tuple[str, Part]]:
+    """Yield the parts of a budget under the keys that the budgets file has for them."""
+    for key, part in _PARTS:
+        if DEFINITIONS[metric].unit is not Unit.COUNT:
+            yield key, part
+        elif not key.endswith("growth.percent"):
+            yield key.replace("growth.floor", "growth"), part  # written as one number: `growth = 2`
+
+
 def loosened_exception(one: BudgetException) -> Loosening:
     """An exception that is new, or goes further than before."""
     after = f"{format_value(one.metric, one.allow)} until {one.until.isoformat()}"
@@ -126,7 +135,7 @@ def removed_image(name: str, base: ImageRules) -> Loosening:
     """An image that base budgets and head's file has no more: what is lost with it."""
     lost = [f"limit {format_size(base.spec.limit_bytes)}"]
     for metric, budget in base.budgets.items():
-        allowed = [(key, part(metric, budget)) for key, part in _PARTS if budget.every or part is not _every]
+        allowed = [(key, part(metric, budget)) for key, part in _parts(metric) if budget.every or part is not _every]
         lost += [f"{metric}.{key} {most[1]}" for key, most in allowed if most is not None]
     return Loosening(name, is_group=False, key="the whole image", before=", ".join(lost), after="removed")
 

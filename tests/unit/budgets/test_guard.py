@@ -255,3 +255,11 @@ def test_the_tightest_of_two_is_taken_key_by_key() -> None:
     one = EffectiveBudget(10, Tolerance(5, 100), None)
     other = EffectiveBudget(20, Tolerance(10, 50), 15)
     assert tightest(one, other) == tightest(other, one) == EffectiveBudget(10, Tolerance(5, 50), 15)
+
+
+def test_looser_growth_of_layers_has_the_key_that_the_file_has() -> None:
+    base = budgets(f"{LIMIT}\nbudgets.image_layers = {{ growth = 0 }}")
+    more = judged_by(budgets(f"{LIMIT}\nbudgets.image_layers = {{ growth = 9 }}"), base=base)
+    assert [(one.key, one.before, one.after) for one in more.loosened] == [("budgets.image_layers.growth", "0", "9")]
+    without = judged_by(budgets(LIMIT), base=base)
+    assert [one.key for one in without.loosened] == ["budgets.image_layers.growth"]
