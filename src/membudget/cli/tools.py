@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -88,18 +88,23 @@ class MeasuringTools:
         with lost_is_told, self._reading:  # one engine connection, and memory for one pair
             read = read_images(self._engine, ids, self._cache, compresses=wants_download_size)
             sides: dict[Side, Readable] = {}
+            smaller_base = None
             for side, image in images.items():
                 found = read[image.image_id]
-                sides[side] = (found, _origins(found, image.recipe) if isinstance(found, ImageContents) else ())
-            head = images.get(Side.HEAD)
-            smaller_base = self._smaller_base(read[head.image_id], head.recipe) if head is not None else None
+                if isinstance(found, UnreadableImage):
+                    sides[side] = (found, ())
+                    continue
+                made_by = _MadeBy.of(image.recipe, found) if image.recipe is not None else None
+                sides[side] = (found, made_by.origins(found) if made_by is not None else layer_origins(found.config))
+                if side is Side.HEAD and made_by is not None:
+                    smaller_base = self._smaller_base(found, made_by)
             return compare(sides.get(Side.BASE), sides.get(Side.HEAD), smaller_base)
 
-    def _smaller_base(self, found: ImageContents | UnreadableImage, recipe: Recipe | None) -> BaseVariant | None:
-        if self._variants is None or recipe is None or isinstance(found, UnreadableImage):
+    def _smaller_base(self, found: ImageContents, made_by: "_MadeBy") -> BaseVariant | None:
+        if self._variants is None:
             return None
-        dockerfile = _dockerfile(recipe, found)
-        return self._variants.smallest(base_of(found.config, dockerfile, recipe.target), found.config.platform)
+        base = base_of(found.config, made_by.dockerfile, made_by.recipe.target)
+        return self._variants.smallest(base, found.config.platform)
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
@@ -161,15 +166,21 @@ class MeasuringTools:
         return ", ".join(f"{trial.phase} {format_size(trial.rss_bytes)}" for trial in self._pool.live())
 
 
-def _origins(contents: ImageContents, recipe: Recipe | None) -> tuple[LayerOrigin, ...]:
-    if recipe is None:
-        return layer_origins(contents.config)
-    dockerfile = _dockerfile(recipe, contents)
-    return layer_origins(contents.config, dockerfile, recipe.target, parse_provenance(recipe.provenance))
+@dataclass(frozen=True, slots=True)
+class _MadeBy:
+    """A recipe, and its Dockerfile, parsed once for the platform of the image."""
 
+    recipe: Recipe
+    dockerfile: Dockerfile
 
-def _dockerfile(recipe: Recipe, contents: ImageContents) -> Dockerfile:
-    return parse_dockerfile(recipe.text, recipe.arguments, contents.config.platform)
+    @classmethod
+    def of(cls, recipe: Recipe, image: ImageContents) -> "_MadeBy":
+        return cls(recipe, parse_dockerfile(recipe.text, recipe.arguments, image.config.platform))
+
+    def origins(self, image: ImageContents) -> tuple[LayerOrigin, ...]:
+        """Return what made each layer of the image."""
+        provenance = parse_provenance(self.recipe.provenance)
+        return layer_origins(image.config, self.dockerfile, self.recipe.target, provenance)
 
 
 class CheckTools(MeasuringTools):
