@@ -1,13 +1,14 @@
 """What a check compares: two revisions of the repository, and what their budgets files say."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import DEFAULT_LABEL, Change, LabelState, approval_of, digest_of
-from membudget.budgets.entries import Budgets
-from membudget.budgets.guard import AllowedSecrets, Contents, loosenings, rules
+from membudget.budgets.approval import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
+from membudget.budgets.entries import Budgets, ImageSpec
+from membudget.budgets.guard import AllowedSecrets, Contents, Rules, loosenings, rules
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, replaced_note, unproven_note
 from membudget.build.git_base_budgets import (
@@ -50,61 +51,90 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     head = repository.commit("HEAD")
     if head is None:
         raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
-    budgets, only = wanted.budgets, wanted.only
+    budgets = wanted.budgets
     of_head = budgets_file.parse_budgets(budgets_file.read(budgets), str(budgets), repository.top)
     wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
-    notes = _uncommitted(repository)
-    replaced = replaced_note(repository, wanted.base)
-    unproven = unproven_note(repository, head, wanted.base)
-    notes += [note for note in (replaced, unproven) if note is not None]
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
         known = base_budgets(repository, (base, head), budgets, of_head)
-        notes += known.notes
-        notes += [f"{known.problem}: every image counts as new"] if known.problem is not None else []
-    of_base = known.budgets
-    guarded = replace(known, budgets=wanted.secrets.taken_out(of_base)), wanted.secrets.taken_out(of_head)
-    approval_digest = _digest_to_approve(repository, (base, head), *guarded)
+    approval_digest = _digest_to_approve(repository, (base, head), *_without_allowed(wanted.secrets, known, of_head))
     approval = approval_of(label, approval_digest)
-    files = other_files(repository, (base, head), (of_base, of_head)) if isinstance(base, Commit) else {}
-    judged_by = rules(guarded[1], guarded[0].budgets, approval, Contents(known.moved, files))
-    judged_by = wanted.secrets.given_back(judged_by, of_head)
-    base_images = of_base.images
-    if wanted.shard is not None and not only:
-        parts = assign(tuple(of_head.images), {}, wanted.shard.of)
-        only = tuple(parts[wanted.shard.number - 1]) if wanted.shard.number <= len(parts) else ()
-    if only or wanted.shard is not None:
-        unknown = sorted(set(only) - set(of_head.images))
-        if unknown:
-            there = ", ".join(of_head.images)
-            raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {budgets} (there: {there})")
-        judged_by = replace(judged_by, images={name: judged_by.images[name] for name in only})
-        takes_removed = wanted.shard is not None and wanted.shard.number == 1
-        base_images = {
-            name: image
-            for name, image in base_images.items()
-            if name in only or (takes_removed and name not in of_head.images)
-        }
-    digest = hashlib.sha256(f"{of_head.canonical()}\n{of_base.canonical()}".encode()).hexdigest()
+    other = other_files(repository, (base, head), (known.budgets, of_head)) if isinstance(base, Commit) else {}
+    judged_by = _rules(wanted.secrets, known, of_head, approval, other)
+    judged_by, base_images = _selected(wanted, judged_by, of_head, known.budgets)
     untouched: frozenset[str] = frozenset()
     if isinstance(base, Commit) and wanted.remembers:
-        untouched = frozenset(untouched_images(repository, (base, head), of_head, of_base))
+        untouched = frozenset(untouched_images(repository, (base, head), of_head, known.budgets))
     return CheckRequest(
         head,
         base,
         judged_by,
         base_images,
-        tuple(notes),
+        tuple(_notes(repository, head, wanted, known)),
         approval,
         wanted.label,
         untouched,
-        digest,
+        hashlib.sha256(f"{of_head.canonical()}\n{known.budgets.canonical()}".encode()).hexdigest(),
         wanted.shard,
         known.problem,
         approval_digest,
-        tuple({**of_head.images, **of_base.images}),
+        tuple({**of_head.images, **known.budgets.images}),
     )
+
+
+def _notes(repository: GitRepository, head: Commit, wanted: Wanted, known: BaseBudgets) -> Iterator[str]:
+    """Yield what a reader should know about the comparison, before anything is measured."""
+    yield from _uncommitted(repository)
+    found = replaced_note(repository, wanted.base), unproven_note(repository, head, wanted.base)
+    yield from (note for note in found if note is not None)
+    yield from known.notes
+    if known.problem is not None:
+        yield f"{known.problem}: every image counts as new"
+
+
+def _without_allowed(secrets: AllowedSecrets, known: BaseBudgets, of_head: Budgets) -> tuple[BaseBudgets, Budgets]:
+    """Both sides without the secrets that need no approval, as they are compared."""
+    return replace(known, budgets=secrets.taken_out(known.budgets)), secrets.taken_out(of_head)
+
+
+def _rules(
+    secrets: AllowedSecrets,
+    known: BaseBudgets,
+    of_head: Budgets,
+    approval: Approval,
+    other: Mapping[str, tuple[str, ...]],
+) -> Rules:
+    """The rules of the check. `other`: by image, the paths whose content differs, of those its measurement is given."""
+    compared_base, compared_head = _without_allowed(secrets, known, of_head)
+    judged_by = rules(compared_head, compared_base.budgets, approval, Contents(known.moved, other))
+    return secrets.given_back(judged_by, of_head)
+
+
+def _selected(
+    wanted: Wanted, judged_by: Rules, of_head: Budgets, of_base: Budgets
+) -> tuple[Rules, Mapping[str, ImageSpec]]:
+    """The rules and the base's images, reduced to the images or the shard that were asked for.
+
+    Images that the head removed belong to the first shard. Raises ConfigurationError for an unknown image.
+    """
+    only = wanted.only
+    if wanted.shard is not None and not only:
+        parts = assign(tuple(of_head.images), {}, wanted.shard.of)
+        only = tuple(parts[wanted.shard.number - 1]) if wanted.shard.number <= len(parts) else ()
+    if not only and wanted.shard is None:
+        return judged_by, of_base.images
+    unknown = sorted(set(only) - set(of_head.images))
+    if unknown:
+        there = ", ".join(of_head.images)
+        raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {wanted.budgets} (there: {there})")
+    takes_removed = wanted.shard is not None and wanted.shard.number == 1
+    base_images = {
+        name: image
+        for name, image in of_base.images.items()
+        if name in only or (takes_removed and name not in of_head.images)
+    }
+    return replace(judged_by, images={name: judged_by.images[name] for name in only}), base_images
 
 
 def _digest_to_approve(
