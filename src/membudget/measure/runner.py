@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -169,30 +170,9 @@ class TrialRunner:
 
     def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching) -> Trial:
         container_id = pod.container_id
-        asked = time.monotonic()
-        deadline = asked + spec.timeout_ms / 1000
         probes = self._pods.probes(len(pod.sidecars))
-        for sidecar, probe in zip(pod.sidecars, probes, strict=True):
-            probe.follow(sidecar.cgroup, sidecar.container_id, *watching)
-        result = pod.prepare(deadline)
-        self._probe.follow(cgroup, container_id, *watching)
-        workload = ContainerWorkload(self._containers, self._drivers, container_id, spec, self._begin_phase)
-        self._begin_phase(workload.first_phase)
-        running: float | None = None
-        try:
-            if result.passed:
-                asked = time.monotonic()
-                pod.start()
-                running = time.monotonic()
-                result = pod.start_the_rest(deadline)
-            if result.passed:
-                result = workload.run(deadline)
-        except CannotStart as error:
-            result = WorkloadResult(passed=False, reason=f"the container cannot start: {error}")
-        finally:
-            workload.close()
-        duration_ms = round((time.monotonic() - asked) * 1000)
-        result = with_trouble(self._settle(spec, container_id, result), pod.trouble())
+        exercised = self._exercised(spec, cgroup, pod, watching, probes)
+        result = with_trouble(self._settle(spec, container_id, exercised.result), pod.trouble())
         for probe in (self._probe, *probes):
             probe.end_phase()
         self._phase = None
@@ -204,18 +184,18 @@ class TrialRunner:
         beside = [probe.finish() for probe in probes]
         was_unseen = report.kernel_peak.value is None and not report.series.time_us
         # The engine's statistics come once a second: a container that was faster is measured as absent values.
-        if running is not None and was_unseen and self._probe.sees_cgroups:
+        if exercised.running_at is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
         exit_code = state.exit_code if ended_by_itself else None
         version = self._info.cgroup_version
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
-        seen = Seen(report, beside, workload.progress, _startup(workload, running, spec))
+        seen = Seen(report, beside, exercised.workload.progress, _startup(exercised, spec))
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
         outcome, reason = outcome_of(spec, result, exit_code, figures)
         trial = Trial(
             outcome=outcome,
             reason=reason,
-            duration_ms=duration_ms,
+            duration_ms=exercised.duration_ms,
             exit_code=exit_code,
             metrics=figures.metrics,
             series=report.series,
@@ -229,15 +209,42 @@ class TrialRunner:
             read_during_kill=read_during_kill([report, *beside], figures.metrics[Metric.OOM_KILLS]),
             oom=oom_findings(report, figures.own_oom_kills),
             oom_doubt=figures.oom_doubt,
-            at_limit=limit_contact(report, spec.limit_bytes, duration_ms),
+            at_limit=limit_contact(report, spec.limit_bytes, exercised.duration_ms),
             settings=report.settings,
-            load=workload.loads,
+            load=exercised.workload.loads,
             ran_inside=_ran_inside(spec, state),
             sidecars=tuple(
                 sidecar_use(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)
+
+    def _exercised(
+        self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching, probes: Sequence[Probe]
+    ) -> "_Exercised":
+        """Start the container and what stands around it, sampled from the first moment, and run the workload."""
+        asked_at = time.monotonic()
+        deadline = asked_at + spec.timeout_ms / 1000
+        for sidecar, probe in zip(pod.sidecars, probes, strict=True):
+            probe.follow(sidecar.cgroup, sidecar.container_id, *watching)
+        result = pod.prepare(deadline)
+        self._probe.follow(cgroup, pod.container_id, *watching)
+        workload = ContainerWorkload(self._containers, self._drivers, pod.container_id, spec, self._begin_phase)
+        self._begin_phase(workload.first_phase)
+        running_at: float | None = None
+        try:
+            if result.passed:
+                asked_at = time.monotonic()
+                pod.start()
+                running_at = time.monotonic()
+                result = pod.start_the_rest(deadline)
+            if result.passed:
+                result = workload.run(deadline)
+        except CannotStart as error:
+            result = WorkloadResult(passed=False, reason=f"the container cannot start: {error}")
+        finally:
+            workload.close()
+        return _Exercised(workload, result, round((time.monotonic() - asked_at) * 1000), running_at)
 
     def _begin_phase(self, name: str) -> None:
         self._probe.begin_phase(name)
@@ -276,14 +283,28 @@ class TrialRunner:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Exercised:
+    """A container whose workload has ended, one way or another."""
+
+    workload: ContainerWorkload
+    result: WorkloadResult
+    duration_ms: int
+    running_at: float | None
+    """When its start was done, on the monotonic clock, in seconds; None: it was never started."""
+
+
 def _missed_a_spike(trial: Trial) -> bool:
     return trial.judgeable and trial.certificate is not None and trial.certificate.conclusion is Conclusion.SPIKE_MISSED
 
 
-def _startup(workload: ContainerWorkload, running: float | None, spec: TrialSpec) -> Startup:
-    ready_at = workload.ready_at
+def _startup(exercised: _Exercised, spec: TrialSpec) -> Startup:
+    workload, running_at = exercised.workload, exercised.running_at
+    ready_ms = None
+    if workload.ready_at is not None and running_at is not None:
+        ready_ms = max(0, round((workload.ready_at - running_at) * 1000))
     return Startup(
-        ready_ms=max(0, round((ready_at - running) * 1000)) if ready_at is not None and running is not None else None,
+        ready_ms=ready_ms,
         was_ready_at_once=workload.was_ready_at_once,
         workload_kind=spec.workload.kind,
         waits=workload.first_phase is PhaseName.START_UP,
