@@ -7,7 +7,8 @@ from membudget.budgets.entries import Budgets, Build, ImageSpec, TrialCount
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
-from membudget.core.metrics import DEFINITIONS, Metric, Unit, format_value
+from membudget.core.definition import Unit
+from membudget.core.metrics import DEFINITIONS, Metric, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.stored import Stored
 
