@@ -12,7 +12,7 @@ import base_image
 from membudget.budgets import file as budgets_file
 from membudget.budgets.metric_budgets import SizeBudget
 from membudget.core.errors import ExitCode
-from membudget.core.metrics import DEFINITIONS, Metric
+from membudget.core.metrics import Metric
 from tests.support.engine import require_engine
 from tests.support.repository import Repository
 
@@ -90,7 +90,7 @@ def test_the_budgets_file_is_valid_and_short() -> None:
 
 def test_exit_codes_and_metrics_are_the_ones_of_the_program() -> None:
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", README, flags=re.MULTILINE)] == list(ExitCode)
-    assert re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE) == [metric.value for metric in DEFINITIONS]
+    assert re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE) == [metric.value for metric in Metric]
 
 
 def test_what_it_links_to_is_there() -> None:

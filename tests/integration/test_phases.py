@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from membudget.budgets.workload import ExecWorkload, HttpRequests
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.measure.certificate import Conclusion
@@ -64,7 +64,7 @@ def test_the_kernels_mark_is_started_anew_for_each_phase_on_cgroup_v1(engine: En
     if engine.info.cgroup_version != 1:
         pytest.skip("v2's mark can be reset since Linux 6.12 only: tests/e2e/test_cgroup2_vm.py has a v2 machine")
     precisions = {phase.peak_memory.precision for phase in exercised.phases}
-    assert precisions == {DEFINITIONS[Metric.PEAK_MEMORY].precision}
+    assert precisions == {Metric.PEAK_MEMORY.definition.precision}
     _, _, burst, settle = exercised.phases
     assert known(settle.peak_memory) < known(burst.peak_memory) - 50 * MIB  # it went down: it is the phase's own
 

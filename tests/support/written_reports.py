@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
 from membudget.budgets.rules import Tolerance
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.whole import Coverage, GroupMeasurement
@@ -69,11 +69,11 @@ def _built(kind: Any, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]
 
 @st.composite
 def _value(draw: st.DrawFn, metric: Metric) -> MetricValue:
-    least = -_LARGEST if DEFINITIONS[metric].may_be_negative else 0
+    least = -_LARGEST if metric.definition.may_be_negative else 0
     value = draw(st.none() | st.integers(least, _LARGEST))
     bounds = draw(st.none() | st.tuples(*2 * [st.integers(-_LARGEST, _LARGEST)]))
     reason, at_most = draw(st.none() | _TEXTS), draw(st.none() | st.integers(0, _LARGEST))
-    unit, is_bound = DEFINITIONS[metric].unit, draw(st.booleans())
+    unit, is_bound = metric.definition.unit, draw(st.booleans())
     return MetricValue(value, unit, draw(_TEXTS), reason, at_most, bounds, is_bound)
 
 

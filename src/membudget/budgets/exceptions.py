@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
 from membudget.core import quantities
 from membudget.core.definition import Unit
-from membudget.core.metrics import DEFINITIONS, Metric
+from membudget.core.metrics import Metric
 from membudget.core.stored import Stored
 
 WARNED_BEFORE = timedelta(days=14)
@@ -44,7 +44,7 @@ class BudgetException(FileModel):
         metric = info.data.get("metric")
         if not isinstance(metric, Metric):
             return 0  # its own error is said
-        unit = DEFINITIONS[metric].unit
+        unit = metric.definition.unit
         try:
             match unit, value:
                 case Unit.BYTES, str():

@@ -8,7 +8,7 @@ from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
 from membudget.core.definition import Unit
-from membudget.core.metrics import DEFINITIONS, Metric, format_value
+from membudget.core.metrics import Metric, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.stored import Stored
 
@@ -120,7 +120,7 @@ _PARTS: Iterable[tuple[str, Part]] = (
 def _parts(metric: Metric) -> Iterator[tuple[str, Part]]:
     """Yield the parts of a budget under the keys that the budgets file has for them."""
     for key, part in _PARTS:
-        if DEFINITIONS[metric].unit is not Unit.COUNT:
+        if metric.definition.unit is not Unit.COUNT:
             yield key, part
         elif not key.endswith("growth.percent"):
             yield key.replace("growth.floor", "growth"), part  # written as one number: `growth = 2`

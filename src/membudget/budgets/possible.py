@@ -5,7 +5,7 @@ from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, Size
 from membudget.budgets.workload import phase_names
 from membudget.core.definition import Aggregation
 from membudget.core.errors import BudgetsFileError, Problem, shortened
-from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Metric
+from membudget.core.metrics import BOUNDED_BY_LIMIT, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
@@ -101,7 +101,7 @@ def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
         if not isinstance(budget, SizeBudget | DurationBudget) or not budget.every:
             continue
         headroom = budget.headroom if isinstance(budget, SizeBudget) else None
-        if DEFINITIONS[metric].aggregation is not Aggregation.MEDIAN:
+        if metric.definition.aggregation is not Aggregation.MEDIAN:
             problems.append(_no_matter_of_trials(f"{where}.{name}"))
         elif budget.max is None and headroom is None:
             problems.append(Problem(f"{where}.{name}.every", "needs a maximum to hold", None, "`max`, or `headroom`"))
@@ -109,7 +109,7 @@ def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
 
 
 def _no_matter_of_trials(where: str) -> Problem:
-    of_median = (metric for metric, one in DEFINITIONS.items() if one.aggregation is Aggregation.MEDIAN)
+    of_median = (metric for metric in Metric if metric.definition.aggregation is Aggregation.MEDIAN)
     allowed = f"in the budgets of an image or a phase, for {', '.join(of_median)}"
     return Problem(f"{where}.every", "is about trials: this has one value for all of them", None, allowed)
 

@@ -11,7 +11,7 @@ from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.summary import ImageSummary, summarise
 from membudget.core.errors import UnreadableImage
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 
 Readable = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
 """An image as far as it could be read, and what made its layers."""
@@ -62,7 +62,6 @@ def _summary(
     return summarise(side, smaller_base) if isinstance(side, MergedImage) else side
 
 
-IMAGE_METRICS = (Metric.IMAGE_SIZE, Metric.IMAGE_DOWNLOAD_SIZE, Metric.IMAGE_WASTE, Metric.IMAGE_LAYERS)
 _PLAIN = "the engine keeps layers uncompressed: only a budget, or inspect --download-size, compresses them"
 
 

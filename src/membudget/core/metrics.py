@@ -169,11 +169,14 @@ class Metric(StrEnum):
     # fmt: on
 
 
-DEFINITIONS: dict[Metric, Definition] = {metric: metric.definition for metric in Metric}
-BOUNDED_BY_LIMIT = tuple(metric for metric, one in DEFINITIONS.items() if one.is_bounded_by_limit)
-SILENT_WHEN_ABSENT = frozenset(metric for metric, one in DEFINITIONS.items() if one.is_silent_when_absent)
-PEAKS = tuple(metric for metric, one in DEFINITIONS.items() if one.is_peak)
-HEADLINES = tuple(metric for metric, one in DEFINITIONS.items() if one.is_headline)
+IMAGE_METRICS = tuple(metric for metric in Metric if metric.definition.aggregation is Aggregation.CONSTANT)
+"""Properties of the image."""
+TRIAL_METRICS = tuple(metric for metric in Metric if metric not in IMAGE_METRICS)
+"""What a trial measures."""
+BOUNDED_BY_LIMIT = tuple(metric for metric in Metric if metric.definition.is_bounded_by_limit)
+SILENT_WHEN_ABSENT = frozenset(metric for metric in Metric if metric.definition.is_silent_when_absent)
+PEAKS = tuple(metric for metric in Metric if metric.definition.is_peak)
+HEADLINES = tuple(metric for metric in Metric if metric.definition.is_headline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,26 +210,26 @@ class MetricValue(Stored):
         is_lower_bound: bool = False,
     ) -> "MetricValue":
         """A measured value of `metric`, in the metric's unit."""
-        definition = DEFINITIONS[metric]
+        definition = metric.definition
         precision = precision or definition.precision
         return cls(value, definition.unit, precision, at_most=at_most, is_lower_bound=is_lower_bound)
 
     @classmethod
     def estimate(cls, metric: Metric, value: int, low: int, high: int) -> "MetricValue":
         """A fitted value of `metric` and its 95 % confidence interval."""
-        definition = DEFINITIONS[metric]
+        definition = metric.definition
         return cls(value, definition.unit, definition.precision, interval=(low, high))
 
     @classmethod
     def absent(cls, metric: Metric, reason: str) -> "MetricValue":
         """The value could not be had, for `reason`."""
-        definition = DEFINITIONS[metric]
+        definition = metric.definition
         return cls(None, definition.unit, definition.precision, reason)
 
 
 def format_value(metric: Metric, value: int) -> str:
     """A value of `metric` for people, with its unit."""
-    match DEFINITIONS[metric].unit:
+    match metric.definition.unit:
         case Unit.BYTES:
             return format_size(value)
         case Unit.MILLISECONDS:
@@ -250,7 +253,7 @@ def format_reading(metric: Metric, reading: MetricValue) -> str:
 
 def format_delta(metric: Metric, delta: int) -> str:
     """A change of `metric` for people, signed."""
-    match DEFINITIONS[metric].unit:
+    match metric.definition.unit:
         case Unit.BYTES:
             return format_size_delta(delta)
         case Unit.MILLISECONDS:
@@ -262,6 +265,6 @@ def format_delta(metric: Metric, delta: int) -> str:
 
 def format_spread(metric: Metric, delta: int, margin: int) -> str:
     """A change of `metric` and how far it may be off: "+4.0 ± 0.3 MiB"."""
-    if DEFINITIONS[metric].unit is Unit.BYTES:
+    if metric.definition.unit is Unit.BYTES:
         return format_size_spread(delta, margin)
     return f"{format_delta(metric, delta)} ± {format_value(metric, margin)}"

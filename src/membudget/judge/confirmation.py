@@ -12,7 +12,7 @@ from functools import partial
 from membudget.budgets.rules import EffectiveBudget, ImageRules, Tolerance
 from membudget.build.revision import Side
 from membudget.core.definition import Unit
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, SettingsChange, settings_change
 from membudget.judge.metric import Verdict, tolerated_growth
@@ -99,7 +99,7 @@ def _problems(
             if figure is None or not known:
                 if figure is not None or known:
                     yield FigureMissing(side, metric, phase)
-            elif not _fits(figure, known, budget.tolerance or _USUAL[DEFINITIONS[metric].unit]):
+            elif not _fits(figure, known, budget.tolerance or _USUAL[metric.definition.unit]):
                 yield FigureDiffers(side, metric, phase, figure[0], _range(known))
 
 

@@ -8,11 +8,10 @@ from itertools import pairwise
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.rules import EffectiveBudget
-from membudget.contents.compare import IMAGE_METRICS
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.stored import Stored
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial

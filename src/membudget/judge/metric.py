@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.intervals import shift_interval
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.evidence import (
     NO_SAMPLES,
     Evidence,
@@ -113,7 +113,7 @@ class Row:
     @property
     def label(self) -> str:
         """What it is called."""
-        label = DEFINITIONS[self.metric].label
+        label = self.metric.definition.label
         of = ", ".join(part for part in (self.phase, "own settings" if self.is_own else None) if part)
         return f"{label} ({of})" if of else label
 

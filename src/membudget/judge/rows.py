@@ -6,8 +6,7 @@ from enum import StrEnum
 
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
-from membudget.contents.compare import IMAGE_METRICS
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.judge.measurement import FailureStage, ImageMeasurement, OwnMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, Verdict, judge_metric
 from membudget.judge.reasons import Excepted, Excuse

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import student
-from membudget.core.metrics import DEFINITIONS, PEAKS, Metric, MetricValue
+from membudget.core.metrics import PEAKS, TRIAL_METRICS, Metric, MetricValue
 from membudget.judge.evidence import Samples
 from membudget.judge.measurement import SideMeasurement
 from membudget.measure.trial import Outcome, Phase, Trial
-
-TRIAL_METRICS = tuple(
-    metric for metric, definition in DEFINITIONS.items() if definition.aggregation is not Aggregation.CONSTANT
-)
-"""What a trial measures; the others are properties of the image."""
 
 
 def aggregate(trials: Sequence[Trial]) -> dict[Metric, MetricValue]:
@@ -33,14 +28,14 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
     values = [reading.value for reading in readings if reading.value is not None]
     if not values:
         return MetricValue.absent(metric, readings[0].reason or "unknown" if readings else "no trial was run")
-    if DEFINITIONS[metric].aggregation is Aggregation.ESTIMATE:
+    if metric.definition.aggregation is Aggregation.ESTIMATE:
         return _estimated(metric, [reading for reading in readings if reading.value is not None])
-    worst = DEFINITIONS[metric].aggregation is Aggregation.MAXIMUM
+    worst = metric.definition.aggregation is Aggregation.MAXIMUM
     missing = [reading for reading in readings if reading.value is None] if worst else []
     if missing and not max(values):
         why = f"not counted in {len(missing)} of {len(readings)} trials: {missing[0].reason}"
         return MetricValue.absent(metric, why)  # none in the others says nothing of these
-    usual = DEFINITIONS[metric].precision
+    usual = metric.definition.precision
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.precision != usual]
     combine = max if worst else statistics.median
     value, at_most = (
@@ -149,7 +144,7 @@ def _samples(
     of_trial: Callable[[Trial], MetricValue | None],
     reached: Callable[[Trial], bool],
 ) -> Samples:
-    if DEFINITIONS[metric].aggregation is not Aggregation.MEDIAN:
+    if metric.definition.aggregation is not Aggregation.MEDIAN:
         return Samples()
     before = [value for _, value in _read(base, of_trial)]
     read = list(_read(head, of_trial))

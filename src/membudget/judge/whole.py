@@ -10,10 +10,9 @@ from pydantic import Field
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget
-from membudget.contents.compare import IMAGE_METRICS
 from membudget.core.errors import ExitCode
 from membudget.core.intervals import median_interval
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.stored import Stored
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
@@ -247,7 +246,7 @@ def _sum(metric: Metric, sides: Iterator[tuple[str, SideMeasurement | None]]) ->
         at_most += value.at_most or value.value
         least, most = _bounds(metric, side)
         low, high = low + least, high + most
-    definition = DEFINITIONS[metric]
+    definition = metric.definition
     interval = (low, high) if low < high else None
     more = at_most if at_most > total else None
     precision = "lower bound: a spike was missed" if more else definition.precision

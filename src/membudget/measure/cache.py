@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.workload import CommandWorkload, steps_of
-from membudget.core.definition import Aggregation, Unit
+from membudget.core.definition import Unit
 from membudget.core.files import read_plain, write_whole
-from membudget.core.metrics import BOUNDED_BY_LIMIT, DEFINITIONS, Metric
+from membudget.core.metrics import BOUNDED_BY_LIMIT, TRIAL_METRICS, Metric
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
@@ -180,15 +180,14 @@ def _problem_of(trial: Trial, limit_bytes: int | None) -> str | None:
 def _problems_of(trial: Trial, limit_bytes: int | None) -> Iterator[str]:
     if trial.outcome is not Outcome.COMPLETED or not trial.workload_passed:
         yield "holds a trial that did not pass"
-    measured = {metric for metric, one in DEFINITIONS.items() if one.aggregation is not Aggregation.CONSTANT}
-    if set(trial.metrics) != measured:
+    if set(trial.metrics) != set(TRIAL_METRICS):
         yield "lacks some of the metrics"
     for metric, reading in trial.metrics.items():
-        most = _LARGEST[DEFINITIONS[metric].unit]
+        most = _LARGEST[metric.definition.unit]
         if limit_bytes is not None and metric in BOUNDED_BY_LIMIT:
             most = round(limit_bytes * _SLACK)
         values = (reading.value or 0, reading.at_most or 0, *(reading.interval or ()))
-        if reading.unit is not DEFINITIONS[metric].unit or any(not -most <= value <= most for value in values):
+        if reading.unit is not metric.definition.unit or any(not -most <= value <= most for value in values):
             yield f"has a {metric} out of range"
         if reading.value is not None and reading.value < 0 and reading.interval is None:
             yield f"has a negative {metric}"

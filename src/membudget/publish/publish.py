@@ -11,7 +11,7 @@ from typing import Protocol
 from membudget.budgets.approval import Approval
 from membudget.budgets.lines import KeyLines
 from membudget.core.definition import Unit
-from membudget.core.metrics import DEFINITIONS, HEADLINES
+from membudget.core.metrics import HEADLINES
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import Presence
@@ -56,7 +56,7 @@ def _moved(row: Row) -> bool:
         return False
     change = abs(row.delta)
     is_much = change >= _LEAST_SHARE * row.base.value
-    is_much = is_much or (DEFINITIONS[row.metric].unit is Unit.BYTES and change >= _LEAST_BYTES)
+    is_much = is_much or (row.metric.definition.unit is Unit.BYTES and change >= _LEAST_BYTES)
     return change > (row.margin or 0) and is_much
 
 

@@ -15,7 +15,7 @@ from pydantic_core import SchemaValidator, core_schema
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.files import read_plain, write_text
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
 from membudget.judge.whole import Coverage
@@ -185,7 +185,7 @@ def _inconsistencies(report: Report) -> Iterator[str]:
     if not all(trial.series.is_whole for side in sides for trial in side.trials):
         yield "the columns of a series differ in length"
     values = [(metric, value.value or 0) for side in sides for metric, value in side.metrics.items()]
-    if any(value < 0 and not DEFINITIONS[metric].may_be_negative for metric, value in values):
+    if any(value < 0 and not metric.definition.may_be_negative for metric, value in values):
         yield "a metric is negative"
 
 

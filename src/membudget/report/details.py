@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from membudget.budgets.rules import NO_BUDGET
-from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue
+from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
@@ -30,7 +30,7 @@ def not_measured(images: Sequence[ImageMeasurement]) -> list[tuple[list[str], st
         by_reason: dict[str, list[str]] = {}
         for metric, value in image.head.metrics.items():
             if value.value is None and not _was_not_asked_for(image, metric):
-                by_reason.setdefault(value.reason or "unknown", []).append(DEFINITIONS[metric].label)
+                by_reason.setdefault(value.reason or "unknown", []).append(metric.definition.label)
         for reason, labels in by_reason.items():
             names.setdefault((", ".join(labels), reason), []).append(image.name)
     return [(images_alike, labels, reason) for (labels, reason), images_alike in names.items()]
@@ -66,7 +66,7 @@ def _phases(side: SideMeasurement | None) -> tuple[PhaseSummary, ...]:
 def _size(value: MetricValue | None) -> str:
     if value is None or value.value is None:
         return _NO_VALUE
-    lesser = value.precision not in (DEFINITIONS[metric].precision for metric in (Metric.PEAK_RSS, Metric.PEAK_MEMORY))
+    lesser = value.precision not in (metric.definition.precision for metric in (Metric.PEAK_RSS, Metric.PEAK_MEMORY))
     return f"{'≥ ' if lesser else ''}{format_size(value.value)}"
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from membudget.contents.compare import IMAGE_METRICS
 from membudget.contents.diff import Detail, LayerChange
 from membudget.contents.file_diff import ChangeKind
-from membudget.core.metrics import Metric, format_reading
+from membudget.core.metrics import IMAGE_METRICS, Metric, format_reading
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted, in_html, in_markdown, in_plain_text
 from membudget.judge.image import ImageJudgement

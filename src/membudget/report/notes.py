@@ -8,7 +8,7 @@ from datetime import date
 
 from membudget.build.revision import Side
 from membudget.core.errors import LONGEST_REASON, EngineLost, shortened
-from membudget.core.metrics import DEFINITIONS, Metric, format_value
+from membudget.core.metrics import Metric, format_value
 from membudget.judge.confirmation import Contradiction, FigureDiffers, FigureMissing, FreshTrialFailed, OtherVerdict
 from membudget.judge.measurement import Failure, SettingsChange
 from membudget.measure.trial import LimitContact
@@ -62,7 +62,7 @@ def _contradiction(found: Contradiction) -> str:
 
 
 def _figure(side: Side, metric: Metric, phase: str | None) -> str:
-    return f"{DEFINITIONS[metric].label}{f' ({phase})' if phase is not None else ''} of the {side}"
+    return f"{metric.definition.label}{f' ({phase})' if phase is not None else ''} of the {side}"
 
 
 def own_settings_note(failure: Failure) -> str:

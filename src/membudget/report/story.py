@@ -5,8 +5,7 @@ The verdict comes first, then what is wrong, why, and what to do about it; the r
 
 from collections.abc import Iterator, Sequence
 
-from membudget.contents.compare import IMAGE_METRICS
-from membudget.core.metrics import Metric
+from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.image import ImageJudgement, Status, untold_failure_of_base

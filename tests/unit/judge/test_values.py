@@ -1,9 +1,8 @@
 import pytest
 
-from membudget.contents.compare import IMAGE_METRICS
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.metrics import IMAGE_METRICS, TRIAL_METRICS, Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.judge.values import TRIAL_METRICS, aggregate, all_absent
+from membudget.judge.values import aggregate, all_absent
 from tests.support.builders import trial
 
 

@@ -13,7 +13,7 @@ import pytest
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.definition import Aggregation
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue
+from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.metric import Verdict
 from membudget.measure.certificate import OomDoubt
 from membudget.measure.probe.messages import Depth
@@ -294,7 +294,7 @@ def test_a_phase_has_a_plain_name(tmp_path: Path, name: str) -> None:
     assert read_report(path).images[0].head is not None
 
 
-@pytest.mark.parametrize("metric", [metric for metric, one in DEFINITIONS.items() if one.may_be_negative])
+@pytest.mark.parametrize("metric", [metric for metric in Metric if metric.definition.may_be_negative])
 def test_a_fall_of_what_is_fitted_is_no_reason_to_refuse_it(tmp_path: Path, metric: Metric) -> None:
     fallen = builders.trial(40)
     fallen.metrics[metric] = MetricValue.estimate(metric, -400_000, -900_000, 100_000)
@@ -304,8 +304,8 @@ def test_a_fall_of_what_is_fitted_is_no_reason_to_refuse_it(tmp_path: Path, metr
 
 
 def test_only_what_is_fitted_may_be_below_zero() -> None:
-    negative = {metric for metric, one in DEFINITIONS.items() if one.may_be_negative}
-    assert negative == {metric for metric, one in DEFINITIONS.items() if one.aggregation is Aggregation.ESTIMATE}
+    negative = {metric for metric in Metric if metric.definition.may_be_negative}
+    assert negative == {metric for metric in Metric if metric.definition.aggregation is Aggregation.ESTIMATE}
 
 
 def test_names_that_are_no_characters_are_written_so_that_they_are_read(tmp_path: Path) -> None:

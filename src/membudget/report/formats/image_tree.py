@@ -11,7 +11,7 @@ from rich.tree import Tree
 from membudget.contents.diff import LayerChange
 from membudget.contents.origin import OriginSource
 from membudget.contents.summary import FolderSummary, ImageSummary, LayerSummary
-from membudget.core.metrics import DEFINITIONS, Metric, MetricValue, format_delta, format_reading
+from membudget.core.metrics import Metric, MetricValue, format_delta, format_reading
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
 from membudget.report.formats.image_report import DiffReport, InspectReport
@@ -85,7 +85,7 @@ def _figures(metrics: dict[Metric, MetricValue]) -> Table:
     table.add_column("precision", style="dim")
     for metric, value in metrics.items():
         note = value.reason if value.value is None else value.precision
-        table.add_row(DEFINITIONS[metric].label, format_reading(metric, value), _plain(note or ""))
+        table.add_row(metric.definition.label, format_reading(metric, value), _plain(note or ""))
     return table
 
 
@@ -95,7 +95,7 @@ def _both_figures(report: DiffReport) -> Table:
         base = report.base_metrics[metric]
         known = head.value is not None and base.value is not None
         delta = format_delta(metric, (head.value or 0) - (base.value or 0)) if known else "–"
-        table.add_row(DEFINITIONS[metric].label, format_reading(metric, base), format_reading(metric, head), delta)
+        table.add_row(metric.definition.label, format_reading(metric, base), format_reading(metric, head), delta)
     return table
 
 

@@ -5,7 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.core.metrics import DEFINITIONS, SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
+from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion
@@ -87,7 +87,7 @@ def _table(report: MeasureReport) -> Table:
             continue
         cells = [_cell(metric, trial.metrics.get(metric)) for trial in report.trials]
         note = value.reason if value.value is None else value.precision
-        table.add_row(DEFINITIONS[metric].label, _cell(metric, value), *cells, printable(note or ""))
+        table.add_row(metric.definition.label, _cell(metric, value), *cells, printable(note or ""))
     return table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from membudget.core.definition import Unit
-from membudget.core.metrics import DEFINITIONS, Metric
+from membudget.core.metrics import Metric
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.values import phase_values
@@ -97,7 +97,7 @@ def _images(report: Report, judgement: Judgement) -> Iterator[_Family]:
 
 
 def _values(metric: Metric, images: Iterable[ImageMeasurement]) -> _Family:
-    definition = DEFINITIONS[metric]
+    definition = metric.definition
     unit = _UNITS[definition.unit]
     name = metric.value if not unit or metric.value.endswith(f"_{unit}") else f"{metric.value}_{unit}"
     family = _Family(f"{_PREFIX}_{name}", "gauge", unit, definition.summary)
@@ -118,7 +118,7 @@ def _of_rows(what: str, unit: Unit, words: str, rows: Iterable[tuple[dict[str, s
     family = _Family(f"{_PREFIX}_{what}{suffix}", "gauge", _UNITS[unit], words)
     for subject, row in rows:
         value = row.budget.ceiling if what == "budget" else row.headroom
-        if value is not None and DEFINITIONS[row.metric].unit is unit:
+        if value is not None and row.metric.definition.unit is unit:
             labels = subject | {"metric": row.metric.value} | ({"phase": row.phase} if row.phase is not None else {})
             family.add(_figure(unit, value), labels)
     return family

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import median_interval
-from membudget.core.metrics import DEFINITIONS, Metric, format_delta, format_value
+from membudget.core.metrics import Metric, format_delta, format_value
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import printable
 from membudget.judge.image import ImageJudgement
@@ -149,8 +149,8 @@ def figures(image: ImageMeasurement, judged: ImageJudgement) -> list[Json]:
     rows = {row.metric: row for row in judged.rows if row.phase is None and not row.is_own}
     return [
         _figures(image, image.head, rows[metric])
-        for metric, definition in DEFINITIONS.items()
-        if definition.aggregation is Aggregation.MEDIAN and metric in rows and _varies(image, image.head, metric)
+        for metric in Metric
+        if metric.definition.aggregation is Aggregation.MEDIAN and metric in rows and _varies(image, image.head, metric)
     ]
 
 
@@ -169,8 +169,8 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
         ceilings.append((before + tolerated_growth(before, budget.tolerance), "growth budget"))
     delta = format_delta(metric, row.delta) if row.delta is not None else None
     return {
-        "label": DEFINITIONS[metric].label,
-        "unit": DEFINITIONS[metric].unit.value,
+        "label": metric.definition.label,
+        "unit": metric.definition.unit.value,
         "base": samples.base[:_MOST_TRIALS],
         "head": samples.head[:_MOST_TRIALS],
         "intervals": [_interval(samples.base), _interval(samples.head)],
