@@ -16,7 +16,7 @@ PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "p
 _NO_VALUE = "–"
 
 
-def phase_rows(images: Sequence[ImageMeasurement]) -> list[tuple[str, ...]]:
+def phase_rows(images: Sequence[ImageMeasurement]) -> list[tuple[Part, ...]]:
     """A row a phase, of images that have more than one: its time and its own peaks on both sides."""
     return [row for image in images for row in _phase_rows(image)]
 
@@ -41,7 +41,7 @@ def _was_not_asked_for(image: ImageMeasurement, metric: Metric) -> bool:
     return metric in SILENT_WHEN_ABSENT and not image.budgets.get(metric, NO_BUDGET).is_set
 
 
-def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[str, ...]]:
+def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[Part, ...]]:
     head = _phases(image.head)
     base = {summary.name: summary for summary in _phases(image.base)}
     if len(head) < 2:
@@ -49,7 +49,7 @@ def _phase_rows(image: ImageMeasurement) -> Iterator[tuple[str, ...]]:
     for number, summary in enumerate(head):
         before = base.get(summary.name)
         yield (
-            image.name if number == 0 else "",
+            Quoted(image.name) if number == 0 else "",
             f"{summary.name}{' (not judged)' if summary.name in image.unjudged_phases else ''}",
             format_duration(summary.duration_ms),
             _size(before.peak_rss if before else None),

@@ -53,7 +53,7 @@ from membudget.report.story_parts import (
     Section,
     Sheet,
 )
-from membudget.report.table import TableRow, table_rows
+from membudget.report.table import RowKind, TableRow, table_rows
 from membudget.report.timeline import timeline
 from membudget.report.verdicts import next_step, status_mark, verdict_mark
 
@@ -72,18 +72,17 @@ def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
     measured = {image.name: image for image in report.images}
     rows = table_rows(report, judgement)
     urgent = _gravest_first([row for row in rows if row.needs_attention])
+    calm = [row for row in rows if not row.needs_attention]
     sections = [
         Section(Keep.REMARKS, (Remarks(tuple(_remarks(report, judgement))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
         Section(Keep.WHY, (*_outcomes(report, judgement, measured), Items(tuple(_also(judgement, measured)), "Also"))),
         *_logs(judgement, measured),
-        _other_rows(
-            [row for row in rows if not row.needs_attention and not row.is_figure], some_are_urgent=bool(urgent)
-        ),
+        _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
         _charts(judgement, measured),
         Section(Keep.DETAILS, tuple(_used(report, judgement, measured)), _ours("How memory was used")),
         Section(Keep.DETAILS, (Items(tuple(_bytes(judgement, measured))),), _ours("Where the bytes are")),
-        _figures([row for row in rows if not row.needs_attention and row.is_figure]),
+        _figures([row for row in calm if row.kind is RowKind.FIGURE]),
         Section(Keep.DETAILS, (Items(tuple(Item(said) for said in compared(report))),), _ours("What was compared")),
         Section(Keep.COMPARED, (Compared((compared_in_short(report),)),)),
     ]
@@ -222,7 +221,7 @@ def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Sect
         image = measured[judged.name]
         seen = timeline(image, CHART_STEPS)
         if seen is not None and seen.head:
-            charts.append((image.name, Chart(seen, _breaking_point(judged), image.limit_bytes)))
+            charts.append((Quoted(image.name), Chart(seen, _breaking_point(judged), image.limit_bytes)))
     of = f" of {len(charts)} of {len(ran)} images" if len(charts) < len(ran) else ""
     return Section(Keep.CHARTS, (Charts(tuple(charts)),), _ours(f"Memory over time{of}"))
 

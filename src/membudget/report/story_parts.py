@@ -6,6 +6,7 @@ A section has blocks, a block has elements: those stay or go as a whole where th
 from dataclasses import dataclass
 from enum import IntEnum
 
+from membudget.core.untrusted_text import Part, Quoted
 from membudget.report.findings import Finding
 from membudget.report.pictures import Chart
 from membudget.report.table import TableRow
@@ -53,7 +54,7 @@ class Sheet:
     """Another table: its first two columns are text, the rest figures."""
 
     headings: tuple[str, ...]
-    elements: tuple[tuple[str, ...], ...]
+    elements: tuple[tuple[Part, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The last lines of a log: one element, for half a log says nothing."""
+    """The last lines of a log, all of them text from outside: one element, for half a log says nothing."""
 
     elements: tuple[tuple[str, ...]]
 
@@ -91,7 +92,7 @@ class Log:
 class Charts:
     """Memory over time, image by image."""
 
-    elements: tuple[tuple[str, Chart], ...]
+    elements: tuple[tuple[Quoted, Chart], ...]
 
 
 @dataclass(frozen=True, slots=True)

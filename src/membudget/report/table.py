@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from membudget.budgets.approval import Approval
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, format_delta, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
+from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
@@ -25,14 +27,26 @@ _SMALLEST_PERCENT = 0.05
 """Below it a change would print as zero percent."""
 
 
+class RowKind(StrEnum):
+    """What a row of the table is about."""
+
+    JUDGED = "judged"
+    """Something that has a budget, or stands for what was not measured."""
+    FIGURE = "figure"
+    """A figure to know, for which nobody set a budget."""
+    LOOSENED = "loosened"
+    """A rule of the budgets file: what it was, and what it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row as people read it."""
+    """One row as people read it. A stranger may have written what is quoted."""
 
-    image: str
-    metric: str
-    base: str
-    head: str
+    image: Quoted
+    """The image, or the group of them."""
+    metric: Part
+    base: Part
+    head: Part
     delta: str
     budget: str
     headroom: str
@@ -40,15 +54,12 @@ class TableRow:
     verdict: Verdict | None
     needs_attention: bool
     """Whether it belongs among the rows that are shown first."""
-    is_quoted: bool = False
-    """Whether its cells quote a report that a stranger may have written."""
-    is_figure: bool = False
-    """Whether it is a figure to know, and nothing that anybody set a budget for."""
+    kind: RowKind = RowKind.JUDGED
     base_picture: str = ""
     """A sparkline of RSS over time, to stand under `base`; on one scale with the head's."""
     head_picture: str = ""
-    reason: str = ""
-    """Why there is no figure, where the row stands for several budgets. It quotes text from outside."""
+    reason: Quoted | None = None
+    """Why there is no figure, where the row stands for several budgets."""
     outcome: Status | None = None
     """The status that the row alone comes to; None where it is no more than its verdict."""
 
@@ -58,7 +69,7 @@ class TableRow:
         return str(self.mark)
 
     @property
-    def cells(self) -> tuple[str, ...]:
+    def cells(self) -> tuple[Part, ...]:
         """In the order of HEADINGS."""
         return (
             self.image, self.metric, self.base, self.head, self.delta, self.budget, self.headroom, self.status,
@@ -113,7 +124,7 @@ def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence
     """One row for all that could not be had for one reason."""
     row = _whole_row(image.name, _NO_VALUE, "not measured", status_mark(judgement.status))
     metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
-    reason = str(image.failure) if image.failure is not None else ""
+    reason = Quoted(str(image.failure)) if image.failure is not None else None
     return replace(
         row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True, reason=reason, outcome=judgement.status
     )
@@ -133,7 +144,7 @@ def _goes_without_saying(row: Row) -> bool:
 
 def _whole_row(image: str, base: str, head: str, mark: Mark) -> TableRow:
     return TableRow(
-        image=image,
+        image=Quoted(image),
         metric="all",
         base=base,
         head=head,
@@ -148,17 +159,17 @@ def _whole_row(image: str, base: str, head: str, mark: Mark) -> TableRow:
 
 def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
     return TableRow(
-        image=f"group {loosening.subject}" if loosening.is_group else loosening.subject,
-        metric=loosening.key,
-        base=loosening.before,
-        head=loosening.after,
+        image=Quoted(f"group {loosening.subject}" if loosening.is_group else loosening.subject),
+        metric=Quoted(loosening.key),
+        base=Quoted(loosening.before),
+        head=Quoted(loosening.after),
         delta="loosened",
         budget=_NO_VALUE,
         headroom=_NO_VALUE,
         mark=approval_mark(report.approval),
         verdict=None if report.approval.counts else Verdict.FAIL,
         needs_attention=report.approval is not Approval.NOT_ASKED,
-        is_quoted=True,
+        kind=RowKind.LOOSENED,
     )
 
 
@@ -195,7 +206,7 @@ def _pictured(row: TableRow, image: ImageMeasurement) -> TableRow:
 def _cells(row: Row, first: tuple[str, str, str], mark: Mark) -> TableRow:
     image, metric, base = first
     return TableRow(
-        image=image,
+        image=Quoted(image),
         metric=metric,
         base=base,
         head=format_reading(row.metric, row.head),
@@ -205,7 +216,7 @@ def _cells(row: Row, first: tuple[str, str, str], mark: Mark) -> TableRow:
         mark=mark,
         verdict=row.verdict,
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
-        is_figure=not row.budget.is_set or _goes_without_saying(row),
+        kind=RowKind.FIGURE if not row.budget.is_set or _goes_without_saying(row) else RowKind.JUDGED,
         outcome=_outcome(row),
     )
 

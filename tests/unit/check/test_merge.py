@@ -224,7 +224,7 @@ def test_what_is_loosened_is_said_once_and_fails_until_it_is_approved() -> None:
         same: dict[str, Any] = {"loosened": (lost,), "approval": approval}
         merged = merge({"one": part(1, "a", "c", **same), "two": part(2, "b", **same)})
         assert (merged.loosened, merged.verdict) == ((lost,), verdict)
-        assert [row.image for row in table_rows(merged, merged.judged())].count("gone") == 1
+        assert [row.image.text for row in table_rows(merged, merged.judged())].count("gone") == 1
     with_gap = merge({"one": part(1, "a", loosened=(lost,), approval=Approval.MISSING)})
     assert with_gap.verdict is Verdict.FAIL
 

@@ -106,7 +106,7 @@ def test_a_removed_image_is_judged_once_however_many_shards(
     assert [one.name for one in merged.images if one.presence is Presence.REMOVED] == ["gone"]
     judged = merged.judged()
     assert (judged.verdict, judged.gaps) == (verdict, ())
-    removed = [row.status for row in table_rows(merged, judged) if row.image == "gone"]
+    removed = [row.status for row in table_rows(merged, judged) if row.image.text == "gone"]
     assert len(removed) == 2
     assert merged.approval is approval
     assert unapproved(merged) == (0 if approval.counts else 1)

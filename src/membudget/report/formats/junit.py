@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from membudget.core.untrusted_text import printable, printable_line, raw
+from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
@@ -18,7 +18,7 @@ from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
 from membudget.report.reasons import image_reason, row_sentence
 from membudget.report.report import Report
-from membudget.report.table import HEADINGS, TableRow, table_rows, verdict_line
+from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
 from membudget.report.verdicts import next_step, status_mark
 
 _WHOLE = "membudget"
@@ -84,12 +84,12 @@ def _in_utc(moment: datetime) -> datetime:
 def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequence[_Case]]]:
     rows: dict[str, list[TableRow]] = {image.name: [] for image in report.images}
     for row in table_rows(report, judgement):
-        rows.setdefault(row.image, []).append(row)
+        rows.setdefault(row.image.text, []).append(row)
     judged = {image.name: image for image in judgement.images}
     reasons = {(image.name, row.label): row for image in judgement.images for row in image.rows}
     reasons |= {(f"group {one.name}", f"total {row.label}"): row for one in judgement.groups for row in one.rows}
     for name, of_name in rows.items():
-        cases = [_case_of(row, reasons.get((row.image, row.metric))) for row in of_name]
+        cases = [_case_of(row, reasons.get((row.image.text, raw([row.metric])))) for row in of_name]
         yield name, [*cases, *_unexplained(judged.get(name), cases)]
     whole = [
         _Case(f"{gap.kind}: {printable(gap.subject, 200)}", Verdict.INCONCLUSIVE, gap_finding(gap).as_text())
@@ -103,13 +103,13 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
 
 
 def _case_of(row: TableRow, judged: Row | None) -> _Case:
-    figures = (f"{name}: {printable(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
-    name = printable(row.metric)
+    figures = (f"{name}: {in_plain_text(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
+    name = in_plain_text(row.metric)
     status = row.mark.words
-    if row.is_quoted:
-        message = f"{name}: loosened from {printable(row.base)} to {printable(row.head)}, {status}"
+    if row.kind is RowKind.LOOSENED:
+        message = f"{name}: loosened from {in_plain_text(row.base)} to {in_plain_text(row.head)}, {status}"
     elif judged is None or not judged.reasons:
-        message = printable(row.reason, _LONGEST_MESSAGE) or status
+        message = printable(row.reason.text, _LONGEST_MESSAGE) if row.reason is not None else status
     else:
         message = printable(raw(row_sentence(judged, name)), _LONGEST_MESSAGE)
     return _Case(name, row.verdict, message, "\n".join(figures))

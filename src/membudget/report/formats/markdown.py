@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from membudget.core.untrusted_text import code_block, code_cell, code_span
+from membudget.core.untrusted_text import Part, Quoted, code_block, code_cell, code_span, in_markdown
 from membudget.judge.whole import Judgement
 from membudget.report.findings import Finding
 from membudget.report.headline import headline
@@ -50,7 +50,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
         case Figures():
             return [_line(_cells(row)) for row in block.elements]
         case Sheet():
-            return [_line([code_cell(row[0]) if row[0] else "", *map(_whole, row[1:])]) for row in block.elements]
+            return [_line(list(map(_cell, row))) for row in block.elements]
         case Remarks():
             return [f"> {finding.as_markdown()}" for finding in block.elements]
         case Items() | Problem():
@@ -111,10 +111,14 @@ def _row(row: TableRow) -> str:
 
 def _cells(row: TableRow) -> list[str]:
     """Those that rows with and without budgets have in common."""
-    if row.is_quoted:
-        return [code_cell(row.image), _key(row.metric), code_cell(row.base), code_cell(row.head), _whole(row.delta)]
+    metric = _key(row.metric.text) if isinstance(row.metric, Quoted) else _whole(row.metric)
     base, head = _pictured(row.base, row.base_picture), _pictured(row.head, row.head_picture)
-    return [code_cell(row.image), _whole(row.metric), base, head, _whole(row.delta)]
+    return [_cell(row.image), metric, base, head, _whole(row.delta)]
+
+
+def _cell(part: Part) -> str:
+    """A cell that breaks where it reads well. What is quoted is a code span."""
+    return code_cell(part.text) if isinstance(part, Quoted) else _whole(part)
 
 
 def _key(key: str) -> str:
@@ -125,8 +129,8 @@ def _key(key: str) -> str:
     return f"{code_cell(first)}<br>{code_cell(f'{dot}{rest}{key[_LONGEST_KEY:]}')}"
 
 
-def _pictured(figure: str, picture: str) -> str:
-    return f"{_whole(figure)}<br>{code_span(picture)}" if picture else _whole(figure)
+def _pictured(figure: Part, picture: str) -> str:
+    return f"{_cell(figure)}<br>{code_span(picture)}" if picture else _cell(figure)
 
 
 def _whole(cell: str) -> str:
@@ -138,8 +142,8 @@ def _item(item: Item) -> str:
     return "\n".join([f"- {item.finding.as_markdown()}", *(f"  - {below.as_markdown()}" for below in item.below)])
 
 
-def _chart(name: str, chart: Chart) -> str:
-    return f"{code_span(name)}: {chart.legend}\n\n```mermaid\n{chart.as_mermaid()}\n```"
+def _chart(name: Quoted, chart: Chart) -> str:
+    return f"{in_markdown(name)}: {chart.legend}\n\n```mermaid\n{chart.as_mermaid()}\n```"
 
 
 LONGEST_COMMENT = 60_000

@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from membudget.core.untrusted_text import printable, printable_line
+from membudget.core.untrusted_text import Part, in_plain_text, printable_line
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
 from membudget.report.report import Report
@@ -66,7 +66,9 @@ def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
         case Figures():
             return _FittingTable(_FIGURE_HEADINGS, [_cells(row) for row in _once_named(block.elements)])
         case Sheet():
-            return _FittingTable(block.headings, [[Text(printable(cell)) for cell in row] for row in block.elements])
+            return _FittingTable(
+                block.headings, [[Text(in_plain_text(cell)) for cell in row] for row in block.elements]
+            )
         case Remarks():
             return Text("\n".join(f"Note: {finding.as_text()}" for finding in block.elements))
         case Problem():
@@ -94,25 +96,25 @@ def _once_named(rows: Sequence[TableRow]) -> Iterator[tuple[TableRow, str]]:
     """Rows, each with its image's name, but for those of the image before."""
     previous = None
     for row in rows:
-        yield row, printable(row.image) if row.image != previous else ""
+        yield row, in_plain_text(row.image) if row.image != previous else ""
         previous = row.image
 
 
 def _row(named: tuple[TableRow, str]) -> list[Text]:
     row, _ = named
     status = Text(row.status, style=_STYLES[row.verdict] if row.verdict else "dim")
-    return [status, *_cells(named), Text(printable(row.budget)), Text(printable(row.headroom))]
+    return [status, *_cells(named), Text(row.budget), Text(row.headroom)]
 
 
 def _cells(named: tuple[TableRow, str]) -> list[Text]:
     """Those that rows with and without budgets have in common."""
     row, image = named
     figures = [_pictured(row.base, row.base_picture), _pictured(row.head, row.head_picture)]
-    return [Text(image, style="bold"), Text(printable(row.metric)), *figures, Text(printable(row.delta))]
+    return [Text(image, style="bold"), Text(in_plain_text(row.metric)), *figures, Text(row.delta)]
 
 
-def _pictured(figure: str, picture: str) -> Text:
-    return Text.assemble(printable(figure), *([("\n" + picture, "dim")] if picture else []))
+def _pictured(figure: Part, picture: str) -> Text:
+    return Text.assemble(in_plain_text(figure), *([("\n" + picture, "dim")] if picture else []))
 
 
 @dataclass(frozen=True, slots=True)

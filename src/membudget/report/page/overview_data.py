@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from membudget.core.quantities import format_duration, format_size
-from membudget.core.untrusted_text import printable, printable_line
+from membudget.core.untrusted_text import in_plain_text, printable, printable_line
 from membudget.judge.image import ImageJudgement, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
@@ -14,7 +14,7 @@ from membudget.report.findings import Finding, cause_findings, findings, hint_fi
 from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
 from membudget.report.reasons import image_reason
 from membudget.report.report import Report, RevisionReport
-from membudget.report.table import HEADINGS, TableRow, table_rows, trials_in_words, verdict_line
+from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.verdicts import SIGNS, next_step, status_mark
 
 _LOG_LINES = 40
@@ -59,8 +59,13 @@ def seen(image: ImageMeasurement, judged: ImageJudgement) -> list[Parts]:
 
 
 def _row(row: TableRow) -> list[Json]:
-    cells = [printable(cell) for cell in row.cells]
-    return [cells, row.verdict.value if row.verdict is not None else None, row.needs_attention, row.is_quoted]
+    cells = [in_plain_text(cell) for cell in row.cells]
+    return [
+        cells,
+        row.verdict.value if row.verdict is not None else None,
+        row.needs_attention,
+        row.kind is RowKind.LOOSENED,
+    ]
 
 
 def _revision(revision: RevisionReport) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from string import Template
 
 from membudget.core.quantities import format_size
-from membudget.core.untrusted_text import json_without_commands, printable
+from membudget.core.untrusted_text import in_plain_text, json_without_commands
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
@@ -69,7 +69,7 @@ def _image(image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel) 
         "lines": lines(image),
         "figures": figures(image, judged),
         "phaseHeadings": PHASE_HEADINGS[1:],
-        "phases": [[printable(cell) for cell in row[1:]] for row in phase_rows([image])],
+        "phases": [[in_plain_text(cell) for cell in row[1:]] for row in phase_rows([image])],
         "contents": contents(image, level.listed),
     }  # fmt: skip
 
