@@ -24,17 +24,17 @@ def nothing_goes_on() -> Iterator[None]:
     end_started()
 
 
+_LONGEST_FIRST = ("soak", "e2e", "integration", "attacks", "browser")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The cgroup v2 machine works while tests run that measure nothing; those that measure have this machine alone."""
+    """Files that take minutes begin first: where processes share the files, none is left with a long one at the end."""
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("goes_first"):
-        return 0
-    if any(item.path.is_relative_to(Path(__file__).parent / folder) for folder in ("attacks", "integration", "soak")):
-        return 3
-    return 2 if item.get_closest_marker("cgroup2_vm") else 1
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 if TYPE_CHECKING:

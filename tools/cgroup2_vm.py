@@ -16,7 +16,8 @@ import debian
 _TOP = Path(__file__).resolve().parent.parent
 _BESIDE = "../shared/cgroup2-vm/cgroup2-vm"
 _PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs", "debootstrap": "debootstrap"}
-_JOB_S = 1200
+_JOB_S = 3000
+"""Emulated, it takes a quarter of an hour of CPU time, and tests run beside it."""
 
 
 class Unavailable(Exception):

@@ -20,7 +20,7 @@ from tests.support.engine import require_engine
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import build, build_light_helper
 
-pytestmark = [pytest.mark.cgroup2_vm, pytest.mark.engine, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cgroup2_vm, pytest.mark.engine, pytest.mark.timeout(3600)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Machine:
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """Prepare images here, begin the job there. It takes minutes, in which others' tests run."""
+    """Prepare images here, begin the job there. It takes minutes, in which other tests run beside it."""
     if os.environ.get("MEMBUDGET_WITHOUT_CGROUP2_VM") == "1":
         pytest.skip("MEMBUDGET_WITHOUT_CGROUP2_VM=1 leaves the cgroup v2 machine out")
     try:
@@ -80,7 +80,6 @@ def seen(machine: Machine) -> Seen:
     return Seen(machine.results)
 
 
-@pytest.mark.goes_first
 def test_the_machine_begins(machine: Machine) -> None:
     assert machine.process.poll() is None, machine.log.read_text(errors="replace")
 

@@ -25,7 +25,7 @@ from tests.support.sidecar import SIDECAR, SIDECAR_BUDGETS
 
 _ROUNDS = 4
 _SIDES = ("one", "other")
-_BUILDS = 200
+_BUILDS = 80
 _AT_ONCE = 8
 _LONG_AGO = 1_600_000_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from membudget.engine.connection import RUN_LABEL, Engine
 from membudget.engine.run_id import RunId
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
