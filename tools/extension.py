@@ -35,12 +35,12 @@ def main() -> int:
     parser.add_argument("name", help="the patch, without .patch")
     options = parser.parse_args()
     folder = _OPENED / options.name
-    if options.command != "save" and not _open(options.name, folder):
-        print(f"{options.name}.patch conflicts with the tree. Resolve the conflicts in {folder.relative_to(TOP)},")
-        print(f"then run: python tools/extension.py save {options.name}")
+    if options.command != "save" and not open_copy(options.name, folder):
+        print(f"{options.name}.patch conflicts with the tree. In {folder.relative_to(TOP)}, edit what stands between")
+        print(f"conflict markers or in *.rej files. Then run: python tools/extension.py save {options.name}")
         return 1
     if options.command != "open":
-        _save(options.name, folder)
+        save(options.name, folder)
     return 0
 
 
@@ -82,7 +82,7 @@ def environment(folder: Path) -> dict[str, str]:
     return _without_git(os.environ) | {"PYTHONPATH": paths}
 
 
-def _open(name: str, folder: Path) -> bool:
+def open_copy(name: str, folder: Path) -> bool:
     """Whether the patch applies without conflicts. A patch that does not exist yet does."""
     if folder.exists():
         shutil.rmtree(folder)
@@ -95,13 +95,19 @@ def _open(name: str, folder: Path) -> bool:
     patch = PATCHES / f"{name}.patch"
     if not patch.exists():
         return True
-    command = ["git", "apply", "--3way", str(patch)]
-    return subprocess.run(command, cwd=folder, env=_without_git(os.environ), check=False).returncode == 0
+    if _applies(folder, "--3way", patch):
+        return True
+    if not _git(folder, "diff", "--name-only", "--diff-filter=U"):  # a shallow clone lacks the files to merge with
+        return _applies(folder, "--reject", patch)
+    return False
 
 
-def _save(name: str, folder: Path) -> None:
+def save(name: str, folder: Path) -> None:
     """Write the patch, with what is generated from the sources generated anew."""
-    _git(folder, "diff", "--check")  # conflict markers that are left
+    left = [str(path.relative_to(folder)) for path in folder.rglob("*.rej")]
+    left += _git(folder, "grep", "--name-only", "-e", "^<<<<<<< ", "--or", "-e", "^>>>>>>> ", check=False).splitlines()
+    if left:
+        raise SystemExit(f"there are conflicts left in {', '.join(left)}")
     (folder / SCHEMA).write_text(_python(folder, "-m", "membudget", "schema"))
     _python(folder, "tools/metric_tables.py")
     _git(folder, "add", "--all")
@@ -116,11 +122,16 @@ def _python(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _applies(folder: Path, how: str, patch: Path) -> bool:
+    command = ["git", "apply", how, str(patch)]
+    return subprocess.run(command, cwd=folder, env=_without_git(os.environ), check=False).returncode == 0
+
+
+def _git(folder: Path, *arguments: str, check: bool = True) -> str:
     """What git prints. It takes `folder` for a repository's top or for none at all, never for part of one above it."""
     environment = _without_git(os.environ) | {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
     command = ["git", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=check).stdout
 
 
 def _without_git(given: Mapping[str, str]) -> dict[str, str]:

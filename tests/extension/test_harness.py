@@ -58,6 +58,30 @@ def test_a_patch_that_no_longer_applies_says_how_to_refresh_it(patch: Path, tmp_
         extension.apply(patch, tmp_path / "other")
 
 
+@pytest.mark.thorough
+def test_an_opened_patch_is_changed_and_saved(patch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extension, "PATCHES", tmp_path)
+    folder = tmp_path / "opened"
+    assert extension.open_copy("small", folder)
+    with (folder / VERSION).open("a") as file:
+        file.write('CHANGED = "by hand"\n')
+    extension.save("small", folder)
+    assert '+EXTENDED = "by a patch"\n+CHANGED = "by hand"\n' in patch.read_text()
+    assert extension.touched(patch) == [VERSION]
+
+
+@pytest.mark.thorough
+def test_a_conflict_has_to_be_resolved_before_a_patch_is_saved(
+    patch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extension, "PATCHES", tmp_path)
+    patch.write_text(patch.read_text().replace(" VERSION = ", " VERSION_THEN = ").replace(" from ", " from then."))
+    folder = tmp_path / "opened"
+    assert not extension.open_copy("small", folder)
+    with pytest.raises(SystemExit, match=r"conflicts left in src/membudget/version\.py\.rej"):
+        extension.save("small", folder)
+
+
 def test_lines_that_moved_do_not_break_a_patch(patch: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / VERSION
     other.parent.mkdir(parents=True)

@@ -264,6 +264,11 @@ class PhaseBudgets(FileModel):
     peak_memory: SizeBudget = SizeBudget()
     """The kernel's high-water mark of the phase, page cache included."""
 
+    @property
+    def by_metric(self) -> dict[Metric, SizeBudget]:
+        """The budgets, by metric; empty ones where none is set."""
+        return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
+
     @model_validator(mode="after")
     def _no_budget_of_what_is_not_judged(self) -> Self:
         if not self.judged and self.model_fields_set - {"judged"}:

@@ -94,8 +94,7 @@ def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
     """What is to hold for every trial, and is no matter of trials, or has nothing to hold."""
     budgets = [(f"budgets.{metric}", metric, image.budgets.of(metric)) for metric in Metric]
     for name, phase in image.phases.items():
-        budgets.append((f"phases.{name}.peak_rss", Metric.PEAK_RSS, phase.peak_rss))
-        budgets.append((f"phases.{name}.peak_memory", Metric.PEAK_MEMORY, phase.peak_memory))
+        budgets += [(f"phases.{name}.{metric}", metric, budget) for metric, budget in phase.by_metric.items()]
     problems = []
     for name, metric, budget in budgets:
         if not isinstance(budget, SizeBudget | DurationBudget) or not budget.every:

@@ -73,10 +73,7 @@ def effective_budgets(image: ImageSpec) -> MetricRules:
 def effective_phase_budgets(image: ImageSpec) -> dict[str, MetricRules]:
     """The budgets of its phases, by name."""
     return {
-        name: {
-            Metric.PEAK_RSS: effective(budgets.peak_rss, image.limit),
-            Metric.PEAK_MEMORY: effective(budgets.peak_memory, image.limit),
-        }
+        name: {metric: effective(budget, image.limit) for metric, budget in budgets.by_metric.items()}
         for name, budgets in image.phases.items()
     }
 

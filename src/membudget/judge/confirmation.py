@@ -125,7 +125,7 @@ def _of_trial(metric: Metric, trial: Trial) -> _Figure | None:
 def _of_phase(phase: str, metric: Metric, trial: Trial) -> _Figure | None:
     """The figure of a phase. Where a trial has several phases of that name, the largest counts, as in the judgement."""
     named = (one for one in phase_summaries([trial]) if one.name == phase)
-    figures = [_figure(one.peak_rss if metric is Metric.PEAK_RSS else one.peak_memory) for one in named]
+    figures = [_figure(one.by_metric[metric]) for one in named]
     return max((figure for figure in figures if figure is not None), default=None)
 
 

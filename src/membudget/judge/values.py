@@ -68,6 +68,11 @@ class PhaseSummary:
     peak_rss: MetricValue
     peak_memory: MetricValue
 
+    @property
+    def by_metric(self) -> dict[Metric, MetricValue]:
+        """The phase's values."""
+        return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
+
 
 def phase_summaries(trials: Sequence[Trial]) -> tuple[PhaseSummary, ...]:
     """The phases that all of `trials` went through, in their order."""
@@ -91,7 +96,7 @@ def phase_values(side: SideMeasurement | None) -> dict[tuple[str, Metric], Metri
     """What each phase of a side has its own value of; of two phases of one name, the larger."""
     values: dict[tuple[str, Metric], MetricValue] = {}
     for summary in phase_summaries(side.trials) if side is not None else ():
-        for metric, value in ((Metric.PEAK_RSS, summary.peak_rss), (Metric.PEAK_MEMORY, summary.peak_memory)):
+        for metric, value in summary.by_metric.items():
             before = values.get((summary.name, metric))
             if before is None or before.value is None or (value.value or 0) > before.value:
                 values[summary.name, metric] = value
@@ -112,7 +117,7 @@ def phase_samples(phase: str, metric: Metric, base: SideMeasurement | None, head
 
     def of_trial(trial: Trial) -> MetricValue | None:
         named = (one for one in trial.phases if one.name == phase)
-        values = [one.peak_rss if metric is Metric.PEAK_RSS else one.peak_memory for one in named]
+        values = [one.by_metric[metric] for one in named]
         return max(values, key=lambda value: value.value or 0, default=None)
 
     def reached(trial: Trial) -> bool:

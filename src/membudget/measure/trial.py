@@ -109,6 +109,11 @@ class Phase(Stored):
     peak_memory: MetricValue
     """The kernel's mark of this phase where it gives one; else the largest sampled usage, and its precision says so."""
 
+    @property
+    def by_metric(self) -> dict[Metric, MetricValue]:
+        """What a phase has a value of its own of."""
+        return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
+
 
 @dataclass(frozen=True, slots=True)
 class LimitContact(Stored):
