@@ -111,13 +111,6 @@ class Row:
     """Whether it is of the head run with its own settings, where base and head are compared by the base's."""
 
     @property
-    def label(self) -> str:
-        """What it is called."""
-        label = self.metric.definition.label
-        of = ", ".join(part for part in (self.phase, "own settings" if self.is_own else None) if part)
-        return f"{label} ({of})" if of else label
-
-    @property
     def trouble(self) -> Trouble | None:
         """What keeps the answer open; None where nothing does."""
         if self.inconclusive is None:

@@ -13,8 +13,8 @@ from membudget.judge.metric import Row
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.publish.pull_request import Place
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
-from membudget.report.findings import cause_findings, changed_layers, size_is_in_trouble
-from membudget.report.reasons import image_reason, row_sentence
+from membudget.report.findings import FindingKind, cause_findings, changed_layers, size_is_in_trouble
+from membudget.report.reasons import image_reason, row_label, row_sentence
 from membudget.report.report import Report
 from membudget.report.verdicts import next_step, status_mark
 
@@ -73,7 +73,7 @@ def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotatio
         for row in image.rows:
             place = _place(lines, _keys_of_row(image.name, row, lines))
             if row.verdict is not None and not row.verdict.passes and place is not None:
-                yield Annotation(f"{image.name}: {row.label}", raw(row_sentence(row)), place)
+                yield Annotation(f"{image.name}: {row_label(row)}", raw(row_sentence(row)), place)
 
 
 def _of_allowances(report: Report, judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
@@ -82,7 +82,8 @@ def _of_allowances(report: Report, judgement: Judgement, lines: KeyLines | None)
     for group in judgement.groups:
         broken = [row for row in group.rows if row.verdict is not None and not row.verdict.passes]
         places += [_place(lines, _keys_of_group(group, row)) for row in broken]
-    grave = [finding for finding in allowances(report, judgement) if finding.is_grave]
+    placed = (FindingKind.LOOSENED, FindingKind.GROUP_FAILED)
+    grave = [finding for finding in allowances(report, judgement) if finding.kind in placed]
     for finding, place in zip(grave, places, strict=True):
         yield Annotation("budgets.toml", finding.as_text(), place)
     for loosening, place in zip(report.loosened[1:], loosened[1:], strict=False):

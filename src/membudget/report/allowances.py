@@ -7,8 +7,8 @@ from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import FailureStage
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
-from membudget.report.findings import Finding
-from membudget.report.reasons import allowed, row_reason, row_sentence
+from membudget.report.findings import Finding, FindingKind
+from membudget.report.reasons import allowed, row_label, row_reason, row_sentence
 from membudget.report.report import Report
 
 
@@ -21,7 +21,7 @@ def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
     """Sentences for the explanations, gravest first."""
     if unapproved(report):
         said, asked = loosened_finding(report), approval_step(report)
-        yield Finding((*said.parts, "; ", *asked.parts), is_grave=True)
+        yield Finding((*said.parts, "; ", *asked.parts), FindingKind.LOOSENED)
     for group in judgement.groups:
         yield from group_findings(group)
     yield from exception_findings(judgement)
@@ -32,7 +32,7 @@ def loosened_finding(report: Report) -> Finding:
     count = unapproved(report)
     what = "1 rule is" if count == 1 else f"{count} rules are"
     said = f"{what} looser than in the base; the base's count until somebody approves the change"
-    return Finding((said,), is_grave=True)
+    return Finding((said,), FindingKind.LOOSENED)
 
 
 def approval_step(report: Report) -> Finding:
@@ -61,15 +61,16 @@ def group_findings(group: GroupJudgement) -> Iterator[Finding]:
     """Why a group of images does not pass."""
     for row in group.rows:
         if row.verdict is not None and row.verdict is not Verdict.PASS:
-            said = row_sentence(row, f"total {row.label}")
-            yield Finding(("group ", Quoted(group.name), ": ", *said), is_grave=not row.verdict.passes)
+            said = row_sentence(row, f"total {row_label(row)}")
+            kind = FindingKind.GROUP_WARNED if row.verdict.passes else FindingKind.GROUP_FAILED
+            yield Finding(("group ", Quoted(group.name), ": ", *said), kind)
 
 
 def exception_findings(judgement: Judgement) -> Iterator[Finding]:
     """What is allowed for a while, and why."""
     for image in judgement.images:
         for exception in image.exceptions:
-            yield Finding((Quoted(image.name), ": ", *allowed(exception)))
+            yield Finding((Quoted(image.name), ": ", *allowed(exception)), FindingKind.EXCEPTION)
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:
@@ -77,7 +78,7 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
     for image in judgement.images:
         for row in image.rows:
             if row.is_within_noise:
-                yield Finding((Quoted(image.name), f": {row.label} ", *row_reason(row)))
+                yield Finding((Quoted(image.name), f": {row_label(row)} ", *row_reason(row)), FindingKind.NOISE)
 
 
 _DIFFERENCES = {
@@ -98,11 +99,11 @@ def gap_finding(gap: Gap) -> Finding:
     quoted = Quoted(gap.subject)
     match gap.kind:
         case GapKind.IMAGE:
-            return Finding(("image ", quoted, " was not checked"), is_grave=True)
+            return Finding(("image ", quoted, " was not checked"), FindingKind.GAP)
         case GapKind.TWICE:
-            return Finding(("image ", quoted, " was checked twice"), is_grave=True)
+            return Finding(("image ", quoted, " was checked twice"), FindingKind.GAP)
         case GapKind.SHARD:
-            return Finding((f"shard {gap.subject} is missing",), is_grave=True)
+            return Finding((f"shard {gap.subject} is missing",), FindingKind.GAP)
         case GapKind.PART:
             why = _DIFFERENCES[gap.differs_in or Difference.WHOLE]
-            return Finding((quoted, f" was left out: {why}"), is_grave=True)
+            return Finding((quoted, f" was left out: {why}"), FindingKind.GAP)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from membudget.contents.diff import Detail, LayerChange
 from membudget.contents.file_diff import ChangeKind
@@ -28,13 +29,49 @@ _DOUBTS = {
 }
 
 
+class FindingKind(StrEnum):
+    """What a finding tells of."""
+
+    REMARK = "remark"
+    KILLED = "killed"
+    THRASHING = "thrashing"
+    AT_LIMIT = "at-limit"
+    OOM_DOUBT = "oom-doubt"
+    SPIKE_MISSED = "spike-missed"
+    UNCONFIRMED = "unconfirmed"
+    AT_PEAK = "at-peak"
+    SIDECAR = "sidecar"
+    SIDECAR_KILLED = "sidecar-killed"
+    LOAD = "load"
+    SOAK = "soak"
+    LEAK = "leak"
+    LAYER = "layer"
+    HINT = "hint"
+    LOOSENED = "loosened"
+    GROUP_FAILED = "group-failed"
+    GROUP_WARNED = "group-warned"
+    EXCEPTION = "exception"
+    NOISE = "noise"
+    GAP = "gap"
+
+
+_GRAVE = frozenset({
+    FindingKind.KILLED, FindingKind.THRASHING, FindingKind.OOM_DOUBT, FindingKind.SPIKE_MISSED,
+    FindingKind.SIDECAR_KILLED, FindingKind.LEAK, FindingKind.LOOSENED, FindingKind.GROUP_FAILED, FindingKind.GAP,
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One sentence: our words, and what it quotes from outside."""
 
     parts: tuple[Part, ...]
-    is_grave: bool = False
-    """Whether it belongs beside the verdict, not among the details."""
+    kind: FindingKind = FindingKind.REMARK
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether it belongs beside the verdict, not among the details."""
+        return self.kind in _GRAVE
 
     def as_markdown(self) -> str:
         """For the comment."""
@@ -61,7 +98,7 @@ def why(trials: Sequence[Trial]) -> Iterator[Finding]:
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
         worst = max(contacts, key=lambda contact: (contact.is_thrashing, contact.hits or 0))
-        yield Finding((limit_words(worst),), is_grave=worst.is_thrashing)
+        yield Finding((limit_words(worst),), FindingKind.THRASHING if worst.is_thrashing else FindingKind.AT_LIMIT)
     yield from _doubts(trials)
     yield from _missed(trials)
     yield from _at_the_peak(trials)
@@ -111,14 +148,15 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
         words += f", peak memory {format_reading(Metric.PEAK_MEMORY, largest.peak_memory)}"
         at_least = "at least " if any(use.oom_kills.is_lower_bound for use in uses) else ""
         killed = f", {at_least}{kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
-        yield Finding(("sidecar ", Quoted(name), words + killed), is_grave=bool(kills))
+        kind = FindingKind.SIDECAR_KILLED if kills else FindingKind.SIDECAR
+        yield Finding(("sidecar ", Quoted(name), words + killed), kind)
 
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:
     """What a soak showed; where it decided the verdict, the reasons say it."""
     if judgement.soak is not None and judgement.soak_verdict.passes:
         words = soak_words(judgement.soak, soak_requests(image))
-        yield Finding((words,), is_grave=judgement.soak.trend is Trend.GROWTH)
+        yield Finding((words,), FindingKind.LEAK if judgement.soak.trend is Trend.GROWTH else FindingKind.SOAK)
 
 
 def load_findings(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -132,7 +170,7 @@ def _load_finding(load: LoadResult) -> Finding:
     for name, microseconds in (("p50", load.p50_us), ("p95", load.p95_us), ("p99", load.p99_us)):
         figures += [f"{name} {microseconds / 1000:.1f} ms"] if microseconds is not None else []
     figures += [f"{load.connections_open:,} connections held open"] if load.connections_open else []
-    return Finding((Quoted(load.what), f" ({load.phase}): {', '.join(figures)}"))
+    return Finding((Quoted(load.what), f" ({load.phase}): {', '.join(figures)}"), FindingKind.LOAD)
 
 
 def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -140,21 +178,21 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     if oom is None:
         return
     if not oom.killed:
-        yield Finding(("the killed process is not named: ", Quoted(oom.reason or "unknown")), is_grave=True)
+        yield Finding(("the killed process is not named: ", Quoted(oom.reason or "unknown")), FindingKind.KILLED)
         return
     parts: list[Part] = ["the OOM killer ended "]
     for number, process in enumerate(oom.killed[:_MOST_KILLED]):
         parts += [", "] if number else []
         parts += [Quoted(process.name), f" (pid {process.pid}, RSS {format_size(process.rss_bytes)})"]
     more = len(oom.killed) - _MOST_KILLED
-    yield Finding((*parts, *([f" and {more} more"] if more > 0 else [])), is_grave=True)
+    yield Finding((*parts, *([f" and {more} more"] if more > 0 else [])), FindingKind.KILLED)
 
 
 def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:
     """Each kind of contradiction once."""
     for doubt in dict.fromkeys(trial.oom_doubt for trial in trials):
         if doubt is not None:
-            yield Finding((_DOUBTS[doubt],), is_grave=True)
+            yield Finding((_DOUBTS[doubt],), FindingKind.OOM_DOUBT)
 
 
 def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -163,9 +201,9 @@ def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
     if missed:
         worst = max(missed, key=lambda one: one.missed_bytes)
         again = ", also when the trial was repeated at a higher rate" if worst.repeated else ""
-        yield Finding((f"{certificate_words(worst)}{again}: sampled peaks are lower bounds",), is_grave=True)
+        yield Finding((f"{certificate_words(worst)}{again}: sampled peaks are lower bounds",), FindingKind.SPIKE_MISSED)
     elif certificates and all(one.conclusion is Conclusion.UNCONFIRMED for one in certificates):
-        yield Finding((certificate_words(certificates[0]),))
+        yield Finding((certificate_words(certificates[0]),), FindingKind.UNCONFIRMED)
 
 
 def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -184,7 +222,7 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     for number, cause in enumerate(named):
         parts += ["; "] if number else []
         parts += _words(cause)
-    yield Finding((*parts, *(f"; {what}" for what in _limits_of(snapshot))))
+    yield Finding((*parts, *(f"; {what}" for what in _limits_of(snapshot))), FindingKind.AT_PEAK)
 
 
 def _limits_of(snapshot: Snapshot) -> Iterator[str]:
@@ -240,7 +278,7 @@ def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
         details = [one for one in change.details if abs(one.delta_bytes) >= _LEAST_SHARE * abs(change.delta_bytes)]
         for number, detail in enumerate(details[:_MOST_DETAILS]):
             parts += [", " if number else ": ", *_detail(detail)]
-        yield Finding(tuple(parts))
+        yield Finding(tuple(parts), FindingKind.LAYER)
 
 
 def hint_findings(image: ImageMeasurement) -> Iterator[Finding]:
@@ -254,7 +292,8 @@ def hint_findings(image: ImageMeasurement) -> Iterator[Finding]:
                 Quoted(hint.example),
                 *_place(image.dockerfile, hint.dockerfile_lines),
                 f"; {hint_fix(hint)}",
-            )
+            ),
+            FindingKind.HINT,
         )
 
 

@@ -10,6 +10,7 @@ from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
+from membudget.report.reasons import row_label
 from membudget.report.report import Report
 from membudget.report.verdicts import status_mark
 
@@ -47,10 +48,10 @@ def _near(image: ImageJudgement) -> str:
     for row in image.rows:
         if row.verdict is Verdict.WARN and row.trials_over is not None and not row.is_excepted:
             over = row.trials_over
-            return f" {row.label} was over its maximum in {over.count} of {over.of} trials"
+            return f" {row_label(row)} was over its maximum in {over.count} of {over.of} trials"
         if row.verdict is Verdict.WARN:
             how = "is excepted" if row.is_excepted else "is near its budget"
-            return f" {row.label} {format_reading(row.metric, row.head)} {how}"
+            return f" {row_label(row)} {format_reading(row.metric, row.head)} {how}"
     return " is near its budget"
 
 
@@ -91,7 +92,7 @@ def _excess(image: ImageJudgement) -> str:
     if not broken:
         return ""
     row = max(broken, key=_relative_excess)
-    words = f" {row.label} {format_reading(row.metric, row.head)}"
+    words = f" {row_label(row)} {format_reading(row.metric, row.head)}"
     over = -(row.headroom or 0)
     return words + (f", over by {format_value(row.metric, over)}" if over > 0 else "")
 
@@ -107,7 +108,7 @@ def _largest_change(images: Sequence[ImageJudgement]) -> _Parts:
         return _ours("no measurable change") if any(_is_compared(image) for image in images) else ()
     _, image, row, percent = max(changes, key=lambda change: change[0])
     change = f"{format_delta(row.metric, row.delta or 0)} ({format_percent(percent, signed=True)})"
-    return ("largest change: ", Quoted(image.name), f" {row.label} {change}")
+    return ("largest change: ", Quoted(image.name), f" {row_label(row)} {change}")
 
 
 def _changes(image: ImageJudgement) -> Iterator[tuple[Row, float]]:

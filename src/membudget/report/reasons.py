@@ -58,6 +58,13 @@ _NOT_THERE = {
 _USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)", Use.EXCEEDED: " (and is more)"}
 
 
+def row_label(row: Row) -> str:
+    """What a row is called."""
+    label = row.metric.definition.label
+    of = ", ".join(part for part in (row.phase, "own settings" if row.is_own else None) if part)
+    return f"{label} ({of})" if of else label
+
+
 def row_reason(row: Row) -> Parts:
     """Why a row's verdict is what it is, after the metric's name; empty where there is nothing to say."""
     return joined((_row_reason(row.metric, reason) for reason in row.reasons), " and ")
@@ -65,7 +72,7 @@ def row_reason(row: Row) -> Parts:
 
 def row_sentence(row: Row, label: str | None = None) -> Parts:
     """What is wrong with a row, as a sentence about `label`, or about the metric."""
-    why, label = row_reason(row), label or row.label
+    why, label = row_reason(row), label or row_label(row)
     match row.trouble:
         case Trouble.UNCLEAR:
             return _explained(f"{label} is not known well enough", why)
@@ -93,7 +100,7 @@ def image_reason(reason: ImageReason) -> Parts:
                 else (f"the {failure.stage} failed: ", Quoted(failure.reason))
             )
         case BaseFailed(failure, rows):
-            labels = ", ".join(row.label for row in rows)
+            labels = ", ".join(map(row_label, rows))
             said = f"the {failure.stage} of its base failed, so growth of {labels} is not known: "
             return (said, Quoted(failure.reason))
         case Soaked(verdict, requests):
@@ -107,7 +114,9 @@ def allowed(exception: Allowed) -> Parts:
     """What an exception allows, until when, and why."""
     row, given = exception.row, exception.exception
     soon = ", which is soon" if given.ends_soon else ""
-    said = f"{row.label} may be up to {format_value(row.metric, given.allow)} until {given.until.isoformat()}{soon}"
+    said = (
+        f"{row_label(row)} may be up to {format_value(row.metric, given.allow)} until {given.until.isoformat()}{soon}"
+    )
     quoted = f"{given.reason} ({given.issue})" if given.issue else given.reason
     return (f"{said}{_USES[exception.use]}: ", Quoted(quoted))
 

@@ -16,6 +16,7 @@ from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
 from membudget.judge.whole import GapKind, GroupJudgement, Judgement
 from membudget.report.headline import headline
 from membudget.report.pictures import SPARKLINE_STEPS, sparkline
+from membudget.report.reasons import row_label
 from membudget.report.report import Report
 from membudget.report.timeline import timeline
 from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
@@ -62,6 +63,8 @@ class TableRow:
     """Why there is no figure, where the row stands for several budgets."""
     outcome: Status | None = None
     """The status that the row alone comes to; None where it is no more than its verdict."""
+    judged: Row | None = None
+    """The judgement that it shows; None where it shows several, or none."""
 
     @property
     def status(self) -> str:
@@ -123,7 +126,7 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
 def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence[Row]) -> TableRow:
     """One row for all that could not be had for one reason."""
     row = _whole_row(image.name, _NO_VALUE, "not measured", status_mark(judgement.status))
-    metric = lost[0].label if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
+    metric = row_label(lost[0]) if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
     reason = Quoted(str(image.failure)) if image.failure is not None else None
     return replace(
         row, metric=metric, verdict=Verdict.INCONCLUSIVE, needs_attention=True, reason=reason, outcome=judgement.status
@@ -182,13 +185,13 @@ def _gap_row(image: str, kind: GapKind) -> TableRow:
 
 def _group_row(group: GroupJudgement, row: Row) -> TableRow:
     base = format_reading(row.metric, row.base) if row.base is not None else _NO_VALUE if row.is_own else "no base"
-    cells = (f"group {group.name}", f"total {row.label}", base)
+    cells = (f"group {group.name}", f"total {row_label(row)}", base)
     return _cells(row, cells, _mark(row))
 
 
 def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
     mark = status_mark(Status.UNCHANGED) if image.is_unchanged else _mark(row)
-    cells = _cells(row, (image.name, row.label, _base_cell(image, row)), mark)
+    cells = _cells(row, (image.name, row_label(row), _base_cell(image, row)), mark)
     is_killed = row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL
     is_pictured = is_killed or (row.metric is Metric.PEAK_RSS and row.phase is None)
     return _pictured(cells, image) if is_pictured and not row.is_own else cells
@@ -218,6 +221,7 @@ def _cells(row: Row, first: tuple[str, str, str], mark: Mark) -> TableRow:
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
         kind=RowKind.FIGURE if not row.budget.is_set or _goes_without_saying(row) else RowKind.JUDGED,
         outcome=_outcome(row),
+        judged=row,
     )
 
 

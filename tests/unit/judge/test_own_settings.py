@@ -12,6 +12,7 @@ from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement,
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GroupMeasurement, judge
 from membudget.publish.report_file import parse_report
+from membudget.report.reasons import row_label
 from tests.support.builders import image, phase, report, side, trial
 
 BUDGETS = {
@@ -48,7 +49,7 @@ def test_until_it_is_approved_it_is_shown_and_nothing_comes_of_it() -> None:
         of = measured(own, counts=False)
         assert judge_image(of).verdict is Verdict.PASS
         shown = row(of, is_own=True)
-        assert (shown.verdict, shown.budget.max, shown.label) == (None, 64 * MIB, "peak RSS (own settings)")
+        assert (shown.verdict, shown.budget.max, row_label(shown)) == (None, 64 * MIB, "peak RSS (own settings)")
 
 
 @pytest.mark.parametrize(("head", "verdict"), [(70, Verdict.FAIL), (50, Verdict.FAIL), (40, Verdict.PASS)])
@@ -125,7 +126,7 @@ def test_phases_of_the_new_workload_are_judged_by_their_maximums() -> None:
     of = replace(measured(side(own, own, own), counts=True), phase_budgets=allowed)
     assert judge_image(of).verdict is Verdict.FAIL
     (found,) = (one for one in judge_image(of).rows if one.phase is not None)
-    assert (found.label, found.verdict) == ("peak RSS (import, own settings)", Verdict.FAIL)
+    assert (row_label(found), found.verdict) == ("peak RSS (import, own settings)", Verdict.FAIL)
 
 
 TOTAL = {Metric.PEAK_RSS: EffectiveBudget(100 * MIB, Tolerance(5, MIB))}

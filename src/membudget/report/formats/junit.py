@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
-from membudget.judge.metric import Row, Verdict
+from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
 from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
@@ -86,10 +86,8 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
     for row in table_rows(report, judgement):
         rows.setdefault(row.image.text, []).append(row)
     judged = {image.name: image for image in judgement.images}
-    reasons = {(image.name, row.label): row for image in judgement.images for row in image.rows}
-    reasons |= {(f"group {one.name}", f"total {row.label}"): row for one in judgement.groups for row in one.rows}
     for name, of_name in rows.items():
-        cases = [_case_of(row, reasons.get((row.image.text, raw([row.metric])))) for row in of_name]
+        cases = list(map(_case_of, of_name))
         yield name, [*cases, *_unexplained(judged.get(name), cases)]
     whole = [
         _Case(f"{gap.kind}: {printable(gap.subject, 200)}", Verdict.INCONCLUSIVE, gap_finding(gap).as_text())
@@ -102,16 +100,16 @@ def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequenc
         yield _WHOLE, whole
 
 
-def _case_of(row: TableRow, judged: Row | None) -> _Case:
+def _case_of(row: TableRow) -> _Case:
     figures = (f"{name}: {in_plain_text(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
     name = in_plain_text(row.metric)
     status = row.mark.words
     if row.kind is RowKind.LOOSENED:
         message = f"{name}: loosened from {in_plain_text(row.base)} to {in_plain_text(row.head)}, {status}"
-    elif judged is None or not judged.reasons:
+    elif row.judged is None or not row.judged.reasons:
         message = printable(row.reason.text, _LONGEST_MESSAGE) if row.reason is not None else status
     else:
-        message = printable(raw(row_sentence(judged, name)), _LONGEST_MESSAGE)
+        message = printable(raw(row_sentence(row.judged, name)), _LONGEST_MESSAGE)
     return _Case(name, row.verdict, message, "\n".join(figures))
 
 
