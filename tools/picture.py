@@ -97,7 +97,7 @@ def terminal_page(report_file: Path) -> str:
     """What `membudget check` prints, as a page."""
     report = read_report(report_file)
     console = Console(record=True, width=_TERMINAL_COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(terminal.render(report, report.judged()))
+    console.print(terminal.render(report.judged()))
     console.print()  # the picture cuts its last line's descenders off
     return _TERMINAL_PAGE.format(content=console.export_svg(title="membudget check"))
 

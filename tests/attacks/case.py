@@ -115,7 +115,7 @@ class Checked:
     @cached_property
     def judgement(self) -> Judgement:
         """Publishing's own judgement."""
-        return self.report.judged()
+        return self.report.judged().judgement
 
     @property
     def told(self) -> str:

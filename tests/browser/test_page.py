@@ -39,7 +39,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Callable[[Report], str]:
         browser.set_window_size(1200, 900)
         complaints(browser)
         requests(browser)
-        return show(browser, render(made, made.judged()), tmp_path)
+        return show(browser, render(made.judged()), tmp_path)
 
     return open_page
 

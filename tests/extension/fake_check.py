@@ -28,7 +28,7 @@ def write_checked(budgets: Path, report: Path, trials: Mapping[str, Callable[[],
     tools.trials |= trials or {}
     judged_by = rules(Budgets(images), Budgets(images), Approval.NOT_ASKED)
     request = CheckRequest(Commit("a" * 40, "head"), Commit("b" * 40, "base"), judged_by, images)
-    write_report(check.run(request, tools, Silence(), VERSION), report)
+    write_report(check.run(request, tools, Silence(), VERSION).report, report)
 
 
 if __name__ == "__main__":

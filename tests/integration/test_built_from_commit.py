@@ -107,7 +107,7 @@ def test_services_around_an_image_are_built_from_files_of_their_own_side(
     repository.commit("Hold 90 MiB", {"side/hold.py": holding(90, 60, seed)})
     done = run("check", "--base=main", folder=repository.folder, environ={"TMPDIR": str(whole_seconds)})
     assert done.exit_code == 1, done.stderr + done.stdout
-    (web,) = read_report(repository.folder / "report.json").judged().images
+    (web,) = read_report(repository.folder / "report.json").judged().judgement.images
     rows = {row.metric: row for row in web.rows}
     assert rows[Metric.POD_PEAK_RSS].delta == pytest.approx(70 * MIB, rel=0.1)
 
@@ -126,7 +126,7 @@ def test_submodules_are_built_in_or_the_image_is_not_measured(
     repository.commit("Head")
     done = run("check", "--base=main", folder=repository.folder)
     assert done.exit_code == 1, done.stderr + done.stdout
-    (api,) = read_report(repository.folder / "report.json").judged().images
+    (api,) = read_report(repository.folder / "report.json").judged().judgement.images
     (row,) = (row for row in api.rows if row.metric is Metric.PEAK_RSS)
     assert row.delta == pytest.approx(70 * MIB, rel=0.1)
 

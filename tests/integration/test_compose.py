@@ -171,7 +171,7 @@ def test_sidecars_are_built_of_each_side(repository: Repository, images: Prepare
     report = tmp_path / "report.json"
     done = membudget_process.run("check", "--base=main", f"--report={report}", folder=repository.folder)
     assert done.exit_code == 1, done.stderr + done.stdout
-    (web,) = read_report(report).judged().images
+    (web,) = read_report(report).judged().judgement.images
     rows = {row.metric: row for row in web.rows}
     assert rows[Metric.POD_PEAK_RSS].delta == pytest.approx(35 * MIB, rel=0.1)
     assert abs(rows[Metric.PEAK_RSS].delta or 0) < 4 * MIB

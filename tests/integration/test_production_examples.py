@@ -44,8 +44,8 @@ def check(repository: Repository, *arguments: str) -> tuple[Report, Judgement]:
     path = repository.folder.with_name("report.json")
     done = membudget_process.run("check", f"--report={path}", *arguments, folder=repository.folder)
     assert done.exit_code in (0, 1), done.stderr + done.stdout
-    report = read_report(path)
-    return report, report.judged()
+    result = read_report(path).judged()
+    return result.report, result.judgement
 
 
 def head(report: Report, name: str) -> SideMeasurement:

@@ -67,7 +67,7 @@ def _publish(url: str) -> None:
     subject = Addressee(PullRequest("octo/shop", 7), WorkflowRun(1, 1, 1, "b" * 40))
     publisher = Publisher(server, settings, subject, environ)
     with publisher.measuring():
-        publisher.publish(_OVER, Path("report.json"))
+        publisher.publish(_OVER.judged(), Path("report.json"))
 
 
 def _show_traceback(error: BaseException) -> None:

@@ -28,7 +28,7 @@ from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs
 from membudget.report.notes import exception_note
-from membudget.report.report import SCHEMA_VERSION, Comparison, Report, RevisionReport
+from membudget.report.report import SCHEMA_VERSION, Comparison, JudgedReport, Report, RevisionReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Tools(TrialTools, BuildTools, Protocol):
         """Phase and memory of the trials that run, in words, from another thread."""
 
 
-def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> Report:
+def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> JudgedReport:
     """Check every image of the request. What fails for one image costs no other image its result."""
     started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
@@ -131,7 +131,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         notes=(*map(brief, request.notes), *outage.notes),
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
-    ).with_verdict()
+    ).judged()
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:

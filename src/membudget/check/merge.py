@@ -14,7 +14,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import worst
 from membudget.judge.whole import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
 from membudget.report.notes import machines_note
-from membudget.report.report import Environment, Report
+from membudget.report.report import Environment, JudgedReport, Report
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")
 """What of the environment changes figures."""
@@ -36,7 +36,7 @@ _SAME: Mapping[Difference, Callable[[Report], object]] = {
 """In what all parts of one check are alike."""
 
 
-def merge(reports: Mapping[str, Report]) -> Report:
+def merge(reports: Mapping[str, Report]) -> JudgedReport:
     """One report of `reports`, by the names of their files.
 
     Parts that differ from most are left out. They are named in it, as are shards and images that are missing or there
@@ -66,7 +66,7 @@ def merge(reports: Mapping[str, Report]) -> Report:
             "notes": tuple(dict.fromkeys([*chain.from_iterable(part.notes for part in parts), *_differences(parts)])),
         }
     )
-    return merged.with_verdict()
+    return merged.judged()
 
 
 def _alike(reports: Mapping[str, Report]) -> list[Report]:

@@ -53,7 +53,7 @@ from membudget.publish.servers.server import Server
 from membudget.publish.workflow import WorkflowStep, show, show_json, warn
 from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
 from membudget.version import VERSION
 
 _LEAST_DURATION_MS = 1000
@@ -73,9 +73,9 @@ def check(options: argparse.Namespace) -> ExitCode:
         secrets=AllowedSecrets.of(options.allow_secret),
     )
     event = read_event(os.environ)
-    report = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
+    result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(report, Path(options.report), policy)
+    return _finish_check(result, Path(options.report), policy)
 
 
 def plan(options: argparse.Namespace) -> ExitCode:
@@ -86,9 +86,9 @@ def plan(options: argparse.Namespace) -> ExitCode:
 
 def merge(options: argparse.Namespace) -> ExitCode:
     """`membudget merge`."""
-    report = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
+    result = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(report, Path(options.report), policy)
+    return _finish_check(result, Path(options.report), policy)
 
 
 def measure(options: argparse.Namespace) -> ExitCode:
@@ -122,7 +122,7 @@ def publish(options: argparse.Namespace) -> ExitCode:
         ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
     )
     report = read_report(path)
-    _publisher(Server(os.environ, take_token(os.environ)), settings).publish(report, path)
+    _publisher(Server(os.environ, take_token(os.environ)), settings).publish(report.judged(), path)
     return ExitCode.WITHIN_BUDGET
 
 
@@ -149,14 +149,14 @@ def action() -> ExitCode:
     publisher = _publisher(server, settings)
     with nullcontext() if inputs.shard else publisher.measuring():
         if command == "merge":
-            report = merge_use_case.merge(read_reports([Path(inputs.reports)]))
+            result = merge_use_case.merge(read_reports([Path(inputs.reports)]))
         else:
-            report = _run_action_check(inputs, server)
-        exit_code = _finish_check(report, path, policy)
+            result = _run_action_check(inputs, server)
+        exit_code = _finish_check(result, path, policy)
         if inputs.page:
-            write_text(page.render(report, report.judged()), Path(inputs.page), "the page")
-        if report.shard is None:  # the parts are published when they were merged
-            publisher.publish(report, path, lines_of(inputs.budgets))
+            write_text(page.render(result), Path(inputs.page), "the page")
+        if result.report.shard is None:  # the parts are published when they were merged
+            publisher.publish(result, path, lines_of(inputs.budgets))
     return exit_code
 
 
@@ -182,11 +182,11 @@ def _report(server: Server, settings: PublishSettings, path: Path, artifact: str
         return ExitCode.WITHIN_BUDGET
     write_report(found.report, path)
     addressee = Addressee(found.pull_request, measured.run, is_elsewhere=True)
-    Publisher(server, settings, addressee, os.environ).publish(found.report, path)
+    Publisher(server, settings, addressee, os.environ).publish(found.report.judged(), path)
     return ExitCode.WITHIN_BUDGET
 
 
-def _run_action_check(inputs: ActionInputs, server: Server) -> Report:
+def _run_action_check(inputs: ActionInputs, server: Server) -> JudgedReport:
     event = read_event(os.environ)
     label = ApprovalLabel(server, event, inputs.approval_label, inputs.comment_settings.prefix)
     wanted = Wanted(
@@ -224,7 +224,7 @@ def _run_check(
     label: LabelState | None,
     options: MeasuringOptions,
     when_stale: Callable[[], None] = lambda: None,
-) -> Report:
+) -> JudgedReport:
     progress = _progress(os.environ)
     repository = GitRepository(Path.cwd())
     wanted = replace(wanted, base=_with_event(wanted.base, event))
@@ -266,12 +266,11 @@ def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
     return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
-def _finish_check(report: Report, path: Path, policy: ExitPolicy) -> ExitCode:
-    write_report(report, path)
-    remember_durations(_cache_folder(), _durations(report))
-    judgement = report.judged()
-    show(terminal.render(report, judgement))
-    return policy.exit_code(judgement)
+def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy) -> ExitCode:
+    write_report(result.report, path)
+    remember_durations(_cache_folder(), _durations(result.report))
+    show(terminal.render(result))
+    return policy.exit_code(result.judgement)
 
 
 def _durations(report: Report) -> dict[str, int]:

@@ -17,7 +17,7 @@ from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, Sta
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
 from membudget.publish.servers.server import Server
 from membudget.publish.workflow import WorkflowStep, warn
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Publisher:
                 self._tell(NO_VERDICT)
             raise
 
-    def publish(self, report: Report, path: Path, lines: KeyLines | None = None) -> None:
+    def publish(self, result: JudgedReport, path: Path, lines: KeyLines | None = None) -> None:
         """Tell everywhere, and say what could not be told."""
         destination = publish.Destination(
             self._addressee.pull_request,
@@ -88,7 +88,7 @@ class Publisher:
             records_approval=not self._addressee.is_elsewhere,
             lines=lines,
         )
-        outcome = publish.run(report, str(path), self._step, destination)
+        outcome = publish.run(result, str(path), self._step, destination)
         self._is_told = True
         self._warn_of(outcome.commit if self._commit is not None else self._no_states())
         if isinstance(outcome.comment, Posted):

@@ -16,7 +16,7 @@ from membudget.publish.report_file import read_report
 from membudget.publish.workflow import guarded
 from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
 from membudget.report.page import page
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 
 _LOG_WIDTH = 160
 _FOR_PEOPLE = ("terminal", "markdown")
@@ -26,7 +26,7 @@ def show(options: argparse.Namespace) -> ExitCode:
     """`membudget report`."""
     report = read_report(Path(options.report))
     is_screen = options.output is None and sys.stdout.isatty()
-    text = _render(options.format, report, is_screen=is_screen)
+    text = _render(options.format, report.judged(), is_screen=is_screen)
     if options.output is not None:
         write_text(text, Path(options.output), f"the report as {options.format}")
         return ExitCode.WITHIN_BUDGET
@@ -45,22 +45,21 @@ def _goes_to_file() -> bool:
         return False
 
 
-def _render(how: str, report: Report, *, is_screen: bool) -> str:
-    judgement = report.judged()
+def _render(how: str, result: JudgedReport, *, is_screen: bool) -> str:
     match how:
         case "markdown":
-            return markdown.render(report, judgement)
+            return markdown.render(result)
         case "html":
-            return page.render(report, judgement)
+            return page.render(result)
         case "json":
-            return judged_report.render(report, judgement)
+            return judged_report.render(result)
         case "junit":
-            return junit.render(report, judgement)
+            return junit.render(result)
         case "openmetrics":
-            return openmetrics.render(report, judgement)
+            return openmetrics.render(result)
         case _:
             width = Console().width if is_screen else _LOG_WIDTH
             console = Console(file=io.StringIO(), width=width, force_terminal=is_screen)
             with console.capture() as captured:
-                console.print(terminal.render(report, judgement))
+                console.print(terminal.render(result))
             return captured.get()

@@ -15,7 +15,7 @@ from membudget.publish.pull_request import Place
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import FindingKind, cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.reasons import image_reason, row_label, row_sentence
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 from membudget.report.verdicts import next_step, status_mark
 
 
@@ -30,23 +30,23 @@ class Annotation:
     """None: of no line in particular."""
 
 
-def annotations(report: Report, judgement: Judgement, lines: KeyLines | None = None) -> list[Annotation]:
+def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Annotation]:
     """What failed, gravest first; at lines of the budgets file where `lines` knows them.
 
     Only so many are shown anywhere. So first comes what every image came to, then what a line did to it.
     """
-    whole = [_of_image(image, lines) for image in judgement.images if not image.verdict.passes]
+    whole = [_of_image(image, lines) for image in result.judgement.images if not image.verdict.passes]
     places = {one.place for one in whole}
-    rows = [one for one in _of_rows(judgement, lines) if one.place not in places]
-    measured = {image.name: image for image in report.images}
+    rows = [one for one in _of_rows(result.judgement, lines) if one.place not in places]
+    measured = result.measured
     dockerfiles = [
         remark
-        for image in judgement.images
+        for image in result.judgement.images
         if not image.verdict.passes and size_is_in_trouble(image)
         for remark in _of_dockerfile(measured[image.name])
     ]
-    missing = [_of_gap(gap, lines) for gap in judgement.gaps]
-    return [*whole, *missing, *_of_allowances(report, judgement, lines), *dockerfiles, *rows]
+    missing = [_of_gap(gap, lines) for gap in result.judgement.gaps]
+    return [*whole, *missing, *_of_allowances(result, lines), *dockerfiles, *rows]
 
 
 def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
@@ -76,17 +76,19 @@ def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotatio
                 yield Annotation(f"{image.name}: {row_label(row)}", raw(row_sentence(row)), place)
 
 
-def _of_allowances(report: Report, judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
-    loosened = [_place(lines, _keys_of_loosening(one)) for one in report.loosened] if unapproved(report) else []
+def _of_allowances(result: JudgedReport, lines: KeyLines | None) -> Iterator[Annotation]:
+    loosened = (
+        [_place(lines, _keys_of_loosening(one)) for one in result.report.loosened] if unapproved(result.report) else []
+    )
     places = loosened[:1]
-    for group in judgement.groups:
+    for group in result.judgement.groups:
         broken = [row for row in group.rows if row.verdict is not None and not row.verdict.passes]
         places += [_place(lines, _keys_of_group(group, row)) for row in broken]
     placed = (FindingKind.LOOSENED, FindingKind.GROUP_FAILED)
-    grave = [finding for finding in allowances(report, judgement) if finding.kind in placed]
+    grave = [finding for finding in allowances(result) if finding.kind in placed]
     for finding, place in zip(grave, places, strict=True):
         yield Annotation("budgets.toml", finding.as_text(), place)
-    for loosening, place in zip(report.loosened[1:], loosened[1:], strict=False):
+    for loosening, place in zip(result.report.loosened[1:], loosened[1:], strict=False):
         if place is not None:
             change = f"{loosening.key}: {loosening.before} → {loosening.after}, which nobody approved"
             yield Annotation(f"{loosening.subject}: loosened", change, place)

@@ -31,21 +31,21 @@ from membudget.publish.commit_state import CommitState, CommitStates, state_of
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
 from membudget.report.table import verdict_line
 
 _LEAST_SHARE = 0.01
 _LEAST_BYTES = MIB
 
 
-def has_changes(report: Report, judgement: Judgement) -> bool:
+def has_changes(result: JudgedReport) -> bool:
     """Whether the check does not simply pass, an image or a budget came or went, or a figure moved beyond its noise."""
-    if judgement.verdict is not Verdict.PASS or report.loosened:
+    if result.judgement.verdict is not Verdict.PASS or result.report.loosened:
         return True
-    if any(image.presence in (Presence.NEW, Presence.REMOVED) for image in report.images):
+    if any(image.presence in (Presence.NEW, Presence.REMOVED) for image in result.report.images):
         return True
-    rows = [row for image in judgement.images for row in image.rows]
-    return any(_moved(row) for row in rows + [row for group in judgement.groups for row in group.rows])
+    rows = [row for image in result.judgement.images for row in image.rows]
+    return any(_moved(row) for row in rows + [row for group in result.judgement.groups for row in group.rows])
 
 
 def _moved(row: Row) -> bool:
@@ -108,40 +108,39 @@ class Workflow(Protocol):
         """Annotate an error, at lines of a file if they are known."""
 
 
-def run(report: Report, report_path: str, workflow: Workflow, destination: Destination) -> Published:
+def run(result: JudgedReport, report_path: str, workflow: Workflow, destination: Destination) -> Published:
     """Publish everywhere it can. What cannot be posted costs that, not the rest."""
-    judgement = report.judged()
-    workflow.summary(render(report, judgement, LONGEST_SUMMARY))
-    workflow.outputs(_outputs(judgement, report_path))
-    remarks = annotations(report, judgement, destination.lines)
+    workflow.summary(render(result, LONGEST_SUMMARY))
+    workflow.outputs(_outputs(result.judgement, report_path))
+    remarks = annotations(result, destination.lines)
     for remark in remarks:
         workflow.annotate(remark.title, remark.message, remark.place)
     commit = None
     if destination.commit is not None:
         commit = destination.commit.tell(
             CommitState(
-                state_of(destination.policy.exit_code(judgement)),
-                verdict_line(report, judgement),
-                _check_summary(report, judgement),
+                state_of(destination.policy.exit_code(result.judgement)),
+                verdict_line(result),
+                _check_summary(result),
                 remarks,
             )
         )
-    return Published(_comment(report, judgement, destination), commit)
+    return Published(_comment(result, destination), commit)
 
 
-def _comment(report: Report, judgement: Judgement, destination: Destination) -> Posted | NotPosted:
+def _comment(result: JudgedReport, destination: Destination) -> Posted | NotPosted:
     if destination.pull_request is None:
         return NotPosted("this run is for no pull request", is_wanted=True)
     if destination.settings.mode is CommentMode.OFF:
         return COMMENTS_ARE_OFF
     if destination.commenter is None:
         return NotPosted("there is no token")
-    return destination.commenter.post(destination.pull_request, _draft(report, judgement, destination))
+    return destination.commenter.post(destination.pull_request, _draft(result, destination))
 
 
-def _draft(report: Report, judgement: Judgement, destination: Destination) -> Draft:
+def _draft(result: JudgedReport, destination: Destination) -> Draft:
     settings, run = destination.settings, destination.run
-    approved = _approved(report) if destination.records_approval else None
+    approved = _approved(result.report) if destination.records_approval else None
 
     def link(one: past_runs.PastRun) -> str:
         return destination.run_link(WorkflowRun(one.id, one.number, one.attempt, one.head))
@@ -153,8 +152,7 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
         )
         told_by = settings.written_by(marker)
         shown = render(
-            report,
-            judgement,
+            result,
             LONGEST_COMMENT - len(hidden),
             run_url=destination.run_link(told_by) if told_by is not None else None,
             history=past_runs.render(runs, link),
@@ -167,8 +165,8 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
             return page(settings.marker(None), earlier)
         now = past_runs.PastRun(
             head=run.head_sha[: past_runs.HEAD_CHARACTERS],
-            verdict=judgement.verdict,
-            result=printable(verdict_line(report, judgement), past_runs.LONGEST_RESULT),
+            verdict=result.judgement.verdict,
+            result=printable(verdict_line(result), past_runs.LONGEST_RESULT),
             id=run.id,
             number=run.number,
             attempt=run.attempt,
@@ -178,7 +176,7 @@ def _draft(report: Report, judgement: Judgement, destination: Destination) -> Dr
     def is_same(existing: str) -> bool:
         return _normal(page(existing.partition("\n")[0], _recorded(existing))) == _normal(existing)
 
-    return Draft(settings, run, _is_worth_creating(report, judgement, settings.mode), body, is_same)
+    return Draft(settings, run, _is_worth_creating(result, settings.mode), body, is_same)
 
 
 def _approved(report: Report) -> str | None:
@@ -198,23 +196,23 @@ def _normal(text: str) -> str:
     return text.replace("\r\n", "\n").rstrip()
 
 
-def _is_worth_creating(report: Report, judgement: Judgement, mode: CommentMode) -> bool:
+def _is_worth_creating(result: JudgedReport, mode: CommentMode) -> bool:
     match mode:
         case CommentMode.CHANGES:
-            return has_changes(report, judgement)
+            return has_changes(result)
         case CommentMode.FAILURES:
-            return not judgement.verdict.passes
+            return not result.judgement.verdict.passes
         case _:
             return mode is CommentMode.ALWAYS
 
 
-def _check_summary(report: Report, judgement: Judgement) -> str:
+def _check_summary(result: JudgedReport) -> str:
     """The report in as many bytes as a check run's summary has room for."""
     longest = _LONGEST_CHECK_SUMMARY_BYTES
-    text = render(report, judgement, longest)
+    text = render(result, longest)
     while len(text.encode()) > _LONGEST_CHECK_SUMMARY_BYTES:
         longest = longest * 3 // 4
-        text = render(report, judgement, longest)
+        text = render(result, longest)
     return text
 
 

@@ -9,7 +9,7 @@ from membudget.judge.metric import Verdict
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.reasons import allowed, row_label, row_reason, row_sentence
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
 
 
 def unapproved(report: Report) -> int:
@@ -17,14 +17,14 @@ def unapproved(report: Report) -> int:
     return 0 if report.approval.counts else len(report.loosened)
 
 
-def allowances(report: Report, judgement: Judgement) -> Iterator[Finding]:
+def allowances(result: JudgedReport) -> Iterator[Finding]:
     """Sentences for the explanations, gravest first."""
-    if unapproved(report):
-        said, asked = loosened_finding(report), approval_step(report)
+    if unapproved(result.report):
+        said, asked = loosened_finding(result.report), approval_step(result.report)
         yield Finding((*said.parts, "; ", *asked.parts), FindingKind.LOOSENED)
-    for group in judgement.groups:
+    for group in result.judgement.groups:
         yield from group_findings(group)
-    yield from exception_findings(judgement)
+    yield from exception_findings(result.judgement)
 
 
 def loosened_finding(report: Report) -> Finding:

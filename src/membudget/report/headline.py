@@ -11,7 +11,7 @@ from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
 from membudget.report.reasons import row_label
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 from membudget.report.verdicts import status_mark
 
 _MOST_NAMED = 3
@@ -19,9 +19,9 @@ _Parts = tuple[Part, ...]
 _SMALLEST_PERCENT = 0.1
 
 
-def headline(report: Report, judgement: Judgement) -> Finding:
+def headline(result: JudgedReport) -> Finding:
     """What a reader has to know who reads nothing else; without its sign."""
-    parts = _passed(judgement) if judgement.verdict.passes else _failed(report, judgement)
+    parts = _passed(result.judgement) if result.judgement.verdict.passes else _failed(result)
     return Finding(_joined([part for part in parts if part], "; ") or ("nothing was measured",))
 
 
@@ -55,34 +55,34 @@ def _near(image: ImageJudgement) -> str:
     return " is near its budget"
 
 
-def _failed(report: Report, judgement: Judgement) -> list[_Parts]:
-    count = sum(image.status is not Status.REMOVED for image in judgement.images)
+def _failed(result: JudgedReport) -> list[_Parts]:
+    count = sum(image.status is not Status.REMOVED for image in result.judgement.images)
     images = "1 image" if count == 1 else f"{count} images"
-    limits = {image.name: format_size(image.limit_bytes) for image in report.images}
-    failing = [image for image in judgement.images if image.verdict is Verdict.FAIL]
+    limits = {image.name: format_size(image.limit_bytes) for image in result.report.images}
+    failing = [image for image in result.judgement.images if image.verdict is Verdict.FAIL]
     over = [image for image in failing if image.status is not Status.LEAKING]
     killed = [image for image in failing if image.status is Status.OOM_KILLED]
     leaking = [image for image in failing if image.status is Status.LEAKING]
     named = [_named(image, f" is OOM-killed at {limits[image.name]}") for image in killed]
     named += [_named(image, _excess(image)) for image in over if image.status is not Status.OOM_KILLED]
     named += [_named(image, " is leaking") for image in leaking]
-    unclear = [image for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE]
+    unclear = [image for image in result.judgement.images if image.verdict is Verdict.INCONCLUSIVE]
     of_all = f"{len(unclear)} of {images}" if not failing else f"{len(unclear)} more"
     open_words = (
         [_named(image, f" {status_mark(image.status).words}") for image in unclear]
         if not failing or len(unclear) == 1
         else []
     )
-    groups = [group for group in judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
+    groups = [group for group in result.judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
     return [
         _ours(f"{len(over)} of {images} over budget") if over else (),
         _list(named, ""),
         _ours(f"{of_all} could not be judged") if unclear and not (failing and open_words) else (),
         _list(open_words, ""),
         _list([_group_words(group) for group in groups], "in trouble"),
-        _missing(judgement.gaps),
-        _ours("the base's budgets cannot be read") if report.lacks_base_rules else (),
-        _loosened(unapproved(report)),
+        _missing(result.judgement.gaps),
+        _ours("the base's budgets cannot be read") if result.report.lacks_base_rules else (),
+        _loosened(unapproved(result.report)),
     ]
 
 

@@ -3,7 +3,7 @@
 `report.json` is complete: whoever renders it judges again from its figures and believes none of its verdicts.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -110,13 +110,13 @@ class Report(ReportModel):
         """Whether the base's rules would have to count, and are not known."""
         return self.base_problem is not None and not self.approval.counts
 
-    def with_verdict(self) -> "Report":
-        """The same, with the verdict that its figures come to."""
-        judged = self.judged()
-        return self.model_copy(update={"verdict": judged.verdict, "inconclusive": judged.inconclusive})
+    def judged(self) -> "JudgedReport":
+        """Judge the figures of this report: the one place where that is done. The result's report has the verdict."""
+        judgement = self._judgement()
+        update = {"verdict": judgement.verdict, "inconclusive": judgement.inconclusive}
+        return JudgedReport(self.model_copy(update=update), judgement)
 
-    def judged(self) -> Judgement:
-        """The judgement of this report's figures."""
+    def _judgement(self) -> Judgement:
         judged = judge(self.images, self.groups, self.coverage)
         if self.loosened and not self.approval.counts:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
@@ -125,3 +125,16 @@ class Report(ReportModel):
             why = Inconclusive.NOT_MEASURED if verdict is Verdict.INCONCLUSIVE else None
             return replace(judged, verdict=verdict, inconclusive=why)
         return judged
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedReport:
+    """A report and what its figures come to: made by `Report.judged`, and handed on."""
+
+    report: Report
+    judgement: Judgement
+
+    @property
+    def measured(self) -> dict[str, ImageMeasurement]:
+        """The report's images by name."""
+        return {image.name: image for image in self.report.images}

@@ -37,7 +37,7 @@ from membudget.report.findings import (
 )
 from membudget.report.pictures import CHART_STEPS, Chart
 from membudget.report.reasons import image_reason, joined
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 from membudget.report.story_parts import (
     Block,
     Charts,
@@ -67,24 +67,26 @@ _GRAVEST_FIRST = (
 _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
 
 
-def story(report: Report, judgement: Judgement) -> tuple[Section, ...]:
+def story(result: JudgedReport) -> tuple[Section, ...]:
     """All that is told after the headline. Sections without content are not there."""
-    measured = {image.name: image for image in report.images}
-    rows = table_rows(report, judgement)
+    measured = result.measured
+    rows = table_rows(result)
     urgent = _gravest_first([row for row in rows if row.needs_attention])
     calm = [row for row in rows if not row.needs_attention]
     sections = [
-        Section(Keep.REMARKS, (Remarks(tuple(_remarks(report, judgement))),)),
+        Section(Keep.REMARKS, (Remarks(tuple(_remarks(result))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
-        Section(Keep.WHY, (*_outcomes(report, judgement, measured), Items(tuple(_also(judgement, measured)), "Also"))),
-        *_logs(judgement, measured),
+        Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
+        *_logs(result.judgement, measured),
         _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
-        _charts(judgement, measured),
-        Section(Keep.DETAILS, tuple(_used(report, judgement, measured)), _ours("How memory was used")),
-        Section(Keep.DETAILS, (Items(tuple(_bytes(judgement, measured))),), _ours("Where the bytes are")),
+        _charts(result.judgement, measured),
+        Section(Keep.DETAILS, tuple(_used(result, measured)), _ours("How memory was used")),
+        Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), _ours("Where the bytes are")),
         _figures([row for row in calm if row.kind is RowKind.FIGURE]),
-        Section(Keep.DETAILS, (Items(tuple(Item(said) for said in compared(report))),), _ours("What was compared")),
-        Section(Keep.COMPARED, (Compared((compared_in_short(report),)),)),
+        Section(
+            Keep.DETAILS, (Items(tuple(Item(said) for said in compared(result.report))),), _ours("What was compared")
+        ),
+        Section(Keep.COMPARED, (Compared((compared_in_short(result.report),)),)),
     ]
     return tuple(section for section in sections if any(block.elements for block in section.blocks))
 
@@ -101,35 +103,39 @@ def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
     return sorted(rows, key=urgency)
 
 
-def _remarks(report: Report, judgement: Judgement) -> Iterator[Finding]:
-    if report.comparison.no_base_reason is not None:
-        reason = Quoted(report.comparison.no_base_reason)
+def _remarks(result: JudgedReport) -> Iterator[Finding]:
+    if result.report.comparison.no_base_reason is not None:
+        reason = Quoted(result.report.comparison.no_base_reason)
         said = "): only maxima are judged, no growth → nothing has to be done"
         yield Finding(("no base (", reason, said))
-    if judgement.images and all(image.status is Status.UNCHANGED for image in judgement.images):
+    if result.judgement.images and all(image.status is Status.UNCHANGED for image in result.judgement.images):
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
-    if report.lacks_base_rules:
-        yield label_request("the base's budgets are not known → repair its file", report)
-    yield from old_ways(report)
-    yield from (Finding((Quoted(note),)) for note in report.notes)
-    for image in report.images:
+    if result.report.lacks_base_rules:
+        yield label_request("the base's budgets are not known → repair its file", result.report)
+    yield from old_ways(result.report)
+    yield from (Finding((Quoted(note),)) for note in result.report.notes)
+    for image in result.report.images:
         yield from (Finding((Quoted(image.name), ": ", Quoted(note))) for note in image.notes)
 
 
-def _outcomes(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
+def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
     """Why, outcome by outcome, the gravest first."""
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
-    for image in judgement.images:
+    for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
             items[image.status].append(Item(_reasons(image), tuple(_seen(measured[image.name], image))))
-    for group in judgement.groups:
+    for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
             items[status] += map(Item, group_findings(group))
-    if unapproved(report):
-        yield Problem(verdict_mark(Verdict.FAIL, "loosened"), approval_step(report), (Item(loosened_finding(report)),))
-    if judgement.gaps:
-        findings = tuple(Item(gap_finding(gap)) for gap in judgement.gaps)
+    if unapproved(result.report):
+        yield Problem(
+            verdict_mark(Verdict.FAIL, "loosened"),
+            approval_step(result.report),
+            (Item(loosened_finding(result.report)),),
+        )
+    if result.judgement.gaps:
+        findings = tuple(Item(gap_finding(gap)) for gap in result.judgement.gaps)
         yield Problem(verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE), _ours(GAPS_NEXT_STEP), findings)
     for status, explained in items.items():
         if explained:
@@ -234,19 +240,19 @@ def _breaking_point(judged: ImageJudgement) -> int | None:
     return None
 
 
-def _used(report: Report, judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Block]:
+def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Block]:
     """How memory was used: phases, causes, and what was not measured."""
-    yield Sheet(PHASE_HEADINGS, tuple(phase_rows(report.images)))
+    yield Sheet(PHASE_HEADINGS, tuple(phase_rows(result.report.images)))
     items = []
-    for judged in judgement.images:
+    for judged in result.judgement.images:
         image = measured[judged.name]
         if not _memory_is_in_trouble(judged):  # else it stands in the open
             items += [_of(image, finding) for finding in why(image.trials) if not finding.is_grave]
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
         items += [_of(image, finding) for finding in circumstances(image.trials)]
-    items += map(Item, noise(judgement))
-    for names, labels, reason in not_measured(report.images):
+    items += map(Item, noise(result.judgement))
+    for names, labels, reason in not_measured(result.report.images):
         parts: list[Part] = []
         for name in names:
             parts += [", "] if parts else []

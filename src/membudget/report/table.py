@@ -13,11 +13,11 @@ from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
-from membudget.judge.whole import GapKind, GroupJudgement, Judgement
+from membudget.judge.whole import GapKind, GroupJudgement
 from membudget.report.headline import headline
 from membudget.report.pictures import SPARKLINE_STEPS, sparkline
 from membudget.report.reasons import row_label
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
 from membudget.report.timeline import timeline
 from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
 
@@ -79,18 +79,18 @@ class TableRow:
         )  # fmt: skip
 
 
-def table_rows(report: Report, judgement: Judgement) -> list[TableRow]:
-    """Every row of a report, in the order of its images."""
-    judged = {image.name: image for image in judgement.images}
-    rows = [row for image in report.images for row in _image_rows(image, judged[image.name])]
-    rows += [_group_row(group, row) for group in judgement.groups for row in group.rows]
-    rows += [_gap_row(gap.image, gap.kind) for gap in judgement.gaps if gap.image is not None]
-    return rows + [_loosening_row(report, loosening) for loosening in report.loosened]
+def table_rows(result: JudgedReport) -> list[TableRow]:
+    """Every row of a result.report, in the order of its images."""
+    judged = {image.name: image for image in result.judgement.images}
+    rows = [row for image in result.report.images for row in _image_rows(image, judged[image.name])]
+    rows += [_group_row(group, row) for group in result.judgement.groups for row in group.rows]
+    rows += [_gap_row(gap.image, gap.kind) for gap in result.judgement.gaps if gap.image is not None]
+    return rows + [_loosening_row(result.report, loosening) for loosening in result.report.loosened]
 
 
-def verdict_line(report: Report, judgement: Judgement) -> str:
+def verdict_line(result: JudgedReport) -> str:
     """The whole answer in one line, without its sign."""
-    return headline(report, judgement).as_text()
+    return headline(result).as_text()
 
 
 def trials_in_words(image: ImageMeasurement) -> str:

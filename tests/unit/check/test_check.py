@@ -40,7 +40,7 @@ def run(
     request = CheckRequest(
         HEAD, at, rules(Budgets(head), Budgets(), Approval.NOT_ASKED), head if base is None else base, ("a note",)
     )
-    return check.run(request, tools, Silence(), "1.2.3")
+    return check.run(request, tools, Silence(), "1.2.3").report
 
 
 def test_both_sides_are_built_from_their_own_checkout_and_run_in_turns() -> None:
@@ -159,7 +159,7 @@ def test_an_engine_that_dies_is_told_once_and_costs_no_figure_from_before() -> N
     sizes = [image.head.metrics[Metric.IMAGE_SIZE] for image in made.images if image.head]
     assert [size.value for size in sizes] == [100 * MIB, 100 * MIB, None]
     assert sizes[-1].reason == f"environment failed: {SHORT}"
-    assert [reasons_of(image) for image in made.judged().images] == [
+    assert [reasons_of(image) for image in made.judged().judgement.images] == [
         [],
         [f"the environment failed: {SHORT}"],
         [f"the environment failed: {SHORT}"],
@@ -193,7 +193,7 @@ def test_a_size_that_cannot_be_read_is_told_beside_a_workload_that_failed() -> N
     tools.sizes_fail = True
     tools.trials["api head"] = lambda: trial(90, outcome=Outcome.TIMED_OUT, reason="still running after 60.0 s")
     made = run(tools, images("api", extra='budgets.image_size.max = "90MiB"\n'))
-    (judged,) = made.judged().images
+    (judged,) = made.judged().judgement.images
     assert reasons_of(judged) == [
         "still running after 60.0 s",
         "image size was not measured: its export is damaged",

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from membudget.budgets.approval import Approval
 from membudget.budgets.loosening import Loosening
-from membudget.check.merge import merge
+from membudget.check import merge as merge_use_case
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
 from membudget.judge.image import judge_image
@@ -48,12 +49,17 @@ def part(
     return made.model_copy(update=update)
 
 
+def merge(parts: Mapping[str, Report]) -> Report:
+    """The report of the whole."""
+    return merge_use_case.merge(parts).report
+
+
 def gaps(merged: Report) -> list[tuple[GapKind, str]]:
-    return [(gap.kind, gap.subject) for gap in merged.judged().gaps]
+    return [(gap.kind, gap.subject) for gap in merged.judged().judgement.gaps]
 
 
 def assert_not_measured(merged: Report) -> None:
-    judged = merged.judged()
+    judged = merged.judged().judgement
     assert (judged.verdict, judged.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
     assert (merged.verdict, merged.inconclusive) == (judged.verdict, judged.inconclusive)
     assert ExitPolicy(allows_inconclusive=True).exit_code(judged) == 3
@@ -71,7 +77,7 @@ def test_sums_are_judged_once_all_is_there() -> None:
     known = ("a", "b")
     parts = {name: part(number, name, groups=SUMS, known=known) for number, name in enumerate("ab", start=1)}
     for one in parts.values():
-        judged = one.judged()
+        judged = one.judged().judgement
         assert (judged.verdict, judged.groups[0].verdict) == (Verdict.PASS, None)
         assert "is not among the images of this check" in str(reason_of(judged.groups[0].rows[0]))
     assert merge(parts).verdict is Verdict.FAIL
@@ -79,7 +85,7 @@ def test_sums_are_judged_once_all_is_there() -> None:
 
 def test_a_sum_with_a_member_that_nobody_checked_is_not_measured_by_name() -> None:
     merged = merge({"one": part(1, "a", of=2, groups=SUMS), "two": part(2, "c", groups=SUMS)})
-    (group,) = merged.judged().groups
+    (group,) = merged.judged().judgement.groups
     assert (group.verdict, group.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
     assert reason_of(group.rows[0]) == "b: it was not checked"
     assert_not_measured(merged)
@@ -92,22 +98,22 @@ def test_a_missing_shard_is_named_with_its_images_and_never_passes() -> None:
         (GapKind.SHARD, "1"), (GapKind.SHARD, "3"), (GapKind.IMAGE, "a"), (GapKind.IMAGE, "c"),
     ]  # fmt: skip
     assert_not_measured(merged)
-    line = verdict_line(merged, merged.judged())
+    line = verdict_line(merged.judged())
     assert line == "shard 1 is missing; shard 3 is missing; image a was not checked; 1 more not covered"
-    shown = render(merged, merged.judged())
+    shown = render(merged.judged())
     assert "**❓ not covered** → run the check again, with all its parts" in shown
     assert "- image `c` was not checked" in shown
     assert "`c`<br>all | – | not\N{NO-BREAK SPACE}checked" in shown
     over = merge({"two": part(2, "b", rss=70)})
     assert over.verdict is Verdict.FAIL
-    assert verdict_line(over, over.judged()).startswith("1 of 1 image over budget; ")
+    assert verdict_line(over.judged()).startswith("1 of 1 image over budget; ")
 
 
 def test_an_image_that_no_shard_checked_is_named_though_all_shards_are_there() -> None:
     merged = merge({"one": part(1, "a"), "two": part(2, "c")})
     assert gaps(merged) == [(GapKind.IMAGE, "b")]
     assert_not_measured(merged)
-    assert "image b was not checked" in junit(merged, merged.judged()) or 'name="b"' in junit(merged, merged.judged())
+    assert "image b was not checked" in junit(merged.judged()) or 'name="b"' in junit(merged.judged())
 
 
 def test_a_removed_image_has_to_be_reported_by_some_part() -> None:
@@ -130,7 +136,7 @@ def test_an_image_twice_is_named_and_no_failure_is_lost(first: float, second: fl
     assert_not_measured(fine)
     failing = merge({"one": part(1, "a", "c", rss=first), "two": part(2, "a", "b", rss=second)})
     assert failing.verdict is Verdict.FAIL
-    assert "a" in [one.name for one in failing.judged().images if one.verdict is Verdict.FAIL]
+    assert "a" in [one.name for one in failing.judged().judgement.images if one.verdict is Verdict.FAIL]
 
 
 def test_a_shard_twice_is_its_images_twice() -> None:
@@ -169,7 +175,7 @@ def test_a_part_of_another_check_is_left_out_and_named(odd: Report, difference: 
     assert merged.coverage.left_out == (LeftOut("an-odd-one", difference),)
     assert gaps(merged) == [(GapKind.SHARD, "3"), (GapKind.PART, "an-odd-one"), (GapKind.IMAGE, "c")]
     assert_not_measured(merged)
-    assert "`an-odd-one` was left out" in render(merged, merged.judged())
+    assert "`an-odd-one` was left out" in render(merged.judged())
 
 
 def test_two_parts_that_differ_are_no_pass_whichever_is_taken() -> None:
@@ -191,7 +197,7 @@ def test_two_parts_that_differ_are_no_pass_whichever_is_taken() -> None:
 def test_a_gap_hides_no_broken_budget_and_is_no_noise(kind: GapKind, others: dict[str, Report]) -> None:
     for rss, verdict, code in ((40, Verdict.INCONCLUSIVE, 3), (70, Verdict.FAIL, 1)):
         merged = merge({"one": part(1, "a", rss=rss), **others})
-        judged = merged.judged()
+        judged = merged.judged().judgement
         assert kind in [gap.kind for gap in judged.gaps]
         assert (judged.verdict, merged.verdict) == (verdict, verdict)
         for lenient in (False, True):
@@ -224,7 +230,7 @@ def test_what_is_loosened_is_said_once_and_fails_until_it_is_approved() -> None:
         same: dict[str, Any] = {"loosened": (lost,), "approval": approval}
         merged = merge({"one": part(1, "a", "c", **same), "two": part(2, "b", **same)})
         assert (merged.loosened, merged.verdict) == ((lost,), verdict)
-        assert [row.image.text for row in table_rows(merged, merged.judged())].count("gone") == 1
+        assert [row.image.text for row in table_rows(merged.judged())].count("gone") == 1
     with_gap = merge({"one": part(1, "a", loosened=(lost,), approval=Approval.MISSING)})
     assert with_gap.verdict is Verdict.FAIL
 
@@ -254,26 +260,28 @@ def test_more_parts_than_are_named_are_no_pass_either(tmp_path: Path) -> None:
 def test_gaps_are_told_on_the_page_and_in_the_terminal_as_in_the_comment() -> None:
     odd = part(3, "c", of=4, budgets_digest="1" * 64)
     merged = merge({"one": part(1, "a", "c", of=4), "two": part(2, "a", of=4), "an-odd-one": odd})
-    judged = merged.judged()
+    judged = merged.judged().judgement
     said = [gap_finding(gap).as_text() for gap in judged.gaps]
     assert said == [
         "shard 3 is missing", "shard 4 is missing", "an-odd-one was left out: it differs in its budgets",
         "image b was not checked", "image a was checked twice",
     ]  # fmt: skip
-    on_page: Any = overview(merged, judged, most_rows=100)
+    on_page: Any = overview(merged.judged(), most_rows=100)
     assert ["".join(map("".join, parts)) for parts in on_page["said"]] == said
     assert on_page["next"][0] == ["not covered", GAPS_NEXT_STEP]
     with io.StringIO() as stream:
-        Console(file=stream, width=200).print(terminal.render(merged, judged))
+        Console(file=stream, width=200).print(terminal.render(merged.judged()))
         on_terminal = stream.getvalue()
-    of_tests = junit(merged, judged)
+    of_tests = junit(merged.judged())
     for gap in said:
         assert gap in on_terminal
         assert gap in of_tests or gap.startswith("image ")
     for name in ("a", "b"):
         assert f'name="{name}"' in of_tests
     assert GAPS_NEXT_STEP in on_terminal
-    assert [gap["kind"] for gap in json.loads(judged_json(merged, judged))["gaps"]] == [gap.kind for gap in judged.gaps]
+    assert [gap["kind"] for gap in json.loads(judged_json(merged.judged()))["gaps"]] == [
+        gap.kind for gap in judged.gaps
+    ]
 
 
 def test_where_no_part_is_usable_nothing_is_merged() -> None:
@@ -330,7 +338,7 @@ def test_a_file_whose_coverage_is_none_is_refused(tmp_path: Path, changes: dict[
 
 
 def test_a_check_that_did_not_measure_what_it_was_to_is_no_pass() -> None:
-    lost = report(measured("a")).model_copy(update={"coverage": Coverage(("a", "b"), ("a", "b"))}).with_verdict()
+    lost = report(measured("a")).model_copy(update={"coverage": Coverage(("a", "b"), ("a", "b"))}).judged().report
     assert gaps(lost) == [(GapKind.IMAGE, "b")]
     assert_not_measured(lost)
 
@@ -357,7 +365,7 @@ def test_a_merge_never_passes_what_a_whole_check_would_not(data: st.DataObject) 
         made = report(*(images[name] for name in own))
         update = {"shard": Shard(number, of), "coverage": Coverage(tuple(own), tuple(names)), "groups": sums}
         parts[str(number)] = made.model_copy(update=update)
-    merged = merge(parts).judged()
+    merged = merge(parts).judged().judgement
     covered = all(len(where[name]) == 1 and where[name] <= present for name in names) and len(present) == of
     assert bool(merged.gaps) is not covered
     if covered:
@@ -376,7 +384,7 @@ def test_ten_thousand_images() -> None:
     parts = {str(number): part(number, *names[number], of=100, known=known) for number in range(1, 101)}
     merged = merge(parts)
     assert len(merged.images) == 10_000
-    assert merged.judged().gaps == ()
+    assert merged.judged().judgement.gaps == ()
 
 
 def test_gaps_are_about_an_image_or_a_part() -> None:

@@ -57,7 +57,7 @@ def command(spec: ImageSpec | TrialSpec) -> str:
 def run(tools: Tools, approval: Approval, head: Budgets | None = None, contents: Contents = SAME) -> Report:
     of_head, of_base = head or budgets("light"), budgets("heavy")
     request = CheckRequest(HEAD, BASE, rules(of_head, of_base, approval, contents), of_base.images, approval=approval)
-    return check.run(request, tools, Silence(), "1.2.3")
+    return check.run(request, tools, Silence(), "1.2.3").report
 
 
 def tools(heavy: float = 70, light: float = 10) -> Tools:

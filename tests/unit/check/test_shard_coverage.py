@@ -1,5 +1,6 @@
 """What the parts of a check carry, so that merging them knows by name what is missing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from membudget.budgets.approval import Approval, LabelState
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest
 from membudget.check import check
-from membudget.check.merge import merge
+from membudget.check import merge as merge_use_case
 from membudget.cli.request import Wanted, check_request
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import Presence
@@ -42,7 +43,12 @@ def part(repository: Repository, shard: Shard | None, *only: str, label: LabelSt
         repository.folder / "budgets.toml", BaseRequest(revision="HEAD^"), only=only, shard=shard, remembers=False
     )
     request = check_request(GitRepository(repository.folder), wanted, label)
-    return check.run(request, FakeTools(), Silence(), "1.2.3")
+    return check.run(request, FakeTools(), Silence(), "1.2.3").report
+
+
+def merge(parts: Mapping[str, Report]) -> Report:
+    """The report of the whole."""
+    return merge_use_case.merge(parts).report
 
 
 ALL = ("api", "web", "db", "gone")
@@ -55,13 +61,13 @@ def test_a_shard_carries_what_plan_gave_it_and_the_first_takes_what_was_removed(
     assert first.coverage.known == second.coverage.known == ALL
     merged = merge({"one": first, "two": second})
     assert sorted(one.name for one in merged.images) == sorted(ALL)
-    assert merged.judged().gaps == ()
+    assert merged.judged().judgement.gaps == ()
 
 
 @pytest.mark.thorough
 def test_shards_that_share_the_images_themselves_cover_all(repository: Repository) -> None:
     parts = {str(number): part(repository, Shard(number, 5)) for number in range(1, 6)}
-    assert merge(parts).judged().gaps == ()
+    assert merge(parts).judged().judgement.gaps == ()
     assert [one.coverage.planned for one in parts.values()] == [("api", "gone"), ("web",), ("db",), (), ()]
 
 
@@ -70,13 +76,13 @@ def test_shards_that_share_the_images_themselves_cover_all(repository: Repositor
 def test_an_image_that_plan_gave_to_nobody_is_named(repository: Repository, lost: str) -> None:
     names = [name for name in ("api", "web", "db") if name != lost]
     parts = {str(number): part(repository, Shard(number, 2), name) for number, name in enumerate(names, start=1)}
-    assert [gap.subject for gap in merge(parts).judged().gaps] == [lost]
+    assert [gap.subject for gap in merge(parts).judged().judgement.gaps] == [lost]
 
 
 @pytest.mark.thorough
 def test_a_removed_image_is_lost_with_the_first_shard(repository: Repository) -> None:
     merged = merge({"two": part(repository, Shard(2, 2), "api", "db")})
-    assert [gap.subject for gap in merged.judged().gaps] == ["1", "web", "gone"]
+    assert [gap.subject for gap in merged.judged().judgement.gaps] == ["1", "web", "gone"]
 
 
 @pytest.mark.thorough
@@ -84,7 +90,7 @@ def test_a_whole_check_plans_all_and_a_part_by_hand_what_was_asked_for(repositor
     assert part(repository, None).coverage.planned == part(repository, None).coverage.known == ALL
     by_hand = part(repository, None, "api")
     assert (by_hand.coverage.planned, by_hand.coverage.known) == (("api",), ALL)
-    assert by_hand.judged().gaps == ()
+    assert by_hand.judged().judgement.gaps == ()
 
 
 @pytest.mark.thorough
@@ -104,9 +110,9 @@ def test_a_removed_image_is_judged_once_however_many_shards(
     merged = merge(parts)
     assert [one.subject for one in merged.loosened] == ["gone"]
     assert [one.name for one in merged.images if one.presence is Presence.REMOVED] == ["gone"]
-    judged = merged.judged()
+    judged = merged.judged().judgement
     assert (judged.verdict, judged.gaps) == (verdict, ())
-    removed = [row.status for row in table_rows(merged, judged) if row.image.text == "gone"]
+    removed = [row.status for row in table_rows(merged.judged()) if row.image.text == "gone"]
     assert len(removed) == 2
     assert merged.approval is approval
     assert unapproved(merged) == (0 if approval.counts else 1)
@@ -120,4 +126,4 @@ def test_a_part_whose_base_cannot_be_read_is_none_of_a_check_whose_base_can(repo
     fine, odd = part(repository, Shard(1, 2)), part(repository, Shard(2, 2))
     merged = merge({"one": fine, "two": odd.model_copy(update={"base_problem": "it is no TOML"})})
     assert merged.coverage.left_out == (LeftOut("two", Difference.BUDGETS),)
-    assert merged.judged().inconclusive is Inconclusive.NOT_MEASURED
+    assert merged.judged().judgement.inconclusive is Inconclusive.NOT_MEASURED

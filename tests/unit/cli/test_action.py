@@ -78,7 +78,7 @@ def test_the_declared_outputs_are_the_ones_that_are_set() -> None:
         def outputs(self, values: Any) -> None:
             outputs.update(values)
 
-    publish.run(report, "report.json", Workflow(), publish.Destination(None, None, CommentSettings()))
+    publish.run(report.judged(), "report.json", Workflow(), publish.Destination(None, None, CommentSettings()))
     of_plan = {"matrix"}
     assert set(outputs) - {"verdict-api"} == set(ACTION["outputs"]) - of_plan
     assert "verdict-NAME" in ACTION["outputs"]["verdict"]["description"]

@@ -54,7 +54,9 @@ def step(shop: Github, tmp_path: Path) -> StepOfWorkflow:
 def publish(publisher: Publisher, of: Report, budgets_file: str | None = None) -> None:
     """A whole check of which `of` comes."""
     with publisher.measuring():
-        publisher.publish(of, Path("report.json"), key_lines(budgets_file, "budgets.toml") if budgets_file else None)
+        publisher.publish(
+            of.judged(), Path("report.json"), key_lines(budgets_file, "budgets.toml") if budgets_file else None
+        )
 
 
 def statuses(shop: Github, sha: str = HEAD) -> list[tuple[str, str, str | None]]:
@@ -90,7 +92,7 @@ def test_a_check_run_is_in_progress_and_then_the_whole_report(
     with publisher.measuring():
         begun = check_run(shop)
         assert (begun.status, begun.conclusion, begun.head_sha) == ("in_progress", None, HEAD)
-        publisher.publish(of, Path("report.json"))
+        publisher.publish(of.judged(), Path("report.json"))
     ended = check_run(shop)
     assert ended.id == begun.id
     assert (ended.status, ended.conclusion) == ("completed", conclusion)
@@ -175,7 +177,7 @@ def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Gi
 
 def interrupted_after(publisher: Publisher, of: Report) -> None:
     with publisher.measuring():
-        publisher.publish(of, Path("report.json"))
+        publisher.publish(of.judged(), Path("report.json"))
         raise KeyboardInterrupt
 
 
@@ -215,7 +217,7 @@ def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github
     measured = WorkflowRun(99, 12, 3, HEAD)
     subject = Addressee(PullRequest(SHOP, 7), measured, is_elsewhere=True)
     publisher = Publisher(Server(environ, SecretStr(step.token)), CHECK, subject, environ)
-    publisher.publish(OVER, Path("report.json"), key_lines("[images.over]\n", "budgets.toml"))
+    publisher.publish(OVER.judged(), Path("report.json"), key_lines("[images.over]\n", "budgets.toml"))
     told = check_run(shop)
     assert (told.head_sha, told.status, told.conclusion) == (HEAD, "completed", "failure")
     assert told.details_url == "https://github.com/octo/shop/actions/runs/99/attempts/3"
@@ -291,7 +293,7 @@ def test_a_server_that_stumbles_gets_the_verdict_all_the_same(
     publisher = step.publisher(settings)
     with publisher.measuring():
         shop.fail_next(502, method="POST" if settings is STATUS else "PATCH", too_late=too_late)
-        publisher.publish(FINE, Path("report.json"))
+        publisher.publish(FINE.judged(), Path("report.json"))
     if settings is STATUS:
         assert statuses(shop)[-1][1] == "success"
     else:
@@ -325,7 +327,7 @@ def test_a_state_that_is_there_though_a_proxy_answered_is_told_as_that(
     with publisher.measuring():
         if told == "verdict":
             shop.fail_next(status, raw=b"<html>", method=method, too_late=True, times=times)
-        publisher.publish(FINE, Path("report.json"))
+        publisher.publish(FINE.judged(), Path("report.json"))
     assert said_of("commit status", capsys) == []
     if settings is CHECK:
         assert (check_run(shop).status, check_run(shop).conclusion) == ("completed", "success")

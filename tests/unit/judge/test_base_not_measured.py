@@ -82,7 +82,7 @@ def test_without_growth_budgets_no_base_is_needed() -> None:
     of = judged(NOT_BUILT, allowed=budgets(max_rss=64))
     assert (of.verdict, of.status) == (Verdict.PASS, Status.WITHIN_BUDGET)
     text = render(
-        made := report(image(base=NOT_BUILT, head=side(trial(40)), allowed=budgets(max_rss=64))), made.judged()
+        report(image(base=NOT_BUILT, head=side(trial(40)), allowed=budgets(max_rss=64))).judged(),
     )
     assert "its base could not be measured" in text
 
@@ -118,7 +118,7 @@ def test_an_image_without_a_head_is_no_removed_one() -> None:
     of = judge_image(image(base=side(trial(40))))
     assert (of.verdict, of.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
     made = report(image(base=side(trial(40))))
-    assert "not measured" in render(made, made.judged())
+    assert "not measured" in render(made.judged())
     assert judge_image(image(presence=Presence.REMOVED)).status is Status.REMOVED
 
 

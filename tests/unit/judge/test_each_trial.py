@@ -51,9 +51,9 @@ def test_a_trial_over_the_maximum_is_warned_of_with_its_number_and_its_height() 
 
 def test_it_is_told_in_the_comment_and_as_data() -> None:
     made = report(measured(*SPIKY))
-    assert "was over the maximum of 96.0 MiB in 2 of 5 trials, at most 200.0 MiB" in render(made, made.judged())
-    assert "was over its maximum in 2 of 5 trials" in verdict_line(made, made.judged())
-    assert '"trials_over": {\n      "count": 2' in as_json(made, made.judged())
+    assert "was over the maximum of 96.0 MiB in 2 of 5 trials, at most 200.0 MiB" in render(made.judged())
+    assert "was over its maximum in 2 of 5 trials" in verdict_line(made.judged())
+    assert '"trials_over": {\n      "count": 2' in as_json(made.judged())
 
 
 def test_headroom_is_a_maximum_as_well() -> None:

@@ -50,7 +50,7 @@ def test_a_phase_that_was_not_reached_is_inconclusive() -> None:
 
 def test_it_has_a_row_of_its_own() -> None:
     made = report(with_budgets(measured(100), peak_rss=EffectiveBudget(90 * MIB)))
-    rows = table_rows(made, made.judged())
+    rows = table_rows(made.judged())
     (row,) = (row for row in rows if row.metric == "peak RSS (burst)")
     assert (row.head, row.budget, row.headroom, row.status) == (
         "100.0 MiB",

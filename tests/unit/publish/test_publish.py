@@ -85,7 +85,7 @@ def published(
     step = Step()
     settings = more.pop("settings", CommentSettings())
     destination = Destination(pull_request, commenter, settings, **more)
-    return step, publish.run(of, "out/report.json", step, destination).comment
+    return step, publish.run(of.judged(), "out/report.json", step, destination).comment
 
 
 FINE = image("fine", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=50))
@@ -362,7 +362,7 @@ def test_a_report_of_another_run_approves_nothing() -> None:
 def test_loosened_rules_fail_until_they_are_approved(approval: Approval) -> None:
     loosened = (Loosening("fine", is_group=False, key="limit", before="1", after="2"),)
     made = approved(approval).model_copy(update={"loosened": loosened})
-    assert (made.judged().verdict is Verdict.FAIL) is not approval.counts
+    assert (made.judged().judgement.verdict is Verdict.FAIL) is not approval.counts
 
 
 def test_an_image_that_was_not_covered_is_told_by_name_everywhere() -> None:

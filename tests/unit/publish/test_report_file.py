@@ -251,7 +251,7 @@ def test_figures_that_are_left_out_are_not_taken_for_a_pass(tmp_path: Path) -> N
     assert head is not None
     peak = head.metrics[Metric.PEAK_RSS]
     assert (peak.value, peak.reason) == (None, "the version of membudget that measured does not know it")
-    (row,) = (row for row in read.judged().images[0].rows if row.metric is Metric.PEAK_RSS)
+    (row,) = (row for row in read.judged().judgement.images[0].rows if row.metric is Metric.PEAK_RSS)
     assert row.verdict is Verdict.INCONCLUSIVE
 
 

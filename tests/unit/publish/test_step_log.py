@@ -24,7 +24,7 @@ def workflow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_people_read_commands_nothing(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     made = said_by_others([text] * 5)
     show(Text(text))
-    show(terminal.render(made, made.judged()))
+    show(terminal.render(made.judged()))
     warn(f"no comment was posted: {text}")
     printed = capsys.readouterr()
     for log in (printed.out, printed.err):

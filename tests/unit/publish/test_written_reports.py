@@ -44,14 +44,14 @@ def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None
 )
 @given(written_reports())
 def test_whatever_is_left_out_the_verdicts_stay(report: Report) -> None:
-    judged = report.judged()
+    judged = report.judged().judgement
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         write_report(report, path)
         lengths = [path.stat().st_size]
         while (less := fitting(report, lengths[-1] - 1)) is not None:
             smaller, text = less
-            assert [one.verdict for one in smaller.judged().images] == [one.verdict for one in judged.images]
+            assert [one.verdict for one in smaller.judged().judgement.images] == [one.verdict for one in judged.images]
             assert parse_report(text, "a report").images == _read(smaller).images
             lengths.append(len(text))
     assert lengths[1:]
@@ -77,7 +77,7 @@ def test_a_report_of_many_long_trials_is_read_again(tmp_path: Path) -> None:
     made = _long(points=2000, images=12)
     write_report(made, tmp_path / "report.json")
     read = read_report(tmp_path / "report.json")
-    assert read.judged() == made.judged()
+    assert read.judged().judgement == made.judged().judgement
     assert read.images[0].head is not None
     assert 20 <= len(read.images[0].head.trials[0].series.time_us) <= 500
 
@@ -88,7 +88,7 @@ def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> 
     write_report(made, tmp_path / "report.json")
     read = read_report(tmp_path / "report.json")
     assert [image.name for image in read.images] == [image.name for image in made.images]
-    assert read.judged().verdict == made.judged().verdict
+    assert read.judged().judgement.verdict == made.judged().judgement.verdict
     assert len((tmp_path / "report.json").read_text().splitlines()) == 1
 
 
@@ -109,7 +109,7 @@ def test_reports_to_merge_are_no_more_together_than_one_may_be(tmp_path: Path) -
     read = read_reports([tmp_path])
     assert len(read) == 8
     assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in read.values()) <= LARGEST_REPORT_BYTES
-    assert all(one.judged() == made.judged() for one in read.values())
+    assert all(one.judged().judgement == made.judged().judgement for one in read.values())
 
 
 @pytest.mark.thorough

@@ -56,7 +56,7 @@ def test_a_hint_has_its_price_its_line_and_what_to_do() -> None:
 def test_causes_stand_beside_a_broken_budget_and_are_folded_otherwise() -> None:
     for budget in (120.0, 200.0):
         report = builders.report(grown(budget=budget))
-        text = markdown.render(report, report.judged())
+        text = markdown.render(report.judged())
         shown, _, folded = text.partition("<details>")
         assert ("+48.1 MiB" in shown) is (budget == 120)
         assert ("+48.1 MiB" in folded) is (budget == 200)
@@ -67,6 +67,6 @@ def test_causes_stand_beside_a_broken_budget_and_are_folded_otherwise() -> None:
 def test_the_lines_of_the_dockerfile_are_annotated() -> None:
     step = Step()
     settings = CommentSettings()
-    publish.run(builders.report(grown(budget=120)), "r.json", step, publish.Destination(None, None, settings))
+    publish.run(builders.report(grown(budget=120)).judged(), "r.json", step, publish.Destination(None, None, settings))
     assert step.places == [None, Place("app/Dockerfile", 14, 15)]
     assert step.annotations[1][1].startswith("+48.1 MiB RUN pip install")

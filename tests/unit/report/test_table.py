@@ -18,7 +18,7 @@ def unclear(name: str) -> ImageMeasurement:
 
 def line(*images: ImageMeasurement) -> str:
     made = report(*images)
-    return verdict_line(made, made.judged())
+    return verdict_line(made.judged())
 
 
 def test_the_first_line_names_three_images_and_counts_the_rest() -> None:
@@ -36,7 +36,7 @@ def test_the_first_line_names_three_images_and_counts_the_rest() -> None:
 
 def test_a_budget_that_could_not_be_judged_is_not_called_none() -> None:
     made = report(image(presence=Presence.NEW, head=side(trial(40)), allowed=budgets(rss_growth=(5, 2))))
-    status = {row.metric: row.status for row in table_rows(made, made.judged())}
+    status = {row.metric: row.status for row in table_rows(made.judged())}
     assert status["peak RSS"] == "➖ not judged"
     assert status["peak memory"] == "➖ no budget"
 
@@ -53,7 +53,7 @@ def test_a_budget_that_could_not_be_judged_is_not_called_none() -> None:
 )
 def test_a_delta_has_a_percent_where_that_says_something(base: float, head: float, delta: str) -> None:
     made = report(image(base=side(trial(base)), head=side(trial(head))))
-    assert next(row.delta for row in table_rows(made, made.judged()) if row.metric == "peak RSS") == delta
+    assert next(row.delta for row in table_rows(made.judged()) if row.metric == "peak RSS") == delta
 
 
 def test_an_estimate_is_shown_with_its_margin() -> None:
@@ -61,6 +61,6 @@ def test_an_estimate_is_shown_with_its_margin() -> None:
     estimate = MetricValue.estimate(Metric.RSS_PER_STREAM, 61_268, 60_485, 62_050)
     one.metrics[Metric.RSS_PER_STREAM] = estimate
     made = report(image(presence=Presence.NEW, head=side(one)))
-    rows = {row.metric: row.head for row in table_rows(made, made.judged())}
+    rows = {row.metric: row.head for row in table_rows(made.judged())}
     assert rows["RSS per stream"] == "59.8 KiB ± 782 B"
     assert "RSS per connection" not in rows  # nobody asked for it

@@ -29,19 +29,19 @@ def without_engine() -> Report:
 
 
 def on_terminal(made: Report) -> str:
-    return printed(terminal.render(made, made.judged()))
+    return printed(terminal.render(made.judged()))
 
 
 def as_comment(made: Report) -> str:
-    return markdown.render(made, made.judged())
+    return markdown.render(made.judged())
 
 
 def as_junit(made: Report) -> str:
-    return junit.render(made, made.judged())
+    return junit.render(made.judged())
 
 
 def as_page(made: Report) -> str:
-    text = page.render(made, made.judged())
+    text = page.render(made.judged())
     _, _, rest = text.partition('type="application/json"')
     data = json.loads(rest[rest.index("{") : rest.index("</script>")])
     details = json.dumps(data.pop("images"), ensure_ascii=False)  # of each image, where each side says what failed

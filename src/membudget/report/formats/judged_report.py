@@ -8,10 +8,10 @@ from membudget.core.untrusted_text import json_without_commands, raw
 from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.whole import Gap, Judgement
+from membudget.judge.whole import Gap
 from membudget.report.allowances import unapproved
 from membudget.report.reasons import image_reason, row_reason
-from membudget.report.report import Comparison, Report
+from membudget.report.report import Comparison, JudgedReport
 from membudget.report.table import verdict_line
 from membudget.report.verdicts import next_step
 
@@ -77,7 +77,7 @@ class JudgedGroup(_Model):
     rows: tuple[JudgedRow, ...]
 
 
-class JudgedReport(_Model):
+class JudgedDocument(_Model):
     """A report, judged by who prints it."""
 
     verdict: Verdict
@@ -94,15 +94,15 @@ class JudgedReport(_Model):
     """Keys of the budgets file that are looser than the base's and not approved."""
 
 
-def render(report: Report, judgement: Judgement) -> str:
+def render(result: JudgedReport) -> str:
     """As JSON, in which no line can be a command of a workflow's runner."""
-    limits = {image.name: image.limit_bytes for image in report.images}
-    judged = JudgedReport(
-        verdict=judgement.verdict,
-        inconclusive=judgement.inconclusive,
-        verdict_line=verdict_line(report, judgement),
-        comparison=report.comparison,
-        images=tuple(_image(image, limits[image.name]) for image in judgement.images),
+    limits = {image.name: image.limit_bytes for image in result.report.images}
+    judged = JudgedDocument(
+        verdict=result.judgement.verdict,
+        inconclusive=result.judgement.inconclusive,
+        verdict_line=verdict_line(result),
+        comparison=result.report.comparison,
+        images=tuple(_image(image, limits[image.name]) for image in result.judgement.images),
         groups=tuple(
             JudgedGroup(
                 name=one.name,
@@ -110,11 +110,13 @@ def render(report: Report, judgement: Judgement) -> str:
                 inconclusive=one.inconclusive,
                 rows=tuple(map(JudgedRow.of, one.rows)),
             )
-            for one in judgement.groups
+            for one in result.judgement.groups
         ),
-        missing_shards=report.coverage.missing_shards,
-        gaps=judgement.gaps,
-        unapproved=tuple(f"{one.subject}.{one.key}" for one in report.loosened) if unapproved(report) else (),
+        missing_shards=result.report.coverage.missing_shards,
+        gaps=result.judgement.gaps,
+        unapproved=tuple(f"{one.subject}.{one.key}" for one in result.report.loosened)
+        if unapproved(result.report)
+        else (),
     )
     return json_without_commands(judged.model_dump_json(indent=1)) + "\n"
 

@@ -13,11 +13,10 @@ from membudget.core.untrusted_text import in_plain_text, printable, printable_li
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import Judgement
 from membudget.report.allowances import allowances, gap_finding
 from membudget.report.findings import cause_findings, findings, hint_findings
 from membudget.report.reasons import image_reason, row_sentence
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
 from membudget.report.verdicts import next_step, status_mark
 
@@ -38,12 +37,12 @@ class _Case:
     text: str = ""
 
 
-def render(report: Report, judgement: Judgement) -> str:
+def render(result: JudgedReport) -> str:
     """The whole report as one document. It has a failure or an error if, and only if, the verdict is no pass."""
-    suites = list(_suites(report, judgement))
+    suites = list(_suites(result))
     root = ET.Element("testsuites")
-    timestamp = _in_utc(report.started_at).isoformat(timespec="seconds")
-    measured = {image.name: image for image in report.images}
+    timestamp = _in_utc(result.report.started_at).isoformat(timespec="seconds")
+    measured = result.measured
     for number, (name, cases) in enumerate(suites):
         image = measured.get(name)
         suite = ET.SubElement(
@@ -65,7 +64,7 @@ def render(report: Report, judgement: Judgement) -> str:
         ET.SubElement(suite, "properties")
         for case in cases:
             _add(suite, name, case)
-        ET.SubElement(suite, "system-out").text = "\n".join(_seen(report, judgement, image))
+        ET.SubElement(suite, "system-out").text = "\n".join(_seen(result, image))
         ET.SubElement(suite, "system-err").text = "\n".join(_log(image))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
@@ -81,22 +80,22 @@ def _in_utc(moment: datetime) -> datetime:
         return moment.replace(tzinfo=None)
 
 
-def _suites(report: Report, judgement: Judgement) -> Iterator[tuple[str, Sequence[_Case]]]:
-    rows: dict[str, list[TableRow]] = {image.name: [] for image in report.images}
-    for row in table_rows(report, judgement):
+def _suites(result: JudgedReport) -> Iterator[tuple[str, Sequence[_Case]]]:
+    rows: dict[str, list[TableRow]] = {image.name: [] for image in result.report.images}
+    for row in table_rows(result):
         rows.setdefault(row.image.text, []).append(row)
-    judged = {image.name: image for image in judgement.images}
+    judged = {image.name: image for image in result.judgement.images}
     for name, of_name in rows.items():
         cases = list(map(_case_of, of_name))
         yield name, [*cases, *_unexplained(judged.get(name), cases)]
     whole = [
         _Case(f"{gap.kind}: {printable(gap.subject, 200)}", Verdict.INCONCLUSIVE, gap_finding(gap).as_text())
-        for gap in judgement.gaps
+        for gap in result.judgement.gaps
         if gap.image is None
     ]
-    if not report.images:
-        whole.append(_Case("images", judgement.verdict, verdict_line(report, judgement)))
-    if whole or report.notes:
+    if not result.report.images:
+        whole.append(_Case("images", result.judgement.verdict, verdict_line(result)))
+    if whole or result.report.notes:
         yield _WHOLE, whole
 
 
@@ -132,11 +131,13 @@ def _add(suite: ET.Element, name: str, case: _Case) -> None:
         ET.SubElement(element, tag, {"type": case.verdict.value, "message": case.message}).text = case.text
 
 
-def _seen(report: Report, judgement: Judgement, image: ImageMeasurement | None) -> Iterator[str]:
+def _seen(result: JudgedReport, image: ImageMeasurement | None) -> Iterator[str]:
     """What an image's trials and layers showed; of what is no image, what is said of the whole."""
     if image is None:
-        yield from (f"Note: {printable(note)}" for note in report.notes)  # no line begins as a command of a runner
-        yield from (finding.as_text() for finding in allowances(report, judgement))
+        yield from (
+            f"Note: {printable(note)}" for note in result.report.notes
+        )  # no line begins as a command of a runner
+        yield from (finding.as_text() for finding in allowances(result))
     elif image.head is not None:
         found = (*findings(image.trials), *cause_findings(image), *hint_findings(image))
         yield from (finding.as_text() for finding in found)

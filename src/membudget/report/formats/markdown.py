@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.core.untrusted_text import Part, Quoted, code_block, code_cell, code_span, in_markdown
-from membudget.judge.whole import Judgement
 from membudget.report.findings import Finding
 from membudget.report.headline import headline
 from membudget.report.pictures import Chart
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 from membudget.report.story import story
 from membudget.report.story_parts import (
     Block,
@@ -155,21 +154,20 @@ _TITLE = "membudget"
 
 
 def render(
-    report: Report,
-    judgement: Judgement,
+    result: JudgedReport,
     longest: int = LONGEST_COMMENT,
     *,
     run_url: str | None = None,
     history: str | None = None,
 ) -> str:
-    """The whole report, verdict first, in at most `longest` characters.
+    """The whole result.report, verdict first, in at most `longest` characters.
 
     What does not fit goes by whole elements (rows, explanations, logs), in the order of `Keep`, the last ones of a kind
     first: of what fails, the rows go last.
     `run_url`: where the rest can be read. `history`: Markdown of the runs before this one, which stays whole.
     """
-    first = f"### {whole_sign(judgement)} {_TITLE}: {headline(report, judgement).as_markdown()}"
-    parts = [_Part.of(section) for section in story(report, judgement)]
+    first = f"### {whole_sign(result.judgement)} {_TITLE}: {headline(result).as_markdown()}"
+    parts = [_Part.of(section) for section in story(result)]
     units = sorted(unit for number, part in enumerate(parts) for unit in part.units(number))
 
     def page(count: int) -> str:

@@ -14,7 +14,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.values import phase_values
 from membudget.judge.whole import Judgement
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
 
 _PREFIX = "membudget"
 _UNITS = {Unit.BYTES: "bytes", Unit.MILLISECONDS: "seconds", Unit.COUNT: ""}
@@ -47,9 +47,9 @@ class _Family:
             yield from self.samples
 
 
-def render(report: Report, judgement: Judgement) -> str:
-    """The whole report."""
-    families = [_about(report), _duration(report), _verdict(judgement), *_images(report, judgement)]
+def render(result: JudgedReport) -> str:
+    """The whole result.report."""
+    families = [_about(result.report), _duration(result.report), _verdict(result.judgement), *_images(result)]
     lines = [line for family in families for line in family.lines()]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
@@ -74,21 +74,21 @@ def _verdict(judgement: Judgement) -> _Family:
     return family
 
 
-def _images(report: Report, judgement: Judgement) -> Iterator[_Family]:
+def _images(result: JudgedReport) -> Iterator[_Family]:
     verdicts = _Family(f"{_PREFIX}_image_verdict", "stateset", "", "the verdict on an image")
-    for judged in judgement.images:
+    for judged in result.judgement.images:
         _add_state(verdicts, judged.verdict, {"image": judged.name})
     limits = _Family(f"{_PREFIX}_limit_bytes", "gauge", "bytes", "the memory limit that the kernel enforces")
     trials = _Family(f"{_PREFIX}_trials", "gauge", "", "measured trials, without the discarded warm-up")
-    for image in report.images:
+    for image in result.report.images:
         limits.add(str(image.limit_bytes), {"image": image.name})
         for name, side in (("base", image.base), ("head", image.head)):
             if side is not None:
                 trials.add(str(len(side.trials)), {"image": image.name, "side": name})
     yield from (verdicts, limits, trials)
-    yield from (_values(metric, report.images) for metric in Metric)
-    rows = [({"image": image.name}, row) for image in judgement.images for row in image.rows]
-    rows += [({"group": group.name}, row) for group in judgement.groups for row in group.rows]
+    yield from (_values(metric, result.report.images) for metric in Metric)
+    rows = [({"image": image.name}, row) for image in result.judgement.images for row in image.rows]
+    rows += [({"group": group.name}, row) for group in result.judgement.groups for row in group.rows]
     for unit in Unit:
         yield _of_rows("budget", unit, "the lowest absolute maximum that a budget sets", rows)
         yield _of_rows(

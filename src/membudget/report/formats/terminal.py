@@ -10,8 +10,7 @@ from rich.text import Text
 
 from membudget.core.untrusted_text import Part, in_plain_text, printable_line
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import Judgement
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport
 from membudget.report.story import story
 from membudget.report.story_parts import (
     Block,
@@ -40,11 +39,11 @@ _GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
 _AS_WIDE_AS_IT_LIKES = 10_000
 
 
-def render(report: Report, judgement: Judgement) -> RenderableType:
+def render(result: JudgedReport) -> RenderableType:
     """The whole report for `rich`."""
-    line = f"{whole_sign(judgement)} {verdict_line(report, judgement)}"
-    parts: list[RenderableType] = [Text(line, style=_STYLES[judgement.verdict])]
-    for section in story(report, judgement):
+    line = f"{whole_sign(result.judgement)} {verdict_line(result)}"
+    parts: list[RenderableType] = [Text(line, style=_STYLES[result.judgement.verdict])]
+    for section in story(result):
         parts += _section(section)
     return Group(*parts)
 

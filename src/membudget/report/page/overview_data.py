@@ -13,7 +13,7 @@ from membudget.report.details import not_measured
 from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
 from membudget.report.page.parts import Json, Parts, ours, parts_of, quoted
 from membudget.report.reasons import image_reason
-from membudget.report.report import Report, RevisionReport
+from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, trials_in_words, verdict_line
 from membudget.report.verdicts import SIGNS, next_step, status_mark
 
@@ -21,35 +21,35 @@ _LOG_LINES = 40
 _MOST_NOTES = 100
 
 
-def overview(report: Report, judgement: Judgement, most_rows: int) -> dict[str, Json]:
+def overview(result: JudgedReport, most_rows: int) -> dict[str, Json]:
     """All that is said of the whole."""
-    rows = table_rows(report, judgement)
+    rows = table_rows(result)
     urgent_first = sorted(range(len(rows)), key=lambda number: not rows[number].needs_attention)
     chosen = [rows[number] for number in sorted(urgent_first[:most_rows])]
-    comparison = report.comparison
+    comparison = result.report.comparison
     return {
-        "verdict": judgement.verdict.value,
-        "sign": SIGNS[judgement.verdict],
-        "line": verdict_line(report, judgement),
+        "verdict": result.judgement.verdict.value,
+        "sign": SIGNS[result.judgement.verdict],
+        "line": verdict_line(result),
         "head": _revision(comparison.head),
         "base": _revision(comparison.base) if comparison.base is not None else None,
-        "remarks": list(_remarks(report))[:_MOST_NOTES],
+        "remarks": list(_remarks(result.report))[:_MOST_NOTES],
         "headings": HEADINGS,
         "rows": [_row(row) for row in chosen],
         "rowCount": len(rows),
-        "why": list(_why(report, judgement))[:most_rows],
-        "said": [parts_of(finding) for finding in _said(report, judgement)][:_MOST_NOTES],
-        "next": _next_steps(judgement),
-        "facts": [[label, parts] for label, parts in _facts(report)],
+        "why": list(_why(result))[:most_rows],
+        "said": [parts_of(finding) for finding in _said(result)][:_MOST_NOTES],
+        "next": _next_steps(result.judgement),
+        "facts": [[label, parts] for label, parts in _facts(result.report)],
         "notMeasured": [
             [*_listed(names), f": {labels} not measured: ", quoted(reason)]
-            for names, labels, reason in not_measured(report.images)[:_MOST_NOTES]
+            for names, labels, reason in not_measured(result.report.images)[:_MOST_NOTES]
         ],
     }  # fmt: skip
 
 
-def _said(report: Report, judgement: Judgement) -> list[Finding]:
-    return [*map(gap_finding, judgement.gaps), *allowances(report, judgement), *noise(judgement)]
+def _said(result: JudgedReport) -> list[Finding]:
+    return [*map(gap_finding, result.judgement.gaps), *allowances(result), *noise(result.judgement)]
 
 
 def seen(image: ImageMeasurement, judged: ImageJudgement) -> list[Parts]:
@@ -84,10 +84,10 @@ def _remarks(report: Report) -> Iterator[Parts]:
             yield [quoted(image.name), ": ", quoted(note)]
 
 
-def _why(report: Report, judgement: Judgement) -> Iterator[Json]:
+def _why(result: JudgedReport) -> Iterator[Json]:
     """An item for each image that needs attention."""
-    measured = {image.name: image for image in report.images}
-    for judged in judgement.images:
+    measured = result.measured
+    for judged in result.judgement.images:
         image = measured[judged.name]
         base_failure = untold_failure_of_base(image, judged.rows)
         found = seen(image, judged)

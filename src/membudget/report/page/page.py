@@ -15,14 +15,13 @@ from membudget.core.untrusted_text import in_plain_text, json_without_commands
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.whole import Judgement
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents
 from membudget.report.page.overview_data import overview, seen
 from membudget.report.page.parts import LEVELS, DetailLevel, Json, ours, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
 from membudget.report.table import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
 
@@ -30,26 +29,26 @@ LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}
 
 
-def render(report: Report, judgement: Judgement, largest: int = LARGEST_PAGE_BYTES) -> str:
+def render(result: JudgedReport, largest: int = LARGEST_PAGE_BYTES) -> str:
     """The page, with as much detail as `largest` bytes hold; what is left out is said in it."""
     around = len(_page("").encode())
     for level in LEVELS:
-        data = _as_json(_data(report, judgement, level))
+        data = _as_json(_data(result, level))
         if around + len(data.encode()) <= largest:
             break
     return _page(data)
 
 
-def _data(report: Report, judgement: Judgement, level: DetailLevel) -> dict[str, Json]:
-    judged = {image.name: image for image in judgement.images}
-    worst_first = sorted(report.images, key=lambda image: _GRAVITY[judged[image.name].verdict])
+def _data(result: JudgedReport, level: DetailLevel) -> dict[str, Json]:
+    judged = {image.name: image for image in result.judgement.images}
+    worst_first = sorted(result.report.images, key=lambda image: _GRAVITY[judged[image.name].verdict])
     detailed = {image.name for image in worst_first[: level.images]}
-    shown = [image for image in report.images if image.name in detailed]
+    shown = [image for image in result.report.images if image.name in detailed]
     return {
-        **overview(report, judgement, level.rows),
+        **overview(result, level.rows),
         "images": [_image(image, judged[image.name], level) for image in shown],
-        "imageCount": len(report.images),
-        "cuts": _cuts(report, level, shown),
+        "imageCount": len(result.report.images),
+        "cuts": _cuts(result.report, level, shown),
     }
 
 

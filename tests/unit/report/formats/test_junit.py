@@ -34,7 +34,7 @@ STRUCTURE: dict[str, tuple[set[str], list[str]]] = {
 
 def parsed(made: Report) -> ET.Element:
     """The document, which has to have the structure."""
-    root = ET.fromstring(render(made, made.judged()))
+    root = ET.fromstring(render(made.judged()))
     assert root.tag == "testsuites"
     for element in root.iter():
         attributes, children = STRUCTURE[element.tag]
@@ -57,7 +57,7 @@ def parsed(made: Report) -> ET.Element:
 def test_what_a_ci_server_reads(name: str) -> None:
     made = REPORTS[name]()
     parsed(made)
-    assert_golden(f"junit-{name}.xml", render(made, made.judged()))
+    assert_golden(f"junit-{name}.xml", render(made.judged()))
 
 
 def missing_shard() -> Report:
@@ -78,7 +78,7 @@ def with_leak_only() -> Report:
 def test_it_fails_exactly_when_the_check_does(make: Callable[[], Report]) -> None:
     made = make()
     root = parsed(made)
-    assert bool(root.findall(".//failure") + root.findall(".//error")) is not made.judged().verdict.passes
+    assert bool(root.findall(".//failure") + root.findall(".//error")) is not made.judged().judgement.verdict.passes
 
 
 def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
@@ -98,7 +98,7 @@ def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
 def test_whatever_others_say_it_is_xml_that_commands_no_runner(texts: list[str]) -> None:
     made = said_by_others(texts)
     parsed(made)
-    text = render(made, made.judged())
+    text = render(made.judged())
     assert "##[" not in text
     assert not any(line.strip().startswith("::") for line in text.splitlines())
 

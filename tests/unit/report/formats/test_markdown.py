@@ -48,7 +48,7 @@ HOSTILE = [
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_reviewers_read(name: str) -> None:
     made = SHOWN[name]()
-    assert_golden(f"comment-{name}.md", render(made, made.judged()))
+    assert_golden(f"comment-{name}.md", render(made.judged()))
 
 
 def tables(markdown: str) -> list[list[int]]:
@@ -62,7 +62,7 @@ def tables(markdown: str) -> list[list[int]]:
 @pytest.mark.parametrize("name", SHOWN)
 def test_every_table_is_one(name: str) -> None:
     made = SHOWN[name]()
-    markdown = render(made, made.judged())
+    markdown = render(made.judged())
     found = tables(markdown)
     assert found
     assert all(len(set(table)) == 1 for table in found)
@@ -72,7 +72,7 @@ def test_every_table_is_one(name: str) -> None:
 
 def test_the_verdict_comes_first_then_what_fails() -> None:
     made = everything()
-    lines = render(made, made.judged()).splitlines()
+    lines = render(made.judged()).splitlines()
     assert lines[0].startswith("### ❌ membudget: 3 of 10 images over budget; `worker` is OOM-killed at 64.0 MiB; ")
     first_table = lines[lines.index("| status | image, metric | base | head | delta | budget | headroom |") + 2 :][:7]
     assert [line.split("|")[1].strip().replace("\N{NO-BREAK SPACE}", " ") for line in first_table] == [
@@ -85,8 +85,8 @@ def test_the_verdict_comes_first_then_what_fails() -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
     made = SHOWN[name]()
-    judged = made.judged()
-    text = render(made, judged)
+    judged = made.judged().judgement
+    text = render(made.judged())
     steps = {image.status: step for image in judged.images if (step := next_step(image.status))}
     for status, step in steps.items():
         assert text.count(f"{status}** → {step}\n") == text.count(f"→ {step}") == 1
@@ -97,24 +97,24 @@ def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
 def test_an_outcome_says_at_once_what_it_is(name: str) -> None:
     made = OUTCOMES[name]()
     words = {"no-base": "no base", "near-its-budget": "near its budget", "within-budget": "within budget"}
-    first = "\n".join(render(made, made.judged()).splitlines()[:3])
+    first = "\n".join(render(made.judged()).splitlines()[:3])
     assert words.get(name, name.replace("oom", "OOM").replace("workload-f", "workload f").replace("over-", "over ")
                      .replace("build-", "build ")) in first  # fmt: skip
 
 
 def test_base_and_head_over_time_share_a_scale() -> None:
     made = report(image("api", base=side(in_phases(35)), head=side(in_phases(70))))
-    row = next(line for line in render(made, made.judged()).splitlines() if "peak\N{NO-BREAK SPACE}RSS |" in line)
+    row = next(line for line in render(made.judged()).splitlines() if "peak\N{NO-BREAK SPACE}RSS |" in line)
     assert "35.0\N{NO-BREAK SPACE}MiB<br>`▂▄▅▄▅▅▄▃▃▃` | 70.0\N{NO-BREAK SPACE}MiB<br>`▄██████▅▅▅`" in row
 
 
 def test_the_run_is_linked_where_it_is_known() -> None:
     made = everything()
     url = "https://localhost/shop/actions/runs/7"
-    assert f" · [run]({url})</sub>" in render(made, made.judged(), run_url=url)
-    short = render(made, made.judged(), 3_000, run_url=url)
+    assert f" · [run]({url})</sub>" in render(made.judged(), run_url=url)
+    short = render(made.judged(), 3_000, run_url=url)
     assert f"the [job's summary]({url}) shows more" in short
-    assert "](" not in render(made, made.judged(), 3_000)
+    assert "](" not in render(made.judged(), 3_000)
 
 
 def named(made: Report, names: Sequence[str]) -> Report:
@@ -130,7 +130,7 @@ def named(made: Report, names: Sequence[str]) -> Report:
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=5, max_size=5))
 def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
     made = named(said_by_others(texts), texts)
-    markdown = render(made, made.judged())
+    markdown = render(made.judged())
     page = to_html(markdown)
 
     assert {tag.removeprefix("/") for tag in TAG.findall(page)} <= OURS
@@ -148,7 +148,7 @@ def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
 
 def test_what_others_said_is_still_there_to_read() -> None:
     made = said_by_others(["@subject", "@reason", "@log", "@note", "@surroundings"])
-    page = to_html(render(made, made.judged()))
+    page = to_html(render(made.judged()))
     shown = " ".join(re.findall(r"<code.*?>(.*?)</code>", page, re.DOTALL))
     for text in ("@subject", "@reason", "@log", "@note", "@surroundings"):
         assert text in shown
@@ -169,7 +169,7 @@ def test_what_others_said_is_still_there_to_read() -> None:
 def test_the_trials_of_each_side_are_counted(base: Sequence[int] | None, head: Sequence[int], words: str) -> None:
     before = side(*map(trial, base)) if base is not None else None
     made = report(image("api", base=before, head=side(*map(trial, head))))
-    assert f"- `api`: {words}; limit 128.0 MiB; workload: " in render(made, made.judged())
+    assert f"- `api`: {words}; limit 128.0 MiB; workload: " in render(made.judged())
 
 
 @pytest.mark.thorough
@@ -183,8 +183,7 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
         image(f"fail{number}", base=side(trial(40)), head=side(trial(70)), allowed=allowed) for number in range(30)
     ]
     made = report(*passing, *failing, image("broken", head=side(failure=log)))
-    judged = made.judged()
-    whole = render(made, judged, 10**6)
+    whole = render(made.judged(), 10**6)
     marks = {
         "charts": "```mermaid", "figures": " more figures", "details": "What was compared", "logs": "y" * 100,
         "passing": "`pass0`<br>", "why": "`fail0`: peak RSS is", "compared": "<sub>base", "failing": "`fail0`<br>",
@@ -192,17 +191,17 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     assert all(mark in whole for mark in marks.values())
     gone = []
     for longest in range(len(whole), 400, -150):
-        text = render(made, judged, longest)
+        text = render(made.judged(), longest)
         assert len(text) <= longest
         gone += [name for name, mark in marks.items() if mark not in text and name not in gone]
     assert gone == list(marks)
 
-    short = render(made, judged, 3_000)
+    short = render(made.judged(), 3_000)
     assert 2_800 < len(short) <= 3_000  # as many as there is room for
     assert "`fail3`" in short
     assert "rows are left out here" in short
     for longest in (1_000, 400, 100):
-        assert len(render(made, judged, longest)) <= longest
+        assert len(render(made.judged(), longest)) <= longest
 
 
 FATES: dict[str, Callable[[str], ImageMeasurement]] = {
@@ -223,8 +222,7 @@ FATES: dict[str, Callable[[str], ImageMeasurement]] = {
 @settings(deadline=None, max_examples=60)
 def test_whatever_is_cut_tables_stay_whole_and_failures_stay(fates: list[tuple[str, int]], longest: int) -> None:
     made = report(*(FATES[fate](f"{fate}{number}{'x' * length}") for number, (fate, length) in enumerate(fates)))
-    judged = made.judged()
-    text, whole = render(made, judged, longest), render(made, judged, 10**7)
+    text, whole = render(made.judged(), longest), render(made.judged(), 10**7)
 
     assert len(text) <= longest
     assert text == whole or "left out here" in text

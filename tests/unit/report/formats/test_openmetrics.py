@@ -14,7 +14,7 @@ from tests.unit.report.reports import REPORTS, everything, guarded
 
 def parsed(made: Report) -> dict[str, Family]:
     """As Prometheus' own strict parser reads it."""
-    families = text_string_to_metric_families(render(made, made.judged()))  # type: ignore[no-untyped-call]
+    families = text_string_to_metric_families(render(made.judged()))  # type: ignore[no-untyped-call]
     return {family.name: family for family in families}
 
 
@@ -31,7 +31,7 @@ def test_it_is_openmetrics(make: object) -> None:
 
 def test_what_a_database_of_figures_reads() -> None:
     made = guarded()
-    assert_golden("openmetrics-guarded.txt", render(made, made.judged()))
+    assert_golden("openmetrics-guarded.txt", render(made.judged()))
 
 
 def test_figures_come_in_base_units_with_image_and_side() -> None:
@@ -63,7 +63,7 @@ def test_phases_have_a_label_and_what_was_not_measured_is_not_there() -> None:
 
 def test_every_metric_has_a_family_of_its_own() -> None:
     made = everything()
-    names = [line.split()[2] for line in render(made, made.judged()).splitlines() if line.startswith("# TYPE")]
+    names = [line.split()[2] for line in render(made.judged()).splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names))
     known = {metric.value for metric in Metric}
     measured = {name.removeprefix("membudget_").removesuffix("_bytes").removesuffix("_seconds") for name in names}

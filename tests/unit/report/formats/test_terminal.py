@@ -28,19 +28,19 @@ def printed(content: RenderableType, width: int = 160) -> str:
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_a_developer_reads(name: str) -> None:
     made = SHOWN[name]()
-    assert_golden(f"terminal-{name}.txt", printed(terminal.render(made, made.judged())))
+    assert_golden(f"terminal-{name}.txt", printed(terminal.render(made.judged())))
 
 
 @pytest.mark.thorough
 def test_a_narrow_terminal_breaks_cells_where_they_read_well() -> None:
     made = everything()
-    assert_golden("terminal-narrow.txt", printed(terminal.render(made, made.judged()), 100))
+    assert_golden("terminal-narrow.txt", printed(terminal.render(made.judged()), 100))
 
 
 @pytest.mark.thorough
 def test_no_width_costs_a_figure_or_a_status() -> None:
     made = everything()
-    content = terminal.render(made, made.judged())
+    content = terminal.render(made.judged())
     whole = printed(content, 1000)
     for width in (60, 80, 100, 120, 160):
         text = printed(content, width)
@@ -56,7 +56,7 @@ def test_each_reason_is_cut_for_itself() -> None:
     measured.head.metrics[Metric.IMAGE_SIZE] = MetricValue.absent(Metric.IMAGE_SIZE, "s" * 400)
     measured.head.metrics[Metric.PEAK_RSS] = missing
     made = report(measured)
-    text = printed(terminal.render(made, made.judged()), 1000)
+    text = printed(terminal.render(made.judged()), 1000)
     assert "image size was not measured: sss" in text
     assert "; peak RSS was not measured: rrr" in text
 
@@ -85,7 +85,7 @@ def test_what_measure_prints() -> None:
 @pytest.mark.thorough
 def test_the_terminal_is_not_commanded() -> None:
     made = said_by_others(["\x1b]0;title\x07\x1b[2J\u202e\x9b31m[bold]not markup[/bold]\rx"] * 5)
-    text = printed(terminal.render(made, made.judged()))
+    text = printed(terminal.render(made.judged()))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert text.count("[bold]not markup[/bold]") >= 8
     assert "title" not in text

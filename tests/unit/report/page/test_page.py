@@ -53,7 +53,7 @@ HARMLESS = ["html", *["meta"] * 5, "title", "link", "style", "body", "noscript",
 
 
 def page(made: Report) -> str:
-    return render(made, made.judged())
+    return render(made.judged())
 
 
 def data(text: str) -> dict[str, Any]:

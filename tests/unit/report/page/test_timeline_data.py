@@ -65,7 +65,7 @@ def test_figures_are_the_trials_values_with_the_interval_of_their_median() -> No
     made = image(
         base=side(*map(trial, (40, 41, 42))), head=side(*map(trial, (50, 52, 51))), allowed=budgets(max_rss=45)
     )
-    (peak,) = [one for one in figures(made, report(made).judged().images[0]) if one["label"] == "peak RSS"]  # type: ignore[call-overload, index]
+    (peak,) = [one for one in figures(made, report(made).judged().judgement.images[0]) if one["label"] == "peak RSS"]  # type: ignore[call-overload, index]
     assert peak == {
         "label": "peak RSS",
         "unit": "bytes",
