@@ -34,7 +34,6 @@ from benchmarks.truth import Bench, bench
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.file import parse
 from membudget.budgets.file import read as read_budgets
-from membudget.budgets.workload import describe
 from membudget.build.docker_images import inspect
 from membudget.core.errors import MembudgetError
 from membudget.core.metrics import Metric
@@ -97,7 +96,7 @@ def record(engine: Engine, name: str, spec: ImageSpec, count: int | None) -> Rec
     return RecordedWorkload(
         name=name,
         description=str(engine.client.images.get(reference).labels[DESCRIPTION_LABEL]),
-        load=describe(spec.workload),
+        load=spec.workload.label,
         recorded_on=datetime.now(UTC).date(),
         trials=done,
     )

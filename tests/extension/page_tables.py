@@ -41,7 +41,7 @@ def measured(version: CgroupVersion) -> Trial:
     """A trial of a container whose cgroup holds FILES."""
     report = followed(version)
     spec = TrialSpec("shop", "shop", None, 1000, CommandWorkload())
-    startup = Startup(None, was_ready_at_once=False, workload_kind="command", waits=False)
+    startup = Startup(None, was_ready_at_once=False, why_not_awaited=CommandWorkload.no_readiness)
     figures = trial_figures(spec, Seen(report, (), (), startup), EngineWord(False, version, exit_code=0), rate_hz=100)
     return replace(trial(), metrics=figures.metrics, series=report.series)
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from membudget.budgets.workload import HttpRequests, Workload
+from membudget.budgets.workload import Workload
+from membudget.budgets.workload_parts import HttpRequests
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

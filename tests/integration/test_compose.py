@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.container import ComposeSettings
-from membudget.budgets.workload import HttpRequests, Workload
+from membudget.budgets.workload import Workload
+from membudget.budgets.workload_parts import HttpRequests
 from membudget.build.docker_images import inspect
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric

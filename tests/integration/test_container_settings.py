@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.workload import CommandWorkload, ExecCommand, ExecWorkload
+from membudget.budgets.workload import CommandWorkload, ExecWorkload
+from membudget.budgets.workload_parts import ExecCommand
 from membudget.engine.connection import Engine
 from membudget.measure.trial import Outcome, Trial, TrialInputs
 from tests.support.prepared_images import PreparedImages

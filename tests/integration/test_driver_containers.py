@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.workload import DriverWorkload, Readiness
+from membudget.budgets.workload import DriverWorkload
+from membudget.budgets.workload_parts import Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

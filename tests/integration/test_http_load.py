@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.workload import HttpRequests
+from membudget.budgets.workload_parts import HttpRequests
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.judge.leak import Trend, soak_requests, soak_verdict

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.workload import ExecWorkload, HttpRequests
+from membudget.budgets.workload import ExecWorkload
+from membudget.budgets.workload_parts import HttpRequests
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine

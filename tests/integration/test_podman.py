@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import podman
-from membudget.budgets.workload import ExecWorkload, HttpRequests, HttpWorkload, Readiness, Workload
+from membudget.budgets.workload import ExecWorkload, HttpWorkload, Workload
+from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

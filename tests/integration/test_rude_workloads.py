@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import processes
-from membudget.budgets.workload import Driver, ExecCommand, HttpRequests, Readiness, Step, StepsWorkload, Workload
+from membudget.budgets.workload import Step, StepsWorkload, Workload
+from membudget.budgets.workload_parts import Driver, ExecCommand, HttpRequests, Readiness
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Outcome
 from tests.support.prepared_images import PreparedImages

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from membudget.budgets.workload import Driver, ExecCommand, HttpRequests, Readiness, Step, StepsWorkload
+from membudget.budgets.workload import Step, StepsWorkload
+from membudget.budgets.workload_parts import Driver, ExecCommand, HttpRequests, Readiness
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB, MIB
 from membudget.measure.trial import Outcome, RanInside, Trial, TrialInputs

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from membudget.budgets.workload import CommandWorkload, ExecWorkload, HttpRequests, Readiness, Workload
+from membudget.budgets.workload import CommandWorkload, ExecWorkload, Workload
+from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.budgets.workload import CommandWorkload, HttpRequests, HttpWorkload, Readiness, Workload
+from membudget.budgets.workload import CommandWorkload, HttpWorkload, Workload
+from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.build.docker_images import inspect
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import memory_root

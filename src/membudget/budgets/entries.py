@@ -24,7 +24,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, SizeBudget, set_keys
-from membudget.budgets.workload import CommandWorkload, Workload, named_files
+from membudget.budgets.workload import CommandWorkload, Workload
 from membudget.core.metrics import Metric
 
 
@@ -243,7 +243,7 @@ def build_paths(image: ImageSpec) -> tuple[str, ...] | None:
 def measurement_paths(image: ImageSpec) -> tuple[str, ...]:
     """What its container and its workload are given."""
     settings = image.container
-    return _normalised(*settings.env_files, *settings.volumes.values(), *named_files(image.workload))
+    return _normalised(*settings.env_files, *settings.volumes.values(), *image.workload.named_files)
 
 
 def _normalised(*paths: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from membudget.budgets.entries import Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.possible import check_members, impossible, unknown_images
+from membudget.budgets.workload import KIND_NAMES
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.core.files import read_plain
 
@@ -107,7 +108,7 @@ LARGEST_FILE_BYTES = 1_000_000
 Location = tuple[str | int, ...]
 """Where pydantic puts an error: keys from the top of the file."""
 
-_WORKLOAD_KINDS = "command, exec, http, driver, steps"
+_WORKLOAD_KINDS = ", ".join(KIND_NAMES)
 
 
 def read(path: Path) -> str:

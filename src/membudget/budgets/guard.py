@@ -40,7 +40,6 @@ from membudget.budgets.rules import (
     group_rules,
     image_rules,
 )
-from membudget.budgets.workload import phase_names
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import Metric
 
@@ -150,7 +149,7 @@ def _guarded_phases(base: ImageSpec, head: ImageSpec) -> dict[str, PhaseBudgets]
     return {
         name: phase.model_copy(update={"judged": phase.judged or name not in base.unjudged_phases})
         for name, phase in head.phases.items()
-        if name in base.phases or name in phase_names(base.workload)
+        if name in base.phases or name in base.workload.phase_names
     }
 
 

@@ -2,7 +2,6 @@
 
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
-from membudget.budgets.workload import phase_names
 from membudget.core.definition import Aggregation
 from membudget.core.errors import BudgetsFileError, Problem, shortened
 from membudget.core.metrics import BOUNDED_BY_LIMIT, Metric
@@ -115,7 +114,7 @@ def _no_matter_of_trials(where: str) -> Problem:
 
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
     """Budgets of phases that no trial of this workload goes through."""
-    names = phase_names(image.workload)
+    names = image.workload.phase_names
     problems = [
         Problem(f"{where}.phases.{name}", "is no phase of this workload", name, ", ".join(names))
         for name in image.phases

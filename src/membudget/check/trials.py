@@ -7,7 +7,6 @@ from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
-from membudget.budgets.workload import describe
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built, Pair
 from membudget.check.subject import OwnRun, Subject
@@ -125,7 +124,7 @@ def _alone(subject: Subject, own: OwnRun) -> Subject:
 
 def _own(own: OwnRun, measured: ImageMeasurement) -> OwnMeasurement:
     side = measured.head or _side(own.built, None, (), None)
-    return OwnMeasurement(side, own.counts, describe(own.spec.workload))
+    return OwnMeasurement(side, own.counts, own.spec.workload.label)
 
 
 def _measure(
@@ -276,7 +275,7 @@ def _measurement(
         name=pair.name,
         presence=pair.presence,
         limit_bytes=spec.limit_bytes,
-        workload=describe(spec.workload),
+        workload=spec.workload.label,
         settings_of_base=rules.settings_of_base,
         budgets=rules.budgets,
         phase_budgets=dict(rules.phase_budgets),

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
-from membudget.budgets.workload import CommandWorkload, steps_of
 from membudget.core.definition import Unit
 from membudget.core.files import read_plain, write_whole
 from membudget.core.metrics import BOUNDED_BY_LIMIT, TRIAL_METRICS, Metric
@@ -51,9 +50,8 @@ def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | 
     """
     inputs = spec.inputs
     workload = spec.workload
-    from_outside = inputs.pod is not None or inputs.is_network_open or spec.pod_images
-    is_driven = not isinstance(workload, CommandWorkload) and any(step.driver for step in steps_of(workload))
-    if spec.identity is None or files is None or from_outside or is_driven:
+    from_outside = inputs.pod is not None or inputs.is_network_open or spec.pod_images or workload.images
+    if spec.identity is None or files is None or from_outside:
         return None
     parts = [
         MEASURING_VERSION,

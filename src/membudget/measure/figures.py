@@ -62,10 +62,6 @@ def _without(series: Series, phases: list[PhaseReading]) -> Series:
 _NO_SAMPLE = "the container ended before the first sample"
 _NOT_SAMPLED = "neither this kernel's memory.stat nor the engine's statistics tell it"
 _ENDED = "the container ended with its workload: there was nothing left to settle"
-_NO_READINESS = {
-    "command": "a one-shot container is run to its end and never ready",
-    "exec": "the workload waits for no readiness",
-}
 ONCE_A_SECOND = "1 Hz, may miss spikes"
 _ONCE_A_SECOND_FACTOR = 2
 """What the engine's statistics showed may have been twice as much in between: less headroom proves nothing."""
@@ -85,9 +81,8 @@ class Startup:
 
     ready_ms: int | None
     was_ready_at_once: bool
-    workload_kind: str
-    waits: bool
-    """Whether the workload waits for readiness at all."""
+    why_not_awaited: str | None = None
+    """Why the workload waits for no readiness; None: it does."""
 
 
 def trial_metrics(
@@ -190,8 +185,8 @@ def _startup_time(startup: Startup) -> MetricValue:
             startup.ready_ms,
             "upper bound: it was ready when it was first asked" if startup.was_ready_at_once else None,
         )
-    if not startup.waits:
-        return MetricValue.absent(metric, _NO_READINESS.get(startup.workload_kind, "nothing is waited for"))
+    if startup.why_not_awaited is not None:
+        return MetricValue.absent(metric, startup.why_not_awaited)
     return MetricValue.absent(metric, "it was never ready")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.workload import Workload, named_files
+from membudget.budgets.workload import Workload
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
 from membudget.core.quantities import MIB, format_size
@@ -20,7 +20,7 @@ LARGEST_SETTINGS_BYTES = MIB
 def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: str) -> TrialInputs:
     """The inputs of the image `name`. Raises ConfigurationError for a file or a secret that is not there."""
     settings = spec.container
-    for file in named_files(spec.workload):
+    for file in spec.workload.named_files:
         existing(checkout, file, f"images.{name}.workload")
     missing = [secret for secret in settings.secrets if not environ.get(secret)]
     if missing:
@@ -108,19 +108,18 @@ _HEALTH_INTERVAL_MS = 500
 
 def container_options(spec: TrialSpec, name: str, cgroup_parent: str | None, cpuset: str | None) -> ContainerOptions:
     """The options of the measured container."""
-    workload, inputs = spec.workload, spec.inputs
-    one_shot = workload if workload.kind == "command" else None
+    start, inputs = spec.workload.start, spec.inputs
     return ContainerOptions(
         image=spec.image_id,
         name=name,
         role="trial",
-        command=one_shot.command if one_shot is not None else None,
-        workdir=one_shot.workdir if one_shot is not None else None,
-        interactive=one_shot is not None and one_shot.stdin is not None,
+        command=start.command,
+        workdir=start.workdir,
+        interactive=start.stdin is not None,
         memory_bytes=spec.limit_bytes,
         cgroup_parent=cgroup_parent,
         cpuset=cpuset,
-        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(workload) else None,
+        health_interval_ms=_HEALTH_INTERVAL_MS if _waits_for_health(spec.workload) else None,
         environment=inputs.environment,
         user=inputs.user,
         read_only=inputs.read_only,
@@ -131,4 +130,4 @@ def container_options(spec: TrialSpec, name: str, cgroup_parent: str | None, cpu
 
 
 def _waits_for_health(workload: Workload) -> bool:
-    return workload.kind != "command" and workload.ready is not None and workload.ready.healthcheck is not None
+    return workload.readiness is not None and workload.readiness.healthcheck is not None

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from membudget.budgets.workload import steps_of
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
@@ -252,7 +251,7 @@ class TrialRunner:
 
     def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> WorkloadResult:
         """Watch what a service keeps when its work is done. One that dies of it has not passed."""
-        if not result.passed or spec.workload.kind == "command" or spec.settle_ms == 0:
+        if not result.passed or not spec.workload.is_service or spec.settle_ms == 0:
             return result
         self._begin_phase(PhaseName.SETTLE)
         if not self._containers.wait(container_id, spec.settle_ms / 1000):
@@ -306,12 +305,10 @@ def _startup(exercised: _Exercised, spec: TrialSpec) -> Startup:
     return Startup(
         ready_ms=ready_ms,
         was_ready_at_once=workload.was_ready_at_once,
-        workload_kind=spec.workload.kind,
-        waits=workload.first_phase is PhaseName.START_UP,
+        why_not_awaited=spec.workload.no_readiness if spec.workload.readiness is None else None,
     )
 
 
 def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
-    has_commands = spec.workload.kind != "command" and any(step.exec for step in steps_of(spec.workload))
-    commands = (RanInside.COMMANDS,) if has_commands else ()
+    commands = (RanInside.COMMANDS,) if spec.workload.runs_inside else ()
     return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))

@@ -5,7 +5,8 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import ImageSpec, TrialCount
 from membudget.budgets.metric_budgets import SizeBudget
-from membudget.budgets.workload import CommandWorkload, HttpWorkload, Readiness, readiness
+from membudget.budgets.workload import CommandWorkload, HttpWorkload
+from membudget.budgets.workload_parts import Readiness
 from membudget.core.errors import BudgetsFileError, ConfigurationError
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -62,7 +63,7 @@ def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
         SMALLEST + 'workload = { kind = "http", port = 3000, requests = [{ path = "/" }] }', "budgets.toml"
     )["api"]
     assert isinstance(api.workload, HttpWorkload)
-    assert readiness(api.workload) == Readiness(tcp=3000)
+    assert api.workload.readiness == Readiness(tcp=3000)
 
 
 def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.workload import Readiness, describe, named_files, phase_names, readiness
+from membudget.budgets.workload_parts import Readiness
 from membudget.core.errors import ConfigurationError
 
 STEPS = """
@@ -30,18 +30,18 @@ def api(text: str = STEPS) -> ImageSpec:
 
 def test_a_workload_of_steps_goes_through_their_phases() -> None:
     workload = api().workload
-    assert phase_names(workload) == ["start-up", "warm-up", "steady", "burst", "rest", "settle"]
-    assert describe(workload) == "the started service, in 4 steps"
+    assert workload.phase_names == ["start-up", "warm-up", "steady", "burst", "rest", "settle"]
+    assert workload.label == "the started service, in 4 steps"
 
 
 def test_it_waits_for_the_port_where_a_step_sends_requests() -> None:
-    assert readiness(api().workload) == Readiness(tcp=9000)
+    assert api().workload.readiness == Readiness(tcp=9000)
     without = STEPS.replace('http = [{ path = "/", body_file = "body.json", method = "POST" }]', 'idle = "1s"')
-    assert readiness(api(without).workload) is None
+    assert api(without).workload.readiness is None
 
 
 def test_the_files_of_all_steps_are_named() -> None:
-    assert named_files(api().workload) == ["body.json", "books.csv", "load"]
+    assert api().workload.named_files == ["body.json", "books.csv", "load"]
 
 
 def test_a_phase_that_is_not_judged_is_known() -> None:

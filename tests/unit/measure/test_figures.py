@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from membudget.budgets.workload import CommandWorkload, ExecWorkload
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.cgroups import CgroupVersion
@@ -48,7 +49,7 @@ REPORT = ProbeReport(
     cpu_usage_us=Reading(85_400),
     settings=HostSettings(),
 )
-READY = Startup(ready_ms=240, was_ready_at_once=False, workload_kind="http", waits=True)
+READY = Startup(ready_ms=240, was_ready_at_once=False)
 KILLED = KilledProcess(7, "python3", MIB, 0, 0)
 
 
@@ -83,7 +84,7 @@ def test_what_could_not_be_had_has_a_reason_and_is_not_zero() -> None:
         REPORT, series=Series(), phases=(), kernel_peak=GONE, oom_kills=GONE, swap_peak=GONE, stalled_us=GONE,
         cpu_usage_us=GONE,
     )  # fmt: skip
-    unready = Startup(None, was_ready_at_once=False, workload_kind="http", waits=True)
+    unready = Startup(None, was_ready_at_once=False)
     values = metrics(nothing, startup=unready)
     assert {value.value for value in values.values()} == {None}
     assert all(value.reason for value in values.values())
@@ -103,11 +104,16 @@ def test_once_a_second_proves_little(mark: int | None, at_most: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "waits", "reason"),
-    [("command", False, "run to its end"), ("exec", False, "waits for no readiness"), ("http", True, "never ready")],
+    ("why_not_awaited", "reason"),
+    [
+        (CommandWorkload.no_readiness, "run to its end"),
+        (ExecWorkload.no_readiness, "waits for no"),
+        (None, "never ready"),
+    ],
 )
-def test_no_startup_time_says_why(kind: str, waits: bool, reason: str) -> None:
-    value = metrics(startup=Startup(None, False, kind, waits))[Metric.STARTUP_TIME]
+def test_no_startup_time_says_why(why_not_awaited: str | None, reason: str) -> None:
+    startup = Startup(None, was_ready_at_once=False, why_not_awaited=why_not_awaited)
+    value = metrics(startup=startup)[Metric.STARTUP_TIME]
     assert value.value is None
     assert reason in str(value.reason)
 

@@ -8,7 +8,8 @@ import pytest
 
 from membudget.budgets.container import ContainerSettings
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecCommand, ExecWorkload
+from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecWorkload
+from membudget.budgets.workload_parts import ExecCommand
 from membudget.core.errors import ConfigurationError
 from membudget.measure.inputs import gather, read_input
 

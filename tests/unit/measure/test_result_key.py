@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpRequests, HttpWorkload
+from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpWorkload
+from membudget.budgets.workload_parts import HttpRequests
 from membudget.measure.cache import MachineClass, result_key
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.trial import TrialInputs, TrialSpec

@@ -17,7 +17,7 @@ from membudget.measure.pod.compose_file import Project, project_model
 from membudget.measure.pod_plan import Condition, PodPlan
 from membudget.measure.probe.client import Probe
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
-from membudget.measure.workload.readiness import wait_for_health
+from membudget.measure.workload.service import wait_for_health
 
 _MOST_CREATION_S = 120.0
 

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.budgets.workload import HttpRequests, Readiness
+from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import Helper, HelperFailed, SubprocessHelper

@@ -1,20 +1,59 @@
-"""Runs a smoke workload against a started container."""
+"""Runs a workload against a started container, part by part."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from membudget.budgets.workload import CommandWorkload, ServiceWorkload, Step, readiness, steps_of
+from membudget.budgets.workload import CommandWorkload
+from membudget.budgets.workload_parts import Action, Commands, Driver, Part, Requests, Rest
 from membudget.engine.containers import Containers
 from membudget.engine.stream import feed
 from membudget.measure.inputs import read_input
 from membudget.measure.load import LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
 from membudget.measure.unit_cost import LoadProgress
-from membudget.measure.workload.exec import TIMED_OUT, exit_in_words, run_commands, run_driver
-from membudget.measure.workload.http_driver import Drivers, HttpLoad, ServiceGone
-from membudget.measure.workload.readiness import wait_for_health, wait_for_log
+from membudget.measure.workload.exec import exit_in_words, run_commands, run_driver
+from membudget.measure.workload.http_driver import Drivers, ServiceGone
+from membudget.measure.workload.service import TIMED_OUT, Service
 
-_DEATH_KNELL_S = 0.5
+
+def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> WorkloadResult:
+    """Wait for the container's own process."""
+    if service.input is not None and workload.stdin is not None:
+        feed(service.input, read_input(service.checkout, workload.stdin, "workload.stdin"))
+    if not service.containers.wait(service.container_id, deadline - time.monotonic()):
+        return TIMED_OUT
+    exit_code = service.containers.state(service.container_id).exit_code
+    if exit_code == workload.expect:
+        return WORKLOAD_PASSED
+    return WorkloadResult(passed=False, reason=f"the container exited with {exit_in_words(exit_code, workload.expect)}")
+
+
+def send_requests(requests: Requests, service: Service, deadline: float) -> WorkloadResult:
+    """Let the HTTP driver send them."""
+    problem = service.load.send(service.port, requests.groups, requests.phase, service.checkout, deadline)
+    return service.unless_ended(problem)
+
+
+def rest(pause: Rest, service: Service, deadline: float) -> WorkloadResult:
+    """Do nothing, but a service that ends meanwhile has not passed."""
+    ends_at = time.monotonic() + pause.duration_ms / 1000
+    if service.containers.wait(service.container_id, min(ends_at, deadline) - time.monotonic()):
+        return service.ended()
+    return WORKLOAD_PASSED if ends_at <= deadline else TIMED_OUT
+
+
+RUNNERS: Mapping[type[Action], Callable[[Any, Service, float], WorkloadResult]] = {
+    CommandWorkload: run_to_end,
+    Requests: send_requests,
+    Commands: run_commands,
+    Driver: run_driver,
+    Rest: rest,
+}
+"""How each action is run, until it is done or a deadline (on `time.monotonic`) passes.
+
+They may raise TimeoutError, which means the deadline, and ServiceGone.
+"""
 
 
 class ContainerWorkload:
@@ -29,21 +68,11 @@ class ContainerWorkload:
         on_phase: Callable[[str], None],
     ) -> None:
         self._on_phase = on_phase
-        self._containers = containers
-        self._container_id = container_id
-        self._workload = workload = spec.workload
-        self._checkout = spec.inputs.checkout
-        self._readiness = readiness(workload)
-        self._load = HttpLoad(containers, drivers, container_id)
-        waits_for_log = self._readiness is not None and self._readiness.log is not None
-        self._output = containers.attach(container_id) if waits_for_log else None
-        self._input = None
-        if isinstance(workload, CommandWorkload):
-            self._input = containers.attach_input(container_id) if workload.stdin is not None else None
-        else:
-            for step in steps_of(workload):
-                if step.driver is not None:
-                    containers.provide_image(step.driver.image)
+        self._parts = spec.workload.parts
+        self._readiness = spec.workload.readiness
+        self._service = Service(containers, drivers, container_id, spec.workload, spec.inputs.checkout)
+        for image in spec.workload.images:
+            containers.provide_image(image)
         self.ready_at: float | None = None
         """When the service was ready, on `time.monotonic`; None when it was not, or nothing is waited for."""
         self.was_ready_at_once = False
@@ -52,124 +81,64 @@ class ContainerWorkload:
     @property
     def loads(self) -> tuple[LoadResult, ...]:
         """What became of the requests, group by group."""
-        return tuple(self._load.results)
+        return tuple(self._service.load.results)
 
     @property
     def progress(self) -> Sequence[LoadProgress]:
         """How the requests went on, group by group."""
-        return self._load.progress
+        return self._service.load.progress
 
     @property
     def first_phase(self) -> str:
         """The phase that begins with the container."""
-        if self._readiness is not None:
-            return PhaseName.START_UP
-        return PhaseName.STEADY if isinstance(self._workload, CommandWorkload) else steps_of(self._workload)[0].phase
+        return PhaseName.START_UP if self._readiness is not None else self._parts[0].phase
 
     def run(self, deadline: float) -> WorkloadResult:
         """Exercise the started container until the workload ends or `deadline` (on `time.monotonic`) passes."""
-        if isinstance(self._workload, CommandWorkload):
-            return self._run_to_end(self._workload, deadline)
         try:
-            with self._load:
-                result = self._become_ready(self._workload, deadline)
-                return self._run_steps(self._workload, deadline) if result.passed else result
+            with self._service.load:
+                if self._readiness is not None:
+                    result = self._service.become_ready(self._readiness, deadline, self._note_ready)
+                    if not result.passed:
+                        return result
+                return self._run_parts(deadline)
         except TimeoutError:
             return TIMED_OUT
         except ServiceGone:
-            return self._service_ended()
+            return self._service.ended()
 
     def close(self) -> None:
         """Let go of the container's input and output."""
-        for stream in (self._output, self._input):
-            if stream is not None:
-                stream.close()
-
-    def _run_to_end(self, workload: CommandWorkload, deadline: float) -> WorkloadResult:
-        if self._input is not None and workload.stdin is not None:
-            feed(self._input, read_input(self._checkout, workload.stdin, "workload.stdin"))
-        if not self._containers.wait(self._container_id, deadline - time.monotonic()):
-            return TIMED_OUT
-        exit_code = self._containers.state(self._container_id).exit_code
-        if exit_code == workload.expect:
-            return WORKLOAD_PASSED
-        return WorkloadResult(
-            passed=False, reason=f"the container exited with {exit_in_words(exit_code, workload.expect)}"
-        )
-
-    def _become_ready(self, workload: ServiceWorkload, deadline: float) -> WorkloadResult:
-        ready, result = self._readiness, WORKLOAD_PASSED
-        if ready is None:
-            return result
-        ready_by = min(deadline, time.monotonic() + ready.timeout / 1000)
-        if ready.log is not None and self._output is not None:
-            result = wait_for_log(self._output, ready.log, ready_by)
-        elif ready.healthcheck:
-            result = wait_for_health(self._containers, self._container_id, ready_by)
-        else:
-            problem = self._load.wait_until_ready(workload.port, ready, deadline, self._note_ready)
-            return self._unless_ended(problem)
-        if result.passed:
-            self._note_ready(at_once=False)
-        return result
+        self._service.close()
 
     def _note_ready(self, at_once: bool) -> None:
         self.ready_at = time.monotonic()
         self.was_ready_at_once = at_once
 
-    def _run_steps(self, workload: ServiceWorkload, deadline: float) -> WorkloadResult:
-        phase = None if self._readiness is not None else self.first_phase
-        for step in steps_of(workload):
-            if step.phase != phase:
-                phase = step.phase
+    def _run_parts(self, deadline: float) -> WorkloadResult:
+        phase = self.first_phase
+        for part in self._parts:
+            if part.phase != phase:
+                phase = part.phase
                 self._on_phase(phase)
-            result = self._run_step(step, workload.port, deadline)
+            result = self._run_part(part, deadline)
             if not result.passed:
                 return result
         return WORKLOAD_PASSED
 
-    def _run_step(self, step: Step, port: int, deadline: float) -> WorkloadResult:
-        """Do a step as often, or for as long, as it says."""
-        ends_at = time.monotonic() + step.duration / 1000 if step.duration is not None else None
+    def _run_part(self, part: Part, deadline: float) -> WorkloadResult:
+        """Do a part as often, or for as long, as it says."""
+        run = runner_of(part.does)
+        ends_at = time.monotonic() + part.duration_ms / 1000 if part.duration_ms is not None else None
         done = 0
-        while done < step.repeat if ends_at is None else time.monotonic() < ends_at:
-            result = self._do(step, port, deadline)
+        while done < part.repeat if ends_at is None else time.monotonic() < ends_at:
+            result = run(part.does, self._service, deadline) if time.monotonic() < deadline else TIMED_OUT
             if not result.passed:
                 return result
             done += 1
         return WORKLOAD_PASSED
 
-    def _do(self, step: Step, port: int, deadline: float) -> WorkloadResult:
-        if time.monotonic() >= deadline:
-            return TIMED_OUT
-        if step.http is not None:
-            return self._unless_ended(self._load.send(port, step.http, step.phase, self._checkout, deadline))
-        if step.exec is not None:
-            return run_commands(self._containers, self._container_id, step.exec, self._checkout, deadline)
-        if step.driver is not None:
-            result = run_driver(self._containers, self._container_id, step.driver, self._checkout, deadline)
-            return result if result.passed or result.timed_out else self._service_ended_or(result)
-        return self._rest((step.idle or 0) / 1000, deadline)
 
-    def _rest(self, idle_s: float, deadline: float) -> WorkloadResult:
-        """Nothing, but a service that ends meanwhile has not passed."""
-        ends_at = time.monotonic() + idle_s
-        if self._containers.wait(self._container_id, min(ends_at, deadline) - time.monotonic()):
-            return self._service_ended()
-        return WORKLOAD_PASSED if ends_at <= deadline else TIMED_OUT
-
-    def _unless_ended(self, problem: str | None) -> WorkloadResult:
-        """A service that just died fails its requests a moment before the engine knows."""
-        if problem is None:
-            return WORKLOAD_PASSED
-        return self._service_ended_or(WorkloadResult(passed=False, reason=problem))
-
-    def _service_ended_or(self, result: WorkloadResult) -> WorkloadResult:
-        if self._containers.wait(self._container_id, _DEATH_KNELL_S):
-            return self._service_ended(result.reason)
-        return result
-
-    def _service_ended(self, symptom: str | None = None) -> WorkloadResult:
-        exit_code = self._containers.state(self._container_id).exit_code
-        reason = f"the container exited with code {exit_code} while it was exercised"
-        return WorkloadResult(passed=False, reason=f"{reason} ({symptom})" if symptom else reason)
+def runner_of(action: Action) -> Callable[[Any, Service, float], WorkloadResult]:
+    """What runs an action."""
+    return next(run for kind, run in RUNNERS.items() if isinstance(action, kind))

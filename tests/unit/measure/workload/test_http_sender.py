@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.budgets.workload import LARGEST_BODY_BYTES
+from membudget.budgets.workload_parts import LARGEST_BODY_BYTES
 from membudget.measure.workload.http_sender import _bucket, _Load, _offset_s, _random_bytes
 from tests.unit.measure.workload.test_http_process import group
 
