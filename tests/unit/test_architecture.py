@@ -50,6 +50,21 @@ def test_use_cases_read_like_a_sentence() -> None:
         assert run.end_lineno - run.lineno < 60
 
 
+def test_words_for_figures_are_made_in_the_report() -> None:
+    """What judges and checks hands figures on; only `report/` says them."""
+    lower = [path for path in SOURCES if {"judge", "check"} & {path.parent.name, path.parent.parent.name}]
+    formatters = {
+        f"{path.stem}: {name.name}"
+        for path in lower
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+        if name.name.startswith("format_")
+    }
+    assert len(lower) > 10
+    assert formatters == set()
+
+
 @pytest.mark.thorough
 def test_modules_named_in_strings_exist() -> None:
     """Helpers are started by module name, and tests patch by it. No linter follows these strings."""

@@ -24,7 +24,7 @@ class Loosening(Stored):
     """Of the budgets file, below the image's or group's own."""
     before: str
     after: str
-    """In words."""
+    """In words for people, stored as such. Nothing is decided by them."""
 
 
 def image_loosenings(name: str, base: ImageRules, head: ImageRules) -> Iterator[Loosening]:

@@ -186,7 +186,9 @@ class MetricValue(Stored):
     value: int | None
     unit: Unit
     precision: str
+    """A sentence for people, stored as such."""
     reason: str | None = None
+    """Why there is no value: a sentence for people, stored as such."""
     at_most: int | None = None
     """What the truth may be as high as, where the value is known to be a lower bound: a spike was missed."""
     interval: tuple[int, int] | None = None

@@ -29,7 +29,7 @@ _Names = Annotated[tuple[ImageName, ...], Field(max_length=MOST_IMAGES)]
 
 
 class Difference(StrEnum):
-    """In what a part differs from the others, so that it is none of this check."""
+    """In what a part differs from the others, so that it is none of this check. The values stand in report.json."""
 
     WHOLE = "it is no shard"
     HEAD = "head commit"
