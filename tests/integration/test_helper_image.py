@@ -11,13 +11,13 @@ from membudget.build.docker_images import inspect
 from membudget.core.errors import EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.engine.helper_container import HELPER_LABEL, find_helper_image
+from membudget.engine.helper import HELPER_LABEL, find_helper_image
 from membudget.version import VERSION
 from tests.support.prepared_images import PreparedImages
 
 IMPOSTER = "membudget-test/imposter"
 FIND = (
-    "from membudget.engine.connection import connect; from membudget.engine.helper_container import find_helper_image;"
+    "from membudget.engine.connection import connect; from membudget.engine.helper import find_helper_image;"
     f"print(find_helper_image(connect(), '{VERSION}', None))"
 )
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from membudget.build.docker_images import inspect, read_images
-from membudget.contents.base_variant import BaseImage, BaseVariant, variants
 from membudget.contents.image import ImageContents
+from membudget.contents.origin import BaseImage, BaseVariant, variants
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.engine.connection import Engine

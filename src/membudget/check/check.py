@@ -17,8 +17,7 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
 from membudget.build.revision import Commit, NoBase, Side
-from membudget.check.building import BuildTools, Built, Order, Pair, build_all, paired
-from membudget.check.subject import Subject, most_trials, own_runs
+from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, most_trials, own_runs, paired
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief
 from membudget.core.progress import Progress

@@ -8,8 +8,7 @@ from typing import Protocol
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Built, Pair
-from membudget.check.subject import OwnRun, Subject
+from membudget.check.building import Built, OwnRun, Pair, Subject
 from membudget.contents.compare import PairContents, Unavailable, image_metrics
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import EngineLost, EnvironmentFault

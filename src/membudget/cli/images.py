@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from membudget.build.sources import Source, read_sources
-from membudget.contents.base_variant import BaseImage, BaseVariant, base_of
 from membudget.contents.compare import PairContents, Readable, Unavailable, compare, image_metrics
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
 from membudget.contents.image import ImageContents
-from membudget.contents.origin import layer_origins
+from membudget.contents.origin import BaseImage, BaseVariant, base_of, layer_origins
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import ConfigurationError, ExitCode, UnreadableImage

@@ -15,11 +15,10 @@ from membudget.build.docker_images import read_images
 from membudget.build.file_tree import content_names
 from membudget.build.git_workspace import Workspace, check_build, check_given
 from membudget.build.revision import BuiltImage, Commit, Recipe, Side
-from membudget.contents.base_variant import BaseVariant, base_of
 from membudget.contents.compare import PairContents, Readable, compare
 from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
 from membudget.contents.image import ImageContents
-from membudget.contents.origin import LayerOrigin, layer_origins
+from membudget.contents.origin import BaseVariant, LayerOrigin, base_of, layer_origins
 from membudget.contents.provenance import parse_provenance
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, UnreadableImage
@@ -30,9 +29,9 @@ from membudget.engine.containers import LOG_DRIVER
 from membudget.engine.reaper import trial_tag
 from membudget.engine.run_id import RunId
 from membudget.measure.cache import MachineClass, ResultCache, result_key
+from membudget.measure.equipment import TrialPool
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
-from membudget.measure.pool import TrialPool
 from membudget.measure.probe.machine import cpu_model
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from membudget.contents.base_variant import BaseVariant
 from membudget.contents.diff import ImageDiff, diff
 from membudget.contents.image import COMPRESSED_BY_US, ImageContents
 from membudget.contents.layers.layer import DamagedLayer
 from membudget.contents.merged import MergedImage, merge
-from membudget.contents.origin import LayerOrigin
+from membudget.contents.origin import BaseVariant, LayerOrigin
 from membudget.contents.summary import ImageSummary, summarise
 from membudget.core.errors import UnreadableImage
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue

@@ -8,11 +8,10 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from membudget.contents.base_variant import BaseVariant
 from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import LayerStack, WasteKind
 from membudget.contents.merged import MergedImage
-from membudget.contents.origin import LayerOrigin
+from membudget.contents.origin import BaseVariant, LayerOrigin
 from membudget.contents.packages.package import FOLDER, Ecosystem, compiled_module
 from membudget.core.stored import Stored
 

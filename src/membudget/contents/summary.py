@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
-from membudget.contents.base_variant import BaseVariant
 from membudget.contents.layers.layer import shown
 from membudget.contents.layers.stack import LayerStack, WasteGroup, WasteKind
 from membudget.contents.merged import MergedImage
-from membudget.contents.origin import LayerOrigin, OriginSource
+from membudget.contents.origin import BaseVariant, LayerOrigin, OriginSource
 from membudget.contents.packages.package import Package
 from membudget.contents.savings import Hint, hints
 from membudget.core.stored import Stored

@@ -10,7 +10,7 @@ from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgrou
 from membudget.engine.cgroups import CGROUP_ROOT, run_name, run_of
 from membudget.engine.connection import Engine
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
-from membudget.engine.helper_container import DockerHelper
+from membudget.engine.helper import DockerHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.reaper import abandoned, remove_run, runs_present
 from membudget.engine.run_id import owner_lives

@@ -1,7 +1,8 @@
 """Sets up what trials need, where they need it: probes, drivers, clean-up. Takes it all down again."""
 
 import os
-from collections.abc import Callable, Iterator
+import queue
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,19 +17,64 @@ from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, connect
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
-from membudget.engine.helper import SubprocessHelper
-from membudget.engine.helper_container import DockerHelper, find_helper_image
+from membudget.engine.helper import DockerHelper, SubprocessHelper, find_helper_image
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
 from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
-from membudget.measure.pool import TrialPool
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
 from membudget.measure.probe.machine import KMSG
-from membudget.measure.runner import RunnerSettings, TrialRunner
-from membudget.measure.schedule import Admission, cpu_shares
+from membudget.measure.runner import LiveTrial, RunnerSettings, TrialRunner
+from membudget.measure.schedule import Admission, TrialLedger, cpu_shares
+from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.workload.http_driver import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
+
+
+class TrialPool:
+    """Some runners. Each runs one trial at a time; whoever asks waits for room, and for a free one."""
+
+    def __init__(self, runners: Sequence[TrialRunner], admission: Admission) -> None:
+        self._runners = runners
+        self._admission = admission
+        self._free: queue.SimpleQueue[TrialRunner] = queue.SimpleQueue()
+        for runner in runners:
+            self._free.put(runner)
+        self._ledger = TrialLedger()
+
+    @property
+    def jobs(self) -> int:
+        """How many trials may run at once."""
+        return len(self._runners)
+
+    @property
+    def place(self) -> str:
+        """Where samples are taken from, in words."""
+        return self._runners[0].place
+
+    @property
+    def rate_hz(self) -> int:
+        """Looks a second at rest."""
+        return self._runners[0].rate_hz
+
+    def run(self, spec: TrialSpec) -> Trial:
+        """Run `spec` when there is room. Raises EnvironmentFault when nothing can be said about the image."""
+        with self._admission.admitted(spec.limit_bytes):
+            runner = self._free.get()
+            try:
+                return runner.run(spec, self._ledger)
+            finally:
+                self._free.put(runner)
+
+    def live(self) -> list[LiveTrial]:
+        """The trials that run, as last sampled. Called from another thread."""
+        return [trial for runner in self._runners if (trial := runner.live()) is not None]
+
+    def cancel(self) -> None:
+        """End what runs, from another thread: each runner then fails soon."""
+        for runner in self._runners:
+            runner.cancel()
+
 
 _PROBE_MODULE = "membudget.measure.probe.process"
 _LONGEST_SERIES_BYTES = 64 << 20

@@ -6,7 +6,7 @@ import pytest
 
 from membudget.build import registry
 from membudget.build.base_variants import BaseVariants
-from membudget.contents.base_variant import BaseImage
+from membudget.contents.origin import BaseImage
 from membudget.contents.stores.layer_cache import LayerCache
 from tests.support.registry import Server
 from tests.unit.build.test_docker_images import engine

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import image_rules
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Pair
-from membudget.check.subject import Subject
+from membudget.check.building import Pair, Subject
 from membudget.check.trials import Outage, measure_pair
 from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric

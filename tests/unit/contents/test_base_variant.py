@@ -2,9 +2,9 @@
 
 import pytest
 
-from membudget.contents.base_variant import BaseImage, BaseVariant, base_of, variants
 from membudget.contents.dockerfile import parse_dockerfile
 from membudget.contents.image import ImageConfig
+from membudget.contents.origin import BaseImage, BaseVariant, base_of, variants
 from membudget.contents.savings import HintKind, hints
 from tests.unit.contents.archives import file, tar
 from tests.unit.contents.stacks import merged

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from membudget.contents.diff import ImageDiff, diff
+from membudget.contents.diff import ImageDiff, diff, match_layers
 from membudget.contents.file_diff import ChangeKind
-from membudget.contents.layers.match import match_layers
 from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.savings import HintKind

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.engine.helper_container import own_container_id
+from membudget.engine.helper import own_container_id
 
 ID = "587ce6a0c813f1460da125b54efc3c459d7233f9da4ac44624b1d6146d00defd"
 DOCKER = f"""\

@@ -16,8 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
-from membudget.engine.helper import Helper, HelperFailed, SubprocessHelper
-from membudget.engine.helper_container import DockerHelper
+from membudget.engine.helper import DockerHelper, Helper, HelperFailed, SubprocessHelper
 from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import read_input
 from membudget.measure.load import DriveEvent, DriveOrder, LoadResult, RequestGroup
