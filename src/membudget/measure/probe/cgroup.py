@@ -186,7 +186,7 @@ class ParentMarks:
         if self._order.version == 1:
             return Reading(None, "cgroup v1 has no memory.pressure")
         reading = _file_reading(self._parent / "memory.pressure", readings.stalled_us)
-        if reading.value is None and reading.reason != NEVER_SEEN:
+        if reading.value is None and self._parent.is_dir():
             return Reading(None, "this kernel keeps no pressure figures (psi=1 on its command line turns them on)")
         return reading
 
