@@ -35,7 +35,6 @@ from membudget.report.findings import (
     soak_finding,
     why,
 )
-from membudget.report.pictures import CHART_STEPS, Chart
 from membudget.report.reasons import image_reason, joined
 from membudget.report.report import JudgedReport
 from membudget.report.story_parts import (
@@ -54,7 +53,7 @@ from membudget.report.story_parts import (
     Sheet,
 )
 from membudget.report.table import RowKind, TableRow, table_rows
-from membudget.report.timeline import timeline
+from membudget.report.timeline import CHART_STEPS, Chart, timeline
 from membudget.report.verdicts import next_step, status_mark, verdict_mark
 
 _MOST_CHARTS = 6

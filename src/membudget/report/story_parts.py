@@ -8,8 +8,8 @@ from enum import IntEnum
 
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.report.findings import Finding
-from membudget.report.pictures import Chart
 from membudget.report.table import TableRow
+from membudget.report.timeline import Chart
 from membudget.report.verdicts import Mark
 
 

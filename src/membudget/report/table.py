@@ -15,10 +15,9 @@ from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
 from membudget.judge.whole import GapKind, GroupJudgement
 from membudget.report.headline import headline
-from membudget.report.pictures import SPARKLINE_STEPS, sparkline
 from membudget.report.reasons import row_label
 from membudget.report.report import JudgedReport, Report
-from membudget.report.timeline import timeline
+from membudget.report.timeline import SPARKLINE_STEPS, sparkline, timeline
 from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")

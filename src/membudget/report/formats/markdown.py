@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from membudget.core.untrusted_text import Part, Quoted, code_block, code_cell, code_span, in_markdown
 from membudget.report.findings import Finding
 from membudget.report.headline import headline
-from membudget.report.pictures import Chart
 from membudget.report.report import JudgedReport
 from membudget.report.story import story
 from membudget.report.story_parts import (
@@ -27,6 +26,7 @@ from membudget.report.story_parts import (
     Sheet,
 )
 from membudget.report.table import TableRow
+from membudget.report.timeline import Chart
 from membudget.report.verdicts import whole_sign
 
 _LOG_LINES = 20

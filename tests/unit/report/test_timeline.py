@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from membudget.core.quantities import KIB, MIB
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
-from membudget.report.pictures import CHART_STEPS, SPARKLINE_STEPS, Chart, sparkline
-from membudget.report.timeline import Timeline, timeline
+from membudget.report.timeline import CHART_STEPS, SPARKLINE_STEPS, Chart, Timeline, sparkline, timeline
 from tests.support.builders import image, side, trial
 
 LONGEST_CHART = 2_000
