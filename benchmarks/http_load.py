@@ -20,7 +20,8 @@ from benchmarks.truth import Bench, bench
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.measure.load import DriveEvent, DriveOrder, LoadResult, RequestGroup
-from membudget.measure.workload.http_driver import HostDrivers
+from membudget.measure.workload.http_driver import HTTP_DRIVER
+from membudget.measure.workload.service import HostDrivers
 
 PORT = 8080
 CONFIGURATION = """
@@ -66,7 +67,7 @@ def _driven(containers: Containers, container_id: str, group: RequestGroup) -> L
     events = TypeAdapter(DriveEvent)
     drivers = HostDrivers()
     try:
-        with drivers.reaching(container_id, containers.state(container_id).pid) as placed:
+        with drivers.reaching(container_id, containers.state(container_id).pid, HTTP_DRIVER) as placed:
             order = DriveOrder(placed.network_namespace, PORT, PORT, None, 10_000, (group,))
             placed.helper.send(json.dumps(asdict(order)))
             deadline = time.monotonic() + 300

@@ -1,6 +1,10 @@
 """Containers without an engine: one service, and what is asked of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from membudget.engine.containers import Containers, ContainerState
+from membudget.measure.workload.service import PlacedDriver
 
 
 class FakeContainers(Containers):
@@ -25,3 +29,35 @@ class FakeContainers(Containers):
     def provide_image(self, image: str) -> None:
         """Note that it was asked for."""
         self.provided.append(image)
+
+
+class FakeDrivers:
+    """Helpers beside the service, which say what a test wants."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.asked: list[str] = []
+        """The modules that were started."""
+        self.ended: list[str] = []
+        self.orders: list[str] = []
+        self._answers = list(answers)
+
+    @contextmanager
+    def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
+        """A helper that has to enter the network of process `pid`."""
+        self.asked.append(module)
+        yield PlacedDriver(self, f"/proc/{pid}/ns/net")
+        self.ended.append(module)
+
+    def send(self, line: str) -> None:
+        """Note the order."""
+        self.orders.append(line)
+
+    def receive(self, timeout_s: float) -> str:
+        """The next answer."""
+        answer = self._answers.pop(0) if self._answers else TimeoutError()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Nothing is kept."""

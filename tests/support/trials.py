@@ -22,7 +22,7 @@ from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.schedule import TrialLedger
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
-from membudget.measure.workload.http_driver import HostDrivers
+from membudget.measure.workload.service import HostDrivers
 from membudget.version import VERSION
 
 NO_INPUTS = TrialInputs()

@@ -28,7 +28,7 @@ from membudget.measure.probe.machine import KMSG
 from membudget.measure.runner import LiveTrial, RunnerSettings, TrialRunner
 from membudget.measure.schedule import Admission, TrialLedger, cpu_shares
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.measure.workload.http_driver import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
+from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 
 
 class TrialPool:

@@ -30,8 +30,8 @@ from membudget.measure.trial import (
     read_during_kill,
     undisturbed,
 )
-from membudget.measure.workload.http_driver import Drivers
 from membudget.measure.workload.run import ContainerWorkload
+from membudget.measure.workload.service import Drivers
 
 _KILL_S = 20.0
 HIGHEST_RATE_HZ = 1000

@@ -20,6 +20,7 @@ _LARGEST_FILE_BYTES = 1 << 20
 """Standard error may be a file."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWNET = 0x40000000
 
 
 class Ending(Enum):
@@ -58,6 +59,18 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def enter_network(namespace: str) -> None:
+    """Enter a network namespace (setns(2); in the standard library only since Python 3.12)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if libc.setns(descriptor, _CLONE_NEWNET) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), namespace)
+    finally:
+        os.close(descriptor)
 
 
 def _live(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], None] | None, parent: int) -> None:

@@ -6,10 +6,8 @@ reads nothing of the service itself: a forked child does, which has entered the 
 """
 
 import asyncio
-import ctypes
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -20,11 +18,16 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from membudget.measure.load import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
-from membudget.measure.workload.confined_child import Ending, end_out_of_memory, is_out_of_memory, run_confined
+from membudget.measure.workload.confined_child import (
+    Ending,
+    end_out_of_memory,
+    enter_network,
+    is_out_of_memory,
+    run_confined,
+)
 from membudget.measure.workload.http_connector import BoundedConnector
 from membudget.measure.workload.http_sender import in_words, send
 
-_CLONE_NEWNET = 0x40000000
 _READINESS_POLL_S = 0.02
 _TELLING_S = 0.1
 """An attempt that was cut short after less says nothing about a service."""
@@ -39,7 +42,7 @@ def main() -> None:
     for line in sys.stdin:
         order = order_type.validate_json(line)
         namespace = order.network_namespace
-        enter = partial(_enter, namespace) if namespace is not None else None
+        enter = partial(enter_network, namespace) if namespace is not None else None
         ending = run_confined(partial(_obey, order), _MEMORY_BYTES, enter)
         if ending is Ending.OUT_OF_MEMORY:
             _say(DriveEvent("failed", _out_of_memory(order)))
@@ -135,18 +138,6 @@ def _describe(group: RequestGroup, result: LoadResult, failures: Counter[str]) -
     return (
         f"{result.errors} of {of} requests {group.method} {group.path} failed: {kinds} (expected status {group.expect})"
     )
-
-
-def _enter(namespace: str) -> None:
-    """Enter a network namespace (setns(2); in the standard library only since Python 3.12)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if libc.setns(descriptor, _CLONE_NEWNET) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), namespace)
-    finally:
-        os.close(descriptor)
 
 
 def _say_point(group: int, point: LoadPoint) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from membudget.budgets.workload import CommandWorkload
-from membudget.budgets.workload_parts import Action, Commands, Driver, Part, Requests, Rest
+from membudget.budgets.workload_parts import Action, Commands, Driver, Part, Readiness, Requests, Rest
 from membudget.engine.containers import Containers
 from membudget.engine.stream import feed
 from membudget.measure.inputs import read_input
@@ -13,8 +13,15 @@ from membudget.measure.load import LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
 from membudget.measure.unit_cost import LoadProgress
 from membudget.measure.workload.exec import exit_in_words, run_commands, run_driver
-from membudget.measure.workload.http_driver import Drivers, ServiceGone
-from membudget.measure.workload.service import TIMED_OUT, Service
+from membudget.measure.workload.http_driver import send_requests, wait_until_ready
+from membudget.measure.workload.service import (
+    TIMED_OUT,
+    Drivers,
+    Service,
+    ServiceGone,
+    wait_for_health,
+    wait_for_log,
+)
 
 
 def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> WorkloadResult:
@@ -27,12 +34,6 @@ def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> 
     if exit_code == workload.expect:
         return WORKLOAD_PASSED
     return WorkloadResult(passed=False, reason=f"the container exited with {exit_in_words(exit_code, workload.expect)}")
-
-
-def send_requests(requests: Requests, service: Service, deadline: float) -> WorkloadResult:
-    """Let the HTTP driver send them."""
-    problem = service.load.send(service.port, requests.groups, requests.phase, service.checkout, deadline)
-    return service.unless_ended(problem)
 
 
 def rest(pause: Rest, service: Service, deadline: float) -> WorkloadResult:
@@ -81,12 +82,12 @@ class ContainerWorkload:
     @property
     def loads(self) -> tuple[LoadResult, ...]:
         """What became of the requests, group by group."""
-        return tuple(self._service.load.results)
+        return tuple(self._service.loads)
 
     @property
     def progress(self) -> Sequence[LoadProgress]:
         """How the requests went on, group by group."""
-        return self._service.load.progress
+        return self._service.progress
 
     @property
     def first_phase(self) -> str:
@@ -96,9 +97,9 @@ class ContainerWorkload:
     def run(self, deadline: float) -> WorkloadResult:
         """Exercise the started container until the workload ends or `deadline` (on `time.monotonic`) passes."""
         try:
-            with self._service.load:
+            with self._service:
                 if self._readiness is not None:
-                    result = self._service.become_ready(self._readiness, deadline, self._note_ready)
+                    result = self._become_ready(self._readiness, deadline)
                     if not result.passed:
                         return result
                 return self._run_parts(deadline)
@@ -110,6 +111,18 @@ class ContainerWorkload:
     def close(self) -> None:
         """Let go of the container's input and output."""
         self._service.close()
+
+    def _become_ready(self, readiness: Readiness, deadline: float) -> WorkloadResult:
+        service, ready_by = self._service, min(deadline, time.monotonic() + readiness.timeout / 1000)
+        if readiness.log is not None and service.output is not None:
+            result = wait_for_log(service.output, readiness.log, ready_by)
+        elif readiness.healthcheck:
+            result = wait_for_health(service.containers, service.container_id, ready_by)
+        else:
+            return wait_until_ready(service, readiness, deadline, self._note_ready)
+        if result.passed:
+            self._note_ready(at_once=False)
+        return result
 
     def _note_ready(self, at_once: bool) -> None:
         self.ready_at = time.monotonic()

@@ -1,22 +1,131 @@
-"""The measured container as a workload sees it: when it is ready, whether it still runs."""
+"""The measured container as a workload sees it: whether it is ready, whether it runs, and helpers that reach it."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
-from membudget.budgets.workload_parts import Readiness, ServiceKind, WorkloadKind
-from membudget.engine.containers import Containers
+from membudget.budgets.workload_parts import ServiceKind, WorkloadKind
+from membudget.core.errors import EnvironmentFault
+from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
+from membudget.engine.helper import DockerHelper, Helper, HelperFailed, SubprocessHelper
+from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import FramedStream, LineTail
+from membudget.measure.load import LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
-from membudget.measure.workload.http_driver import Drivers, HttpLoad
+from membudget.measure.unit_cost import LoadProgress
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
+_NOBODY = "65534:65534"
 _DEATH_KNELL_S = 0.5
 _HEALTH_POLL_S = 0.1
+_LIVENESS_POLL_S = 0.25
+
+
+class ServiceGone(Exception):
+    """The service ended while it was driven, or its network did."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDriver:
+    """A helper that reaches one container."""
+
+    helper: Helper
+    network_namespace: str | None
+    """What it has to enter first; None when it is inside already."""
+
+
+class Drivers(Protocol):
+    """Starts helpers that reach a container over its own loopback. `module`: the program that a helper runs."""
+
+    def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """A helper for one container, ended with the context."""
+
+    def close(self) -> None:
+        """End what is kept between trials."""
+
+
+class HostDrivers:
+    """One process a module for all trials, which enters each container's namespace in turn. Needs root on the host."""
+
+    def __init__(self) -> None:
+        self._helpers: dict[str, SubprocessHelper] = {}
+
+    @contextmanager
+    def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
+        """A helper for the container whose PID 1 is `pid`."""
+        del container_id
+        if module not in self._helpers:
+            self._helpers[module] = SubprocessHelper(module)
+        try:
+            yield PlacedDriver(self._helpers[module], f"/proc/{pid}/ns/net")
+        except BaseException:
+            self._helpers.pop(module).close(0)  # it may be in the middle of something: the next trial gets a new one
+            raise
+
+    def close(self) -> None:
+        """End the processes."""
+        while self._helpers:
+            self._helpers.popitem()[1].close()
+
+
+class MissingDrivers:
+    """Where there is neither: only workloads that need no driver can run."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """Raises EnvironmentFault."""
+        del container_id, pid, module
+        raise EnvironmentFault(f"this workload needs a helper container: {self._why}")
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class ContainerDrivers:
+    """A container for each trial, in the network namespace of the measured one, outside its cgroup."""
+
+    def __init__(self, containers: Containers, helper_image: str) -> None:
+        self._containers = containers
+        self._image = helper_image
+
+    @contextmanager
+    def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
+        """A helper for the container of this id."""
+        del pid
+        options = ContainerOptions(
+            image=self._image,
+            name=f"{module.rpartition('.')[2]}-{container_id[:12]}",
+            role="driver",
+            entrypoint=("python3", "-m", module),
+            command=(),
+            memory_bytes=HELPER_MEMORY_BYTES,
+            network=f"container:{container_id}",
+            user=_NOBODY,
+            capabilities=(),
+            interactive=True,
+        )
+        helper = DockerHelper(self._containers, module, options)
+        try:
+            yield PlacedDriver(helper, None)
+        finally:
+            helper.close()
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
 
 class Service:
-    """One container, attached to before it starts. What runs a part of a workload is given it."""
+    """One container, attached to before it starts. What runs a part of a workload is given it.
+
+    It is a context, which ends the helpers that reach the container.
+    """
 
     def __init__(
         self,
@@ -26,17 +135,30 @@ class Service:
         workload: WorkloadKind,
         checkout: Path | None,
     ) -> None:
+        self._drivers = drivers
+        self._placed: dict[str, PlacedDriver] = {}
+        self._stack = ExitStack()
         self.containers = containers
         self.container_id = container_id
         self.port = workload.port if isinstance(workload, ServiceKind) else 0
         """0: its workload speaks to none."""
         self.checkout = checkout
         """Where the files are that the workload names; None: there are none."""
-        self.load = HttpLoad(containers, drivers, container_id)
-        """Requests to it."""
+        self.loads: list[LoadResult] = []
+        """What became of requests, group by group."""
+        self.progress: list[LoadProgress] = []
+        """How they went on, group by group."""
         waits_for_log = workload.readiness is not None and workload.readiness.log is not None
         self.output = containers.attach(container_id) if waits_for_log else None
         self.input = containers.attach_input(container_id) if workload.start.stdin is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
 
     def close(self) -> None:
         """Let go of the container's input and output."""
@@ -44,18 +166,35 @@ class Service:
             if stream is not None:
                 stream.close()
 
-    def become_ready(self, readiness: Readiness, deadline: float, on_ready: Callable[[bool], None]) -> WorkloadResult:
-        """Wait until it may be exercised. `on_ready` is told whether it was ready when it was first asked."""
-        ready_by = min(deadline, time.monotonic() + readiness.timeout / 1000)
-        if readiness.log is not None and self.output is not None:
-            result = wait_for_log(self.output, readiness.log, ready_by)
-        elif readiness.healthcheck:
-            result = wait_for_health(self.containers, self.container_id, ready_by)
-        else:
-            return self.unless_ended(self.load.wait_until_ready(self.port, readiness, deadline, on_ready))
-        if result.passed:
-            on_ready(False)
-        return result
+    def ask(self, module: str, order: Mapping[str, object], deadline: float) -> Iterator[str]:
+        """What a helper says, line by line, to an order. It runs `module` in the service's network, outside its cgroup.
+
+        The order says in `network_namespace` what the helper has to enter; None: it is inside already. Raises
+        TimeoutError when `deadline` (on `time.monotonic`) passes, ServiceGone, HelperFailed.
+        """
+        placed = self._reach(module)
+        try:
+            placed.helper.send(json.dumps({**order, "network_namespace": placed.network_namespace}))
+            while (remaining := deadline - time.monotonic()) > 0:
+                try:
+                    yield placed.helper.receive(min(_LIVENESS_POLL_S, remaining))
+                except TimeoutError:
+                    if not self.containers.state(self.container_id).running:
+                        raise ServiceGone from None
+        except HelperFailed:
+            if self.containers.state(self.container_id).running:
+                raise
+            raise ServiceGone from None  # its network went away, and the helper's with it
+        raise TimeoutError
+
+    def _reach(self, module: str) -> PlacedDriver:
+        pid = self.containers.state(self.container_id).pid
+        if pid == 0:
+            raise ServiceGone
+        if module not in self._placed:
+            reaching = self._drivers.reaching(self.container_id, pid, module)
+            self._placed[module] = self._stack.enter_context(reaching)
+        return self._placed[module]
 
     def ended(self, symptom: str | None = None) -> WorkloadResult:
         """The result of a service that ended while it was exercised."""

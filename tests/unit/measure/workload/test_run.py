@@ -15,8 +15,8 @@ from membudget.budgets.workload import (
 )
 from membudget.budgets.workload_parts import Driver, ExecCommand, HttpRequests, WorkloadKind
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
-from membudget.measure.workload.http_driver import MissingDrivers
 from membudget.measure.workload.run import RUNNERS, ContainerWorkload, runner_of
+from membudget.measure.workload.service import MissingDrivers
 from tests.fakes.containers import FakeContainers
 
 LS = (ExecCommand(run=("ls",)),)

@@ -1,0 +1,98 @@
+"""A service, asked by helpers that reach it; and what is said when it ends meanwhile."""
+
+import json
+import time
+
+import pytest
+
+from membudget.budgets.workload import ExecWorkload, HttpWorkload
+from membudget.budgets.workload_parts import ExecCommand, HttpRequests
+from membudget.engine.helper import HelperFailed
+from membudget.measure.trial import TrialSpec, WorkloadResult
+from membudget.measure.workload.http_driver import HTTP_DRIVER
+from membudget.measure.workload.run import ContainerWorkload
+from membudget.measure.workload.service import Service, ServiceGone
+from tests.fakes.containers import FakeContainers, FakeDrivers
+
+WORKLOAD = ExecWorkload(kind="exec", commands=(ExecCommand(run=("ls",)),), port=9000)
+DONE = '{"event": "done"}'
+
+
+def serving(drivers: FakeDrivers, containers: FakeContainers | None = None) -> Service:
+    return Service(containers or FakeContainers(), drivers, "id", WORKLOAD, None)
+
+
+def soon() -> float:
+    return time.monotonic() + 60
+
+
+def requested(drivers: FakeDrivers, exit_code: int | None = None) -> WorkloadResult:
+    """The result of two groups of requests."""
+    workload = HttpWorkload(kind="http", requests=(HttpRequests(path="/a"), HttpRequests(path="/b", phase="burst")))
+    spec = TrialSpec("api", "api", None, 1000, workload)
+    return ContainerWorkload(FakeContainers(exit_code), drivers, "id", spec, lambda _: None).run(soon())
+
+
+def test_a_helper_is_told_where_the_network_is_and_serves_all_orders() -> None:
+    drivers = FakeDrivers("one", "two", "three")
+    with serving(drivers) as service:
+        assert service.port == 9000
+        answers = service.ask("a.module", {"say": 2}, soon())
+        assert [next(answers), next(answers)] == ["one", "two"]
+        assert next(service.ask("a.module", {"say": 1}, soon())) == "three"
+        assert drivers.asked == ["a.module"]
+    assert drivers.ended == ["a.module"]
+    assert json.loads(drivers.orders[0]) == {"say": 2, "network_namespace": "/proc/7/ns/net"}
+
+
+def test_each_module_has_a_helper_of_its_own() -> None:
+    drivers = FakeDrivers("one", "two")
+    with serving(drivers) as service:
+        for module in ("a.module", "another"):
+            next(service.ask(module, {}, soon()))
+    assert drivers.asked == ["a.module", "another"]
+
+
+def test_no_answer_until_the_deadline_is_a_timeout() -> None:
+    with serving(FakeDrivers()) as service, pytest.raises(TimeoutError):
+        next(service.ask("a.module", {}, time.monotonic() + 0.01))
+
+
+@pytest.mark.parametrize("answer", [TimeoutError(), HelperFailed("it ended")])
+def test_a_service_that_ends_is_no_fault_of_the_helper(answer: Exception) -> None:
+    containers = FakeContainers()
+    with serving(FakeDrivers("one", answer), containers) as service:
+        answers = service.ask("a.module", {}, soon())
+        next(answers)
+        containers.exit_code = 1
+        with pytest.raises(ServiceGone):
+            next(answers)
+
+
+def test_a_helper_that_fails_beside_a_service_that_runs_is_a_fault() -> None:
+    with serving(FakeDrivers(HelperFailed("it ended"))) as service, pytest.raises(HelperFailed, match="it ended"):
+        next(service.ask("a.module", {}, soon()))
+
+
+def test_requests_wait_for_the_port_and_are_sent_group_by_group() -> None:
+    drivers = FakeDrivers(*['{"event": "ready"}', DONE] * 3)
+    assert requested(drivers).passed
+    assert drivers.asked == [HTTP_DRIVER]
+    orders = [json.loads(order) for order in drivers.orders]
+    assert [order["ready_tcp"] for order in orders] == [8080, None, None]
+    assert [[group["path"] for group in order["groups"]] for order in orders] == [[], ["/a"], ["/b"]]
+
+
+def test_requests_that_fail_fail_the_workload_with_the_drivers_reason() -> None:
+    result = requested(FakeDrivers('{"event": "ready"}', DONE, '{"event": "failed", "reason": "3 of 100 failed"}'))
+    assert (result.passed, result.reason) == (False, "3 of 100 failed")
+
+
+def test_a_service_that_is_gone_before_it_is_asked_has_failed() -> None:
+    assert requested(FakeDrivers(), exit_code=3).reason == "the container exited with code 3 while it was exercised"
+
+
+@pytest.mark.parametrize("line", ["no JSON", '{"event": "load", "load": null, "group": 9}'])
+def test_a_driver_that_says_what_it_cannot_know_is_a_fault(line: str) -> None:
+    with pytest.raises(HelperFailed, match="the HTTP driver"):
+        requested(FakeDrivers(line))
