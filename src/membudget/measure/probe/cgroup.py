@@ -1,6 +1,6 @@
-"""The files of one trial's cgroups, held open: reading one again is a single system call.
+"""The files of one trial's cgroups, held open so that each read is a single system call.
 
-Standard library only: the probe imports it.
+Uses the standard library only, because the probe imports this module.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ _LARGEST_FILE_BYTES = 16_384
 
 
 class Names(NamedTuple):
-    """What a cgroup version calls its memory files."""
+    """The names of a cgroup version's memory files."""
 
     usage: str
     peak: str
     events: str
-    """Where OOM kills are counted."""
+    """The file that counts OOM kills."""
     limit: str
 
 
@@ -32,7 +32,7 @@ NAMES = {
 
 
 def version_of(folder: Path) -> int:
-    """Of a cgroup, by the names of its files."""
+    """Return the cgroup version, 1 or 2, by the names of the files in `folder`."""
     return 1 if (folder / NAMES[1].usage).exists() else 2
 
 
@@ -43,31 +43,31 @@ class OpenFile:
         self._descriptor = os.open(path, flags | os.O_CLOEXEC)
 
     def read(self) -> bytes:
-        """The file as it is now. Raises OSError (ENODEV) when its cgroup is gone."""
+        """Return the current content of the file. Raises OSError (ENODEV) if the cgroup is gone."""
         return os.pread(self._descriptor, _LARGEST_FILE_BYTES, 0)
 
     def write(self, data: bytes) -> None:
-        """Write to it. Raises OSError where that is not allowed."""
+        """Write `data` to the file. Raises OSError if the kernel does not allow it."""
         os.pwrite(self._descriptor, data, 0)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         os.close(self._descriptor)
 
 
 def close_all(files: Iterable[OpenFile | None]) -> None:
-    """Close those that are open."""
+    """Close all files that are open and skip those that are None."""
     for file in files:
         if file is not None:
             file.close()
 
 
 class KernelMark:
-    """The kernel's high-water mark of a cgroup, of the whole trial and of the phase at hand.
+    """The kernel's high-water mark of a cgroup, for the whole trial and for the current phase.
 
-    Where the kernel allows, a new phase starts it anew: on v1 any write to memory.max_usage_in_bytes does, for every
-    reader; on v2, since Linux 6.12, a write to memory.peak does for the file descriptor it was written to
-    (cgroup-v2.rst). A tree that is mounted read-only allows neither.
+    Where the kernel allows it, a new phase resets the mark. On v1, any write to memory.max_usage_in_bytes resets it for
+    every reader. On v2, since Linux 6.12, a write to memory.peak resets it for the file descriptor that was written to
+    (cgroup-v2.rst). A cgroup tree that is mounted read-only allows neither.
     """
 
     def __init__(self, path: Path, version: int) -> None:
@@ -77,12 +77,16 @@ class KernelMark:
         self._phase: OpenFile | None = None
         self._before = 0
         self._last: int | None = None
-        """Of the phase at hand, as last read: a mark of the container's own cgroup goes away with it."""
+        """The mark of the current phase as last read. A mark of the container's own cgroup disappears with the cgroup.
+        """
         self.restarts = False
-        """Whether the phase at hand has a mark of its own."""
+        """Whether the current phase has a mark of its own."""
 
     def read(self) -> int:
-        """The mark of the phase at hand, or of everything so far where it could not be started anew. Raises OSError."""
+        """Return the mark of the current phase, in bytes. Raises OSError if the mark cannot be read and never was.
+
+        If the mark could not be reset for this phase, it covers everything so far.
+        """
         try:
             if self._whole is None:
                 self._whole = OpenFile(self._path)
@@ -93,7 +97,7 @@ class KernelMark:
         return self._last
 
     def start_anew(self) -> None:
-        """A new phase begins."""
+        """Begin a new phase, and reset the mark if the kernel allows it."""
         try:
             self._before = max(self._before, self.read())
             if self._phase is None:
@@ -107,20 +111,20 @@ class KernelMark:
             self._phase = None
 
     def whole(self) -> int:
-        """The mark of the whole trial. Raises OSError, ValueError."""
+        """Return the mark of the whole trial, in bytes. Raises OSError or ValueError if it cannot be read."""
         mark = max(self._before, self.read())
-        with contextlib.suppress(OSError):  # v2's own, which no phase starts anew
+        with contextlib.suppress(OSError):  # on v2, the file's own mark is never reset
             mark = max(mark, int(self._path.read_bytes()))
         return mark
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         close_all([self._whole, self._phase])
         self._whole = self._phase = None
 
 
 class LeafFiles:
-    """The files of the container's own cgroup, which comes with the container and goes with it."""
+    """The files of the container's own cgroup, which exists only as long as the container."""
 
     def __init__(self, folder: Path, version: int) -> None:
         self.folder = folder
@@ -131,15 +135,15 @@ class LeafFiles:
         except OSError:
             self.usage.close()
             raise
-        # v2's own copies of these live as long as the trial, in the parent.
+        # On v2, the parent has these files too, and keeps them as long as the trial lasts.
         self.events = _if_there(folder / names.events) if version == 1 else None
         self.failcnt = _if_there(folder / "memory.failcnt") if version == 1 else None
         self.swap = _if_there(folder / "memory.swap.current") if version == 2 else None
-        # v2 has it in memory.stat.
+        # On v2, memory.stat contains this value.
         self.kernel = _if_there(folder / "memory.kmem.usage_in_bytes") if version == 1 else None
 
     def close(self) -> None:
-        """Let go of them."""
+        """Close the files."""
         close_all([self.usage, self.stat, self.events, self.failcnt, self.swap, self.kernel])
 
 
@@ -155,22 +159,25 @@ _BESIDE = "with the engine's own process beside the container"
 
 
 class ParentMarks:
-    """The files of the parent. v1 keeps less there: what its leaf was last seen to say stands instead."""
+    """The files of the trial's cgroup, the parent of the container's.
+
+    On v1, the last values of the leaf replace what the parent lacks.
+    """
 
     def __init__(self, order: Follow) -> None:
         self._order = order
         self._parent = Path(order.parent)
 
     def oom_kills(self, of_leaf: Reading | None) -> Reading:
-        """Processes that were killed."""
+        """Return how many processes the kernel killed."""
         return self._event(readings.oom_kills, of_leaf)
 
     def limit_hits(self, of_leaf: Reading | None) -> Reading:
-        """How often usage reached the limit."""
+        """Return how often usage reached the limit."""
         return self._event(readings.limit_hits, of_leaf)
 
     def swap_peak(self, sampled: Reading | None) -> Reading:
-        """The kernel's mark, where there is one, else the largest sample."""
+        """Return the kernel's mark if there is one, otherwise the largest sample, in bytes."""
         if self._order.version == 2:
             mark = _file_reading(self._parent / "memory.swap.peak", int)
             if mark.value is not None:
@@ -182,7 +189,7 @@ class ParentMarks:
         return Reading(sampled.value, note="sampled, lower bound")
 
     def stalled(self) -> Reading:
-        """Time in which some process waited for memory."""
+        """Return the time in which at least one process waited for memory, in microseconds."""
         if self._order.version == 1:
             return Reading(None, "cgroup v1 has no memory.pressure")
         reading = _file_reading(self._parent / "memory.pressure", readings.stalled_us)
@@ -191,7 +198,7 @@ class ParentMarks:
         return reading
 
     def cpu_usage(self) -> Reading:
-        """CPU time of all that ran there."""
+        """Return the CPU time of all processes in the trial's cgroup, in microseconds."""
         parent = Path(self._order.cpu_parent)
         if self._order.version == 2:
             reading = _file_reading(parent / "cpu.stat", readings.cpu_usage_us)
@@ -208,7 +215,7 @@ class ParentMarks:
 
 
 def reading_of(read: Callable[[], int], name: str) -> Reading:
-    """What `read` gives, or why it does not."""
+    """Return the value that `read` returns, or the reason why it failed."""
     try:
         return Reading(read())
     except OSError as error:
@@ -218,7 +225,7 @@ def reading_of(read: Callable[[], int], name: str) -> Reading:
 
 
 def keep_newest(values: dict[str, Reading], key: str, read: Callable[[], bytes], parse: Callable[[bytes], int]) -> None:
-    """Put the value there; what could be read before stays when it cannot be any more."""
+    """Store the newest value under `key`. If it cannot be read any more, keep the last one."""
     reading = reading_of(lambda: parse(read()), key)
     if reading.value is not None or key not in values:
         values[key] = reading

@@ -1,4 +1,4 @@
-"""The sampler as the rest of membudget sees it: follow a trial's cgroup, then report what it did."""
+"""The sampler as the rest of membudget sees it: it follows a trial's cgroup, then reports what happened there."""
 
 import dataclasses
 import json
@@ -19,49 +19,49 @@ DEFAULT_RATE_HZ = 100
 
 
 class Watching(NamedTuple):
-    """How closely a trial is looked at."""
+    """How closely a trial is observed."""
 
     rate_hz: int
     depth: Depth
 
 
 class Probe(Protocol):
-    """Samples one container at a time, from outside of it."""
+    """Samples one container at a time, from outside the container."""
 
     @property
     def place(self) -> str:
-        """Where it samples from, in words."""
+        """Where the probe samples from, as text for the report."""
 
     @property
     def sees_cgroups(self) -> bool:
-        """Whether it needs the trial to have a cgroup of its own, and reads the kernel's marks there."""
+        """Whether the probe reads the kernel's marks, for which the trial needs a cgroup of its own."""
 
     def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
-        """Sample from now on. The container need not have started, so that nothing of its start is missed.
+        """Start sampling. The container need not have started yet, so that the probe misses nothing of its start.
 
-        `depth`: how closely its processes may be looked at.
+        `depth` says how closely the probe may look at the container's processes.
         """
 
     def begin_phase(self, name: str) -> None:
-        """What comes now is another phase of the trial."""
+        """Begin another phase of the trial."""
 
     def end_phase(self) -> None:
-        """The last phase is over; what comes until `finish` is no part of one."""
+        """End the last phase. Samples from now until `finish` belong to no phase."""
 
     def finish(self) -> ProbeReport:
-        """Stop sampling, read the kernel's marks, and hand everything over. Raises HelperFailed."""
+        """Stop sampling, read the kernel's marks, and return everything. Raises HelperFailed if the probe fails."""
 
     def rss_now(self) -> int | None:
-        """RSS as last sampled; None before there is any. Called from another thread than the rest."""
+        """Return the last sample of RSS, in bytes, or None before the first. Called from a thread of its own."""
 
     def available_bytes(self) -> int | None:
-        """Memory that the machine has to spare; None where that is not known."""
+        """Return the memory that the machine can spare, in bytes, or None if unknown."""
 
     def swap_bytes(self) -> int | None:
-        """The machine's swap space; None where that is not known."""
+        """Return the machine's swap space, in bytes, or None if unknown."""
 
     def close(self) -> None:
-        """End it."""
+        """Stop the probe."""
 
 
 class _Machine(BaseModel):
@@ -75,7 +75,7 @@ class _Now(BaseModel):
 
 
 class CgroupProbe:
-    """Reads the kernel's own files, with a helper process that sees them."""
+    """Reads the kernel's cgroup files through a helper process that can see them."""
 
     sees_cgroups = True
 
@@ -87,7 +87,7 @@ class CgroupProbe:
         self._asking = threading.Lock()
 
     def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
-        """Sample from now on."""
+        """Start sampling the trial's cgroup."""
         cpu_root = self._root if self._version == 2 else self._root.with_name("cpuacct")
         order = Follow(
             parent=str(self._root / cgroup.path),
@@ -102,15 +102,15 @@ class CgroupProbe:
         self._ask({"order": "follow", **dataclasses.asdict(order)})
 
     def begin_phase(self, name: str) -> None:
-        """What comes now is another phase of the trial."""
+        """Begin another phase of the trial."""
         self._ask({"order": "phase", "name": name})
 
     def end_phase(self) -> None:
-        """The last phase is over."""
+        """End the last phase."""
         self._ask({"order": "end"})
 
     def finish(self) -> ProbeReport:
-        """Stop sampling and report."""
+        """Stop sampling and return the report. Raises HelperFailed if the probe's answer is invalid."""
         answer = self._ask({"order": "report"})
         try:
             return _REPORT.validate_json(answer)
@@ -118,30 +118,30 @@ class CgroupProbe:
             raise HelperFailed(f"the probe's report cannot be read: {error}") from None
 
     def rss_now(self) -> int | None:
-        """RSS as last sampled. Raises HelperFailed."""
+        """Return the last sample of RSS, in bytes. Raises HelperFailed if the probe does not answer."""
         return _Now.model_validate_json(self._ask({"order": "now"})).rss_bytes
 
     def available_bytes(self) -> int | None:
-        """Memory that the machine has to spare."""
+        """Return the memory that the machine can spare, in bytes."""
         return self._machine().available_bytes
 
     def swap_bytes(self) -> int | None:
-        """The machine's swap space."""
+        """Return the machine's swap space, in bytes."""
         return self._machine().swap_bytes
 
     def finds_its_cgroup(self) -> bool:
-        """Whether it looks at the engine's own cgroup tree."""
+        """Return whether the probe sees the engine's own cgroup tree."""
         return self._machine().sees_cgroups
 
     def close(self) -> None:
-        """End the sampling process."""
+        """Stop the sampling process."""
         self._helper.close()
 
     def _machine(self) -> _Machine:
         return _Machine.model_validate_json(self._ask({"order": "machine", "root": str(self._root)}))
 
     def _ask(self, order: dict[str, object]) -> str:
-        with self._asking:  # the display asks, too, from a thread of its own
+        with self._asking:  # the progress display asks too, from its own thread
             self._helper.send(json.dumps(order))
             try:
                 return self._helper.receive(_ANSWER_S)

@@ -1,4 +1,4 @@
-"""The last resort: the engine's own statistics, once a second. What lies between two of them is not seen."""
+"""The last resort: the engine's own statistics, once a second. Changes between two readings are missed."""
 
 import contextlib
 import threading
@@ -19,7 +19,7 @@ _UNKNOWN = "the engine's statistics do not say"
 
 @dataclass
 class _Seen:
-    """What the statistics of one container said so far."""
+    """The statistics of one container so far."""
 
     origin: float = field(default_factory=time.monotonic)
     series: Series = field(default_factory=Series)
@@ -30,13 +30,13 @@ class _Seen:
         return round((time.monotonic() - self.origin) * 1e6)
 
     def take(self, sample: Mapping[str, object]) -> None:
-        """One answer of GET /containers/ID/stats, whose memory is empty while the container does not run."""
+        """Add one answer of GET /containers/ID/stats. Its memory is empty while the container does not run."""
         memory = _mapping(sample.get("memory_stats"))
         stats = _mapping(memory.get("stats"))
         usage = memory.get("usage")
         if not isinstance(usage, int) or not stats:
             return
-        # v1 counts descendants in the keys that begin with total_
+        # On v1, the keys that begin with total_ include descendants.
         anon = _number(stats, "total_rss", "anon")
         inactive_file = _number(stats, "total_inactive_file", "inactive_file")
         shmem = _number(stats, "total_shmem", "shmem")
@@ -63,7 +63,7 @@ class EngineStatsProbe:
         self._ended_us: int | None = None
 
     def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
-        """Take what the engine tells of it from now on."""
+        """Start reading the engine's statistics of the container."""
         del cgroup, rate_hz, depth
         self._join()
         self._seen = _Seen()
@@ -73,15 +73,15 @@ class EngineStatsProbe:
         self._thread.start()
 
     def begin_phase(self, name: str) -> None:
-        """What comes now is another phase of the trial."""
+        """Begin another phase of the trial."""
         self._phases.append((name, self._seen.now_us()))
 
     def end_phase(self) -> None:
-        """The last phase is over."""
+        """End the last phase."""
         self._ended_us = self._seen.now_us()
 
     def finish(self) -> ProbeReport:
-        """What was seen; the container is gone, which ends its statistics."""
+        """Return what the statistics said. The container is gone by now, which ends its statistics."""
         seen = self._seen
         end_us = self._ended_us or seen.now_us()
         self._join()
@@ -111,24 +111,24 @@ class EngineStatsProbe:
         )
 
     def rss_now(self) -> int | None:
-        """RSS as the engine last said."""
+        """Return RSS as the engine last reported it, in bytes."""
         rss = self._seen.series.rss_bytes
         return rss[-1] if rss else None
 
     def available_bytes(self) -> int | None:
-        """Not known."""
+        """Return None: the engine's statistics do not say."""
         return None
 
     def swap_bytes(self) -> int | None:
-        """Not known."""
+        """Return None: the engine's statistics do not say."""
         return None
 
     def close(self) -> None:
-        """Wait for the last answer."""
+        """Wait for the engine's last answer."""
         self._join()
 
     def _read(self, container_id: str, seen: _Seen) -> None:
-        # A trial that goes wrong says so itself; here the container just ends.
+        # The trial reports its own failures. Here, a failure only ends the statistics.
         with contextlib.suppress(EnvironmentFault), engine_errors("reading the engine's statistics"):
             for sample in self._samples(container_id):
                 seen.take(sample)
@@ -148,5 +148,5 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _number(stats: Mapping[str, object], *keys: str) -> int:
-    """The first of `keys` that is there."""
+    """Return the value of the first of `keys` that has one, or 0."""
     return next((value for key in keys if isinstance(value := stats.get(key), int)), 0)

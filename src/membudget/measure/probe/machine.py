@@ -1,4 +1,7 @@
-"""Settings of the machine that move memory figures, as the kernel tells them. Standard library only: the probe's."""
+"""The machine's settings that influence memory figures, and the kernel's log of OOM kills.
+
+Uses the standard library only, because the probe imports this module.
+"""
 
 import errno
 import os
@@ -14,7 +17,7 @@ _KIB = 1024
 
 
 def host_settings(root: Path = Path("/")) -> HostSettings:
-    """What the machine is set to now. Containers see the same files as their host."""
+    """Return the machine's current settings. Containers see the same files as their host."""
     huge_pages = _CHOSEN.search(_text(root / "sys/kernel/mm/transparent_hugepage/enabled") or "")
     swappiness = _text(root / "proc/sys/vm/swappiness")
     return HostSettings(
@@ -26,20 +29,20 @@ def host_settings(root: Path = Path("/")) -> HostSettings:
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Memory that can be used without swapping, by the kernel's own estimate (proc(5), MemAvailable)."""
+    """Return the memory that is usable without swapping, in bytes: the kernel's estimate (proc(5), MemAvailable)."""
     return _meminfo(root, "MemAvailable")
 
 
 def cpu_model(root: Path = Path("/")) -> str:
-    """What this machine's processor calls itself; "unknown" where it does not (proc(5), /proc/cpuinfo)."""
+    """Return the name of this machine's processor, or "unknown" (proc(5), /proc/cpuinfo)."""
     found = re.search(r"^(?:model name|CPU part)\s*:\s*(.+)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
     return found[1] if found else "unknown"
 
 
 def sees_itself(memory_root: Path, own: Path = Path("/proc/self/cgroup")) -> bool:
-    """Whether this process's own cgroup is where the memory controller's tree is said to be (cgroups(7)).
+    """Return whether this process's own cgroup lies in the memory controller's tree at `memory_root` (cgroups(7)).
 
-    If not, what is mounted there is another tree, and no container's cgroup will be found in it.
+    If it does not, another tree is mounted there, and the probe cannot find any container's cgroup in it.
     """
     for line in (_text(own) or "").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -77,25 +80,26 @@ _GAP = "the kernel's log has a gap: some kills may not be named"
 class _Kill(NamedTuple):
     process: KilledProcess
     cgroup: str | None
-    """Which was out of memory; None: the log does not say."""
+    """The cgroup that was out of memory. None if the log does not say."""
 
 
 class KillLog:
-    """The kills that a log tells of, and what may be missing. Pure."""
+    """The OOM kills in a kernel log, and whether some may be missing. Does no I/O."""
 
     def __init__(self) -> None:
         self._kills: list[_Kill] = []
         self._cgroup: str | None = None
-        """Of the next kill."""
+        """The cgroup of the next kill."""
         self._is_group = False
-        """Of all kills that follow."""
+        """Whether the cgroup applies to all kills that follow."""
         self._number: int | None = None
         self._counted = 0
-        """So many kills were told of when the cgroup's own count was read: it has those."""
+        """The number of kills that the log had reported when the cgroup's own count was read. That count includes them.
+        """
         self._has_gap = self._has_late_gap = False
 
     def feed(self, record: str) -> None:
-        """Take in a record, "PRIORITY,NUMBER,TIME,FLAGS;TEXT" and more lines that are not its text."""
+        """Add a record: "PRIORITY,NUMBER,TIME,FLAGS;TEXT", then lines that are not part of the text."""
         head, _, text = record.partition("\n")[0].partition(";")
         number = head.split(",")[1:2]
         if number and number[0].isdecimal():
@@ -113,20 +117,23 @@ class KillLog:
             self._cgroup = self._cgroup if self._is_group else None
 
     def skipped(self) -> None:
-        """Some records are lost."""
+        """Note that some records are lost."""
         self._has_gap = self._has_late_gap = True
         self._number = self._cgroup = None
         self._is_group = False
 
     def counted(self) -> None:
-        """The cgroup's own count was read after the last record was: it has what is told by now (mm/oom_kill.c)."""
+        """Note that the cgroup's own count of kills was read after the last record.
+
+        The count therefore includes all kills so far (mm/oom_kill.c).
+        """
         self._counted = len(self._kills)
         self._has_late_gap = False
 
     def told(self, cgroup: str, pids: Collection[int], reason: str | None = None) -> KernelLog:
-        """The kills in `cgroup` or one below it, whose processes were among `pids` at some time.
+        """Return the kills in `cgroup` and its descendants. `pids` are all processes that were ever seen there.
 
-        `reason`: why the log could not be read, or not to its end.
+        `reason` says why the log could not be read, or not to its end.
         """
         once: dict[int, KilledProcess] = {}
         messages, late, doubtful = 0, set[int](), 0
@@ -150,7 +157,7 @@ class KillLog:
 
 
 class LogReader:
-    """The kernel's log from now on."""
+    """Reads the kernel's log from the moment of its creation."""
 
     def __init__(self, path: Path = KMSG) -> None:
         self._log = KillLog()
@@ -164,7 +171,7 @@ class LogReader:
             self.close()
 
     def read(self) -> None:
-        """Take in what it said since the last time."""
+        """Read the records that are new since the last call."""
         while self._descriptor is not None:
             try:
                 record = os.read(self._descriptor, _RECORD_BYTES)
@@ -174,23 +181,23 @@ class LogReader:
                 if error.errno != errno.EPIPE:
                     self._reason = f"the kernel's log could not be read to its end: {error.strerror}"
                     return
-                self._log.skipped()  # overrun: reading goes on with the oldest that is left
+                self._log.skipped()  # overrun: reading continues with the oldest record that is left
                 continue
             if not record:
                 return
             self._log.feed(record.decode(errors="replace"))
 
     def counted(self) -> None:
-        """The cgroup's own count of kills was read since the last `read`."""
+        """Note that the cgroup's own count of kills was read after the last `read`."""
         self._log.counted()
 
     def kills(self, cgroup: str, pids: Collection[int] = ()) -> KernelLog:
-        """What it said of OOM kills in `cgroup`, some of whose processes were `pids`, since this reader was made."""
+        """Return the OOM kills in `cgroup` since this reader was created. `pids` are processes that were seen there."""
         self.read()
         return self._log.told(cgroup, pids, self._reason)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the log."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

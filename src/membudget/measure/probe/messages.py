@@ -1,6 +1,6 @@
-"""What the sampling process and the rest of membudget say to each other: one JSON object a line.
+"""The messages between the sampling process and the rest of membudget: one JSON object per line.
 
-Standard library only, for the same reason as `readings`.
+Uses the standard library only, for the same reason as `readings`.
 """
 
 from collections.abc import Sequence
@@ -11,35 +11,37 @@ from membudget.core.stored import Stored
 
 
 class Depth(StrEnum):
-    """How closely the processes of a trial may be looked at."""
+    """How closely the probe may look at the processes of a trial."""
 
     MAPS = "maps"
-    """Far from the limit by their memory maps (smaps), near it by status alone."""
+    """Read memory maps (smaps) far from the limit, and only `status` near it."""
     STATUS = "status"
-    """By status alone: holding a memory map can cause an OOM kill (pace)."""
+    """Read only `status`, because holding a memory map can cause an OOM kill (see `pace`)."""
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessUse(Stored):
-    """What one process held."""
+    """The memory of one process."""
 
     pid: int
-    """In the engine's own PID namespace."""
+    """The process ID in the engine's own PID namespace."""
     name: str
-    """What the process calls itself (proc(5), comm): up to 15 characters of anything."""
+    """The process's name for itself (proc(5), comm): up to 15 arbitrary characters."""
     arguments: tuple[str, ...]
-    """The first words of its command line."""
+    """The first words of the command line."""
     rss_bytes: int
-    """Resident: its own pages, and all of those that it shares."""
+    """Resident memory: the process's own pages, and all pages that it shares."""
     pss_bytes: int | None
-    """Resident, of shared pages only its part; None where that could not be read."""
+    """Proportional set size: resident memory, with only the process's part of shared pages. None if it could not be
+    read.
+    """
     shared_bytes: int | None
-    """Of its RSS, what it shares with others."""
+    """The part of RSS that is shared with other processes."""
     high_water_bytes: int | None
-    """The largest RSS it ever had (VmHWM)."""
+    """The largest RSS that the process ever had (VmHWM)."""
     anon_bytes: int | None = None
-    """Anonymous memory by its status. This, shared and file-backed memory make up RSS; None before Linux 4.5."""
+    """Anonymous memory from `status`. RSS is the sum of this, shared and file-backed memory. None before Linux 4.5."""
     shmem_bytes: int | None = None
     """Shared memory and tmpfs."""
     file_bytes: int | None = None
@@ -55,80 +57,85 @@ class ProcessUse(Stored):
 
 @dataclass(frozen=True, slots=True)
 class FileUse(Stored):
-    """What a mapped file had in memory, in all processes."""
+    """The memory of a mapped file, in all processes."""
 
     path: str
-    """As the container sees it."""
+    """The path as the container sees it."""
     pss_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Stored):
-    """All processes of a container."""
+    """The memory of all processes of a container at one time."""
 
     time_us: int
-    """As in the series."""
+    """The time of the snapshot, on the same clock as the series."""
     rss_bytes: int
-    """Of the cgroup, when the snapshot was begun. Shared pages count once; `summed_rss_bytes` counts them often."""
+    """RSS of the cgroup at the start of the snapshot. It counts shared pages once; `summed_rss_bytes` counts them once
+    per process.
+    """
     anon_bytes: int
     took_us: int
     process_count: int
     summed_rss_bytes: int
-    """What adding up the processes' RSS gives."""
+    """The sum of the processes' RSS."""
     summed_pss_bytes: int | None
-    """The same of PSS, over the processes that were read; None when none was."""
+    """The sum of the PSS of the processes that were read. None if none was."""
     unreadable: int
-    """Processes that ended meanwhile, or that we may not look at."""
+    """The number of processes that ended meanwhile or that the probe may not read."""
     processes: tuple[ProcessUse, ...]
-    """The largest."""
+    """The largest processes."""
     kinds: dict[str, int]
     """PSS by kind: heap, stack, anonymous, file, shared_memory."""
     dirty_bytes: int
-    """Of file-backed memory, what was changed and not yet written."""
+    """File-backed memory that was changed and not yet written to its file."""
     files: tuple[FileUse, ...]
-    """The largest."""
+    """The files with the most memory."""
     detail: str | None
-    """Why not everything is known."""
+    """Why the snapshot is incomplete. None if it is complete."""
     is_near_limit: bool = False
-    """Whether usage was so near the limit that `status` alone was read: no PSS, no kinds."""
+    """Whether only `status` was read because usage was near the limit. Then there is no PSS and there are no kinds."""
     is_late: bool = False
-    """Whether memory had been given back before the processes were read: it shows less than there was."""
+    """Whether memory was released before the processes were read, so that the snapshot shows less than the peak."""
     is_after_kill: bool = False
-    """Whether `status` alone was read because the kernel had killed processes of this image in a trial before."""
+    """Whether only `status` was read because the kernel had killed processes of this image in an earlier trial."""
     fell_bytes: int = 0
-    """By how much usage fell at most, until the last process was read."""
+    """The largest drop in usage before the last process was read."""
 
     @property
     def seen_bytes(self) -> int:
-        """RSS of the cgroup that was there to be seen."""
+        """The part of the cgroup's RSS that was still there when the processes were read."""
         return max(0, self.rss_bytes - self.fell_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Sample this cgroup from now on; it may not exist yet."""
+    """An order to start sampling a cgroup, which need not exist yet."""
 
     parent: str
-    """The trial's own cgroup, which outlives the container: the kernel's marks are read here."""
+    """The trial's own cgroup, which outlives the container. The kernel's marks are read here."""
     leaves: tuple[str, ...]
-    """Where the container's own cgroup may be: it is sampled. On v1 it alone knows of OOM kills and limit hits."""
+    """Where the container's own cgroup may be. It is sampled. On v1, only this cgroup counts OOM kills and limit hits.
+    """
     cpu_parent: str
-    """The trial's own cgroup in the tree that accounts CPU time: the same one on v2."""
+    """The trial's own cgroup in the tree that accounts for CPU time. On v2, it is the same cgroup."""
     kernel_path: str
     """The trial's own cgroup as the kernel's log names it."""
     version: int
-    """1 or 2."""
+    """The cgroup version: 1 or 2."""
     rate_hz: int
-    """Looks a second while memory rests; while it moves there are more."""
+    """Looks per second while memory rests. While it moves, there are more."""
     is_shared: bool = False
-    """The engine has processes of its own in the trial's cgroup (Podman): marks are read at the container's own."""
+    """Whether the engine has processes of its own in the trial's cgroup (Podman). Then the marks of the container's own
+    cgroup are read.
+    """
     depth: str = Depth.MAPS
-    """How closely processes may be looked at."""
+    """How closely the probe may look at processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading(Stored):
-    """A value, or why there is none; `note` says what a value is less than, or other than, it should be."""
+    """A value, or the reason why there is none. `note` says how the value differs from the intended one."""
 
     value: int | None
     reason: str | None = None
@@ -141,9 +148,9 @@ _MAY_BE_EMPTY = {"may_be_empty": True}
 
 @dataclass(frozen=True, slots=True)
 class Series(Stored):
-    """The samples of a trial, in columns; times are microseconds since the first look.
+    """The samples of a trial, as columns. Times are microseconds since the first look.
 
-    A sample has an attribute for each column but the time, named like it.
+    A sample has an attribute of the same name for each column except the time.
     """
 
     time_us: list[int] = field(default_factory=list)
@@ -153,7 +160,7 @@ class Series(Stored):
     usage_bytes: list[int] = field(default_factory=list)
 
     def append(self, time_us: int, sample: object) -> None:
-        """Add a sample. What it does not know is None, in every sample of the series."""
+        """Add a sample. A value that the sample does not know is None in every sample of the series."""
         self.time_us.append(time_us)
         for name in _SAMPLED:
             value: int | None = getattr(sample, name)
@@ -161,18 +168,18 @@ class Series(Stored):
                 self.column(name).append(value)
 
     def column(self, name: str) -> list[int]:
-        """The samples of one kind."""
+        """Return the values of one column."""
         column: list[int] = getattr(self, name)
         return column
 
     def only(self, indices: Sequence[int]) -> "Series":
-        """The samples at `indices`."""
+        """Return a series of the samples at `indices`."""
         columns = map(self.column, _COLUMNS)
         return Series(*([column[index] for index in indices] if column else [] for column in columns))
 
     @property
     def is_whole(self) -> bool:
-        """Whether each column has a value for each time; some may have none at all."""
+        """Whether each column has a value for each time. Some columns may also be empty."""
         count = len(self.time_us)
         return all(len(column := self.column(name)) == count or (not column and name in _OPTIONAL) for name in _COLUMNS)
 
@@ -184,44 +191,44 @@ _OPTIONAL = frozenset(name for name, one in Series.__dataclass_fields__.items() 
 
 @dataclass(frozen=True, slots=True)
 class PhaseReading:
-    """A phase as the probe saw it; times as in the series."""
+    """A phase as the probe saw it. Its times are on the same clock as the series."""
 
     name: str
     begin_us: int
     end_us: int
     kernel_peak: Reading
-    """The kernel's mark of this phase alone, where it could be told apart from earlier ones."""
+    """The kernel's mark of this phase only, if it can be told apart from that of earlier phases."""
     largest_usage_bytes: int | None = None
-    """The largest usage that RSS was read for; None: not known for this phase."""
+    """The largest usage for which RSS was read. None if unknown for this phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingEffort(Stored):
-    """How closely it was looked, and what that cost."""
+    """How closely the probe sampled, and what that cost."""
 
     looks: int
-    """Readings of the usage, which is cheap; RSS was read as well whenever it had moved."""
+    """How often usage was read, which is cheap. RSS was also read whenever usage had moved."""
     samples: int
-    """Readings of RSS."""
+    """How often RSS was read."""
     longest_gap_us: int
     """The longest time between two looks."""
     largest_usage_bytes: int | None
-    """The largest usage that RSS was read for; None when it never was."""
+    """The largest usage for which RSS was read. None if RSS was never read."""
     wall_us: int
-    """From the first look to the last."""
+    """The time from the first look to the last."""
     cpu_us: int
-    """CPU time of sampling."""
+    """The CPU time of sampling."""
     snapshots: int
     snapshots_cpu_us: int
-    """CPU time of the snapshots of processes, in a process of their own."""
+    """The CPU time of the process that takes snapshots of processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class KilledProcess(Stored):
-    """A process that the kernel's OOM killer ended, as the kernel's log tells it."""
+    """A process that the OOM killer ended, as reported in the kernel's log."""
 
     pid: int
-    """In the engine's own PID namespace."""
+    """The process ID in the engine's own PID namespace."""
     name: str
     anon_bytes: int
     file_bytes: int
@@ -229,66 +236,69 @@ class KilledProcess(Stored):
 
     @property
     def rss_bytes(self) -> int:
-        """Anonymous and shared memory, which a kill gives back."""
+        """Anonymous and shared memory, which a kill releases."""
         return self.anon_bytes + self.shmem_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class KernelLog:
-    """What the kernel's log says of OOM kills in the trial's cgroup; a `reason` when that is not all."""
+    """The OOM kills in the trial's cgroup that the kernel's log reports. `reason` says why some may be missing."""
 
     killed: tuple[KilledProcess, ...] = ()
-    """Each process once."""
+    """The killed processes, each once."""
     messages: int = 0
-    """How many kills it tells of: the kernel kills, and counts, the first of a group twice (memory.oom.group)."""
+    """The number of reported kills. The kernel kills and counts the first process of a group twice (memory.oom.group).
+    """
     reason: str | None = None
     late: int = 0
-    """Of the killed, those that it told of after the cgroup's own count was last read."""
+    """How many of the killed processes were reported after the cgroup's own count was last read."""
     doubtful: int = 0
-    """Kills that it told of after that, and neither names their cgroup nor were their processes seen in this one."""
+    """Kills reported after the cgroup's own count was last read that name no cgroup, and whose processes were not seen
+    in this one.
+    """
     is_whole: bool = True
-    """Whether nothing of the log is missing since then."""
+    """Whether the log is complete since the cgroup's own count was last read."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostSettings(Stored):
-    """Settings of the machine that move memory figures; None: this machine does not say."""
+    """Settings of the machine that influence memory figures. None means that the machine does not say."""
 
     transparent_huge_pages: str | None = None
-    """always, madvise or never."""
+    """One of always, madvise and never."""
     swap_bytes: int | None = None
     swappiness: int | None = None
     numa_nodes: str | None = None
-    """As the kernel lists them: "0", "0-1"."""
+    """The NUMA nodes as the kernel lists them, such as "0" or "0-1"."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What a followed cgroup was seen to do."""
+    """Everything that the probe found out about a cgroup."""
 
     series: Series
     phases: tuple[PhaseReading, ...]
     effort: SamplingEffort | None
-    """None: the engine sampled."""
+    """None if the engine's statistics were used."""
     kernel_peak: Reading
     oom_kills: Reading
-    """On v1 as last read before the container was gone."""
+    """On v1, the value last read before the container was gone."""
     limit_hits: Reading
     """How often memory was reclaimed because usage had reached the limit."""
     refaulted_bytes: Reading
-    """Memory that was given back and needed again. Sampled."""
+    """Memory that was reclaimed and needed again. Sampled."""
     swap_peak: Reading
     stalled_us: Reading
-    """Time in which some process waited for memory (PSI)."""
+    """Time in which at least one process waited for memory (PSI), in microseconds."""
     cpu_usage_us: Reading
     snapshot: Snapshot | None = None
     """The processes near the peak."""
     snapshot_reason: str | None = None
     kills_meanwhile: bool | None = False
-    """Whether the kernel killed a process while a process was read, which can cause another kill; None: not known."""
+    """Whether the kernel killed a process while one was being read, which can cause another kill. None if unknown."""
     kernel_log: KernelLog = KernelLog()
     settings: HostSettings = HostSettings()
     count_is_final: bool = False
     """Whether OOM kills were counted after the last phase had ended."""
     origin_ns: int | None = None
-    """When the series begins, on CLOCK_MONOTONIC; None: on no clock that others share."""
+    """The start of the series on CLOCK_MONOTONIC. None if the series uses a clock that is not shared."""

@@ -1,10 +1,11 @@
-"""How often to look at a cgroup, and how closely at its processes. Standard library only: the probe imports it.
+"""How often the probe looks at a cgroup, and how closely at its processes.
 
-While memory moves looks are frequent, while it rests they are rare, and never take more than a share of a core.
+Looks are frequent while memory moves and rare while it rests. They never take more than a fixed share of a core. Uses
+the standard library only, because the probe imports this module.
 
 A reader of /proc/PID/smaps holds the process's memory (mm_users) until each read(2) ends. If the OOM killer ends that
-process meanwhile, its memory stays charged: the next allocation in the full cgroup kills another process, often the
-parent (seen in 5 of 10 runs on cgroup v1; mm/oom_kill.c, fs/proc/task_mmu.c).
+process meanwhile, its memory stays charged. The next allocation in the full cgroup then kills another process, often
+the parent (seen in 5 of 10 runs on cgroup v1; mm/oom_kill.c, fs/proc/task_mmu.c).
 """
 
 import contextlib
@@ -14,45 +15,45 @@ from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import NAMES, OpenFile, close_all, version_of
 
 FAST_FACTOR = 4
-"""Looks come this much faster while memory moves."""
+"""How much faster the probe looks while memory moves."""
 FASTEST_HZ = 1000
 _FAST_LOOKS = 12
-"""As many without movement, and it rests."""
+"""After this many looks without movement, memory counts as resting."""
 _DEEP_REST_LOOKS = 100
-"""As many, and it rests deeply."""
+"""After this many looks without movement, memory counts as resting deeply."""
 _DEEP_REST_FACTOR = 1.5
 _TOO_MUCH_CPU, _LITTLE_CPU = 0.024, 0.016
-"""Shares of one core: above the first it looks no faster than it was asked to, until it is below the second."""
+"""Shares of one core. Above the first, the probe looks no faster than it was asked to, until it is below the second."""
 WATCH_NS = 500_000_000
-"""How often the share is looked at."""
+"""How often the probe compares its CPU time with these shares, in nanoseconds."""
 
 
 class Pace:
-    """The time between two looks."""
+    """Decides the time between two looks."""
 
     def __init__(self, rate_hz: int) -> None:
         self._rest_s = 1 / rate_hz
         self._fast_s = max(1 / FASTEST_HZ, self._rest_s / FAST_FACTOR)
-        # Where somebody asks for the fastest there is, there is no slower.
+        # A user who asks for the fastest rate never gets a slower one.
         self._deep_rest_s = self._rest_s * (_DEEP_REST_FACTOR if rate_hz < FASTEST_HZ else 1)
         self._still = 0
-        """Looks since memory moved."""
+        """The number of looks since memory moved."""
         self._thrifty = False
         self._watched_from: tuple[int, int] | None = None
 
     @property
     def interval_s(self) -> float:
-        """Until the next look."""
+        """The time until the next look, in seconds."""
         if self._still <= _FAST_LOOKS:
             return self._rest_s if self._thrifty else self._fast_s
         return self._rest_s if self._still <= _DEEP_REST_LOOKS else self._deep_rest_s
 
     def looked(self, *, moved: bool) -> None:
-        """A look was taken, and memory had moved or not since the one before."""
+        """Note a look, and whether memory had moved since the previous one."""
         self._still = 0 if moved else self._still + 1
 
     def spent(self, now_ns: int, cpu_ns: int) -> None:
-        """Until `now_ns`, looking took `cpu_ns` of CPU time in all."""
+        """Note that looking has taken `cpu_ns` of CPU time in total by `now_ns`."""
         if self._watched_from is not None:
             since_ns, spent_ns = now_ns - self._watched_from[0], cpu_ns - self._watched_from[1]
             self._thrifty = spent_ns > since_ns * (_LITTLE_CPU if self._thrifty else _TOO_MUCH_CPU)
@@ -61,32 +62,38 @@ class Pace:
 
 _SHARE = 0.25
 _LEAST_BYTES = 24 << 20
-"""How far below the limit usage has to be: by this share of it, and by as much. A process that takes a gigabyte a
-second needs 24 ms for the latter; one read takes a millisecond or so. One mapping is walked in one read, however large
-it is, but some fifty times as fast as a core can fault pages in: far less than a quarter of the limit meanwhile."""
+"""How far below the limit usage has to be: this share of the limit, and at least this many bytes. A process that takes
+a gigabyte a second needs 24 ms to fill those bytes, and one read takes about a millisecond. The kernel walks one
+mapping in one read, however large it is. But it does so some fifty times as fast as a core can fault pages in, so usage
+grows by far less than a quarter of the limit meanwhile.
+"""
 
 
 class LimitGuard:
-    """Compares a cgroup's usage with the limits on it. A file that cannot be read means: too near, or not known."""
+    """Compares a cgroup's usage with its limits.
+
+    If a file cannot be read, usage counts as too near to the limit or unknown.
+    """
 
     def __init__(self, cgroup: Path, top: Path | None = None) -> None:
-        """Watch `cgroup`, and the limits of those above it up to `top`: an engine may set its limit there."""
+        """Watch `cgroup` and the limits of its ancestors up to `top`, because an engine may set its limit there."""
         names = NAMES[version_of(cgroup)]
         self._usage = _opened(cgroup / names.usage)
         self._events = _opened(cgroup / names.events)
         self._limits: list[tuple[OpenFile | None, int]] = []
-        """Usage files, each with the usage up to which maps are read."""
+        """Usage files, each with the largest usage at which memory maps are read, in bytes."""
         self._first = self._least = _value(self._usage) or 0
         self._kills_before: int | None = None
         self.kills_meanwhile: bool | None = False
-        """Whether the kernel killed a process while one was read. None: not known, as the cgroup was gone."""
+        """Whether the kernel killed a process while one was being read. None if unknown, because the cgroup was gone.
+        """
         for folder in (cgroup, *(above for above in cgroup.parents if top is not None and above.is_relative_to(top))):
             most = _most(folder / names.limit)
             if most is not None:
                 self._limits.append((_opened(folder / names.usage), most))
 
     def usage_bytes(self) -> int | None:
-        """Usage now; None where the cgroup is gone."""
+        """Return the current usage, or None if the cgroup is gone."""
         usage = _value(self._usage)
         if usage is not None:
             self._least = min(self._least, usage)
@@ -94,21 +101,21 @@ class LimitGuard:
 
     @property
     def fell_bytes(self) -> int:
-        """By how much usage fell since the guard was made, at most."""
+        """The largest drop in usage since the guard was created, in bytes."""
         return self._first - self._least
 
     def is_far(self) -> bool:
-        """Whether usage is far from the limit now."""
+        """Return whether usage is currently far from every limit."""
         if self.usage_bytes() is None:
             return False
         return all((usage := _value(file)) is not None and usage <= most for file, most in self._limits)
 
     def begin_process(self) -> None:
-        """A process is read from now on."""
+        """Note that reading a process begins."""
         self._kills_before = self._kills()
 
     def end_process(self) -> None:
-        """Nothing of it is held any more."""
+        """Note that reading a process has ended, so that nothing holds its memory any more."""
         before, after = self._kills_before, self._kills()
         if before is None or after is None:
             self.kills_meanwhile = self.kills_meanwhile or None
@@ -116,7 +123,7 @@ class LimitGuard:
             self.kills_meanwhile = True
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         close_all([self._usage, self._events, *(file for file, _ in self._limits)])
         self._usage = self._events = None
         self._limits = [(None, 0)]
@@ -129,7 +136,7 @@ class LimitGuard:
 
 
 def _most(limit: Path) -> int | None:
-    """The usage up to which maps are read; None without a limit. 0 where the limit is not known."""
+    """Return the largest usage at which memory maps are read. None without a limit, 0 if the limit is unknown."""
     try:
         text = limit.read_bytes().strip()
         return None if text == b"max" else _far_from(int(text))

@@ -1,8 +1,8 @@
 """Reads a snapshot of a container's processes from /proc.
 
-Every process is looked at once cheaply (statm); the largest are read whole (smaps), as many as the time allows, and
-none near the limit (pace): there `status` has to do, which holds a process for microseconds. Sources: proc(5);
-Documentation/filesystems/proc.rst. Standard library only: the probe imports it.
+Every process is first read cheaply (statm). Then the largest are read in full (smaps), as many as the time allows. Near
+the limit, only `status` is read, which holds a process for microseconds (see `pace`). Sources: proc(5);
+Documentation/filesystems/proc.rst. Uses the standard library only, because the probe imports this module.
 """
 
 import os
@@ -21,8 +21,9 @@ _LINE = re.compile(
     rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous): +(\d+) kB)$",
     re.MULTILINE,
 )
-"""A mapping's first line, or one of its values that we use: a scan of the whole file by one expression is four times
-as fast as looking at its lines, of which a process has thousands."""
+"""The first line of a mapping, or one of the values that the probe uses. Scanning the whole file with one expression is
+four times as fast as looking at each line, and a process has thousands of lines.
+"""
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 _KERNELS_OWN = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _SHARED_MEMORY = (b"/dev/shm/", b"/memfd:", b"/SYSV", b"/dev/zero", b"[anon_shmem")
@@ -30,7 +31,7 @@ _SHARED_MEMORY = (b"/dev/shm/", b"/memfd:", b"/SYSV", b"/dev/zero", b"[anon_shme
 
 @dataclass(slots=True)
 class MemoryMap:
-    """One process's mappings, added up, in bytes."""
+    """The sums over one process's mappings, in bytes."""
 
     rss: int = 0
     pss: int = 0
@@ -41,7 +42,7 @@ class MemoryMap:
 
 
 def parse_smaps(data: bytes) -> MemoryMap:
-    """Add up /proc/PID/smaps, or what there is of it. Raises ValueError on what is no such file."""
+    """Add up the mappings of /proc/PID/smaps, which may be cut off. Raises ValueError if `data` has another format."""
     total = MemoryMap()
     for name, values in _mappings(data):
         if name in _KERNELS_OWN:
@@ -54,19 +55,20 @@ def parse_smaps(data: bytes) -> MemoryMap:
         if kind != "file":
             total.kinds[kind] += pss
             continue
-        # What a process wrote to its private mapping of a file is memory of its own: it has no file to go back to.
+        # Memory that a process wrote in its private mapping of a file is its own. It cannot be written back to the
+        # file.
         own = min(pss, values["Anonymous"] * _KIB)
         total.kinds["anonymous"] += own
         total.kinds["file"] += pss - own
         total.files[_text(name)] += pss - own
         total.dirty_file += max(0, (values["Private_Dirty"] + values["Shared_Dirty"]) * _KIB - own)
-    total.kinds = +total.kinds  # without the zeros
+    total.kinds = +total.kinds  # drops the zeros
     total.files = +total.files
     return total
 
 
 def _mappings(data: bytes) -> Iterator[tuple[bytes, Counter[str]]]:
-    """Each mapping's name and its values in KiB."""
+    """Yield each mapping's name and its values in KiB."""
     name: bytes | None = None
     values: Counter[str] = Counter()
     for addresses, mapped, key, kib in _LINE.findall(data):
@@ -91,7 +93,7 @@ def _kind(name: bytes) -> str:
 
 
 def _text(name: bytes) -> str:
-    """A path as it was before the kernel escaped its newlines."""
+    """Return the path without the kernel's escapes for newlines."""
     plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), name.removesuffix(b" (deleted)"))
     return plain.decode(errors="replace").replace("\0", "")[:300]
 
@@ -101,29 +103,29 @@ _MOST_FILES = 10
 _MOST_ARGUMENTS, _LONGEST_ARGUMENT = 8, 100
 _LARGEST_SMAPS_BYTES = 32 << 20
 _CHUNK_BYTES = 1 << 10
-"""About one mapping. The kernel holds the process while it makes up the text, a page of it at most."""
+"""About the text of one mapping. The kernel holds the process while it produces the text, at most a page of it."""
 _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RUNTIME = "runc:["
-"""What the container runtime calls itself before it becomes the container's program."""
+"""The container runtime's name for itself before it becomes the container's program."""
 _STATUS_LINE = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
 
 class Guard(Protocol):
-    """What says whether processes may be read."""
+    """Decides whether processes may be read."""
 
     def is_far(self) -> bool:
-        """Whether the cgroup is far from its limit now."""
+        """Return whether the cgroup is currently far from its limit."""
 
     def begin_process(self) -> None:
-        """A process is read from now on."""
+        """Note that reading a process begins."""
 
     def end_process(self) -> None:
-        """Nothing of it is held any more."""
+        """Note that reading a process has ended, so that nothing holds its memory any more."""
 
 
 class Moment(NamedTuple):
-    """When a snapshot was begun, and what the cgroup held then."""
+    """The start of a snapshot, and the cgroup's memory at that time."""
 
     time_us: int
     rss_bytes: int
@@ -132,23 +134,23 @@ class Moment(NamedTuple):
 
 @dataclass(slots=True)
 class Reader:
-    """Reads processes under the eyes of a guard, and remembers command lines: near the limit none is read."""
+    """Reads processes as far as a guard allows. It remembers command lines, because it reads none near the limit."""
 
     proc: Path = Path("/proc")
     budget_s: float = 0.15
     cpu_ns: int = 0
-    """CPU time of the last snapshot's reading, without what its texts were made into afterwards."""
+    """The CPU time of reading for the last snapshot, without parsing the texts afterwards."""
     _arguments: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Another trial begins: its processes are others."""
+        """Forget all command lines, because another trial begins."""
         self._arguments.clear()
 
     def take(self, cgroup: Path, moment: Moment, guard: Guard, depth: Depth = Depth.MAPS) -> Snapshot | None:
-        """Look at the processes of `cgroup` and all below it, for about `budget_s`.
+        """Read the processes of `cgroup` and its descendants, for about `budget_s` seconds.
 
-        From the first time on that the guard says no, no more maps and command lines are read. None when there are no
-        processes yet, or none any more.
+        Once the guard says that the limit is near, no more maps and command lines are read. Returns None if there are
+        no processes yet, or none any more.
         """
         begun, cpu_before_ns = time.monotonic(), time.process_time_ns()
         pids = set(_pids(cgroup))
@@ -195,11 +197,11 @@ class Reader:
         )
 
     def _see(self, process: "_Process", smaps: bytes | None, *, with_arguments: bool) -> "_Seen | None":
-        """What else there is of a process; None when it has ended, or is not yet the container's program."""
+        """Read the rest about a process. Returns None if it has ended or is not yet the container's program."""
         folder = self.proc / str(process.pid)
         try:
             name = (folder / "comm").read_bytes().removesuffix(b"\n").decode(errors="replace")
-            if with_arguments:  # they are read out of the process's own memory
+            if with_arguments:  # the command line is read from the process's own memory
                 self._arguments[process.pid, name] = _arguments(folder)
             status = (folder / "status").read_bytes()
         except OSError:
@@ -210,7 +212,7 @@ class Reader:
 
 
 class _NearLimit(Exception):
-    """The cgroup came near its limit while a memory map was read."""
+    """Raised when the cgroup comes near its limit while a memory map is read."""
 
 
 class _Process(NamedTuple):
@@ -219,7 +221,7 @@ class _Process(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What was read of a process, as the kernel gave it: it is made sense of when nothing is held any more."""
+    """The kernel's texts about a process. They are parsed once no process is held any more."""
 
     process: _Process
     name: str
@@ -237,7 +239,7 @@ def _detail(unread: int, alive: int, depth: Depth, *, is_far: bool) -> str | Non
 
 
 def _pids(cgroup: Path) -> Iterator[int]:
-    """The processes of a cgroup and of those below it; 0 stands for one that our PID namespace does not show."""
+    """Yield the processes of a cgroup and its descendants, without those outside our PID namespace (listed as 0)."""
     for folder, _, files in os.walk(cgroup):
         if "cgroup.procs" in files:
             try:
@@ -248,7 +250,7 @@ def _pids(cgroup: Path) -> Iterator[int]:
 
 
 def _sizes(proc: Path, pids: Iterable[int]) -> Iterator[_Process]:
-    """Those that still live, with their RSS."""
+    """Yield the processes that are still alive, with their RSS."""
     for pid in pids:
         try:
             words = (proc / str(pid) / "statm").read_bytes().split()
@@ -258,7 +260,7 @@ def _sizes(proc: Path, pids: Iterable[int]) -> Iterator[_Process]:
 
 
 def _read_smaps(folder: Path, guard: Guard) -> bytes | None:
-    """None where it ended, or may not be looked at. Raises _NearLimit."""
+    """Return the memory map, or None if the process ended or may not be read. Raises _NearLimit near the limit."""
     data = bytearray()
     try:
         descriptor = os.open(folder / "smaps", os.O_RDONLY | os.O_CLOEXEC)

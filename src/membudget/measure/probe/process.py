@@ -1,8 +1,8 @@
-"""The sampling process: follows one cgroup after another, on orders from standard input.
+"""The sampling process, which follows one cgroup after another and takes orders from standard input.
 
-Runs as `python -m membudget.measure.probe.process`, on the host or in a probe container, never in the measured
-cgroup. It keeps its samples until asked, so that nobody who reads slowly makes it sample late. Standard library
-only: it starts in a few hundredths of a second and stays small.
+It runs as `python -m membudget.measure.probe.process`, on the host or in a probe container, never in the measured
+cgroup. It keeps its samples until asked, so that a slow reader cannot delay sampling. It uses the standard library
+only, to start in a few hundredths of a second and to stay small.
 """
 
 import dataclasses
@@ -20,16 +20,16 @@ from membudget.measure.probe.snapshots import SnapshotProcess
 
 
 class _Probe:
-    """Obeys orders, and samples in between."""
+    """Obeys orders and samples in between."""
 
     def __init__(self, snapshots: SnapshotProcess) -> None:
         self._snapshots = snapshots
         self._sampler: Sampler | None = None
         self._next_look = 0.0
-        """On `time.monotonic`: a clock that is set changes nothing."""
+        """The time of the next look on `time.monotonic`, which is not affected when the system clock is set."""
 
     def run(self, orders: BinaryIO) -> None:
-        """Until the orders end."""
+        """Obey orders until standard input ends."""
         input_fd = orders.fileno()
         waiting = select.poll()  # cheaper than select(2), a hundred times a second
         waiting.register(input_fd, select.POLLIN)
@@ -45,13 +45,13 @@ class _Probe:
                 sys.stdout.flush()
             elif readable:
                 self._snapshots.receive()
-                if not self._snapshots.answers:  # it died
+                if not self._snapshots.answers:  # the snapshot process died
                     for descriptor in readable:
                         waiting.unregister(descriptor)
             self._look_if_due()
 
     def _timeout_ms(self) -> float | None:
-        """Until the next look, in whole milliseconds: poll(2) knows no less."""
+        """Return the time until the next look, in milliseconds. poll(2) truncates it to whole ones."""
         if self._sampler is None:
             return None
         return max(0.0, 1000 * (self._next_look - time.monotonic()))
@@ -92,7 +92,7 @@ class _Probe:
 
 
 def main() -> None:
-    """Follow on order, report on order, until standard input ends."""
+    """Obey orders until standard input ends."""
     snapshots = SnapshotProcess()
     try:
         _Probe(snapshots).run(sys.stdin.buffer)

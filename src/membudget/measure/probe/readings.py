@@ -1,42 +1,46 @@
-"""What the kernel's memory files say: text to numbers, for cgroup v1 and v2.
+"""Parsers that turn the text of the kernel's memory files into numbers, for cgroup v1 and v2.
 
-Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the kernel. Standard library only:
-the probe imports this in a process of its own that has to start fast and stay small.
+Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the kernel. Uses the standard library only:
+the probe imports this module in a process of its own that has to start fast and stay small.
 """
 
 from typing import NamedTuple
 
 _PAGE_BYTES = 4096
 BATCH_BYTES_PER_CPU = 64 * _PAGE_BYTES
-"""The kernel charges in batches, and counts in batches (mm/memcontrol.c, MEMCG_CHARGE_BATCH)."""
+"""The kernel charges and counts memory in batches of this size (mm/memcontrol.c, MEMCG_CHARGE_BATCH)."""
 
 
 class MemoryReading(NamedTuple):
-    """One look at a cgroup and everything below it, in bytes: a sample of the series, which takes columns by name."""
+    """One reading of a cgroup and its descendants, in bytes.
+
+    A sample of the series, whose columns have the same names.
+    """
 
     anon_bytes: int
-    """Anonymous memory: heap, stack, private mappings. What cAdvisor calls RSS."""
+    """Anonymous memory: heap, stack and private mappings. cAdvisor calls this RSS."""
     shmem_bytes: int
-    """Shared memory and tmpfs: no file to write it back to, so only swap or a kill gives it back."""
+    """Shared memory and tmpfs. It has no file to be written back to, so only swap or a kill releases it."""
     inactive_file_bytes: int
     usage_bytes: int
-    """All that is charged: with page cache and kernel memory."""
+    """Everything that is charged, including page cache and kernel memory."""
 
     @property
     def rss_bytes(self) -> int:
-        """What `peak_rss` is the maximum of."""
+        """Anonymous and shared memory. `peak_rss` is its maximum."""
         return self.anon_bytes + self.shmem_bytes
 
     @property
     def working_set_bytes(self) -> int:
-        """What a kubelet evicts on; never below zero, as cAdvisor computes it."""
+        """The figure that a kubelet evicts on. Never below zero, as cAdvisor computes it."""
         return max(0, self.usage_bytes - self.inactive_file_bytes)
 
 
 def keyed_value(data: bytes, key: bytes) -> int:
-    """The value of `key` in a "flat keyed" file, `KEY VALUE` a line. Raises KeyError, ValueError.
+    """Return the value of `key` in a "flat keyed" file, which has one `KEY VALUE` pair per line.
 
-    The files have fifty lines and are read a hundred times a second: only what is asked for is parsed.
+    The files have fifty lines and are read a hundred times a second, so only the requested key is parsed. Raises
+    KeyError if the key is missing, and ValueError if its value is cut off or is no number.
     """
     name = key + b" "
     found = 0 if data.startswith(name) else data.find(b"\n" + name) + 1
@@ -49,16 +53,16 @@ def keyed_value(data: bytes, key: bytes) -> int:
 
 
 def reading_v2(stat: bytes, usage_bytes: int) -> MemoryReading:
-    """From v2's memory.stat, which counts descendants too, and memory.current."""
+    """Parse v2's memory.stat, which includes descendants, together with the value of memory.current."""
     return MemoryReading(
         keyed_value(stat, b"anon"), keyed_value(stat, b"shmem"), keyed_value(stat, b"inactive_file"), usage_bytes
     )
 
 
 def reading_v1(stat: bytes, usage_bytes: int) -> MemoryReading:
-    """From v1's memory.stat, whose `total_` values count descendants, and memory.usage_in_bytes.
+    """Parse v1's memory.stat, whose `total_` values include descendants, with the value of memory.usage_in_bytes.
 
-    v1's `rss` is anonymous memory alone ("not a true 'resident set size'", memory.rst).
+    v1's `rss` is anonymous memory only ("not a true 'resident set size'", memory.rst).
     """
     return MemoryReading(
         keyed_value(stat, b"total_rss"),
@@ -69,35 +73,45 @@ def reading_v1(stat: bytes, usage_bytes: int) -> MemoryReading:
 
 
 def accounted_v2(stat: bytes) -> int:
-    """What v2's memory.stat says makes up memory.current. Raises KeyError before Linux 5.18, which has no `kernel`."""
+    """Return the part of memory.current that v2's memory.stat explains, in bytes.
+
+    Raises KeyError before Linux 5.18, which has no `kernel` value.
+    """
     return sum(keyed_value(stat, key) for key in (b"anon", b"file", b"kernel", b"sock"))
 
 
 def accounted_v1(stat: bytes, kernel_bytes: int) -> int:
-    """What makes up v1's memory.usage_in_bytes: memory.stat, and memory.kmem.usage_in_bytes."""
+    """Return the part of v1's memory.usage_in_bytes that is explained, in bytes.
+
+    memory.stat and memory.kmem.usage_in_bytes explain it.
+    """
     return keyed_value(stat, b"total_rss") + keyed_value(stat, b"total_cache") + kernel_bytes
 
 
 def oom_kills(events: bytes) -> int:
-    """Processes killed: `oom_kill` of v2's memory.events, or of v1's memory.oom_control (since 4.13)."""
+    """Return how often the kernel killed: `oom_kill` of memory.events (v2) or memory.oom_control (v1, since 4.13)."""
     return keyed_value(events, b"oom_kill")
 
 
 def limit_hits(events: bytes) -> int:
-    """How often usage was about to go over the limit and memory was reclaimed: `max` of v2's memory.events."""
+    """Return how often usage was about to exceed the limit and memory was reclaimed: `max` of v2's memory.events."""
     return keyed_value(events, b"max")
 
 
 def refaulted_bytes(stat: bytes, version: int) -> int:
-    """Pages that were given back and needed again, in bytes: `workingset_refault_*` of memory.stat (since 5.9)."""
+    """Return the size of refaulted pages, in bytes: `workingset_refault_*` of memory.stat (since 5.9).
+
+    These are pages that the kernel had reclaimed and that were needed again.
+    """
     prefix = b"workingset_refault_" if version == 2 else b"total_workingset_refault_"
     return _PAGE_BYTES * (keyed_value(stat, prefix + b"anon") + keyed_value(stat, prefix + b"file"))
 
 
 def stalled_us(pressure: bytes) -> int:
-    """Time in which at least one process waited for memory, in microseconds: `some ... total=` of memory.pressure.
+    """Return the time in which at least one process waited for memory, in microseconds.
 
-    Source: Documentation/accounting/psi.rst. Raises ValueError on others.
+    This is `some ... total=` of memory.pressure (Documentation/accounting/psi.rst). Raises ValueError if the text has
+    another format.
     """
     some, newline, _ = pressure.partition(b"\n")
     _, _, total = some.rpartition(b"total=")
@@ -107,5 +121,5 @@ def stalled_us(pressure: bytes) -> int:
 
 
 def cpu_usage_us(stat: bytes) -> int:
-    """CPU time of a cgroup in microseconds: `usage_usec` of v2's cpu.stat."""
+    """Return the CPU time of a cgroup in microseconds: `usage_usec` of v2's cpu.stat."""
     return keyed_value(stat, b"usage_usec")

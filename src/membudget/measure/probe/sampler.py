@@ -1,7 +1,8 @@
-"""Samples one cgroup: looks at its usage, reads its RSS whenever that has moved, and keeps the kernel's marks.
+"""Samples one cgroup: looks at its usage, reads RSS when usage has moved, and keeps the kernel's marks.
 
-A look reads two counters, the usage and the kernel's mark, which costs next to nothing; memory.stat, which the kernel
-has to add up, is read when they have moved, and now and then in any case. Standard library only: the probe imports it.
+A look reads the usage, and in a cgroup shared with the engine the kernel's mark as well. This costs next to nothing.
+The kernel has to add up memory.stat, so it is read only when usage has moved, and at regular intervals. Uses the
+standard library only, because the probe imports this module.
 """
 
 import contextlib
@@ -36,20 +37,20 @@ from membudget.measure.probe.snapshots import SnapshotProcess
 
 _APPEARANCE_POLL_S = 0.001
 _MOVED_BYTES = 65_536
-"""A smaller change of usage is no reason to read memory.stat."""
+"""A smaller change of usage does not cause memory.stat to be read."""
 _RESTING_SAMPLE_NS = 50_000_000
-"""RSS is read at least this often: at the limit it can change while the usage does not."""
+"""The longest time between two readings of RSS. At the limit, RSS can change while usage does not."""
 _PIDS_NS = 50_000_000
-"""Its processes are listed at most this often."""
+"""The shortest time between two listings of the cgroup's processes."""
 _UNACCOUNTED_BYTES = 2 * readings.BATCH_BYTES_PER_CPU * (os.cpu_count() or 1)
-"""By so much usage may exceed what memory.stat makes of it: charged in advance, and not yet counted."""
+"""Usage may exceed the sum of memory.stat by this much: memory that is charged in advance and not yet counted."""
 _OWN_MARK = "the kernel's, as last read before the container was gone"
 
 _ReadingError = (OSError, ValueError, KeyError)
 
 
 class Sampler:
-    """Follows one trial. Files that are not there yet, or not any more, cost a sample and nothing else."""
+    """Follows one trial. If a file is missing or gone, only that sample is lost."""
 
     def __init__(self, order: Follow, snapshots: SnapshotProcess) -> None:
         self._order = order
@@ -65,9 +66,9 @@ class Sampler:
         self._series = Series()
         self._phases: list[PhaseReading] = []
         self._phase: tuple[str, int, int] | None = None
-        """The phase at hand: its name, when it began, and the mark it began with."""
+        """The current phase: its name, the time when it began, and the mark at that time."""
         self._phase_usage: int | None = None
-        """The largest usage in it that RSS was read for."""
+        """The largest usage in the current phase for which RSS was read."""
         self._origin_ns = time.monotonic_ns()
         self._cpu_origin_ns = time.process_time_ns()
         self._first_look_ns = 0
@@ -80,18 +81,18 @@ class Sampler:
         self._longest_gap_ns = 0
         self._leaf_values: dict[str, Reading] = {}
         self._pids: set[int] = set()
-        """Of all processes that were seen: the kernel's log may tell of a kill without its cgroup."""
+        """The IDs of all processes seen so far. The kernel's log may report a kill without its cgroup."""
         self._listed_ns = 0
         self._count_is_final = False
         snapshots.begin(self._parent, Depth(order.depth), self._origin_ns)
 
     @property
     def interval_s(self) -> float:
-        """How long to wait until the next look: short until the cgroup is there."""
+        """The time until the next look, in seconds. It is short until the cgroup exists."""
         return self._pace.interval_s if self._leaf is not None else _APPEARANCE_POLL_S
 
     def look(self) -> None:
-        """Look once, if the cgroup is there."""
+        """Look once, if the cgroup exists."""
         try:
             if self._leaf is None:
                 self._leaf = self._find_leaf()
@@ -102,7 +103,7 @@ class Sampler:
                     self._mark = KernelMark(self._leaf.folder / self._names.peak, self._order.version)
             usage = int(self._leaf.usage.read())
             if self._order.is_shared:
-                self._mark.read()  # it goes away with the container
+                self._mark.read()  # the mark disappears with the container
         except _ReadingError:
             return
         now_ns = time.monotonic_ns()
@@ -116,7 +117,7 @@ class Sampler:
             self._pace.spent(now_ns, time.process_time_ns())
 
     def begin_phase(self, name: str) -> None:
-        """What comes now is another phase of the trial."""
+        """Begin another phase of the trial."""
         self.end_phase()
         try:
             mark = self._mark.read()
@@ -128,10 +129,10 @@ class Sampler:
         self._phase_usage = None
         self._count_is_final = False
         self._last_sample_ns = 0
-        self.look()  # what it begins with is its own, not what a sample of the phase before says
+        self.look()  # the phase begins with a sample of its own, not with the last one of the phase before
 
     def end_phase(self) -> None:
-        """The phase at hand, if there is one, is over."""
+        """End the current phase, if there is one."""
         self._count_is_final = self._leaf is not None and self._count_kills(self._leaf)
         if self._phase is None:
             return
@@ -141,7 +142,7 @@ class Sampler:
         self._phases.append(PhaseReading(name, begin_us, self._now_us(), mark, self._phase_usage))
 
     def report(self) -> ProbeReport:
-        """Read the kernel's marks, which outlive the container, and hand everything over."""
+        """Read the kernel's marks, which outlive the container, and return everything."""
         if self._phase is not None:
             self.end_phase()
         snapshot, snapshot_reason = self._snapshots.best()
@@ -169,11 +170,11 @@ class Sampler:
         return report
 
     def now(self) -> int | None:
-        """RSS as last sampled; None before there is any."""
+        """Return the last sample of RSS, in bytes, or None before the first."""
         return self._series.rss_bytes[-1] if self._series.rss_bytes else None
 
     def close(self) -> None:
-        """Let go of the cgroup's files."""
+        """Close the cgroup's files."""
         if self._leaf is not None:
             self._leaf.close()
             self._leaf = None
@@ -181,10 +182,10 @@ class Sampler:
         self._log.close()
 
     def _find_leaf(self) -> LeafFiles | None:
-        """The container's own cgroup, None before it is there.
+        """Return the container's own cgroup, or None while it does not exist.
 
-        Not the parent, which would do for most: while somebody reads it often, a parent's memory.stat can lag behind
-        its children by up to two seconds (docs/adr/0003-own-cgroup-parent.md).
+        The parent would mostly do. But while it is read often, a parent's memory.stat can lag behind its children by up
+        to two seconds (docs/adr/0003-own-cgroup-parent.md).
         """
         folder = next((path for leaf in self._order.leaves if (path := Path(leaf)).is_dir()), None)
         return LeafFiles(folder, self._order.version) if folder is not None else None
@@ -203,7 +204,7 @@ class Sampler:
         self._phase_usage = max(self._phase_usage or 0, usage)
 
     def _sample(self, leaf: LeafFiles, usage: int, now_ns: int) -> None:
-        """Read RSS, and note which usage it belongs to: a spike may be over between the two files."""
+        """Read RSS, and note the usage that it belongs to. A spike may end between reading the two files."""
         try:
             stat = leaf.stat.read()
             reading = self._parse(stat, usage)
@@ -223,10 +224,11 @@ class Sampler:
         self._snapshots.consider(leaf.folder, reading.rss_bytes, now_ns)
 
     def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:
-        """As much of the usage as memory.stat accounts for.
+        """Return the part of the usage that memory.stat accounts for, in bytes.
 
         While memory is unmapped, its pages have left RSS and are still charged (zap_pte_range, tlb_finish_mmu in
-        mm/memory.c and mm/mmu_gather.c): usage alone says that the peak was seen, when most of its RSS is gone.
+        mm/memory.c and mm/mmu_gather.c). Usage alone would suggest that the peak was seen, when most of its RSS is
+        gone.
         """
         try:
             if self._order.version == 2:
@@ -236,11 +238,11 @@ class Sampler:
             else:
                 return usage
         except _ReadingError:
-            return usage  # a kernel that does not say
+            return usage  # this kernel lacks some of the values
         return usage if usage - accounted <= _UNACCOUNTED_BYTES else accounted
 
     def _read_leaf_values(self, leaf: LeafFiles, stat: bytes) -> None:
-        """What only the container's own cgroup knows, and takes with it: the last look counts."""
+        """Read the values that only the container's own cgroup has. They disappear with it, so the last look counts."""
         values = self._leaf_values
         version = self._order.version
         values["refaulted"] = reading_of(lambda: readings.refaulted_bytes(stat, version), "memory.stat")
@@ -255,8 +257,8 @@ class Sampler:
             keep_newest(values, "limit_hits", leaf.failcnt.read, int)
 
     def _count_kills(self, leaf: LeafFiles) -> bool:
-        """Read how many processes were killed, and on v1 say whether that could be read."""
-        self._log.read()  # before: what it tells by now, the count has
+        """Read how many processes were killed. On v1, return whether the count could be read."""
+        self._log.read()  # read the log first: the count then includes every kill that the log reports
         if leaf.events is None:
             return False
         before = self._leaf_values.pop("oom_kills", None)
@@ -268,12 +270,16 @@ class Sampler:
         return False
 
     def _note_pids(self, leaf: LeafFiles) -> None:
-        """Opened anew each time: v1 gives whoever reads an open one often an old list (kernel/cgroup/cgroup-v1.c)."""
+        """Note the processes in the cgroup.
+
+        The file is opened each time, because on v1 a file held open often returns an old list
+        (kernel/cgroup/cgroup-v1.c).
+        """
         with contextlib.suppress(OSError, ValueError):
             self._pids.update(map(int, (leaf.folder / "cgroup.procs").read_bytes().split()))
 
     def _phase_mark(self, mark_before: int) -> Reading:
-        """The mark of the phase that ends: its own where it had one, else the trial's, if it rose meanwhile."""
+        """Return the mark of the phase that ends: its own, or the trial's if that rose in this phase."""
         try:
             mark = self._mark.read()
         except _ReadingError:

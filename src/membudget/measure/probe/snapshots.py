@@ -1,6 +1,6 @@
-"""When a new peak has settled, a process of its own looks at the container's processes: sampling goes on meanwhile.
+"""Snapshots of the container's processes at new peaks, taken by a process of its own so that sampling continues.
 
-Standard library only: the probe imports it.
+Uses the standard library only, because the probe imports this module.
 """
 
 import contextlib
@@ -22,63 +22,70 @@ from membudget.measure.probe.proc_reader import Moment, Reader
 
 _GROWTH, _LEAP = 0.02, 0.1
 _SMALLEST_GROWTH_BYTES = 1 << 20
-"""A new peak is worth a snapshot when it is larger than the last one's by this share and as many bytes: by the first
-share where snapshots are below their share of the CPU, by the second in any case."""
+"""A new peak is worth a snapshot if it exceeds the last snapshot's by this share and this many bytes. The first share
+applies while snapshots stay below their share of the CPU, the second applies always.
+"""
 _SETTLED = 0.01
 """RSS has settled when two samples differ by less than this share of it."""
 _OVERDUE_NS = 250_000_000
-"""RSS that never settles is looked at this often while it grows."""
+"""RSS that never settles is read this often while it grows."""
 _REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
-"""Reading for a millisecond is followed by twenty without: its locks hold up the container's own work. A leap of
-memory is looked at sooner, for this burst may be the last."""
+"""After a millisecond of reading, the process rests for twenty, because its locks hold up the container's own work. A
+leap in memory is read sooner, because it may be the last one.
+"""
 _MOST_LATE = 3
-"""After so many late ones in a row, only what they may use of the CPU is tried again: some bursts are too short."""
+"""After this many late snapshots in a row, only those within the CPU share are still tried. Some bursts are too short.
+"""
 _SHARE, _HEAD_START_NS = 0.005, 40_000_000
-"""What they may use of a core over a trial, beside this much CPU time beforehand, for short trials have peaks too."""
+"""The share of a core that snapshots may use over a trial, plus this much CPU time in advance, because short trials
+have peaks too.
+"""
 _STILL_THERE = 0.9
-"""A peak is over when less than this share of its RSS is left: an order for it is stale, a snapshot of it late."""
+"""A peak is over when less than this share of its RSS is left. An order for it is then stale, and a snapshot of it
+late.
+"""
 _MAPS_WORTH = 1.05
-"""A snapshot with kinds and files is worth more than one that is a little nearer to the peak and has none."""
+"""How much more a snapshot with kinds and files is worth than one without that is slightly nearer to the peak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of an order."""
+    """The result of an order."""
 
     snapshot: Snapshot | None
-    """None: there was nobody, or the order was stale."""
+    """None if there were no processes or the order was stale."""
     is_stale: bool
     cpu_us: int
-    """All that it took."""
+    """The CPU time of the whole order, in microseconds."""
     reading_us: int
-    """CPU time in which processes were read."""
+    """The CPU time of reading processes, in microseconds."""
     kills_meanwhile: bool | None
-    """Whether the kernel killed a process while one was read; None: not known."""
+    """Whether the kernel killed a process while one was being read. None if unknown."""
 
 
 def is_over(peak_bytes: int, left_bytes: int) -> bool:
-    """Whether a peak of `peak_bytes` is over when `left_bytes` are left."""
+    """Return whether a peak of `peak_bytes` is over when `left_bytes` are left."""
     return left_bytes < _STILL_THERE * peak_bytes
 
 
 class SnapshotPlan:
-    """Of one trial. Times are on CLOCK_MONOTONIC."""
+    """Decides when to take the snapshots of one trial. Times are on CLOCK_MONOTONIC."""
 
     def __init__(self, now_ns: int) -> None:
         self._begun_ns = self._last_ns = now_ns
         self._not_before_ns = self._leaps_from_ns = 0
         self._previous_bytes = 0
         self._seen_bytes = 0
-        """The largest RSS that was there to be seen when a snapshot was taken."""
+        """The largest RSS that was still there when a snapshot was taken."""
         self._late_in_a_row = 0
         self.best: Snapshot | None = None
         self.taken = 0
         self.cpu_us = 0
         self.kills_meanwhile: bool | None = False
-        """Whether the kernel killed a process while one was read; None: not known."""
+        """Whether the kernel killed a process while one was being read. None if unknown."""
 
     def wants(self, rss_bytes: int, now_ns: int) -> bool:
-        """Whether to look now: at a new peak that has settled, or that has been growing for long."""
+        """Return whether to take a snapshot now: at a new peak that has settled, or that has been growing for long."""
         settled = abs(rss_bytes - self._previous_bytes) <= _SETTLED * rss_bytes
         self._previous_bytes = rss_bytes
         if now_ns < self._leaps_from_ns:
@@ -92,12 +99,12 @@ class SnapshotPlan:
         return settled or now_ns - self._last_ns >= _OVERDUE_NS
 
     def answered(self, answer: Attempt, now_ns: int) -> None:
-        """Take in what became of the last order: a peak that was not seen is looked at again when it comes back."""
+        """Add the result of the last order. A peak that the snapshot missed is tried again when it returns."""
         self.cpu_us += answer.cpu_us
         if answer.kills_meanwhile is not False:
             self.kills_meanwhile = self.kills_meanwhile or answer.kills_meanwhile
         snapshot = answer.snapshot
-        if snapshot is None:  # stale, or the runtime's own start, which tells nothing of the program
+        if snapshot is None:  # stale, or only the runtime's own start, which says nothing about the program
             self._late_in_a_row += answer.is_stale
             return
         self.taken += 1
@@ -111,46 +118,47 @@ class SnapshotPlan:
             self.best = snapshot
 
     def lost(self) -> None:
-        """Nobody knows what became of the last order."""
+        """Note that the result of the last order is lost."""
         self.kills_meanwhile = self.kills_meanwhile or None
 
     def _affordable_from_ns(self) -> int:
-        """When the share of a core will have grown to what was spent."""
+        """Return the time at which the share of a core covers the CPU time spent so far."""
         spent_ns = 1000 * self.cpu_us
         return self._begun_ns + round((spent_ns - _HEAD_START_NS) / _SHARE)
 
 
 def _worth(snapshot: Snapshot) -> float:
-    """How near to the peak it is, by what was there to be seen."""
+    """Return how near to the peak a snapshot is, by the memory that was still there."""
     has_maps = snapshot.summed_pss_bytes is not None
     return snapshot.seen_bytes * (_STILL_THERE if snapshot.is_late else 1) * (_MAPS_WORTH if has_maps else 1)
 
 
 _PRIORITY = -10
-"""Of the process that reads: it holds others' memory, and must not be kept waiting with it (setpriority)."""
+"""The priority of the process that reads (setpriority). It holds other processes' memory and must not be kept waiting.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Look at the processes of this cgroup now."""
+    """An order to read the processes of a cgroup now."""
 
     cgroup: str
     top: str
-    """The trial's own cgroup, above it: an engine may have set its limit on the way there."""
+    """The trial's own cgroup, an ancestor. An engine may have set its limit on a cgroup in between."""
     depth: str
     origin_ns: int
-    """When the trial's series begins, on CLOCK_MONOTONIC, which all processes share."""
+    """The start of the trial's series on CLOCK_MONOTONIC, which all processes share."""
     rss_bytes: int
-    """As sampled when it was ordered."""
+    """RSS as sampled when the order was given."""
 
     def line(self) -> bytes:
-        """For the pipe."""
+        """Return the order as a line for the pipe."""
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
 
 
 def serve(orders: int, answers: int) -> NoReturn:
-    """Obey orders until their pipe ends, and end."""
-    with contextlib.suppress(OSError):  # a probe in a container may not
+    """Obey orders until their pipe ends, then exit."""
+    with contextlib.suppress(OSError):  # a probe in a container may lack the permission
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     reader, last = Reader(), ""
     with os.fdopen(orders, "rb") as lines, os.fdopen(answers, "wb") as out:
@@ -165,7 +173,7 @@ def serve(orders: int, answers: int) -> NoReturn:
 
 
 def obey(order: Order, reader: Reader) -> Attempt:
-    """Look, unless the order is stale. On a busy machine RSS may be another one by now than when it was ordered."""
+    """Take a snapshot, unless the order is stale. On a busy machine, RSS may have changed since the order was given."""
     begun_ns = time.process_time_ns()
     cgroup = Path(order.cgroup)
     guard = LimitGuard(cgroup, Path(order.top))
@@ -187,14 +195,14 @@ def obey(order: Order, reader: Reader) -> Attempt:
 
 
 def of_the_later(snapshot: Snapshot, after: Moment | None) -> Snapshot:
-    """Of memory that grew while processes were read, they show what there was at the end."""
+    """Return the snapshot with the later time and memory if memory grew while the processes were read."""
     if after is None or after.rss_bytes <= snapshot.rss_bytes:
         return snapshot
     return dataclasses.replace(snapshot, time_us=after.time_us, rss_bytes=after.rss_bytes, anon_bytes=after.anon_bytes)
 
 
 def _now(cgroup: Path, origin_ns: int) -> Moment | None:
-    """What the cgroup holds now; None where it is gone."""
+    """Return the cgroup's current memory, or None if the cgroup is gone."""
     parse = readings.reading_v1 if version_of(cgroup) == 1 else readings.reading_v2
     try:
         reading = parse((cgroup / "memory.stat").read_bytes(), 0)
@@ -204,7 +212,7 @@ def _now(cgroup: Path, origin_ns: int) -> Moment | None:
 
 
 def answer_of(line: bytes) -> Attempt:
-    """An answer as it came through the pipe."""
+    """Parse an answer from the pipe."""
     raw = json.loads(line)
     return Attempt(**{**raw, "snapshot": _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None})
 
@@ -227,7 +235,7 @@ _NOT_ALLOWED = "the processes were not looked at: looking may have caused OOM ki
 
 
 class SnapshotProcess:
-    """Has snapshots taken, one at a time, and keeps the best."""
+    """Orders snapshots from a child process, one at a time, and keeps the best."""
 
     def __init__(self) -> None:
         orders, self._orders = os.pipe()
@@ -242,40 +250,43 @@ class SnapshotProcess:
         self._buffer = bytearray()
         self._alive = True
         self.is_busy = False
-        """A snapshot is being taken."""
+        """Whether a snapshot is being taken."""
         self._stale = False
         self.begin(Path("/"), Depth.NONE, 0)
 
     def begin(self, top: Path, depth: Depth, origin_ns: int) -> None:
-        """Another trial begins, whose series begins at `origin_ns`. Its own cgroup is `top`."""
+        """Begin another trial, whose own cgroup is `top` and whose series begins at `origin_ns`."""
         self._stale = self.is_busy
-        """An answer that is still to come belongs to the trial before."""
+        """Whether the answer that is still to come belongs to the previous trial."""
         self._top, self._depth, self._origin_ns = top, depth, origin_ns
         self._plan = SnapshotPlan(time.monotonic_ns())
 
     @property
     def answers(self) -> tuple[int, ...]:
-        """For select(2): a file descriptor that is readable when an answer has come; none when it died."""
+        """The file descriptors to wait for with select(2).
+
+        Readable when an answer has come; empty if the process died.
+        """
         return (self._answers,) if self._alive else ()
 
     @property
     def taken(self) -> int:
-        """How many there were in this trial."""
+        """The number of snapshots in this trial."""
         return self._plan.taken
 
     @property
     def cpu_us(self) -> int:
-        """CPU time of them."""
+        """The CPU time of the snapshots in this trial, in microseconds."""
         return self._plan.cpu_us
 
     @property
     def kills_meanwhile(self) -> bool | None:
-        """Whether the kernel killed a process while one was read; None: not known."""
+        """Whether the kernel killed a process while one was being read. None if unknown."""
         is_open = self.is_busy and not self._stale
         return self._plan.kills_meanwhile or (None if is_open else self._plan.kills_meanwhile)
 
     def consider(self, cgroup: Path, rss_bytes: int, now_ns: int) -> None:
-        """Order a snapshot when RSS of `rss_bytes` is worth one."""
+        """Order a snapshot if the current RSS is worth one."""
         wanted = self._plan.wants(rss_bytes, now_ns)
         if not wanted or self.is_busy or self._depth is Depth.NONE:
             return
@@ -289,11 +300,11 @@ class SnapshotProcess:
         try:
             os.write(self._orders, order.line())
         except BrokenPipeError:
-            return  # it died: the trial goes on without
+            return  # the process died: the trial continues without snapshots
         self.is_busy = True
 
     def receive(self) -> None:
-        """Take in an answer, or a part of one."""
+        """Read an answer, or a part of one."""
         received = os.read(self._answers, 1 << 16)
         if not received:
             if self.is_busy and not self._stale:
@@ -312,7 +323,10 @@ class SnapshotProcess:
         self._plan.answered(answer_of(line), time.monotonic_ns())
 
     def best(self) -> tuple[Snapshot | None, str | None]:
-        """The snapshot nearest to the peak, or why there is none. Waits for one that is being taken."""
+        """Return the snapshot nearest to the peak, or the reason why there is none.
+
+        Waits for one that is being taken.
+        """
         deadline = time.monotonic() + _LAST_ANSWER_S
         while self.is_busy and (left := deadline - time.monotonic()) > 0:
             if select.select([self._answers], [], [], left)[0]:
@@ -322,7 +336,7 @@ class SnapshotProcess:
         return None, _NOT_ALLOWED if self._depth is Depth.NONE else _NO_PEAK
 
     def close(self) -> None:
-        """End it."""
+        """Kill the process and wait for its end."""
         os.close(self._orders)
         os.close(self._answers)
         os.kill(self._pid, signal.SIGKILL)
