@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -15,6 +14,7 @@ from membudget.core.metrics import Metric, MetricValue, format_delta, format_rea
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
 from membudget.report.formats.image_report import DiffReport, InspectReport
+from membudget.report.formats.tables import TerminalTable
 from membudget.report.hints import hint_fix, hint_words
 
 _MOST_FOLDERS = 14
@@ -24,6 +24,8 @@ _MOST_CHANGES = 15
 _LONGEST_INSTRUCTION = 90
 _NEARLY_ALL = 0.95
 _BLANK = Text()
+_FIGURES = frozenset({"value", "size", "waste", "delta"})
+"""Headings of columns that are aligned to the right."""
 
 
 def of_image(report: InspectReport) -> RenderableType:
@@ -55,48 +57,51 @@ def of_diff(report: DiffReport) -> RenderableType:
     else:
         parts += [_BLANK, Text(f"all {found.same_layers} layers are the same")]
     if found.packages:
-        table = _table("package", "base", "head", right=("delta", "size"))
-        for one in found.packages[:_MOST_CHANGES]:
-            table.add_row(
+        rows = [
+            [
                 _plain(f"{one.ecosystem} {one.name}"),
                 _plain(", ".join(one.base_versions) or "–"),
                 _plain(", ".join(one.head_versions) or "–"),
-                format_size_delta(one.head_bytes - one.base_bytes),
-                format_size(one.head_bytes),
-            )
+                Text(format_size_delta(one.head_bytes - one.base_bytes)),
+                Text(format_size(one.head_bytes)),
+            ]
+            for one in found.packages[:_MOST_CHANGES]
+        ]
+        table = TerminalTable(("package", "base", "head", "delta", "size"), rows, _FIGURES)
         parts += [_BLANK, table, *_more(len(found.packages), _MOST_CHANGES, "packages")]
     if found.files:
-        table = _table("file", "", right=("delta", "size"))
-        for file in found.files[:_MOST_CHANGES]:
-            moved = f" (from {file.moved_from})" if file.moved_from is not None else ""
-            table.add_row(
-                _plain(f"/{file.path}{moved}"),
-                file.kind.value,
-                format_size_delta(file.head_bytes - file.base_bytes),
-                format_size(file.head_bytes),
-            )
+        rows = [
+            [
+                _plain(f"/{file.path}{f' (from {file.moved_from})' if file.moved_from is not None else ''}"),
+                Text(file.kind.value),
+                Text(format_size_delta(file.head_bytes - file.base_bytes)),
+                Text(format_size(file.head_bytes)),
+            ]
+            for file in found.files[:_MOST_CHANGES]
+        ]
+        table = TerminalTable(("file", "", "delta", "size"), rows, _FIGURES)
         totals = ", ".join(f"{one.files} {one.kind} ({format_size_delta(one.delta_bytes)})" for one in found.totals)
         parts += [_BLANK, table, Text(f"all files: {totals}", style="dim")]
     return Group(*parts)
 
 
-def _figures(metrics: dict[Metric, MetricValue]) -> Table:
-    table = _table("metric", right=("value",))
-    table.add_column("precision", style="dim")
+def _figures(metrics: dict[Metric, MetricValue]) -> TerminalTable:
+    rows = []
     for metric, value in metrics.items():
-        note = value.reason if value.value is None else value.precision
-        table.add_row(metric.definition.label, format_reading(metric, value), _plain(note or ""))
-    return table
+        note = printable((value.reason if value.value is None else value.precision) or "")
+        rows.append([Text(metric.definition.label), Text(format_reading(metric, value)), Text(note, style="dim")])
+    return TerminalTable(("metric", "value", "precision"), rows, _FIGURES)
 
 
-def _both_figures(report: DiffReport) -> Table:
-    table = _table("metric", right=("base", "head", "delta"))
+def _both_figures(report: DiffReport) -> TerminalTable:
+    rows = []
     for metric, head in report.metrics.items():
         base = report.base_metrics[metric]
         known = head.value is not None and base.value is not None
         delta = format_delta(metric, (head.value or 0) - (base.value or 0)) if known else "–"
-        table.add_row(metric.definition.label, format_reading(metric, base), format_reading(metric, head), delta)
-    return table
+        cells = (metric.definition.label, format_reading(metric, base), format_reading(metric, head), delta)
+        rows.append(list(map(Text, cells)))
+    return TerminalTable(("metric", "base", "head", "delta"), rows, _FIGURES | {"base", "head"})
 
 
 def _waste(found: ImageSummary) -> str:
@@ -107,15 +112,16 @@ def _waste(found: ImageSummary) -> str:
 
 
 def _layers(layers: Sequence[LayerSummary], count: int) -> Group:
-    table = _table("layer", right=("size", "waste"))
-    table.add_column("made by")
-    for number, layer in enumerate(layers[:_MOST_LAYERS]):
-        table.add_row(
-            str(number),
-            format_size(layer.file_bytes),
-            format_size(layer.file_bytes - layer.live_bytes) if layer.file_bytes > layer.live_bytes else "",
+    rows = [
+        [
+            Text(str(number)),
+            Text(format_size(layer.file_bytes)),
+            Text(format_size(layer.file_bytes - layer.live_bytes) if layer.file_bytes > layer.live_bytes else ""),
             _made_by(layer.instruction, layer.dockerfile_lines, layer.source, is_inherited=bool(layer.is_inherited)),
-        )
+        ]
+        for number, layer in enumerate(layers[:_MOST_LAYERS])
+    ]
+    table = TerminalTable(("layer", "size", "waste", "made by"), rows, _FIGURES)
     return Group(table, *_more(count, _MOST_LAYERS, "layers"))
 
 
@@ -159,9 +165,11 @@ def _chosen(folders: Sequence[FolderSummary]) -> Iterator[FolderSummary]:
 
 
 def _packages(found: ImageSummary) -> Group:
-    table = _table("package", "version", right=("size",))
-    for one in found.packages[:_MOST_PACKAGES]:
-        table.add_row(_plain(f"{one.ecosystem} {one.name}"), _plain(one.version), format_size(one.file_bytes))
+    rows = [
+        [_plain(f"{one.ecosystem} {one.name}"), _plain(one.version), Text(format_size(one.file_bytes))]
+        for one in found.packages[:_MOST_PACKAGES]
+    ]
+    table = TerminalTable(("package", "version", "size"), rows, _FIGURES)
     return Group(table, *_more(found.package_count, _MOST_PACKAGES, "packages"))
 
 
@@ -180,8 +188,7 @@ def _hints(found: ImageSummary) -> Group:
 
 
 def _changed_layers(layers: Sequence[LayerChange], same: int) -> Group:
-    table = _table("layer", right=("delta",))
-    table.add_column("made by")
+    rows = []
     for layer in layers[:_MOST_CHANGES]:
         made_by = (
             Text("the base image moved (upstream)")
@@ -191,23 +198,15 @@ def _changed_layers(layers: Sequence[LayerChange], same: int) -> Group:
         details = ", ".join(f"{printable(one.name)} {format_size_delta(one.delta_bytes)}" for one in layer.details[:3])
         if details:
             made_by.append(f"\n{details}", "dim")
-        table.add_row(layer.kind.value, format_size_delta(layer.delta_bytes), made_by)
+        rows.append([Text(layer.kind.value), Text(format_size_delta(layer.delta_bytes)), made_by])
+    table = TerminalTable(("layer", "delta", "made by"), rows, _FIGURES)
     are = "1 layer is" if same == 1 else f"{same} layers are"
     return Group(table, *_more(len(layers), _MOST_CHANGES, "layers"), Text(f"{are} the same", style="dim"))
 
 
 def _plain(text: str) -> Text:
-    """Text of an image's: rich takes square brackets in a `str` for its own."""
+    """Text of an image's."""
     return Text(printable(text))
-
-
-def _table(*left: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in left:
-        table.add_column(heading, overflow="fold")
-    for heading in right:
-        table.add_column(heading, justify="right")
-    return table
 
 
 def _more(count: int, most: int, what: str) -> list[RenderableType]:

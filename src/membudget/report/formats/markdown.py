@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from membudget.core.untrusted_text import Part, Quoted, code_block, code_cell, code_span, in_markdown
 from membudget.report.findings import Finding
+from membudget.report.formats.tables import markdown_table
 from membudget.report.headline import headline
 from membudget.report.report import JudgedReport
 from membudget.report.story import story
@@ -45,11 +46,11 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
     """What may stay or go, each in Markdown."""
     match block:
         case Rows():
-            return [_row(row) for row in block.elements]
+            return _lines(_ROW_HEADINGS, [_row(row) for row in block.elements])
         case Figures():
-            return [_line(_cells(row)) for row in block.elements]
+            return _lines(_FIGURE_HEADINGS, [_cells(row) for row in block.elements])
         case Sheet():
-            return [_line(list(map(_cell, row))) for row in block.elements]
+            return _lines(_sheet_columns(block.headings), [list(map(_cell, row)) for row in block.elements])
         case Remarks():
             return [f"> {finding.as_markdown()}" for finding in block.elements]
         case Items() | Problem():
@@ -66,12 +67,11 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
     """A block of which the elements `shown` are left: some of those of `elements`."""
     match block:
         case Rows():
-            return "\n".join([*_head(_ROW_HEADINGS), *shown])
+            return "\n".join([*markdown_table(_ROW_HEADINGS, []), *shown])
         case Figures():
-            return "\n".join([*_head(_FIGURE_HEADINGS), *shown])
+            return "\n".join([*markdown_table(_FIGURE_HEADINGS, []), *shown])
         case Sheet():
-            alignment = [":--", ":--", *["--:"] * (len(block.headings) - 2)]
-            return "\n".join([*_head(list(zip(block.headings, alignment, strict=True))), *shown])
+            return "\n".join([*markdown_table(_sheet_columns(block.headings), []), *shown])
         case Remarks() | Charts():
             return "\n\n".join(shown)
         case Problem():
@@ -90,22 +90,18 @@ def folded(title: Finding, content: str, *, is_open: bool = False) -> str:
     return f"<details{' open' if is_open else ''}><summary>{title.as_html()}</summary>\n\n{content}\n\n</details>"
 
 
-def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of Markdown cells below headings, which say how their columns are aligned."""
-    return "\n".join([*_head(columns), *map(_line, rows)])
+def _lines(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line of Markdown for each row: what stands above them comes with what is shown."""
+    return markdown_table(columns, rows)[len(markdown_table(columns, [])) :]
 
 
-def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
-    return [_line([heading for heading, _ in columns]), f"|{'|'.join(alignment for _, alignment in columns)}|"]
+def _sheet_columns(headings: Sequence[str]) -> list[tuple[str, str]]:
+    return list(zip(headings, [":--", ":--", *["--:"] * (len(headings) - 2)], strict=True))
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _row(row: TableRow) -> str:
+def _row(row: TableRow) -> list[str]:
     image, metric, *figures = _cells(row)
-    return _line([_whole(row.status), f"{image}<br>{metric}", *figures, _whole(row.budget), _whole(row.headroom)])
+    return [_whole(row.status), f"{image}<br>{metric}", *figures, _whole(row.budget), _whole(row.headroom)]
 
 
 def _cells(row: TableRow) -> list[str]:

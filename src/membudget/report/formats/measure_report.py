@@ -2,7 +2,6 @@
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
@@ -11,6 +10,7 @@ from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.findings import certificate_words, findings
+from membudget.report.formats.tables import TerminalTable
 from membudget.report.report import Environment
 
 _OUTCOMES = {
@@ -75,20 +75,18 @@ def _certificates(report: MeasureReport) -> list[str]:
     return list(words)
 
 
-def _table(report: MeasureReport) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for number, trial in enumerate(report.trials, 1):
-        table.add_column(f"trial {number}\n{format_duration(trial.duration_ms)}", justify="right", style="dim")
-    table.add_column("precision", style="dim")
+def _table(report: MeasureReport) -> TerminalTable:
+    columns = [f"trial {number}\n{format_duration(trial.duration_ms)}" for number, trial in enumerate(report.trials, 1)]
+    rows = []
     for metric, value in report.metrics.items():
         if value.value is None and metric in SILENT_WHEN_ABSENT:
             continue
-        cells = [_cell(metric, trial.metrics.get(metric)) for trial in report.trials]
+        cells = [Text(_cell(metric, trial.metrics.get(metric)), style="dim") for trial in report.trials]
         note = value.reason if value.value is None else value.precision
-        table.add_row(metric.definition.label, _cell(metric, value), *cells, printable(note or ""))
-    return table
+        label = Text(metric.definition.label)
+        rows.append([label, Text(_cell(metric, value)), *cells, Text(printable(note or ""), style="dim")])
+    headings = ("metric", "value", *columns, "precision")
+    return TerminalTable(headings, rows, frozenset({"value", *columns}))
 
 
 def _cell(metric: Metric, value: MetricValue | None) -> str:

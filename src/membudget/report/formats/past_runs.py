@@ -15,7 +15,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from membudget.core.untrusted_text import code_cell
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
-from membudget.report.formats.markdown import folded, table
+from membudget.report.formats.markdown import folded
+from membudget.report.formats.tables import markdown_table
 from membudget.report.report import ReportModel
 from membudget.report.verdicts import verdict_mark
 
@@ -83,4 +84,4 @@ def render(runs: Sequence[PastRun], link: Callable[[PastRun], str]) -> str:
         for one in runs
     ]
     title = Finding((f"The last {len(runs)} runs of this pull request",))
-    return folded(title, table(_COLUMNS, rows))
+    return folded(title, "\n".join(markdown_table(_COLUMNS, rows)))

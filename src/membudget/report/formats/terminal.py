@@ -1,15 +1,14 @@
 """The report on a terminal and in a log: the comment's story in the comment's order, with nothing folded or cut."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from membudget.core.untrusted_text import Part, in_plain_text, printable_line
 from membudget.judge.metric import Verdict
+from membudget.report.formats.tables import TerminalTable
 from membudget.report.report import JudgedReport
 from membudget.report.story import story
 from membudget.report.story_parts import (
@@ -36,7 +35,6 @@ _ROW_HEADINGS = ("status", "image", "metric", "base", "head", "delta", "budget",
 _FIGURE_HEADINGS = _ROW_HEADINGS[1:6]
 _LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase"}
 _GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
-_AS_WIDE_AS_IT_LIKES = 10_000
 
 
 def render(result: JudgedReport) -> RenderableType:
@@ -61,13 +59,11 @@ def _section(section: Section) -> Iterator[RenderableType]:
 def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
     match block:
         case Rows():
-            return _FittingTable(_ROW_HEADINGS, [_row(row) for row in _once_named(block.elements)])
+            return _table(_ROW_HEADINGS, [_row(row) for row in _once_named(block.elements)])
         case Figures():
-            return _FittingTable(_FIGURE_HEADINGS, [_cells(row) for row in _once_named(block.elements)])
+            return _table(_FIGURE_HEADINGS, [_cells(row) for row in _once_named(block.elements)])
         case Sheet():
-            return _FittingTable(
-                block.headings, [[Text(in_plain_text(cell)) for cell in row] for row in block.elements]
-            )
+            return _table(block.headings, [[Text(in_plain_text(cell)) for cell in row] for row in block.elements])
         case Remarks():
             return Text("\n".join(f"Note: {finding.as_text()}" for finding in block.elements))
         case Problem():
@@ -81,6 +77,10 @@ def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
             return Text("\n".join(finding.as_text() for finding in block.elements), style="dim")
         case Charts():
             return _BLANK
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> TerminalTable:
+    return TerminalTable(headings, rows, frozenset(headings) - _LEFT_ALIGNED, _GOOD_BREAK)
 
 
 def _items(block: Items | Problem) -> Text:
@@ -114,29 +114,3 @@ def _cells(named: tuple[TableRow, str]) -> list[Text]:
 
 def _pictured(figure: Part, picture: str) -> Text:
     return Text.assemble(in_plain_text(figure), *([("\n" + picture, "dim")] if picture else []))
-
-
-@dataclass(frozen=True, slots=True)
-class _FittingTable:
-    """A table. On a line too short for it, cells take several lines: nothing of them is ever cut off."""
-
-    headings: Sequence[str]
-    rows: Sequence[Sequence[Text]]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        whole = self._table(lambda cell: cell, collapsed=False)
-        unbound = options.update(max_width=_AS_WIDE_AS_IT_LIKES)
-        fits = console.measure(whole, options=unbound).maximum <= options.max_width
-        yield whole if fits else self._table(_on_lines, collapsed=True)
-
-    def _table(self, cell: Callable[[Text], Text], *, collapsed: bool) -> Table:
-        table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=collapsed)
-        for heading in self.headings:
-            table.add_column(heading, justify="left" if heading in _LEFT_ALIGNED else "right", overflow="fold")
-        for row in self.rows:
-            table.add_row(*map(cell, row))
-        return table
-
-
-def _on_lines(cell: Text) -> Text:
-    return Text(_GOOD_BREAK.sub("\n", cell.plain), style=cell.style) if _GOOD_BREAK.search(cell.plain) else cell

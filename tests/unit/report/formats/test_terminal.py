@@ -48,6 +48,16 @@ def test_no_width_costs_a_figure_or_a_status() -> None:
         assert Counter("".join(text.split()).replace(",", "")) == Counter("".join(whole.split()).replace(",", ""))
 
 
+def test_a_status_has_its_colour_and_no_other_cell_has_it() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=160, force_terminal=True, color_system="standard")
+    console.print(terminal.render(everything().judged()))
+    row = next(line for line in stream.getvalue().splitlines() if "≤ 64.0 MiB" in line)
+    assert row.startswith("\x1b[1;31m❌ over budget\x1b[0m  ")
+    assert "  \x1b[1mapi\x1b[0m  " in row
+    assert row.count("\x1b[") == 4
+
+
 @pytest.mark.thorough
 def test_each_reason_is_cut_for_itself() -> None:
     missing = MetricValue.absent(Metric.PEAK_RSS, "r" * 400)

@@ -1,0 +1,93 @@
+"""Tables, as tabulate makes them: in Markdown, and on a terminal of any width."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.style import Style
+from rich.text import Text
+from tabulate import DataRow, TableFormat, tabulate
+
+_WIDE, _NARROW = 2, 1
+"""Spaces between the columns of a terminal."""
+
+
+def markdown_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table: headings, how their columns are aligned (":--", "--:"), then a line for each row.
+
+    Cells are Markdown already and stay as they are, without padding: a comment may only have so many characters.
+    """
+    rule = f"|{'|'.join(alignment for _, alignment in columns)}|"
+    line = DataRow("|", "|", "|")
+    compact = TableFormat(None, lambda _widths, _alignments: rule, None, None, line, line, 1, None)
+    headings = [heading for heading, _ in columns]
+    return tabulate(rows, headings, compact, disable_numparse=True, stralign=None).splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalTable:
+    """A table for `rich`. On a line too short for it, cells take several lines: nothing of them is ever cut off."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    right: frozenset[str]
+    """Headings of the columns of figures."""
+    good_break: re.Pattern[str] | None = None
+    """Where cells that have to be broken are broken first."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        headings = [Text(heading, style="bold") for heading in self.headings]
+        if self._room(options, _WIDE) >= sum(_widths([headings, *self.rows])):
+            yield self._table(console, [headings, *self.rows], _WIDE)
+            return
+        rows = [headings, *([self._on_lines(cell) for cell in row] for row in self.rows)]
+        most = _widest_that_fits(_widths(rows), self._room(options, _NARROW))
+        yield self._table(console, [[_wrapped(cell, console, most) for cell in row] for row in rows], _NARROW)
+
+    def _room(self, options: ConsoleOptions, spaces: int) -> int:
+        return options.max_width - spaces * (len(self.headings) - 1)
+
+    def _table(self, console: Console, rows: Sequence[Sequence[Text]], spaces: int) -> Text:
+        line = DataRow("", " " * spaces, "")
+        plain = TableFormat(None, None, None, None, line, line, 0, None)
+        alignment = ["right" if heading in self.right else "left" for heading in self.headings]
+        cells = [[_ansi(cell, console) for cell in row] for row in rows]
+        height = max(map(len, cells[0]))
+        cells[0] = [[""] * (height - len(heading)) + heading for heading in cells[0]]  # just above the column
+        lines = [line for row in cells for line in zip_longest(*row, fillvalue="")]
+        made = tabulate(lines, (), plain, disable_numparse=True, colalign=alignment, preserve_whitespace=True)
+        return Text.from_ansi(made)
+
+    def _on_lines(self, cell: Text) -> Text:
+        if self.good_break is None or not self.good_break.search(cell.plain):
+            return cell
+        return Text(self.good_break.sub("\n", cell.plain), style=cell.style)
+
+
+def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
+    return [max(line.cell_len for cell in column for line in _lines(cell)) for column in zip(*rows, strict=True)]
+
+
+def _lines(cell: Text) -> list[Text]:
+    return list(cell.split(allow_blank=True))
+
+
+def _widest_that_fits(widths: Sequence[int], room: int) -> int:
+    """How wide the widest columns may be, so that all of them fit."""
+    return next((most for most in range(max(widths), 1, -1) if sum(min(width, most) for width in widths) <= room), 1)
+
+
+def _wrapped(cell: Text, console: Console, most: int) -> Text:
+    return Text("\n").join(cell.wrap(console, most, overflow="fold"))
+
+
+def _ansi(cell: Text, console: Console) -> list[str]:
+    """The lines of a cell, each with its colours, so that a line of the table has those of all its cells."""
+    return [_ansi_line(line, console) for line in _lines(cell)]
+
+
+def _ansi_line(line: Text, console: Console) -> str:
+    segments = Text().join([line]).render(console)  # joined: else its own style would not count
+    return "".join((segment.style or Style.null()).render(segment.text) for segment in segments)
