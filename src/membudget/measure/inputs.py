@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.workload import Workload
+from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
 from membudget.core.quantities import MIB, format_size
@@ -129,5 +129,5 @@ def container_options(spec: TrialSpec, name: str, cgroup_parent: str | None, cpu
     )
 
 
-def _waits_for_health(workload: Workload) -> bool:
+def _waits_for_health(workload: WorkloadKind) -> bool:
     return workload.readiness is not None and workload.readiness.healthcheck is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from membudget.budgets.container import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
-from membudget.budgets.workload import Workload
+from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.stored import Stored
 from membudget.measure.certificate import Certificate, OomDoubt
@@ -51,7 +51,7 @@ class TrialSpec:
     limit_bytes: int | None
     """None: no limit of ours."""
     timeout_ms: int
-    workload: Workload
+    workload: WorkloadKind
     settle_ms: int = 1000
     """How long to watch a service after its workload."""
     inputs: TrialInputs = TrialInputs()
