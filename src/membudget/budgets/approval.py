@@ -1,8 +1,8 @@
-"""Whether somebody approved what a pull request changes of the rules, and whether it is still what was approved.
+"""Whether someone approved a pull request's changes to the rules, and whether the approval still applies.
 
-The label says that somebody approved something. What that was, the label does not say: a later push may loosen more.
-So the label counts for the commit at which it was set, and afterwards for as long as a digest of the changes is the
-same. Our own comment keeps that digest, which nobody but us and the repository's maintainers can write.
+The label says that someone approved the changes, but not which. A later push may loosen more. So the label counts for
+the commit at which it was set, and afterwards for as long as a digest of the changes stays the same. membudget's own
+comment keeps that digest. Only membudget and the repository's maintainers can edit the comment.
 """
 
 import hashlib
@@ -12,17 +12,17 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 DEFAULT_LABEL = "memory-budget-approved"
-"""Who may set a label on a pull request has triage rights at least."""
+"""Only people with at least triage rights can set a label on a pull request."""
 
 
 class Approval(StrEnum):
-    """Whether what the head loosens may count."""
+    """Whether looser rules of the head may count."""
 
     NOT_ASKED = "not_asked"
-    """There is no pull request: what is on the branch was approved when it got there, or is somebody's own."""
+    """There is no pull request. The branch's content was approved when it was merged, or is the user's own."""
     MISSING = "missing"
     STALE = "stale"
-    """The label is set, and what it approved was something else, or nobody knows what."""
+    """The label is set, but it approved other changes, or it is unknown which."""
     GIVEN = "given"
 
     @property
@@ -33,33 +33,34 @@ class Approval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """What is known of a pull request's label."""
+    """The state of a pull request's label."""
 
     is_set: bool
     is_fresh: bool = False
-    """Whether it was set at this very head: the event that started this run says so."""
+    """Whether the label was set at this very head, according to the event that started this run."""
     approved: str | None = None
-    """The digest of what was approved before, from where only we write; None: not known."""
+    """The digest of the changes approved before, from the comment that only membudget writes. None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One table of the budgets file that somebody has to approve, exactly."""
+    """One table of the budgets file that changed and needs approval."""
 
     subject: str
-    """An image or a group, or the exceptions."""
+    """The name of an image or a group, or the exceptions."""
     before: str | None
-    """The base's table, in a form that is equal where the tables are; None where it has none."""
+    """The base's table, as text that is equal if the tables are equal. None if the base has none."""
     after: str | None
-    """The head's."""
+    """The head's table, in the same form."""
     files: tuple[str, ...] = ()
-    """What names the content of the head's files that the measurement is given."""
+    """Identifiers of the content of the head's files that are used in the measurement."""
 
 
 def approval_of(label: LabelState | None, digest: str | None) -> Approval:
-    """Whether the changes with this digest are approved. `label` is None where there is no pull request.
+    """Return whether the changes with this digest are approved.
 
-    `digest` is None where there is nothing to approve: a label of an earlier head approves nothing then, either.
+    `label` is None if there is no pull request. `digest` is None if there is nothing to approve: then a label of an
+    earlier head approves nothing either.
     """
     if label is None:
         return Approval.NOT_ASKED
@@ -69,6 +70,6 @@ def approval_of(label: LabelState | None, digest: str | None) -> Approval:
 
 
 def digest_of(changes: Iterable[Change]) -> str | None:
-    """What names all that a label would approve, whatever its order: hexadecimal; None where that is nothing."""
+    """Return a hexadecimal digest of everything that a label would approve, in any order. None if there is nothing."""
     parts = sorted(json.dumps(asdict(change), sort_keys=True) for change in changes)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else None

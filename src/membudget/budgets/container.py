@@ -1,4 +1,4 @@
-"""How the measured container is made: what surrounds it in production, in a few lines."""
+"""How the measured container is set up: its production environment in a few lines."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,17 +15,18 @@ from membudget.budgets.fields import (
 )
 
 DEFAULT_CPUS = 2
-"""The same everywhere: runtimes size their heaps and pools by what they see."""
+"""The same number on every machine, because runtimes size their heaps and pools by the CPUs that they see."""
 
 RepositoryPath = NonEmpty
-"""From the top of the repository, as committed."""
+"""A path from the top of the repository, as committed."""
 
 _RUNNERS_OWN = (
     "ACTIONS_", "AWS_", "AZURE_", "CI_", "DOCKER_", "FORGEJO_", "GH_", "GITEA_", "GITHUB_", "GOOGLE_", "INPUT_",
     "MEMBUDGET_", "NPM_", "PYPI_", "RUNNER_", "SSH_",
 )  # fmt: skip
-"""A pull request writes the budgets file: it must not name tokens of the runner, a cloud or a package index and have
-them handed out."""
+"""Prefixes of the variables of the runner, a cloud or a package index. A pull request edits the budgets file and must
+not be able to obtain their tokens by name.
+"""
 
 
 def _not_the_runners(name: str) -> str:
@@ -40,38 +41,39 @@ Variables = dict[VariableName, Annotated[str, StringConstraints(max_length=32_76
 
 
 class ContainerSettings(FileModel):
-    """Environment, files and rights of the measured container. Nothing of the runner is mounted: all is copied."""
+    """Environment, files and rights of the measured container. Nothing of the runner is mounted; files are copied."""
 
     env: Variables = {}
-    """Environment variables, over those of `env_files`."""
+    """Environment variables. They override those of `env_files`."""
     env_files: tuple[RepositoryPath, ...] = ()
-    """Files of the repository with a NAME=VALUE a line, later ones over earlier ones."""
+    """Files of the repository with one NAME=VALUE per line. Later files override earlier ones."""
     secrets: tuple[SecretName, ...] = ()
-    """Variables taken by name from membudget's own environment; what they hold is shown nowhere. A check may allow some
-    names alone: the action's input `secrets`."""
+    """Names of variables that are taken from membudget's own environment. Their values are never shown. A check may
+    allow only certain names: see the action's input `secrets`.
+    """
     tmpfs: dict[AbsolutePath, SizeBytes] = {}
-    """Memory file systems and their sizes. What is in them counts as RSS."""
+    """Memory file systems and their sizes. Their content counts as RSS."""
     volumes: dict[AbsolutePath, RepositoryPath] = {}
-    """A fresh volume for each trial, with a copy of what is in a folder of the repository."""
+    """Volumes that are created anew for each trial, each with a copy of a folder of the repository."""
     read_only: bool = False
-    """The image's own files cannot be written: only `tmpfs` and `volumes` can."""
+    """Make the image's own files read-only. Only `tmpfs` and `volumes` can then be written to."""
     user: NonEmpty | None = None
-    """Who the container's processes are: a name or id, and a group if need be ("1000:1000")."""
+    """The user of the container's processes: a name or an ID, optionally with a group ("1000:1000")."""
     cpus: Annotated[int, Field(ge=1, le=1024, strict=True)] = DEFAULT_CPUS
-    """How many CPUs it sees and may use; all there are where the machine has fewer."""
+    """How many CPUs the container sees and may use. If the machine has fewer, all of them."""
     network: Literal["none", "open"] = "none"
-    """"open" lets it out, through the engine's default network; the report says so."""
+    """"open" allows outgoing connections through the engine's default network. The report then says so."""
 
 
 class ComposeSettings(FileModel):
-    """The image as a service of a compose file: what it depends on runs beside it, outside its limit."""
+    """Measure the image as a service of a compose file. The services it depends on run beside it, outside its limit."""
 
     file: RepositoryPath = "compose.yaml"
-    """The compose file, from the top of the repository."""
+    """Path of the compose file, from the top of the repository."""
     service: ServiceName | None = None
-    """Which service is measured. Absent: the one that is called like the image."""
+    """The service to measure. If absent, the one with the image's name."""
     sidecars: tuple[ServiceName, ...] = ()
-    """Services that are measured as well, and summed with it into the pod's total."""
+    """Services that are also measured and added to the pod's total."""
 
     @model_validator(mode="after")
     def _sidecars_are_others(self) -> Self:

@@ -1,6 +1,7 @@
-"""What is allowed: a limit the kernel enforces and budgets we judge by, for each image.
+"""The budgets file as models: for each image, a limit that the kernel enforces and budgets to judge by.
 
-These models are `budgets.toml` one to one: `budgets.example.toml` shows every key, `membudget schema` prints them.
+The models mirror `budgets.toml` one to one. `budgets.example.toml` shows every key, and `membudget schema` prints the
+format.
 """
 
 import json
@@ -29,17 +30,17 @@ from membudget.core.metrics import Metric
 
 
 class Totals(FileModel):
-    """Budgets of sums over the images of a group."""
+    """Budgets for sums over the images of a group."""
 
     image_size: OfSize = SizeBudget()
-    """Of their sizes; a layer that two images share counts twice, as in each image's own size."""
+    """For the sum of the image sizes. A layer that two images share counts twice, as in each image's own size."""
     peak_rss: OfSize = SizeBudget()
-    """Of their peaks: what they would need if all reached them at once."""
+    """For the sum of the peaks: the memory needed if all images reached their peaks at once."""
     settled_rss: OfSize = SizeBudget()
-    """Of what they keep when their work is done."""
+    """For the sum of the memory that the images keep when their work is done."""
 
     def by_metric(self) -> dict[Metric, SizeBudget]:
-        """Those that are set."""
+        """Return the totals that are set, by metric."""
         budgets = {
             Metric.IMAGE_SIZE: self.image_size, Metric.PEAK_RSS: self.peak_rss, Metric.SETTLED_RSS: self.settled_rss,
         }  # fmt: skip
@@ -47,32 +48,32 @@ class Totals(FileModel):
 
 
 class Group(FileModel):
-    """Some images of the file, or all of them."""
+    """A group of images with budgets in common."""
 
     images: tuple[ImageName, ...] | None = Field(default=None, min_length=1)
-    """Which. Absent: all."""
+    """Names of the images. If absent, all images."""
     budgets: MetricBudgets = MetricBudgets()
-    """Hold for each of them that does not say otherwise, over [defaults]."""
+    """Budgets for each image of the group. They override [defaults], and an image's own budgets override them."""
     total: Totals = Totals()
-    """Hold for their sum."""
+    """Budgets for the sums over the group."""
 
 
 LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
 MOST_IMAGES = 500
-"""A report of five trials a side holds that many (report_size.py)."""
+"""A report with five trials per side has room for this many images (report_size.py)."""
 MOST_MEMBERS = 20_000
-"""Images of all groups together: a report names each."""
+"""The most images of all groups together, because a report lists each."""
 
 
 class TrialCount(FileModel):
-    """How many trials a side has, after one discarded warm-up."""
+    """The number of trials per side, after one discarded warm-up."""
 
     min: Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)] = 3
-    """So many in any case."""
+    """The smallest number of trials."""
     max: Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)] = 10
-    """So many at the most: after `min`, more only while the answer is unclear."""
+    """The largest number of trials. Trials beyond `min` run only while the result is inconclusive."""
 
     @model_validator(mode="after")
     def _at_least_as_many(self) -> Self:
@@ -82,7 +83,7 @@ class TrialCount(FileModel):
 
 
 def _as_trial_count(value: object) -> object:
-    """A number alone: neither more nor fewer."""
+    """Accept a single number as both `min` and `max`."""
     if isinstance(value, dict):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_TRIALS:
@@ -97,28 +98,28 @@ Trials = Annotated[
         json_schema_input_type=Annotated[int, Field(ge=1, le=MOST_TRIALS)] | TrialCount,
     ),
 ]
-"""Written 5, or as a table."""
+"""A number such as 5, or a table with `min` and `max`."""
 
 
 class Build(FileModel):
-    """How the image is built, with `docker buildx build`, from a clean checkout."""
+    """How to build the image. membudget runs `docker buildx build` on a clean checkout."""
 
     context: NonEmpty = "."
     """Folder of the build context, from the top of the repository."""
     dockerfile: NonEmpty = "Dockerfile"
-    """Path of the Dockerfile inside the context."""
+    """Path of the Dockerfile inside the build context."""
     target: NonEmpty | None = None
-    """Stage to build. Absent: the last."""
+    """Stage to build. If absent, the last stage."""
     args: dict[str, str] = {}
     """Build arguments."""
     platform: Platform | None = None
-    """Platform to build for, like "linux/amd64". Absent: the engine's own."""
+    """Platform to build for, such as "linux/amd64". If absent, the engine's own."""
     network: BuildNetwork = "default"
-    """What RUN steps reach: "default" is the builder's network, "none" is nothing."""
+    """Network of RUN steps: "default" is the builder's network, "none" is no network."""
 
 
 class Defaults(FileModel):
-    """What holds for every image that does not say otherwise."""
+    """Settings for every image that does not override them."""
 
     limit: SizeBytes | None = None
     timeout: DurationMs | None = None
@@ -134,41 +135,43 @@ class ImageSpec(FileModel):
 
     build: Build = Build()
     paths: tuple[NonEmpty, ...] = ()
-    """What else of the repository goes into it, outside of its build context: a change there is one of the image."""
+    """Further paths of the repository that affect the image, outside its build context. A change there counts as a
+    change of the image.
+    """
     limit: SizeBytes | None = None
-    """The memory limit of the container, swap included: `memory.max`. The kernel kills beyond it."""
+    """Memory limit of the container, including swap (`memory.max`). The kernel kills processes that exceed it."""
     timeout: DurationMs = 60_000
-    """Wall-clock time a trial may take, without the settle time."""
+    """The longest time a trial may take, without the settle time."""
     settle: DurationMs = 1000
-    """How long a service is watched after its workload: `settled_rss` is what it then keeps."""
+    """How long to observe a service after its workload. `settled_rss` is the memory that it then keeps."""
     trials: Trials = TrialCount()
-    """Measured trials a side, after one discarded warm-up: a number, or `min` and `max`."""
+    """Measured trials per side, after one discarded warm-up: a number, or a table with `min` and `max`."""
     leak: LeakPolicy = "advise"
-    """What growth without end during the phase "soak" does: "advise" says it, "fail" fails the check."""
+    """What happens if memory grows without end during the phase "soak": "advise" reports it, "fail" fails the check."""
     container: ContainerSettings = ContainerSettings()
-    """What surrounds it: environment, files, rights, CPUs."""
+    """Environment, files, rights and CPUs of the container."""
     compose: ComposeSettings | None = None
-    """The services it needs, and its sidecars. Absent: it runs alone."""
+    """The services that the image needs, and its sidecars. If absent, the container runs alone."""
     workload: Workload = CommandWorkload()
-    """What exercises the container. Absent: the image's own command, run to its end."""
+    """What exercises the container. If absent, the image's own command runs to its end."""
     budgets: MetricBudgets = MetricBudgets()
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
-    """Single phases, by name: start-up, settle, or one of the workload's."""
+    """Budgets of single phases, by name: start-up, settle, or a phase of the workload."""
 
     @property
     def unjudged_phases(self) -> frozenset[str]:
-        """Those whose peaks do not count to the whole trial's."""
+        """The phases whose peaks do not count towards the peak of the whole trial."""
         return frozenset(name for name, phase in self.phases.items() if not phase.judged)
 
     @property
     def limit_bytes(self) -> int:
-        """The limit; every image of a loaded file has one."""
+        """The limit, in bytes. Every image of a loaded file has one. Raises ValueError if there is none."""
         if self.limit is None:
             raise ValueError("this image has no limit: possible.py lets none such pass")
         return self.limit
 
     def with_defaults(self, defaults: Defaults, of_group: MetricBudgets) -> "ImageSpec":
-        """This image, with its group's budgets and then `defaults` for what it does not say."""
+        """Return this image with its group's budgets, then `defaults`, for everything that it does not set."""
         inherited = {
             key: getattr(defaults, key)
             for key in ("limit", "timeout", "settle", "trials", "leak")
@@ -181,15 +184,15 @@ class ImageSpec(FileModel):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """What a budgets file says, defaults applied."""
+    """The content of a budgets file, with defaults applied."""
 
     images: Mapping[str, ImageSpec] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
-    """Each with its images named."""
+    """The groups, each with the names of its images."""
     exceptions: tuple[BudgetException, ...] = ()
 
     def canonical(self) -> str:
-        """The same text for the same budgets."""
+        """Return a text that is the same for the same budgets."""
         tables = {
             "images": {name: image.model_dump(mode="json") for name, image in self.images.items()},
             "groups": {name: group.model_dump(mode="json") for name, group in self.groups.items()},
@@ -202,7 +205,7 @@ class BudgetsFile(FileModel):
     """A whole `budgets.toml`."""
 
     version: Literal[1]
-    """The version of this file's format: 1."""
+    """The version of the file format: 1."""
     defaults: Defaults = Defaults()
     images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1, max_length=MOST_IMAGES)]
     """The images of the repository, by name."""
@@ -210,15 +213,15 @@ class BudgetsFile(FileModel):
     groups: dict[ImageName, Group] = {}
     """Images that share budgets, by the group's name."""
     exceptions: tuple[BudgetException, ...] = ()
-    """What may be broken for a while."""
+    """Budgets that may be exceeded for a limited time."""
 
     @property
     def members(self) -> int:
-        """How many images its groups have together."""
+        """How many images the groups contain, counted once per group."""
         return sum(len(self.images if group.images is None else group.images) for group in self.groups.values())
 
     def resolved(self) -> Budgets:
-        """Every image with the defaults applied, and every group with its images."""
+        """Return every image with the defaults applied, and every group with the names of its images."""
         everything = tuple(self.images)
         groups = {
             name: group if group.images is not None else group.model_copy(update={"images": everything})
@@ -233,15 +236,18 @@ class BudgetsFile(FileModel):
 
 
 def build_paths(image: ImageSpec) -> tuple[str, ...] | None:
-    """What it is built from: build context, Dockerfile, and what it declares. None: that cannot be told."""
+    """Return the paths that the image is built from: build context, Dockerfile and the declared `paths`.
+
+    Returns None if that is unknown.
+    """
     if image.compose is not None:
-        return None  # what its services are built from is for compose to say
+        return None  # only compose knows what its services are built from
     dockerfile = posixpath.join(image.build.context, image.build.dockerfile)
     return _normalised(image.build.context, dockerfile, *image.paths)
 
 
 def measurement_paths(image: ImageSpec) -> tuple[str, ...]:
-    """What its container and its workload are given."""
+    """Return the paths of the files that the image's container and workload use."""
     settings = image.container
     return _normalised(*settings.env_files, *settings.volumes.values(), *image.workload.named_files)
 

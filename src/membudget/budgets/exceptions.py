@@ -1,4 +1,4 @@
-"""Exceptions: a budget that may be broken for a while, by how much, until when, and why."""
+"""Exceptions: budgets that may be exceeded for a limited time, by how much, until when, and why."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,27 +23,27 @@ _HINTS = {
 
 
 class BudgetException(FileModel):
-    """One metric of one image may be as large as `allow`, whatever its budgets say, until a date."""
+    """Allows one metric of one image up to `allow`, whatever its budgets say, until a date."""
 
     image: ImageName
-    """Which image."""
+    """The name of the image."""
     metric: Metric
-    """Which metric, by its name."""
+    """The name of the metric."""
     allow: Annotated[int, Field(ge=0)]
-    """The most it may be meanwhile: a size, a duration or a count, as the metric is."""
+    """The largest allowed value: a size, a duration or a count, depending on the metric."""
     until: date
-    """The last day on which it holds, like 2026-12-31 (UTC)."""
+    """The last day on which the exception applies, such as 2026-12-31 (UTC)."""
     reason: NonEmpty
-    """Why."""
+    """Why the exception is needed."""
     issue: NonEmpty | None = None
-    """Where it is worked on."""
+    """Where the problem is tracked."""
 
     @field_validator("allow", mode="before", json_schema_input_type=str | int)
     @classmethod
     def _in_the_metrics_unit(cls, value: object, info: ValidationInfo) -> object:
         metric = info.data.get("metric")
         if not isinstance(metric, Metric):
-            return 0  # its own error is said
+            return 0  # the metric's own error is already reported
         unit = metric.definition.unit
         try:
             match unit, value:
@@ -57,26 +57,29 @@ class BudgetException(FileModel):
                     raise not_allowed(_HINTS[unit])
         except ValueError:
             raise not_allowed(_HINTS[unit]) from None
-        if allowed <= LARGEST_SIZE_BYTES:  # more than it could be written, and not be read again
+        if allowed <= LARGEST_SIZE_BYTES:  # larger values could be written to a report, but not read again
             return allowed
         raise not_allowed(_HINTS[unit])
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionInForce(Stored):
-    """An exception on the day of the check."""
+    """An exception that applies on the day of the check."""
 
     allow: int
-    """In the metric's unit."""
+    """The largest allowed value, in the metric's unit."""
     until: date
     reason: str
     issue: str | None
     ends_soon: bool
-    """Whether it ends within two weeks."""
+    """Whether the exception ends within two weeks."""
 
 
 def in_force(exceptions: Iterable[BudgetException], image: str, today: date) -> dict[Metric, ExceptionInForce]:
-    """The exceptions of one image that hold today, by metric; of two for one metric, the one that allows more."""
+    """Return the exceptions of one image that apply today, by metric.
+
+    If two exceptions name the same metric, the one that allows more applies.
+    """
     found: dict[Metric, ExceptionInForce] = {}
     for one in exceptions:
         if one.image == image and one.until >= today:
@@ -88,5 +91,5 @@ def in_force(exceptions: Iterable[BudgetException], image: str, today: date) -> 
 
 
 def expired(exceptions: Iterable[BudgetException], image: str, today: date) -> list[BudgetException]:
-    """Those of one image that hold no more."""
+    """Return the exceptions of one image that have expired."""
     return [one for one in exceptions if one.image == image and one.until < today]

@@ -1,4 +1,4 @@
-"""Field types of `budgets.toml`: sizes, durations and percents as people write them."""
+"""Field types of `budgets.toml`: sizes, durations and percentages as people write them."""
 
 import re
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ from membudget.core import quantities
 LONGEST_TEXT = 4096
 LARGEST_SIZE_BYTES, LARGEST_SIZE = 1 << 50, "1024TiB"
 LONGEST_DURATION_MS, LONGEST_DURATION = 24 * 3_600_000, "24h"
-"""More than these is a slip of the hand; engine and timers would choke on it."""
+"""Larger values are typing errors, and the engine and timers would not cope with them."""
 
 
 def not_allowed(hint: str) -> PydanticCustomError:
-    """The error of a value that is not what `hint` describes."""
+    """Return the error for a value that does not match the description `hint`."""
     return PydanticCustomError("not_allowed", "{allowed}", {"allowed": hint})
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Text that matches a pattern as a whole; `hint` says it in words."""
+    """Text that must match a pattern as a whole. `hint` describes the pattern in words."""
 
     pattern: str
     hint: str
@@ -86,14 +86,14 @@ SizeBytes = Annotated[
     BeforeValidator(_size),
     WithJsonSchema({"type": "string", "pattern": quantities.SIZE_PATTERN, "examples": ["256MiB"]}),
 ]
-"""Written "256MiB", held as bytes."""
+"""A size in bytes, written such as "256MiB"."""
 
 DurationMs = Annotated[
     int,
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": quantities.DURATION_PATTERN, "examples": ["30s"]}),
 ]
-"""Written "30s", held as milliseconds."""
+"""A duration in milliseconds, written such as "30s"."""
 
 Percent = Annotated[
     float,
@@ -107,12 +107,12 @@ Percent = Annotated[
         }
     ),
 ]
-"""Written 5 or "5%", held as a float."""
+"""A percentage as a float, written such as 5 or "5%"."""
 
 ImageName = Annotated[
     str, _Text(r"^[a-z0-9]+([_.-][a-z0-9]+)*$", "lower-case letters, digits, and single . _ - between them", 63)
 ]
-"""A name as in an image reference (OCI distribution spec): it becomes a tag and a step output."""
+"""A name as in an image reference (OCI distribution spec). It becomes part of a tag and a step output."""
 
 HttpPath = Annotated[str, _Text(r"^/\S*$", 'a path that starts with a slash, without spaces: "/search?q=x"')]
 
@@ -120,7 +120,7 @@ HeaderName = Annotated[str, _Text(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", 'the name of
 """A token (RFC 9110, 5.1)."""
 
 HeaderValue = Annotated[str, _Text(r"^[^\x00-\x08\x0a-\x1f\x7f]*$", "one line of text, without control characters")]
-"""RFC 9110, 5.5."""
+"""A field value (RFC 9110, 5.5)."""
 
 Platform = Annotated[
     str, _Text(r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$", 'an operating system and an architecture: "linux/amd64"')
@@ -129,15 +129,15 @@ Platform = Annotated[
 VariableName = Annotated[
     str, _Text(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable: letters, digits and _")
 ]
-"""POSIX, 8.1."""
+"""A name (POSIX, 8.1)."""
 
 AbsolutePath = Annotated[str, _Text(r"^/[^\x00-\x1f:,]*[^\x00-\x1f:,/]$", 'a path inside the container: "/var/cache"')]
-"""Without what the engine's mount options are written with."""
+"""An absolute path without the characters that separate the engine's mount options."""
 
 AnyPhaseLabel = Annotated[
     str, _Text(r"^[a-z][a-z0-9-]{0,30}$", "the name of a phase: lower-case letters, digits and -")
 ]
-"""Plain, also where a stranger wrote the report."""
+"""The name of a phase. Its plain characters are safe even in a report written by a stranger."""
 
 WorkingFolder = Annotated[str, _Text(r"^/[^\x00-\x1f]*$", 'a folder inside the container: "/app"')]
 
@@ -148,12 +148,12 @@ PhaseLabel = Annotated[
         "lower-case letters, digits and -, and neither start-up nor settle",
     ),
 ]
-"""The name of a phase; start-up and settle are phases of every service."""
+"""The name of a phase of the workload. Every service also has the phases start-up and settle."""
 
 ServiceName = Annotated[
     str, _Text(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "the name of a service: letters, digits and . _ -", 63)
 ]
-"""As in a compose file; a name on its network."""
+"""A service name as in a compose file. It is also a host name on the service's network."""
 
 NonEmpty = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
@@ -161,6 +161,6 @@ PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 
 
 class FileModel(BaseModel):
-    """A table of `budgets.toml`: unknown keys are errors, values do not change."""
+    """A table of `budgets.toml`. It is immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -1,4 +1,4 @@
-"""`budgets.toml`: text to budgets, with every problem of the file in one error."""
+"""Reads `budgets.toml` and reports every problem of the file in one error."""
 
 import difflib
 import tomllib
@@ -24,18 +24,18 @@ class KeyPath:
     """A place in the file, and what the format allows there."""
 
     keys: tuple[str, ...]
-    """As the user would write it, without the union tags that pydantic adds."""
+    """The keys as the user writes them, without the union tags that pydantic adds."""
     siblings: tuple[str, ...]
-    """The keys that the table around it knows."""
+    """The keys that the surrounding table allows."""
     description: str | None
-    """What the format says of this key."""
+    """The format's description of this key."""
 
     def __str__(self) -> str:
         return ".".join(self.keys)
 
     @property
     def siblings_with_guess(self) -> str | None:
-        """The keys of the table around, and the one that was probably meant."""
+        """The keys of the surrounding table, with a guess at the one that was meant."""
         if not self.siblings:
             return None
         likely = difflib.get_close_matches(self.keys[-1], self.siblings, n=1)
@@ -44,7 +44,7 @@ class KeyPath:
 
 
 def locate(location: tuple[str | int, ...]) -> KeyPath:
-    """The key path of a pydantic error location in a budgets file."""
+    """Return the key path for the location of a pydantic error in a budgets file."""
     root = _format()
     definitions = _mapping(root.get("$defs"))
     nodes = [root]
@@ -55,7 +55,7 @@ def locate(location: tuple[str | int, ...]) -> KeyPath:
         if any(tagged):
             nodes = [_resolved({"$ref": reference}, definitions) for reference in tagged if reference]
             continue
-        if step == "[key]":  # the error is about the key before it
+        if step == "[key]":  # the error is about the previous key
             continue
         keys.append(step)
         tables = [table for node in nodes for table in _alternatives(node, definitions)]
@@ -67,7 +67,10 @@ def locate(location: tuple[str | int, ...]) -> KeyPath:
 
 @cache
 def _format() -> Schema:
-    """The format as a JSON schema: making it takes longer than everything else here."""
+    """Return the format as a JSON schema.
+
+    Cached, because building the schema takes longer than everything else here.
+    """
     return BudgetsFile.model_json_schema()
 
 
@@ -81,7 +84,7 @@ def _resolved(node: Schema, definitions: Schema) -> Schema:
 
 
 def _alternatives(node: Schema, definitions: Schema) -> list[Schema]:
-    """The tables `node` may be: itself, or each branch of a union."""
+    """Return the tables that `node` may be: itself, or each branch of a union."""
     node = _resolved(node, definitions)
     choices = [choice for key in ("anyOf", "oneOf") for choice in _sequence(node.get(key))]
     return [table for choice in choices for table in _alternatives(_mapping(choice), definitions)] or [node]
@@ -106,13 +109,13 @@ def _sequence(value: object) -> list[object]:
 LARGEST_FILE_BYTES = 1_000_000
 
 Location = tuple[str | int, ...]
-"""Where pydantic puts an error: keys from the top of the file."""
+"""The location of a pydantic error: keys from the top of the file."""
 
 _WORKLOAD_KINDS = ", ".join(KIND_NAMES)
 
 
 def read(path: Path) -> str:
-    """The text of a budgets file. Raises ConfigurationError when it cannot be read."""
+    """Return the text of a budgets file. Raises ConfigurationError if it cannot be read."""
     try:
         data = read_plain(path, LARGEST_FILE_BYTES)
     except FileNotFoundError:
@@ -134,21 +137,21 @@ def read(path: Path) -> str:
 
 
 def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, ImageSpec]:
-    """The images of a budgets file, defaults applied. As `parse_budgets`, which has the rest of it as well."""
+    """Return the images of a budgets file, with defaults applied. See `parse_budgets`, which returns the whole file."""
     return dict(parse_budgets(text, name, checkout).images)
 
 
 def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets:
-    """A budgets file, defaults applied.
+    """Return the content of a budgets file, with defaults applied.
 
-    `name` is how messages call the file. With `checkout`, build contexts and Dockerfiles must exist below it.
-    Raises BudgetsFileError with everything that is wrong.
+    `name` is the file's name in messages. With `checkout`, build contexts and Dockerfiles must exist below it. Raises
+    BudgetsFileError with all problems of the file.
     """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BudgetsFileError([Problem(name, f"is not TOML: {error}")]) from None
-    except (ValueError, RecursionError):  # as tomllib lets them through
+    except (ValueError, RecursionError):  # tomllib lets these through
         raise BudgetsFileError([Problem(name, "nests too deeply, or holds a number that is too long")]) from None
     try:
         file = BudgetsFile.model_validate(raw)
@@ -173,7 +176,7 @@ def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets
 
 
 def _without(broken: set[Location], raw: dict[str, object]) -> dict[str, ImageSpec]:
-    """The images of a broken file without the keys that are broken: one report names what else is wrong as well."""
+    """Return the images of a broken file without the broken keys, so that one report names the other problems too."""
     defaults = _sound(raw.get("defaults"), {loc[1] for loc in broken if loc[0] == "defaults" and len(loc) > 1})
     tables = raw.get("images")
     images: dict[str, ImageSpec] = {}
@@ -181,7 +184,7 @@ def _without(broken: set[Location], raw: dict[str, object]) -> dict[str, ImageSp
         sound = _sound(table, {loc[2] for loc in broken if loc[:2] == ("images", image_name) and len(loc) > 2})
         try:
             alone = BudgetsFile.model_validate({"version": 1, "defaults": defaults, "images": {image_name: sound}})
-        except ValidationError:  # its name is what is broken
+        except ValidationError:  # the image's name is what is broken
             continue
         images |= alone.resolved().images
     return images
@@ -203,11 +206,11 @@ def _missing_paths(image: ImageSpec, where: str, checkout: Path) -> list[Problem
 
 
 def _existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
-    """The path below the checkout that `name` leads to, if it is there and what is wanted."""
+    """Return the path of `name` below the checkout, or None if it is elsewhere or not what is wanted."""
     try:
         path = (checkout / name).resolve()
         return path if path.is_relative_to(checkout.resolve()) and is_wanted(path) else None
-    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links that go in a circle
+    except (OSError, ValueError, RuntimeError):  # the name is too long or contains NUL, or links form a circle
         return None
 
 
@@ -218,7 +221,7 @@ def _dockerfiles_in(context: Path) -> str:
 
 def _problems(error: ValidationError, name: str) -> list[Problem]:
     details = error.errors()
-    # A list that lost its broken items is then called too short: say only what broke.
+    # pydantic then calls a list without its broken items too short. Report only the broken items.
     broken = {detail["loc"] for detail in details if detail["type"] != "too_short"}
     return [
         _problem(detail, name)
@@ -228,7 +231,7 @@ def _problems(error: ValidationError, name: str) -> list[Problem]:
 
 
 def _problem(detail: ErrorDetails, name: str) -> Problem:
-    """One pydantic error in the user's words."""
+    """Return one pydantic error in the user's words."""
     path = locate(detail["loc"])
     where = f"{name}: {path}" if path.keys else name
     context = detail.get("ctx", {})
@@ -249,12 +252,12 @@ def _problem(detail: ErrorDetails, name: str) -> Problem:
 def _shown(value: object) -> str:
     try:
         return repr(value)
-    except ValueError:  # Python writes no number of more than 4300 digits
+    except ValueError:  # Python does not print numbers of more than 4300 digits
         return "a number that is too long to show"
 
 
 def budgets_schema() -> dict[str, object]:
-    """JSON Schema, draft 2020-12."""
+    """Return the JSON Schema (draft 2020-12) of `budgets.toml`."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "budgets.toml of membudget",

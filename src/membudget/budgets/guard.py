@@ -1,7 +1,7 @@
-"""Which budgets count, and which secrets may be asked for.
+"""Which budgets count, and which secrets the budgets file may ask for.
 
-Budgets of the base count: tightened by the head at once, loosened only when somebody approved it. Secrets that whoever
-runs the check allows, outside of what a pull request can edit, need no approval.
+The base's budgets count. The head can tighten them immediately, but looser budgets need approval. Secrets need no
+approval if whoever runs the check allows them, outside of anything that a pull request can edit.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -46,10 +46,10 @@ from membudget.core.metrics import Metric
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a check judges by."""
+    """The rules that a check judges by."""
 
     images: Mapping[str, ImageRules] = field(default_factory=dict)
-    """By name: those of the head."""
+    """The rules of the head's images, by name."""
     groups: Mapping[str, GroupRules] = field(default_factory=dict)
     exceptions: tuple[BudgetException, ...] = ()
     loosened: tuple[Loosening, ...] = ()
@@ -57,16 +57,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What git knows of the files that both budgets files name."""
+    """What git knows of the files that the two budgets files name."""
 
     moved: Collection[str] = ()
-    """Images whose build has equal content at another place."""
+    """Images whose build files have the same content at another path."""
     other_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Paths whose content differs, of those that an image's measurement is given, by image."""
+    """For each image, the paths used in its measurement whose content differs."""
 
 
 def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents = Contents()) -> Rules:
-    """The rules of a check. `base` is empty where the base has no budgets."""
+    """Return the rules of a check. `base` is empty if the base has no budgets."""
     loosened = tuple(loosenings(head, base, contents.moved))
     if approval.counts:
         return Rules(
@@ -85,7 +85,7 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
 
 
 def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator[Loosening]:
-    """All that the head allows and the base does not."""
+    """Yield everything that the head allows and the base does not."""
     for name, spec in base.images.items():
         if name in head.images:
             yield from image_loosenings(name, image_rules(spec), image_rules(head.images[name]))
@@ -104,7 +104,7 @@ def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator
 
 
 def _approved(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Contents) -> ImageRules:
-    """The head's rules. Both sides still run with the base's settings: growth is only known under equal ones."""
+    """Return the head's rules. Both sides still run with the base's settings, because growth needs equal settings."""
     head, base = all_of_head.images[name], all_of_base.images.get(name)
     own = image_rules(head)
     changed = _changed(base, head, contents.other_files.get(name, ())) if base is not None else ()
@@ -119,7 +119,7 @@ def _changed(base: ImageSpec, head: ImageSpec, other_files: tuple[str, ...]) -> 
 
 
 def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Contents) -> ImageRules:
-    """The head's rules, where they are as strict as the base's; the base's where they are not."""
+    """Return the head's rules where they are as strict as the base's, and the base's rules where they are not."""
     head = all_of_head.images[name]
     if name not in all_of_base.images:
         closed = head.container.model_copy(update={"network": "none", "secrets": ()})
@@ -145,7 +145,10 @@ def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Co
 
 
 def _guarded_phases(base: ImageSpec, head: ImageSpec) -> dict[str, PhaseBudgets]:
-    """The head's, of phases that base's workload has; judged unless base does not judge them either."""
+    """Return the head's phases that the base's workload has.
+
+    They are judged unless the base does not judge them either.
+    """
     return {
         name: phase.model_copy(update={"judged": phase.judged or name not in base.unjudged_phases})
         for name, phase in head.phases.items()
@@ -168,7 +171,10 @@ def _wider_exceptions(head: Budgets, base: Budgets) -> list[BudgetException]:
 
 
 def _guarded_exceptions(head: Budgets, base: Budgets) -> Iterator[BudgetException]:
-    """Those of the head that are as narrow as the base's; of one that was made wider, what it was before."""
+    """Yield the head's exceptions that are as narrow as the base's.
+
+    Yield the base's version of those that were widened.
+    """
     wider = _wider_exceptions(head, base)
     yield from (one for one in head.exceptions if one not in wider)
     for one in base.exceptions:
@@ -185,7 +191,7 @@ def _tightest_of_all(base: MetricRules, head: MetricRules) -> MetricRules:
 
 
 def tightest(one: EffectiveBudget, other: EffectiveBudget) -> EffectiveBudget:
-    """The stricter of two budgets, key by key."""
+    """Return the stricter of two budgets, key by key."""
     return EffectiveBudget(
         _least(one.max, other.max),
         _tightest_tolerance(one.tolerance, other.tolerance),
@@ -215,14 +221,17 @@ _NAME: TypeAdapter[str] = TypeAdapter(SecretName)
 
 @dataclass(frozen=True, slots=True)
 class AllowedSecrets:
-    """The names that budgets files may ask for."""
+    """The names of the secrets that budgets files may ask for."""
 
     names: frozenset[str] | None = None
-    """None: any, with approval where a pull request asks for more."""
+    """The allowed names. None allows any name, but new ones in a pull request need approval."""
 
     @classmethod
     def of(cls, names: Iterable[str]) -> "AllowedSecrets":
-        """Those that were given; any where none was. Raises ConfigurationError for what no workload may have."""
+        """Allow the given names, or any name if none is given.
+
+        Raises ConfigurationError if no workload may have a name.
+        """
         given = frozenset(names)
         for name in sorted(given):
             try:
@@ -237,7 +246,7 @@ class AllowedSecrets:
         return cls(given or None)
 
     def check(self, budgets: Budgets, file: Path | str) -> None:
-        """Raise ConfigurationError where an image asks for one that is not allowed."""
+        """Raise ConfigurationError if an image asks for a secret that is not allowed."""
         for image, spec in budgets.images.items():
             for secret in spec.container.secrets:
                 if self.names is not None and secret not in self.names:
@@ -248,7 +257,7 @@ class AllowedSecrets:
                     )
 
     def taken_out(self, budgets: Budgets) -> Budgets:
-        """The budgets without the secrets that need no approval: as the guard is to compare them."""
+        """Return the budgets without the secrets that need no approval, for the guard to compare."""
         return replace(
             budgets,
             images={
@@ -258,7 +267,7 @@ class AllowedSecrets:
         )
 
     def given_back(self, rules: Rules, head: Budgets) -> Rules:
-        """The rules with the secrets that were taken out of the head's budgets."""
+        """Return the rules with the secrets that were removed from the head's budgets."""
         images = {}
         for name, image in rules.images.items():
             asked = head.images[name].container.secrets

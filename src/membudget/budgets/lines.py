@@ -1,7 +1,7 @@
-"""On which line of `budgets.toml` a key is: for annotations.
+"""Finds the line of each key of `budgets.toml`, for annotations.
 
-`tomllib` tells no lines. But the end of a line at which it can read what came since the last such end is the end of a
-statement: so it is asked, statement by statement, and no other grammar of TOML is needed here.
+`tomllib` reports no line numbers. So each statement is found by calling it: lines are added until `tomllib` can read
+them, which is the end of the statement. No other TOML parser is needed.
 """
 
 import tomllib
@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _MOST_WORK_CHARACTERS = 2_000_000
-"""A stranger's file may have values of many lines, and each line of such a value is a try at all of it."""
+"""A limit on the work. A stranger's file may have values of many lines, and each such line parses the whole value
+again.
+"""
 
 Keys = tuple[str, ...]
 
@@ -19,17 +21,17 @@ class KeyLines:
     """The lines of one file's keys."""
 
     path: str
-    """The file, from the top of the repository."""
+    """Path of the file, from the top of the repository."""
     lines: Mapping[Keys, int]
-    """From 1. Of keys inside of inline tables, the line on which the whole value begins."""
+    """Line numbers from 1. For a key inside an inline table, the line on which the whole value begins."""
 
     def first_of(self, candidates: Iterable[Keys]) -> int | None:
-        """The line of the first of several keys that the file has."""
+        """Return the line of the first of `candidates` that the file has."""
         return next((self.lines[keys] for keys in candidates if keys in self.lines), None)
 
 
 def key_lines(text: str, path: str) -> KeyLines:
-    """The lines of the keys of `text`. Of text that is no TOML, and of values beyond all measure, none."""
+    """Return the lines of the keys of `text`. Invalid TOML and extremely long values yield none."""
     lines: dict[Keys, int] = {}
     table: Keys = ()
     for first_line, statement, is_header in _statements(text):
@@ -44,7 +46,7 @@ def key_lines(text: str, path: str) -> KeyLines:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Each statement with its first line, and whether it is the header of a table."""
+    """Yield each statement with its first line and whether it is a table header."""
     work = 0
     begun, statement = 0, ""
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
@@ -56,7 +58,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
             return
         try:
             parsed = tomllib.loads(statement)
-        except (ValueError, RecursionError):  # not at its end yet; or never to be read, see file.py
+        except (ValueError, RecursionError):  # the statement is incomplete, or can never be read (see file.py)
             continue
         if parsed:
             yield begun, statement, statement.lstrip().startswith("[")
@@ -64,7 +66,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def _header(parsed: Mapping[str, object]) -> Keys:
-    """The path in `[a.b]` or `[[a.b]]`: there is one key at each level."""
+    """Return the path in `[a.b]` or `[[a.b]]`, which has one key per level."""
     keys: list[str] = []
     value: object = parsed
     while True:
@@ -78,7 +80,7 @@ def _header(parsed: Mapping[str, object]) -> Keys:
 
 
 def _paths(value: object, above: Keys = ()) -> Iterator[Keys]:
-    """Every key in a statement, those of inline tables too."""
+    """Yield every key in a statement, including those of inline tables."""
     if isinstance(value, dict):
         for key, below in value.items():
             yield (*above, key)
@@ -86,6 +88,6 @@ def _paths(value: object, above: Keys = ()) -> Iterator[Keys]:
 
 
 def _note(lines: dict[Keys, int], keys: Keys, line: int) -> None:
-    """The first line that mentions a key, and every table around it that nothing mentioned before."""
+    """Note the first line that mentions a key, and the same line for surrounding tables not mentioned before."""
     for length in range(1, len(keys) + 1):
         lines.setdefault(keys[:length], line)

@@ -1,4 +1,4 @@
-"""How the head's budgets file differs from the base's: what has another name, is measured otherwise, or is loosened."""
+"""How the head's budgets file differs from the base's: renamed, measured differently, or loosened."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,17 +18,17 @@ class Loosening(Stored):
     """One thing that the head allows and the base does not."""
 
     subject: ImageName
-    """An image, or a group of them."""
+    """The name of an image or a group."""
     is_group: bool
     key: str
-    """Of the budgets file, below the image's or group's own."""
+    """The key in the budgets file, below the image's or group's own."""
     before: str
     after: str
-    """In words for people, stored as such. Nothing is decided by them."""
+    """The value in words, as stored in the report. No decision depends on it."""
 
 
 def image_loosenings(name: str, base: ImageRules, head: ImageRules) -> Iterator[Loosening]:
-    """What of an image's settings and budgets is looser."""
+    """Yield the settings and budgets of an image that are looser."""
     for key, before, after in [*_loosened_settings(base.spec, head.spec), *_loosened_rules(base, head)]:
         yield Loosening(name, is_group=False, key=key, before=before, after=after)
 
@@ -60,7 +60,7 @@ def _loosened_rules(base: ImageRules, head: ImageRules) -> Iterator[tuple[str, s
 
 
 def group_loosenings(name: str, base: GroupRules, head: GroupRules) -> Iterator[Loosening]:
-    """What of a group's totals is looser, or whom they leave out."""
+    """Yield the totals of a group that are looser, and the images that it no longer includes."""
     fewer = not set(head.images).issuperset(base.images)
     if fewer and head.images:
         yield Loosening(name, is_group=True, key="images", before=", ".join(base.images), after=", ".join(head.images))
@@ -78,7 +78,7 @@ def _loosened_budgets(prefix: str, base: MetricRules, head: MetricRules) -> Iter
 
 
 Part = Callable[[Metric, EffectiveBudget], tuple[float, str] | None]
-"""What a budget allows in one respect, for comparing and for people; None: anything."""
+"""Returns what a budget allows in one respect, as a number to compare and as text. None means anything."""
 
 
 def _most(name: Callable[[EffectiveBudget], int | None]) -> Part:
@@ -118,22 +118,22 @@ _PARTS: Iterable[tuple[str, Part]] = (
 
 
 def _parts(metric: Metric) -> Iterator[tuple[str, Part]]:
-    """Yield the parts of a budget under the keys that the budgets file has for them."""
+    """Yield the parts of a budget with their keys in the budgets file."""
     for key, part in _PARTS:
         if metric.definition.unit is not Unit.COUNT:
             yield key, part
         elif not key.endswith("growth.percent"):
-            yield key.replace("growth.floor", "growth"), part  # written as one number: `growth = 2`
+            yield key.replace("growth.floor", "growth"), part  # the budgets file has a single number: `growth = 2`
 
 
 def loosened_exception(one: BudgetException) -> Loosening:
-    """An exception that is new, or goes further than before."""
+    """Return the loosening for an exception that is new or allows more than before."""
     after = f"{format_value(one.metric, one.allow)} until {one.until.isoformat()}"
     return Loosening(one.image, is_group=False, key=f"exceptions: {one.metric}", before="none", after=after)
 
 
 def removed_image(name: str, base: ImageRules) -> Loosening:
-    """An image that base budgets and head's file has no more: what is lost with it."""
+    """Return the loosening for an image that the base has and the head lacks, with all limits that are lost."""
     lost = [f"limit {format_size(base.spec.limit_bytes)}"]
     for metric, budget in base.budgets.items():
         allowed = [(key, part(metric, budget)) for key, part in _parts(metric) if budget.every or part is not _every]
@@ -142,7 +142,7 @@ def removed_image(name: str, base: ImageRules) -> Loosening:
 
 
 def other_build(name: str, base: Build, head: Build) -> Iterator[Loosening]:
-    """What of an image's build settings differs: the image that ships would not be the one that is measured."""
+    """Yield the build settings that differ. With them, the measured image would not be the image that ships."""
     for key in Build.model_fields:
         before, after = getattr(base, key), getattr(head, key)
         if before != after:
@@ -160,7 +160,7 @@ def _build_words(key: str, value: str | dict[str, str] | None) -> str:
 
 
 def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:
-    """What an image that is new in head asks for beyond memory."""
+    """Yield what a new image asks for beyond memory."""
     if head.container.network == "open":
         yield Loosening(name, is_group=False, key="container.network", before="none", after="open")
     if head.container.secrets:
@@ -170,11 +170,11 @@ def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:
 
 _PLAIN = ("settle", "timeout", "compose", "workload")
 PERMISSIONS = ("network", "secrets")
-"""Of the container. A loosening of these, or another build, fails the check: see `loosening`."""
+"""Settings of the container. Looser ones fail the check, as another build does: see `loosening`."""
 
 
 def changed_settings(base: ImageSpec, head: ImageSpec) -> tuple[str, ...]:
-    """Keys of an image's table that the head changes, and that do not fail the check."""
+    """Return the keys of an image's table that the head changes without failing the check."""
     return tuple(_changed(base, head))
 
 
@@ -186,9 +186,10 @@ def _changed(base: ImageSpec, head: ImageSpec) -> Iterator[str]:
 
 
 def measured_as_base(base: ImageSpec, head: ImageSpec, *, is_build_moved: bool = False) -> ImageSpec:
-    """The head's image with the base's settings of what is measured.
+    """Return the head's image with the base's settings of the measurement.
 
-    Permissions are those that both have. `is_build_moved`: its build has equal content at another place.
+    The image has only the permissions that both sides have. `is_build_moved` says that its build files have the same
+    content at another path.
     """
     both_open = base.container.network == head.container.network == "open"
     container = base.container.model_copy(
@@ -209,9 +210,10 @@ def measured_as_base(base: ImageSpec, head: ImageSpec, *, is_build_moved: bool =
 
 
 def new_names(gone: Mapping[str, Hashable], new: Mapping[str, Hashable]) -> dict[str, str]:
-    """New names by old ones, of images with equal content. Both arguments: what names an image's content, by image.
+    """Return the new name of each renamed image, by its old name.
 
-    Two images of equal content on one side are ambiguous: none of them counts as renamed.
+    Images with equal content count as renamed. Both arguments map an image's name to an identifier of its content. If
+    two images on one side have equal content, neither counts as renamed.
     """
     before, after = _unique(gone), _unique(new)
     return {name: after[content] for content, name in before.items() if content in after}
@@ -223,7 +225,7 @@ def _unique(contents: Mapping[str, Hashable]) -> dict[Hashable, str]:
 
 
 def renamed(base: Budgets, images: Mapping[str, str]) -> Budgets:
-    """The base's budgets with some images under new names. `images`: new names by old ones."""
+    """Return the base's budgets with some images renamed. `images` maps old names to new names."""
 
     def name(image: str) -> str:
         return images.get(image, image)
@@ -241,7 +243,7 @@ def renamed(base: Budgets, images: Mapping[str, str]) -> Budgets:
 
 
 def with_groups_of(head: Budgets, base: Budgets) -> Budgets:
-    """The base's budgets. A group that the head lacks gets the name of a new group with the same images."""
+    """Return the base's budgets with groups renamed to new groups of the head that have the same images."""
     gone = [name for name in base.groups if name not in head.groups]
     new = {frozenset(group.images or ()): name for name, group in head.groups.items() if name not in base.groups}
     names = {}

@@ -1,4 +1,7 @@
-"""Budgets that are well-formed but cannot work: limits no container starts under, budgets no container can break."""
+"""Finds budgets that are well-formed but cannot work.
+
+Examples are limits under which no container starts, and budgets that no container can exceed.
+"""
 
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
@@ -8,14 +11,14 @@ from membudget.core.metrics import BOUNDED_BY_LIMIT, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
-"""Below it, the container runtime's own start (4 to 7 MiB, runc #4021) is all one would measure."""
+"""Below this limit, one would only measure the container runtime's own start (4 to 7 MiB, runc #4021)."""
 
 _LONGEST_LIST = 200
-"""Characters of all names, which an error repeats for each name that is not among them."""
+"""The longest list of image names in an error, in characters. Each unknown name repeats the list."""
 
 
 def impossible(image: ImageSpec, where: str) -> list[Problem]:
-    """What cannot work in `image`, its defaults applied; `where` is the image's own key path."""
+    """Return the settings of `image` that cannot work, with defaults applied. `where` is the image's own key path."""
     if image.limit is None:
         return [Problem(f"{where}.limit", "is missing", None, 'e.g. limit = "256MiB", here or in [defaults]')]
     if image.limit < SMALLEST_LIMIT_BYTES:
@@ -40,14 +43,17 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
 
 
 def check_members(file: BudgetsFile, name: str) -> None:
-    """Raise BudgetsFileError where the groups of the file `name` have more images than anything of them can hold."""
+    """Raise BudgetsFileError if the groups of the file `name` contain more images than a report can hold."""
     if file.members > MOST_MEMBERS:
         what = "have too many images together; a group without images has all"
         raise BudgetsFileError([Problem(f"{name}: groups", what, f"{file.members:,}", f"{MOST_MEMBERS:,} at most")])
 
 
 def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
-    """What groups and exceptions cannot say: of images that the file `name` has not, or not only they have."""
+    """Return the problems of groups and exceptions.
+
+    These are images that the file `name` does not have, images that get budgets from two groups, and `every` on totals.
+    """
     known = shortened(", ".join(budgets.images), _LONGEST_LIST)
     problems = []
     budgeted: dict[str, str] = {}
@@ -72,7 +78,7 @@ def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
 
 
 def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
-    """Distances to the limit that nothing can keep, or that say nothing."""
+    """Return the problems of `headroom`: metrics that the limit does not bound, and headroom as large as the limit."""
     problems = []
     for metric in Metric:
         budget = image.budgets.of(metric)
@@ -90,7 +96,7 @@ def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
 
 
 def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
-    """What is to hold for every trial, and is no matter of trials, or has nothing to hold."""
+    """Return the problems of `every` for metrics that have one value for all trials, or without a maximum."""
     budgets = [(f"budgets.{metric}", metric, image.budgets.of(metric)) for metric in Metric]
     for name, phase in image.phases.items():
         budgets += [(f"phases.{name}.{metric}", metric, budget) for metric, budget in phase.by_metric.items()]
@@ -113,7 +119,7 @@ def _no_matter_of_trials(where: str) -> Problem:
 
 
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
-    """Budgets of phases that no trial of this workload goes through."""
+    """Return the problems of phases that no trial of this workload has."""
     names = image.workload.phase_names
     problems = [
         Problem(f"{where}.phases.{name}", "is no phase of this workload", name, ", ".join(names))
@@ -126,7 +132,7 @@ def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
 
 
 def _without_sidecars(image: ImageSpec, where: str) -> list[Problem]:
-    """A budget of a pod that has one container."""
+    """Return the problem of a pod budget for an image without sidecars."""
     has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != SizeBudget()
     if not has_budget or (image.compose is not None and image.compose.sidecars):
         return []

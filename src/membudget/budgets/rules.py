@@ -1,4 +1,4 @@
-"""What images and groups are run and judged by: their specs, and their budgets in numbers."""
+"""The rules by which images and groups are run and judged: their specs, and their budgets in numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,16 +11,16 @@ from membudget.core.stored import Stored
 
 @dataclass(frozen=True, slots=True)
 class Tolerance(Stored):
-    """Growth allowed over base: both parts must be exceeded to count."""
+    """The allowed growth over the base. Growth counts only if it exceeds both parts."""
 
     percent: float
     floor: int
-    """In the metric's unit."""
+    """The smallest growth that counts, in the metric's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarnLevels(Stored):
-    """From where on a metric is warned of. Both None: never."""
+    """The levels at which a metric causes a warning. If both are None, it never does."""
 
     max: int | None = None
     tolerance: Tolerance | None = None
@@ -28,16 +28,16 @@ class WarnLevels(Stored):
 
 @dataclass(frozen=True, slots=True)
 class EffectiveBudget(Stored):
-    """What one metric of one image may be. All None: the metric is reported, not judged."""
+    """The budget of one metric of one image. If all parts are None, the metric is reported but not judged."""
 
     max: int | None = None
-    """In the metric's unit."""
+    """The largest allowed value, in the metric's unit."""
     tolerance: Tolerance | None = None
     below_limit: int | None = None
-    """The most that leaves the wanted headroom to the limit."""
+    """The largest value that leaves the required headroom below the limit."""
     warn: WarnLevels = WarnLevels()
     every: bool = False
-    """Whether every trial has to be within `max` and `below_limit`; else their median has."""
+    """Whether every trial must be within `max` and `below_limit`. Otherwise, only their median must be."""
 
     @property
     def is_set(self) -> bool:
@@ -46,17 +46,17 @@ class EffectiveBudget(Stored):
 
     @property
     def growth_alone(self) -> "EffectiveBudget":
-        """What of it is about the base."""
+        """The part of the budget that compares with the base."""
         return EffectiveBudget(tolerance=self.tolerance, warn=WarnLevels(tolerance=self.warn.tolerance))
 
     @property
     def maximum_alone(self) -> "EffectiveBudget":
-        """What of it is about the head alone."""
+        """The part of the budget that concerns only the head."""
         return replace(self, tolerance=None, warn=WarnLevels(self.warn.max))
 
     @property
     def ceiling(self) -> int | None:
-        """The lower of the absolute maxima."""
+        """The lower of the two absolute maxima."""
         return min((most for most in (self.max, self.below_limit) if most is not None), default=None)
 
 
@@ -66,12 +66,12 @@ MetricRules = dict[Metric, EffectiveBudget]
 
 
 def effective_budgets(image: ImageSpec) -> MetricRules:
-    """The budgets of an image whose defaults are applied."""
+    """Return the budgets of an image whose defaults are applied."""
     return {metric: effective(image.budgets.of(metric), image.limit) for metric in Metric}
 
 
 def effective_phase_budgets(image: ImageSpec) -> dict[str, MetricRules]:
-    """The budgets of its phases, by name."""
+    """Return the budgets of an image's phases, by name."""
     return {
         name: {metric: effective(budget, image.limit) for metric, budget in budgets.by_metric.items()}
         for name, budgets in image.phases.items()
@@ -79,12 +79,12 @@ def effective_phase_budgets(image: ImageSpec) -> dict[str, MetricRules]:
 
 
 def effective_totals(totals: Mapping[Metric, SizeBudget]) -> MetricRules:
-    """The budgets of the sums over a group of images."""
+    """Return the budgets of the sums over a group of images."""
     return {metric: effective(budget, None) for metric, budget in totals.items()}
 
 
 def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
-    """One budget in numbers; `limit_bytes` is what its headroom is measured to."""
+    """Return one budget in numbers. `limit_bytes` is the limit that its headroom refers to."""
     if isinstance(budget, CountBudget):
         return EffectiveBudget(budget.max, warn=WarnLevels(budget.warn))
     if isinstance(budget, LayersBudget):
@@ -104,39 +104,41 @@ def _tolerance(growth: SizeGrowth | DurationGrowth | None) -> Tolerance | None:
 
 @dataclass(frozen=True, slots=True)
 class ImageRules:
-    """What one image is run and judged by."""
+    """The rules by which one image is run and judged."""
 
     spec: ImageSpec
-    """How both sides are run, so that they can be compared: the head's, but for what counts from the base."""
+    """How both sides are run to be compared: the head's spec, with the settings that count from the base."""
     budgets: MetricRules
     phase_budgets: Mapping[str, MetricRules]
     settings_of_base: tuple[str, ...] = ()
-    """Keys of what is measured, and files, that the head changes: both sides are compared with the base's."""
+    """Settings and files of the measurement that the head changes. The comparison uses the base's for both sides."""
     own: ImageSpec | None = None
-    """How the head is run by itself as well; None: as in `spec`."""
+    """How the head is run in addition, with its own settings. None if they are those of `spec`."""
     own_counts: bool = False
-    """Whether maximums hold for the head run by itself. Otherwise it is only shown, and all budgets hold for `spec`."""
+    """Whether maxima apply to the additional run of the head. If not, that run is only shown, and all budgets apply to
+    `spec`.
+    """
 
     @property
     def judges_every_trial(self) -> bool:
-        """Whether a single trial can break a budget."""
+        """Whether a single trial can exceed a budget."""
         return any(budget.every for rules in (self.budgets, *self.phase_budgets.values()) for budget in rules.values())
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRules:
-    """What the sum of some images is judged by."""
+    """The rules for the sum over some images."""
 
     images: tuple[str, ...]
     budgets: MetricRules
 
 
 def image_rules(spec: ImageSpec) -> ImageRules:
-    """As its own file has them."""
+    """Return the rules that the image's own file sets."""
     return ImageRules(spec, effective_budgets(spec), effective_phase_budgets(spec))
 
 
 def group_rules(budgets: Budgets, name: str) -> GroupRules:
-    """As its own file has them."""
+    """Return the rules that the group's own file sets."""
     group = budgets.groups[name]
     return GroupRules(group.images or (), effective_totals(group.total.by_metric()))

@@ -1,4 +1,4 @@
-"""The kinds of workload: what exercises a container while it is measured."""
+"""The kinds of workload, which exercise a container while it is measured."""
 
 from typing import Annotated, Literal, Self, get_args
 
@@ -27,22 +27,22 @@ from membudget.core.quantities import format_duration
 
 
 class CommandWorkload(WorkloadKind, Action):
-    """A one-shot container, run to its end."""
+    """A one-shot container that runs to its end."""
 
     no_readiness = "a one-shot container is run to its end and never ready"
     kind: Literal["command"] = "command"
     command: Command | None = None
-    """Replaces the image's CMD. Absent: the image's own."""
+    """Replaces the image's CMD. If absent, the image's own."""
     workdir: WorkingFolder | None = None
-    """Where it starts. Absent: where the image says."""
+    """Working directory. If absent, the image's own."""
     stdin: RepositoryPath | None = None
-    """A file of the repository to read on standard input. Absent: there is none."""
+    """A file of the repository to read on standard input. If absent, there is no standard input."""
     expect: ExitStatus = 0
-    """The exit code of success."""
+    """The exit code that means success."""
 
     @property
     def label(self) -> str:
-        """In a few words."""
+        """The workload in a few words."""
         if self.command is None:
             return "the image's own command, run to its end"
         return f"one-shot: {' '.join(self.command)}"
@@ -54,92 +54,92 @@ class CommandWorkload(WorkloadKind, Action):
 
     @property
     def start(self) -> ContainerStart:
-        """As the table says."""
+        """The start of the container, as the table sets it."""
         return ContainerStart(self.command, self.workdir, self.stdin)
 
 
 class ExecWorkload(ServiceKind):
-    """Commands run one after another inside the started service; what they use counts to its memory."""
+    """Commands that run one after another inside the started service. Their memory counts towards the service's."""
 
     no_readiness = "the workload waits for no readiness"
     kind: Literal["exec"]
     commands: ExecCommands
-    """Each a list of words, or a table; an exit code that is not expected fails the workload."""
+    """The commands, each a list of words or a table. An unexpected exit code fails the workload."""
     port: Port = 8080
-    """Where `ready.http` asks."""
+    """The port that `ready.http` asks."""
     ready: Readiness | None = None
-    """Absent: at once."""
+    """When the commands start. If absent, immediately."""
 
     @property
     def label(self) -> str:
-        """In a few words."""
+        """The workload in a few words."""
         return f"{_counted(len(self.commands), 'command')} inside the started service"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """All commands."""
+        """One part with all commands."""
         return (Part("steady", Commands(self.commands)),)
 
 
 class HttpWorkload(ServiceKind):
-    """HTTP requests from the service's own network namespace, over loopback: no network is needed."""
+    """HTTP requests from the service's own network namespace, over loopback. No network is needed."""
 
     kind: Literal["http"]
     port: Port = 8080
-    """Where the service listens."""
+    """The port that the service listens on."""
     requests: Annotated[tuple[HttpRequests, ...], Field(min_length=1)]
-    """Groups of requests, one group after another."""
+    """Groups of requests, one after another."""
     ready: Readiness | None = None
-    """Absent: when `port` accepts a connection."""
+    """When the requests start. If absent, when `port` accepts a connection."""
 
     @property
     def label(self) -> str:
-        """In a few words."""
+        """The workload in a few words."""
         return f"{_requests_in_words(self.requests)} to the started service"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """A part for each group."""
+        """One part for each group."""
         return tuple(Part(group.phase, Requests((group,), group.phase)) for group in self.requests)
 
 
 class DriverWorkload(Driver, ServiceKind):
-    """A container as the load, and nothing else."""
+    """A container that produces the whole load."""
 
     kind: Literal["driver"]
     port: Port = 8080
-    """Where `ready.http` asks."""
+    """The port that `ready.http` asks."""
     ready: Readiness | None = None
-    """When the driver starts. Absent: at once."""
+    """When the driver starts. If absent, immediately."""
 
     @property
     def label(self) -> str:
-        """In a few words."""
+        """The workload in a few words."""
         return f"the started service, driven by a container of {self.image}"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The container."""
+        """One part with the container."""
         return (Part("steady", self),)
 
 
 class Step(FileModel):
-    """One part of a longer workload: exactly one of `http`, `exec`, `driver`, `idle`."""
+    """One step of a longer workload: exactly one of `http`, `exec`, `driver`, `idle`."""
 
     phase: PhaseLabel = "steady"
-    """Which phase of the trial it is; neighbours of one name are one phase."""
+    """The phase of the trial. Consecutive steps with the same name form one phase."""
     http: Annotated[tuple[HttpRequests, ...], Field(min_length=1)] | None = None
-    """Groups of requests, one group after another."""
+    """Groups of requests, one after another."""
     exec: ExecCommands | None = None
     """Commands inside the service, one after another."""
     driver: Driver | None = None
-    """A container as the load."""
+    """A container that produces the load."""
     idle: DurationMs | None = None
-    """Nothing, for this long."""
+    """Do nothing for this long."""
     repeat: PositiveCount = 1
-    """How often commands or a driver are run; requests have counts and durations of their own."""
+    """How often commands or a driver run. Requests have their own counts and durations."""
     duration: DurationMs | None = None
-    """How long it is done again and again, instead of `repeat`; what is under way then is finished."""
+    """How long commands or a driver are repeated, instead of `repeat`. A run that has begun is completed."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -159,7 +159,7 @@ class Step(FileModel):
 
     @property
     def part(self) -> Part:
-        """The step, as it is run."""
+        """The step as a part to run."""
         return Part(self.phase, self._action, self.repeat, self.duration)
 
     @property
@@ -172,29 +172,31 @@ class Step(FileModel):
 
 
 class StepsWorkload(ServiceKind):
-    """Different kinds of load, one after another: what a service goes through in production."""
+    """Different kinds of load, one after another, like those of a service in production."""
 
     kind: Literal["steps"]
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
-    """In their order."""
+    """The steps, in order."""
     port: Port = 8080
-    """Where the service listens."""
+    """The port that the service listens on."""
     ready: Readiness | None = None
-    """Absent: when `port` accepts a connection if a step sends requests, else at once."""
+    """When the steps start. If absent, when `port` accepts a connection if a step sends requests, otherwise
+    immediately.
+    """
 
     @property
     def label(self) -> str:
-        """In a few words."""
+        """The workload in a few words."""
         return f"the started service, in {_counted(len(self.steps), 'step')}"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Each step."""
+        """One part for each step."""
         return tuple(step.part for step in self.steps)
 
 
 AnyWorkload = CommandWorkload | ExecWorkload | HttpWorkload | DriverWorkload | StepsWorkload
-"""Every kind."""
+"""A workload of any kind."""
 Workload = Annotated[AnyWorkload, Field(discriminator="kind")]
 KIND_NAMES: tuple[str, ...] = tuple(
     name for kind in get_args(AnyWorkload) for name in get_args(kind.model_fields["kind"].annotation)

@@ -1,4 +1,4 @@
-"""What workloads are made of: requests, commands, containers and pauses; and what every kind says of itself."""
+"""The parts of workloads: requests, commands, containers and pauses. Also the properties that every kind has."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -27,22 +27,22 @@ from membudget.core.quantities import MIB
 
 
 class Action:
-    """What a part of a workload does. `RUNNERS` in measure/workload/run.py says how each is run."""
+    """The action of a part of a workload. `RUNNERS` in measure/workload/run.py maps each type to its runner."""
 
     __slots__ = ()
     needs_port: ClassVar[bool] = False
-    """Whether it speaks to the service's port, which has to accept connections first."""
+    """Whether the action uses the service's port, which then must accept connections first."""
     is_inside: ClassVar[bool] = False
-    """Whether it runs processes inside the measured container: their memory is part of the figures."""
+    """Whether the action runs processes inside the measured container, whose memory counts towards the figures."""
 
     @property
     def uses_files(self) -> tuple[str, ...]:
-        """The files of the repository that it needs."""
+        """The files of the repository that the action needs."""
         return ()
 
     @property
     def uses_image(self) -> str | None:
-        """The image that it runs; None: none."""
+        """The image that the action runs, or None."""
         return None
 
 
@@ -51,7 +51,7 @@ LARGEST_BODY_BYTES = 256 * MIB
 
 
 class HttpRequests(FileModel):
-    """Equal HTTP requests: a count of them, or as many as fit into a duration."""
+    """Identical HTTP requests: a fixed number, or as many as fit into a duration."""
 
     path: HttpPath
     """Path and query, starting with a slash."""
@@ -59,40 +59,43 @@ class HttpRequests(FileModel):
     headers: dict[HeaderName, HeaderValue] = {}
     """Header fields to send."""
     body: str | None = None
-    """Sent as UTF-8 with each request."""
+    """Body of each request, sent as UTF-8."""
     body_file: RepositoryPath | None = None
-    """A file of the repository, sent with each request."""
+    """A file of the repository to send as the body of each request."""
     body_size: SizeBytes | None = None
-    """Random bytes, as many as this, sent with each request: the same in every trial."""
+    """Size of a random body to send with each request. The bytes are the same in every trial."""
     count: PositiveCount | None = None
-    """How many requests; 100 where there is no `duration` either."""
+    """Number of requests. Default: 100 if there is no `duration`."""
     duration: DurationMs | None = None
-    """How long requests are sent, instead of a `count`."""
+    """How long to send requests, instead of a `count`."""
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
-    """How many of them at once; with a `rate`, at most."""
+    """Number of requests at once. With a `rate`, the largest number."""
     rate: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
-    """Requests a second, begun on time whatever the answers take. Absent: one after another, `concurrency` at once."""
+    """Requests per second, each sent on time however long the answers take. If absent, `concurrency` requests run at
+    once, each followed by the next.
+    """
     ramp: DurationMs | None = None
-    """Time in which `concurrency`, or `rate` where it is set, grows to its value."""
+    """Time in which `concurrency`, or `rate` if it is set, grows to its value."""
     keep_alive: bool = True
-    """Whether connections are used again. If not, each request has its own."""
+    """Reuse connections. If false, each request opens its own."""
     connections: Annotated[int, Field(ge=0, le=20_000, strict=True)] = 0
-    """Connections that are opened before the requests and held without a word until they are done."""
+    """Number of idle connections to open before the requests and hold until the requests are done."""
     read_rate: SizeBytes | None = None
-    """Bytes a second at which each answer is read: slow clients. Absent: as fast as it comes."""
+    """Bytes per second at which to read each answer, to imitate slow clients. If absent, as fast as possible."""
     read_for: DurationMs | None = None
-    """Answers are read for this long and then hung up on: streams that never end."""
+    """How long to read each answer before closing the connection, for streams that never end."""
     expect: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
-    """The status each must answer with; any other is an error."""
+    """Expected status of each answer. Any other status is an error."""
     errors: Percent = 0.0
-    """Errors, in percent of the requests, that still let the workload pass."""
+    """Percentage of requests that may fail before the workload fails."""
     phase: PhaseLabel = "steady"
-    """Which phase of the trial these requests are: steady, burst, warm-up, soak or a name of yours. Each phase has its
-    own peaks; one named "soak" is judged for growth without end."""
+    """Phase of the trial: steady, burst, warm-up, soak or a name of your own. Each phase has its own peaks. A phase
+    named "soak" is checked for growth without end.
+    """
 
     @property
     def requests(self) -> int | None:
-        """How many requests; None: as many as fit into the duration."""
+        """The number of requests. None means as many as fit into the duration."""
         return (self.count or DEFAULT_COUNT) if self.duration is None else self.count
 
     @model_validator(mode="after")
@@ -112,18 +115,18 @@ ExitStatus = Annotated[int, Field(ge=0, le=255, strict=True)]
 
 
 class Readiness(FileModel):
-    """When a started service may be exercised: exactly one of `http`, `tcp`, `log`, `healthcheck`."""
+    """When a started service is ready for its workload: exactly one of `http`, `tcp`, `log`, `healthcheck`."""
 
     http: HttpPath | None = None
-    """Ready when a GET of this path answers 200 to 399."""
+    """Ready when a GET of this path answers with a status of 200 to 399."""
     tcp: Port | None = None
     """Ready when this port accepts a connection."""
     log: str | None = Field(default=None, min_length=1)
     """Ready when a line of the container's output contains this text."""
     healthcheck: Literal[True] | None = None
-    """Ready when the image's own HEALTHCHECK says healthy."""
+    """Ready when the image's own HEALTHCHECK reports healthy."""
     timeout: DurationMs = 30_000
-    """Not ready after this time: the workload failed."""
+    """How long to wait. If the service is not ready by then, the workload fails."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -139,19 +142,19 @@ class ExecCommand(FileModel):
     """A command to run inside the started service."""
 
     run: Command
-    """Its words."""
+    """The words of the command."""
     env: Variables = {}
-    """Environment variables, beside the container's own."""
+    """Environment variables, in addition to the container's own."""
     workdir: WorkingFolder | None = None
-    """Where it starts. Absent: where the image says."""
+    """Working directory. If absent, the image's own."""
     user: NonEmpty | None = None
-    """Who it is. Absent: who the service is."""
+    """User of the command. If absent, the service's own."""
     stdin: RepositoryPath | None = None
-    """A file of the repository to read on standard input. Absent: there is none."""
+    """A file of the repository to read on standard input. If absent, there is no standard input."""
     timeout: DurationMs | None = None
-    """Still running after this time: the workload failed. Absent: the trial's timeout alone."""
+    """How long the command may run before the workload fails. If absent, only the trial's timeout applies."""
     expect: ExitStatus = 0
-    """The exit code of success."""
+    """The exit code that means success."""
 
 
 def _as_table(value: object) -> object:
@@ -165,31 +168,34 @@ ExecCommands = Annotated[
 
 
 class Driver(FileModel, Action):
-    """A container as the load: any image, in the service's own network, not counted to its memory."""
+    """A container of any image that produces the load.
+
+    It shares the service's network, and its memory does not count.
+    """
 
     image: NonEmpty
-    """An image that the engine has, or can pull: a load generator, a team's own script."""
+    """An image that the engine has or can pull, such as a load generator or your own script."""
     command: Command | None = None
-    """Replaces the image's CMD. Absent: the image's own."""
+    """Replaces the image's CMD. If absent, the image's own."""
     entrypoint: Command | None = None
-    """Replaces the image's ENTRYPOINT. Absent: the image's own."""
+    """Replaces the image's ENTRYPOINT. If absent, the image's own."""
     env: Variables = {}
     """Environment variables."""
     files: dict[AbsolutePath, RepositoryPath] = {}
-    """Files and folders of the repository that are copied in, by where they go."""
+    """Files and folders of the repository to copy into the container, by their path there."""
     limit: SizeBytes = 1024 * MIB
-    """The driver's own memory limit."""
+    """Memory limit of the driver."""
     expect: ExitStatus = 0
-    """The exit code with which the workload has passed."""
+    """The exit code that means that the workload passed."""
 
     @property
     def uses_files(self) -> tuple[str, ...]:
-        """What is copied in."""
+        """The files that are copied into the container."""
         return tuple(self.files.values())
 
     @property
     def uses_image(self) -> str | None:
-        """Its own."""
+        """The driver's image."""
         return self.image
 
 
@@ -203,7 +209,7 @@ class Requests(Action):
 
     @property
     def uses_files(self) -> tuple[str, ...]:
-        """Bodies."""
+        """The files that are sent as bodies."""
         return tuple(group.body_file for group in self.groups if group.body_file is not None)
 
 
@@ -216,95 +222,95 @@ class Commands(Action):
 
     @property
     def uses_files(self) -> tuple[str, ...]:
-        """What they read."""
+        """The files that the commands read on standard input."""
         return tuple(command.stdin for command in self.commands if command.stdin is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Rest(Action):
-    """Nothing, for a while."""
+    """A pause."""
 
     duration_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a workload, as it is run."""
+    """One part of a workload, as it is run."""
 
     phase: str
-    """Neighbours of one name are one phase."""
+    """The phase of the trial. Consecutive parts with the same name form one phase."""
     does: Action
     repeat: int = 1
     duration_ms: int | None = None
-    """How long it is done again and again, instead of `repeat`."""
+    """How long the part is repeated, instead of `repeat`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerStart:
-    """How the measured container is started, where it is not as the image says."""
+    """How to start the measured container. None stands for the image's own setting."""
 
     command: tuple[str, ...] | None = None
     workdir: str | None = None
     stdin: str | None = None
-    """A file of the repository that it reads; None: it has no standard input."""
+    """A file of the repository to read on standard input. None means no standard input."""
 
 
 class WorkloadKind(FileModel):
-    """What a kind of workload says of itself. Nothing else of membudget asks which kind it is."""
+    """The properties that each kind of workload defines. No other code needs to know which kind it has."""
 
     if TYPE_CHECKING:
-        kind: str  # a field of each kind, in its own order in the schema
+        kind: str  # each kind has this field at its own place in the schema
     is_service: ClassVar[bool] = False
-    """Whether the container goes on after its workload, and is watched until it has settled."""
+    """Whether the container continues after its workload and is observed until it has settled."""
     no_readiness: ClassVar[str] = "nothing is waited for"
-    """Why there is no start-up time where the workload waits for no readiness."""
+    """Why there is no start-up time if the workload does not wait for readiness."""
 
     @property
     @abstractmethod
     def label(self) -> str:
-        """The workload in a few words, as the report quotes them."""
+        """The workload in a few words, for the report."""
 
     @property
     @abstractmethod
     def parts(self) -> tuple[Part, ...]:
-        """What is done with the container, in its order."""
+        """The parts of the workload, in order."""
 
     @property
     def start(self) -> ContainerStart:
-        """How the measured container is started."""
+        """How to start the measured container."""
         return ContainerStart()
 
     @property
     def readiness(self) -> Readiness | None:
-        """When a started container may be exercised; None: at once."""
+        """When the started container is ready for its workload. None means immediately."""
         return None
 
     @property
     def named_files(self) -> list[str]:
-        """What of the repository it needs."""
+        """The files of the repository that the workload needs."""
         own = [self.start.stdin] if self.start.stdin is not None else []
         return own + [file for part in self.parts for file in part.does.uses_files]
 
     @property
     def images(self) -> list[str]:
-        """Images that it runs beside the measured one."""
+        """The images that the workload runs beside the measured one."""
         return [part.does.uses_image for part in self.parts if part.does.uses_image is not None]
 
     @property
     def runs_inside(self) -> bool:
-        """Whether it runs processes of its own inside the measured container."""
+        """Whether the workload runs processes of its own inside the measured container."""
         return any(part.does.is_inside for part in self.parts)
 
     @property
     def phase_names(self) -> list[str]:
-        """The phases that a trial of it goes through, in their order."""
+        """The phases of a trial, in order."""
         start_up = ["start-up"] if self.readiness is not None else []
         settle = ["settle"] if self.is_service else []
         return [*start_up, *dict.fromkeys(part.phase for part in self.parts), *settle]
 
 
 class ServiceKind(WorkloadKind):
-    """A kind for containers that start, become ready, and go on until they are ended."""
+    """A kind for containers that start, become ready, and run until they are stopped."""
 
     if TYPE_CHECKING:
         port: int
@@ -313,6 +319,9 @@ class ServiceKind(WorkloadKind):
 
     @property
     def readiness(self) -> Readiness | None:
-        """As `ready` says; else when the port accepts a connection, if something is sent to it."""
+        """The value of `ready`.
+
+        If absent, the service is ready when the port accepts a connection, if a part uses the port.
+        """
         asks = any(part.does.needs_port for part in self.parts)
         return self.ready or (Readiness(tcp=self.port) if asks else None)

@@ -18,7 +18,8 @@ def test_the_key_itself() -> None:
 
 def test_what_the_format_says_of_a_key() -> None:
     assert (
-        locate(("images", "api", "timeout")).description == "Wall-clock time a trial may take, without the settle time."
+        locate(("images", "api", "timeout")).description
+        == "The longest time a trial may take, without the settle time."
     )
 
 

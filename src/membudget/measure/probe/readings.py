@@ -89,7 +89,7 @@ def accounted_v1(stat: bytes, kernel_bytes: int) -> int:
 
 
 def oom_kills(events: bytes) -> int:
-    """Return how often the kernel killed: `oom_kill` of memory.events (v2) or memory.oom_control (v1, since 4.13)."""
+    """Count the killed processes: `oom_kill` of memory.events (v2) or memory.oom_control (v1, since Linux 4.13)."""
     return keyed_value(events, b"oom_kill")
 
 
