@@ -6,12 +6,14 @@ import time
 import pytest
 
 from membudget.budgets.workload import ExecWorkload, HttpWorkload
-from membudget.budgets.workload_parts import ExecCommand, HttpRequests
+from membudget.budgets.workload_parts import Driver, ExecCommand, HttpRequests
+from membudget.engine.containers import CannotStart
 from membudget.engine.helper import HelperFailed
+from membudget.engine.options import ContainerOptions
 from membudget.measure.trial import TrialSpec, WorkloadResult
 from membudget.measure.workload.http_driver import HTTP_DRIVER
-from membudget.measure.workload.run import ContainerWorkload
-from membudget.measure.workload.service import Service, ServiceGone
+from membudget.measure.workload.run import ContainerWorkload, run_driver
+from membudget.measure.workload.service import ContainerDrivers, Service, ServiceGone
 from tests.fakes.containers import FakeContainers, FakeDrivers
 
 WORKLOAD = ExecWorkload(kind="exec", commands=(ExecCommand(run=("ls",)),), port=9000)
@@ -96,3 +98,26 @@ def test_a_service_that_is_gone_before_it_is_asked_has_failed() -> None:
 def test_a_driver_that_says_what_it_cannot_know_is_a_fault(line: str) -> None:
     with pytest.raises(HelperFailed, match="the HTTP driver"):
         requested(FakeDrivers(line))
+
+
+class Naming(FakeContainers):
+    """Notes what containers are called, and makes none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def create(self, options: ContainerOptions) -> str:
+        self.names.append(options.name)
+        raise CannotStart("it is only about its name")
+
+
+def test_a_workloads_driver_container_and_the_helpers_beside_it_have_names_of_their_own() -> None:
+    containers = Naming()
+    drivers = ContainerDrivers(containers, "membudget")
+    for module in (HTTP_DRIVER, "membudget.another"):
+        with pytest.raises(CannotStart), drivers.reaching("id", 7, module):
+            pass
+    result = run_driver(Driver(image="k6"), Service(containers, drivers, "id", WORKLOAD, None), soon())
+    assert result.reason == "the driver k6 cannot start: it is only about its name"
+    assert containers.names == ["http_process-id", "another-id", "driver-id"]
