@@ -1,6 +1,7 @@
-"""What a report tells, in the order in which it is told: the same for the comment, the step summary and the terminal.
+"""What a report tells, in the order in which it is told: the same in the comment, on a terminal, the page and in JUnit.
 
-The verdict comes first, then what is wrong, why, and what to do about it; the rest is for those who ask for it.
+Formats lay it out, and add nothing. The verdict comes first, then what is wrong, why, and what to do about it; the rest
+is for those who ask for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -120,25 +121,30 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
 def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
     """Why, outcome by outcome, the gravest first."""
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
+    verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
-            items[image.status].append(Item(_reasons(image), tuple(_seen(measured[image.name], image))))
+            items[image.status].append(Item(_reasons(image), tuple(_seen(measured[image.name], image)), image.name))
+            verdicts[image.status] = image.verdict
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
-            items[status] += map(Item, group_findings(group))
+            items[status] += [Item(finding, about=f"group {group.name}") for finding in group_findings(group)]
+            verdicts[status] = group.verdict
     if unapproved(result.report):
         yield Problem(
             verdict_mark(Verdict.FAIL, "loosened"),
             approval_step(result.report),
             (Item(loosened_finding(result.report)),),
+            Verdict.FAIL,
         )
     if result.judgement.gaps:
         findings = tuple(Item(gap_finding(gap)) for gap in result.judgement.gaps)
-        yield Problem(verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE), _ours(GAPS_NEXT_STEP), findings)
+        mark = verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE)
+        yield Problem(mark, _ours(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
     for status, explained in items.items():
         if explained:
-            yield Problem(status_mark(status), _ours(next_step(status) or ""), tuple(explained))
+            yield Problem(status_mark(status), _ours(next_step(status) or ""), tuple(explained), verdicts[status])
 
 
 _GROUP_STATUS = {
@@ -188,7 +194,8 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
         if base_failure is not None:
             quoted = Quoted(base_failure.reason)
             said = "), so no growth is judged"
-            yield Item(Finding((Quoted(image.name), ": its base could not be measured (", quoted, said)))
+            parts = (Quoted(image.name), ": its base could not be measured (", quoted, said)
+            yield Item(Finding(parts), about=image.name)
         if judged.verdict is Verdict.PASS:
             told = (*why(image.trials), *soak_finding(image, judged))
             yield from (_of(image, finding) for finding in told if finding.is_grave)
@@ -268,7 +275,7 @@ def _bytes(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Itera
 
 
 def _of(image: ImageMeasurement, finding: Finding) -> Item:
-    return Item(Finding((Quoted(image.name), ": ", *finding.parts)))
+    return Item(Finding((Quoted(image.name), ": ", *finding.parts)), about=image.name)
 
 
 def _ours(words: str) -> Finding:

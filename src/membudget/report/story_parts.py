@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.table import TableRow
 from membudget.report.timeline import Chart
@@ -33,6 +34,8 @@ class Item:
 
     finding: Finding
     below: tuple[Finding, ...] = ()
+    about: str | None = None
+    """The image or the group that it tells of, as rows of the table name it; None: the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Problem:
     title: Mark
     next_step: Finding
     elements: tuple[Item, ...]
+    verdict: Verdict
+    """What it comes to."""
 
 
 @dataclass(frozen=True, slots=True)

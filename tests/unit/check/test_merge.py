@@ -29,6 +29,7 @@ from membudget.report.formats.junit import render as junit
 from membudget.report.formats.markdown import render
 from membudget.report.page.overview_data import overview
 from membudget.report.report import Report
+from membudget.report.story import story
 from membudget.report.table import table_rows, verdict_line
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.said import reason_of
@@ -266,9 +267,10 @@ def test_gaps_are_told_on_the_page_and_in_the_terminal_as_in_the_comment() -> No
         "shard 3 is missing", "shard 4 is missing", "an-odd-one was left out: it differs in its budgets",
         "image b was not checked", "image a was checked twice",
     ]  # fmt: skip
-    on_page: Any = overview(merged.judged(), most_rows=100)
-    assert ["".join(map("".join, parts)) for parts in on_page["said"]] == said
-    assert on_page["next"][0] == ["not covered", GAPS_NEXT_STEP]
+    on_page: Any = overview(merged.judged(), story(merged.judged()), most_rows=100)
+    not_covered = on_page["problems"][0]
+    assert ["".join(map("".join, parts)) for parts, _ in not_covered["items"]] == said
+    assert not_covered["next"] == [GAPS_NEXT_STEP]
     with io.StringIO() as stream:
         Console(file=stream, width=200).print(terminal.render(merged.judged()))
         on_terminal = stream.getvalue()

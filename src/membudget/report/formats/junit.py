@@ -4,21 +4,22 @@ There is no standard; the elements and attributes are those that the schemas of 
 of Jenkins (xunit-plugin, junit-10.xsd) both allow. A broken budget is a failure; what could not be judged is an error.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
-from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.report.allowances import allowances, gap_finding
-from membudget.report.findings import cause_findings, findings, hint_findings
-from membudget.report.reasons import image_reason, row_sentence
+from membudget.report.allowances import gap_finding
+from membudget.report.findings import Finding
+from membudget.report.reasons import row_sentence
 from membudget.report.report import JudgedReport
+from membudget.report.story import story
+from membudget.report.story_parts import Compared, Item, Items, Problem, Remarks, Section
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
-from membudget.report.verdicts import next_step, status_mark
 
 _WHOLE = "membudget"
 """The suite of what belongs to no image."""
@@ -39,12 +40,14 @@ class _Case:
 
 def render(result: JudgedReport) -> str:
     """The whole report as one document. It has a failure or an error if, and only if, the verdict is no pass."""
-    suites = list(_suites(result))
+    sections = story(result)
+    suites = list(_suites(result, sections))
     root = ET.Element("testsuites")
     timestamp = _in_utc(result.report.started_at).isoformat(timespec="seconds")
     measured = result.measured
-    for number, (name, cases) in enumerate(suites):
-        image = measured.get(name)
+    for number, (about, cases) in enumerate(suites):
+        name = about if about is not None else _WHOLE
+        image = measured.get(name) if about is not None else None
         suite = ET.SubElement(
             root,
             "testsuite",
@@ -64,7 +67,8 @@ def render(result: JudgedReport) -> str:
         ET.SubElement(suite, "properties")
         for case in cases:
             _add(suite, name, case)
-        ET.SubElement(suite, "system-out").text = "\n".join(_seen(result, image))
+        messages = {case.message for case in cases if case.verdict in _TAGS}
+        ET.SubElement(suite, "system-out").text = "\n".join(_said(sections, about, messages))
         ET.SubElement(suite, "system-err").text = "\n".join(_log(image))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
@@ -80,14 +84,13 @@ def _in_utc(moment: datetime) -> datetime:
         return moment.replace(tzinfo=None)
 
 
-def _suites(result: JudgedReport) -> Iterator[tuple[str, Sequence[_Case]]]:
+def _suites(result: JudgedReport, sections: Sequence[Section]) -> Iterator[tuple[str | None, Sequence[_Case]]]:
+    """Suites by the image or the group that they are about; the last one is about the whole."""
     rows: dict[str, list[TableRow]] = {image.name: [] for image in result.report.images}
     for row in table_rows(result):
         rows.setdefault(row.image.text, []).append(row)
-    judged = {image.name: image for image in result.judgement.images}
     for name, of_name in rows.items():
-        cases = list(map(_case_of, of_name))
-        yield name, [*cases, *_unexplained(judged.get(name), cases)]
+        yield name, _explained(list(map(_case_of, of_name)), _problems(sections, name))
     whole = [
         _Case(f"{gap.kind}: {printable(gap.subject, 200)}", Verdict.INCONCLUSIVE, gap_finding(gap).as_text())
         for gap in result.judgement.gaps
@@ -95,8 +98,7 @@ def _suites(result: JudgedReport) -> Iterator[tuple[str, Sequence[_Case]]]:
     ]
     if not result.report.images:
         whole.append(_Case("images", result.judgement.verdict, verdict_line(result)))
-    if whole or result.report.notes:
-        yield _WHOLE, whole
+    yield None, whole
 
 
 def _case_of(row: TableRow) -> _Case:
@@ -112,13 +114,42 @@ def _case_of(row: TableRow) -> _Case:
     return _Case(name, row.verdict, message, "\n".join(figures))
 
 
-def _unexplained(image: ImageJudgement | None, cases: Sequence[_Case]) -> Iterator[_Case]:
-    """A case for an image that fails for something that is no row: a workload that does not pass, a leak."""
-    if image is None or image.verdict.passes or any(case.verdict is image.verdict for case in cases):
-        return
-    reasons = "; ".join(printable(raw(image_reason(reason)), _LONGEST_MESSAGE) for reason in image.reasons)
-    status = status_mark(image.status).words
-    yield _Case(status, image.verdict, reasons or status, next_step(image.status) or "")
+def _problems(sections: Sequence[Section], about: str | None) -> list[tuple[Problem, Item]]:
+    problems = [block for section in sections for block in section.blocks if isinstance(block, Problem)]
+    return [(problem, item) for problem in problems for item in problem.elements if item.about == about]
+
+
+def _explained(cases: list[_Case], problems: Sequence[tuple[Problem, Item]]) -> list[_Case]:
+    """The first case that fails says why, and what to do. Where no row fails, what fails is a case of its own."""
+    for problem, item in problems:
+        if problem.verdict not in _TAGS:
+            continue
+        number = next((number for number, case in enumerate(cases) if case.verdict is problem.verdict), None)
+        if number is None:
+            message = printable(raw(item.finding.parts), _LONGEST_MESSAGE)
+            cases.append(_with(_Case(problem.title.words, problem.verdict, message), problem, item))
+        else:
+            cases[number] = _with(cases[number], problem, item)
+    return cases
+
+
+def _with(case: _Case, problem: Problem, item: Item) -> _Case:
+    """A case that says of its image why, and what to do, after its own words."""
+    _, _, *why = item.finding.parts  # after the name
+    reasons = printable(raw(why), _LONGEST_MESSAGE)
+    message = reasons if reasons.endswith(case.message) else case.message
+    said = [] if message.endswith(reasons) else [item.finding]
+    text = [*([case.text] if case.text else []), _title(problem), *_lines([*said, *item.below])]
+    return replace(case, message=message, text="\n".join(text))
+
+
+def _title(problem: Problem) -> str:
+    return f"{problem.title} → {problem.next_step.as_text()}"
+
+
+def _lines(findings: Iterable[Finding]) -> list[str]:
+    """With something of ours before what is quoted: no line begins as a command of a runner."""
+    return [f"- {finding.as_text()}" for finding in findings]
 
 
 def _add(suite: ET.Element, name: str, case: _Case) -> None:
@@ -131,16 +162,25 @@ def _add(suite: ET.Element, name: str, case: _Case) -> None:
         ET.SubElement(element, tag, {"type": case.verdict.value, "message": case.message}).text = case.text
 
 
-def _seen(result: JudgedReport, image: ImageMeasurement | None) -> Iterator[str]:
-    """What an image's trials and layers showed; of what is no image, what is said of the whole."""
-    if image is None:
-        yield from (
-            f"Note: {printable(note)}" for note in result.report.notes
-        )  # no line begins as a command of a runner
-        yield from (finding.as_text() for finding in allowances(result))
-    elif image.head is not None:
-        found = (*findings(image.trials), *cause_findings(image), *hint_findings(image))
-        yield from (finding.as_text() for finding in found)
+def _said(sections: Sequence[Section], about: str | None, messages: AbstractSet[str]) -> Iterator[str]:
+    """What the story tells of an image or group, or of the whole, beside the `messages` of its cases."""
+    for block in (block for section in sections for block in section.blocks):
+        match block:
+            case Remarks() if about is None:
+                yield from (f"Note: {finding.as_text()}" for finding in block.elements)
+            case Compared() if about is None:
+                yield from _lines(block.elements)
+            case Problem() if block.verdict not in _TAGS or about is None:
+                told = [item for item in block.elements if item.about == about]
+                if told:
+                    yield _title(block)
+                said = (one for item in told for one in (item.finding, *item.below) if one.as_text() not in messages)
+                yield from _lines(said)
+            case Items():
+                told = [item for item in block.elements if item.about == about]
+                yield from (line for item in told for line in _lines((item.finding, *item.below)))
+            case _:
+                pass
 
 
 def _log(image: ImageMeasurement | None) -> Iterator[str]:

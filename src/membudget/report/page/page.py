@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from string import Template
 
 from membudget.core.quantities import format_size
@@ -16,12 +17,15 @@ from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.details import PHASE_HEADINGS, phase_rows
+from membudget.report.findings import Finding
 from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents
-from membudget.report.page.overview_data import overview, seen
+from membudget.report.page.overview_data import overview, seen, told_above
 from membudget.report.page.parts import LEVELS, DetailLevel, Json, ours, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report
+from membudget.report.story import story
+from membudget.report.story_parts import Section
 from membudget.report.table import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
 
@@ -32,27 +36,31 @@ _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.P
 def render(result: JudgedReport, largest: int = LARGEST_PAGE_BYTES) -> str:
     """The page, with as much detail as `largest` bytes hold; what is left out is said in it."""
     around = len(_page("").encode())
+    sections = story(result)
     for level in LEVELS:
-        data = _as_json(_data(result, level))
+        data = _as_json(_data(result, sections, level))
         if around + len(data.encode()) <= largest:
             break
     return _page(data)
 
 
-def _data(result: JudgedReport, level: DetailLevel) -> dict[str, Json]:
+def _data(result: JudgedReport, sections: Sequence[Section], level: DetailLevel) -> dict[str, Json]:
     judged = {image.name: image for image in result.judgement.images}
     worst_first = sorted(result.report.images, key=lambda image: _GRAVITY[judged[image.name].verdict])
     detailed = {image.name for image in worst_first[: level.images]}
     shown = [image for image in result.report.images if image.name in detailed]
+    told = told_above(sections)
     return {
-        **overview(result, level.rows),
-        "images": [_image(image, judged[image.name], level) for image in shown],
+        **overview(result, sections, level.rows),
+        "images": [_image(image, judged[image.name], level, told) for image in shown],
         "imageCount": len(result.report.images),
         "cuts": _cuts(result.report, level, shown),
     }
 
 
-def _image(image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel) -> dict[str, Json]:
+def _image(
+    image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel, told: AbstractSet[Finding]
+) -> dict[str, Json]:
     return {
         "name": image.name,
         "verdict": judged.verdict.value,
@@ -63,7 +71,7 @@ def _image(image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel) 
             f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: ",
             quoted(image.workload),
         ],
-        "found": seen(image, judged),
+        "found": seen(image, judged, told),
         "sides": sides(image, level),
         "lines": lines(image),
         "figures": figures(image, judged),

@@ -90,6 +90,7 @@ def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
     assert failure.text.splitlines() == [
         "base: 40.0 MiB", "head: 70.0 MiB", "delta: +30.0 MiB (+75.0%)", "budget: ≤ 64.0 MiB, ≤ +2.0 MiB",
         "headroom: over by 28.0 MiB", "status: ❌ over budget",
+        "❌ over budget → make it smaller, or raise its budget in budgets.toml where reviewers see it",
     ]  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 // One image in detail. Its pictures are drawn when it is opened.
 
-const imageSection = (image, isOpen, isExplained) => {
+const imageSection = (image, isOpen) => {
   const body = element("div", { class: "body" });
   const section = element("details", { class: `image ${image.verdict}`, id: `image-${image.name}`, open: isOpen },
     element("summary", {}, element("span", { class: "sign" }, image.sign), element("h3", {}, image.name),
       element("span", { class: `status ${image.verdict}` }, image.status), peaksOf(image)),
     body);
   const build = () => {
-    if (section.open && !body.childNodes.length) fill(body, parts(image, isExplained));
+    if (section.open && !body.childNodes.length) fill(body, parts(image));
   };
   section.addEventListener("toggle", build);
   build();
@@ -20,11 +20,10 @@ const peaksOf = (image) => {
   return element("span", { class: "peaks" }, medians.length ? `peak RSS ${medians.join(" → ")}` : "");
 };
 
-// What was found is said once: of an image that is explained above, it is there.
-const parts = (image, isExplained) => [
+const parts = (image) => [
   element("p", { class: "about" }, sentence(image.about)),
   SIDES.map((side) => image.sides[side]?.failure && element("p", { class: "worse" }, `${side}: `, sentence(image.sides[side].failure))),
-  isExplained ? null : sentences(image.found, "found"),
+  sentences(image.found, "found"),
   timeline(image),
   image.phases.length ? sortedTable("Phases", image.phaseHeadings, image.phases, { numeric: [1, 2, 3, 4, 5], open: false }) : null,
   processes(image),

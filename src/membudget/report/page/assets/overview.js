@@ -6,7 +6,6 @@ const main = () => {
   const data = JSON.parse(document.getElementById("data").textContent);
   document.title = `${data.sign} membudget: ${data.line}`;
   const urgent = data.rows.filter(([, , needsAttention]) => needsAttention);
-  const explained = new Set(data.why.filter(({ verdict }) => verdict !== "pass").map(({ image }) => image));
   const inTrouble = data.images.filter(({ verdict }) => verdict !== "pass");
   fill(document.getElementById("page"), [
     element("header", { class: data.verdict },
@@ -14,17 +13,17 @@ const main = () => {
       element("h1", {}, element("span", { class: "sign" }, data.sign), data.line)),
     sentences(data.remarks, "remarks"),
     urgent.length ? diffTable("Rows that need attention", data, urgent, null) : null,
-    data.why.map(explanation),
-    sentences(data.said, "said"),
-    data.next.length ? element("ul", { class: "next" }, data.next.map(([status, step]) => element("li", {}, element("b", {}, status), `: ${step}`))) : null,
+    data.problems.map(explanation),
+    data.also.length ? element("section", { class: "why" }, element("p", {}, element("b", {}, "Also")), told(data.also)) : null,
+    data.logs.map(([title, isOpen, lines]) => element("details", { class: "folded", open: isOpen },
+      element("summary", {}, sentence(title)), element("pre", { dir: "ltr" }, lines.join("\n")))),
     data.rows.length ? diffTable(allRows(data), data, data.rows, !urgent.length) : null,
     data.images.length ? element("h2", {}, "The images") : null,
     data.images.length > 1 ? element("nav", { class: "images", "aria-label": "images" }, data.images.map((image) =>
       element("a", { href: `#image-${image.name}`, class: image.verdict, onclick: showLinked }, `${image.sign} ${image.name}`))) : null,
-    data.images.map((image, number) => imageSection(image, inTrouble.length ? image === inTrouble[0] : number === 0, explained.has(image.name))),
-    element("details", { class: "folded compared" }, element("summary", {}, "What was compared"),
-      element("dl", {}, data.facts.map(([label, parts]) => [element("dt", {}, label), element("dd", {}, sentence(parts))])),
-      sentences(data.notMeasured, "found")),
+    data.images.map((image, number) => imageSection(image, inTrouble.length ? image === inTrouble[0] : number === 0)),
+    data.more.map(([title, items]) => element("details", { class: "folded" }, element("summary", {}, title), told(items))),
+    element("p", { class: "cuts" }, sentence(data.compared), ` · ${data.started}`),
     sentences(data.cuts, "cuts"),
   ]);
   showLinked();
@@ -44,8 +43,8 @@ const allRows = (data) =>
   data.rows.length < data.rowCount ? `${data.rows.length} of ${data.rowCount} rows, those in trouble first` : data.rowCount === 1 ? "The one row" : `All ${data.rowCount} rows`;
 
 const revisions = ({ base, head }) => element("span", { class: "revisions" },
-  base ? [element("code", { title: base[1] }, base[0]), " → "] : "no base → ",
-  element("code", {}, head[0]), " ", element("span", { dir: "ltr" }, head[1]));
+  base ? [element("code", { title: `${base[2]} ${base[1]}` }, base[0]), " → "] : "no base → ",
+  element("code", { title: head[2] }, head[0]), " ", element("span", { dir: "ltr" }, head[1]));
 
 const diffTable = (label, data, rows, open) => {
   const numeric = NUMERIC.map((name) => data.headings.indexOf(name));
@@ -55,12 +54,14 @@ const diffTable = (label, data, rows, open) => {
   return sortedTable(label, data.headings, made, { numeric, rowClass: (row) => row.verdict, open });
 };
 
-const explanation = (why) => element("section", { class: `why ${why.verdict}` },
-  element("p", {}, element("code", {}, why.image), " ", element("b", {}, why.verdict === "pass" ? "" : why.status),
-    why.reasons.map((parts, number) => [number ? "; " : ": ", sentence(parts)])),
-  sentences(why.found, "found"),
-  why.log.length ? element("details", { class: "folded" }, element("summary", {}, `last lines of its ${why.stage} log`),
-    element("pre", { dir: "ltr" }, why.log.join("\n"))) : null);
+// What went wrong in one way, and what to do about it.
+const explanation = (problem) => element("section", { class: `why ${problem.verdict}` },
+  element("p", {}, element("b", {}, problem.title), " → ", sentence(problem.next)),
+  told(problem.items));
+
+// Sentences, each with what belongs under it.
+const told = (items) => element("ul", { class: "found" }, items.map(([parts, below]) =>
+  element("li", {}, sentence(parts), sentences(below, "found"))));
 
 // The colours are the system's, until somebody presses the button.
 const themeButton = () => {
