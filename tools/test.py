@@ -2,11 +2,12 @@
 
     python tools/test.py [PYTEST ARGUMENTS...]
 
-`make test` runs it, with an engine at hand. Without arguments, every test file goes to the next free process, one for
-each CPU, and the emulated cgroup v2 machine works beside them. Nothing is skipped for want of a machine or a program:
-that fails. The emulated machine is the exception, for its tool cannot be installed (tools/cgroup2_vm.py): where it is
-missing, its tests are left out, and the first and the last line say so. MEMBUDGET_WITHOUT_CGROUP2_VM=1 leaves them out
-where it is there.
+`make test` runs it, with an engine at hand. Without arguments, every test file goes to the next free process, one more
+than there are CPUs, and the emulated cgroup v2 machine works beside them.
+
+Nothing is skipped for want of a machine or a program: that fails. The emulated machine is the exception, for its tool
+cannot be installed (tools/cgroup2_vm.py): where it is missing, its tests are left out, and the first and the last line
+say so. MEMBUDGET_WITHOUT_CGROUP2_VM=1 leaves them out where it is there.
 """
 
 import os
@@ -49,7 +50,7 @@ def main() -> int:
 
 
 def _every_test(*, with_machine: bool) -> int:
-    processes = ["-n", str(os.cpu_count() or 1)]
+    processes = ["-n", str((os.cpu_count() or 1) + 1)]  # most tests wait most of the time
     if not with_machine:
         return int(pytest.main([*processes, *_SIDE_BY_SIDE]))
     with _in_background("-m", "pytest", _OF_THE_MACHINE) as machine:

@@ -1,6 +1,7 @@
 """A real engine, the images that are measured there, and git repositories to check."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,14 +83,15 @@ def from_container(engine: Engine, images: PreparedImages, helper_image: str, ti
 
 
 @pytest.fixture
-def private_engine(tmp_path: Path, engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
+def private_engine(engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
     """A second engine with the truth image."""
     if shutil.which("dockerd") is None or not look(engine).acts_alone:
         skip_for_want_of("a second engine needs root, dockerd, and the machine of the first")
-    second = PrivateEngine(tmp_path)
-    try:
-        second.start().close()
-        second.load(images.truth)
-        yield second
-    finally:
-        second.stop()
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:  # no longer: a socket's path has 107 bytes at most
+        second = PrivateEngine(Path(folder))
+        try:
+            second.start().close()
+            second.load(images.truth)
+            yield second
+        finally:
+            second.stop()

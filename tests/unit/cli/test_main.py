@@ -151,6 +151,7 @@ def test_another_error_of_the_system_is_a_bug(
     fail_with(monkeypatch, OSError(errno.EBADF, "Bad file descriptor"))
     assert main.main(["schema"]) == 70
     assert "bug in membudget: OSError" in capsys.readouterr().err
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 def test_a_bug_says_so_without_a_traceback_and_keeps_one_in_a_file(
