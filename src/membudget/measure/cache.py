@@ -1,4 +1,7 @@
-"""Remembers the trials of earlier runs, a file a key. Read as something a stranger may have written."""
+"""Keeps the trials of earlier runs, one file per key.
+
+A stranger may have written the files, so they are checked when read.
+"""
 
 import contextlib
 import hashlib
@@ -21,18 +24,19 @@ from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
 MEASURING_VERSION = 1
-"""Of how trials are run and read: raise it whenever a figure of the same container could come out differently."""
+"""The version of running trials and reading their figures. Raise it when a figure of the same container could change.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MachineClass:
-    """What of a machine makes its figures comparable with those of another one."""
+    """The properties of a machine that make its figures comparable with those of another machine."""
 
     engine: str
     platform: str
     kernel: str
     cgroup: str
-    """Version and driver."""
+    """The cgroup version and driver."""
     storage_driver: str
     cpus: int
     cpu_model: str
@@ -43,10 +47,10 @@ class MachineClass:
 
 
 def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | None) -> str | None:
-    """The key of `spec` on such a machine; None where its result depends on what no key can hold.
+    """Return the key of `spec` on such a machine. None if its result depends on something that no key can hold.
 
-    `files` names the content of what the workload is given of the repository; None: that is not known. Pods, open
-    networks and load from other images depend on what may change without a trace here.
+    `files` identifies the content of the repository's files that the workload uses; None if unknown. Pods, open
+    networks and load from other images depend on things that may change unnoticed.
     """
     inputs = spec.inputs
     workload = spec.workload
@@ -75,7 +79,7 @@ _LARGEST_FILE_BYTES = 20_000_000
 _MOST_BYTES = 200_000_000
 _MOST_TRIALS = 200
 _SLACK = 1.05
-"""A mark may exceed its limit by what is charged in batches."""
+"""A mark may exceed the limit by the memory that is charged in batches."""
 _LARGEST = {Unit.BYTES: 1 << 50, Unit.MILLISECONDS: 48 * 3_600_000, Unit.COUNT: 1_000_000}
 
 
@@ -91,18 +95,18 @@ class _File(BaseModel):
 
 
 class ResultCache:
-    """A folder with one file a key. What cannot be read or believed is as if it were not there, and said once."""
+    """A folder with one file per key. Files that are unreadable or implausible are ignored with one warning."""
 
     def __init__(self, folder: Path, warn: Callable[[str], None], *, is_trusted: bool = True) -> None:
-        """`is_trusted`: whether only people with write access to the repository can write to the folder."""
+        """Use `folder`. `is_trusted` says whether only people with write access to the repository can write there."""
         self.is_trusted = is_trusted
         self._folder = folder / "results"
         self._warn = warn
         self._told: set[str] = set()
-        """Problems that were told: a folder that cannot be used is one note, not one for each image."""
+        """Problems already reported. An unusable folder causes one warning, not one per image."""
 
     def get(self, key: str) -> tuple[Trial, ...]:
-        """The trials that were kept under `key`; none where there are none."""
+        """Return the trials stored under `key`, or none."""
         path = self._path(key)
         try:
             data = read_plain(path, _LARGEST_FILE_BYTES)
@@ -116,15 +120,15 @@ class ResultCache:
             self._warn_once(problem, f"remembered results are ignored: {path.name} {problem}")
             return ()
         with contextlib.suppress(OSError):
-            os.utime(path)  # what is used is kept longest
+            os.utime(path)  # the files used last are kept longest
         return trials
 
     def put(self, key: str, limit_bytes: int | None, trials: Sequence[Trial]) -> None:
-        """Keep what passed. A cache that cannot be written costs time, not the check."""
+        """Store trials that passed. If the cache is not writable, that costs time but does not fail the check."""
         if not trials or any(_problem_of(trial, limit_bytes) for trial in trials):
             return
         if any(trial.metrics[Metric.OOM_KILLS].value is None for trial in trials):
-            return  # another trial may tell
+            return  # another trial may have the count
         text = _File(key=key, limit_bytes=limit_bytes, trials=tuple(trials)).model_dump_json()
         try:
             write_whole(self._path(key), text.encode())
@@ -132,7 +136,7 @@ class ResultCache:
             self._unusable(error)
 
     def prune(self, most_bytes: int = _MOST_BYTES) -> None:
-        """Remove what was not used for longest, until the rest is small enough."""
+        """Remove the files that were not used for longest, until the rest is at most `most_bytes`."""
         with contextlib.suppress(OSError):
             files = [(path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.iterdir()]
             total = 0
@@ -155,7 +159,7 @@ class ResultCache:
 
 
 def _believed(data: bytes, key: str) -> tuple[str | None, tuple[Trial, ...]]:
-    """What is wrong with a file, and its trials when nothing is."""
+    """Return what is wrong with a file, and its trials if nothing is."""
     if len(data) > _LARGEST_FILE_BYTES:
         return "is too large", ()
     try:
@@ -171,7 +175,7 @@ def _believed(data: bytes, key: str) -> tuple[str | None, tuple[Trial, ...]]:
 
 
 def _problem_of(trial: Trial, limit_bytes: int | None) -> str | None:
-    """Why nothing that was measured, and passed, looks like this; None when it may."""
+    """Return why no measured and passed trial can look like this one, or None if it can."""
     return next(_problems_of(trial, limit_bytes), None)
 
 
@@ -205,7 +209,7 @@ _DURATIONS = TypeAdapter(
 
 
 def read_durations(folder: Path) -> dict[str, int]:
-    """Milliseconds by image; empty where nothing usable is there."""
+    """Return the durations in milliseconds by image, or none if the file is unusable."""
     try:
         return _DURATIONS.validate_json(read_plain(_path(folder), _LARGEST_DURATIONS_BYTES), strict=True)
     except (OSError, ValidationError, RecursionError, ValueError):
@@ -213,7 +217,10 @@ def read_durations(folder: Path) -> dict[str, int]:
 
 
 def remember_durations(folder: Path, durations_ms: Mapping[str, int]) -> None:
-    """Keep them, beside those of other images. A folder that cannot be written costs balance, not the check."""
+    """Store durations beside those of other images.
+
+    If the folder is not writable, only the balance of shards suffers.
+    """
     together = {**read_durations(folder), **durations_ms}
     newest = dict(list(together.items())[-MOST_IMAGES:])
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""How far the kernel's witnesses can be trusted: the sampled peak beside its own mark, OOM kills by count and log.
+"""How reliable the kernel's evidence is: the sampled peak beside the kernel's mark, OOM kills by count and log.
 
-A count of 0 is exact only when nothing can be missing from it. On v2 the trial's own cgroup outlives the container and
-has the last word. On v1 the count goes away with the container: it was last read some milliseconds before, and the
+A count of 0 is exact only if no kill can be missing from it. On v2, the trial's own cgroup outlives the container and
+has the final count. On v1, the count disappears with the container. It was last read some milliseconds before, and the
 kernel's log has to cover the rest.
 """
 
@@ -17,20 +17,20 @@ from membudget.measure.probe.messages import ProbeReport, SamplingEffort
 from membudget.measure.probe.readings import BATCH_BYTES_PER_CPU
 
 _RELATIVE = 100
-"""One percent of the mark, where that is more."""
+"""One percent of the mark, if that is more than the batches."""
 RUNTIME_START_BYTES = 8 * MIB
-"""Below it a mark may be the container runtime's own start (runc #4021), which nobody is to blame for."""
+"""A smaller mark may be the container runtime's own start (runc #4021), which is not the image's memory."""
 
 
 class Conclusion(StrEnum):
-    """What the comparison says."""
+    """The result of the comparison."""
 
     CONFIRMED = "confirmed"
-    """Sampling saw what the kernel saw, to the resolution."""
+    """Sampling saw what the kernel saw, within the resolution."""
     SPIKE_MISSED = "spike_missed"
-    """The kernel saw more: the sampled peaks are lower bounds."""
+    """The kernel saw more. The sampled peaks are lower bounds."""
     UNCONFIRMED = "unconfirmed"
-    """There is no mark of the kernel's, or no sample, to compare; or the mark is as old as the engine's last look."""
+    """There is no mark or no sample to compare, or the mark is as old as the engine's last statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +39,25 @@ class Certificate(Stored):
 
     conclusion: Conclusion
     rate_hz: int
-    """Looks a second at rest; up to four times as many, 1000 at the most, while memory moved."""
+    """Looks per second at rest. While memory moved, up to four times as many, 1000 at most."""
     resolution_bytes: int
-    """A difference that means nothing: charging in batches, and one percent."""
+    """Smaller differences mean nothing: they come from charging in batches, or are below one percent."""
     largest_sampled_bytes: int | None
-    """Usage, with page cache and kernel memory, as the mark is."""
+    """The largest sampled usage. Like the mark, it includes page cache and kernel memory."""
     kernel_peak_bytes: int | None
     missed_bytes: int
-    """By how much the mark exceeds the largest sampled usage, where that is more than the resolution; else 0."""
+    """How far the mark exceeds the largest sampled usage. 0 if that is within the resolution."""
     effort: SamplingEffort | None
-    """None: the engine sampled."""
+    """None if the engine's statistics were used."""
     repeated: bool = False
-    """Whether this trial was run again at a higher rate, because a spike was missed before."""
+    """Whether this trial repeats one that missed a spike, at a higher rate."""
 
 
 def certify(
     rate_hz: int, cpus: int, largest_sampled_bytes: int | None, kernel_peak_bytes: int | None,
     effort: SamplingEffort | None,
 ) -> Certificate:  # fmt: skip
-    """Compare what was sampled with what the kernel saw, on a machine of `cpus`."""
+    """Compare the samples with the kernel's mark, on a machine with `cpus` CPUs."""
     resolution = resolution_bytes(cpus, kernel_peak_bytes or 0)
     missed = 0
     if largest_sampled_bytes is None or kernel_peak_bytes is None or effort is None:
@@ -72,7 +72,7 @@ def certify(
 
 
 def resolution_bytes(cpus: int, kernel_peak_bytes: int) -> int:
-    """How far two exact observers may differ."""
+    """Return how far two exact observers may differ, in bytes."""
     return max(cpus * BATCH_BYTES_PER_CPU, kernel_peak_bytes // _RELATIVE)
 
 
@@ -80,37 +80,37 @@ _SIGKILLED = 137
 
 
 class OomDoubt(StrEnum):
-    """Two witnesses that contradict each other."""
+    """A contradiction between two sources of OOM kills."""
 
     ENGINE_SAYS_KILL = "engine_says_kill"
-    """The engine was told of an OOM kill, the kernel counted none."""
+    """The engine reports an OOM kill, but the kernel counted none."""
     SIGKILLED_AT_LIMIT = "sigkilled_at_limit"
-    """The container was ended by SIGKILL, not by us, and had reached its limit; the kernel counted no kill."""
+    """The container reached its limit and was ended by SIGKILL, not by membudget, but the kernel counted no kill."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineWord:
-    """What the engine says of the ended container, and what it was given."""
+    """The engine's report on the ended container, and the container's settings."""
 
     oom_killed: bool
-    """On v1 as well for a process that is not the container's first."""
+    """On v1, this may also concern a process other than the container's first."""
     cgroup_version: CgroupVersion
     cpus: int = 1
     limit_bytes: int | None = None
     exit_code: int | None = None
-    """None: we ended it."""
+    """None if membudget ended the container."""
 
 
 @dataclass(frozen=True, slots=True)
 class OomCount:
-    """A count, or why there is none."""
+    """A count of OOM kills, or the reason why there is none."""
 
     value: MetricValue
     doubt: OomDoubt | None = None
 
 
 def count_oom_kills(report: ProbeReport, version: CgroupVersion, word: EngineWord | None = None) -> OomCount:
-    """OOM kills of a container. `word`: None where the engine was not asked, as of sidecars."""
+    """Count the OOM kills of a container. `word` is None if the engine was not asked, as for sidecars."""
     value = _by_kernel(report, version)
     if word is None or value.value:
         return OomCount(value)
@@ -129,7 +129,7 @@ def _by_kernel(report: ProbeReport, version: CgroupVersion) -> MetricValue:
     counted, log = report.oom_kills.value, report.kernel_log
     named = len(log.killed)
     if named and log.messages == counted:
-        kills = named  # processes, where the kernel counts kills: one may be killed twice
+        kills = named  # count processes, not kills: the kernel may kill one twice
     elif counted is not None and version == 2:
         kills = counted
     else:
@@ -144,7 +144,7 @@ def _by_kernel(report: ProbeReport, version: CgroupVersion) -> MetricValue:
 
 
 def _what_is_missing(report: ProbeReport, version: CgroupVersion) -> str | None:
-    """Why there may have been more kills; None when there were not."""
+    """Return why there may have been more kills, or None if there were not."""
     reading, log = report.oom_kills, report.kernel_log
     if version == 2:
         return None if reading.value is not None else reading.reason or "unknown"
@@ -161,7 +161,7 @@ def _what_is_missing(report: ProbeReport, version: CgroupVersion) -> str | None:
 
 
 def _reached_limit(report: ProbeReport, word: EngineWord) -> bool:
-    """v1 counts no hits where swap is limited as well: there the mark tells."""
+    """Return whether the container reached its limit. If v1 limits swap too, it counts no hits, but the mark tells."""
     mark, limit = report.kernel_peak.value, word.limit_bytes
     at_limit = mark is not None and limit is not None and mark >= limit - resolution_bytes(word.cpus, limit)
     return bool(report.limit_hits.value) or at_limit
@@ -174,9 +174,10 @@ _FIX = (
 
 
 def require_swap_limit(*, limits_swap: bool, swap_bytes: int | None) -> None:
-    """Raise EnvironmentFault where a container could swap without end instead of reaching its limit.
+    """Raise EnvironmentFault if a container could swap without bounds instead of reaching its limit.
 
-    `limits_swap`: the engine can limit memory and swap together. `swap_bytes`: the machine's swap; None: not known.
+    `limits_swap` says whether the engine can limit memory and swap together. `swap_bytes` is the machine's swap space;
+    None if unknown.
     """
     if limits_swap or swap_bytes == 0:
         return

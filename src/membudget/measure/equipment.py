@@ -1,4 +1,4 @@
-"""Sets up what trials need, where they need it: probes, drivers, clean-up. Takes it all down again."""
+"""Sets up what trials need: probes, drivers and clean-up. Removes everything afterwards."""
 
 import os
 import queue
@@ -32,7 +32,7 @@ from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDr
 
 
 class TrialPool:
-    """Some runners. Each runs one trial at a time; whoever asks waits for room, and for a free one."""
+    """Runners that each run one trial at a time. A caller waits until memory and a runner are free."""
 
     def __init__(self, runners: Sequence[TrialRunner], admission: Admission) -> None:
         self._runners = runners
@@ -49,16 +49,16 @@ class TrialPool:
 
     @property
     def place(self) -> str:
-        """Where samples are taken from, in words."""
+        """Where samples are taken from, as text for the report."""
         return self._runners[0].place
 
     @property
     def rate_hz(self) -> int:
-        """Looks a second at rest."""
+        """Looks per second at rest."""
         return self._runners[0].rate_hz
 
     def run(self, spec: TrialSpec) -> Trial:
-        """Run `spec` when there is room. Raises EnvironmentFault when nothing can be said about the image."""
+        """Run `spec` when there is room. Raises EnvironmentFault if the trial says nothing about the image."""
         with self._admission.admitted(spec.limit_bytes):
             runner = self._free.get()
             try:
@@ -67,18 +67,18 @@ class TrialPool:
                 self._free.put(runner)
 
     def live(self) -> list[LiveTrial]:
-        """The trials that run, as last sampled. Called from another thread."""
+        """Return the running trials, as last sampled. Called from another thread."""
         return [trial for runner in self._runners if (trial := runner.live()) is not None]
 
     def cancel(self) -> None:
-        """End what runs, from another thread: each runner then fails soon."""
+        """Stop the running trials, from another thread. Each runner then fails soon."""
         for runner in self._runners:
             runner.cancel()
 
 
 _PROBE_MODULE = "membudget.measure.probe.process"
 _LONGEST_SERIES_BYTES = 64 << 20
-"""Of a trial's samples, in one line: more than two hours of them."""
+"""The longest line with a trial's samples: more than two hours of them."""
 _MOUNT = PurePosixPath("/membudget-cgroup")
 
 ProbeChoice = Literal["auto", "host", "container", "engine"]
@@ -89,30 +89,30 @@ class MeasuringOptions:
     """Where and how to measure."""
 
     version: str
-    """membudget's own, to find the image that holds it."""
+    """membudget's own version, which finds the image that contains it."""
     probe: ProbeChoice = "auto"
     helper_image: str | None = None
     rate_hz: int = DEFAULT_RATE_HZ
     jobs: int = 1
     """How many trials may run at once, of different images."""
     cpus_each: int = DEFAULT_CPUS
-    """The most CPUs that one of them wants."""
+    """The most CPUs that any of the images needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What was found out about where to measure from."""
+    """Where to measure from."""
 
     kind: Literal["host", "container", "engine"]
     helper_image: str | None
     drives_itself: bool
-    """Drivers may be processes of our own."""
+    """Whether drivers may be processes of membudget itself."""
     why_no_helper: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """What was asked for, what was found, and whom to tell."""
+    """The options, the place to measure from, and the function that warns."""
 
     options: MeasuringOptions
     place: _Place
@@ -123,7 +123,7 @@ class _Setup:
 def measuring(
     engine: Engine, run: RunId, options: MeasuringOptions, warn: Callable[[str], None]
 ) -> Iterator[TrialPool]:
-    """Trial runners, and a machine without a trace of them afterwards."""
+    """Provide trial runners, and leave no trace of them on the machine afterwards."""
     place = _choose(engine, options, warn)
     containers = Containers(engine, run)
     cleanup = ExitStack()
@@ -138,9 +138,12 @@ def measuring(
 
 
 def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], None]) -> _Place:
-    """The best place there is: our own view of the cgroups, a container's, the engine's statistics.
+    """Choose the best place to measure from.
 
-    Raises EnvironmentFault or ConfigurationError when the one that was asked for cannot be had.
+    In order: membudget's own view of the cgroups, a container's view, the engine's statistics.
+
+
+    Raises EnvironmentFault or ConfigurationError if the requested place is not available.
     """
     if options.probe == "engine" and engine.info.kind == "podman":
         raise EnvironmentFault(
@@ -168,7 +171,10 @@ def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], Non
 
 
 def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> TrialPool:
-    """As many runners as may be at work at once, each with an engine connection, a probe and drivers of its own."""
+    """Create the runners, each with its own engine connection, probe and drivers.
+
+    There are as many runners as trials may run at once.
+    """
     options = setup.options
     jobs = min(options.jobs, max(1, engine.info.cpus // options.cpus_each))
     if jobs < options.jobs:
@@ -201,7 +207,7 @@ def _drivers(containers: Containers, place: _Place) -> Drivers:
 
 
 def _sidecar_probe(engine: Engine, containers: Containers, setup: _Setup, number: int) -> Probe:
-    """Another probe at the same place. Which one it is tells containers apart."""
+    """Create another probe at the same place. `number` distinguishes the containers of several probes."""
     return _probe(engine, containers.numbered(number), setup)
 
 
@@ -234,7 +240,7 @@ def _container_probe(engine: Engine, containers: Containers, image: str) -> Cgro
         entrypoint=("python3", "-m", _PROBE_MODULE),
         command=(),
         memory_bytes=HELPER_MEMORY_BYTES,
-        # To read smaps of processes that are not its own, and the kernel's log (docs/security.md).
+        # Needed to read smaps of other processes and the kernel's log (docs/security.md).
         capabilities=("SYS_PTRACE", "SYSLOG"),
         binds=(f"{CGROUP_ROOT}:{_MOUNT}:ro",),
         devices=(f"{KMSG}:{KMSG}:r",),

@@ -1,4 +1,4 @@
-"""What a probe saw, as a trial's metrics, phases and findings. Pure."""
+"""Turns a probe's report into a trial's metrics, phases and findings. Does no I/O."""
 
 import bisect
 import statistics
@@ -18,18 +18,18 @@ from membudget.measure.unit_cost import LoadProgress, unit_costs
 
 @dataclass(frozen=True, slots=True)
 class JudgedPart:
-    """What the peaks of a trial are taken from."""
+    """The part of a trial that its peaks are taken from."""
 
     series: Series
     kernel_peak: Reading
     certified_peak_bytes: int | None
-    """The kernel's mark of this part and no other; None where it could not be told apart."""
+    """The kernel's mark of exactly this part. None if it cannot be told apart."""
     largest_usage_bytes: int | None
-    """The largest usage that RSS was read for."""
+    """The largest usage for which RSS was read."""
 
 
 def judged_part(report: ProbeReport, unjudged: AbstractSet[str]) -> JudgedPart:
-    """What of `report` counts when the phases named `unjudged` do not."""
+    """Return the part of `report` that counts without the phases named in `unjudged`."""
     left_out = [phase for phase in report.phases if phase.name in unjudged]
     if not left_out:
         sampled = max(report.series.usage_bytes, default=None)
@@ -38,7 +38,7 @@ def judged_part(report: ProbeReport, unjudged: AbstractSet[str]) -> JudgedPart:
     series = _without(report.series, left_out)
     phases = [phase for phase in report.phases if phase.name not in unjudged]
     read = [phase.largest_usage_bytes for phase in phases if phase.largest_usage_bytes is not None]
-    # A sample's own usage can be more than its RSS was read for: it is a peak of memory, and certifies none of RSS.
+    # A sample's usage can be more than RSS was read for. Such a usage is a peak of memory, but certifies no RSS.
     largest = max(read or series.usage_bytes, default=None)
     marks = [phase.kernel_peak.value for phase in phases if phase.kernel_peak.value is not None]
     if marks and len(marks) == len(phases):
@@ -64,31 +64,34 @@ _NOT_SAMPLED = "neither this kernel's memory.stat nor the engine's statistics te
 _ENDED = "the container ended with its workload: there was nothing left to settle"
 ONCE_A_SECOND = "1 Hz, may miss spikes"
 _ONCE_A_SECOND_FACTOR = 2
-"""What the engine's statistics showed may have been twice as much in between: less headroom proves nothing."""
+"""Between two of the engine's statistics, memory may have been twice as high. Less headroom proves nothing."""
 _ENOUGH_LOOKS = 5
-"""Fewer of the engine's say nothing at all."""
+"""Fewer statistics than this prove nothing at all."""
 _SETTLED_SHARE = 5
-"""What is settled is the median of the last fifth of the settle phase."""
+"""The settled value is the median over the last fifth of the settle phase."""
 _THRASHING_SHARE = 50
-"""A stall of more than a fiftieth of the trial is thrashing."""
+"""A stall of more than a fiftieth of the trial counts as thrashing."""
 _THRASHING_REFAULTS_BYTES = 4 * MIB
-"""Where the kernel keeps no stall times: as much memory was taken back and needed again."""
+"""If the kernel keeps no stall times, this much memory that was reclaimed and needed again counts as thrashing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """How long the service took to be ready."""
+    """How long the service took to become ready."""
 
     ready_ms: int | None
     was_ready_at_once: bool
     why_not_awaited: str | None = None
-    """Why the workload waits for no readiness; None: it does."""
+    """Why the workload does not wait for readiness. None if it does."""
 
 
 def trial_metrics(
     report: ProbeReport, judged: JudgedPart, certificate: Certificate, startup: Startup, engine: EngineWord
 ) -> dict[Metric, MetricValue]:
-    """Every trial metric that does not depend on the load: a value, or why there is none. Peaks are of `judged`."""
+    """Return every trial metric that does not depend on the load: a value or the reason why there is none.
+
+    Peaks are those of `judged`.
+    """
     metrics: dict[Metric, MetricValue] = {}
     for metric in Metric:
         match metric.definition.found:
@@ -108,13 +111,13 @@ def trial_metrics(
 
 
 def phases(report: ProbeReport) -> tuple[Phase, ...]:
-    """The phases of a trial with the peaks of each."""
+    """Return the phases of a trial, each with its own peaks."""
     start_us = report.phases[0].begin_us if report.phases else 0
     return tuple(_phase(reading, report.series, start_us) for reading in report.phases)
 
 
 def oom_findings(report: ProbeReport, kills: MetricValue) -> OomKills | None:
-    """Who was killed; None when nobody was."""
+    """Return which processes were killed, or None if none was."""
     if not kills.value:
         return None
     killed, reason = report.kernel_log.killed, report.kernel_log.reason
@@ -124,11 +127,11 @@ def oom_findings(report: ProbeReport, kills: MetricValue) -> OomKills | None:
 
 
 def limit_contact(report: ProbeReport, limit_bytes: int | None, duration_ms: int) -> LimitContact | None:
-    """Whether the container reached its limit and lived on; None when it did not, or that is not known."""
+    """Return how the container reached its limit and survived. None if it did not reach it, or if that is unknown."""
     hits = report.limit_hits.value or None
     stalled = report.stalled_us.value
     refaulted = report.refaulted_bytes.value
-    # v1 charges memory and swap together first, and counts no failure of that.
+    # v1 charges memory and swap together first, and does not count when that fails.
     is_uncounted = stalled is None and (refaulted or 0) >= _THRASHING_REFAULTS_BYTES
     if limit_bytes is None or not (hits or (is_uncounted and (report.kernel_peak.value or 0) >= limit_bytes)):
         return None
@@ -140,7 +143,7 @@ def limit_contact(report: ProbeReport, limit_bytes: int | None, duration_ms: int
 
 
 def _once_a_second(samples: list[int], certificate: Certificate, limit_bytes: int | None) -> int:
-    """What a peak may be that was looked for once a second: a margin. Only the limit is a bound."""
+    """Return an upper margin for a peak that was sampled once a second. Only the limit is a true bound."""
     margin = max(_ONCE_A_SECOND_FACTOR * max(samples), certificate.kernel_peak_bytes or 0)
     return margin if len(samples) >= _ENOUGH_LOOKS or limit_bytes is None else max(margin, limit_bytes)
 
@@ -215,7 +218,7 @@ def _phase_peak(reading: PhaseReading, series: Series) -> MetricValue:
 
 
 def _within(series: Series, begin_us: int, end_us: int, column: list[int]) -> list[int]:
-    """The samples of a stretch of time; where there is none, the one before it."""
+    """Return the samples within a span of time, or the last one before it if there are none."""
     first = bisect.bisect_left(series.time_us, begin_us)
     last = bisect.bisect_right(series.time_us, end_us)
     return column[min(first, max(0, last - 1)) : last]
@@ -223,7 +226,7 @@ def _within(series: Series, begin_us: int, end_us: int, column: list[int]) -> li
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a trial."""
+    """Everything observed in a trial."""
 
     report: ProbeReport
     sidecars: Sequence[ProbeReport]
@@ -233,17 +236,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class TrialFigures:
-    """Its metrics, and how far its peaks can be trusted."""
+    """A trial's metrics, and how reliable its peaks are."""
 
     metrics: dict[Metric, MetricValue]
     certificate: Certificate
     own_oom_kills: MetricValue
-    """Those of the container without its sidecars'."""
+    """The OOM kills of the container without those of its sidecars."""
     oom_doubt: OomDoubt | None = None
 
 
 def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int) -> TrialFigures:
-    """Every trial metric: a value, or why there is none."""
+    """Return every trial metric: a value, or the reason why there is none."""
     report = seen.report
     judged = judged_part(report, spec.unjudged_phases)
     certificate = certify(rate_hz, engine.cpus, judged.largest_usage_bytes, judged.certified_peak_bytes, report.effort)
@@ -266,7 +269,7 @@ def _missed_bytes(report: ProbeReport, rate_hz: int, cpus: int) -> int:
 
 
 def _of_the_pod(own: MetricValue, sidecars: Sequence[MetricValue]) -> MetricValue:
-    """OOM kills of the container and its sidecars. One that is not known makes the sum a lower bound."""
+    """Add up the OOM kills of the container and its sidecars. An unknown count makes the sum a lower bound."""
     every = [own, *sidecars]
     kills = sum(one.value or 0 for one in every)
     missing = next((one.reason for one in every if one.value is None), None)

@@ -1,4 +1,4 @@
-"""Gathers what a trial's container is given from the checkout and from membudget's own environment."""
+"""Collects the inputs of a trial's container from the checkout and from membudget's own environment."""
 
 import io
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from membudget.measure.trial import TrialInputs, TrialSpec
 
 _LARGEST_FILE_BYTES = 64 * MIB
 LARGEST_SETTINGS_BYTES = MIB
-"""Of a file that is settings: variables, a compose file."""
+"""The largest size of a settings file: variables or a compose file."""
 
 
 def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: str) -> TrialInputs:
-    """The inputs of the image `name`. Raises ConfigurationError for a file or a secret that is not there."""
+    """Return the inputs of the image `name`. Raises ConfigurationError if a file or a secret is missing."""
     settings = spec.container
     for file in spec.workload.named_files:
         existing(checkout, file, f"images.{name}.workload")
@@ -53,7 +53,10 @@ def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: st
 
 
 def read_input(checkout: Path | None, name: str, where: str, most_bytes: int = _LARGEST_FILE_BYTES) -> bytes:
-    """A file of the checkout. Raises ConfigurationError where it cannot be read, or is larger than `most_bytes`."""
+    """Return the content of a file of the checkout.
+
+    Raises ConfigurationError if the file cannot be read or is larger than `most_bytes`.
+    """
     path = existing(checkout, name, where)
     try:
         content = read_plain(path, most_bytes)
@@ -65,13 +68,20 @@ def read_input(checkout: Path | None, name: str, where: str, most_bytes: int = _
 
 
 def existing(checkout: Path | None, name: str, where: str) -> Path:
-    """A file or folder inside the checkout, links followed. Raises ConfigurationError."""
+    """Return the path of a file or folder inside the checkout, with links followed.
+
+    Raises ConfigurationError if the path is missing or leads out of the checkout.
+    """
     if checkout is None:
         raise ConfigurationError(f"{name}: there is no repository to take it from", where=where)
     try:
         path = (checkout / name).resolve(strict=True)
         is_inside = path.is_relative_to(checkout.resolve())
-    except (OSError, ValueError, RuntimeError):  # nowhere, too long, a NUL in it, links that go in a circle
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # missing, too long, with NUL, or with links that form a circle
         is_inside = False
     if not is_inside:
         raise ConfigurationError(f"{name} is not in the repository, as committed", where=where)
@@ -86,7 +96,7 @@ def _folder(checkout: Path, name: str, where: str) -> Path:
 
 
 def _variables(content: bytes, name: str) -> dict[str, str]:
-    """NAME=VALUE lines, read as docker-py reads them. A line may hold a secret: no error quotes one."""
+    """Parse NAME=VALUE lines as docker-py does. A line may contain a secret, so no error quotes one."""
     variables: dict[str, str] = {}
     try:
         for number, line in enumerate(io.TextIOWrapper(io.BytesIO(content), "utf-8"), 1):
@@ -103,11 +113,11 @@ def _variables(content: bytes, name: str) -> dict[str, str]:
 
 
 _HEALTH_INTERVAL_MS = 500
-"""An engine waits for one interval before it looks the first time: by default longer than we wait for readiness."""
+"""The engine's first check comes after one interval. By default, that is longer than membudget waits for readiness."""
 
 
 def container_options(spec: TrialSpec, name: str, cgroup_parent: str | None, cpuset: str | None) -> ContainerOptions:
-    """The options of the measured container."""
+    """Return the options of the measured container."""
     start, inputs = spec.workload.start, spec.inputs
     return ContainerOptions(
         image=spec.image_id,

@@ -1,4 +1,4 @@
-"""What the HTTP driver and the rest of membudget say to each other: one JSON object a line."""
+"""The messages between the HTTP driver and the rest of membudget: one JSON object per line."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,26 +9,26 @@ from membudget.core.stored import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestGroup:
-    """Equal requests."""
+    """Identical requests."""
 
     method: str
     path: str
     headers: dict[str, str]
     body_base64: str | None = None
     body_size: int | None = None
-    """Of random bytes."""
+    """The number of random bytes in the body."""
     count: int | None
-    """None: as many as fit into the duration."""
+    """None means as many as fit into the duration."""
     duration_ms: int | None = None
     concurrency: int
     rate: int | None = None
-    """Requests a second; None: one after another."""
+    """Requests per second. None means one after another."""
     ramp_ms: int = 0
     keep_alive: bool = True
     connections: int = 0
-    """Held open without a word."""
+    """The number of idle connections to hold open."""
     read_rate: int | None = None
-    """Bytes a second; None: as fast as it comes."""
+    """Bytes per second. None means as fast as possible."""
     read_for_ms: int | None = None
     expect: int
     errors_percent: float = 0.0
@@ -37,11 +37,11 @@ class RequestGroup:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult(Stored):
-    """What became of a group's requests. Latencies are of those that succeeded."""
+    """The result of a group's requests. Latencies are those of successful requests."""
 
     phase: AnyPhaseLabel
     what: str
-    """Method and path."""
+    """The method and the path."""
     requests: int
     errors: int
     duration_ms: int
@@ -50,33 +50,33 @@ class LoadResult(Stored):
     p95_us: int | None
     p99_us: int | None
     connections_open: int
-    """Of those that were held open, how many the service had not closed at the end."""
+    """How many of the idle connections the service had not closed at the end."""
 
     @property
     def per_second(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return 1000 * self.requests / max(1, self.duration_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """How far the load is, at one moment."""
+    """The progress of the load at one moment."""
 
     at_ns: int
-    """On CLOCK_MONOTONIC, which all processes of a machine share, containers or not."""
+    """The time on CLOCK_MONOTONIC, which all processes of a machine share, in containers or not."""
     requests: int
-    """Ended, since the group began."""
+    """The number of requests that have ended since the group began."""
     under_way: int
     connections: int
-    """Held open without a word."""
+    """The number of idle connections held open."""
 
 
 @dataclass(frozen=True, slots=True)
 class DriveOrder:
-    """Wait until the service is ready, say so, send the requests, say how they went."""
+    """An order to wait until the service is ready, report that, send the requests, and report the results."""
 
     network_namespace: str | None
-    """A file to enter it by (setns(2)); None when the driver was started inside it."""
+    """The file of the network namespace to enter (setns(2)). None if the driver was started inside it."""
     port: int
     ready_tcp: int | None
     ready_http: str | None
@@ -86,13 +86,16 @@ class DriveOrder:
 
 @dataclass(frozen=True, slots=True)
 class DriveEvent:
-    """What happened: "ready" or "failed"; then points and a "load" for each group; at last "done" or "failed"."""
+    """An event of an order.
+
+    The first is "ready" or "failed". Then come points, and one "load" per group. The last is "done" or "failed".
+    """
 
     event: Literal["ready", "point", "load", "done", "failed"]
     reason: str | None = None
     group: int = 0
-    """Of "point": whose."""
+    """For "point": the number of its group."""
     point: LoadPoint | None = None
     load: LoadResult | None = None
     at_once: bool = False
-    """Of "ready": the first question was answered, so it may have been ready for longer."""
+    """For "ready": whether the first attempt succeeded, so that the service may have been ready before."""

@@ -1,4 +1,4 @@
-"""How a trial ended, from what the kernel counted, the workload said, and the container's exit code."""
+"""How a trial ended, judged by the kernel's counts, the workload's result and the container's exit code."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,10 @@ def outcome_of(
     exit_code: int | None,
     figures: TrialFigures,
 ) -> tuple[Outcome, str | None]:
-    """The outcome, and why it is not "completed". An OOM kill goes before everything else."""
+    """Return the outcome, and the reason if it is not "completed".
+
+    An OOM kill takes precedence over everything else.
+    """
     kills, own = figures.metrics[Metric.OOM_KILLS], figures.own_oom_kills
     if kills.value:
         in_sidecar = f"{_killed_in_words(kills, None)}, in a sidecar"
@@ -40,7 +43,10 @@ def _of_sigkill(kills: int | None) -> str:
 
 
 def with_trouble(result: WorkloadResult, trouble: str | None) -> WorkloadResult:
-    """A workload whose surroundings failed has not passed; one that failed may have failed because of them."""
+    """Return `result`, or a failure if a service around the workload failed.
+
+    That may also be why the workload failed.
+    """
     if trouble is None or result.is_of_surroundings:
         return result
     reason = f"{result.reason} ({trouble})" if result.reason else trouble
@@ -54,9 +60,9 @@ def _killed_in_words(kills: MetricValue, limit_bytes: int | None) -> str:
 
 
 def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
-    """`trial` with every secret's value hidden in what the container said or was called, and its reason cut to length.
+    """Return `trial` with every secret's value masked in its texts, and with its reason shortened.
 
-    Cut last: of a secret that is cut in two, a half would stay.
+    The reason is shortened last. Otherwise, half of a secret could remain.
     """
     hide = Mask(secrets, shortest=1)
     return replace(
@@ -68,7 +74,7 @@ def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
 
 
 def _hidden(snapshot: Snapshot, hide: Callable[[str], str]) -> Snapshot:
-    """Command lines may hold them."""
+    """Return the snapshot with secrets masked, because command lines may contain them."""
     processes = (
         replace(process, name=hide(process.name), arguments=tuple(map(hide, process.arguments)))
         for process in snapshot.processes

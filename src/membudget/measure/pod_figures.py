@@ -1,4 +1,4 @@
-"""A container and its sidecars together: the sum of their RSS over time. Pure."""
+"""The sum of the RSS of a container and its sidecars over time. Does no I/O."""
 
 import bisect
 from collections.abc import Sequence
@@ -11,12 +11,14 @@ from membudget.measure.certificate import count_oom_kills
 from membudget.measure.probe.messages import ProbeReport, Series
 
 _HELD_US = 500_000
-"""A sample stands until the next one, or for so long: a container that has ended is sampled no more."""
+"""A sample stays valid until the next one, but at most this long, because a container that has ended is not sampled any
+more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarUse(Stored):
-    """What a sidecar used in a trial."""
+    """The memory of a sidecar in a trial."""
 
     name: str
     peak_rss: MetricValue
@@ -25,7 +27,7 @@ class SidecarUse(Stored):
 
 
 def sidecar_use(name: str, report: ProbeReport, version: CgroupVersion) -> SidecarUse:
-    """A sidecar's own figures."""
+    """Return a sidecar's own figures."""
     rss, peak = report.series.rss_bytes, report.kernel_peak
     return SidecarUse(
         name,
@@ -40,9 +42,10 @@ def sidecar_use(name: str, report: ProbeReport, version: CgroupVersion) -> Sidec
 def pod_peak_rss(
     judged: Series, origin_ns: int | None, sidecars: Sequence[ProbeReport], missed_bytes: int
 ) -> MetricValue:
-    """The largest sum at one time, of the times at which the measured container was sampled.
+    """Return the largest sum, over the times at which the measured container was sampled.
 
-    `judged`: the container's own samples that count; `missed_bytes`: by how much a spike of one of them was missed.
+    `judged` are the container's samples that count. `missed_bytes` is how much of the containers' spikes sampling
+    missed.
     """
     metric = Metric.POD_PEAK_RSS
     if not sidecars:
@@ -62,7 +65,7 @@ def pod_peak_rss(
 
 
 def _at(series: Series, time_us: int) -> int:
-    """RSS at a time on the series' own clock; 0 before the container was there, and when it is gone."""
+    """Return RSS at a time on the series' own clock. 0 before the container existed and after it was gone."""
     index = bisect.bisect_right(series.time_us, time_us) - 1
     if index < 0 or time_us - series.time_us[index] > _HELD_US:
         return 0

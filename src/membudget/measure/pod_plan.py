@@ -1,7 +1,8 @@
-"""From a compose file to what runs in a trial: which services, how each is made, in which order. Pure.
+"""Turns a compose file into a plan for a trial: which services, how each is made, in which order. Does no I/O.
 
-The file is the pull request's: what would reach the machine beyond its own containers is refused, and what is mounted
-from the repository is copied instead. What compose understands and does no harm is passed on as it stands.
+The pull request controls the file. Keys that would reach the machine beyond the pod's own containers are refused. Files
+that the definition mounts from the repository are copied instead. Everything else that compose understands is passed on
+unchanged.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,13 +31,14 @@ _WITHOUT_MEANING_HERE = frozenset({
     "labels", "logging", "network_mode", "ports", "profiles", "pull_policy", "restart", "scale", "secrets",
     "security_opt", "volumes",
 })  # fmt: skip
-"""Nothing is published, kept or started again; or it is looked at below."""
+"""Keys without effect, because nothing is published, kept or restarted, and keys that are handled below."""
 _BUILD_KEYS = frozenset({
     "args", "context", "dockerfile", "labels", "network", "platforms", "pull", "tags", "target",
 })  # fmt: skip
 _PIDS = 4096
 _WITHOUT_GATEWAY: JsonValue = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-"""The bridge gets no address: an internal network's would lead to every address of the engine's machine."""
+"""The bridge gets no address. The address of an internal network would lead to every address of the engine's machine.
+"""
 _REFUSED = "is not known here, or reaches the machine beyond the container, which a pull request's code may not"
 
 
@@ -53,14 +55,14 @@ class PodService:
     """One service of a pod."""
 
     definition: Definition
-    """For compose, without image, files and limits."""
+    """The definition for compose, without image, files and limits."""
     image: str | None
-    """What the file names; None where it is built."""
+    """The image that the file names. None if the image is built."""
     build: Build | None
     copies: tuple[tuple[str, str], ...] = ()
-    """Files and folders that are copied in: from the top of the repository, and where to."""
+    """Files and folders to copy into the container: the path in the repository, and the target."""
     needs: Mapping[str, Condition] = field(default_factory=dict)
-    """What it waits for."""
+    """The services that this one waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +71,30 @@ class PodPlan:
 
     measured: str
     sidecars: tuple[str, ...]
-    """Measured as well."""
+    """The services that are also measured."""
     services: Mapping[str, PodService]
-    """All that are needed, each after those it depends on."""
+    """All services that are needed, each after those that it depends on."""
     networks: Definition
     volumes: Definition
 
     @property
     def beside(self) -> dict[str, PodService]:
-        """All but the measured one, whose image is what the check is about."""
+        """All services except the measured one, whose image the check builds."""
         return {name: service for name, service in self.services.items() if name != self.measured}
 
     @property
     def builds(self) -> dict[str, Build]:
-        """What has to be built for them."""
+        """The builds that the other services need."""
         return {name: service.build for name, service in self.beside.items() if service.build is not None}
 
 
 def plan_pod(
     model: Definition, settings: ComposeSettings, image_name: str, checkout: PurePosixPath, *, is_open: bool
 ) -> PodPlan:
-    """What of a resolved compose file is needed to measure one of its services.
+    """Return the plan for measuring one service of a resolved compose file.
 
-    `checkout`: where the repository lies, as compose was told. `is_open`: its networks may lead out. Raises
-    ConfigurationError.
+    `checkout` is the path of the repository that compose was given. `is_open` says whether its networks may reach the
+    outside. Raises ConfigurationError if the file asks for something that is not allowed.
     """
     all_services = _mapping(model.get("services"))
     measured = settings.service or image_name
@@ -122,7 +124,7 @@ def plan_pod(
 
 
 def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[str]:
-    """What is wanted and all that it depends on, each after those."""
+    """Return the wanted services and all that they depend on, each after its dependencies."""
     graph: dict[str, set[str]] = {}
     waiting = list(wanted)
     while waiting:
@@ -143,7 +145,7 @@ def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[
 
 
 class _Reader:
-    """Reads definitions, and refuses what they may not say."""
+    """Reads definitions and refuses keys that are not allowed."""
 
     def __init__(self, file: str, checkout: PurePosixPath, *, is_open: bool) -> None:
         self._file = file
@@ -157,7 +159,7 @@ class _Reader:
             if not is_known and value not in (None, False, "", [], {}):
                 raise self._refused(f"{where}.{key}", _REFUSED)
         mode = str(given.get("network_mode") or "")
-        if mode and mode != "none" and not mode.startswith("service:"):  # "bridge" leads out
+        if mode and mode != "none" and not mode.startswith("service:"):  # "bridge" reaches the outside
             raise self._refused(f"{where}.network_mode", _REFUSED)
         definition: dict[str, JsonValue] = {key: value for key, value in given.items() if key in _PASSED_ON}
         if mode:
@@ -178,7 +180,7 @@ class _Reader:
         return PodService(definition, image, build, copies, dict(self._needs(where, given)))
 
     def _close(self, where: str, definition: dict[str, JsonValue]) -> None:
-        """Take away what reaches the engine's machine through the bridge by other ways than IPv4."""
+        """Remove everything that reaches the engine's machine through the bridge other than over IPv4."""
         sysctls = definition.get("sysctls")
         names = list(sysctls) if isinstance(sysctls, dict | list) else []
         if any("ipv6" in str(name).lower() for name in names):  # the bridge has a link-local address
@@ -186,7 +188,7 @@ class _Reader:
             raise self._refused(f"{where}.sysctls", "IPv6 would lead to the engine's machine", fix)
         definition["cap_drop"] = [*_list(definition.get("cap_drop")), "NET_RAW"]  # raw frames need no address
         if "network_mode" not in definition:
-            # Without it, some engines ask the machine's resolver for the container (CVE-2024-29018).
+            # Without this, some engines ask the machine's resolver for the container (CVE-2024-29018).
             definition["dns"] = ["127.0.0.1"]
 
     def network(self, name: str, value: JsonValue) -> JsonValue:
@@ -209,7 +211,7 @@ class _Reader:
         return {}
 
     def check_files(self, given: Definition, kind: str) -> None:
-        """Configs and secrets come from the repository."""
+        """Raise ConfigurationError if a config or secret does not come from the repository."""
         for name, value in given.items():
             definition = _mapping(value)
             if definition.get("file") is None:
@@ -218,7 +220,7 @@ class _Reader:
             self._relative(f"{kind}.{name}.file", str(definition["file"]))
 
     def granted(self, name: str, given: Definition, files: Mapping[str, Definition]) -> Iterator[tuple[str, str]]:
-        """The configs and secrets of a service, as copies."""
+        """Yield the configs and secrets of a service as copies."""
         for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
             for grant in _list(given.get(kind)):
                 source = str(_mapping(grant).get("source"))
@@ -265,7 +267,7 @@ class _Reader:
             yield name, Condition(said)
 
     def _relative(self, where: str, path: str) -> str:
-        """A path inside the repository, from its top."""
+        """Return a path inside the repository, from its top."""
         pure = PurePosixPath(path.replace("$$", "$"))
         if ".." in pure.parts or not pure.is_relative_to(self._checkout):
             raise self._refused(where, f"{path} is not in the repository", "name a file or folder of the repository")

@@ -1,4 +1,4 @@
-"""Runs one trial: a container under its limit, exercised, sampled from outside, and the kernel's word on it."""
+"""Runs one trial: a container under its limit, exercised, and sampled from outside."""
 
 import contextlib
 import time
@@ -40,19 +40,19 @@ _RATE_FACTOR = 10
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """How a runner looks, and on which CPUs its containers run."""
+    """How closely a runner looks, and on which CPUs its containers run."""
 
     rate_hz: int = DEFAULT_RATE_HZ
-    """Looks a second at rest."""
+    """Looks per second at rest."""
     highest_rate_hz: int = HIGHEST_RATE_HZ
-    """How fast a repeated trial may look."""
+    """The highest rate of a repeated trial."""
     cpus: tuple[int, ...] | None = None
-    """Which CPUs its containers may have; None: all."""
+    """The CPUs that its containers may use. None means all."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTrial:
-    """A trial that runs."""
+    """A running trial."""
 
     phase: str
     rss_bytes: int
@@ -81,16 +81,16 @@ class TrialRunner:
         self._container_id: str | None = None
         self._cancelled = False
         self._phase: str | None = None
-        """That of the trial which runs."""
+        """The phase of the running trial."""
         self.rate_hz = settings.rate_hz
-        """Looks a second at rest."""
+        """Looks per second at rest."""
         self.place = probe.place
-        """Where samples are taken from, in words."""
+        """Where samples are taken from, as text for the report."""
 
     def run(self, spec: TrialSpec, ledger: TrialLedger) -> Trial:
-        """Run `spec`; once more at a higher rate when a spike was missed.
+        """Run `spec`, and repeat it at a higher rate while a spike is missed.
 
-        Raises EnvironmentFault when nothing can be said about the image.
+        Raises EnvironmentFault if the trial says nothing about the image.
         """
         if spec.limit_bytes is not None:
             require_swap_limit(limits_swap=self._info.limits_swap, swap_bytes=self._swap_bytes)
@@ -106,30 +106,30 @@ class TrialRunner:
         return trial
 
     def _run_undisturbed(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int) -> Trial:
-        """Run it; once more, looking at its processes less closely, when looking may have caused an OOM kill."""
+        """Run the trial. If reading processes may have caused an OOM kill, repeat it and look less closely."""
         depth = ledger.depths.get(spec.name, Depth.MAPS)
         trial = undisturbed(partial(self._run_once, spec, ledger, rate_hz), depth)
         ledger.depths[spec.name] = depth_after(trial)
         return trial
 
     def cancel(self) -> None:
-        """End the trial that is running, and start no other. Called from another thread."""
+        """Stop the running trial and start no other. Called from another thread."""
         self._cancelled = True
         if self._container_id is not None:
-            with contextlib.suppress(EnvironmentFault):  # gone already, or the engine is
+            with contextlib.suppress(EnvironmentFault):  # the container or the engine is already gone
                 self._containers.remove(self._container_id)
 
     def live(self) -> LiveTrial | None:
-        """The trial that runs, as last sampled; None when there is none. Called from another thread."""
+        """Return the running trial as last sampled, or None if there is none. Called from another thread."""
         phase = self._phase
         try:
             rss = self._probe.rss_now() if phase is not None else None
-        except EnvironmentFault:  # the trial's own thread says so
+        except EnvironmentFault:  # the trial's own thread reports the error
             return None
         return LiveTrial(phase, rss) if phase is not None and rss is not None else None
 
     def available_bytes(self) -> int | None:
-        """Memory that the machine has to spare."""
+        """Return the memory that the machine can spare, in bytes."""
         return self._probe.available_bytes()
 
     def _cpus(self) -> tuple[int, ...]:
@@ -177,12 +177,12 @@ class TrialRunner:
         self._phase = None
         state, ended_by_itself = self._end(container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
-        # The engine removes the containers' cgroups now; the trial's own stay and keep the kernel's marks.
+        # The engine now removes the containers' cgroups. The trial's own cgroup stays and keeps the kernel's marks.
         pod.remove_measured()
         report = self._probe.finish()
         beside = [probe.finish() for probe in probes]
         was_unseen = report.kernel_peak.value is None and not report.series.time_us
-        # The engine's statistics come once a second: a container that was faster is measured as absent values.
+        # The engine's statistics come once a second. The values of a shorter container are absent.
         if exercised.running_at is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
         exit_code = state.exit_code if ended_by_itself else None
@@ -221,7 +221,7 @@ class TrialRunner:
     def _exercised(
         self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching, probes: Sequence[Probe]
     ) -> "_Exercised":
-        """Start the container and what stands around it, sampled from the first moment, and run the workload."""
+        """Start the container and the services around it, sample from the first moment, and run the workload."""
         asked_at = time.monotonic()
         deadline = asked_at + spec.timeout_ms / 1000
         for sidecar, probe in zip(pod.sidecars, probes, strict=True):
@@ -250,19 +250,22 @@ class TrialRunner:
         self._phase = name
 
     def _settle(self, spec: TrialSpec, container_id: str, result: WorkloadResult) -> WorkloadResult:
-        """Watch what a service keeps when its work is done. One that dies of it has not passed."""
+        """Observe the memory that a service keeps after its work.
+
+        If the service ends with an error, the trial fails.
+        """
         if not result.passed or not spec.workload.is_service or spec.settle_ms == 0:
             return result
         self._begin_phase(PhaseName.SETTLE)
         if not self._containers.wait(container_id, spec.settle_ms / 1000):
             return result
         exit_code = self._containers.state(container_id).exit_code
-        if exit_code == 0:  # its workload may have told it to end
+        if exit_code == 0:  # the workload may have asked the service to end
             return result
         return WorkloadResult(passed=False, reason=f"the container exited with code {exit_code} after its workload")
 
     def _end(self, container_id: str) -> tuple[ContainerState, bool]:
-        """End the container if it still runs: its last state, and whether it had ended by itself."""
+        """Stop the container if it still runs. Return its last state, and whether it ended without being stopped."""
         state = self._containers.state(container_id)
         if not state.running:
             return state, True
@@ -274,7 +277,7 @@ class TrialRunner:
         return self._containers.state(container_id), False
 
     def _unseen(self, cgroup: TrialCgroup, report: ProbeReport) -> EnvironmentFault:
-        """A cgroup that no probe saw is a wrong place to look from, not a container without memory."""
+        """Return the error for a cgroup that no probe saw: the place to look from is wrong."""
         return EnvironmentFault(
             f"the container ran, but its cgroup {cgroup.path} was never seen from {self._probe.place}"
             f" ({report.kernel_peak.reason})",
@@ -284,13 +287,13 @@ class TrialRunner:
 
 @dataclass(frozen=True, slots=True)
 class _Exercised:
-    """A container whose workload has ended, one way or another."""
+    """A container whose workload has ended, with or without success."""
 
     workload: ContainerWorkload
     result: WorkloadResult
     duration_ms: int
     running_at: float | None
-    """When its start was done, on the monotonic clock, in seconds; None: it was never started."""
+    """The time when the container had started, on the monotonic clock, in seconds. None if it never started."""
 
 
 def _missed_a_spike(trial: Trial) -> bool:

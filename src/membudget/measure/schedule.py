@@ -1,4 +1,4 @@
-"""Which trials may run side by side: as many as there are places for, and as memory holds at their limits."""
+"""Decides which trials may run side by side: as many as there are places, and as memory can hold at their limits."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from membudget.measure.trial import Outcome, Trial
 
 
 class Admission:
-    """Lets trials in. Threads wait until there is room."""
+    """Admits trials. Threads wait until there is room."""
 
     def __init__(self, places: int, free_bytes: int) -> None:
         self._places = places
@@ -21,9 +21,9 @@ class Admission:
 
     @contextmanager
     def admitted(self, limit_bytes: int | None) -> Iterator[None]:
-        """Room for one trial that may use up to `limit_bytes`; None: there is no telling, it runs alone.
+        """Reserve room for one trial that may use up to `limit_bytes`. If that is None, the trial runs alone.
 
-        A trial that asks for more than there is runs alone, too: the kernel, not we, has the last word on it.
+        A trial that asks for more than there is also runs alone. The kernel then decides whether the memory suffices.
         """
         need = self._most if limit_bytes is None else min(limit_bytes, self._most)
         with self._changed:
@@ -40,13 +40,13 @@ class Admission:
 
 
 def cpu_shares(cpus: int, places: int) -> list[tuple[int, ...]]:
-    """The CPUs of each place, so that none takes another's time."""
+    """Return the CPUs of each place. Places share CPUs only if there are fewer CPUs than places."""
     share = max(1, cpus // places)
     return [tuple(number % cpus for number in range(place * share, (place + 1) * share)) for place in range(places)]
 
 
 def cpu_list(share: tuple[int, ...], wanted: int, cpus: int) -> str | None:
-    """The CPUs of one container, as the kernel lists them: `wanted` of a share; None: all `cpus` of the machine."""
+    """Return the CPUs of one container as the kernel lists them: `wanted` CPUs of a share. None means all CPUs."""
     given = share[:wanted]
     return None if len(given) == cpus else ",".join(map(str, given))
 
@@ -61,19 +61,21 @@ class Turn(Generic[T]):
 
     side: T
     number: int
-    """From 1; 0 is the warm-up, whose figures are discarded unless a process is OOM-killed in it alone."""
+    """The number of the trial, from 1. 0 is the warm-up, whose figures are discarded unless only there a process was
+    OOM-killed.
+    """
 
     @property
     def is_warm_up(self) -> bool:
-        """Whether it only fills the page cache."""
+        """Whether this trial is the warm-up, which fills the page cache."""
         return self.number == 0
 
 
 def interleaved(sides: Sequence[T], trials: int) -> Iterator[Turn[T]]:
-    """A discarded warm-up of each side, then `trials` of each in turn, the order reversed every round (ABBA).
+    """Yield a warm-up of each side, then `trials` of each side in turn, reversing the order every round (ABBA).
 
-    Whatever drifts on the machine then drifts for both: page cache belongs to whoever touches it first, and the
-    second of two sides finds it warm.
+    Any drift of the machine then affects both sides. For example, page cache is charged to the side that touches it
+    first, and the second side finds it warm.
     """
     for side in sides:
         yield Turn(side, 0)
@@ -82,9 +84,9 @@ def interleaved(sides: Sequence[T], trials: int) -> Iterator[Turn[T]]:
 
 
 def with_killed_warm_up(warm_up: Trial | None, trials: Sequence[Trial | Result]) -> list[Trial | Result]:
-    """`trials`, and before them the warm-up where a process was OOM-killed in it and in none of them.
+    """Return `trials`, preceded by the warm-up if a process was OOM-killed in it and in none of them.
 
-    Each deployment has a first run. A kill in it is as real as any other.
+    Every deployment has a first run, so a kill there is as real as any other.
     """
     kills = any(isinstance(trial, Trial) and trial.outcome is Outcome.OOM_KILLED for trial in trials)
     if warm_up is None or warm_up.outcome is not Outcome.OOM_KILLED or kills:
@@ -93,18 +95,18 @@ def with_killed_warm_up(warm_up: Trial | None, trials: Sequence[Trial | Result])
 
 
 class TrialLedger:
-    """What the runners of a run share: the numbers of its trials, and what they learned of its images."""
+    """State that the runners of a run share: trial numbers, and what they learned about the images."""
 
     def __init__(self) -> None:
         self.rates_hz: dict[str, int] = {}
-        """Higher rates that turned out to be needed: of both sides of an image, which are compared."""
+        """Higher rates that turned out to be necessary. They apply to both sides of an image, which are compared."""
         self.depths: dict[str, Depth] = {}
-        """How closely the processes of an image may be looked at, where the kernel killed some: of both sides."""
+        """How closely processes of an image may be read, if the kernel killed some. Applies to both sides."""
         self._last = 0
         self._lock = threading.Lock()
 
     def next_number(self) -> int:
-        """From 1."""
+        """Return the next trial number. The first is 1."""
         with self._lock:
             self._last += 1
             return self._last

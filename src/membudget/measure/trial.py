@@ -1,4 +1,4 @@
-"""A trial: one execution of one image under its limit, and what came of it."""
+"""A trial: one execution of one image under its limit, and its result."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,25 +19,25 @@ from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess,
 
 @dataclass(frozen=True, slots=True)
 class TrialInputs:
-    """Beside image, limit and workload."""
+    """The inputs of a trial besides image, limit and workload."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
-    """Values that nobody is to see."""
+    """Values that must never be shown."""
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     """Sizes in bytes, by path."""
     volumes: Mapping[str, Path] = field(default_factory=dict)
-    """The folder whose content is copied in, by path."""
+    """The folders whose content is copied in, by path."""
     read_only: bool = False
     user: str | None = None
     cpus: int = DEFAULT_CPUS
     is_network_open: bool = False
     pod: PodPlan | None = None
-    """What runs around it; None: nothing."""
+    """The services around the container. None if there are none."""
     checkout: Path | None = None
-    """Where the files are that a workload names; None: there are none."""
+    """The folder with the files that a workload names. None if there are none."""
     files: tuple[str, ...] | None = None
-    """What names the content of all that it is given of the repository; None: that is not known."""
+    """Identifiers of the content of all files that are used from the repository. None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +45,43 @@ class TrialSpec:
     """What to run, and how."""
 
     name: str
-    """Of the image, whichever side it is."""
+    """The name of the image, the same on both sides."""
     image_id: str
-    """What the engine runs it by."""
+    """The engine's ID of the image."""
     limit_bytes: int | None
-    """None: no limit of ours."""
+    """The memory limit. None means that membudget sets none."""
     timeout_ms: int
     workload: WorkloadKind
     settle_ms: int = 1000
-    """How long to watch a service after its workload."""
+    """How long to observe a service after its workload."""
     inputs: TrialInputs = TrialInputs()
     unjudged_phases: frozenset[str] = frozenset()
-    """Phases whose peaks do not count to the trial's."""
+    """The phases whose peaks do not count towards the trial's."""
     identity: str | None = None
-    """What the image is, wherever it is built; None: its trials are not remembered."""
+    """An identity of the image that does not depend on where it is built. None if its trials are not cached."""
     pod_images: Mapping[str, str] = field(default_factory=dict)
-    """What was built for services around the image, by service."""
+    """The images that were built for services around the image, by service."""
 
 
 class Outcome(StrEnum):
-    """How a trial ended. Only what completed or was OOM-killed says anything about memory budgets."""
+    """How a trial ended. Only a completed or OOM-killed trial says anything about memory budgets."""
 
     COMPLETED = "completed"
     OOM_KILLED = "oom_killed"
-    """The kernel killed at least one of its processes for memory, whether or not the workload then passed."""
+    """The kernel killed at least one process for memory, whether or not the workload then passed."""
     WORKLOAD_FAILED = "workload_failed"
     TIMED_OUT = "timed_out"
 
 
 class RanInside(StrEnum):
-    """What of the load or the checks can run inside the measured cgroup, where what it uses counts."""
+    """Processes of the load or of checks that run inside the measured cgroup, where their memory counts."""
 
     COMMANDS = "the workload's own commands"
     HEALTHCHECK = "the image's HEALTHCHECK"
 
 
 class PhaseName(StrEnum):
-    """The parts of a trial that mean something, in their order; a workload may name others."""
+    """The predefined phases of a trial, in order. A workload may name others."""
 
     START_UP = "start-up"
     """From the container's start until it is ready."""
@@ -90,9 +90,9 @@ class PhaseName(StrEnum):
     BURST = "burst"
     """While a part of the workload runs that the budgets file calls a burst."""
     SOAK = "soak"
-    """While the same load goes on and on: what grows then without end is a leak."""
+    """While the same load continues. Memory that grows without end during this phase is a leak."""
     SETTLE = "settle"
-    """After the workload, until the end of the settle time."""
+    """From the end of the workload to the end of the settle time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,40 +101,42 @@ class Phase(Stored):
 
     name: AnyPhaseLabel
     begin_ms: int
-    """From the container's start."""
+    """The beginning, counted from the container's start."""
     duration_ms: int
     begin_us: int
-    """As in the series."""
+    """The beginning, on the same clock as the series."""
     peak_rss: MetricValue
     peak_memory: MetricValue
-    """The kernel's mark of this phase where it gives one; else the largest sampled usage, and its precision says so."""
+    """The kernel's mark of this phase if there is one, otherwise the largest sampled usage. Its precision says which.
+    """
 
     @property
     def by_metric(self) -> dict[Metric, MetricValue]:
-        """What a phase has a value of its own of."""
+        """The values that a phase has of its own, by metric."""
         return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
 
 
 @dataclass(frozen=True, slots=True)
 class LimitContact(Stored):
-    """A container that reached its limit, and lived on because the kernel took memory back."""
+    """A container that reached its limit and survived, because the kernel reclaimed memory."""
 
     hits: int | None
-    """How often usage was about to go over the limit (`max` of memory.events, v1 memory.failcnt).
+    """How often usage was about to exceed the limit (`max` of memory.events, memory.failcnt on v1).
 
-    None: v1 does not count where swap is limited as well. That it was reached is then known by the kernel's mark.
+    None if v1 limits swap too, because it then does not count. In that case, the kernel's mark shows that the limit was
+    reached.
     """
     refaulted_bytes: int | None
-    """Memory that was taken back and needed again."""
+    """Memory that was reclaimed and needed again."""
     stalled_ms: int | None
-    """Time in which some process waited for memory; None where the kernel does not say."""
+    """Time in which at least one process waited for memory. None if the kernel does not say."""
     is_thrashing: bool
-    """Whether it kept the container from its work: docs/measurements.md says from when on."""
+    """Whether reclaiming kept the container from its work. docs/measurements.md gives the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class OomKills(Stored):
-    """Who was killed, as far as the kernel's log says."""
+    """The killed processes, as far as the kernel's log names them."""
 
     killed: tuple[KilledProcess, ...]
     reason: str | None
@@ -143,48 +145,48 @@ class OomKills(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Trial(Stored):
-    """What was measured in one trial."""
+    """The result of one trial."""
 
     outcome: Outcome
     reason: str | None
-    """Why the outcome is not "completed": a sentence for people, stored as such. Nothing is decided by it."""
+    """Why the outcome is not "completed": a sentence that is stored as it is. No decision depends on it."""
     duration_ms: int
-    """From the start of the container to the end of the workload."""
+    """The time from the start of the container to the end of the workload."""
     exit_code: int | None
-    """Of the container; None when we ended it."""
+    """The container's exit code. None if membudget stopped the container."""
     metrics: dict[Metric, MetricValue]
     series: Series
     log_tail: tuple[str, ...] = ()
-    """The last lines of output, when the workload did not pass."""
+    """The last lines of output, if the workload did not pass."""
     workload_passed: bool = True
-    """Whether it did. A process may be OOM-killed and the workload pass, or fail with it."""
+    """Whether the workload passed. After an OOM kill, it may pass or fail."""
     certificate: Certificate | None = None
     phases: tuple[Phase, ...] = ()
     snapshot: Snapshot | None = None
     """The processes near the peak."""
     snapshot_reason: str | None = None
-    """Why there is none."""
+    """Why there is no snapshot."""
     depth: Depth = Depth.MAPS
-    """How closely its processes could be looked at."""
+    """How closely the container's processes could be read."""
     read_during_kill: bool = False
-    """Whether a process was being read when the kernel killed one: the reader may have caused kills of this trial."""
+    """Whether a process was being read when the kernel killed one. Then reading may have caused kills in this trial."""
     oom: OomKills | None = None
-    """None: there was no OOM kill."""
+    """None if there was no OOM kill."""
     oom_doubt: OomDoubt | None = None
-    """Which witnesses of OOM kills contradict each other; None: none."""
+    """Which sources of OOM kills contradict each other. None if they agree."""
     at_limit: LimitContact | None = None
-    """None: it never reached its limit, or has none, or that is not known."""
+    """None if the container never reached its limit or has none, or if that is unknown."""
     settings: HostSettings = HostSettings()
     load: tuple[LoadResult, ...] = ()
-    """What became of the HTTP requests, group by group."""
+    """The results of the HTTP requests, group by group."""
     ran_inside: tuple[RanInside, ...] = ()
-    """What of the load or the checks ran inside the measured cgroup, and counts."""
+    """Which processes of the load or of checks ran inside the measured cgroup and count."""
     sidecars: tuple[SidecarUse, ...] = ()
-    """What ran beside it and is measured as well."""
+    """The sidecars, which ran beside the container and are also measured."""
 
     @property
     def judgeable(self) -> bool:
-        """Whether its memory figures may be compared with budgets."""
+        """Whether the memory figures may be compared with budgets."""
         return self.outcome in (Outcome.COMPLETED, Outcome.OOM_KILLED)
 
 
@@ -194,28 +196,28 @@ class WorkloadResult:
 
     passed: bool
     reason: str | None = None
-    """A sentence for people, which becomes the trial's."""
+    """A sentence that becomes the trial's reason."""
     timed_out: bool = False
     is_of_surroundings: bool = False
-    """Whether a service around the measured one is what failed."""
+    """Whether a service around the measured one failed."""
     output_tail: tuple[str, ...] = ()
-    """The last lines of what the workload said, where that is not the container's own output."""
+    """The last lines of the workload's output, if that is not the container's own."""
 
 
 WORKLOAD_PASSED = WorkloadResult(passed=True)
 
 
 def read_during_kill(reports: Iterable[ProbeReport], kills: MetricValue) -> bool:
-    """Whether a process was being read when the kernel killed one.
+    """Return whether a process was being read when the kernel killed one.
 
-    Where the cgroup was gone before that could be told, any kill counts, and so does not knowing of any.
+    If the cgroup was gone before that was known, any kill counts, and so does an unknown number of kills.
     """
     found = {report.kills_meanwhile for report in reports}
     return True in found or (None in found and kills.value != 0)
 
 
 def undisturbed(run: Callable[[Depth], Trial], depth: Depth) -> Trial:
-    """Run a trial, again and less closely looked at while looking may have caused a kill in it."""
+    """Run a trial. Repeat it and look less closely while reading processes may have caused a kill in it."""
     trial = run(depth)
     while trial.read_during_kill and depth_after(trial) is not trial.depth:
         trial = run(depth_after(trial))
@@ -223,7 +225,7 @@ def undisturbed(run: Callable[[Depth], Trial], depth: Depth) -> Trial:
 
 
 def depth_after(trial: Trial) -> Depth:
-    """How closely later trials of the image may be looked at."""
+    """Return how closely later trials of the image may be read."""
     if trial.read_during_kill:
         return Depth.STATUS if trial.depth is Depth.MAPS else Depth.NONE
     if trial.metrics[Metric.OOM_KILLS].value and trial.depth is Depth.MAPS:

@@ -1,8 +1,8 @@
-"""Memory per unit of work: RSS fitted over how many connections, streams or requests there were meanwhile. Pure.
+"""Memory per unit of work: RSS fitted over the number of connections, streams or requests. Does no I/O.
 
-A load that grows evenly (a ramp) shows what each more of it costs. RSS is cut into blocks of equal load, a block
-stands for its median, and the slope is the median of the slopes between all pairs of blocks (Theil 1950, Sen 1968):
-a garbage collection or a buffer that doubles once moves few of them.
+A load that grows evenly (a ramp) shows the cost of each additional unit. RSS is divided into blocks of equal load, and
+the median represents a block. The slope is the median of the slopes between all pairs of blocks (Theil 1950, Sen 1968).
+A garbage collection or a buffer that doubles once affects few of these pairs.
 """
 
 import bisect
@@ -23,18 +23,18 @@ _FEWEST_BLOCKS = 6
 
 
 class LoadUnit(StrEnum):
-    """What grows while requests are sent."""
+    """The unit that grows while requests are sent."""
 
     CONNECTION = "connection"
-    """Held open without a word."""
+    """An idle connection that is held open."""
     STREAM = "stream"
-    """An answer that is read slowly, or for a time."""
+    """An answer that is read slowly or for a limited time."""
     REQUEST = "request"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """How a group of requests went on."""
+    """The progress of a group of requests."""
 
     unit: LoadUnit
     points: list[LoadPoint]
@@ -46,11 +46,11 @@ class _Kind:
     unit: LoadUnit
     metric: Metric
     factor: int
-    """The metric counts so many of them as one."""
+    """How many units the metric counts as one."""
     fewest: int
-    """Fewer say nothing about one."""
+    """Fewer units than this prove nothing."""
     missing: str
-    """Why there is no value, where nothing of the kind was sent."""
+    """Why there is no value if there were no such units."""
     too_fast: str = "they came at once: a `ramp` is needed"
 
 
@@ -65,9 +65,9 @@ _KINDS = (
 
 
 def unit_costs(progress: Sequence[LoadProgress], series: Series, origin_ns: int | None) -> dict[Metric, MetricValue]:
-    """What a connection, a stream and 1,000 requests cost: a value with its interval, or why there is none.
+    """Return the cost of a connection, a stream and 1,000 requests: a value with its interval, or why there is none.
 
-    `origin_ns`: when the series begins, on the clock of the progress; None: it has no such clock.
+    `origin_ns` is the start of the series on the clock of the progress. None if the series has another clock.
     """
     return {kind.metric: _cost(kind, progress, series, origin_ns) for kind in _KINDS}
 
@@ -91,14 +91,14 @@ def _cost(kind: _Kind, progress: Sequence[LoadProgress], series: Series, origin_
 
 
 def _ramp(kind: LoadUnit, points: Sequence[LoadPoint]) -> list[tuple[int, int]]:
-    """Times and counts while there came to be more and more."""
+    """Return the times and counts from the beginning of the growth to its end."""
     counts = [_count(kind, point) for point in points]
     if not counts:
         return []
     top = counts.index(max(counts))
     risen = itertools.accumulate(counts[: top + 1], max)  # streams end and begin again
     ramp = [(point.at_ns, count) for point, count in zip(points, risen, strict=False)]
-    begin = sum(count == ramp[0][1] for _, count in ramp) - 1  # the last before the first more
+    begin = sum(count == ramp[0][1] for _, count in ramp) - 1  # the last point before the count grows
     return ramp[begin:]
 
 
@@ -113,7 +113,7 @@ def _count(kind: LoadUnit, point: LoadPoint) -> int:
 
 
 def _blocks(ramp: Sequence[tuple[float, int]], series: Series) -> list[tuple[float, float]]:
-    """The load and the median RSS of each block of equal load that was sampled."""
+    """Return the load and the median RSS of each block of equal load that was sampled."""
     times = [time_us for time_us, _ in ramp]
     lowest, highest = ramp[0][1], ramp[-1][1]
     members: list[list[tuple[float, int]]] = [[] for _ in range(_BLOCKS)]
@@ -135,7 +135,7 @@ def _interpolated(ramp: Sequence[tuple[float, int]], times: Sequence[float], tim
 
 
 def _fit(blocks: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The slope, and half of its 95 % interval, from how far the blocks lie from the line."""
+    """Return the slope and half of its 95 % interval, derived from the distances of the blocks from the line."""
     pairs = itertools.combinations(blocks, 2)
     slope = statistics.median((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairs if x1 > x0)
     level = statistics.median(y - slope * x for x, y in blocks)

@@ -1,4 +1,7 @@
-"""Compose files: the checkout's, which is the pull request's and may read nothing outside of it, and a trial's own."""
+"""Compose files: the checkout's and a trial's own.
+
+The pull request controls the checkout's file, which may therefore read nothing outside the checkout.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,13 +21,16 @@ from membudget.measure.pod_plan import Condition, PodPlan, plan_pod
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _MOST_VALUES = 100_000
-"""With every alias written out: a few lines of aliases can stand for more than a machine holds."""
+"""The number of values with every alias expanded. A few lines of aliases can expand to more than fits in memory."""
 
 Resolve = Callable[[ComposeModel, Path, Path | None], ComposeModel]
 
 
 def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve: Resolve, *, is_open: bool) -> PodPlan:
-    """The pod that measures `image_name`. `resolve` is compose's own reading. Raises ConfigurationError."""
+    """Return the pod that measures `image_name`. Raises ConfigurationError if the compose file is invalid.
+
+    `resolve` lets compose itself interpret the file.
+    """
     model = _read(settings.file, f"images.{image_name}.compose.file", checkout)
     env_file = checkout / ".env"
     has_variables = env_file.exists() or env_file.is_symlink()
@@ -52,7 +58,7 @@ def _read(name: str, where: str, checkout: Path) -> ComposeModel:
 
 
 def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
-    """Raise ConfigurationError where compose would read a file outside the repository, or one without an end."""
+    """Raise ConfigurationError if compose would read a file that is outside the repository or endless."""
     if "include" in model:
         raise ConfigurationError("include is not known here", where=name, fix="write one compose file for the check")
     services = model.get("services")
@@ -73,13 +79,16 @@ def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
 
 
 def _readable(checkout: Path, name: str, where: str) -> Path:
-    """A file that compose may read: a plain file of the checkout, of bounded size. Raises ConfigurationError."""
+    """Return a file that compose may read: a regular file of the checkout, of bounded size.
+
+    Raises ConfigurationError.
+    """
     read_input(checkout, name, where, LARGEST_SETTINGS_BYTES)
     return existing(checkout, name, where)
 
 
 def _size(value: object, known: dict[int, int]) -> int:
-    """How many values it is with every alias written out. One that contains itself is endless."""
+    """Return the number of values with every alias expanded. A value that contains itself counts as too many."""
     if not isinstance(value, dict | list):
         return 1
     if id(value) not in known:
@@ -90,12 +99,14 @@ def _size(value: object, known: dict[int, int]) -> int:
 
 
 _HEALTH_INTERVAL = "500ms"
-"""An engine waits for one interval before it looks the first time: 30 s by default."""
+"""The engine's first check comes after one interval, which is 30 s by default."""
 
 _PROXIES = tuple(
     name for kind in ("http", "https", "ftp", "no", "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper())
 )
-"""What compose takes from the user's `proxies` (~/.docker/config.json), passwords and all. Null: it stays unset."""
+"""Variables that compose sets from the user's `proxies` (~/.docker/config.json), including passwords. A null value
+keeps a variable unset.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +116,14 @@ class Project:
     name: str
     run: str
     images: Mapping[str, str | None]
-    """By service, as the other two."""
+    """Images by service. The next two are also by service."""
     container_names: Mapping[str, str]
     places: Mapping[str, ContainerOptions]
-    """Of what is measured."""
+    """The options of the measured services."""
 
 
 def project_model(plan: PodPlan, project: Project) -> dict[str, JsonValue]:
-    """The compose file of one trial."""
+    """Return the compose file of one trial."""
     marks: dict[str, JsonValue] = {RUN_LABEL: project.run}
     needs = [need for service in plan.services.values() for need in service.needs.items()]
     awaited = {name for name, condition in needs if condition is Condition.HEALTHY}
@@ -141,7 +152,10 @@ def project_model(plan: PodPlan, project: Project) -> dict[str, JsonValue]:
 
 
 def _environment(definition: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Its variables that have a value. One without would get ours, and compose adds the user's proxies to the rest."""
+    """Return the variables that have a value.
+
+    Compose would fill the others from membudget's environment, and would add the user's proxies.
+    """
     given = {name: value for name, value in _object(definition.get("environment")).items() if value is not None}
     return dict.fromkeys(_PROXIES) | given
 
@@ -158,7 +172,7 @@ def _limits(place: ContainerOptions) -> dict[str, JsonValue]:
 
 
 def _contents(definition: Mapping[str, JsonValue], place: ContainerOptions) -> dict[str, JsonValue]:
-    """Environment, files and rights: those of the budgets file over those of the compose file."""
+    """Return environment, files and rights. The budgets file overrides the compose file."""
     environment = {name: _literally(value) for name, value in place.environment.items()}
     tmpfs: list[JsonValue] = [f"{path}:size={size},mode=1777" for path, size in place.tmpfs.items()]
     volumes: list[JsonValue] = [{"type": "volume", "target": path} for path in place.volumes]
@@ -175,7 +189,7 @@ def _contents(definition: Mapping[str, JsonValue], place: ContainerOptions) -> d
 
 
 def _command(place: ContainerOptions) -> dict[str, JsonValue]:
-    """Of a one-shot job."""
+    """Return the command of a one-shot job."""
     changes: dict[str, JsonValue] = {}
     if place.command is not None:
         changes["command"] = [_literally(word) for word in place.command]
@@ -187,7 +201,7 @@ def _command(place: ContainerOptions) -> dict[str, JsonValue]:
 
 
 def _literally(text: str) -> str:
-    """Compose fills in variables; here there are none."""
+    """Return `text` with `$` escaped, because compose would replace variables."""
     return text.replace("$", "$$")
 
 

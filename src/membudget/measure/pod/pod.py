@@ -1,4 +1,4 @@
-"""The containers of a trial: the measured one alone, or with all that its compose file puts around it."""
+"""The containers of a trial: only the measured one, or with all services of its compose file."""
 
 import dataclasses
 import time
@@ -24,7 +24,7 @@ _MOST_CREATION_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where measured services go: the options and, of sidecars, the cgroup of each, by service."""
+    """The options of the measured services, and the cgroups of the sidecars, by service."""
 
     options: Mapping[str, ContainerOptions]
     cgroups: Mapping[str, TrialCgroup]
@@ -32,7 +32,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """A container that is measured beside the one that the trial is about."""
+    """A container that is measured in addition to the one under test."""
 
     name: str
     container_id: str
@@ -40,58 +40,58 @@ class Sidecar:
 
 
 class TrialContainers(Protocol):
-    """The containers of one trial: made, started, and removed in any case."""
+    """The containers of one trial. They are created, started, and always removed."""
 
     @property
     def container_id(self) -> str:
-        """The measured container's."""
+        """The ID of the measured container."""
 
     @property
     def sidecars(self) -> Sequence[Sidecar]:
-        """What is measured beside it."""
+        """The containers that are also measured."""
 
     def prepare(self, deadline: float) -> WorkloadResult:
-        """Start what the measured container depends on, and wait for it. Raises EnvironmentFault."""
+        """Start the services that the measured container depends on, and wait for them. Raises EnvironmentFault."""
 
     def start(self) -> None:
         """Start the measured container. Raises CannotStart."""
 
     def start_the_rest(self, deadline: float) -> WorkloadResult:
-        """Start what depends on the measured container."""
+        """Start the services that depend on the measured container."""
 
     def trouble(self) -> str | None:
-        """What around the measured container has failed; None when nothing has."""
+        """Return which service around the measured container failed, or None."""
 
     def remove_measured(self) -> None:
-        """Remove what is measured, which ends its samples."""
+        """Remove the measured containers, which ends their samples."""
 
     def close(self) -> None:
         """Remove everything."""
 
 
 class PodTools:
-    """What pods need beside a runner's own probe: compose, and a probe for each sidecar, kept between trials."""
+    """The tools of pods: compose, and a probe for each sidecar, which is kept between trials."""
 
     def __init__(self, compose: Compose, make_probe: Callable[[int], Probe]) -> None:
-        """`make_probe` is given a number of its own for each."""
+        """Use `make_probe`, which is called with a different number for each probe."""
         self.compose = compose
         self._make_probe = make_probe
         self._probes: list[Probe] = []
 
     def probes(self, count: int) -> list[Probe]:
-        """As many probes as there are sidecars."""
+        """Return as many probes as there are sidecars."""
         while len(self._probes) < count:
             self._probes.append(self._make_probe(len(self._probes) + 1))
         return self._probes[:count]
 
     def close(self) -> None:
-        """End the probes."""
+        """Stop the probes."""
         for probe in self._probes:
             probe.close()
 
 
 class LoneContainer:
-    """The measured container, and nothing around it."""
+    """The measured container without any services around it."""
 
     sidecars: Sequence[Sidecar] = ()
 
@@ -106,39 +106,39 @@ class LoneContainer:
             raise
 
     def prepare(self, deadline: float) -> WorkloadResult:
-        """There is nothing to prepare."""
+        """Return success: there is nothing to prepare."""
         del deadline
         return WORKLOAD_PASSED
 
     def start(self) -> None:
-        """Start it."""
+        """Start the container."""
         self._containers.start(self.container_id)
 
     def start_the_rest(self, deadline: float) -> WorkloadResult:
-        """There is no rest."""
+        """Return success: there are no other services."""
         del deadline
         return WORKLOAD_PASSED
 
     def trouble(self) -> str | None:
-        """Nothing is around it."""
+        """Return None: there are no other services."""
         return None
 
     def remove_measured(self) -> None:
-        """Remove it."""
+        """Remove the container."""
         self._containers.remove(self.container_id)
 
     def close(self) -> None:
-        """Remove it."""
+        """Remove the container."""
         self._containers.remove(self.container_id)
 
 
 class ComposePod:
-    """The measured container and all that its plan puts around it, made by compose and started in its order."""
+    """The measured container and the services around it, created by compose and started in order."""
 
     def __init__(
         self, containers: Containers, compose: Compose, spec: TrialSpec, plan: PodPlan, places: Places
     ) -> None:
-        """Raises EnvironmentFault, also when compose refuses."""
+        """Create the containers. Raises EnvironmentFault, also if compose refuses."""
         self._containers = containers
         self._plan = plan
         self._started: list[str] = []
@@ -165,7 +165,7 @@ class ComposePod:
         ]
 
     def prepare(self, deadline: float) -> WorkloadResult:
-        """Start all services before the measured one in their order, and wait for what it needs of them."""
+        """Start all services before the measured one, in order, and wait for those that it needs."""
         order = list(self._plan.services)
         for name in order[: order.index(self._plan.measured)]:
             result = self._start_service(name, deadline)
@@ -188,7 +188,7 @@ class ComposePod:
         return WORKLOAD_PASSED
 
     def trouble(self) -> str | None:
-        """The first service around the measured one that has ended with an error."""
+        """Return the first service around the measured one that ended with an error."""
         for name in self._started:
             if name != self._plan.measured:
                 state = self._containers.state(self._ids[name])
@@ -202,11 +202,11 @@ class ComposePod:
             self._containers.remove(self._ids[name])
 
     def close(self) -> None:
-        """Remove containers, networks and volumes."""
+        """Remove the containers, networks and volumes."""
         self._containers.remove_project(self._names.values(), f"{self._project}_")
 
     def _images(self, spec: TrialSpec) -> dict[str, str | None]:
-        """What each service runs; what was not built is there afterwards."""
+        """Return the image of each service. Images that were not built are pulled if the engine lacks them."""
         images: dict[str, str | None] = {self._plan.measured: spec.image_id}
         for name, service in self._plan.beside.items():
             images[name] = spec.pod_images.get(name) or service.image

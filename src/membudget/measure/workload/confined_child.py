@@ -1,7 +1,7 @@
-"""Work on what strangers send, in a forked child that has no rights and little memory.
+"""Processes data from strangers in a forked child that has no rights and little memory.
 
-The memory limit is RLIMIT_DATA: it counts what a program allocates (getrlimit(2)), works on cgroup v1 and v2, with
-and without root, and leaves nothing behind. A cgroup of its own would need root and, on v2, systemd's leave.
+The memory limit is RLIMIT_DATA. It counts what a program allocates (getrlimit(2)), works on cgroup v1 and v2, with and
+without root, and leaves nothing behind. A cgroup of its own would need root and, on v2, systemd's permission.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ class Ending(Enum):
 
     DONE = auto()
     OUT_OF_MEMORY = auto()
-    """It reached its limit, or the kernel killed it at its container's."""
+    """The child reached its limit, or the kernel killed it at the limit of its container."""
     FAILED = auto()
-    """Its traceback is on standard error."""
+    """The child failed. Its traceback is on standard error."""
 
 
 def run_confined(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], None] | None = None) -> Ending:
-    """Do `work` in a child, after `prepare`, which still has our rights. The child ends with us."""
+    """Run `work` in a child, after `prepare`, which still has all rights. The child ends with its parent."""
     sys.stdout.flush()
     parent = os.getpid()
     pid = os.fork()
@@ -48,12 +48,12 @@ def run_confined(work: Callable[[], None], memory_bytes: int, prepare: Callable[
 
 
 def end_out_of_memory() -> None:
-    """End this child here and now: there is no memory to do it in good order."""
+    """End this child immediately, because there is no memory for an orderly end."""
     os._exit(_OUT_OF_MEMORY)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is a lack of memory: libraries wrap it."""
+    """Return whether an error, or its cause, is a lack of memory. Libraries wrap such errors."""
     while error is not None:
         if isinstance(error, MemoryError):
             return True
@@ -62,7 +62,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def enter_network(namespace: str) -> None:
-    """Enter a network namespace (setns(2); in the standard library only since Python 3.12)."""
+    """Enter a network namespace (setns(2), in the standard library only since Python 3.12)."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -95,9 +95,12 @@ def _live(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], Non
 
 
 def _drop_rights() -> None:
-    """Become nobody: no capability, no way to get one, no program or process started. What it has open stays open."""
+    """Become nobody, without capabilities or a way to gain them.
+
+    No program or process can be started afterwards. Open files stay open.
+    """
     if os.geteuid() == 0:
-        with contextlib.suppress(PermissionError):  # in a container without capabilities there is nothing to drop
+        with contextlib.suppress(PermissionError):  # without capabilities, a container has nothing to drop
             os.setgroups([])
             os.setresgid(_NOBODY, _NOBODY, _NOBODY)
             os.setresuid(_NOBODY, _NOBODY, _NOBODY)
@@ -108,7 +111,10 @@ def _drop_rights() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when the parent is. After the change of user, which clears this (prctl(2))."""
+    """Let the kernel kill this process when its parent ends.
+
+    A change of user clears this (prctl(2)), so call it afterwards.
+    """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,7 +1,7 @@
-"""Connections to a service that nobody trusts: what an answer may have before its body is limited.
+"""Connections to an untrusted service, with limits on everything before the body of an answer.
 
-aiohttp limits one header and one head, but not how many interim answers (1xx) come before the answer, nor how many
-answers come to one request. It makes objects of each, many times larger than their bytes.
+aiohttp limits one header and one head. It does not limit the number of interim answers (1xx) before an answer, or the
+number of answers to one request. It creates objects for each that are many times larger than their bytes.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 _MOST_INTERIM = 20
-"""Answers like `100 Continue` before the one that counts."""
+"""The most interim answers, such as `100 Continue`, before the final one."""
 _MOST_HEAD_BYTES = 1 << 16
-"""Of all of them together, and of the answer's own head."""
+"""The most bytes of all interim answers and the final answer's head together."""
 _MOST_UNASKED = 1
-"""A service may say that it hangs up (408)."""
+"""A service may announce once that it closes the connection (408)."""
 _HEAD_PIECE_BYTES = 1 << 10
 _BODY_PIECE_BYTES = 1 << 14
-"""The parser gets no more at once: what it makes of one piece is counted before it gets the next."""
+"""The most bytes that the parser gets at once. What it makes of one piece is counted before it gets the next."""
 
 
 class AnswerRefused(aiohttp.ClientError):
-    """The service's answer is beyond a limit; says which."""
+    """Raised when the service's answer exceeds a limit. The message says which."""
 
 
 class BoundedConnector(aiohttp.TCPConnector):
-    """Opens such connections, as many as there are requests. A request fails with AnswerRefused."""
+    """Opens such connections, as many as there are requests. A request fails with AnswerRefused at a limit."""
 
     def __init__(self, *, force_close: bool = False) -> None:
         super().__init__(limit=0, force_close=force_close)
@@ -42,13 +42,13 @@ class _Connection(ResponseHandler):
         self._refusal: AnswerRefused | None = None
 
     def set_response_params(self, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's own, passed on
-        """A request begins."""
+        """Begin a request."""
         self._waits_for_head = True
         self._interim = self._head_bytes = self._unasked = 0
         super().set_response_params(**settings)
 
     def feed_data(self, data: Any, size: int = 0) -> None:  # noqa: ANN401
-        """The parser has a head."""
+        """Count a head from the parser."""
         is_interim = 100 <= data[0].code < 200 and data[0].code != 101
         if not self._waits_for_head:
             self._unasked += 1
@@ -59,7 +59,7 @@ class _Connection(ResponseHandler):
         super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
-        """The socket has data; none: the parser goes on with what it kept."""
+        """Take data from the socket. If there is none, the parser continues with the data that it kept."""
         if not data:
             super().data_received(data)
         at = 0
@@ -73,7 +73,7 @@ class _Connection(ResponseHandler):
         self._tell_body()
 
     def set_exception(self, exc: BaseException, *cause: Any) -> None:  # noqa: ANN401
-        """The first refusal stays: that the connection is lost is its consequence."""
+        """Keep the first refusal, because the lost connection is only its consequence."""
         if self._refusal is not None:
             super().set_exception(self._refusal)
         else:
@@ -88,7 +88,7 @@ class _Connection(ResponseHandler):
             self._refuse("more than one answer to one request")
 
     def _tell_body(self) -> None:
-        """Tell the body's reader that the parser gave up: aiohttp tells it to those who wait for a head alone."""
+        """Tell the body's reader that the parser gave up. aiohttp only tells readers that wait for a head."""
         error, body = self.exception(), self._payload
         if error is not None and body is not None and body.exception() is None and not body.is_eof():
             said = getattr(error, "message", "") or type(error).__name__

@@ -1,4 +1,4 @@
-"""The HTTP driver, seen from here: what it is told to do, and what it says of it."""
+"""membudget's side of the HTTP driver: the driver's orders and its reports."""
 
 import dataclasses
 import time
@@ -19,14 +19,17 @@ from membudget.measure.workload.service import Service
 HTTP_DRIVER = "membudget.measure.workload.http_process"
 _EVENT = TypeAdapter(DriveEvent)
 _MOST_POINTS = 100_000
-"""Of one group: the driver sends some 100 each time that their distance doubles."""
+"""The most points of one group. The driver sends about 100 each time that their distance doubles."""
 _LONGEST_REASON = 2000
 
 
 def wait_until_ready(
     service: Service, readiness: Readiness, deadline: float, on_ready: Callable[[bool], None]
 ) -> WorkloadResult:
-    """Ask the service until it is ready; `on_ready` is told whether it was so at once. Raises as `Service.ask`."""
+    """Let the driver ask the service until it is ready. Raises the same errors as `Service.ask`.
+
+    `on_ready` is told whether the first attempt succeeded.
+    """
     ready_by = min(deadline, time.monotonic() + readiness.timeout / 1000)
     order = DriveOrder(
         network_namespace=None,
@@ -40,7 +43,7 @@ def wait_until_ready(
 
 
 def send_requests(requests: Requests, service: Service, deadline: float) -> WorkloadResult:
-    """Send them. Raises as `Service.ask`."""
+    """Let the driver send the requests. Raises the same errors as `Service.ask`."""
     order = DriveOrder(
         network_namespace=None,
         port=service.port,
@@ -54,7 +57,7 @@ def send_requests(requests: Requests, service: Service, deadline: float) -> Work
 
 
 def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Callable[[bool], None]) -> str | None:
-    """What went wrong; None when nothing did."""
+    """Return what went wrong, or None."""
     first = len(service.progress) - len(order.groups)
     answers = service.ask(HTTP_DRIVER, dataclasses.asdict(order), deadline)
     while True:
@@ -70,7 +73,7 @@ def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Calla
 
 
 def _note(service: Service, event: DriveEvent, first: int) -> None:
-    """A point or a result. `first`: which group of the trial is the order's first."""
+    """Note a point or a result. `first` is the number of the order's first group in the trial."""
     if not 0 <= event.group < len(service.progress) - first or len(service.loads) > len(service.progress):
         raise HelperFailed("the HTTP driver told of requests that it was not asked to send")
     points = service.progress[first + event.group].points
@@ -81,7 +84,7 @@ def _note(service: Service, event: DriveEvent, first: int) -> None:
 
 
 def _unit(group: HttpRequests) -> LoadUnit:
-    """What grows while the group is sent: what memory is fitted over."""
+    """Return the unit that grows while the group is sent, over which memory is fitted."""
     if group.connections:
         return LoadUnit.CONNECTION
     return LoadUnit.STREAM if group.read_rate is not None or group.read_for is not None else LoadUnit.REQUEST

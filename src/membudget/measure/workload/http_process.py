@@ -1,8 +1,9 @@
 """The HTTP driver: readiness and load over loopback, from inside the service's own network namespace.
 
-Runs as `python -m membudget.measure.workload.http_process`: a process of its own, because a network namespace is
-entered by a whole process, and so that load generation shares neither the measured cgroup nor our interpreter. It
-reads nothing of the service itself: a forked child does, which has entered the namespace and given up all rights.
+It runs as `python -m membudget.measure.workload.http_process`. It is a process of its own because only a whole process
+can enter a network namespace. Load generation also shares neither the measured cgroup nor membudget's interpreter. The
+driver reads no data of the service itself. A forked child does so after it has entered the namespace and given up all
+rights.
 """
 
 import asyncio
@@ -30,14 +31,14 @@ from membudget.measure.workload.http_sender import in_words, send
 
 _READINESS_POLL_S = 0.02
 _TELLING_S = 0.1
-"""An attempt that was cut short after less says nothing about a service."""
+"""An attempt that was cut off after less time says nothing about the service."""
 _REQUEST_TIMEOUT_S = 60.0
 _MEMORY_BYTES = 512 << 20
-"""As the container has, in which the driver runs where it cannot run on the host."""
+"""The child's memory limit, the same as that of the container in which the driver runs if it cannot run on the host."""
 
 
 def main() -> None:
-    """Obey one order from standard input after another."""
+    """Obey orders from standard input, one after another."""
     order_type = TypeAdapter(DriveOrder)
     for line in sys.stdin:
         order = order_type.validate_json(line)
@@ -98,7 +99,7 @@ async def _become_ready(order: DriveOrder) -> tuple[str | None, int]:
 
 
 async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> tuple[str | None, int]:
-    """Why the service is not ready in time, None when it is; and how often it was asked."""
+    """Return why the service was not ready in time, or None if it was. Also return the number of attempts."""
     deadline = time.monotonic() + order.ready_timeout_ms / 1000
     seen: str | None = None
     attempts = 0
@@ -121,13 +122,13 @@ async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order:
 async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> str | None:
     try:
         if order.ready_http is not None:
-            # The status is enough. The body may be endless, and is not read.
+            # The status is enough. The body may be endless and is not read.
             async with session.get(service + order.ready_http, allow_redirects=False) as answer:
                 return None if answer.status < 400 else f"GET {order.ready_http} answered {answer.status}"
         if order.ready_tcp is not None:
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
-    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a status that is none
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid status
         return in_words(error)
     return None
 

@@ -1,6 +1,6 @@
-"""Sends a group of equal HTTP requests, and counts what became of them.
+"""Sends a group of identical HTTP requests and counts their results.
 
-With a rate, requests begin on time whatever the answers take, and latency counts from when a request was due: a
+With a rate, requests begin on time however long the answers take, and latency counts from when a request was due. So a
 service that stalls does not slow down its own measurement (coordinated omission).
 """
 
@@ -23,18 +23,18 @@ from membudget.measure.workload.confined_child import is_out_of_memory
 from membudget.measure.workload.http_connector import BoundedConnector
 
 _REQUEST_TIMEOUT_S = 60.0
-"""Between two pieces of an answer; for a whole one where nothing is said of slow reading."""
+"""The longest time between two pieces of an answer. Also for a whole answer, unless answers are read slowly."""
 _FAILURES_TO_GIVE_UP = 200
-"""After so many failed requests nothing is learned from more of them."""
+"""Sending stops after this many failed requests, because more of them tell nothing new."""
 _MOST_REASONS = 20
-"""That are told apart."""
+"""The most reasons that are counted separately."""
 _LONGEST_REASON = 200
 _CHUNK_BYTES = 1 << 16
 _SEED = 4711
 _PIECE_BYTES = 1 << 20
 _FIRST_INTERVAL_S = 0.02
 _POINTS_AN_INTERVAL = 100
-"""Then the interval doubles: a soak of ten minutes is some 800 points."""
+"""Then the interval doubles. A soak of ten minutes has about 800 points."""
 _BUCKETS_PER_E = 100
 """Latencies are counted in steps of 1 %."""
 
@@ -42,7 +42,10 @@ _BUCKETS_PER_E = 100
 async def send(
     port: int, group: RequestGroup, on_point: Callable[[LoadPoint], None]
 ) -> tuple[LoadResult, Counter[str]]:
-    """Send a group's requests: figures, and the failures by reason. `on_point` is told now and then how far it is."""
+    """Send a group's requests. Return the figures, and the failures by reason.
+
+    `on_point` is called now and then with the progress.
+    """
     load = _Load(port, group)
     async with load.session(), _told(load, on_point), _held_open(port, load) as held:
         begun = time.monotonic()
@@ -54,7 +57,7 @@ async def send(
 
 @asynccontextmanager
 async def _told(load: "_Load", on_point: Callable[[LoadPoint], None]) -> AsyncIterator[None]:
-    """Points while the context lasts: many at first, fewer of a load that goes on."""
+    """Report points while the context lasts: many at first, fewer for a load that continues."""
 
     async def tell() -> None:
         interval_s = _FIRST_INTERVAL_S
@@ -86,7 +89,7 @@ class _Load:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
-        """Connections for as long as the context lasts."""
+        """Provide connections for as long as the context lasts."""
         group = self.group
         reads_slowly = group.read_rate is not None or group.read_for_ms is not None
         timeout = aiohttp.ClientTimeout(
@@ -98,7 +101,7 @@ class _Load:
             yield
 
     def point(self) -> LoadPoint:
-        """How far it is."""
+        """Return the progress."""
         done = self._latencies.total() + self.failures.total()
         return LoadPoint(time.monotonic_ns(), done, self._under_way, self.connections_opened)
 
@@ -113,7 +116,7 @@ class _Load:
         await asyncio.gather(*(self._work(due, start) for start in starts))
 
     def result(self, took_s: float, connections_open: int) -> LoadResult:
-        """What became of them."""
+        """Return the results."""
         done = self._latencies.total() + self.failures.total()
         return LoadResult(
             phase=self.group.phase,
@@ -129,7 +132,7 @@ class _Load:
         )
 
     def _due(self, begun: float) -> Iterator[float]:
-        """When each request is due, until there are enough of them."""
+        """Yield the time at which each request is due, until there are enough."""
         group = self.group
         end = begun + group.duration_ms / 1000 if group.duration_ms is not None else math.inf
         number = 0
@@ -176,7 +179,7 @@ class _Load:
             return in_words(error)
 
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
-        """Read the body and keep nothing of it."""
+        """Read the body and discard it."""
         group = self.group
         if group.read_rate is None and group.read_for_ms is None:
             async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
@@ -201,7 +204,7 @@ class _Load:
                 await _sleep_until(begun + received / bytes_a_second)
 
     def _percentile(self, share: float) -> int | None:
-        """In microseconds; None when no request succeeded."""
+        """Return a percentile of the latencies in microseconds, or None if no request succeeded."""
         wanted = math.ceil(share * self._latencies.total())
         for bucket in sorted(self._latencies):
             wanted -= self._latencies[bucket]
@@ -211,19 +214,19 @@ class _Load:
 
 
 class _HeldConnections:
-    """Connections that say nothing."""
+    """Idle connections that are held open."""
 
     def __init__(self, opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
         self._opened = opened
 
     def still_open(self) -> int:
-        """How many the service has not closed meanwhile."""
+        """Return how many connections the service has not closed."""
         return sum(not reader.at_eof() for reader, _ in self._opened)
 
 
 @asynccontextmanager
 async def _held_open(port: int, load: _Load) -> AsyncIterator[_HeldConnections]:
-    """Opens them over the ramp, and closes them with the context. Raises OSError when they cannot all be opened."""
+    """Open the connections over the ramp, and close them with the context. Raises OSError if one cannot be opened."""
     count, ramp_s = load.group.connections, load.group.ramp_ms / 1000
     if count:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -248,7 +251,10 @@ def _body(group: RequestGroup) -> bytes | bytearray | None:
 
 
 def _random_bytes(size: int) -> bytearray:
-    """The same ones each time, made in pieces: `randbytes` cannot make 256 MiB, and holds what it makes twice."""
+    """Return the same random bytes each time.
+
+    They are created in pieces, because `randbytes` cannot create 256 MiB and needs twice the memory.
+    """
     chance, made = random.Random(_SEED), bytearray()  # noqa: S311
     while len(made) < size:
         made += chance.randbytes(min(_PIECE_BYTES, size - len(made)))
@@ -256,7 +262,10 @@ def _random_bytes(size: int) -> bytearray:
 
 
 def _offset_s(number: int, rate: int, ramp_s: float) -> float:
-    """When request `number` is due: the rate grows to its full height over the ramp, so their count is a parabola."""
+    """Return when request `number` is due, in seconds.
+
+    During the ramp, the rate grows linearly, so the count is a parabola.
+    """
     in_ramp = rate * ramp_s / 2
     if number < in_ramp:
         return math.sqrt(2 * ramp_s * number / rate)
@@ -273,8 +282,11 @@ async def _sleep_until(at: float) -> None:
 
 
 def in_words(error: Exception) -> str:
-    """An error as the kernel calls it, without addresses, in one short line: equal failures are counted together."""
-    if isinstance(error, TimeoutError):  # aiohttp's, too
+    """Return an error in the kernel's words, on one short line.
+
+    The line has no addresses, so that equal failures are counted together.
+    """
+    if isinstance(error, TimeoutError):  # includes aiohttp's
         return f"no whole answer within {_REQUEST_TIMEOUT_S:g} s"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()

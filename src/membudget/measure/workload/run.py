@@ -1,4 +1,4 @@
-"""Runs a workload against a started container, part by part: its commands, containers, requests and pauses."""
+"""Runs a workload against a started container, part by part: commands, containers, requests and pauses."""
 
 import dataclasses
 import time
@@ -30,7 +30,7 @@ _LIVENESS_POLL_S = 0.25
 
 
 def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> WorkloadResult:
-    """Wait for the container's own process."""
+    """Wait until the container's own process ends."""
     if service.input is not None and workload.stdin is not None:
         feed(service.input, read_input(service.checkout, workload.stdin, "workload.stdin"))
     if not service.containers.wait(service.container_id, deadline - time.monotonic()):
@@ -44,7 +44,7 @@ def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> 
 
 
 def run_commands(group: Commands, service: Service, deadline: float) -> WorkloadResult:
-    """Run the commands until one fails, or `deadline` (on `time.monotonic`) passes."""
+    """Run the commands until one fails or `deadline` (on `time.monotonic`) passes."""
     for command in group.commands:
         result = _run_command(command, service, deadline)
         if not result.passed:
@@ -53,7 +53,7 @@ def run_commands(group: Commands, service: Service, deadline: float) -> Workload
 
 
 def _exit_in_words(exit_code: int, expected: int) -> str:
-    """How a process ended: "code 3 (expected 2)"."""
+    """Return how a process ended, such as "code 3 (expected 2)"."""
     return f"code {exit_code}{f' (expected {expected})' if expected else ''}"
 
 
@@ -89,9 +89,9 @@ def _run_command(command: ExecCommand, service: Service, deadline: float) -> Wor
 
 
 def run_driver(driver: Driver, service: Service, deadline: float) -> WorkloadResult:
-    """Let a container be the load until it ends, or `deadline` (on `time.monotonic`) passes.
+    """Run a container as the load until it ends or `deadline` (on `time.monotonic`) passes.
 
-    Raises ConfigurationError for a file that is not there.
+    Raises ConfigurationError if a file is missing.
     """
     containers = service.containers
     try:
@@ -118,7 +118,7 @@ def run_driver(driver: Driver, service: Service, deadline: float) -> WorkloadRes
 def _start_driver(containers: Containers, service_id: str, driver: Driver, checkout: Path | None) -> str:
     sources = {
         path: existing(checkout, name, "workload.files") for path, name in driver.files.items()
-    }  # before anything is made
+    }  # before any container is created
     options = ContainerOptions(
         image=driver.image,
         name=f"driver-{service_id[:12]}",
@@ -141,7 +141,7 @@ def _start_driver(containers: Containers, service_id: str, driver: Driver, check
 
 
 def rest(pause: Rest, service: Service, deadline: float) -> WorkloadResult:
-    """Do nothing, but a service that ends meanwhile has not passed."""
+    """Do nothing for a while. If the service ends meanwhile, the workload fails."""
     ends_at = time.monotonic() + pause.duration_ms / 1000
     if service.containers.wait(service.container_id, min(ends_at, deadline) - time.monotonic()):
         return service.ended()
@@ -155,14 +155,14 @@ RUNNERS: Mapping[type[Action], Callable[[Any, Service, float], WorkloadResult]] 
     Driver: run_driver,
     Rest: rest,
 }
-"""How each action is run, until it is done or a deadline (on `time.monotonic`) passes.
+"""The runner of each action, which returns when the action is done or a deadline (on `time.monotonic`) passes.
 
-They may raise TimeoutError, which means the deadline, and ServiceGone.
+Runners may raise TimeoutError, which means that the deadline has passed, and ServiceGone.
 """
 
 
 class ContainerWorkload:
-    """A workload against one container: prepared before the container starts, run after. Closed in any case."""
+    """A workload against one container. It is prepared before the container starts and must always be closed."""
 
     def __init__(
         self,
@@ -179,18 +179,20 @@ class ContainerWorkload:
         for image in spec.workload.images:
             containers.provide_image(image)
         self.ready_at: float | None = None
-        """When the service was ready, on `time.monotonic`; None when it was not, or nothing is waited for."""
+        """When the service became ready, on `time.monotonic`. None if it did not, or if the workload does not wait for
+        it.
+        """
         self.was_ready_at_once = False
-        """It answered the first question: it may have been ready for longer."""
+        """Whether the first attempt succeeded, so that the service may have been ready before."""
 
     @property
     def loads(self) -> tuple[LoadResult, ...]:
-        """What became of the requests, group by group."""
+        """The results of the requests, group by group."""
         return tuple(self._service.loads)
 
     @property
     def progress(self) -> Sequence[LoadProgress]:
-        """How the requests went on, group by group."""
+        """The progress of the requests, group by group."""
         return self._service.progress
 
     @property
@@ -213,7 +215,7 @@ class ContainerWorkload:
             return self._service.ended()
 
     def close(self) -> None:
-        """Let go of the container's input and output."""
+        """Close the container's input and output."""
         self._service.close()
 
     def _become_ready(self, readiness: Readiness, deadline: float) -> WorkloadResult:
@@ -244,7 +246,7 @@ class ContainerWorkload:
         return WORKLOAD_PASSED
 
     def _run_part(self, part: Part, deadline: float) -> WorkloadResult:
-        """Do a part as often, or for as long, as it says."""
+        """Run a part as often or as long as it asks for."""
         run = runner_of(part.does)
         ends_at = time.monotonic() + part.duration_ms / 1000 if part.duration_ms is not None else None
         done = 0
@@ -257,5 +259,5 @@ class ContainerWorkload:
 
 
 def runner_of(action: Action) -> Callable[[Any, Service, float], WorkloadResult]:
-    """What runs an action."""
+    """Return the runner of an action."""
     return next(run for kind, run in RUNNERS.items() if isinstance(action, kind))

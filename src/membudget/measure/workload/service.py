@@ -27,7 +27,7 @@ _LIVENESS_POLL_S = 0.25
 
 
 class ServiceGone(Exception):
-    """The service ended while it was driven, or its network did."""
+    """Raised when the service or its network ended while it was exercised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,60 +36,63 @@ class PlacedDriver:
 
     helper: Helper
     network_namespace: str | None
-    """What it has to enter first; None when it is inside already."""
+    """The network namespace to enter first. None if the helper is already inside it."""
 
 
 class Drivers(Protocol):
-    """Starts helpers that reach a container over its own loopback. `module`: the program that a helper runs."""
+    """Starts helpers that reach a container over its own loopback. `module` is the program that a helper runs."""
 
     def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
-        """A helper for one container, ended with the context."""
+        """Return a helper for one container, which ends with the context."""
 
     def close(self) -> None:
-        """End what is kept between trials."""
+        """Stop the helpers that are kept between trials."""
 
 
 class HostDrivers:
-    """One process a module for all trials, which enters each container's namespace in turn. Needs root on the host."""
+    """Runs one process per module for all trials, which enters each container's namespace in turn.
+
+    Needs root on the host.
+    """
 
     def __init__(self) -> None:
         self._helpers: dict[str, SubprocessHelper] = {}
 
     @contextmanager
     def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
-        """A helper for the container whose PID 1 is `pid`."""
+        """Return a helper for the container whose PID 1 is `pid`."""
         del container_id
         if module not in self._helpers:
             self._helpers[module] = SubprocessHelper(module)
         try:
             yield PlacedDriver(self._helpers[module], f"/proc/{pid}/ns/net")
         except BaseException:
-            self._helpers.pop(module).close(0)  # it may be in the middle of something: the next trial gets a new one
+            self._helpers.pop(module).close(0)  # it may be busy, so the next trial gets a new one
             raise
 
     def close(self) -> None:
-        """End the processes."""
+        """Stop the processes."""
         while self._helpers:
             self._helpers.popitem()[1].close()
 
 
 class MissingDrivers:
-    """Where there is neither: only workloads that need no driver can run."""
+    """Stands in if helpers are not possible. Only workloads that need none can run."""
 
     def __init__(self, why: str) -> None:
         self._why = why
 
     def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
-        """Raises EnvironmentFault."""
+        """Raise EnvironmentFault."""
         del container_id, pid, module
         raise EnvironmentFault(f"this workload needs a helper container: {self._why}")
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing, because nothing is kept."""
 
 
 class ContainerDrivers:
-    """A container for each trial, in the network namespace of the measured one, outside its cgroup."""
+    """Runs a container for each trial, in the network namespace of the measured one but outside its cgroup."""
 
     def __init__(self, containers: Containers, helper_image: str) -> None:
         self._containers = containers
@@ -97,7 +100,7 @@ class ContainerDrivers:
 
     @contextmanager
     def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
-        """A helper for the container of this id."""
+        """Return a helper for the container with this ID."""
         del pid
         options = ContainerOptions(
             image=self._image,
@@ -118,13 +121,13 @@ class ContainerDrivers:
             helper.close()
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing, because nothing is kept."""
 
 
 class Service:
-    """One container, attached to before it starts. What runs a part of a workload is given it.
+    """One container, attached to before it starts. The runners of the workload's parts use it.
 
-    It is a context, which ends the helpers that reach the container.
+    A context manager that ends the helpers that reach the container.
     """
 
     def __init__(
@@ -141,13 +144,13 @@ class Service:
         self.containers = containers
         self.container_id = container_id
         self.port = workload.port if isinstance(workload, ServiceKind) else 0
-        """0: its workload speaks to none."""
+        """The service's port. 0 if the workload uses none."""
         self.checkout = checkout
-        """Where the files are that the workload names; None: there are none."""
+        """The folder with the files that the workload names. None if there are none."""
         self.loads: list[LoadResult] = []
-        """What became of requests, group by group."""
+        """The results of the requests, group by group."""
         self.progress: list[LoadProgress] = []
-        """How they went on, group by group."""
+        """The progress of the requests, group by group."""
         waits_for_log = workload.readiness is not None and workload.readiness.log is not None
         self.output = containers.attach(container_id) if waits_for_log else None
         self.input = containers.attach_input(container_id) if workload.start.stdin is not None else None
@@ -161,16 +164,17 @@ class Service:
         return self._stack.__exit__(kind, error, trace)
 
     def close(self) -> None:
-        """Let go of the container's input and output."""
+        """Close the container's input and output."""
         for stream in (self.output, self.input):
             if stream is not None:
                 stream.close()
 
     def ask(self, module: str, order: Mapping[str, object], deadline: float) -> Iterator[str]:
-        """What a helper says, line by line, to an order. It runs `module` in the service's network, outside its cgroup.
+        """Send an order to a helper and yield its answers, line by line.
 
-        The order says in `network_namespace` what the helper has to enter; None: it is inside already. Raises
-        TimeoutError when `deadline` (on `time.monotonic`) passes, ServiceGone, HelperFailed.
+        The helper runs `module` in the service's network, outside its cgroup. `network_namespace` of the order is what
+        the helper has to enter; None if it is already inside. Raises TimeoutError when `deadline` (on `time.monotonic`)
+        passes, ServiceGone if the service ends, and HelperFailed if the helper fails.
         """
         placed = self._reach(module)
         try:
@@ -184,7 +188,7 @@ class Service:
         except HelperFailed:
             if self.containers.state(self.container_id).running:
                 raise
-            raise ServiceGone from None  # its network went away, and the helper's with it
+            raise ServiceGone from None  # the helper failed because the service's network is gone
         raise TimeoutError
 
     def _reach(self, module: str) -> PlacedDriver:
@@ -197,24 +201,27 @@ class Service:
         return self._placed[module]
 
     def ended(self, symptom: str | None = None) -> WorkloadResult:
-        """The result of a service that ended while it was exercised."""
+        """Return the result for a service that ended while it was exercised."""
         exit_code = self.containers.state(self.container_id).exit_code
         reason = f"the container exited with code {exit_code} while it was exercised"
         return WorkloadResult(passed=False, reason=f"{reason} ({symptom})" if symptom else reason)
 
     def ended_or(self, result: WorkloadResult) -> WorkloadResult:
-        """`result`, unless the service just died: what speaks to it knows a moment before the engine does."""
+        """Return `result`, unless the service just ended. Its clients notice that a moment before the engine does."""
         if self.containers.wait(self.container_id, _DEATH_KNELL_S):
             return self.ended(result.reason)
         return result
 
     def unless_ended(self, problem: str | None) -> WorkloadResult:
-        """The result of something that went wrong for the reason `problem`; None: nothing did."""
+        """Return the result for the problem `problem`. None means that there was no problem."""
         return WORKLOAD_PASSED if problem is None else self.ended_or(WorkloadResult(passed=False, reason=problem))
 
 
 def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadResult:
-    """Wait until the container's output, attached before it started, contains `text` within a line."""
+    """Wait until a line of the container's output contains `text`.
+
+    The output was attached before the container started.
+    """
     window = LineTail(lines=2)
     try:
         while (frame := output.next_frame(deadline)) is not None:
@@ -228,7 +235,7 @@ def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadRe
 
 
 def wait_for_health(containers: Containers, container_id: str, deadline: float) -> WorkloadResult:
-    """Wait until the image's HEALTHCHECK says healthy."""
+    """Wait until the image's HEALTHCHECK reports healthy."""
     while time.monotonic() < deadline:
         containers.run_healthcheck(container_id)
         state = containers.state(container_id)
