@@ -1,4 +1,4 @@
-"""Which images pair up, how both sides are built, and what is then measured of them."""
+"""Pairs the images of both sides, builds them, and decides what to measure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from membudget.measure.trial import TrialInputs, TrialSpec
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The image of one name on both sides."""
+    """The images of one name on both sides."""
 
     name: str
     presence: Presence
@@ -29,7 +29,7 @@ class Pair:
 
     @property
     def builds(self) -> dict[Side, Build]:
-        """What to build, base first. A removed image is not built: there is nothing to compare it with."""
+        """What to build, base first. A removed image is not built, because there is nothing to compare it with."""
         if self.head is None:
             return {}
         return ({Side.BASE: self.base.build} if self.base else {}) | {Side.HEAD: self.head.build}
@@ -38,7 +38,7 @@ class Pair:
 def paired(
     head_images: Mapping[str, ImageSpec], base_images: Mapping[str, ImageSpec], revision: Commit | NoBase
 ) -> Iterator[Pair]:
-    """Head's images in the order of its file, then the ones that it dropped. `revision`: the base's."""
+    """Yield head's images in the order of its file, then the images that head removed. `revision` is the base's."""
     for name, head in head_images.items():
         base = base_images.get(name)
         if isinstance(revision, NoBase):
@@ -54,22 +54,22 @@ Built = BuiltImage | Failure
 
 
 class BuildTools(Protocol):
-    """What building needs done."""
+    """The tools that building needs."""
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
-        """Build an image, in the caller's thread. Raises BuildFailed."""
+        """Build an image in the caller's thread. Raises BuildFailed."""
 
     @property
     def build_jobs(self) -> int:
         """How many images may be built side by side."""
 
     def cancel_builds(self) -> None:
-        """End the builds that run, from another thread."""
+        """Stop the running builds, from another thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A pair to build, and what its compose file puts around it."""
+    """A pair to build, and the services that its compose file puts around it."""
 
     pair: Pair
     pod: PodPlan | None = None
@@ -78,9 +78,9 @@ class Order:
 def build_all(
     orders: Sequence[Order], checkouts: Mapping[Side, Path], tools: BuildTools, progress: Progress
 ) -> dict[str, dict[Side, Built]]:
-    """Build every order, some at a time; by the names of their images.
+    """Build every order, several at a time. Returns the results by image name.
 
-    Of one image, head is built after base, so that what they share comes from the builder's cache.
+    The head of an image is built after its base, so that the builder's cache provides what they share.
     """
 
     def build(order: Order) -> dict[Side, Built]:
@@ -93,7 +93,7 @@ def build_all(
 
 def _build(pair: Pair, checkouts: Mapping[Side, Path], tools: BuildTools, progress: Progress) -> dict[Side, Built]:
     def said(line: str) -> None:
-        progress.output(f"{pair.name} │ {line}")  # lines of several builds come mixed
+        progress.output(f"{pair.name} │ {line}")  # lines of several builds are interleaved
 
     built: dict[Side, Built] = {}
     for side, spec in pair.builds.items():
@@ -109,13 +109,16 @@ def _build(pair: Pair, checkouts: Mapping[Side, Path], tools: BuildTools, progre
 def _build_around(
     order: Order, built: dict[Side, Built], checkouts: Mapping[Side, Path], tools: BuildTools
 ) -> dict[Side, Built]:
-    """Build the services around an image: sidecars of each side, what is only needed of head for both."""
+    """Build the services around an image.
+
+    Sidecars are built for each side. Other services are built once, from head, for both sides.
+    """
     pod = order.pod
     if pod is None or not pod.builds:
         return built
     around: dict[str, BuiltImage] = {}
     done: dict[Side, Built] = {}
-    for side in sorted(built, reverse=True):  # head first: base takes what they share
+    for side in sorted(built, reverse=True):  # head first, because base uses the same services
         image = built[side]
         try:
             for service, build in pod.builds.items():
@@ -132,37 +135,38 @@ def _build_around(
 
 @dataclass(frozen=True, slots=True)
 class OwnRun:
-    """The head run by itself, with its own settings."""
+    """An additional run of the head with its own settings."""
 
     spec: ImageSpec
     built: Built
     inputs: TrialInputs
     counts: bool
-    """Whether maximums are judged by it."""
+    """Whether maxima are judged by this run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A pair that was built, or not."""
+    """A pair and the result of its builds."""
 
     pair: Pair
     built: Mapping[Side, Built]
     inputs: TrialInputs = field(default_factory=TrialInputs)
-    """They hold for both sides."""
+    """The inputs of both sides."""
     rules: ImageRules | None = None
-    """What the head is judged by; None: the image was removed."""
+    """The rules that the head is judged by. None if the image was removed."""
     exceptions: Mapping[Metric, ExceptionInForce] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_untouched: bool = False
-    """Whether nothing that it comes from differs, so that it was not built."""
+    """Whether nothing that the image is built from differs, so that it was not built."""
     is_summed: bool = False
-    """Whether a sum over a group needs its figures, even when nothing changed."""
+    """Whether a sum over a group needs its figures, even if nothing changed."""
     own: OwnRun | None = None
-    """How the head is run by itself as well; None: as it is for the comparison."""
+    """The additional run of the head with its own settings. None if the comparison already uses them."""
     is_by_itself: bool = False
-    """Whether it is such a run."""
+    """Whether this is such an additional run."""
     base_waived: bool = False
-    """Whether growth need not be judged where the base does not work: somebody who may approved it."""
+    """Whether growth need not be judged if the base does not work, because someone with the right to do so approved it.
+    """
 
     @property
     def images(self) -> dict[Side, BuiltImage]:
@@ -171,13 +175,16 @@ class Subject:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether base and head are one image under the same budgets file: there is nothing to find out."""
+        """Whether base and head are the same image under the same budgets file, so that there is nothing to measure."""
         identities = {image.identities for image in self.images.values()}
         is_one_image = len(self.images) == len(Side) and len(identities) == 1
         return is_one_image and self.pair.head == self.pair.base and not self.is_summed and self.own is None
 
     def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
-        """One trial of either side: limit, workload and inputs are the same for both, or those would be compared."""
+        """Return the spec for a trial of either side.
+
+        Limit, workload and inputs are the same, so only the images differ.
+        """
         return TrialSpec(
             name=self.pair.name,
             image_id=image.image_id,
@@ -193,27 +200,27 @@ class Subject:
 
 
 def most_trials(subject: Subject) -> int:
-    """How many trials may be run of it, warm-ups among them."""
+    """Return the largest number of trials for the subject, including warm-ups."""
     head, own = subject.pair.head, subject.own
     of_pair = (head.trials.max + 1) * len(subject.images) if head is not None else 0
     return of_pair + (own.spec.trials.max + 1 if own is not None else 0)
 
 
 BuiltImages = Mapping[str, Mapping[Side, Built]]
-"""By image and side."""
+"""Build results by image and side."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRuns:
-    """Those of one check."""
+    """The additional runs of one check."""
 
     rules: Mapping[str, ImageRules]
     inputs: Mapping[str, TrialInputs]
-    """What a container is given in such a run, by image."""
+    """The inputs of the container in such a run, by image."""
 
     @property
     def orders(self) -> list[Order]:
-        """What has to be built for them alone: where services run beside an image, they may be others."""
+        """What to build only for these runs. If services run beside an image, they may differ from the comparison's."""
         return [
             Order(Pair(_name(image), Presence.HEAD_ONLY, self.rules[image].own, None), inputs.pod)
             for image, inputs in self.inputs.items()
@@ -221,7 +228,7 @@ class OwnRuns:
         ]
 
     def run(self, image: str, built: BuiltImages) -> OwnRun | None:
-        """The run of one image; None where it has none, or no head that could run."""
+        """Return the additional run of one image. None if it has none, or no head that could run."""
         spec = self.rules[image].own if image in self.inputs else None
         if spec is None:
             return None
@@ -237,7 +244,7 @@ class OwnRuns:
 def own_runs(
     rules: Mapping[str, ImageRules], images: Iterable[str], inputs: Callable[[str, ImageSpec], TrialInputs]
 ) -> OwnRuns:
-    """Those of `images`. Raises what `inputs` raises."""
+    """Return the additional runs of `images`. Raises whatever `inputs` raises."""
     given = {image: inputs(image, own) for image in images if image in rules and (own := rules[image].own) is not None}
     return OwnRuns(rules, given)
 

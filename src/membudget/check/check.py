@@ -1,7 +1,7 @@
-"""Use case 1: build base and head, inspect them, run trials, and write down what was found.
+"""Use case 1: build base and head, inspect them, run trials, and record the results.
 
-Untrusted: it builds and runs the pull request's code, and holds no token. It reads like the README's first
-sentence; how each step is done is behind the protocols below, which `commands` fills in.
+This code builds and runs the pull request's code, so it holds no token. `run` reads like the README's first sentence.
+The protocols below hide how each step is done, and `commands` provides their implementations.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,53 +37,53 @@ class CheckRequest:
     head: Commit
     base: Commit | NoBase
     rules: Rules
-    """Of the head's images, groups and exceptions."""
+    """The rules of the head's images, groups and exceptions."""
     base_images: Mapping[str, ImageSpec]
-    """Empty where the base has no budgets file."""
+    """Empty if the base has no budgets file."""
     notes: tuple[str, ...] = ()
     approval: Approval = Approval.NOT_ASKED
     approval_label: str = DEFAULT_LABEL
     untouched: frozenset[str] = frozenset()
-    """Images of which nothing differs, so that they need not be built."""
+    """Images for which nothing differs, so that they need not be built."""
     budgets_digest: str = "0" * 64
-    """Of both budgets files."""
+    """A digest of both budgets files."""
     shard: Shard | None = None
-    """Which part of a check this is; None: all of it."""
+    """The part of the check that this run covers. None means all of it."""
     base_problem: str | None = None
-    """Why the rules of the base are not known; None: they are, or there are none."""
+    """Why the base's rules are unknown. None if they are known or the base has none."""
     approval_digest: str | None = None
-    """Of what a label would approve; None: nothing needs approval."""
+    """A digest of everything that a label would approve. None if nothing needs approval."""
     known: tuple[str, ...] | None = None
-    """All images of both budgets files, also those that other shards check; None: there are no others."""
+    """All images of both budgets files, including those that other shards check. None if there are no others."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
-        """How they are run."""
+        """The specs of the head's images, as they are run."""
         return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
 class Tools(TrialTools, BuildTools, Protocol):
-    """What the check needs done."""
+    """The tools that a check needs."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
-        """A clean checkout, for as long as the context lasts."""
+        """Provide a clean checkout for as long as the context lasts."""
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
-        """What the container of an image is given. Raises ConfigurationError."""
+        """Return the inputs of an image's container. Raises ConfigurationError if a file or a secret is missing."""
 
     @property
     def jobs(self) -> int:
         """How many images may be measured side by side."""
 
     def cancel(self) -> None:
-        """End the trials that run, from another thread."""
+        """Stop the running trials, from another thread."""
 
     def live(self) -> str:
-        """Phase and memory of the trials that run, in words, from another thread."""
+        """Return phase and memory of the running trials as text. Called from another thread."""
 
 
 def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> JudgedReport:
-    """Check every image of the request. What fails for one image costs no other image its result."""
+    """Check every image of the request. A failure of one image does not affect the results of the others."""
     started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
     to_build = [pair for pair in pairs if pair.name not in request.untouched]
@@ -134,7 +134,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
-    """Whose files a trial is given: base's, where both sides are compared with its settings of what is measured."""
+    """Return the side whose files a trial gets: base, if both sides are measured with its settings."""
     is_own = request.rules.images[pair.name].own is not None
     return Side.BASE if pair.base is not None and (is_own or not request.approval.counts) else Side.HEAD
 

@@ -18,27 +18,27 @@ from membudget.report.timeline import downsample
 
 
 class Tools(Protocol):
-    """What measuring needs done."""
+    """The tools that measuring needs."""
 
     @property
     def environment(self) -> Environment:
-        """Where it measures."""
+        """The environment in which trials run."""
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
-        """What images hold. Raises EnvironmentFault."""
+        """Return what the images contain. Raises EnvironmentFault."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
 
     def live(self) -> str:
-        """Phase and memory of the trial that runs, in words, from another thread."""
+        """Return phase and memory of the running trial as text. Called from another thread."""
 
 
 def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progress) -> MeasureReport:
-    """Run a warm-up and `trials` trials. The warm-up is discarded, unless a process was OOM-killed in it alone.
+    """Run a warm-up and `trials` trials. The warm-up is discarded unless only there a process was OOM-killed.
 
-    A trial whose workload fails is measured all the same and ends the series: its figures are shown with its
-    outcome, and are not part of the aggregate.
+    A trial whose workload fails ends the series. Its figures are shown with its outcome, but are not part of the
+    aggregate.
     """
     warm_up: Trial | None = None
     done: list[Trial] = []

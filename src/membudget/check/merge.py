@@ -1,6 +1,7 @@
-"""Use case 3: one report of the parts that several runners measured.
+"""Merges the reports of several runners into one.
 
-What is missing, there twice, or of another check does not stop the merge: it is named, and leaves the answer open.
+Missing, duplicate and unrelated parts do not stop the merge. The merged report names them, and its verdict is
+inconclusive.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ from membudget.report.notes import machines_note
 from membudget.report.report import Environment, JudgedReport, Report
 
 _MACHINE = ("engine", "platform", "cgroup_version", "cgroup_driver", "storage_driver", "cpus", "probe", "rate_hz")
-"""What of the environment changes figures."""
+"""The properties of the environment that affect figures."""
 
 _SAME: Mapping[Difference, Callable[[Report], object]] = {
     Difference.HEAD: lambda report: report.comparison.head.sha,
@@ -33,14 +34,15 @@ _SAME: Mapping[Difference, Callable[[Report], object]] = {
     Difference.APPROVAL: lambda report: (report.approval, report.approval_label, report.approval_digest),
     Difference.SHARDS: lambda report: report.shard.of if report.shard else None,
 }
-"""In what all parts of one check are alike."""
+"""What all parts of one check have in common."""
 
 
 def merge(reports: Mapping[str, Report]) -> JudgedReport:
-    """One report of `reports`, by the names of their files.
+    """Merge `reports`, given by file name, into one report.
 
-    Parts that differ from most are left out. They are named in it, as are shards and images that are missing or there
-    twice: it passes only where it covers what a whole check would. Raises ConfigurationError where nothing is a part.
+    Parts that differ from most others are left out. The merged report names them, and also shards and images that are
+    missing or duplicate. It passes only if it covers everything that a whole check would. Raises ConfigurationError if
+    no report is a part of a check.
     """
     if not reports:
         raise ConfigurationError(
@@ -70,7 +72,10 @@ def merge(reports: Mapping[str, Report]) -> JudgedReport:
 
 
 def _alike(reports: Mapping[str, Report]) -> list[Report]:
-    """The largest number of parts that may be of one check, by their shards. Raises ConfigurationError without any."""
+    """Return the largest set of parts that may belong to one check, by shard number.
+
+    Raises ConfigurationError if there is none.
+    """
     shards = {name: report for name, report in reports.items() if report.shard is not None}
     if not shards:
         where = min(reports)
@@ -111,7 +116,7 @@ def _names(part: Report) -> set[str]:
 
 
 def _once(parts: Sequence[Report]) -> Iterator[ImageMeasurement]:
-    """Each image, in the order of the parts; of one that is there twice, the graver: no failure is lost."""
+    """Yield each image once, in the order of the parts. Of duplicates, the one with the worse verdict counts."""
     found: dict[str, ImageMeasurement] = {}
     for image in chain.from_iterable(part.images for part in parts):
         known = found.get(image.name)
@@ -125,7 +130,7 @@ def _graver(one: ImageMeasurement, other: ImageMeasurement) -> ImageMeasurement:
 
 
 def _differences(parts: Sequence[Report]) -> Iterator[str]:
-    """What is to be said of machines that are not alike."""
+    """Yield notes about machines that differ."""
 
     def machine(environment: Environment) -> tuple[object, ...]:
         return tuple(getattr(environment, name) for name in _MACHINE)

@@ -1,4 +1,4 @@
-"""Measures base and head of one image, trial by trial, until the answer is clear or the trials are used up."""
+"""Measures base and head of one image, trial by trial, until the result is conclusive or no trials are left."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,52 +49,52 @@ Results = dict[Side, list[Trial | Failure]]
 
 
 class TrialTools(Protocol):
-    """What measuring an image needs done."""
+    """The tools that measuring an image needs."""
 
     @property
     def environment(self) -> Environment:
-        """Where it measures."""
+        """The environment in which trials run."""
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
-        """What the images hold, and how they differ. Raises EnvironmentFault."""
+        """Return what the images contain and how they differ. Raises EnvironmentFault."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
 
     @property
     def remembers(self) -> bool:
-        """Whether earlier results may stand for new ones."""
+        """Whether results of earlier runs may be reused."""
 
     @property
     def confirms(self) -> bool:
-        """Whether they count only when fresh trials confirm them: a stranger may have written them."""
+        """Whether reused results count only if fresh trials confirm them, because a stranger may have written them."""
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
-        """The trials that were run of exactly this before, on such a machine; none where there were none."""
+        """Return earlier trials of exactly this spec on such a machine, or none."""
 
     def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
-        """Keep trials for later runs."""
+        """Store trials for later runs."""
 
 
 class Outage:
-    """The engine's death during a check. The report tells it once; images say in a few words what it cost them."""
+    """The loss of the engine during a check. The report explains it once, and each image only mentions it."""
 
     def __init__(self) -> None:
         self._faults: list[EngineLost] = []
 
     def failure(self, fault: EngineLost) -> Failure:
-        """What a side lacks by it. Called from any thread."""
+        """Return the failure of a side that lost the engine. Called from any thread."""
         self._faults.append(fault)
         return Failure(FailureStage.ENVIRONMENT, ENGINE_STOPPED)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Of the first fault; none where the engine lives."""
+        """A note about the first fault, or nothing if the engine was not lost."""
         return tuple(map(outage_note, self._faults[:1]))
 
 
 def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
-    """Measure it. What was measured before is not measured again, unless it would decide against the head."""
+    """Measure a pair. Earlier results are reused, unless they would count against the head."""
     begun = time.monotonic()
     contents = PairContents() if subject.is_untouched else _contents(subject, tools, outage)
     measured = _measure(subject, contents, tools, progress, outage)
@@ -107,7 +107,7 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage
 
 
 def _alone(subject: Subject, own: OwnRun) -> Subject:
-    """The head alone, as if there were no base."""
+    """Return the head as a subject of its own, as if there were no base."""
     spec, rules = own.spec, subject.rules or image_rules(own.spec)
     judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
     return Subject(
@@ -134,7 +134,7 @@ def _measure(
         return _untouched(subject, tools)
     if spec is None or not subject.images:
         return _measurement(subject, {}, contents, tools)
-    # One fresh trial confirms no sum over a group, no maximum of every trial, and no image that is not run.
+    # One fresh trial cannot confirm a sum over a group, a maximum for every trial, or an image that is not run.
     is_beyond_it = subject.is_summed or subject.is_unchanged or (subject.rules or image_rules(spec)).judges_every_trial
     is_usable = not (tools.confirms and is_beyond_it)
     remembered: Results = {
@@ -152,7 +152,7 @@ def _measure(
     if known and fresh:
         doubt = other_verdict(rounds.judged({**results, **fresh}).verdict, rounds.judged(results).verdict)
     if known and (doubt is not None or not rounds.is_clear(results)):
-        results = rounds.run({})  # side by side, on one machine, before anybody is alarmed
+        results = rounds.run({})  # measure both sides alternately on one machine before raising an alarm
     for side, image in subject.images.items():
         measured = [result for result in results[side] if isinstance(result, Trial)]
         if len(measured) == len(results[side]) and results[side] != known.get(side):
@@ -169,7 +169,7 @@ def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class _Rounds:
-    """The trials of one pair, a round of both sides after another."""
+    """The trials of one pair, in rounds of both sides."""
 
     subject: Subject
     spec: ImageSpec
@@ -178,10 +178,10 @@ class _Rounds:
     progress: Progress
     outage: Outage
     warm_ups: dict[Side, Trial] = field(default_factory=dict)
-    """The last one of each side."""
+    """The last warm-up of each side."""
 
     def run(self, remembered: Results) -> Results:
-        """All the trials there have to be, beside those that are known already."""
+        """Run all trials that are needed in addition to the remembered ones."""
         count = self.spec.trials
         results: Results = {side: list(remembered.get(side, ())) for side in self.subject.images}
         sides = [side for side in results if side not in remembered]
@@ -194,14 +194,17 @@ class _Rounds:
         return self._counted(results)
 
     def confirm(self, remembered: Results) -> Results:
-        """One fresh trial, after a warm-up, of each side that is remembered."""
+        """Run one fresh trial, after a warm-up, of each remembered side."""
         fresh: Results = {side: [] for side in remembered}
         for turn in interleaved(list(fresh), 1):
             self._take(turn, "warm-up" if turn.is_warm_up else "trial to confirm remembered ones", fresh[turn.side])
         return self._counted(fresh)
 
     def of_warm_ups(self, results: Results) -> Iterator[str]:
-        """What happened at the limit in warm-ups alone. What was taken back there may be page cache of a first run."""
+        """Yield notes about warm-ups that reached the limit.
+
+        There, the kernel may have reclaimed page cache of a first run.
+        """
         for side, warm_up in self.warm_ups.items():
             if warm_up.outcome is Outcome.OOM_KILLED and warm_up in results[side]:
                 yield warm_up_killed_note(side)
@@ -209,12 +212,12 @@ class _Rounds:
                 yield warm_up_limit_note(side, warm_up.at_limit)
 
     def is_clear(self, results: Results) -> bool:
-        """Whether it passes, and more trials would not change that."""
+        """Return whether the image passes and more trials would not change that."""
         judged = self.judged(results)
         return judged.is_settled and judged.verdict.passes
 
     def judged(self, results: Results) -> ImageJudgement:
-        """What these trials come to."""
+        """Return the judgement of these trials."""
         return judge_image(_measurement(self.subject, results, self.contents, self.tools))
 
     def _is_settled(self, results: Results) -> bool:
@@ -224,9 +227,9 @@ class _Rounds:
         return {side: with_killed_warm_up(self.warm_ups.get(side), trials) for side, trials in results.items()}
 
     def _take(self, turn: Turn[Side], label: str, results: list[Trial | Failure]) -> None:
-        """Run a trial and add what came of it."""
+        """Run a trial and add its result."""
         if any(isinstance(earlier, Failure) for earlier in results):
-            return  # a side whose workload fails is not run again: it would fail again
+            return  # a side whose workload failed is not run again, because it would fail again
         which = "own settings" if self.subject.is_by_itself else turn.side
         with self.progress.working(f"{self.subject.pair.name} ({which}), {label}"):
             outcome = self._run_trial(self.subject.images[turn.side])
@@ -291,13 +294,13 @@ def _measurement(
 
 
 def _dockerfile(subject: Subject) -> str | None:
-    """The head's, in the repository."""
+    """Return the path of the head's Dockerfile in the repository."""
     head = subject.images.get(Side.HEAD)
     return head.recipe.path if head is not None and head.recipe is not None else None
 
 
 def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
-    """What makes its figures other than those of elsewhere."""
+    """Yield notes about settings that make the figures differ from those elsewhere."""
     settings = spec.container
     if rules.settings_of_base:
         yield changed_settings_note(rules.settings_of_base, own_counts=rules.own_counts)
@@ -308,7 +311,7 @@ def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
 
 
 def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairContents:
-    """What both sides hold, from one export."""
+    """Return the contents of both sides, from one export."""
     images = subject.images
     wants_download_size = subject.rules is not None and subject.rules.budgets[Metric.IMAGE_DOWNLOAD_SIZE].is_set
     try:

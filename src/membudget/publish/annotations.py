@@ -1,4 +1,4 @@
-"""What is said at lines of files: of the budgets file that was broken, of the Dockerfile that made an image grow."""
+"""Annotations of files: the budgets file with an exceeded budget, and the Dockerfile that made an image grow."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,19 +21,21 @@ from membudget.report.verdicts import next_step, status_mark
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One remark, and where."""
+    """One annotation and its place."""
 
     title: str
     message: str
-    """On one line. It may quote what strangers wrote."""
+    """The text, on one line. It may quote strangers."""
     place: Place | None = None
-    """None: of no line in particular."""
+    """None if the annotation belongs to no particular line."""
 
 
 def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Annotation]:
-    """What failed, gravest first; at lines of the budgets file where `lines` knows them.
+    """Return annotations for everything that failed, most severe first.
 
-    Only so many are shown anywhere. So first comes what every image came to, then what a line did to it.
+    They are at lines of the budgets file if `lines` has these.
+
+    Servers show only a limited number. So the result of each image comes first, then the single budgets.
     """
     whole = [_of_image(image, lines) for image in result.judgement.images if not image.verdict.passes]
     places = {one.place for one in whole}
@@ -68,7 +70,7 @@ def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:
 
 
 def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
-    """Each broken budget at its own line, where one is known."""
+    """Yield each exceeded budget at its own line, if that is known."""
     for image in judgement.images:
         for row in image.rows:
             place = _place(lines, _keys_of_row(image.name, row, lines))
@@ -95,7 +97,7 @@ def _of_allowances(result: JudgedReport, lines: KeyLines | None) -> Iterator[Ann
 
 
 def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
-    """At the Dockerfile's own lines, what they added."""
+    """Yield what the Dockerfile's lines added to the image, at these lines."""
     for change, finding in zip(changed_layers(image), cause_findings(image), strict=True):
         if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
             place = Place(image.dockerfile, *change.dockerfile_lines)
@@ -108,7 +110,7 @@ def _place(lines: KeyLines | None, candidates: tuple[Keys, ...]) -> Place | None
 
 
 def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Keys, ...]:
-    """Where the budget of a row may be written, the nearest first."""
+    """Return where the budget of a row may be written, nearest first."""
     image: Keys = ("images", name)
     if row.phase is not None:
         return (*image, "phases", row.phase, row.metric), (*image, "phases", row.phase), image
@@ -117,7 +119,8 @@ def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Keys, ...
         return own, (*image, "limit"), ("defaults", "limit"), image
     in_group = ("budgets", row.metric)
     if lines is not None and any(keys[0] == "groups" and keys[2:] == in_group for keys in lines.lines):
-        return own, image  # a group's budget goes before the defaults', and whose group it is, the lines do not tell
+        # A group's budget overrides the defaults', but the lines do not say which group contains the image.
+        return own, image
     return own, ("defaults", *in_group), image
 
 

@@ -1,9 +1,9 @@
-"""The one comment of a key on a pull request: when it is created, edited, left alone.
+"""The one comment of a key on a pull request: when to create, edit or keep it.
 
-What holds, whoever else posts at the same time: a run never replaces what it can see is a newer run's; of two
-that create a comment at once, the one that looks last removes the older of both. What no server offers is "edit only
-if nobody did since": between a look and the edit lies one request, in which a newer run may edit first. Workflows
-close that gap with a `concurrency` group.
+These rules hold even if other runs post at the same time. A run never replaces a comment that it can see is from a
+newer run. If two runs create a comment at once, the run that looks last removes the older of the two. No server offers
+"edit only if unchanged since": between the look and the edit, there is one request during which a newer run may edit
+first. Workflows close that gap with a `concurrency` group.
 """
 
 import re
@@ -16,7 +16,7 @@ from membudget.core.errors import ConfigurationError
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
 
 _KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)
-"""It is part of an HTML comment, which two dashes would end."""
+"""The key is part of an HTML comment, which two dashes would end."""
 _RUN = re.compile(
     r"head=(?P<head>[0-9a-f]{40}(?:[0-9a-f]{24})?) run=(?P<id>\d{1,18})"
     r" number=(?P<number>\d{1,9}) attempt=(?P<attempt>\d{1,6}) -->",
@@ -28,22 +28,22 @@ COMMENTS_ARE_OFF = NotPosted("comments are off", is_wanted=True)
 
 
 class CommentMode(StrEnum):
-    """When there is a comment. One that is there is kept current, whatever came of it, unless comments are off."""
+    """When to create a comment. An existing comment is always kept current, unless comments are off."""
 
     ALWAYS = "always"
     CHANGES = "changes"
-    """Created when something measurable changed, or the check does not pass without a remark."""
+    """Create a comment if something measurable changed, or if the check does not simply pass."""
     FAILURES = "failures"
-    """Created when the check does not pass."""
+    """Create a comment if the check does not pass."""
     OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
 class CommentSettings:
-    """Which comment is ours, and when there is one."""
+    """Which comment is membudget's, and when to create it."""
 
     key: str = "default"
-    """Workflows with different keys keep comments of their own. Raises ConfigurationError for what cannot be one."""
+    """Workflows with different keys have separate comments. Raises ConfigurationError if the key is invalid."""
     mode: CommentMode = CommentMode.CHANGES
 
     def __post_init__(self) -> None:
@@ -53,17 +53,17 @@ class CommentSettings:
 
     @property
     def prefix(self) -> str:
-        """What the comment starts with, hidden: it is found by that."""
+        """The hidden beginning of the comment, by which it is found."""
         return f"<!-- membudget:{self.key} "
 
     def marker(self, run: WorkflowRun | None) -> str:
-        """The hidden first line of the comment: whose it is, and which run wrote it."""
+        """Return the hidden first line of the comment: its key, and the run that wrote it."""
         if run is None:
             return f"{self.prefix}-->"
         return f"{self.prefix}head={run.head_sha} run={run.id} number={run.number} attempt={run.attempt} -->"
 
     def written_by(self, body: str) -> WorkflowRun | None:
-        """The run that a comment of this key says it is of; None where it names none, or not exactly."""
+        """Return the run that a comment of this key names. None if it names none, or not in the exact form."""
         found = _RUN.fullmatch(_first_line(body).removeprefix(self.prefix))
         if found is None:
             return None
@@ -72,16 +72,16 @@ class CommentSettings:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be posted."""
+    """What to post."""
 
     settings: CommentSettings
     run: WorkflowRun | None
-    """None: nobody knows, and its comment is never too old."""
+    """The run. None if unknown: then an existing comment never counts as newer."""
     is_worth_creating: bool
     body: Callable[[str | None], str]
-    """The comment's text after what the comment says now, whose history it carries on."""
+    """Returns the comment's new text, given its current text, whose history it continues."""
     is_same: Callable[[str], bool] = field(default=lambda _: False)
-    """Whether a comment says this already, but for which run said it first."""
+    """Returns whether a comment already says the same, apart from the run that wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +94,36 @@ class Comment:
 
 
 class CommentServer(Protocol):
-    """A pull request's comments. Every method may raise what the server's adapter raises."""
+    """The comments of a pull request. Every method may raise the errors of the server's adapter."""
 
     def own(self, prefix: str) -> Sequence[Comment]:
-        """Our own comments that start with `prefix`, the oldest first. Anybody can copy a prefix.
+        """Return membudget's own comments that start with `prefix`, oldest first. Anyone can copy a prefix.
 
-        Asked again, those that may have come since, at least.
+        A second call may return only comments that are new since the first.
         """
 
     def create(self, body: str) -> Comment:
-        """A new comment."""
+        """Create a comment."""
 
     def edit(self, comment: Comment, body: str) -> None:
-        """Another text for a comment of ours."""
+        """Replace the text of one of membudget's comments."""
 
     def delete(self, comment: Comment) -> None:
-        """Remove a comment of ours; one that is gone is fine."""
+        """Delete one of membudget's comments. If it is already gone, do nothing."""
 
     def head_sha(self) -> str:
-        """The pull request's head as it is now."""
+        """Return the pull request's current head."""
 
 
 class Commenter(Protocol):
-    """Keeps comments of ours on pull requests current."""
+    """Keeps membudget's comments on pull requests current."""
 
     def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
-        """Create the comment, or edit the one that is there. Never raises for the server."""
+        """Create the comment, or edit the existing one. Never raises errors of the server."""
 
 
 def keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
-    """Create, edit, or leave alone; and of several comments of one key, leave one."""
+    """Create, edit or keep the comment. If there are several comments of one key, keep one."""
     settings = draft.settings
     if settings.mode is CommentMode.OFF:
         return COMMENTS_ARE_OFF
@@ -155,16 +155,17 @@ def _create(server: CommentServer, draft: Draft) -> Posted | NotPosted:
 
 
 def _order(comment: Comment, draft: Draft) -> tuple[tuple[int, int], int]:
-    """What is newer is larger; of one run's, what was there first."""
+    """Return a key that is larger for newer comments. Of one run's comments, the first is the largest."""
     run = draft.settings.written_by(comment.body)
     return (run.order if run is not None else (0, 0), -comment.id)
 
 
 def _is_newer(server: CommentServer, comment: Comment, draft: Draft) -> bool:
-    """Whether a comment is of a run after ours.
+    """Return whether a comment is from a newer run.
 
-    Numbers count the runs of one workflow, and start again where it is renamed; ids count those of all. So where either
-    says so of another commit, the pull request has the last word: what is about its head stays, or takes the place.
+    Run numbers count the runs of one workflow and restart when it is renamed. Run IDs count all runs. If either is
+    higher and the commit differs, the pull request decides: the comment about its current head stays or takes the
+    place.
     """
     theirs, ours = draft.settings.written_by(comment.body), draft.run
     if theirs is None or ours is None:
@@ -182,16 +183,16 @@ def _first_line(text: str) -> str:
 
 _LINE = re.compile(r"<!-- membudget-approved:(?P<digest>[0-9a-f]{64}) -->", re.ASCII)
 _HIDDEN = "<!-- membudget"
-"""What our hidden lines begin with. They are the first of the comment: what we quote comes after them."""
+"""The beginning of the hidden lines. They come first in the comment, before anything that membudget quotes."""
 
 
 def approval_line(digest: str) -> str:
-    """The hidden line."""
+    """Return the hidden line that records what was approved."""
     return f"<!-- membudget-approved:{digest} -->"
 
 
 def hidden_lines(body: str) -> list[str]:
-    """Those of a comment of ours, the marker first."""
+    """Return the hidden lines of a comment, the marker first."""
     hidden = []
     for line in body.replace("\r\n", "\n").split("\n"):
         if not line.startswith(_HIDDEN):
@@ -201,6 +202,6 @@ def hidden_lines(body: str) -> list[str]:
 
 
 def approved_digest(body: str) -> str | None:
-    """Of what was approved when a comment of ours was written; None where nothing was."""
+    """Return the digest that a comment records as approved, or None."""
     found = [matched["digest"] for line in hidden_lines(body) if (matched := _LINE.fullmatch(line))]
     return found[0] if len(found) == 1 else None

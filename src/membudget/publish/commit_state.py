@@ -1,4 +1,4 @@
-"""What a commit is said to be on the server: the other way to block a merge, beside the job's exit code."""
+"""The state of a commit on the server, which can block a merge in addition to the job's exit code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from membudget.publish.pull_request import NotPosted, Posted
 
 
 class StatusMode(StrEnum):
-    """What is kept on the head commit."""
+    """The kind of state to set on the head commit."""
 
     NONE = "none"
-    """The job's own check alone."""
+    """No state: only the job's own check."""
     STATUS = "status"
-    """A commit status: a word and a line."""
+    """A commit status: a state and one line."""
     CHECK = "check"
     """A check run: the whole report, with annotations."""
 
 
 class State(StrEnum):
-    """What a commit status can be (GitHub, Forgejo and Gitea have these four in common)."""
+    """The states of a commit status that GitHub, Forgejo and Gitea have in common."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -32,13 +32,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitState:
-    """What to say of the commit."""
+    """The state to set on the commit."""
 
     state: State
     title: str
-    """One line. It may have names in it that are not ours."""
+    """One line. It may contain names from strangers."""
     summary: str = ""
-    """Markdown, for whoever can show it."""
+    """The report as Markdown, for servers that can show it."""
     annotations: Sequence[Annotation] = ()
 
 
@@ -47,7 +47,7 @@ NO_VERDICT = CommitState(State.ERROR, "membudget ended without a verdict: see th
 
 
 def state_of(code: ExitCode) -> State:
-    """What an exit code means for a merge. Nothing but a pass passes."""
+    """Return what an exit code means for a merge. Only a pass passes."""
     match code:
         case ExitCode.WITHIN_BUDGET:
             return State.SUCCESS
@@ -58,7 +58,7 @@ def state_of(code: ExitCode) -> State:
 
 
 class CommitStates(Protocol):
-    """Where the state of one commit is kept."""
+    """Sets the state of one commit."""
 
     def tell(self, state: CommitState) -> Posted | NotPosted:
-        """Say what the commit is now: the newest of a name counts. Never raises for the server."""
+        """Set the commit's state. The newest one of a name counts. Never raises errors of the server."""

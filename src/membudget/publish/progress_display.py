@@ -1,4 +1,4 @@
-"""Progress as it is shown: bars on a terminal, plain lines in a log, foldable groups in a GitHub workflow."""
+"""Progress displays: bars on a terminal, plain lines in a log, foldable groups in a GitHub workflow."""
 
 import math
 import threading
@@ -30,7 +30,7 @@ _MOST_SHOWN = 3
 
 
 class _LiveColumn(ProgressColumn):
-    """What happens now, asked for twice a second: to ask costs the one who samples."""
+    """The current phase and memory. Asked for only twice a second, because asking costs the sampler time."""
 
     def __init__(self, live: Live) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class _LiveColumn(ProgressColumn):
         self._words = ""
 
     def render(self, task: Task) -> Text:
-        """As last said."""
+        """Return the last answer."""
         del task
         if time.monotonic() - self._asked_at >= _ASKED_EVERY_S:
             words = printable(self._live())
@@ -49,7 +49,7 @@ class _LiveColumn(ProgressColumn):
 
 
 class TerminalProgress:
-    """One bar a stage, with the current step beside it."""
+    """Shows one bar per stage, with the current step beside it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -70,7 +70,7 @@ class TerminalProgress:
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Name it beside the bar, and advance that when it is done."""
+        """Name the step beside the bar, and advance the bar when the step is done."""
         with self._lock:
             self._at_work.append(what)
             self._show(0)
@@ -83,27 +83,27 @@ class TerminalProgress:
 
     def _show(self, advance: int) -> None:
         if self._bars is not None and self._task is not None:
-            words = _in_one_line(self._at_work) if self._at_work else None  # between two steps the last one stays
+            words = _in_one_line(self._at_work) if self._at_work else None  # between two steps, the last one stays
             self._bars.update(self._task, description=words, advance=advance)
 
     def output(self, line: str) -> None:
-        """Not shown."""
-        del line  # a bar has no room for it; the log of a failed build is in the report
+        """Ignore the line."""
+        del line  # there is no room for it, and the report contains the log of a failed build
 
     def note(self, text: str) -> None:
-        """Print above the bar."""
+        """Print a note above the bar."""
         self._console.print(printable(text, 1000), style="yellow", markup=False)
 
 
 def _in_one_line(at_work: Sequence[str]) -> str:
-    """All that is at work, as far as a line holds it."""
+    """Return the current steps, as many as fit on a line."""
     shown = " | ".join(map(printable, at_work[:_MOST_SHOWN]))
     more = len(at_work) - _MOST_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
 
 
 class LogProgress:
-    """One line a step, and none of what builds print."""
+    """Prints one line per step, and no output of builds."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -111,22 +111,22 @@ class LogProgress:
 
     @contextmanager
     def stage(self, title: str, total: int, live: Live = nothing) -> Iterator[None]:
-        """Say how much is to come."""
-        del live  # a log is read afterwards
+        """Print the number of steps."""
+        del live  # logs are read afterwards
         self._print(f"{title}: {_steps(total)}")
         yield
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Print a line when it begins."""
+        """Print a line when the step begins."""
         self._print(f"  {printable(what)}")
         yield
 
     def output(self, line: str) -> None:
-        """Not shown."""
+        """Ignore the line."""
 
     def note(self, text: str) -> None:
-        """Print a line."""
+        """Print a note on a line of its own."""
         self._print(f"  note: {printable(text, 1000)}")
 
     def _print(self, text: str) -> None:
@@ -135,7 +135,7 @@ class LogProgress:
 
 
 class WorkflowProgress:
-    """Groups in a GitHub workflow's log, with what builds print inside, kept from commanding the runner."""
+    """Prints groups in a GitHub workflow's log, with the output of builds, which cannot give the runner commands."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -155,12 +155,12 @@ class WorkflowProgress:
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Print a line when it begins: what is at work is named by its budgets file, whose names are plain."""
+        """Print a line when the step begins. The budgets file allows only plain names."""
         self._say(f"{printable(what)}")
         yield
 
     def output(self, line: str) -> None:
-        """Print what a build printed, guarded."""
+        """Print a line of a build's output. The runner does not interpret it."""
         with self._lock:
             if not self._is_guarded:
                 self._guard.enter_context(guarded(self._stream))
@@ -168,7 +168,7 @@ class WorkflowProgress:
             print(f"  {printable_line(line, 2000)}", file=self._stream, flush=True)
 
     def note(self, text: str) -> None:
-        """Print a line, guarded: it may quote what others wrote."""
+        """Print a note. The runner does not interpret it, because it may quote strangers."""
         with self._lock, nullcontext() if self._is_guarded else guarded(self._stream):
             print(f"note: {printable(text, 1000)}", file=self._stream, flush=True)
 

@@ -1,7 +1,7 @@
-"""Use case 2: tell the workflow, the pull request and its head commit what a report says.
+"""Use case 2: publish a report to the workflow, the pull request and its head commit.
 
-Privileged: it holds the token. It takes nothing from the report but figures and quoted text, judges and renders
-them itself, and learns from the event, not from the file, which pull request this is.
+This code holds the token. It takes only figures and quoted text from the report, and judges and renders them itself.
+The event, not the file, says which pull request this is.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +39,11 @@ _LEAST_BYTES = MIB
 
 
 def has_changes(result: JudgedReport) -> bool:
-    """Whether the check does not simply pass, an image or a budget came or went, or a figure moved beyond its noise."""
+    """Return whether there is something to say.
+
+    There is if the check does not simply pass, if an image or a budget was added, removed or loosened, or if a figure
+    changed by more than its noise.
+    """
     if result.judgement.verdict is not Verdict.PASS or result.report.loosened:
         return True
     if any(image.presence in (Presence.NEW, Presence.REMOVED) for image in result.report.images):
@@ -49,7 +53,7 @@ def has_changes(result: JudgedReport) -> bool:
 
 
 def _moved(row: Row) -> bool:
-    """By more than noise explains, and by 1 % or 1 MiB: every build differs in a byte."""
+    """Return whether a figure changed by more than noise, and by 1 % or 1 MiB. Every build differs in some bytes."""
     if row.metric not in HEADLINES and not row.budget.is_set:
         return False
     if row.delta is None or row.base is None or row.base.value is None:
@@ -63,12 +67,12 @@ def _moved(row: Row) -> bool:
 _LONGEST_CHECK_SUMMARY_BYTES = 65_535
 
 RunLink = Callable[[WorkflowRun], str]
-"""The address of a workflow run."""
+"""Returns the address of a workflow run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where it is told, beside the workflow; None where it cannot be."""
+    """Where to publish, in addition to the workflow. None if that is not possible."""
 
     pull_request: PullRequest | None
     commenter: Commenter | None
@@ -78,25 +82,25 @@ class Destination:
     """The run that measured."""
     run_link: RunLink = lambda run: f"../actions/runs/{run.id}"
     commit: CommitStates | None = None
-    """None: no state of the commit is wanted, or it cannot be told."""
+    """None if no state of the commit is wanted, or if it cannot be set."""
     policy: ExitPolicy = ExitPolicy()
-    """What the commit's state is made of, as the exit code is."""
+    """Decides the commit's state in the same way as the exit code."""
     records_approval: bool = True
-    """Whether the report is our own, so that the comment may keep what it says was approved."""
+    """Whether this run wrote the report itself, so that the comment may record what was approved."""
     lines: KeyLines | None = None
-    """Of the head's budgets file, where that is at hand."""
+    """The lines of the head's budgets file, if that is available."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of it."""
+    """The results of publishing."""
 
     comment: Posted | NotPosted
     commit: Posted | NotPosted | None
 
 
 class Workflow(Protocol):
-    """The step that runs us: its summary, outputs and annotations."""
+    """The workflow step that runs membudget: its summary, outputs and annotations."""
 
     def summary(self, markdown: str) -> None:
         """Append to the step summary."""
@@ -105,11 +109,11 @@ class Workflow(Protocol):
         """Set step outputs."""
 
     def annotate(self, title: str, message: str, place: Place | None = None) -> None:
-        """Annotate an error, at lines of a file if they are known."""
+        """Add an error annotation, at lines of a file if they are known."""
 
 
 def run(result: JudgedReport, report_path: str, workflow: Workflow, destination: Destination) -> Published:
-    """Publish everywhere it can. What cannot be posted costs that, not the rest."""
+    """Publish everywhere. A failure in one place does not affect the others."""
     workflow.summary(render(result, LONGEST_SUMMARY))
     workflow.outputs(_outputs(result.judgement, report_path))
     remarks = annotations(result, destination.lines)
@@ -146,7 +150,7 @@ def _draft(result: JudgedReport, destination: Destination) -> Draft:
         return destination.run_link(WorkflowRun(one.id, one.number, one.attempt, one.head))
 
     def page(marker: str, runs: tuple[past_runs.PastRun, ...]) -> str:
-        """The comment: hidden lines, then the report with the runs before in it."""
+        """Return the comment: hidden lines, then the report with its earlier runs."""
         hidden = "".join(
             f"{line}\n" for line in (marker, past_runs.encode(runs) if runs else None, approved) if line is not None
         )
@@ -180,7 +184,7 @@ def _draft(result: JudgedReport, destination: Destination) -> Draft:
 
 
 def _approved(report: Report) -> str | None:
-    """The hidden line that keeps what was approved."""
+    """Return the hidden line that records what was approved."""
     if report.approval is not Approval.GIVEN or report.approval_digest is None:
         return None
     return approval_line(report.approval_digest)
@@ -192,7 +196,7 @@ def _recorded(existing: str | None) -> tuple[past_runs.PastRun, ...]:
 
 
 def _normal(text: str) -> str:
-    """As servers may give a text back."""
+    """Return a text in the form in which servers may return it."""
     return text.replace("\r\n", "\n").rstrip()
 
 
@@ -207,7 +211,7 @@ def _is_worth_creating(result: JudgedReport, mode: CommentMode) -> bool:
 
 
 def _check_summary(result: JudgedReport) -> str:
-    """The report in as many bytes as a check run's summary has room for."""
+    """Return the report, short enough for the summary of a check run."""
     longest = _LONGEST_CHECK_SUMMARY_BYTES
     text = render(result, longest)
     while len(text.encode()) > _LONGEST_CHECK_SUMMARY_BYTES:

@@ -1,4 +1,4 @@
-"""The pull request a report is for, and what became of telling it."""
+"""The pull request of a report, and the results of publishing."""
 
 from dataclasses import dataclass
 
@@ -8,52 +8,52 @@ class PullRequest:
     """A pull request on a server."""
 
     repository: str
-    """"owner/name"."""
+    """The repository as "owner/name"."""
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRun:
-    """The run of a workflow that measured."""
+    """The workflow run that measured."""
 
     id: int
-    """Unique in the repository."""
+    """The run's ID, which is unique in the repository."""
     number: int
-    """Counts the runs of one workflow: a later one has a higher number."""
+    """Counts the runs of one workflow. A later run has a higher number."""
     attempt: int
-    """Counts the re-runs of one run, from 1."""
+    """Counts the attempts of one run, from 1."""
     head_sha: str
-    """The commit that it is for: the pull request's own head, not the merge of it that was checked out."""
+    """The commit that the run is for: the pull request's own head, not the merge commit that was checked out."""
 
     @property
     def order(self) -> tuple[int, int]:
-        """What is newer is larger."""
+        """A key that is larger for newer runs."""
         return self.number, self.attempt
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What was to be told is there."""
+    """What was to be published is there."""
 
     url: str
     created: bool
-    """False: an earlier one was edited, or says the same already."""
+    """False if an earlier one was edited or already says the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotPosted:
-    """It is not there, and why."""
+    """Nothing was published, for a reason."""
 
     reason: str
     is_wanted: bool = False
-    """Whether that is as the settings want it, and nobody needs a warning."""
+    """Whether the settings ask for that, so that nobody needs a warning."""
     is_known: bool = True
-    """False: it may be there all the same, and nobody could look."""
+    """False if something may have been published after all, and looking for it failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Lines of a file of the repository."""
+    """Lines of a file in the repository."""
 
     path: str
     first: int

@@ -1,4 +1,4 @@
-"""`report.json` on disk. Written by whoever measured; read as something a stranger may have written."""
+"""Reads and writes `report.json`. When reading, a stranger may have written the file."""
 
 import stat
 import struct
@@ -27,7 +27,7 @@ _UNKNOWN_THEN = "the version of membudget that measured does not know it"
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the whole file or none of it, less detailed where it would be too large. Raises EnvironmentFault."""
+    """Write the whole file or nothing. Details are left out if it would be too large. Raises EnvironmentFault."""
     found = fitting(report, LARGEST_REPORT_BYTES)
     if found is None:
         count = f"{len(report.images)} image{'s' if len(report.images) != 1 else ''}"
@@ -40,7 +40,10 @@ def write_report(report: Report, path: Path) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """The report in a file. Raises ConfigurationError for anything that is not exactly one, without quoting it."""
+    """Read the report from a file.
+
+    Raises ConfigurationError, without quoting the file, if it is not exactly a report.
+    """
     try:
         data = read_plain(path, LARGEST_REPORT_BYTES)
     except OSError as error:
@@ -49,13 +52,15 @@ def read_report(path: Path) -> Report:
 
 
 def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
-    """The reports in files, and in all `*.json` below folders, by the files' names. Raises ConfigurationError.
+    """Read the reports in files and in all `*.json` below folders.
 
-    Where they are more together than one report may be, each is kept less detailed as soon as it is read.
+    Returns them by file name. Raises ConfigurationError.
+
+    If they are larger together than one report may be, details of each are left out as soon as it is read.
     """
     files = [
         file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
-    ]  # one artifact, one folder: that is how they are downloaded
+    ]  # artifacts are downloaded into one folder each
     if len(files) > MOST_SHARDS:
         raise ConfigurationError(f"these are {len(files)} reports, more than the {MOST_SHARDS} that a check has")
     share = min(1.0, LARGEST_REPORT_BYTES / max(1, sum(map(_size, files))))
@@ -63,7 +68,7 @@ def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
 
 
 def _shortened(path: Path, share: float) -> Report:
-    """A report that has that share of its bytes at the most. Raises ConfigurationError where it cannot."""
+    """Read a report, shortened to this share of its bytes. Raises ConfigurationError if that is not possible."""
     report = read_report(path)
     if share == 1:
         return report
@@ -74,7 +79,7 @@ def _shortened(path: Path, share: float) -> Report:
 
 
 def _size(path: Path) -> int:
-    """Of a file that can be read; else 0: reading it says what is wrong."""
+    """Return the size of a file in bytes, or 0 if it cannot be read. Reading it later reports the error."""
     try:
         return path.stat().st_size
     except OSError:
@@ -82,9 +87,9 @@ def _size(path: Path) -> int:
 
 
 def parse_report(data: bytes, where: str) -> Report:
-    """The report that `data` is. Raises ConfigurationError for anything that is not exactly one, without quoting it.
+    """Parse a report. Raises ConfigurationError, without quoting it, if `data` is not exactly a report.
 
-    What would take more memory than any report is refused before anything is made of it.
+    Text that would take more memory than any report is refused before it is parsed.
     """
     if len(data) > LARGEST_REPORT_BYTES:
         raise _no_report(where, f"has more than {LARGEST_REPORT_BYTES:,} bytes")
@@ -111,9 +116,9 @@ def parse_report(data: bytes, where: str) -> Report:
 
 
 def _complete(metrics: dict[Metric, MetricValue]) -> None:
-    """Say of metrics that are not in a report that they were not measured: an older membudget did not know them.
+    """Mark metrics that the report lacks as not measured, because an older membudget did not know them.
 
-    A budget on such a metric is inconclusive, so that nothing is won by leaving figures out.
+    A budget on such a metric is inconclusive, so leaving figures out gains nothing.
     """
     for metric in Metric:
         if metric not in metrics:
@@ -129,17 +134,20 @@ def _no_report(where: str, problem: str) -> ConfigurationError:
 
 
 class _Missing(Exception):
-    """A key that has to be there and is not."""
+    """Raised when a required key is missing."""
 
 
 @cache
 def _first_fault_alone() -> SchemaValidator:
-    """The report's model, but of each list and mapping only the first fault is told: there may be a million.
+    """Return the validator of a report.
 
-    A missing key ends the reading: pydantic would copy all that lies beside it, once for each that is missing.
+    It reports only the first fault of each list and mapping, because there may be a million.
+
+    A missing key ends the validation. Otherwise, pydantic would copy everything beside it once for each missing key.
     """
     schema = _failing_fast(Report.__pydantic_core_schema__)
-    own: Any = {"_use_prebuilt": False}  # or the models inside validate by their own descriptions (pydantic-core 2.30)
+    # Without this, the models inside validate with their own validators (pydantic-core 2.30).
+    own: Any = {"_use_prebuilt": False}
     try:
         return SchemaValidator(schema, **own)
     except TypeError:
@@ -170,7 +178,7 @@ def _required(name: str, field: Any) -> Any:  # noqa: ANN401 - a part of pydanti
 
 
 def _inconsistencies(report: Report) -> Iterator[str]:
-    """What check never writes: names that are none, figures that are simply left out."""
+    """Yield what `check` never writes: invalid names, and figures that are simply left out."""
     names = [image.name for image in report.images]
     try:
         _NAMES.validate_python(names)
@@ -190,7 +198,7 @@ def _inconsistencies(report: Report) -> Iterator[str]:
 
 
 def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterator[str]:
-    """Lists of names and parts that no check and no merge comes to."""
+    """Yield lists of names and shards that no check and no merge can produce."""
     planned, known = set(coverage.planned), set(coverage.known)
     if not planned <= known:
         yield "it was to check images that there are not"
@@ -207,7 +215,7 @@ def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterato
 
 REPORT_NAME = "report.json"
 LARGEST_ARCHIVE_BYTES = LARGEST_REPORT_BYTES
-"""Nobody's report is larger packed than unpacked."""
+"""An archive larger than the largest report cannot contain a valid one."""
 _MOST_ENTRIES = 20
 _LARGEST_DIRECTORY_BYTES = 20_000
 _LONGEST_COMMENT_BYTES = 65_535
@@ -219,7 +227,10 @@ _ENCRYPTED = 0x1
 
 
 def report_in(archive: BinaryIO, where: str) -> bytes:
-    """The text of the one `report.json` at the top of `archive`. Raises ConfigurationError for anything odd."""
+    """Return the text of the one `report.json` at the top of `archive`.
+
+    Raises ConfigurationError for any irregularity.
+    """
     try:
         _look_before_reading(archive)
         with zipfile.ZipFile(archive) as opened:
@@ -232,18 +243,19 @@ def report_in(archive: BinaryIO, where: str) -> bytes:
 
 
 class _Odd(Exception):
-    """What an artifact of ours never is."""
+    """Raised for an artifact that membudget would never write."""
 
 
 def _look_before_reading(archive: BinaryIO) -> None:
-    """Refuse a directory that is too large to be read."""
+    """Refuse an archive whose directory is too large to read."""
     size = archive.seek(0, 2)
     archive.seek(max(0, size - _LONGEST_COMMENT_BYTES - _END.size - _ZIP64_LOCATOR_BYTES))
     tail = archive.read()
     archive.seek(0)
     at = tail.rfind(_END_SIGNATURE)
     if at < 0 or len(tail) - at != _END.size:
-        raise _Odd("is no zip file, or one with a comment")  # a comment may hold another end, and readers disagree
+        # A comment may contain another end record, and readers disagree which one counts.
+        raise _Odd("is no zip file, or one with a comment")
     if tail[max(0, at - _ZIP64_LOCATOR_BYTES) : at].startswith(_ZIP64_LOCATOR_SIGNATURE):
         raise _Odd("is a zip file for what is larger than a report")
     _, _, _, _, entries, directory_bytes, _, _ = _END.unpack(tail[at:])

@@ -1,8 +1,8 @@
-"""How much a report may be: counted before its text is read, and kept to when it is written.
+"""Limits on the size of a report: checked before the text is parsed, and kept when it is written.
 
-A reader takes up to a hundred times the text's own bytes for the emptiest of values, and pydantic one remark for each
-key that nobody knows. So a text is first only walked through, once and in linear time. Where a whole report would be
-more than that, the writer leaves out what is only shown. Figures stay, so that the judgement stays.
+Parsing can take up to a hundred times the bytes of the text for the emptiest values, and pydantic creates one error for
+each unknown key. So the text is first scanned, once and in linear time. If a whole report would exceed the limits, the
+writer leaves out details that are only shown. Figures stay, so the judgement does not change.
 """
 
 import re
@@ -19,32 +19,32 @@ from membudget.report.report import Report
 from membudget.report.timeline import downsample
 
 _MOST_VALUES = 800_000
-"""A report has one for each 18 bytes."""
+"""A report has one value per 18 bytes."""
 _MOST_TEXTS = 2 * _MOST_VALUES
 """A key and a value each."""
 _MOST_TABLES = 160_000
-"""Objects and arrays; a report has one for each 100 bytes."""
+"""The most objects and arrays. A report has one per 100 bytes."""
 _MOST_MEMBERS = 200
-"""Of one object. A report's largest has twenty."""
+"""The most keys of one object. A report's largest object has twenty."""
 _DEEPEST = 40
-"""A report goes ten deep."""
+"""The deepest nesting. A report's is ten."""
 _MOST_DIGITS = 19
-"""As many as 64 bits hold, beside a sign."""
+"""The digits of a 64-bit number, without the sign."""
 _LONGEST_FRACTION = 40
 _LARGEST_FRACTION = 1e9
 _TOKEN = re.compile(rb'"[^"]*+"?|[\[\]{},]')
-"""A string that never ends goes to the end of the text: from no quote on is anything searched twice."""
+"""A string without an end extends to the end of the text, so that no part is searched twice."""
 _STRING_OR_NUMBER = re.compile(rb'"[^"]*+"?|(-?\d[\d.eE+-]*+|-?Infinity|NaN)')
 
 
 def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
-    """What of `text` is more than any report has; None where nothing is. It need not be JSON.
+    """Return how `text` exceeds the limits of any report, or None. `text` need not be JSON.
 
-    `most_tables`: objects and arrays.
+    `most_tables` is the limit for objects and arrays.
     """
     values = texts = tables = 0
     members: list[int] = []
-    """Of each object around, how many so far; of an array, less than can be reached."""
+    """The number of keys so far, for each enclosing object. For an array, a number too low to reach the limit."""
     for sign in tokens(text):
         if sign == b'"':
             texts += 1
@@ -58,7 +58,7 @@ def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
         elif members:
             members.pop()
         else:
-            return None  # it closes what was never opened: no reader goes on behind this
+            return None  # closes something that was never opened: no parser continues after this
         if values > _MOST_VALUES or texts > _MOST_TEXTS or tables > most_tables:
             return "has too many values"
         if len(members) > _DEEPEST or (members and members[-1] >= _MOST_MEMBERS):
@@ -67,7 +67,7 @@ def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
 
 
 def impossible_numbers(text: bytes) -> Iterator[str]:
-    """Numbers of a JSON text that nothing measured has, and that arithmetic would choke on."""
+    """Yield problems with the numbers of a JSON text that are never measured and could break arithmetic."""
     for token in _STRING_OR_NUMBER.finditer(_unescaped(text)):
         number = token[1]
         if number is None:
@@ -83,20 +83,20 @@ def _float(number: bytes) -> float:
     try:
         return float(number)
     except ValueError:
-        return 0.0  # as in 1-2: no JSON, as its reader says
+        return 0.0  # such as 1-2: the parser will report it
 
 
 def tokens(text: bytes) -> Iterator[bytes]:
-    """The first byte of each string, and each bracket, brace and comma outside of strings."""
+    """Yield the first byte of each string, and each bracket, brace and comma outside strings."""
     plain = _unescaped(text)
     for token in _TOKEN.finditer(plain):
         yield plain[token.start() : token.start() + 1]
 
 
 def _unescaped(text: bytes) -> bytes:
-    """Without escapes, the pairs of backslashes before the quotes: what is left of quotes begin and end strings.
+    """Return the text without escaped backslashes and quotes, so that each remaining quote begins or ends a string.
 
-    A backslash outside of a string is no JSON, and no reader goes on behind it.
+    A backslash outside a string is invalid JSON, and no parser continues after it.
     """
     return text.replace(rb"\\", b"").replace(rb"\"", b"")
 
@@ -106,7 +106,7 @@ _NOTE = "the report would have been too large: processes, logs and contents of i
 
 
 def fitting(report: Report, most_bytes: int) -> tuple[Report, bytes] | None:
-    """The report and its text, in UTF-8, with no more left out than it takes. None: not even that is enough."""
+    """Return the report and its UTF-8 text, with as few details left out as possible. None if it is still too large."""
     for smaller, is_brief in _ever_smaller(report):
         text = _text(smaller, is_brief=is_brief)
         if len(text) <= most_bytes and oversized(text) is None:
@@ -115,7 +115,7 @@ def fitting(report: Report, most_bytes: int) -> tuple[Report, bytes] | None:
 
 
 def _ever_smaller(report: Report) -> Iterator[tuple[Report, bool]]:
-    """Reports, and whether their texts go without line breaks and values that are the usual ones."""
+    """Yield smaller and smaller reports, and whether to omit line breaks and default values from their text."""
     yield report, False
     yield report, True
     for trials in (_thinner(500), _thinner(100), _thinner(20)):
@@ -127,7 +127,7 @@ def _ever_smaller(report: Report) -> Iterator[tuple[Report, bool]]:
 
 
 def _thinner(most_points: int) -> Callable[[Trial], Trial]:
-    """Makes series shorter. Of a soak they stay as they are: whether memory leaks is judged by them."""
+    """Return a function that shortens series. Those of a soak are kept, because they show whether memory leaks."""
 
     def thinned(trial: Trial) -> Trial:
         is_soak = any(phase.name == PhaseName.SOAK for phase in trial.phases)
@@ -168,13 +168,13 @@ def _text(report: Report, *, is_brief: bool) -> bytes:
     indent = None if is_brief else 1
     try:
         return report.__pydantic_serializer__.to_json(report, indent=indent, exclude_defaults=is_brief)
-    except PydanticSerializationError:  # half of a character, as in names of files that are no UTF-8
+    except PydanticSerializationError:  # half of a surrogate pair, as in file names that are not UTF-8
         made = _whole_characters(report.model_dump(exclude_defaults=is_brief))
         return dumps(made, indent=indent, default=to_jsonable_python).encode()
 
 
 def _whole_characters(value: object) -> object:
-    """`value` with a replacement for each half of a character in its texts: JSON has none, and no reader takes one."""
+    """Return `value` with each half of a surrogate pair replaced, because JSON has none and no parser accepts one."""
     match value:
         case str():
             return value.encode(errors="surrogatepass").decode(errors="replace")

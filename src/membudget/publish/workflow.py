@@ -1,4 +1,4 @@
-"""How the step that runs us speaks: workflow commands in its log, and the files that the workflow reads."""
+"""How a workflow step communicates: commands in its log, and the files that the workflow reads."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from membudget.core.untrusted_text import json_without_commands, printable
 from membudget.publish.pull_request import Place
 
 MOST_ANNOTATIONS = 10
-"""GitHub shows ten of a kind a step."""
+"""GitHub shows ten annotations of a kind per step."""
 _LONGEST_ANNOTATION = 1000
 _LONGEST_TITLE = 200
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 def error_annotation(title: str, message: str, place: Place | None = None) -> str:
-    """The line that makes an error annotation."""
+    """Return the log line that creates an error annotation."""
     properties = [f"title={_property(printable(title, _LONGEST_TITLE))}"]
     if place is not None:
         file = _property(printable(place.path, _LONGEST_TITLE))
@@ -29,7 +29,7 @@ def error_annotation(title: str, message: str, place: Place | None = None) -> st
 
 
 def open_group(title: str) -> str:
-    """The line that opens a foldable group of the log."""
+    """Return the log line that opens a foldable group."""
     return f"::group::{_data(printable(title))}"
 
 
@@ -38,7 +38,7 @@ CLOSE_GROUP = "::endgroup::"
 
 @contextmanager
 def guarded(stream: TextIO) -> Iterator[None]:
-    """Print what others wrote: the runner obeys nothing until the random token comes."""
+    """Let the stream print text of others: the runner ignores commands until the random token appears."""
     token = secrets.token_hex(16)
     print(f"::stop-commands::{token}", file=stream, flush=True)
     try:
@@ -48,7 +48,7 @@ def guarded(stream: TextIO) -> Iterator[None]:
 
 
 def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
-    """Append step outputs to the file that GITHUB_OUTPUT names. Raises OSError, and ValueError for what is no name."""
+    """Append step outputs to the file that GITHUB_OUTPUT names. Raises OSError, and ValueError for an invalid name."""
     wrong = [name for name in outputs if not _OUTPUT_NAME.fullmatch(name)]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is no name of a step output")
@@ -73,7 +73,7 @@ def _property(text: str) -> str:
 
 
 class WorkflowStep:
-    """Writes to the step's summary, outputs and log, where there are such."""
+    """Writes to the step's summary, outputs and log, if they exist."""
 
     def __init__(
         self, environ: Mapping[str, str], stream: TextIO, warn: Callable[[str], None], *, annotates: bool = True
@@ -96,7 +96,7 @@ class WorkflowStep:
             self._write("the step outputs", lambda path: write_outputs(path, values), self._outputs)
 
     def annotate(self, title: str, message: str, place: Place | None = None) -> None:
-        """Annotate an error, as long as GitHub shows it, at lines of a file if they are known."""
+        """Add an error annotation, at lines of a file if they are known. Stops at the most that GitHub shows."""
         self._annotations += 1
         if self._annotates and self._annotations <= MOST_ANNOTATIONS:
             print(error_annotation(title, message, place), file=self._stream, flush=True)
@@ -117,7 +117,7 @@ _LONGEST_WARNING = 1000
 
 def show(content: "RenderableType") -> None:
     """Print for people."""
-    from rich.console import Console  # what prints JSON does without
+    from rich.console import Console  # JSON output does not need this import
 
     console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
     with _guard(sys.stdout):
@@ -125,12 +125,12 @@ def show(content: "RenderableType") -> None:
 
 
 def show_json(document: str) -> None:
-    """Print for programs: nothing may stand around it."""
+    """Print for programs, without anything around the document."""
     print(json_without_commands(document))
 
 
 def warn(text: str) -> None:
-    """Print a line beside the output."""
+    """Print a line on standard error, beside the output."""
     with _guard(sys.stderr):
         print(f"membudget: {printable(text, _LONGEST_WARNING)}", file=sys.stderr)
 
