@@ -75,9 +75,9 @@ def leftovers(engine: Engine, repository: Path | None = None) -> Listed:
     of_others = {str(mount.get("Name")) for one in others for mount in one["Mounts"]}
     volumes = {str(one["Name"]) for one in api.volumes()["Volumes"] or ()}
     listed = {
-        "containers": {one["Names"][0].removeprefix("/") for one in containers if "membudget" in str(one["Names"])},
-        "networks": {str(one["Name"]) for one in api.networks() if "membudget" in str(one["Name"])},
-        "volumes": {name for name in volumes if "membudget" in name or _ANONYMOUS.fullmatch(name)} - of_others,
+        "containers": {name for one in containers if _is_ours(name := one["Names"][0].removeprefix("/"))},
+        "networks": {name for one in api.networks() if _is_ours(name := str(one["Name"]))},
+        "volumes": {name for name in volumes if _is_ours(name) or _ANONYMOUS.fullmatch(name)} - of_others,
         "images": _images(engine),
         "cgroups": set(our_cgroups(_CGROUPS)),
         "temporary": {path.name for path in _TEMPORARY.glob("membudget*") if _is_of_a_run(path.name)},
@@ -111,6 +111,11 @@ def remove(engine: Engine, left: Listed, repository: Path | None = None) -> None
         subprocess.run(["git", "worktree", "prune"], cwd=repository, capture_output=True, check=False)
     with contextlib.suppress(CgroupsRemain, OSError):
         remove_cgroups(_CGROUPS, left.get("cgroups", ()), engine.info.cgroup_driver)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether something in the engine is membudget's by its name. act names what is its own after the workflow."""
+    return "membudget" in name and not name.startswith("act-")
 
 
 def _is_anothers(labels: Mapping[str, str]) -> bool:
