@@ -1,7 +1,6 @@
 """Fixtures for every kind of test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,19 +21,6 @@ def nothing_goes_on() -> Iterator[None]:
     """What a test started and left at work ends with it."""
     yield
     end_started()
-
-
-_LONGEST_FIRST = ("soak", "e2e", "integration", "attacks", "browser")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first: where processes share the files, none is left with a long one at the end."""
-    items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 if TYPE_CHECKING:

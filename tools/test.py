@@ -2,8 +2,9 @@
 
     python tools/test.py [PYTEST ARGUMENTS...]
 
-`make test` runs it, with an engine at hand. Without arguments, every test file goes to the next free process, one more
-than there are CPUs, and the emulated cgroup v2 machine works beside them.
+`make test` runs it, with an engine at hand. Without arguments, three runs of pytest go on side by side: the tests on
+the engine, one after another, for a run of membudget removes what a killed one left; the tests that need no engine, in
+one process for each CPU; and the emulated cgroup v2 machine.
 
 Nothing is skipped for want of a machine or a program: that fails. The emulated machine is the exception, for its tool
 cannot be installed (tools/cgroup2_vm.py): where it is missing, its tests are left out, and the first and the last line
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,7 @@ import own_image
 from membudget.version import VERSION
 
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
-_SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder", "--ignore", _OF_THE_MACHINE)
-"""In the order of tests/conftest.py: the longest files first."""
+_WITHOUT_ENGINE = ("tests/unit", "tests/extension", "tests/browser")
 
 
 def main() -> int:
@@ -50,19 +50,22 @@ def main() -> int:
 
 
 def _every_test(*, with_machine: bool) -> int:
-    processes = ["-n", str((os.cpu_count() or 1) + 1)]  # most tests wait most of the time
-    if not with_machine:
-        return int(pytest.main([*processes, *_SIDE_BY_SIDE]))
-    with _in_background("-m", "pytest", _OF_THE_MACHINE) as machine:
-        code = int(pytest.main([*processes, *_SIDE_BY_SIDE]))
-        return machine() or code
+    """The exit code of the first of the three that failed; 0 where none did."""
+    elsewhere = [f"--ignore={path}" for path in (*_WITHOUT_ENGINE, _OF_THE_MACHINE)]
+    with ExitStack() as stack:
+        beside = [stack.enter_context(_in_background("-n", str(os.cpu_count() or 1), *_WITHOUT_ENGINE))]
+        if with_machine:
+            beside.append(stack.enter_context(_in_background(_OF_THE_MACHINE)))
+        codes = [int(pytest.main([*elsewhere, "tests"])), *(ended() for ended in beside)]
+    return next((code for code in codes if code != 0), 0)
 
 
 @contextmanager
-def _in_background(*command: str) -> Iterator[Callable[[], int]]:
-    """Run Python beside us. The function waits for its end, prints what it said, and returns its exit code."""
-    with tempfile.NamedTemporaryFile("w+", prefix="cgroup2-machine-", suffix=".txt") as said:
-        process = subprocess.Popen([sys.executable, *command], stdout=said, stderr=subprocess.STDOUT)
+def _in_background(*arguments: str) -> Iterator[Callable[[], int]]:
+    """Run pytest beside us. The function waits for its end, prints what it said, and returns its exit code."""
+    with tempfile.NamedTemporaryFile("w+", prefix="tests-beside-", suffix=".txt") as said:
+        command = [sys.executable, "-m", "pytest", *arguments]
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
 
         def ended() -> int:
             code = process.wait()
