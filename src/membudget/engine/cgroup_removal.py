@@ -19,7 +19,7 @@ from membudget.engine.cgroups import CgroupDriver, run_of
 
 SYSTEM_BUS = Path("/run/dbus/system_bus_socket")
 
-_EMPTYING_S = 3.0
+_EMPTYING_S = 10.0
 """How long the kernel may take to let go of a cgroup whose last process was just killed."""
 
 
