@@ -3,11 +3,15 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from membudget.engine.cgroups import memory_root, run_name
 from membudget.engine.connection import Engine
+from membudget.engine.run_id import own_run_id
 from tests.support.awaited import PATIENCE_S, program_runs, running_trials, until
 from tests.support.leftovers import leftovers, since
 from tests.support.membudget_process import finish, run, start
@@ -181,7 +185,20 @@ def test_a_run_that_works_is_not_reaped_by_another(
     assert finish(first).exit_code == 0
 
 
-def test_an_engine_that_is_killed(private_engine: PrivateEngine, images: PreparedImages) -> None:
+@pytest.fixture
+def cgroup_of_an_unseen_run(engine: Engine) -> Iterator[None]:
+    """What a run in a container leaves when it is killed: only an engine can say whether anybody works on it."""
+    own = own_run_id()
+    unseen = replace(own, owner=replace(own.owner, pid=1, start_ticks=1, pid_namespace="0" * 8))
+    folder = Path(memory_root(engine.info.cgroup_version)) / run_name(unseen, engine.info.cgroup_driver)
+    folder.mkdir()
+    yield
+    folder.rmdir()
+
+
+def test_an_engine_that_is_killed(
+    private_engine: PrivateEngine, images: PreparedImages, cgroup_of_an_unseen_run: None
+) -> None:
     connected = private_engine.connect()
     before = leftovers(connected)
     arguments = ("measure", "--timeout", "10m", images.truth, "--", "20", "0", "600000", "1", "0")
@@ -197,7 +214,7 @@ def test_an_engine_that_is_killed(private_engine: PrivateEngine, images: Prepare
     assert "engine" in done.stderr
 
     connected = private_engine.start()
-    # Most often its cgroup is gone by now. Where it is not, the next run removes it.
+    assert "cgroups" not in since(before, connected), "removed though the engine was gone"
     again = run("measure", "--json", "--trials", "1", images.truth, environ={"DOCKER_HOST": private_engine.address})
     assert again.exit_code == 0, again.stderr
     assert since(before, connected) == {}

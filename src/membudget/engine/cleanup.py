@@ -1,7 +1,7 @@
 """The end of a run, on every path: what it made is removed, and what killed runs left behind as well."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,12 +58,15 @@ def _remove_cgroups(engine: Engine, containers: Containers, helper_image: str | 
     own = run_name(containers.run, driver)
     if helper_image is None:
         root = Path(CGROUP_ROOT)
-        remove_cgroups(root, _removable(engine, our_cgroups(root), own), driver)
+        remove_cgroups(root, [own], driver)  # first: whether others' runs are dead, only a living engine may tell
+        remove_cgroups(root, _of_dead_runs(engine, our_cgroups(root), own), driver)
         return
     helper = DockerHelper(containers, _MODULE, _removal_options(helper_image, driver == "systemd"))
     try:
         listed = _ask(helper, {"order": "list", "root": str(_MOUNT)})["names"]
-        names = _removable(engine, [str(name) for name in listed] if isinstance(listed, list) else [], own)
+        names = [own]
+        if isinstance(listed, list):
+            names += _of_dead_runs(engine, map(str, listed), own)
         order: dict[str, object] = {"order": "remove", "root": str(_MOUNT), "names": names, "driver": driver}
         remaining = _ask(helper, order)["remaining"]
     finally:
@@ -72,10 +75,10 @@ def _remove_cgroups(engine: Engine, containers: Containers, helper_image: str | 
         raise CgroupsRemain(str(remaining))
 
 
-def _removable(engine: Engine, names: list[str], own: str) -> list[str]:
+def _of_dead_runs(engine: Engine, names: Iterable[str], own: str) -> list[str]:
     others = {run: name for name in names if name != own and (run := run_of(name)) is not None}
     dead = abandoned(engine, others, owner_lives)
-    return [own, *(name for run, name in others.items() if run in dead)]
+    return [name for run, name in others.items() if run in dead]
 
 
 def _removal_options(image: str, by_systemd: bool) -> ContainerOptions:
