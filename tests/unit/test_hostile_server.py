@@ -10,7 +10,8 @@ from membudget.build.registry import RegistryImage, RegistryReference
 from membudget.core.errors import MembudgetError, UnreadableImage
 from membudget.core.quantities import MIB
 from membudget.publish.servers.http_api import ApiFault, HttpApi, _stream
-from membudget.web.deadline import Deadline
+from membudget.web.bounded_http import Deadline
+from membudget.web.retries import Policy
 from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server
 
 MOST_TAKEN_BYTES = 100 * MIB
@@ -40,7 +41,7 @@ def test_what_an_api_sends_without_an_end_is_refused(answer: str) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_a_registry_sends_without_an_end_is_refused(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_BACKOFF_S", 0.0)
+    monkeypatch.setattr(registry, "_RETRIES", Policy(tries=5, backoff_s=0))
     with hostile_server(answer) as server:
         opened = image(server)
         with pytest.raises((MembudgetError, UnreadableImage)):

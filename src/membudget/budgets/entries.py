@@ -62,7 +62,7 @@ LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
 MOST_IMAGES = 500
-"""A report with five trials per side has room for this many images (report_size.py)."""
+"""A report with five trials per side has room for this many images (json_bounds.py)."""
 MOST_MEMBERS = 20_000
 """The most images of all groups together, because a report lists each."""
 

@@ -8,7 +8,7 @@ from membudget.contents.origin import BaseImage, BaseVariant, variants
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.engine.connection import Engine
-from membudget.web.deadline import Allowance
+from membudget.web.bounded_http import Allowance
 
 _ALLOWED_S = 600.0
 """For all that registries are asked in a check."""

@@ -24,16 +24,13 @@ from membudget.contents.stores.manifest import LARGEST_DOCUMENT, Selection
 from membudget.contents.stores.streams import Peekable, RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.masking import Mask, masked_errors
-from membudget.web.bounded_http import Limits, PastLimit, TooLarge, ask, body, bounded_session
-from membudget.web.deadline import Deadline, asked_wait
+from membudget.web.bounded_http import Deadline, Limits, PastLimit, TooLarge, ask, body, bounded_session
+from membudget.web.retries import Answer, Policy, Retries
 
 _ALLOWED_S = 900.0
 """For all that is read of one image: its layers may have gigabytes."""
 _IDLE_S = 60.0
-_TRIES = 5
-_STUMBLES = (429, 500, 502, 503, 504)
-"""What is worth another try."""
-_BACKOFF_S = 0.5
+_RETRIES = Policy(tries=5, backoff_s=0.5)
 _MORE_THAN_CONTENT = 1 << 20
 """Bytes that may wrap a body: the lengths of its chunks."""
 _BUFFER = 1 << 20
@@ -176,27 +173,21 @@ class RegistryImage:
         return self._tried(url, login=self._basic, headers=headers)
 
     def _tried(self, url: str, **request: Any) -> requests.Response:  # noqa: ANN401 - passed on
-        """The answer; another one where the registry stumbled, as long as there is time.
-
-        The registry says in Retry-After when to ask again. Where that is past the deadline, its answer is final.
-        """
-        for attempt in range(_TRIES):
-            wait: float = _BACKOFF_S * 2**attempt
+        """Return the answer. Failed requests are repeated before the deadline."""
+        retries = Retries(_RETRIES, self._limits.deadline.left, time.time)
+        while True:
             try:
                 response = ask(self._session, self._limits, "GET", url, **request)
             except requests.ConnectionError:
-                if self._is_last(attempt, wait):
+                wait = retries.wait(None)
+                if wait is None:
                     raise
             else:
-                wait = max(wait, asked_wait(response.headers.get("Retry-After"), time.time()) or 0.0)
-                if response.status_code not in _STUMBLES or self._is_last(attempt, wait):
+                wait = None if response.ok else retries.wait(Answer(response.status_code, response.headers))
+                if wait is None:
                     return response
                 response.close()
             time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
-
-    def _is_last(self, attempt: int, wait: float) -> bool:
-        return attempt == _TRIES - 1 or self._limits.deadline.left() < wait
 
     def _authorize(self, challenge: str) -> None:
         """Get what the registry asks for (distribution's "Token Authentication")."""

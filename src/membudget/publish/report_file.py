@@ -19,7 +19,8 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
 from membudget.judge.whole import Coverage
-from membudget.publish.report_size import fitting, impossible_numbers, oversized
+from membudget.publish.json_bounds import impossible_numbers, oversized
+from membudget.publish.report_size import fitting
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 
 _NAMES = TypeAdapter(list[ImageName])

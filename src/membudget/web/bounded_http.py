@@ -7,10 +7,12 @@ thousandfold. So what the HTTP library reads from is ours: it counts, and looks 
 
 import io
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPResponse
+from threading import Lock
 from typing import Any, Protocol, cast
 from urllib.parse import urljoin
 
@@ -18,8 +20,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
-
-from membudget.web.deadline import Deadline
 
 _MOST_HEAD_BYTES = 1 << 18
 """Of interim answers, status line and headers. GitHub's have six kilobytes."""
@@ -29,7 +29,41 @@ _CHUNK_BYTES = 1 << 16
 _LEAST_S = 0.001
 """A socket takes no shorter timeout for one."""
 
+Clock = Callable[[], float]
+"""Returns the seconds since some time in the past."""
 Login = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+"""Adds what authorises a request."""
+
+
+class Deadline:
+    """The time by which something has to be over."""
+
+    def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left. 0 or less if the deadline has passed."""
+        return self._end - self._clock()
+
+
+class Allowance:
+    """Seconds that all calls to a server may take together. The time between two calls does not count."""
+
+    def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._left = seconds
+        self._lock = Lock()
+
+    @contextmanager
+    def spend(self) -> Iterator[Deadline]:
+        """Give a call, or several, a deadline: the seconds that are left. Subtract what they took."""
+        begun = self._clock()
+        try:
+            yield Deadline(self._left, self._clock)
+        finally:
+            with self._lock:
+                self._left -= self._clock() - begun
 
 
 class PastLimit(Exception):

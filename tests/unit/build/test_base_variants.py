@@ -8,6 +8,7 @@ from membudget.build import registry
 from membudget.build.base_variants import BaseVariants
 from membudget.contents.origin import BaseImage
 from membudget.contents.stores.layer_cache import LayerCache
+from membudget.web.retries import Policy
 from tests.support.registry import Server
 from tests.unit.build.test_docker_images import engine
 from tests.unit.contents.archives import file, tar
@@ -34,7 +35,7 @@ def server() -> Server:
 
 
 def test_a_variant_that_the_registry_has(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_TRIES", 1)
+    monkeypatch.setattr(registry, "_RETRIES", Policy(tries=1, backoff_s=0))
     base = BaseImage(f"{server.host}/team/api:1.0-jdk", 1)
     warnings: list[str] = []
     asked = BaseVariants(None, LayerCache(tmp_path), warnings.append, asks_registry=True)

@@ -17,7 +17,8 @@ from membudget.contents.image import ImageContents
 from membudget.contents.stores.blobs import LayoutFolder, read_layered
 from membudget.contents.stores.manifest import Selection
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
-from membudget.web.deadline import Deadline
+from membudget.web.bounded_http import Deadline
+from membudget.web.retries import Policy
 from tests.support.registry import PACKED, Server, blobs, digest
 
 
@@ -162,7 +163,7 @@ def test_an_image_that_is_not_there(server: Server) -> None:
 
 
 def test_a_registry_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_TRIES", 1)
+    monkeypatch.setattr(registry, "_RETRIES", Policy(tries=1, backoff_s=0))
     with pytest.raises(EnvironmentFault, match="could not be read"):
         RegistryImage(RegistryReference("127.0.0.1:9", "a", "b")).manifest()
 

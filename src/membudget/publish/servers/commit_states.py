@@ -1,21 +1,64 @@
-"""A check run on GitHub: in progress while it is measured, then the whole report, with annotations at its lines."""
+"""The state of a commit: a check run on GitHub, or a commit status, which Forgejo and Gitea have as well."""
 
-from typing import TYPE_CHECKING, TypedDict
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from membudget.core.untrusted_text import printable
 from membudget.publish.annotations import Annotation
-from membudget.publish.commit_state import CommitState, State
+from membudget.publish.commit_state import CommitState, CommitStates, State
 from membudget.publish.pull_request import NotPosted, Posted
-from membudget.publish.servers.dialect import CHECK_RUNS, STATUSES
+from membudget.publish.servers.dialect import CHECK_RUNS, STATUSES, Right
 from membudget.publish.servers.http_api import ApiFault, ApiModel, HttpApi
 
-LONGEST_SUMMARY_BYTES = 65_535
+if TYPE_CHECKING:
+    from github.CommitStatus import CommitStatus as GithubStatus
+    from github.PaginatedList import PaginatedList
+
+    from membudget.publish.servers.github_requester import GithubRequester
+
 MOST_ANNOTATIONS = 50
-"""A request may have so many. Further requests could add more; but the report above them has what all of them say."""
+"""GitHub's limit for one request. Further requests could add more, but the report above them names them all."""
 _LONGEST_TITLE = 200
 _LONGEST_MESSAGE = 4000
+_LONGEST_DESCRIPTION = 140
+"""GitHub's limit, in characters."""
 _CONCLUSIONS = {State.SUCCESS: "success", State.FAILURE: "failure", State.ERROR: "failure"}
-"""Not "neutral" for what is open: that satisfies a required check."""
+"""An error is not "neutral", because that satisfies a required check."""
+
+
+class ApiCommitStates(CommitStates):
+    """The state of one name on one commit, over an API."""
+
+    right: ClassVar[Right]
+    """What the token must be allowed to write."""
+
+    def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
+        self._api = api
+        self._repository = repository
+        self._head_sha = head_sha
+        self._name = name
+        self._run_url = run_url
+
+    def tell(self, state: CommitState) -> Posted | NotPosted:
+        """Set the commit's state. If the server does not confirm it, look for it."""
+        try:
+            return self._set(state)
+        except ApiFault as fault:
+            reason = self._api.why_not(fault, self.right)
+            if not fault.may_have_happened:
+                return NotPosted(reason)
+        try:
+            return self._found(state) or NotPosted(reason)
+        except ApiFault:
+            return NotPosted(reason, is_known=False)
+
+    @abstractmethod
+    def _set(self, state: CommitState) -> Posted:
+        """Raises ApiFault."""
+
+    @abstractmethod
+    def _found(self, state: CommitState) -> Posted | None:
+        """Return the state if the commit has it. Raises ApiFault."""
 
 
 class _CheckRun(ApiModel):
@@ -35,58 +78,42 @@ class _CheckRuns(ApiModel):
 
 
 class _Content(TypedDict, total=False):
-    """What a check run says."""
+    """What a check run shows."""
 
     status: str
     conclusion: str
     output: dict[str, str | list[dict[str, str | int]]]
 
 
-class CheckRun:
-    """The check run of one name on one commit."""
+class CheckRun(ApiCommitStates):
+    """A check run: in progress during the measurement, then the whole report with annotations at its lines."""
 
-    def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
-        self._api = api
-        self._repository = repository
-        self._head_sha = head_sha
-        self._name = name
-        self._run_url = run_url
-        self._begun: int | None = None
-        """The id of the check run that this run of ours began."""
+    right = CHECK_RUNS
+    _begun: int | None = None
+    """The ID of the check run that this process began."""
 
-    def tell(self, state: CommitState) -> Posted | NotPosted:
-        """Create it, or complete the one that was begun."""
-        is_new = self._begun is None
-        told: _CheckRun | None
-        try:
-            told = self._create(state) if self._begun is None else self._change(self._begun, state)
-        except ApiFault as fault:
-            reason = self._api.why_not(fault, CHECK_RUNS)
-            if not fault.may_have_happened:
-                return NotPosted(reason)
-            try:
-                told = self._looked(state)
-            except ApiFault:
-                return NotPosted(reason, is_known=False)
-            if told is None:
-                return NotPosted(reason)
-        if state.state is State.PENDING:
-            self._begun = told.id
-        return Posted(self._api.hide(told.html_url or self._run_url), created=is_new)
-
-    def _create(self, state: CommitState) -> _CheckRun:
+    def _set(self, state: CommitState) -> Posted:
+        """Create the check run, or complete the one that was begun."""
+        if self._begun is not None:
+            return self._posted(self._change(self._begun, state), state, created=False)
         is_pending = state.state is State.PENDING
-        # of two that are complete the newer counts; of two that are not, one would stay so
-        return self._api.call(
+        # If a check run is created complete twice, the newer one counts. A second one in progress would stay so.
+        created = self._api.call(
             lambda github: github.repository(self._repository).create_check_run(
                 self._name, self._head_sha, self._run_url, **_content(state)
             ),
             _CheckRun,
             repeatable=not is_pending,
         )
+        return self._posted(created, state, created=True)
 
-    def _looked(self, state: CommitState) -> _CheckRun | None:
-        """What a look finds of a state that the server did not confirm."""
+    def _change(self, begun: int, state: CommitState) -> _CheckRun:
+        """Complete a check run. A failed try is repeated: a double annotation is better than an endless check."""
+        return self._api.call(
+            lambda github: github.repository(self._repository).get_check_run(begun).edit(**_content(state)), _CheckRun
+        )
+
+    def _found(self, state: CommitState) -> Posted | None:
         pages = self._api.pages(
             lambda github: github.commit(self._repository, self._head_sha).get_check_runs(self._name, filter="all"),
             _CheckRuns,
@@ -99,13 +126,13 @@ class CheckRun:
             and (one.status, one.conclusion) == (content["status"], content.get("conclusion"))
             and self._begun in (None, one.id)
         ]
-        return max(found, key=lambda one: one.id, default=None)
+        newest = max(found, key=lambda one: one.id, default=None)
+        return self._posted(newest, state, created=self._begun is None) if newest is not None else None
 
-    def _change(self, begun: int, state: CommitState) -> _CheckRun:
-        """A failed try is repeated: a remark that is there twice is better than a check that never ends."""
-        return self._api.call(
-            lambda github: github.repository(self._repository).get_check_run(begun).edit(**_content(state)), _CheckRun
-        )
+    def _posted(self, told: _CheckRun, state: CommitState, *, created: bool) -> Posted:
+        if state.state is State.PENDING:
+            self._begun = told.id
+        return Posted(self._api.hide(told.html_url or self._run_url), created=created)
 
 
 def _content(state: CommitState) -> _Content:
@@ -140,68 +167,44 @@ def _annotation(one: Annotation, path: str, lines: tuple[int, int]) -> dict[str,
     }
 
 
-if TYPE_CHECKING:
-    from github.CommitStatus import CommitStatus as GithubStatus
-    from github.PaginatedList import PaginatedList
-
-    from membudget.publish.servers.github_requester import GithubRequester
-
-_LONGEST_DESCRIPTION = 140
-"""Characters; GitHub refuses more."""
-
-
 class _Status(ApiModel):
     id: int
 
 
-class _ListedStatuses(ApiModel):
+class _ListedStatus(ApiModel):
     context: str
     description: str | None = None
     target_url: str | None = None
 
 
-class CommitStatus:
-    """The status of one name on one commit."""
+class CommitStatus(ApiCommitStates):
+    """A commit status: a state and one line."""
 
-    def __init__(self, api: HttpApi, repository: str, head_sha: str, name: str, run_url: str) -> None:
-        self._api = api
-        self._repository = repository
-        self._head_sha = head_sha
-        self._name = name
-        self._run_url = run_url
+    right = STATUSES
 
-    def tell(self, state: CommitState) -> Posted | NotPosted:
-        """Set it. The newest of a name is what counts, so a failed try is repeated."""
-        description = printable(state.title, _LONGEST_DESCRIPTION)
-        try:
-            self._api.call(
-                lambda github: github.commit(self._repository, self._head_sha).create_status(
-                    state.state.value, self._run_url, description, self._name
-                ),
-                _Status,
-            )
-        except ApiFault as fault:
-            reason = self._api.why_not(fault, STATUSES)
-            if not fault.may_have_happened:
-                return NotPosted(reason)
-            try:
-                is_there = self._newest() == _ListedStatuses(
-                    context=self._name, description=description, target_url=self._run_url
-                )
-            except ApiFault:
-                return NotPosted(reason, is_known=False)
-            if not is_there:
-                return NotPosted(reason)
+    def _set(self, state: CommitState) -> Posted:
+        """Set the status. The newest one of a name counts, so a failed try is repeated."""
+        self._api.call(
+            lambda github: github.commit(self._repository, self._head_sha).create_status(
+                state.state.value, self._run_url, _description(state), self._name
+            ),
+            _Status,
+        )
         return Posted(self._run_url, created=True)
 
-    def _newest(self) -> _ListedStatuses | None:
-        """The status of our name that counts; the first page of the list has the newest ones."""
-        listed = next(self._api.pages(self._statuses, list[_ListedStatuses]))
-        return next((one for one in listed if one.context == self._name), None)
+    def _found(self, state: CommitState) -> Posted | None:
+        listed = next(self._api.pages(self._statuses, list[_ListedStatus]))  # the first page has the newest ones
+        newest = next((one for one in listed if one.context == self._name), None)
+        ours = _ListedStatus(context=self._name, description=_description(state), target_url=self._run_url)
+        return Posted(self._run_url, created=True) if newest == ours else None
 
     def _statuses(self, github: "GithubRequester") -> "PaginatedList[GithubStatus]":
-        """The list under the address that GitHub documents. PyGithub's get_statuses uses an older one."""
+        """Return the list at the address that GitHub documents. PyGithub's get_statuses uses an older one."""
         from github.CommitStatus import CommitStatus as GithubStatus
         from github.PaginatedList import PaginatedList
 
         return PaginatedList(GithubStatus, github, f"/repos/{self._repository}/commits/{self._head_sha}/statuses")
+
+
+def _description(state: CommitState) -> str:
+    return printable(state.title, _LONGEST_DESCRIPTION)

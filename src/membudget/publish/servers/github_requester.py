@@ -20,7 +20,7 @@ from github.Repository import Repository
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
 from requests.structures import CaseInsensitiveDict
 
-from membudget.publish.report_size import oversized
+from membudget.publish.json_bounds import oversized
 from membudget.publish.servers.dialect import Dialect
 from membudget.web.bounded_http import Limits, Login, PastLimit, ask, body, bounded_session
 

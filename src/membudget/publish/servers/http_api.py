@@ -23,9 +23,8 @@ from membudget.core.errors import ConfigurationError
 from membudget.core.masking import Mask
 from membudget.core.untrusted_text import printable
 from membudget.publish.servers.dialect import GITHUB, Dialect, Right
-from membudget.publish.servers.retries import LONGEST_WAIT_S, TRIES, Answer, wait_before_next_try
-from membudget.web.bounded_http import Limits, PastLimit, ask, bounded_session, chunks
-from membudget.web.deadline import Allowance, Deadline
+from membudget.web.bounded_http import Allowance, Deadline, Limits, PastLimit, ask, bounded_session, chunks
+from membudget.web.retries import Answer, Policy, Retries
 
 if TYPE_CHECKING:  # PyGithub is imported when something is published
     from membudget.publish.servers.github_requester import GithubRequester, Got
@@ -43,6 +42,8 @@ _TIMEOUT_S = 20.0
 """Between two pieces of an answer."""
 _ALLOWED_S = 120.0
 """For all calls together, with the waits between them: usual ones take seconds."""
+_RETRIES = Policy(tries=4, backoff_s=0.2, longest_wait_s=60, unsaid_wait_s=60)
+"""GitHub asks for a minute if a secondary limit names no time. Waiting longer is not worth a comment."""
 _MOST_ANSWER_BYTES = 8 << 20
 """A hundred comments of the longest have 7 MB."""
 _MOST_PAGES = 100
@@ -160,36 +161,37 @@ class HttpApi:
         location = answer.headers.get("Location", "")
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
             raise NotThisApi(self.dialect.name)
-        reason = ""
         with self._allowance.spend() as deadline:
-            for attempt in range(TRIES):
+            retries = Retries(_RETRIES, deadline.left)
+            while True:
                 into.seek(0)
                 into.truncate()
+                refusal = None
                 try:
                     return _stream(location, into, most_bytes, deadline)
                 except PastLimit as error:
                     reason = f"the server that keeps it {error}"
                 except (requests.RequestException, HTTPError) as error:
                     reason = type(error).__name__  # the address itself is a key: not to be told
-                wait = 0.2 * 2**attempt
-                if deadline.left() < wait:
+                    if isinstance(error, requests.HTTPError) and error.response is not None:
+                        refusal = Answer(error.response.status_code, error.response.headers)
+                wait = retries.wait(refusal)
+                if wait is None:
                     break
                 self._sleep(wait)
         raise ApiFault(f"the download failed: {reason}")
 
     def _answered(self, action: Action, *, repeatable: bool = True, follows: bool = True) -> "Got":
-        waited = 0.0
         with self._allowance.spend() as deadline:
-            for attempt in range(TRIES):
+            retries = Retries(_RETRIES, deadline.left)
+            while True:
                 outcome = self._try(action, deadline, follows=follows)
                 if not isinstance(outcome, str) and outcome.is_success:
                     return outcome
                 answer = _answer(outcome) if not isinstance(outcome, str) else None
-                wait = wait_before_next_try(answer, attempt, repeatable=repeatable, now=time.time())
-                longest = min(LONGEST_WAIT_S - waited, deadline.left())
-                if wait is None or wait > longest or attempt == TRIES - 1:
+                wait = retries.wait(answer, repeatable=repeatable)
+                if wait is None:
                     break
-                waited += wait
                 self._sleep(wait)
         raise _fault(self.dialect.name, outcome, self.hide)
 
@@ -254,20 +256,20 @@ class _Said(ApiModel):
 
 
 def _answer(response: "Got") -> Answer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    said = None
     with suppress(ValidationError):
-        return Answer(response.status, headers, _Said.model_validate_json(response.content).message)
-    return Answer(response.status, headers, "", is_of_api=False)
+        said = _Said.model_validate_json(response.content).message
+    return Answer(response.status, response.headers, said)
 
 
 def _fault(name: str, outcome: "Got | str", hide: Mask) -> ApiFault:
     if isinstance(outcome, str):
         return ApiFault(f"{name} {outcome}")
     answer = _answer(outcome)
-    said = hide(answer.said)
+    said = hide(answer.said or "")
     if answer.is_rate_limit:
         return ApiFault(f"{name}'s rate limit is used up", answer.status, said)
     if answer.status == 401:
         return ApiFault(f"{name} does not accept the token", answer.status, said)
     told = f": {printable(said)}" if said else ""
-    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=answer.is_of_api)
+    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=answer.said is not None)

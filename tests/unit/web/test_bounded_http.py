@@ -1,6 +1,6 @@
 """How long servers may take: what lies between two calls is not theirs."""
 
-from membudget.web.deadline import Allowance
+from membudget.web.bounded_http import Allowance
 
 
 def test_only_the_time_of_calls_is_spent() -> None:

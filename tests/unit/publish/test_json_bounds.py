@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.budgets.entries import MOST_IMAGES
-from membudget.publish.report_size import oversized, tokens
+from membudget.publish.json_bounds import oversized, tokens
 from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support import builders
 

@@ -1,0 +1,83 @@
+"""Whether a failed request is repeated, and after how long."""
+
+import pytest
+
+from membudget.web.retries import Answer, Policy, Retries, asked_wait
+
+NOW = 1_000_000_000.0
+"""9 September 2001, 01:46:40 UTC."""
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        ("Sun, 09 Sep 2001 01:47:40 GMT", 60),
+        ("Sun, 09 Sep 2001 01:47:40 -0000", 60),
+        ("Sun, 09 Sep 2001 01:46:00 GMT", 0),
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("\u0663", None),
+        ("9" * 13, None),
+        ("soon", None),
+        ("Sun, 09 Sep 99999 01:47:40 GMT", None),
+        ("Sun, 09 Sep 2001 01:47:40 +9999999999999", None),
+        ("x" * 100_000, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
+    assert asked_wait(text, NOW) == seconds
+
+
+POLICY = Policy(tries=4, backoff_s=0.5, longest_wait_s=60, unsaid_wait_s=30)
+
+
+def waits(*answers: Answer | None, repeatable: bool = True, left: float = 1000, policy: Policy = POLICY) -> list[float]:
+    """The waits until the request is given up or there are no more answers."""
+    retries, found = Retries(policy, lambda: left - sum(found), lambda: NOW), list[float]()
+    for answer in answers:
+        wait = retries.wait(answer, repeatable=repeatable)
+        if wait is None:
+            break
+        found.append(wait)
+    return found
+
+
+@pytest.mark.parametrize("failure", [None, Answer(500, {}), Answer(503, {"retry-after": "soon"})])
+def test_waits_double_until_the_tries_are_used_up(failure: Answer | None) -> None:
+    assert waits(*[failure] * 9) == [0.5, 1, 2]
+    assert waits(failure, repeatable=False) == []
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 422])
+def test_a_refusal_is_final(status: int) -> None:
+    assert waits(Answer(status, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0"}, 0.5),
+        ({"x-ratelimit-reset": "1000000009"}, 9),
+        ({"x-ratelimit-reset": "1000000009", "x-ratelimit-remaining": "0"}, 9),
+        ({"x-ratelimit-reset": "1000000009", "x-ratelimit-remaining": "1"}, 30),
+        ({"x-ratelimit-reset": "999999999"}, 0.5),
+        ({}, 30),
+    ],
+)
+def test_after_a_rate_limit_even_a_write_is_repeated_when_the_server_says(
+    headers: dict[str, str], seconds: float
+) -> None:
+    assert waits(Answer(429, headers), repeatable=False) == [seconds]
+    assert waits(Answer(403, headers, "API rate limit exceeded"), repeatable=False) == [seconds]
+
+
+def test_no_wait_is_longer_than_the_policy_or_the_deadline_allows() -> None:
+    busy = Answer(503, {"retry-after": "25"})
+    assert waits(busy, busy, busy) == [25, 25], "60 seconds together"
+    assert waits(busy, busy, left=30) == [25]
+    assert waits(busy, left=24) == []
