@@ -12,11 +12,10 @@ from membudget.core.metrics import Metric
 from membudget.engine.cgroups import memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
-from membudget.engine.connection import Engine, connect
+from membudget.engine.connection import Engine, connect, vantage_on
 from membudget.engine.containers import Containers
 from membudget.engine.helper import SubprocessHelper
 from membudget.engine.run_id import own_run_id
-from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
@@ -88,7 +87,7 @@ def bench() -> Iterator[Bench]:
     """The bench; exits with 3 where the host's cgroup files cannot be read."""
     engine = connect()
     try:
-        if not look(engine).acts_alone:
+        if not vantage_on(engine).acts_alone:
             print("benchmarks read the host's cgroup files: run them as root on the engine's machine", file=sys.stderr)
             raise SystemExit(3)
         base_image.provide("bookworm")

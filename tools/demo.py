@@ -13,8 +13,7 @@ from pathlib import Path
 import base_image
 import debian
 import own_image
-from membudget.engine.connection import connect
-from membudget.engine.vantage import look
+from membudget.engine.connection import connect, vantage_on
 from membudget.version import VERSION
 
 _TOP = Path(__file__).resolve().parent.parent
@@ -63,7 +62,7 @@ def _provide_helper_image() -> None:
     """Where membudget cannot look at the engine's machine itself, it needs its own image."""
     engine = connect()
     try:
-        alone = look(engine).acts_alone
+        alone = vantage_on(engine).acts_alone
     finally:
         engine.close()
     if alone:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Commit, Side
-from membudget.contents.compare import PairContents
+from membudget.contents.summary import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec

@@ -7,12 +7,11 @@ import io
 import sys
 from pathlib import Path
 
-from membudget.contents.compare import compare
-from membudget.contents.image import ImageContents
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import ImageContents, Layer
 from membudget.contents.origin import layer_origins
 from membudget.contents.stores.archive import read_archive
 from membudget.contents.stores.layer_reader import read_layer
+from membudget.contents.summary import compare
 from membudget.core.errors import UnreadableImage
 
 CORPUS = Path(__file__).parent / "corpus"

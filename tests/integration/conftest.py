@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import own_image
-from membudget.engine.connection import Engine
-from membudget.engine.vantage import look
+from membudget.engine.connection import Engine, vantage_on
 from membudget.measure.equipment import MeasuringOptions
 from membudget.version import VERSION
 from tests.support import engine_fixtures
@@ -55,7 +54,7 @@ def clean(engine: Engine, repository: Repository) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def on_host(engine: Engine) -> None:
     """Skips where this process cannot read the engine's cgroups itself."""
-    if not look(engine).acts_alone:
+    if not vantage_on(engine).acts_alone:
         skip_for_want_of("this process does not see the engine's cgroups, or is not root")
 
 
@@ -85,7 +84,7 @@ def from_container(engine: Engine, images: PreparedImages, helper_image: str, ti
 @pytest.fixture
 def private_engine(engine: Engine, images: PreparedImages) -> Iterator[PrivateEngine]:
     """A second engine with the truth image."""
-    if shutil.which("dockerd") is None or not look(engine).acts_alone:
+    if shutil.which("dockerd") is None or not vantage_on(engine).acts_alone:
         skip_for_want_of("a second engine needs root, dockerd, and the machine of the first")
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:  # no longer: a socket's path has 107 bytes at most
         second = PrivateEngine(Path(folder))

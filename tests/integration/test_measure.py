@@ -7,8 +7,7 @@ import pytest
 
 from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric
 from membudget.core.quantities import MIB
-from membudget.engine.connection import Engine
-from membudget.engine.vantage import look
+from membudget.engine.connection import Engine, vantage_on
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import finish, run, start
 from tests.support.missing import skip_for_want_of
@@ -25,7 +24,7 @@ def probe(request: pytest.FixtureRequest, engine: Engine) -> str:
     place = str(request.param)
     if place == "container":
         request.getfixturevalue("helper_image")
-    elif not look(engine).acts_alone:
+    elif not vantage_on(engine).acts_alone:
         skip_for_want_of("this process does not see the engine's cgroups, or is not root")
     return place
 

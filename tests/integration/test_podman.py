@@ -15,9 +15,8 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.cgroup_removal import our_cgroups
 from membudget.engine.cgroups import run_of
-from membudget.engine.connection import Engine, connect
+from membudget.engine.connection import Engine, connect, vantage_on
 from membudget.engine.run_id import own_run_id
-from membudget.engine.vantage import look
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import Outcome, TrialSpec
 from membudget.version import VERSION
@@ -34,7 +33,7 @@ def podman_engine(images: PreparedImages) -> Iterator[Engine]:
         with podman.running() as running:
             running.load(images.truth, images.service, images.healthy)
             with contextlib.closing(connect({**os.environ, "DOCKER_HOST": running.address})) as engine:
-                if not look(engine).acts_alone:
+                if not vantage_on(engine).acts_alone:
                     skip_for_want_of("this process does not see the engine's cgroups")
                 yield engine
                 assert engine.client.api.containers(all=True) == []

@@ -9,8 +9,7 @@ from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.connection import Engine
-from membudget.engine.vantage import look
+from membudget.engine.connection import Engine, vantage_on
 from membudget.measure.equipment import MeasuringOptions
 from membudget.measure.trial import Outcome, TrialSpec
 from membudget.version import VERSION
@@ -31,7 +30,7 @@ def service(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Trials]:
     """Both places where probe and driver may be."""
     if request.param == "container":
         request.getfixturevalue("helper_image")
-    elif not look(engine).acts_alone:
+    elif not vantage_on(engine).acts_alone:
         skip_for_want_of("this process does not see the engine's cgroups, or is not root")
     with nothing_stays(engine):
         with trials(engine, MeasuringOptions(VERSION, request.param)) as running:

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from membudget.core.quantities import KIB, MIB
-from membudget.engine.connection import Engine
-from membudget.engine.vantage import look
+from membudget.engine.connection import Engine, vantage_on
 from tests.soak.pull_request import figures, wrong_figures
 from tests.soak.rounds import ROUNDS, Round
 from tests.soak.world import World, opened
@@ -31,7 +30,7 @@ MOST_CACHED_BYTES = MIB
 @pytest.fixture
 def world(engine: Engine, images: PreparedImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An engine, a disk, a pull request and a server of the test's own."""
-    if shutil.which("dockerd") is None or not look(engine).acts_alone:
+    if shutil.which("dockerd") is None or not vantage_on(engine).acts_alone:
         skip_for_want_of("an engine that may die needs root, dockerd, and the machine of the first")
     with running_github() as github, opened(tmp_path_factory.mktemp("soak"), github, images.truth) as made:
         yield made

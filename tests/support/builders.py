@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
-from membudget.contents.compare import Unavailable, image_metrics
-from membudget.contents.summary import ImageSummary
+from membudget.contents.summary import ImageSummary, Unavailable, image_metrics
 from membudget.core.metrics import PEAKS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, ImageMeasurement, Presence, SideMeasurement

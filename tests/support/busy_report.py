@@ -3,12 +3,11 @@
 import random
 from dataclasses import replace
 
-from membudget.contents.compare import image_metrics
 from membudget.contents.diff import Detail, ImageDiff, LayerChange, PackageChange
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal
 from membudget.contents.origin import OriginSource
 from membudget.contents.packages.package import Ecosystem, Package
-from membudget.contents.summary import FileSummary, FolderSummary, ImageSummary, LayerSummary
+from membudget.contents.summary import FileSummary, FolderSummary, ImageSummary, LayerSummary, image_metrics
 from membudget.core.quantities import KIB, MIB
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.probe.messages import KilledProcess, Series

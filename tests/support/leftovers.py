@@ -19,8 +19,8 @@ from docker.errors import APIError
 
 from membudget.build.docker_images import CONTENT_LABEL
 from membudget.engine.cgroup_removal import CgroupsRemain, our_cgroups, remove_cgroups
+from membudget.engine.cleanup import TRIAL_IMAGES
 from membudget.engine.connection import RUN_LABEL, Engine
-from membudget.engine.reaper import TRIAL_IMAGES
 from membudget.engine.run_id import RunId, own_run_id, owner_lives
 from tests.support.awaited import PATIENCE_S
 from tests.support.started import end_started, started_pids

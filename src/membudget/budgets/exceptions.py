@@ -10,8 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
 from membudget.core import quantities
 from membudget.core.definition import Unit
+from membudget.core.files import Stored
 from membudget.core.metrics import Metric
-from membudget.core.stored import Stored
 
 WARNED_BEFORE = timedelta(days=14)
 

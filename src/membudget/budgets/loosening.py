@@ -8,9 +8,9 @@ from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
 from membudget.core.definition import Unit
+from membudget.core.files import Stored
 from membudget.core.metrics import Metric, format_value
 from membudget.core.quantities import format_percent, format_size
-from membudget.core.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.metric_budgets import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
+from membudget.core.files import Stored
 from membudget.core.metrics import Metric
-from membudget.core.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)

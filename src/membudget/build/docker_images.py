@@ -10,8 +10,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from membudget.contents.image import ImageContents
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import ImageContents, Layer
 from membudget.contents.stores.archive import read_archive
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.stores.streams import RawStream

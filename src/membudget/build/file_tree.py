@@ -1,14 +1,19 @@
-"""The files of a folder, or of an archive of it, in a form that can be compared: names, modes, targets, contents."""
+"""The files of a folder, an archive or a checkout, compared with each other or with the commit.
+
+A checkout is compared with its commit by reading and hashing every file, whatever git's index says of it.
+"""
 
 import hashlib
 import os
 import stat
 import tarfile
+import tempfile
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 _FILE = "file"
 
@@ -123,3 +128,123 @@ def _entries(folder: Path, prefix: str) -> Iterator[tuple[str, FileEntry]]:
                 yield path, file_entry(Path(one.path))
             else:
                 yield path, FileEntry("special file", 0, "")
+
+
+_GITLINK = "160000"
+_LINK = "120000"
+_EXECUTABLE = "100755"
+_CHUNK_BYTES = 1 << 20
+
+
+class Git(Protocol):
+    """What is asked of git, inside the checkout."""
+
+    def listed(self, folder: Path) -> bytes:
+        """`ls-files -z -t --stage`."""
+
+    def write_filtered(self, folder: Path, object_id: str, path: str, into: IO[bytes]) -> None:
+        """Write a blob as git writes it to a checkout: line endings, encodings and filters applied."""
+
+    def is_set(self, folder: Path, key: str) -> bool:
+        """Whether a setting is true, which it is unless the clone says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    mode: str
+    object_id: str
+    is_skipped: bool
+    """The clone has a sparse checkout, which leaves it out."""
+
+
+def differences_from_commit(git: Git, folder: Path) -> list[str]:
+    """What differs between a checkout and the commit, in words; empty: nothing. The index must be the commit's.
+
+    Settings and filters of the clone are trusted: what they make of a file is what was committed. Raises OSError.
+    """
+    entries = dict(_parsed(git.listed(folder)))
+    checkout = _Checkout(git, folder, git.is_set(folder, "core.fileMode"), git.is_set(folder, "core.symlinks"))
+    found = [
+        f"{path} {what}"
+        for path, entry in entries.items()
+        if entry.mode != _GITLINK and not entry.is_skipped and (what := checkout.difference(path, entry)) is not None
+    ]
+    links = tuple(f"{path}/" for path, entry in entries.items() if entry.mode == _GITLINK)
+    known = {_normal(path) for path in entries}
+    extra = (path for path in _files(folder, "") if _normal(path) not in known and not path.startswith(links))
+    return found + [f"{path} is not in the commit" for path in extra]
+
+
+def _parsed(listed: bytes) -> Iterator[tuple[str, _Entry]]:
+    for line in listed.split(b"\0"):
+        if line:
+            facts, _, path = line.partition(b"\t")
+            tag, mode, object_id, _stage = facts.decode().split(" ")
+            yield os.fsdecode(path), _Entry(mode, object_id, tag in ("S", "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkout:
+    git: Git
+    folder: Path
+    keeps_modes: bool
+    """Whether its file system has an executable bit, as far as git knows."""
+    makes_links: bool
+
+    def difference(self, name: str, entry: _Entry) -> str | None:
+        """What is wrong with one file, in words; None: nothing."""
+        path = self.folder / name
+        try:
+            mode = path.lstat().st_mode
+        except OSError:
+            return "is missing"
+        is_link = stat.S_ISLNK(mode)
+        if not is_link and not stat.S_ISREG(mode):
+            return "is no regular file"
+        if is_link != (entry.mode == _LINK) and (is_link or self.makes_links):
+            return "is a symbolic link" if is_link else "is no symbolic link"
+        is_executable = bool(mode & stat.S_IXUSR)
+        if self.keeps_modes and entry.mode != _LINK and is_executable != (entry.mode == _EXECUTABLE):
+            return "is executable" if is_executable else "is not executable"
+        is_same = _leads_to(path, entry.object_id) if is_link else self._is_as_committed(path, name, entry)
+        return None if is_same else "leads elsewhere" if is_link else "has other content"
+
+    def _is_as_committed(self, path: Path, name: str, entry: _Entry) -> bool:
+        if _hash(path, entry.object_id) == entry.object_id:
+            return True
+        with tempfile.TemporaryFile() as expected, path.open("rb") as found:  # of any size: not held in memory
+            self.git.write_filtered(self.folder, entry.object_id, name, expected)
+            expected.seek(0)
+            return hashlib.file_digest(expected, "sha256").digest() == hashlib.file_digest(found, "sha256").digest()
+
+
+def _leads_to(path: Path, object_id: str) -> bool:
+    target = os.readlink(os.fsencode(path))  # noqa: PTH115 - a Path would leave out "./"
+    return _hasher(object_id, len(target), target).hexdigest() == object_id
+
+
+def _hash(path: Path, object_id: str) -> str:
+    with path.open("rb") as file:
+        digest = _hasher(object_id, os.fstat(file.fileno()).st_size)
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _hasher(object_id: str, size: int, content: bytes = b"") -> "hashlib._Hash":
+    algorithm = "sha256" if len(object_id) == 64 else "sha1"
+    return hashlib.new(algorithm, b"blob %d\0%b" % (size, content), usedforsecurity=False)
+
+
+def _files(folder: Path, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as scanned:
+        for one in scanned:
+            if one.is_dir(follow_symlinks=False):
+                yield from _files(Path(one.path), f"{prefix}{one.name}/")
+            elif prefix or one.name != ".git":
+                yield f"{prefix}{one.name}"
+
+
+def _normal(path: str) -> str:
+    """Some file systems write names in another normal form of Unicode than they were given."""
+    return unicodedata.normalize("NFC", path)

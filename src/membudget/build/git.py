@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from membudget.build.git_checkout import differences
+from membudget.build.file_tree import differences_from_commit
 from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.masking import Mask, environment_secrets, login_in, login_in_base64
@@ -210,7 +210,7 @@ class GitRepository:
 
     def _check_checkout(self, commit: Commit, folder: Path) -> None:
         try:
-            found = differences(self, folder)
+            found = differences_from_commit(self, folder)
         except OSError as error:
             raise EnvironmentFault(f"the checkout cannot be read: {error}", where=str(folder)) from error
         if self._git(("diff-index", "--cached", "--quiet", commit.sha, "--"), folder).returncode != 0:

@@ -1,19 +1,28 @@
-"""Finds the images that a command names: in the engine, in archives, in layouts, in registries."""
+"""Finds images by name: those that a command names, and smaller variants of a base image.
+
+Images are looked for in the engine, in archives, in OCI layouts and in registries. The clients of engine and registries
+are imported only where they are asked, so that `membudget inspect` of an archive starts fast.
+"""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from membudget.contents.image import ImageContents
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import ImageContents, Layer
+from membudget.contents.origin import BaseImage, BaseVariant, variants
 from membudget.contents.stores.archive import ArchivedImage, read_archive
 from membudget.contents.stores.blobs import LayoutFolder, read_layered
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.stores.manifest import Selection
 from membudget.contents.stores.streams import Peekable
-from membudget.core.errors import ConfigurationError, UnreadableImage
+from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
+
+if TYPE_CHECKING:
+    from membudget.engine.connection import Engine
+
 
 _BUFFER = 1 << 20
 SCHEMES = ("docker", "docker-archive", "oci-archive", "oci-dir", "registry")
@@ -134,3 +143,66 @@ _READERS: dict[str, Callable[[str, Known, str | None], ImageContents | Unreadabl
     "oci-dir": _read_layout,
     "registry": _read_registry,
 }
+
+
+_ALLOWED_S = 600.0
+"""For all that registries are asked in a check."""
+
+
+class BaseVariants:
+    """What is known of variants. That none can be looked at costs the advice, and nothing else."""
+
+    def __init__(
+        self, engine: "Engine | None", cache: LayerCache, warn: Callable[[str], None], *, asks_registry: bool
+    ) -> None:
+        """`asks_registry`: layers of a variant are read there, once: they are remembered."""
+        self._engine = engine
+        self._cache = cache
+        self._warn = warn
+        self._asks_registry = asks_registry
+        from membudget.web.bounded_http import Allowance  # imports requests
+
+        self._allowance = Allowance(_ALLOWED_S)
+
+    def smallest(self, base: BaseImage | None, platform: str) -> BaseVariant | None:
+        """The smallest variant that there is of a base image; None where there is none, or the base is not known."""
+        if base is None:
+            return None
+        found = [
+            BaseVariant(base, reference, size)
+            for reference in variants(base.reference)
+            if (size := self._size(reference, platform)) is not None
+        ]
+        return min(found, key=lambda variant: variant.file_bytes, default=None)
+
+    def _size(self, reference: str, platform: str) -> int | None:
+        contents = self._of_engine(reference)
+        if contents is None and self._asks_registry:
+            contents = self._of_registry(reference, platform)
+        return contents.file_bytes if contents is not None and contents.config.platform == platform else None
+
+    def _of_engine(self, reference: str) -> ImageContents | None:
+        if self._engine is None:
+            return None
+        from membudget.build.docker_images import inspect, read_images
+
+        try:
+            image_id = inspect(self._engine, reference).image_id
+            found = read_images(self._engine, [image_id], self._cache)[image_id]
+        except (ConfigurationError, EnvironmentFault):
+            return None
+        return found if isinstance(found, ImageContents) else None
+
+    def _of_registry(self, reference: str, platform: str) -> ImageContents | None:
+        from membudget.build.registry import read_image  # only where it is asked
+
+        try:
+            with self._allowance.spend() as deadline:
+                found = read_image(reference, self._cache.get, platform, deadline)
+        except ConfigurationError:  # there is none of that name
+            return None
+        except EnvironmentFault as error:
+            self._warn(f"{reference} could not be looked at, which may be a smaller base: {error.what}")
+            return None
+        self._cache.put_layers(found)
+        return found

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from membudget.build.revision import BuiltImage, Side
-from membudget.contents.compare import PairContents, Unavailable, image_metrics
+from membudget.contents.summary import PairContents, Unavailable, image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.progress import Progress

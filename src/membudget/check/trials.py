@@ -9,8 +9,7 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules, image_rules
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import Built, OwnRun, Pair, Subject
-from membudget.contents.compare import PairContents, Unavailable, image_metrics
-from membudget.contents.summary import ImageSummary
+from membudget.contents.summary import ImageSummary, PairContents, Unavailable, image_metrics
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress

@@ -17,12 +17,12 @@ from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.file import budgets_schema
 from membudget.budgets.guard import AllowedSecrets
 from membudget.budgets.workload import CommandWorkload
-from membudget.build.base_variants import BaseVariants
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import inspect
 from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
 from membudget.build.revision import BaseRequest
+from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
 from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case

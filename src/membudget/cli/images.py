@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from membudget.build.sources import Source, read_sources
-from membudget.contents.compare import PairContents, Readable, Unavailable, compare, image_metrics
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
 from membudget.contents.image import ImageContents
 from membudget.contents.origin import BaseImage, BaseVariant, base_of, layer_origins
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.contents.summary import ImageSummary
+from membudget.contents.summary import ImageSummary, PairContents, Readable, Unavailable, compare, image_metrics
 from membudget.core.errors import ConfigurationError, ExitCode, UnreadableImage
 from membudget.core.files import read_plain
 from membudget.publish.workflow import show, show_json, warn
@@ -98,7 +97,7 @@ def _look(references: Sequence[str], options: argparse.Namespace) -> PairContent
 def _smaller_base(
     base: BaseImage, image: ImageContents, cache: LayerCache, options: argparse.Namespace
 ) -> BaseVariant | None:
-    from membudget.build.base_variants import BaseVariants
+    from membudget.build.sources import BaseVariants
 
     is_of_engine = Source.of(options.image).scheme == "docker"
     with _engine() if is_of_engine else nullcontext() as engine:

@@ -9,24 +9,24 @@ from functools import cached_property
 from pathlib import Path
 
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
-from membudget.build.base_variants import BaseVariants
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import read_images
 from membudget.build.file_tree import content_names
 from membudget.build.git_workspace import Workspace, check_build, check_given
 from membudget.build.revision import BuiltImage, Commit, Recipe, Side
-from membudget.contents.compare import PairContents, Readable, compare
+from membudget.build.sources import BaseVariants
 from membudget.contents.dockerfile import Dockerfile, parse_dockerfile
 from membudget.contents.image import ImageContents
 from membudget.contents.origin import BaseVariant, LayerOrigin, base_of, layer_origins
 from membudget.contents.provenance import parse_provenance
 from membudget.contents.stores.layer_cache import LayerCache
+from membudget.contents.summary import PairContents, Readable, compare
 from membudget.core.errors import ConfigurationError, UnreadableImage
 from membudget.core.quantities import format_size
+from membudget.engine.cleanup import trial_tag
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.engine.containers import LOG_DRIVER
-from membudget.engine.reaper import trial_tag
 from membudget.engine.run_id import RunId
 from membudget.measure.cache import MachineClass, ResultCache, result_key
 from membudget.measure.equipment import TrialPool

@@ -10,11 +10,11 @@ from heapq import nlargest
 from typing import NamedTuple
 
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal, diff_files
-from membudget.contents.layers.layer import shown
+from membudget.contents.image import shown
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Ecosystem
-from membudget.core.stored import Stored
+from membudget.core.files import Stored
 
 _MOST_COMPARISONS = 1_000_000
 """Between what two images have alike at their beginnings and ends: half a second. `difflib` has no such bound."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nlargest
 
-from membudget.contents.layers.layer import shown
-from membudget.contents.layers.stack import NO_FILE, LayerStack
-from membudget.core.stored import Stored
+from membudget.contents.image import shown
+from membudget.contents.layer_stack import NO_FILE, LayerStack
+from membudget.core.files import Stored
 
 MOST_FILES = 100
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from membudget.contents.image import ImageContents
-from membudget.contents.layers.stack import NO_FILE, LayerStack
+from membudget.contents.layer_stack import NO_FILE, LayerStack
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.packages.finder import claims_of, parsed_facts, read_bytes
 from membudget.contents.packages.package import Claims, Package

@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from membudget.contents.layers.layer import shown
-from membudget.contents.layers.stack import LayerStack, WasteKind
+from membudget.contents.image import shown
+from membudget.contents.layer_stack import LayerStack, WasteKind
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import BaseVariant, LayerOrigin
 from membudget.contents.packages.package import FOLDER, Ecosystem, compiled_module
-from membudget.core.stored import Stored
+from membudget.core.files import Stored
 
 LEAST_SHARE = 0.01
 """Of `image_size`: what saves less is left out."""

@@ -1,10 +1,10 @@
-"""Files that others name or wrote are read within bounds, and ours are written whole or not at all."""
+"""Files: read within bounds, written whole or not at all, and refused where they have unknown keys."""
 
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 from membudget.core.errors import EnvironmentFault
 
@@ -39,6 +39,8 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
     What was there before stays when the disk is full.
     """
+    import tempfile  # the sampling process imports this module, writes nothing and has to start fast
+
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -57,3 +59,13 @@ def write_text(text: str | bytes, path: Path, what: str) -> None:
         write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
     except OSError as error:
         raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path)) from None
+
+
+class Stored:
+    """A dataclass whose JSON has its own keys and no others: pydantic refuses whatever else is in a file.
+
+    Source: pydantic's documentation of `__pydantic_config__` on dataclasses of the standard library.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

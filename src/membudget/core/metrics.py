@@ -19,8 +19,8 @@ from membudget.core.definition import (
     Unit,
 )
 from membudget.core.errors import brief
+from membudget.core.files import Stored
 from membudget.core.quantities import format_duration, format_size, format_size_delta, format_size_spread
-from membudget.core.stored import Stored
 
 
 class Metric(StrEnum):

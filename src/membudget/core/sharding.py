@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from membudget.core.errors import ConfigurationError
-from membudget.core.stored import Stored
+from membudget.core.files import Stored
 
 MOST_SHARDS = 256
 """As many jobs as a matrix may have (GitHub's usage limits)."""

@@ -3,13 +3,13 @@
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import requests
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import Healthcheck, LogConfig
 from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
@@ -19,7 +19,6 @@ from membudget.core.quantities import MIB
 from membudget.engine.child_environment import client_mask
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.options import ContainerOptions, ExecOptions
-from membudget.engine.reaper import remove_networks_and_volumes
 from membudget.engine.run_id import RunId
 from membudget.engine.stream import FramedStream, LineTail
 
@@ -252,3 +251,23 @@ def _roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
+
+
+def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None:
+    """Those with the label of `run` whose names begin with `prefix`; what is gone already is fine."""
+    api, label = engine.client.api, {"label": f"{RUN_LABEL}={run}"}
+    with engine_errors("removing networks and volumes"):
+        networks = [str(network["Name"]) for network in api.networks(filters=label)]
+        volumes = [str(volume["Name"]) for volume in api.volumes(filters=label)["Volumes"] or ()]
+        for names, remove in ((networks, api.remove_network), (volumes, api.remove_volume)):
+            for name in names:
+                if name.startswith(prefix):
+                    unless_gone(remove, name)
+
+
+def unless_gone(remove: Callable[[str], object], name: str) -> None:
+    """Remove what has this name or id. It may be gone already."""
+    try:
+        remove(name)
+    except (NotFound, ImageNotFound):
+        return

@@ -11,8 +11,8 @@ from membudget.budgets.rules import EffectiveBudget
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
+from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
-from membudget.core.stored import Stored
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
 

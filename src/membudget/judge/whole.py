@@ -11,9 +11,9 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.errors import ExitCode
+from membudget.core.files import Stored
 from membudget.core.intervals import median_interval
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
-from membudget.core.stored import Stored
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst

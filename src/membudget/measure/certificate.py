@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from membudget.core.errors import EnvironmentFault
+from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB, format_size
-from membudget.core.stored import Stored
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.probe.messages import ProbeReport, SamplingEffort
 from membudget.measure.probe.readings import BATCH_BYTES_PER_CPU

@@ -15,12 +15,11 @@ from membudget.core.threads import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
-from membudget.engine.connection import Engine, connect
+from membudget.engine.connection import Engine, connect, vantage_on
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import DockerHelper, SubprocessHelper, find_helper_image
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
-from membudget.engine.vantage import look
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
@@ -150,7 +149,7 @@ def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], Non
             "Podman's statistics have no RSS: its containers can be measured by their cgroups alone",
             fix="leave --probe out",
         )
-    vantage = look(engine, "auto" if options.probe == "engine" else options.probe)
+    vantage = vantage_on(engine, "auto" if options.probe == "engine" else options.probe)
     if vantage.acts_alone:
         return _Place("engine" if options.probe == "engine" else "host", None, drives_itself=True)
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from membudget.budgets.fields import AnyPhaseLabel
-from membudget.core.stored import Stored
+from membudget.core.files import Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.stored import Stored
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.certificate import count_oom_kills
 from membudget.measure.probe.messages import ProbeReport, Series

@@ -8,8 +8,8 @@ from pathlib import Path
 from membudget.budgets.container import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload_parts import WorkloadKind
+from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.stored import Stored
 from membudget.measure.certificate import Certificate, OomDoubt
 from membudget.measure.load import LoadResult
 from membudget.measure.pod_figures import SidecarUse

@@ -4,9 +4,8 @@ import io
 import json
 from collections.abc import Sequence
 
-from membudget.contents.image import ImageContents, StoredLayer
-from membudget.contents.layers.layer import Layer
-from membudget.contents.layers.stack import LayerStack
+from membudget.contents.image import ImageContents, Layer, StoredLayer
+from membudget.contents.layer_stack import LayerStack
 from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.stores.archive import read_archive

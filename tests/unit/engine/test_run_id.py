@@ -1,8 +1,12 @@
+import dataclasses
+import subprocess
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.engine.cgroups import memory_root, run_name, run_of, trial_cgroup
-from membudget.engine.run_id import ProcessIdentity, RunId
+from membudget.engine.run_id import ProcessIdentity, RunId, own_run_id, owner_lives
 
 HEX8 = st.text("0123456789abcdef", min_size=8, max_size=8)
 RUNS = st.builds(
@@ -49,3 +53,29 @@ def test_only_v1_has_a_tree_a_controller() -> None:
 def test_a_process_id_of_thirty_digits_is_none_of_ours() -> None:
     assert RunId.parse(f"{'a' * 8}x{'9' * 30}x1x{'b' * 8}x1xabcd") is None
     assert RunId.parse(f"{'a' * 8}x\u0661x1x{'b' * 8}x1xabcd") is None
+
+
+def test_a_run_of_this_process_lives() -> None:
+    assert owner_lives(own_run_id()) is True
+
+
+def test_a_pid_that_is_used_again_is_another_process() -> None:
+    run = own_run_id()
+    earlier = dataclasses.replace(run, owner=dataclasses.replace(run.owner, start_ticks=run.owner.start_ticks - 1))
+    assert owner_lives(earlier) is False
+
+
+def test_a_process_that_ended_is_dead() -> None:
+    code = "from membudget.engine.run_id import own_run_id; print(own_run_id())"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    run = RunId.parse(said)
+    assert run is not None
+    assert owner_lives(run) is False
+
+
+def test_nobody_can_tell_about_another_machine_or_namespace() -> None:
+    run = own_run_id()
+    elsewhere = dataclasses.replace(run.owner, boot="00000000")
+    inside = dataclasses.replace(run.owner, pid_namespace="00000000")
+    for owner in (elsewhere, inside):
+        assert owner_lives(dataclasses.replace(run, owner=owner)) is None

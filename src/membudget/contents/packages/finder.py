@@ -3,19 +3,27 @@
 import json
 from collections.abc import Mapping
 
-from membudget.contents.layers.layer import LARGEST_DOCUMENT_BYTES
-from membudget.contents.layers.stack import LayerStack
+from membudget.contents.image import LARGEST_DOCUMENT_BYTES
+from membudget.contents.layer_stack import LayerStack
 from membudget.contents.packages.language import claim_go, claim_java, claim_npm, claim_python
 from membudget.contents.packages.package import Claims
-from membudget.contents.packages.rpm import FOLDERS, NDB, SQLITE, claim_rpm
-from membudget.contents.packages.system import APK_DATABASES, DIVERSIONS, claim_alpine, claim_debian
+from membudget.contents.packages.system import (
+    APK_DATABASES,
+    DIVERSIONS,
+    RPM_FOLDERS,
+    RPM_NDB,
+    RPM_SQLITE,
+    claim_alpine,
+    claim_debian,
+    claim_rpm,
+)
 
 _MIB = 1 << 20
 _EXACT = {
     "var/lib/dpkg/status": 32 * _MIB,
     DIVERSIONS: _MIB,
     **dict.fromkeys(APK_DATABASES, 32 * _MIB),
-    **dict.fromkeys([f"{folder}{name}" for folder in FOLDERS for name in (SQLITE, NDB)], 64 * _MIB),
+    **dict.fromkeys([f"{folder}{name}" for folder in RPM_FOLDERS for name in (RPM_SQLITE, RPM_NDB)], 64 * _MIB),
 }
 _HEADERS = ("/METADATA", "/PKG-INFO")
 _HEADER_BYTES = 64 << 10

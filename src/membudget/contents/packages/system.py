@@ -1,9 +1,15 @@
-"""Packages of distributions whose databases are text: Debian's dpkg (also distroless) and Alpine's apk.
+"""Packages of distributions: Debian's dpkg (also distroless), Alpine's apk, and RPM.
 
-dpkg-query(1), "status" and "info/*.list"; dpkg-divert(1); wiki.alpinelinux.org, "Apk spec", installed database.
+Sources: dpkg-query(1), "status" and "info/*.list"; dpkg-divert(1); wiki.alpinelinux.org, "Apk spec", installed
+database; rpm's manual, "RPM v4 file format", header structure; rpm's lib/backend/ndb/rpmpkg.c for ndb.
+
+RPM's headers are read from `rpmdb.sqlite` and `Packages.db` (ndb). Nothing on PyPI reads them without rpm's own
+library. BerkeleyDB, which older distributions use, is not read.
 """
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 
 from membudget.contents.packages.package import Claims, Ecosystem, PackageId
 
@@ -75,3 +81,124 @@ def _versions(status: bytes) -> dict[str, str]:
         elif not line:
             name = ""
     return versions
+
+
+RPM_FOLDERS = ("var/lib/rpm/", "usr/lib/sysimage/rpm/")
+RPM_SQLITE, RPM_NDB = "rpmdb.sqlite", "Packages.db"
+_NAME, _VERSION, _RELEASE, _DIR_INDEXES, _BASE_NAMES, _DIR_NAMES = 1000, 1001, 1002, 1116, 1117, 1118
+_INT32, _STRING, _STRING_ARRAY, _I18N = 4, 6, 8, 9
+_LARGEST_HEADER = 32 << 20
+_MOST_INDEXES = 65_536
+_MOST_PACKAGES = 100_000
+_MOST_FILES = 250_000
+"""Of one package."""
+_MOST_STEPS, _STEPS_AT_ONCE = 10_000_000, 1000
+"""Of SQLite's virtual machine: a row takes a few."""
+_MOST_PATHS = 4
+"""Times a header's length: how long all its paths are together. Beside each file's name it has a digest, and more."""
+_NDB_PAGE, _NDB_SLOT, _NDB_BLOCK = 4096, 16, 16
+
+
+def claim_rpm(documents: Mapping[str, bytes], claims: Claims) -> None:
+    """Claim the files of RPM packages."""
+    for folder in RPM_FOLDERS:
+        for name, headers in ((RPM_SQLITE, _of_sqlite), (RPM_NDB, _of_ndb)):
+            for header in headers(documents.get(f"{folder}{name}", b"")):
+                with suppress(struct.error, ValueError, IndexError):  # a damaged one costs itself alone
+                    _claim(header, claims)
+
+
+def _of_sqlite(database: bytes) -> Iterator[bytes]:
+    if not database.startswith(b"SQLite format 3\0"):
+        return
+    import sqlite3  # few images have such a database
+
+    left = len(database)
+    # Its journal is not part of an image's file: the header says so, or SQLite would look for it.
+    database = database[:18] + b"\1\1" + database[20:]
+    # UnicodeDecodeError: the damage is quoted in SQLite's own message, which need not be text.
+    with closing(sqlite3.connect(":memory:")) as connection, suppress(sqlite3.Error, OverflowError, UnicodeDecodeError):
+        connection.deserialize(database)
+        del database  # SQLite has its copy
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_HEADER)
+        steps = iter(range(_MOST_STEPS // _STEPS_AT_ONCE))
+        connection.set_progress_handler(lambda: next(steps, None) is None, _STEPS_AT_ONCE)
+        # The database is the image's, and so is the SQL in its schema: columns and views that compute are not asked.
+        kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'Packages' AND rootpage > 0").fetchall()
+        if kinds != [("table",)] or any(hidden for *_, hidden in connection.execute("PRAGMA table_xinfo(Packages)")):
+            return
+        connection.set_authorizer(_reads_the_table)
+        for (blob,) in connection.execute("SELECT blob FROM Packages LIMIT ?", (_MOST_PACKAGES,)):
+            if not isinstance(blob, bytes):
+                continue
+            left -= len(blob)  # damaged rows may share their pages
+            if left < 0:
+                return
+            yield blob
+
+
+def _reads_the_table(action: int, what: str | None, _: str | None, __: str | None, inside: str | None) -> int:
+    """Whether a step of a statement is allowed: to read the table itself, and nothing through a view."""
+    from sqlite3 import SQLITE_DENY, SQLITE_OK, SQLITE_READ, SQLITE_SELECT
+
+    if inside is not None:
+        return SQLITE_DENY
+    return SQLITE_OK if action == SQLITE_SELECT or (action == SQLITE_READ and what == "Packages") else SQLITE_DENY
+
+
+def _of_ndb(database: bytes) -> Iterator[bytes]:
+    if database[:4] != b"RpmP" or len(database) < _NDB_PAGE:
+        return
+    (pages,) = struct.unpack_from("<I", database, 12)
+    slots = min(pages * _NDB_PAGE, len(database)) // _NDB_SLOT
+    left = len(database)
+    for number in range(2, min(slots, _MOST_PACKAGES)):
+        magic, index, block, _ = struct.unpack_from("<4sIII", database, number * _NDB_SLOT)
+        start = block * _NDB_BLOCK
+        if magic != b"Slot" or not index or start + 16 > len(database):
+            continue
+        (length,) = struct.unpack_from("<I", database, start + 12)
+        if length > min(_LARGEST_HEADER, len(database) - start - 16, left):  # damaged, or slots share their block
+            continue
+        left -= length
+        yield database[start + 16 : start + 16 + length]
+
+
+def _claim(header: bytes, claims: Claims) -> None:
+    index_count, data_size = struct.unpack_from(">II", header)
+    if index_count > _MOST_INDEXES or data_size > _LARGEST_HEADER:
+        raise ValueError("too large")
+    store = header[8 + 16 * index_count :][:data_size]
+    tags: dict[int, tuple[int, int, int]] = {}
+    for number in range(index_count):
+        tag, kind, offset, count = struct.unpack_from(">IIII", header, 8 + 16 * number)
+        tags[tag] = (kind, offset, count)
+    name, version, release = (_first(store, tags, tag) for tag in (_NAME, _VERSION, _RELEASE))
+    if not name:
+        return
+    package = claims.package(PackageId(Ecosystem.RPM, name, f"{version}-{release}".strip("-")))
+    folders = _strings(store, tags, _DIR_NAMES)
+    bases = _strings(store, tags, _BASE_NAMES)
+    kind, offset, count = tags.get(_DIR_INDEXES, (0, 0, 0))
+    if kind != _INT32 or count != len(bases):
+        return
+    left = _MOST_PATHS * len(header)
+    for base, (folder,) in zip(bases, struct.iter_unpack(">I", store[offset : offset + 4 * count]), strict=True):
+        left -= len(folders[folder]) + len(base)
+        if left < 0:
+            raise ValueError("its paths are too long")
+        claims.claim(package, f"{folders[folder]}{base}".strip("/"))
+
+
+def _first(store: bytes, tags: Mapping[int, tuple[int, int, int]], tag: int) -> str:
+    return next(iter(_strings(store, tags, tag)), "")
+
+
+def _strings(store: bytes, tags: Mapping[int, tuple[int, int, int]], tag: int) -> list[str]:
+    kind, offset, count = tags.get(tag, (0, 0, 0))
+    if kind not in (_STRING, _STRING_ARRAY, _I18N) or offset > len(store):
+        return []
+    if count > _MOST_FILES:
+        raise ValueError("too many")
+    parts = store[offset:].split(b"\0", count)[:count]
+    return [part.decode(errors="surrogateescape") for part in parts]

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from membudget.contents.image import ImageConfig, ImageContents, StoredLayer
-from membudget.contents.layers.layer import EntryKind, Layer
+from membudget.contents.image import EntryKind, ImageConfig, ImageContents, Layer, StoredLayer
 from membudget.contents.stores.layer_reader import normal_path, read_layer
 from membudget.contents.stores.manifest import (
     DEEPEST_INDEX,

@@ -10,8 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from membudget.contents.image import ImageContents, StoredLayer
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import ImageContents, Layer, StoredLayer
 from membudget.contents.stores.layer_reader import MOST_ENTRIES
 from membudget.contents.stores.manifest import LARGEST_DOCUMENT, parse_config
 from membudget.core.errors import UnreadableImage

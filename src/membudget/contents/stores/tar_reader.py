@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from membudget.contents.layers.layer import EntryKind
+from membudget.contents.image import EntryKind
 from membudget.core.errors import UnreadableImage
 
 BLOCK = 512

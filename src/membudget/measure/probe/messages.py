@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from membudget.core.stored import Stored
+from membudget.core.files import Stored
 
 
 class Depth(StrEnum):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from membudget.contents.packages.facts import ArchiveScan, GoScan, Scan, SymbolScan
 from membudget.contents.packages.finder import claims_of, is_wanted
 from membudget.contents.packages.package import Ecosystem
-from membudget.contents.packages.rpm import claim_rpm
+from membudget.contents.packages.system import claim_rpm
 from tests.unit.contents.archives import file, tar
 from tests.unit.contents.stacks import merged, stack
 

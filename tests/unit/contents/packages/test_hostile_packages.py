@@ -6,11 +6,11 @@ import tracemalloc
 
 import pytest
 
-from membudget.contents.layers.stack import LayerStack
-from membudget.contents.packages import rpm
+from membudget.contents.layer_stack import LayerStack
+from membudget.contents.packages import system
 from membudget.contents.packages.finder import claims_of
 from membudget.contents.packages.package import Claims, PackageId
-from membudget.contents.packages.rpm import claim_rpm
+from membudget.contents.packages.system import claim_rpm
 from tests.unit.contents.archives import file, tar
 from tests.unit.contents.packages.test_finder import HEADER, rpm_header
 from tests.unit.contents.stacks import merged, stack
@@ -85,9 +85,9 @@ def test_a_table_of_very_many_rows_is_read_for_so_long(monkeypatch: pytest.Monke
     no_headers = sqlite_of("CREATE TABLE Packages (blob)", *["INSERT INTO Packages VALUES (7)"] * 5000, rows=(HEADER,))
     assert len(rpm_names(rows)[0]) == 50
     assert rpm_names(no_headers)[0] == ["bash"]
-    monkeypatch.setattr(rpm, "_MOST_STEPS", 5000)
+    monkeypatch.setattr(system, "_MOST_STEPS", 5000)
     assert rpm_names(no_headers)[0] == [], "rows that hold no header take steps all the same"
-    monkeypatch.setattr(rpm, "_MOST_PACKAGES", 10)
+    monkeypatch.setattr(system, "_MOST_PACKAGES", 10)
     assert len(rpm_names(rows)[0]) == 10
 
 

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.contents import merged as merged_image
-from membudget.contents.compare import Unavailable, compare
-from membudget.contents.image import ImageContents, StoredLayer
-from membudget.contents.layers.layer import shown
-from membudget.contents.layers.stack import LayerStack
+from membudget.contents.image import ImageContents, StoredLayer, shown
+from membudget.contents.layer_stack import LayerStack
 from membudget.contents.merged import LiveDocuments, merge
+from membudget.contents.summary import Unavailable, compare
 from tests.unit.contents.archives import file, tar
 from tests.unit.contents.stacks import contents, merged
 

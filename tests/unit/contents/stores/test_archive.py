@@ -10,8 +10,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membudget.contents.image import ImageContents
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import ImageContents, Layer
 from membudget.contents.stores.archive import read_archive
 from membudget.core.errors import UnreadableImage
 from tests.unit.contents.archives import Layout, diff_id, export, file, special, tar

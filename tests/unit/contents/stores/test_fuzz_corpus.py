@@ -2,8 +2,7 @@
 
 import pytest
 
-from membudget.contents.image import ImageContents
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import ImageContents, Layer
 from membudget.core.errors import UnreadableImage
 from tests.fuzz.image_archive import CORPUS, read_both_ways
 

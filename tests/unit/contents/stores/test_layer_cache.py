@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membudget.contents.layers.layer import Layer
+from membudget.contents.image import Layer
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.stores.layer_reader import read_layer
 from tests.unit.contents.archives import diff_id, file, tar

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membudget.contents.layers.layer import EntryKind
+from membudget.contents.image import EntryKind
 from membudget.contents.stores import layer_reader, streams
 from membudget.contents.stores.archive import read_archive
 from membudget.contents.stores.layer_reader import read_layer

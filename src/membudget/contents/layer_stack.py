@@ -12,7 +12,7 @@ from enum import StrEnum
 from sys import intern
 from typing import Union
 
-from membudget.contents.layers.layer import Entry, EntryKind, Layer
+from membudget.contents.image import Entry, EntryKind, Layer
 from membudget.core.errors import UnreadableImage
 
 MOST_NAMES = 4_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.build import registry
-from membudget.build.base_variants import BaseVariants
+from membudget.build.sources import BaseVariants
 from membudget.contents.origin import BaseImage
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.web.retries import Policy

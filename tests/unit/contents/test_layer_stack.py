@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membudget.contents.layers import stack as layer_stack
-from membudget.contents.layers.stack import LayerStack, WasteKind
+from membudget.contents import layer_stack
+from membudget.contents.layer_stack import LayerStack, WasteKind
 from membudget.contents.stores.layer_reader import read_layer
 from membudget.core.errors import UnreadableImage
 from tests.unit.contents.archives import file, special, tar

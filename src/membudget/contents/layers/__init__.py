@@ -1,1 +1,0 @@
-"""Layers of an image: what each holds, and what they make together."""
