@@ -14,7 +14,8 @@ from typing import Protocol, cast
 
 import requests
 
-STDOUT, STDERR = 1, 2
+STDOUT = 1
+"""The number of standard output. Standard error is 2."""
 _PIECE_BYTES = 1 << 16
 
 
