@@ -120,20 +120,26 @@ def read(path: Path) -> str:
         data = read_plain(path, LARGEST_FILE_BYTES)
     except FileNotFoundError:
         raise ConfigurationError(
-            "there is no such file",
+            "the budgets file was not found",
             where=str(path),
-            fix="write one (budgets.example.toml shows every key), or name another with --budgets",
+            fix="create it (budgets.example.toml shows every key), or pass another file with --budgets FILE",
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise ConfigurationError(f"the budgets file cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > LARGEST_FILE_BYTES:
         raise ConfigurationError(
-            f"is too large; a budgets file has {LARGEST_FILE_BYTES} bytes at most", where=str(path)
+            "the budgets file is too large",
+            where=str(path),
+            fix=f"use a file of {LARGEST_FILE_BYTES:,} bytes or fewer",
         )
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"is not UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+        raise ConfigurationError(
+            f"the budgets file is not UTF-8 text: {error.reason} at byte {error.start}",
+            where=str(path),
+            fix="save the file as UTF-8",
+        ) from None
 
 
 def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, ImageSpec]:
@@ -150,9 +156,11 @@ def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BudgetsFileError([Problem(name, f"is not TOML: {error}")]) from None
+        raise BudgetsFileError([Problem(name, f"is not valid TOML: {error}")]) from None
     except (ValueError, RecursionError):  # tomllib lets these through
-        raise BudgetsFileError([Problem(name, "nests too deeply, or holds a number that is too long")]) from None
+        raise BudgetsFileError(
+            [Problem(name, "cannot be parsed: tables are nested too deeply, or a number is too long")]
+        ) from None
     try:
         file = BudgetsFile.model_validate(raw)
         check_members(file, name)
@@ -197,11 +205,13 @@ def _sound(table: object, broken_keys: set[str | int]) -> dict[str, object]:
 def _missing_paths(image: ImageSpec, where: str, checkout: Path) -> list[Problem]:
     context = _existing(checkout, image.build.context, Path.is_dir)
     if context is None:
-        allowed = "a folder of the repository, from its top"
-        return [Problem(f"{where}.build.context", "is no such folder", image.build.context, allowed)]
+        allowed = "a folder, relative to the root of the repository"
+        return [Problem(f"{where}.build.context", "names no folder in the repository", image.build.context, allowed)]
     if _existing(checkout, f"{image.build.context}/{image.build.dockerfile}", Path.is_file) is None:
-        allowed = "a file of the repository; its path starts at the build context" + _dockerfiles_in(context)
-        return [Problem(f"{where}.build.dockerfile", "is no such file", image.build.dockerfile, allowed)]
+        allowed = "a file, relative to the build context" + _dockerfiles_in(context)
+        return [
+            Problem(f"{where}.build.dockerfile", "names no file in the repository", image.build.dockerfile, allowed)
+        ]
     return []
 
 
@@ -216,7 +226,7 @@ def _existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> P
 
 def _dockerfiles_in(context: Path) -> str:
     found = sorted(path.name for path in context.glob("*ockerfile*") if path.is_file())[:5]
-    return f" (there: {', '.join(found)})" if found else ""
+    return f" (the context contains: {', '.join(found)})" if found else ""
 
 
 def _problems(error: ValidationError, name: str) -> list[Problem]:
@@ -237,16 +247,18 @@ def _problem(detail: ErrorDetails, name: str) -> Problem:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return Problem(where, "is not a key of this table", path.keys[-1], path.siblings_with_guess)
+            return Problem(where, "unknown key", path.keys[-1], path.siblings_with_guess)
         case "missing":
             return Problem(where, "is missing", None, path.description)
         case "union_tag_not_found":
             return Problem(f"{where}.kind", "is missing", None, _WORKLOAD_KINDS)
         case "union_tag_invalid":
-            return Problem(f"{where}.kind", "is no kind of workload", str(context.get("tag")), _WORKLOAD_KINDS)
+            return Problem(f"{where}.kind", "unknown kind of workload", str(context.get("tag")), _WORKLOAD_KINDS)
+        case "literal_error":
+            return Problem(where, "invalid value", _shown(detail["input"]), str(context["expected"]))
         case _:
             found = str(context["found"]) if "found" in context else _shown(detail["input"])
-            return Problem(where, "cannot be used", found, detail["msg"])
+            return Problem(where, "invalid value", found, detail["msg"])
 
 
 def _shown(value: object) -> str:

@@ -239,9 +239,9 @@ class AllowedSecrets:
             except ValidationError as error:
                 allowed = error.errors(include_input=False, include_url=False)[0]["msg"]
                 raise ConfigurationError(
-                    f"{name!r} cannot be given to a workload",
+                    f"{name!r} cannot be the name of a workload's secret",
                     where="--allow-secret (the action's input `secrets`)",
-                    fix=f"name others: {allowed}",
+                    fix=f"use {allowed}",
                 ) from None
         return cls(given or None)
 
@@ -251,9 +251,10 @@ class AllowedSecrets:
             for secret in spec.container.secrets:
                 if self.names is not None and secret not in self.names:
                     raise ConfigurationError(
-                        f"{secret} is not among the secrets that this check allows",
+                        f"this check does not allow the secret {secret}",
                         where=f"{file}: images.{image}.container.secrets",
-                        fix=f"remove it, or allow it: --allow-secret {secret} (the action's input `secrets`)",
+                        fix="remove it from the budgets file, or allow it with"
+                        f" --allow-secret {secret} (the action's input `secrets`)",
                     )
 
     def taken_out(self, budgets: Budgets) -> Budgets:

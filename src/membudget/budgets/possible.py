@@ -20,9 +20,11 @@ _LONGEST_LIST = 200
 def impossible(image: ImageSpec, where: str) -> list[Problem]:
     """Return the settings of `image` that cannot work, with defaults applied. `where` is the image's own key path."""
     if image.limit is None:
-        return [Problem(f"{where}.limit", "is missing", None, 'e.g. limit = "256MiB", here or in [defaults]')]
+        return [
+            Problem(f"{where}.limit", "is missing", None, 'a size, for this image or in [defaults]: limit = "256MiB"')
+        ]
     if image.limit < SMALLEST_LIMIT_BYTES:
-        allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: starting any container takes 4 to 7 MiB of it"
+        allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: the container runtime alone needs 4 to 7 MiB"
         return [Problem(f"{where}.limit", "is too small for any container", format_size(image.limit), allowed)]
     return (
         _unreachable(image, where)
@@ -32,9 +34,9 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
         + [
             Problem(
                 f"{where}.budgets.{metric}.max",
-                "can never be broken: the kernel kills the container at its limit first",
+                "is above the memory limit: the kernel kills the container before it can exceed this budget",
                 format_size(maximum),
-                f"{format_size(image.limit)} (the limit) or less",
+                f"the memory limit, {format_size(image.limit)}, or less",
             )
             for metric in BOUNDED_BY_LIMIT
             if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
@@ -45,7 +47,7 @@ def impossible(image: ImageSpec, where: str) -> list[Problem]:
 def check_members(file: BudgetsFile, name: str) -> None:
     """Raise BudgetsFileError if the groups of the file `name` contain more images than a report can hold."""
     if file.members > MOST_MEMBERS:
-        what = "have too many images together; a group without images has all"
+        what = "list too many images in total; a group without `images` contains every image"
         raise BudgetsFileError([Problem(f"{name}: groups", what, f"{file.members:,}", f"{MOST_MEMBERS:,} at most")])
 
 
@@ -63,14 +65,16 @@ def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
             problems += [_no_matter_of_trials(f"{where}.total.{metric}")] if total.every else []
         for image in group.images or ():
             if image not in budgets.images:
-                problems.append(Problem(f"{where}.images", "is no image of this file", image, known))
+                problems.append(
+                    Problem(f"{where}.images", "names an image that this file does not define", image, known)
+                )
             elif group.budgets != MetricBudgets() and image in budgeted:
-                why = f"budgets come from one group: {image} has those of {budgeted[image]} already"
-                problems.append(Problem(f"{where}.budgets", why))
+                why = f"gives budgets to {image}, which already gets budgets from the group {budgeted[image]}"
+                problems.append(Problem(f"{where}.budgets", why, None, "budgets from one group for each image"))
             elif group.budgets != MetricBudgets():
                 budgeted[image] = group_name
     problems += [
-        Problem(f"{name}: exceptions.{number}.image", "is no image of this file", one.image, known)
+        Problem(f"{name}: exceptions.{number}.image", "names an image that this file does not define", one.image, known)
         for number, one in enumerate(budgets.exceptions)
         if one.image not in budgets.images
     ]
@@ -85,13 +89,13 @@ def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
         headroom = budget.headroom if isinstance(budget, SizeBudget) else None
         key = f"{where}.budgets.{metric}.headroom"
         if headroom is not None and metric not in BOUNDED_BY_LIMIT:
-            allowed = f"{', '.join(BOUNDED_BY_LIMIT)} have one"
-            problems.append(
-                Problem(key, "is the distance to the memory limit, which does not bound this", None, allowed)
-            )
+            allowed = f"headroom for {', '.join(BOUNDED_BY_LIMIT)}"
+            problems.append(Problem(key, "does not apply: the memory limit does not bound this metric", None, allowed))
         elif headroom is not None and headroom.of(image.limit_bytes) >= image.limit_bytes:
-            allowed = f"less than {format_size(image.limit_bytes)} (the limit)"
-            problems.append(Problem(key, "leaves nothing of the limit", format_size(headroom.size or 0), allowed))
+            allowed = f"less than the memory limit, {format_size(image.limit_bytes)}"
+            problems.append(
+                Problem(key, "is not smaller than the memory limit", format_size(headroom.size or 0), allowed)
+            )
     return problems
 
 
@@ -108,26 +112,37 @@ def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
         if metric.definition.aggregation is not Aggregation.MEDIAN:
             problems.append(_no_matter_of_trials(f"{where}.{name}"))
         elif budget.max is None and headroom is None:
-            problems.append(Problem(f"{where}.{name}.every", "needs a maximum to hold", None, "`max`, or `headroom`"))
+            problems.append(
+                Problem(
+                    f"{where}.{name}.every",
+                    "needs a maximum for each trial",
+                    None,
+                    "every = true beside `max` or `headroom`",
+                )
+            )
     return problems
 
 
 def _no_matter_of_trials(where: str) -> Problem:
     of_median = (metric for metric in Metric if metric.definition.aggregation is Aggregation.MEDIAN)
     allowed = f"in the budgets of an image or a phase, for {', '.join(of_median)}"
-    return Problem(f"{where}.every", "is about trials: this has one value for all of them", None, allowed)
+    return Problem(
+        f"{where}.every", "does not apply: there is one value for all trials, not one for each trial", None, allowed
+    )
 
 
 def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
     """Return the problems of phases that no trial of this workload has."""
     names = image.workload.phase_names
     problems = [
-        Problem(f"{where}.phases.{name}", "is no phase of this workload", name, ", ".join(names))
+        Problem(f"{where}.phases.{name}", "names a phase that this workload does not have", name, ", ".join(names))
         for name in image.phases
         if name not in names
     ]
     if image.unjudged_phases.issuperset(names):
-        problems.append(Problem(f"{where}.phases", "no phase is judged", None, "at least one of them"))
+        problems.append(
+            Problem(f"{where}.phases", "leave no phase to judge", None, "at least one phase without `judged = false`")
+        )
     return problems
 
 
@@ -136,8 +151,8 @@ def _without_sidecars(image: ImageSpec, where: str) -> list[Problem]:
     has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != SizeBudget()
     if not has_budget or (image.compose is not None and image.compose.sidecars):
         return []
-    allowed = f'{where}.compose.sidecars = ["a-service"], or peak_rss'
-    return [Problem(f"{where}.budgets.{Metric.POD_PEAK_RSS}", "is the budget of an image with sidecars", None, allowed)]
+    allowed = f'peak_rss, or this budget with sidecars: {where}.compose.sidecars = ["a-service"]'
+    return [Problem(f"{where}.budgets.{Metric.POD_PEAK_RSS}", "needs an image with sidecars", None, allowed)]
 
 
 def _maximum(image: ImageSpec, metric: Metric) -> int | None:

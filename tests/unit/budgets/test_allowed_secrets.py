@@ -31,7 +31,8 @@ def test_what_is_not_allowed_is_refused_with_its_image() -> None:
     allowed.check(budgets(api="TOKEN PASSWORD", web=""), "budgets.toml")
     with pytest.raises(ConfigurationError) as caught:
         allowed.check(budgets(web="TOKEN", api="TOKEN OTHER"), "budgets.toml")
-    assert str(caught.value).startswith("budgets.toml: images.api.container.secrets: OTHER is not among the secrets ")
+    assert caught.value.where == "budgets.toml: images.api.container.secrets"
+    assert caught.value.what == "this check does not allow the secret OTHER"
     assert "--allow-secret OTHER" in str(caught.value)
     assert caught.value.exit_code is ExitCode.CONFIGURATION
 

@@ -46,12 +46,12 @@ def test_an_image_switches_off_what_the_defaults_set(off: str) -> None:
 @pytest.mark.parametrize(
     ("image", "more", "said"),
     [
-        ('budgets.image_size = { max = "1GiB", every = true }', "", "api.budgets.image_size.every: is about trials"),
-        ('budgets.rss_per_connection = { max = "1KiB", every = true }', "", "connection.every: is about trials"),
-        ('budgets.swap_peak = { max = "1KiB", every = true }', "", "swap_peak.every: is about trials"),
+        ('budgets.image_size = { max = "1GiB", every = true }', "", "api.budgets.image_size.every: does not apply"),
+        ('budgets.rss_per_connection = { max = "1KiB", every = true }', "", "connection.every: does not apply"),
+        ('budgets.swap_peak = { max = "1KiB", every = true }', "", "swap_peak.every: does not apply"),
         ("budgets.peak_rss = { every = true }", "", "images.api.budgets.peak_rss.every: needs a maximum"),
         ("phases.settle.peak_rss = { every = true }", "", "phases.settle.peak_rss.every: needs a maximum"),
-        ("", '[groups.all.total]\npeak_rss = { max = "1GiB", every = true }', "total.peak_rss.every: is about trials"),
+        ("", '[groups.all.total]\npeak_rss = { max = "1GiB", every = true }', "total.peak_rss.every: does not apply"),
         ("budgets.oom_kills = { max = 0, every = true }", "", "oom_kills.every"),
         ('budgets.peak_rss = { max = "1MiB", every = 1 }', "", "peak_rss.every"),
     ],

@@ -53,12 +53,12 @@ def test_what_it_allows_is_in_the_metrics_own_unit(metric: str, allow: str, valu
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"metric": "peak"}, "exceptions.0.metric: cannot be used (found: 'peak')"),
-        ({"allow": "80"}, "exceptions.0.allow: cannot be used (found: 80)"),
+        ({"metric": "peak"}, "exceptions.0.metric: invalid value (found: 'peak')"),
+        ({"allow": "80"}, "exceptions.0.allow: invalid value (found: 80)"),
         ({"metric": "oom_kills", "allow": '"1"'}, "a whole number, 0 or more"),
         ({"metric": "oom_kills", "allow": "true"}, "a whole number, 0 or more"),
-        ({"until": '"soon"'}, "exceptions.0.until: cannot be used"),
-        ({"image": "web"}, "exceptions.0.image: is no image of this file (found: web)"),
+        ({"until": '"soon"'}, "exceptions.0.until: invalid value"),
+        ({"image": "web"}, "exceptions.0.image: names an image that this file does not define (found: web)"),
     ],
 )
 def test_a_wrong_one_is_named(wrong: dict[str, str], said: str) -> None:

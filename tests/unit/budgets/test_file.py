@@ -78,7 +78,7 @@ def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
 
 def test_no_toml_at_all() -> None:
     (problem,) = problems_of("version = = 1")
-    assert problem.startswith("budgets.toml: is not TOML: ")
+    assert problem.startswith("budgets.toml: is not valid TOML: ")
     assert "line 1" in problem
 
 
@@ -125,7 +125,7 @@ def test_numbers_beyond_all_bounds_are_said_like_any_others(key: str, allowed: s
 def test_quantities_that_no_machine_has(line: str, allowed: str) -> None:
     text = SMALLEST.replace('limit = "64MiB"', line) if line.startswith("limit") else SMALLEST + line
     (problem,) = problems_of(text)
-    assert f"images.api.{line.partition(' ')[0]}: cannot be used" in problem
+    assert f"images.api.{line.partition(' ')[0]}: invalid value" in problem
     assert problem.endswith(f"allowed: {allowed}")
 
 
@@ -139,18 +139,19 @@ def test_a_path_may_not_leave_the_repository(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     (tmp_path / "Dockerfile").touch()
     (problem,) = problems_of(SMALLEST + 'build.context = ".."', tmp_path / "repository")
-    assert "images.api.build.context: is no such folder" in problem
+    assert "images.api.build.context: names no folder in the repository" in problem
     (tmp_path / "repository/linked").symlink_to(tmp_path)
     (problem,) = problems_of(SMALLEST + 'build.context = "linked"', tmp_path / "repository")
-    assert "is no such folder" in problem
+    assert "names no folder in the repository" in problem
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\\u0000b", "circle"])
 @pytest.mark.parametrize("key", ["context", "dockerfile"])
 def test_a_path_that_no_system_can_have_is_missing(tmp_path: Path, name: str, key: str) -> None:
     (tmp_path / "circle").symlink_to("circle")
+    what = "folder" if key == "context" else "file"
     problems = problems_of(f'{SMALLEST}build.{key} = "{name}"', tmp_path)
-    assert any(f"images.api.build.{key}: is no such" in problem for problem in problems)
+    assert any(f"images.api.build.{key}: names no {what} in" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_headers_that_http_cannot_carry(header: str, what: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "there is no such file"), (b"\xff", "is not UTF-8"), (b"x" * 1_000_001, "is too large")],
+    [(None, "was not found"), (b"\xff", "is not UTF-8"), (b"x" * 1_000_001, "is too large")],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "budgets.toml"
@@ -214,7 +215,7 @@ phases = {{ burst = {{ peak_rss = {{ max = "32MiB" }} }} }}
 """
     with pytest.raises(BudgetsFileError) as caught:
         budgets_file.parse(text, "budgets.toml")
-    assert "images.api.phases.burst: is no phase of this workload (found: burst)" in str(caught.value)
+    assert "images.api.phases.burst: names a phase that this workload does not have (found: burst)" in str(caught.value)
     assert f"allowed: {allowed}\n" in f"{caught.value}\n"
 
 
@@ -255,8 +256,8 @@ def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> No
         budgets_file.parse_budgets(many(41, 500), "budgets.toml")
     (problem,) = caught.value.problems
     assert str(problem) == (
-        "budgets.toml: groups: have too many images together; a group without images has all (found: 20,500)"
-        "\n    allowed: 20,000 at most"
+        "budgets.toml: groups: list too many images in total; a group without `images` contains every image"
+        " (found: 20,500)\n    allowed: 20,000 at most"
     )
 
 

@@ -58,7 +58,7 @@ def test_a_phase_that_is_not_judged_is_known() -> None:
         ('idle = "2s"', 'idle = "2s", repeat = 2', "repeat and duration with exec or driver"),
         ('phase = "rest"', 'phase = "settle"', "neither start-up nor settle"),
         ("judged = false", 'judged = false, peak_rss.max = "9MiB"', "true for a phase with budgets of its own"),
-        ("phases.warm-up", "phases.wram-up", "is no phase of this workload"),
+        ("phases.warm-up", "phases.wram-up", "names a phase that this workload does not have"),
     ],
 )
 def test_what_makes_no_sense_is_said(found: str, instead: str, message: str) -> None:
@@ -77,5 +77,5 @@ def test_something_has_to_be_judged() -> None:
     limit = "64MiB"
     phases.steady.judged = false
     """
-    with pytest.raises(ConfigurationError, match="no phase is judged"):
+    with pytest.raises(ConfigurationError, match="leave no phase to judge"):
         api(text)

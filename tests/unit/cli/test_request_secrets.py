@@ -44,5 +44,5 @@ def test_secrets_that_are_allowed_by_name_need_no_label(
 @pytest.mark.thorough
 @pytest.mark.parametrize("label", [None, MISSING, GIVEN])
 def test_others_are_refused_label_or_not(tmp_path: Path, label: LabelState | None) -> None:
-    with pytest.raises(ConfigurationError, match=r"images\.api\.container\.secrets: TWO is not among the secrets"):
+    with pytest.raises(ConfigurationError, match=r"container\.secrets: this check does not allow the secret TWO"):
         request(tmp_path, "ONE", label=label)

@@ -63,7 +63,7 @@ def test_a_budgets_file_of_a_gigabyte_costs_no_memory(tmp_path: Path) -> None:
         [sys.executable, "-c", RUN, "plan", "--shards", "2", "--budgets", path],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert f"{path}: is too large; a budgets file has 1000000 bytes at most" in done.stderr
+    assert f"{path}: the budgets file is too large\n  fix: use a file of 1,000,000 bytes or fewer" in done.stderr
     code, peak_kib = map(int, done.stdout.split())
     assert code == 2
     assert peak_kib >> 10 < 150
