@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import rules
+from membudget.budgets.loosening import Approval
 from membudget.build.revision import Commit
 from membudget.check import check
 from membudget.check.check import CheckRequest

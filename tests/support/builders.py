@@ -11,7 +11,7 @@ from membudget.judge.measurement import Failure, ImageMeasurement, Presence, Sid
 from membudget.judge.values import aggregate, all_absent
 from membudget.judge.whole import Coverage, judge
 from membudget.measure.certificate import Certificate, certify
-from membudget.measure.pod_figures import pod_peak_rss
+from membudget.measure.figures import pod_peak_rss
 from membudget.measure.probe.messages import FileUse, HostSettings, ProcessUse, SamplingEffort, Series, Snapshot
 from membudget.measure.trial import Outcome, Phase, Trial
 from membudget.measure.unit_cost import unit_costs

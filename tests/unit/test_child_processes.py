@@ -37,7 +37,7 @@ CHILDREN = {
     ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",
-    ("measure/workload/confined_child.py", "os.fork"): "that of the driver, a helper itself",
+    ("measure/workload/confinement.py", "os.fork"): "that of the driver, a helper itself",
     ("measure/probe/snapshots.py", "os.fork"): "that of the probe, a helper itself",
 }
 SECRETS = dict.fromkeys(

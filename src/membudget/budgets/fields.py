@@ -1,16 +1,18 @@
-"""Field types of `budgets.toml`: sizes, durations and percentages as people write them."""
+"""Field types of `budgets.toml`: sizes, durations, percentages, names and paths as people write them."""
 
 import re
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    StringConstraints,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -158,6 +160,28 @@ ServiceName = Annotated[
 NonEmpty = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+
+RepositoryPath = NonEmpty
+"""A path from the top of the repository, as committed."""
+
+_RUNNERS_OWN = (
+    "ACTIONS_", "AWS_", "AZURE_", "CI_", "DOCKER_", "FORGEJO_", "GH_", "GITEA_", "GITHUB_", "GOOGLE_", "INPUT_",
+    "MEMBUDGET_", "NPM_", "PYPI_", "RUNNER_", "SSH_",
+)  # fmt: skip
+"""Prefixes of the variables of the runner, a cloud or a package index. A pull request edits the budgets file and must
+not be able to obtain their tokens by name.
+"""
+
+
+def _not_the_runners(name: str) -> str:
+    if name.upper().startswith(_RUNNERS_OWN):
+        raise not_allowed(f"a name of the workload's own; none that begins with {', '.join(_RUNNERS_OWN)}")
+    return name
+
+
+SecretName = Annotated[VariableName, AfterValidator(_not_the_runners)]
+
+Variables = dict[VariableName, Annotated[str, StringConstraints(max_length=32_768)]]
 
 
 class FileModel(BaseModel):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.budgets.approval import Approval
-from membudget.budgets.container import SecretName
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.exceptions import BudgetException
+from membudget.budgets.fields import SecretName
 from membudget.budgets.loosening import (
     PERMISSIONS,
+    Approval,
     Loosening,
     changed_settings,
     group_loosenings,

@@ -5,8 +5,15 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from membudget.budgets.container import RepositoryPath
-from membudget.budgets.fields import DurationMs, FileModel, PhaseLabel, Port, PositiveCount, WorkingFolder
+from membudget.budgets.fields import (
+    DurationMs,
+    FileModel,
+    PhaseLabel,
+    Port,
+    PositiveCount,
+    RepositoryPath,
+    WorkingFolder,
+)
 from membudget.budgets.workload_parts import (
     Action,
     Command,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from membudget.budgets.container import RepositoryPath, Variables
 from membudget.budgets.fields import (
     AbsolutePath,
     DurationMs,
@@ -20,7 +19,9 @@ from membudget.budgets.fields import (
     PhaseLabel,
     Port,
     PositiveCount,
+    RepositoryPath,
     SizeBytes,
+    Variables,
     WorkingFolder,
 )
 from membudget.core.quantities import MIB

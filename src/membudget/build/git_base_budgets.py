@@ -13,9 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Change
 from membudget.budgets.entries import Budgets, ImageSpec, build_paths, measurement_paths
-from membudget.budgets.loosening import Loosening, changed_settings, new_names, renamed, with_groups_of
+from membudget.budgets.loosening import Change, Loosening, changed_settings, new_names, renamed, with_groups_of
 from membudget.build.git import GitRepository
 from membudget.build.revision import Commit
 from membudget.core.errors import BudgetsFileError

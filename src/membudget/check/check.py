@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
+from membudget.budgets.loosening import DEFAULT_LABEL, Approval
 from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, most_trials, own_runs, paired
 from membudget.check.trials import Outage, TrialTools, measure_pair

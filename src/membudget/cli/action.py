@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from membudget.budgets.approval import DEFAULT_LABEL
+from membudget.budgets.loosening import DEFAULT_LABEL
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS

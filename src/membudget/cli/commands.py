@@ -13,9 +13,9 @@ import platformdirs
 from rich.console import Console
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval, LabelState
 from membudget.budgets.file import budgets_schema
 from membudget.budgets.guard import AllowedSecrets
+from membudget.budgets.loosening import Approval, LabelState
 from membudget.budgets.workload import CommandWorkload
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import inspect

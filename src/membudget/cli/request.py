@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import AllowedSecrets, Contents, Rules, loosenings, rules
+from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, replaced_note, unproven_note
 from membudget.build.git_base_budgets import (

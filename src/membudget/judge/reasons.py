@@ -1,4 +1,4 @@
-"""Why the verdict on a metric is what it is, as figures. report/reasons puts them into words."""
+"""Why the verdict on a metric is what it is, as figures. report/verdicts puts them into words."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
-from membudget.budgets.container import DEFAULT_CPUS
+from membudget.budgets.entries import DEFAULT_CPUS
 from membudget.core.errors import EnvironmentFault
 from membudget.core.threads import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root

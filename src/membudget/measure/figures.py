@@ -1,4 +1,7 @@
-"""Turns a probe's report into a trial's metrics, phases and findings. Does no I/O."""
+"""Turns probes' reports into a trial's metrics, phases and findings, for the container alone and with its sidecars.
+
+Does no I/O.
+"""
 
 import bisect
 import statistics
@@ -10,10 +13,47 @@ from membudget.core.definition import Counter, KernelMark, LargestSample, LastSa
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import Certificate, Conclusion, EngineWord, OomDoubt, certify, count_oom_kills
-from membudget.measure.pod_figures import pod_peak_rss
 from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
 from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName, TrialSpec
 from membudget.measure.unit_cost import LoadProgress, unit_costs
+
+_HELD_US = 500_000
+"""A sample stays valid until the next one, but at most this long, because a container that has ended is not sampled any
+more.
+"""
+
+
+def pod_peak_rss(
+    judged: Series, origin_ns: int | None, sidecars: Sequence[ProbeReport], missed_bytes: int
+) -> MetricValue:
+    """Return the largest sum, over the times at which the measured container was sampled.
+
+    `judged` are the container's samples that count. `missed_bytes` is how much of the containers' spikes sampling
+    missed.
+    """
+    metric = Metric.POD_PEAK_RSS
+    if not sidecars:
+        return MetricValue.absent(metric, "the image has no sidecars")
+    if origin_ns is None or any(report.origin_ns is None for report in sidecars):
+        return MetricValue.absent(metric, "the engine's statistics of two containers have no clock in common")
+    if not judged.time_us:
+        return MetricValue.absent(metric, "the container ended before the first sample")
+    others = [(report.series, (origin_ns - (report.origin_ns or 0)) // 1000) for report in sidecars]
+    peak = max(
+        rss + sum(_at(series, time_us + shift_us) for series, shift_us in others)
+        for time_us, rss in zip(judged.time_us, judged.rss_bytes, strict=True)
+    )
+    if missed_bytes:
+        return MetricValue.of(metric, peak, "lower bound: a spike was missed", at_most=peak + missed_bytes)
+    return MetricValue.of(metric, peak)
+
+
+def _at(series: Series, time_us: int) -> int:
+    """Return RSS at a time on the series' own clock. 0 before the container existed and after it was gone."""
+    index = bisect.bisect_right(series.time_us, time_us) - 1
+    if index < 0 or time_us - series.time_us[index] > _HELD_US:
+        return 0
+    return series.rss_bytes[index]
 
 
 @dataclass(frozen=True, slots=True)

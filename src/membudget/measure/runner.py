@@ -16,13 +16,13 @@ from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings
 from membudget.measure.inputs import container_options
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
-from membudget.measure.pod_figures import sidecar_use
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.trial import (
     PhaseName,
     RanInside,
+    SidecarUse,
     Trial,
     TrialSpec,
     WorkloadResult,
@@ -213,7 +213,7 @@ class TrialRunner:
             load=exercised.workload.loads,
             ran_inside=_ran_inside(spec, state),
             sidecars=tuple(
-                sidecar_use(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
+                SidecarUse.of(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from membudget.budgets.container import DEFAULT_CPUS
+from membudget.budgets.entries import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue
-from membudget.measure.certificate import Certificate, OomDoubt
+from membudget.engine.cgroups import CgroupVersion
+from membudget.measure.certificate import Certificate, OomDoubt, count_oom_kills
 from membudget.measure.load import LoadResult
-from membudget.measure.pod_figures import SidecarUse
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, ProbeReport, Series, Snapshot
 
@@ -114,6 +115,29 @@ class Phase(Stored):
     def by_metric(self) -> dict[Metric, MetricValue]:
         """The values that a phase has of its own, by metric."""
         return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarUse(Stored):
+    """The memory of a sidecar in a trial."""
+
+    name: str
+    peak_rss: MetricValue
+    peak_memory: MetricValue
+    oom_kills: MetricValue
+
+    @classmethod
+    def of(cls, name: str, report: ProbeReport, version: CgroupVersion) -> Self:
+        """Return a sidecar's own figures."""
+        rss, peak = report.series.rss_bytes, report.kernel_peak
+        return cls(
+            name,
+            MetricValue.of(Metric.PEAK_RSS, max(rss)) if rss else MetricValue.absent(Metric.PEAK_RSS, "no sample"),
+            MetricValue.of(Metric.PEAK_MEMORY, peak.value, peak.note)
+            if peak.value is not None
+            else MetricValue.absent(Metric.PEAK_MEMORY, peak.reason or "unknown"),
+            count_oom_kills(report, version).value,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,143 @@
-"""The state of a commit on the server, which can block a merge in addition to the job's exit code."""
+"""What is said of the head commit: a state, which can block a merge, and annotations of files.
 
-from collections.abc import Sequence
+Annotations are at the budget that was exceeded, and at the lines of the Dockerfile that made an image grow.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from membudget.budgets.lines import KeyLines, Keys
+from membudget.budgets.loosening import Loosening
 from membudget.core.errors import ExitCode
-from membudget.publish.annotations import Annotation
-from membudget.publish.pull_request import NotPosted, Posted
+from membudget.core.metrics import Metric
+from membudget.core.untrusted_text import raw
+from membudget.judge.image import ImageJudgement, Status
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Row
+from membudget.judge.whole import Gap, GroupJudgement, Judgement
+from membudget.publish.pull_request import NotPosted, Place, Posted
+from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
+from membudget.report.findings import FindingKind, cause_findings, changed_layers, size_is_in_trouble
+from membudget.report.report import JudgedReport
+from membudget.report.verdicts import image_reason, next_step, row_label, row_sentence, status_mark
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation and its place."""
+
+    title: str
+    message: str
+    """The text, on one line. It may quote strangers."""
+    place: Place | None = None
+    """None if the annotation belongs to no particular line."""
+
+
+def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Annotation]:
+    """Return annotations for everything that failed, most severe first.
+
+    They are at lines of the budgets file if `lines` has these.
+
+    Servers show only a limited number. So the result of each image comes first, then the single budgets.
+    """
+    whole = [_of_image(image, lines) for image in result.judgement.images if not image.verdict.passes]
+    places = {one.place for one in whole}
+    rows = [one for one in _of_rows(result.judgement, lines) if one.place not in places]
+    measured = result.measured
+    dockerfiles = [
+        remark
+        for image in result.judgement.images
+        if not image.verdict.passes and size_is_in_trouble(image)
+        for remark in _of_dockerfile(measured[image.name])
+    ]
+    missing = [_of_gap(gap, lines) for gap in result.judgement.gaps]
+    return [*whole, *missing, *_of_allowances(result, lines), *dockerfiles, *rows]
+
+
+def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
+    reasons = "; ".join(raw(image_reason(reason)) for reason in image.reasons) or status_mark(image.status).words
+    step = next_step(image.status)
+    message = f"{reasons}. Next: {step}" if step else reasons
+    broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
+    keys: tuple[Keys, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
+    if image.status is Status.LEAKING:
+        keys = (("images", image.name, "leak"), ("defaults", "leak"))
+    return Annotation(
+        f"{image.name}: {status_mark(image.status).words}", message, _place(lines, (*keys, ("images", image.name)))
+    )
+
+
+def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:
+    place = _place(lines, (("images", gap.image),)) if gap.image is not None else None
+    return Annotation("not covered", f"{gap_finding(gap).as_text()}. Next: {GAPS_NEXT_STEP}", place)
+
+
+def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
+    """Yield each exceeded budget at its own line, if that is known."""
+    for image in judgement.images:
+        for row in image.rows:
+            place = _place(lines, _keys_of_row(image.name, row, lines))
+            if row.verdict is not None and not row.verdict.passes and place is not None:
+                yield Annotation(f"{image.name}: {row_label(row)}", raw(row_sentence(row)), place)
+
+
+def _of_allowances(result: JudgedReport, lines: KeyLines | None) -> Iterator[Annotation]:
+    loosened = (
+        [_place(lines, _keys_of_loosening(one)) for one in result.report.loosened] if unapproved(result.report) else []
+    )
+    places = loosened[:1]
+    for group in result.judgement.groups:
+        broken = [row for row in group.rows if row.verdict is not None and not row.verdict.passes]
+        places += [_place(lines, _keys_of_group(group, row)) for row in broken]
+    placed = (FindingKind.LOOSENED, FindingKind.GROUP_FAILED)
+    grave = [finding for finding in allowances(result) if finding.kind in placed]
+    for finding, place in zip(grave, places, strict=True):
+        yield Annotation("budgets.toml", finding.as_text(), place)
+    for loosening, place in zip(result.report.loosened[1:], loosened[1:], strict=False):
+        if place is not None:
+            change = f"{loosening.key}: {loosening.before} → {loosening.after}, which nobody approved"
+            yield Annotation(f"{loosening.subject}: loosened", change, place)
+
+
+def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
+    """Yield what the Dockerfile's lines added to the image, at these lines."""
+    for change, finding in zip(changed_layers(image), cause_findings(image), strict=True):
+        if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
+            place = Place(image.dockerfile, *change.dockerfile_lines)
+            yield Annotation(f"{image.name}: image size", finding.as_text(), place)
+
+
+def _place(lines: KeyLines | None, candidates: tuple[Keys, ...]) -> Place | None:
+    line = lines.first_of(candidates) if lines is not None else None
+    return Place(lines.path, line, line) if lines is not None and line is not None else None
+
+
+def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Keys, ...]:
+    """Return where the budget of a row may be written, nearest first."""
+    image: Keys = ("images", name)
+    if row.phase is not None:
+        return (*image, "phases", row.phase, row.metric), (*image, "phases", row.phase), image
+    own = (*image, "budgets", row.metric)
+    if row.metric is Metric.OOM_KILLS:
+        return own, (*image, "limit"), ("defaults", "limit"), image
+    in_group = ("budgets", row.metric)
+    if lines is not None and any(keys[0] == "groups" and keys[2:] == in_group for keys in lines.lines):
+        # A group's budget overrides the defaults', but the lines do not say which group contains the image.
+        return own, image
+    return own, ("defaults", *in_group), image
+
+
+def _keys_of_group(group: GroupJudgement, row: Row) -> tuple[Keys, ...]:
+    table: Keys = ("groups", group.name)
+    return (*table, "total", row.metric), (*table, "total"), table
+
+
+def _keys_of_loosening(loosening: Loosening) -> tuple[Keys, ...]:
+    table: Keys = ("groups" if loosening.is_group else "images", loosening.subject)
+    keys = (*table, *loosening.key.split("."))
+    return tuple(keys[:length] for length in range(len(keys), 1, -1))
 
 
 class StatusMode(StrEnum):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from membudget.budgets.approval import Approval
 from membudget.budgets.lines import KeyLines
+from membudget.budgets.loosening import Approval
 from membudget.core.definition import Unit
 from membudget.core.metrics import HEADLINES
 from membudget.core.quantities import MIB
@@ -17,7 +17,6 @@ from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import Presence
 from membudget.judge.metric import Row, Verdict, worst
 from membudget.judge.whole import ExitPolicy, Judgement
-from membudget.publish.annotations import annotations
 from membudget.publish.comment import (
     COMMENTS_ARE_OFF,
     Commenter,
@@ -27,7 +26,7 @@ from membudget.publish.comment import (
     approval_line,
     hidden_lines,
 )
-from membudget.publish.commit_state import CommitState, CommitStates, state_of
+from membudget.publish.commit_state import CommitState, CommitStates, annotations, state_of
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render

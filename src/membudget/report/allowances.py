@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 
-from membudget.budgets.approval import Approval
+from membudget.budgets.loosening import Approval
+from membudget.core.metrics import format_value
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import FailureStage
 from membudget.judge.metric import Verdict
+from membudget.judge.rows import Allowed, Use
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
-from membudget.report.reasons import allowed, row_label, row_reason, row_sentence
 from membudget.report.report import JudgedReport, Report
+from membudget.report.verdicts import Parts, row_label, row_reason, row_sentence
+
+_USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)", Use.EXCEEDED: " (and is more)"}
 
 
 def unapproved(report: Report) -> int:
@@ -70,7 +74,18 @@ def exception_findings(judgement: Judgement) -> Iterator[Finding]:
     """What is allowed for a while, and why."""
     for image in judgement.images:
         for exception in image.exceptions:
-            yield Finding((Quoted(image.name), ": ", *allowed(exception)), FindingKind.EXCEPTION)
+            yield Finding((Quoted(image.name), ": ", *_allowed(exception)), FindingKind.EXCEPTION)
+
+
+def _allowed(exception: Allowed) -> Parts:
+    """What an exception allows, until when, and why."""
+    row, given = exception.row, exception.exception
+    soon = ", which is soon" if given.ends_soon else ""
+    said = (
+        f"{row_label(row)} may be up to {format_value(row.metric, given.allow)} until {given.until.isoformat()}{soon}"
+    )
+    quoted = f"{given.reason} ({given.issue})" if given.issue else given.reason
+    return (f"{said}{_USES[exception.use]}: ", Quoted(quoted))
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:

@@ -4,28 +4,26 @@ from collections.abc import Iterator, Sequence
 
 from membudget.core.metrics import HEADLINES, format_delta, format_reading, format_value
 from membudget.core.quantities import format_percent, format_size
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Quoted
 from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
-from membudget.report.reasons import row_label
 from membudget.report.report import JudgedReport
-from membudget.report.verdicts import status_mark
+from membudget.report.verdicts import Parts, joined, row_label, status_mark
 
 _MOST_NAMED = 3
-_Parts = tuple[Part, ...]
 _SMALLEST_PERCENT = 0.1
 
 
 def headline(result: JudgedReport) -> Finding:
     """What a reader has to know who reads nothing else; without its sign."""
     parts = _passed(result.judgement) if result.judgement.verdict.passes else _failed(result)
-    return Finding(_joined([part for part in parts if part], "; ") or ("nothing was measured",))
+    return Finding(joined([part for part in parts if part], "; ") or ("nothing was measured",))
 
 
-def _passed(judgement: Judgement) -> list[_Parts]:
+def _passed(judgement: Judgement) -> list[Parts]:
     present = [image for image in judgement.images if image.status is not Status.REMOVED]
     if not present:
         return [_ours("every image was removed")]
@@ -55,7 +53,7 @@ def _near(image: ImageJudgement) -> str:
     return " is near its budget"
 
 
-def _failed(result: JudgedReport) -> list[_Parts]:
+def _failed(result: JudgedReport) -> list[Parts]:
     count = sum(image.status is not Status.REMOVED for image in result.judgement.images)
     images = "1 image" if count == 1 else f"{count} images"
     limits = {image.name: format_size(image.limit_bytes) for image in result.report.images}
@@ -102,7 +100,7 @@ def _relative_excess(row: Row) -> float:
     return -headroom / max(value + headroom, 1)
 
 
-def _largest_change(images: Sequence[ImageJudgement]) -> _Parts:
+def _largest_change(images: Sequence[ImageJudgement]) -> Parts:
     changes = [(abs(percent), image, row, percent) for image in images for row, percent in _changes(image)]
     if not changes:
         return _ours("no measurable change") if any(_is_compared(image) for image in images) else ()
@@ -124,39 +122,31 @@ def _is_compared(image: ImageJudgement) -> bool:
     return any(row.metric in HEADLINES and row.delta is not None for row in image.rows)
 
 
-def _group_words(group: GroupJudgement) -> _Parts:
+def _group_words(group: GroupJudgement) -> Parts:
     words = "over budget" if group.verdict is Verdict.FAIL else "inconclusive"
     words = "not measured" if group.inconclusive is Inconclusive.NOT_MEASURED else words
     return ("group ", Quoted(group.name), f" {words}")
 
 
-def _missing(gaps: Sequence[Gap]) -> _Parts:
+def _missing(gaps: Sequence[Gap]) -> Parts:
     """Parts first: of one that is missing, nobody knows what else it would have said."""
     return _list([gap_finding(gap).parts for gap in gaps], "not covered")
 
 
-def _loosened(count: int) -> _Parts:
+def _loosened(count: int) -> Parts:
     return _ours(f"{'1 rule' if count == 1 else f'{count} rules'} loosened without approval") if count else ()
 
 
-def _ours(words: str) -> _Parts:
+def _ours(words: str) -> Parts:
     return (words,)
 
 
-def _named(image: ImageJudgement, words: str) -> _Parts:
+def _named(image: ImageJudgement, words: str) -> Parts:
     return (Quoted(image.name), words)
 
 
-def _list(findings: Sequence[_Parts], shared: str) -> _Parts:
+def _list(findings: Sequence[Parts], shared: str) -> Parts:
     """As many as one line holds, then how many more there are and what they have in common."""
     more = len(findings) - _MOST_NAMED
     last = [_ours(f"{more} more {shared}".rstrip())] if more > 0 else []
-    return _joined([*findings[:_MOST_NAMED], *last], "; ")
-
-
-def _joined(findings: Sequence[_Parts], between: str) -> _Parts:
-    parts: list[Part] = []
-    for number, finding in enumerate(findings):
-        parts += [between] if number else []
-        parts += finding
-    return tuple(parts)
+    return joined([*findings[:_MOST_NAMED], *last], "; ")

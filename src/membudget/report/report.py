@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from membudget.budgets.approval import DEFAULT_LABEL, Approval
 from membudget.budgets.entries import MOST_IMAGES
-from membudget.budgets.loosening import Loosening
+from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, worst

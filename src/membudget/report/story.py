@@ -36,7 +36,6 @@ from membudget.report.findings import (
     soak_finding,
     why,
 )
-from membudget.report.reasons import image_reason, joined
 from membudget.report.report import JudgedReport
 from membudget.report.story_parts import (
     Block,
@@ -55,7 +54,7 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import RowKind, TableRow, table_rows
 from membudget.report.timeline import CHART_STEPS, Chart, timeline
-from membudget.report.verdicts import next_step, status_mark, verdict_mark
+from membudget.report.verdicts import image_reason, joined, next_step, status_mark, verdict_mark
 
 _MOST_CHARTS = 6
 """GitHub draws each in a frame of its own."""

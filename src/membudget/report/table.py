@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from membudget.budgets.approval import Approval
-from membudget.budgets.loosening import Loosening
+from membudget.budgets.loosening import Approval, Loosening
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, format_delta, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
@@ -15,10 +14,9 @@ from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
 from membudget.judge.whole import GapKind, GroupJudgement
 from membudget.report.headline import headline
-from membudget.report.reasons import row_label
 from membudget.report.report import JudgedReport, Report
 from membudget.report.timeline import SPARKLINE_STEPS, sparkline, timeline
-from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
+from membudget.report.verdicts import Mark, approval_mark, neutral_mark, row_label, status_mark, verdict_mark
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
 

@@ -3,9 +3,9 @@
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import AllowedSecrets, Rules, rules
+from membudget.budgets.loosening import Approval
 from membudget.core.errors import ConfigurationError, ExitCode
 
 ANY = AllowedSecrets(None)

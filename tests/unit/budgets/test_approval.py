@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.budgets.approval import Approval, Change, LabelState, approval_of, digest_of
+from membudget.budgets.loosening import Approval, Change, LabelState, approval_of, digest_of
 
 ONE, OTHER = Change("api", "a", "b"), Change("worker", None, "c", ("smoke.sh: 1",))
 DIGEST = digest_of([ONE])

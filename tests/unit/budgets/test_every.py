@@ -3,9 +3,9 @@
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import rules, tightest
+from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, effective_budgets, effective_phase_budgets
 from membudget.core.errors import BudgetsFileError
 from membudget.core.metrics import Metric

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets, TrialCount
 from membudget.budgets.guard import Contents, Rules, rules, tightest
+from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import digest_of
 from membudget.budgets.guard import loosenings
+from membudget.budgets.loosening import digest_of
 from membudget.build.git import GitRepository
 from membudget.build.git_base_budgets import changes_to_approve
 from tests.support.repository import Repository

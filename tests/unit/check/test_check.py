@@ -1,7 +1,7 @@
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import rules
+from membudget.budgets.loosening import Approval
 from membudget.build.revision import Commit, NoBase
 from membudget.check import check
 from membudget.check.check import CheckRequest

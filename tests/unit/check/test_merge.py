@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from membudget.budgets.approval import Approval
-from membudget.budgets.loosening import Loosening
+from membudget.budgets.loosening import Approval, Loosening
 from membudget.check import merge as merge_use_case
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import Contents, rules
+from membudget.budgets.loosening import Approval
 from membudget.budgets.workload import ExecWorkload
 from membudget.build.revision import BuiltImage, Commit
 from membudget.check import check

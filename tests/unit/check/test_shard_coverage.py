@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.approval import Approval, LabelState
+from membudget.budgets.loosening import Approval, LabelState
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest
 from membudget.check import check

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.approval import LabelState
 from membudget.budgets.guard import AllowedSecrets
+from membudget.budgets.loosening import LabelState
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest
 from membudget.check.check import CheckRequest

@@ -13,8 +13,7 @@ from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import ExitPolicy, GroupMeasurement, judge
 from membudget.publish.report_file import parse_report
 from membudget.report.formats.markdown import render
-from membudget.report.reasons import image_reason
-from membudget.report.verdicts import next_step
+from membudget.report.verdicts import image_reason, next_step
 from tests.support.builders import budgets, image, phase, report, side, trial
 from tests.support.said import reason_of, reasons_of
 

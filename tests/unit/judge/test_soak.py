@@ -15,8 +15,7 @@ from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import PhaseName, Trial
 from membudget.report.findings import soak_finding
-from membudget.report.reasons import soak_words
-from membudget.report.verdicts import next_step
+from membudget.report.verdicts import next_step, soak_words
 from tests.support.builders import budgets, image, phase, side, trial
 from tests.support.said import reasons_of
 

@@ -12,8 +12,7 @@ from membudget.judge.image import Failed, Status, judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
 from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge
-from membudget.report.reasons import image_reason
-from membudget.report.verdicts import next_step
+from membudget.report.verdicts import image_reason, next_step
 from tests.support.builders import budgets, image, side, trial
 from tests.support.said import reason_of, reasons_of
 

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from membudget.core.quantities import MIB
-from membudget.measure.pod_figures import pod_peak_rss, sidecar_use
+from membudget.measure.figures import pod_peak_rss
 from membudget.measure.probe.messages import ProbeReport, Reading, Series
+from membudget.measure.trial import SidecarUse
 
 GONE = Reading(None, "gone")
 ORIGIN_NS = 10_000_000_000
@@ -50,7 +51,7 @@ def test_without_a_clock_or_a_sidecar_there_is_no_sum() -> None:
 
 
 def test_a_sidecars_own_figures() -> None:
-    use = sidecar_use("logger", report([0, 1], [3, 9]), 2)
+    use = SidecarUse.of("logger", report([0, 1], [3, 9]), 2)
     assert (use.peak_rss.value, use.peak_memory.value, use.oom_kills.value) == (9 * MIB, 99 * MIB, 2)
-    unseen = sidecar_use("logger", replace(report([], []), kernel_peak=GONE, oom_kills=GONE), 2)
+    unseen = SidecarUse.of("logger", replace(report([], []), kernel_peak=GONE, oom_kills=GONE), 2)
     assert (unseen.peak_rss.value, unseen.peak_memory.reason, unseen.oom_kills.reason) == (None, "gone", "gone")

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from membudget.budgets.approval import Approval
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.lines import key_lines
-from membudget.budgets.loosening import Loosening
+from membudget.budgets.loosening import Approval, Loosening
 from membudget.core.errors import ConfigurationError
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.judge.metric import Verdict

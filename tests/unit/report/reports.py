@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from membudget.budgets.approval import Approval
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.budgets.loosening import Loosening
+from membudget.budgets.loosening import Approval, Loosening
 from membudget.budgets.rules import WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind

@@ -7,9 +7,8 @@ import pytest
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import OomDoubt
-from membudget.measure.pod_figures import SidecarUse
 from membudget.measure.probe.messages import Snapshot
-from membudget.measure.trial import LimitContact
+from membudget.measure.trial import LimitContact, SidecarUse
 from membudget.report.findings import findings
 from tests.support.builders import process, snapshot, trial
 

@@ -19,14 +19,14 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from membudget.measure.load import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
-from membudget.measure.workload.confined_child import (
+from membudget.measure.workload.confinement import (
+    BoundedConnector,
     Ending,
     end_out_of_memory,
     enter_network,
     is_out_of_memory,
     run_confined,
 )
-from membudget.measure.workload.http_connector import BoundedConnector
 from membudget.measure.workload.http_sender import in_words, send
 
 _READINESS_POLL_S = 0.02

@@ -19,8 +19,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from membudget.measure.load import LoadPoint, LoadResult, RequestGroup
-from membudget.measure.workload.confined_child import is_out_of_memory
-from membudget.measure.workload.http_connector import BoundedConnector
+from membudget.measure.workload.confinement import BoundedConnector, is_out_of_memory
 
 _REQUEST_TIMEOUT_S = 60.0
 """The longest time between two pieces of an answer. Also for a whole answer, unless answers are read slowly."""

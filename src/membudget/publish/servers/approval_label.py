@@ -1,6 +1,6 @@
 """The label that approves a pull request's changes of the rules: whether it still means what it approved."""
 
-from membudget.budgets.approval import LabelState
+from membudget.budgets.loosening import LabelState
 from membudget.publish.comment import approved_digest
 from membudget.publish.pull_request import PullRequest
 from membudget.publish.servers.github_event import GithubEvent

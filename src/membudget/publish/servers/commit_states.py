@@ -4,8 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from membudget.core.untrusted_text import printable
-from membudget.publish.annotations import Annotation
-from membudget.publish.commit_state import CommitState, CommitStates, State
+from membudget.publish.commit_state import Annotation, CommitState, CommitStates, State
 from membudget.publish.pull_request import NotPosted, Posted
 from membudget.publish.servers.dialect import CHECK_RUNS, STATUSES, Right
 from membudget.publish.servers.http_api import ApiFault, ApiModel, HttpApi

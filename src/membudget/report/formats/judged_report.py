@@ -10,10 +10,9 @@ from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap
 from membudget.report.allowances import unapproved
-from membudget.report.reasons import image_reason, row_reason
 from membudget.report.report import Comparison, JudgedReport
 from membudget.report.table import verdict_line
-from membudget.report.verdicts import next_step
+from membudget.report.verdicts import image_reason, next_step, row_reason
 
 
 class _Model(BaseModel):

@@ -9,6 +9,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import cache
+from importlib.resources import files
 from string import Template
 
 from membudget.core.quantities import format_size
@@ -18,7 +20,6 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.findings import Finding
-from membudget.report.page.asset_file import asset, chart_script, page_script, style
 from membudget.report.page.contents_data import contents
 from membudget.report.page.overview_data import overview, seen, told_above
 from membudget.report.page.parts import LEVELS, DetailLevel, Json, ours, quoted
@@ -28,6 +29,54 @@ from membudget.report.story import story
 from membudget.report.story_parts import Section
 from membudget.report.table import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
+
+CHARTS_VERSION = "1.6.32"
+"""Of uPlot (MIT). `make page-assets` fetches it anew from npm."""
+CHARTS_SHA256 = {
+    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+    "uPlot-LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+}
+"""What each of its files has to be; a test compares."""
+
+_SCRIPTS = (
+    "dom.js",
+    "figures.js",
+    "table.js",
+    "timeline_drawing.js",
+    "timeline.js",
+    "scatter.js",
+    "treemap.js",
+    "image.js",
+    "overview.js",
+)
+"""In this order: each uses what stands before it."""
+
+
+def asset(name: str) -> str:
+    """The text of one file."""
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def chart_script() -> str:
+    """The charting library, with the notice that its licence asks for."""
+    notice = asset("uPlot-LICENSE").replace("*/", "* /")
+    return f"/*\n{notice}*/\n{asset('uPlot.iife.min.js')}"
+
+
+@cache
+def page_script() -> str:
+    """Our own scripts, as one that leaves nothing behind in the page's global scope."""
+    parts = "\n".join(asset(name) for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+
+
+@cache
+def style() -> str:
+    """All style sheets."""
+    return f"{asset('uPlot.min.css')}\n{asset('page.css')}"
+
 
 LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}

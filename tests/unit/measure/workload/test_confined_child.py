@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from membudget.measure.load import DriveOrder, RequestGroup
-from membudget.measure.workload.confined_child import Ending, run_confined
+from membudget.measure.workload.confinement import Ending, run_confined
 
 MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="rights and limits are Linux's")

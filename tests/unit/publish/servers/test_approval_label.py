@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from membudget.budgets.approval import LabelState
+from membudget.budgets.loosening import LabelState
 from membudget.publish.comment import CommentSettings, approval_line, approved_digest
 from membudget.publish.servers.approval_label import ApprovalLabel, label_state
 from membudget.publish.servers.github_event import GithubEvent, read_event
