@@ -42,6 +42,20 @@ def test_modules_stay_readable_in_one_sitting() -> None:
     assert long == {}, "above 350 lines, ask why: split by idea"
 
 
+def test_unit_tests_lie_beside_the_module_that_they_test() -> None:
+    """The tests of `judge/rows` are `judge/test_rows.py` and, where they are many, `judge/test_rows_SUBJECT.py`."""
+    tests = sorted((TOP / "tests" / "unit").glob("*/**/test_*.py"))
+    packages = {path: TOP / "src" / "membudget" / path.parent.relative_to(TOP / "tests" / "unit") for path in tests}
+    of_modules = {path: package for path, package in packages.items() if package.is_dir()}
+    assert len(of_modules) > 100
+    assert [str(path) for path, package in of_modules.items() if not is_named_after_a_module(path, package)] == []
+
+
+def is_named_after_a_module(test: Path, package: Path) -> bool:
+    name = test.stem.removeprefix("test_")
+    return any(f"{name}_".startswith(f"{module.stem}_") for module in package.glob("*.py"))
+
+
 def test_use_cases_read_like_a_sentence() -> None:
     for name in ("check/check", "check/measure_one", "publish/publish"):
         tree = ast.parse((TOP / f"src/membudget/{name}.py").read_text())
