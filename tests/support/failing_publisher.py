@@ -25,9 +25,7 @@ from membudget.cli.publisher import Addressee, Publisher, PublishSettings
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.pull_request import PullRequest, WorkflowRun
-from membudget.publish.servers import http_api
-from membudget.publish.servers.dialect import GITHUB
-from membudget.publish.servers.server import Server
+from membudget.publish.servers import http_api, registry
 from tests.support.builders import image, report, side, trial
 
 _ANSWERS = {
@@ -62,7 +60,7 @@ def main() -> None:
 def _publish(url: str) -> None:
     inputs = ActionInputs.take(os.environ)
     environ = {**os.environ, "GITHUB_API_URL": url, "GITHUB_REPOSITORY": "octo/shop"}
-    server = Server(environ, inputs.github_token)
+    server = registry.server(environ, inputs.github_token)
     settings = PublishSettings(CommentSettings(mode=CommentMode.ALWAYS), StatusMode.STATUS)
     subject = Addressee(PullRequest("octo/shop", 7), WorkflowRun(1, 1, 1, "b" * 40))
     publisher = Publisher(server, settings, subject, environ)
@@ -102,7 +100,7 @@ def _broken(failure: str) -> Iterator[None]:
     def parsed(_: http_api.HttpApi, answer: requests.Response, model: object) -> object:
         raise ZeroDivisionError(f"{answer.request} {model}")
 
-    no_sleep = patch.object(http_api.HttpApi.__init__, "__defaults__", (GITHUB, print))
+    no_sleep = patch.object(http_api.HttpApi.__init__, "__defaults__", (print,))
     with no_sleep, patch.object(http_api, "_TIMEOUT_S", 0.3):
         if failure == "bug of ours":
             with patch.object(http_api.HttpApi, "_parsed", parsed):

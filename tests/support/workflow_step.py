@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings
-from membudget.publish.servers.github_event import read_event, this_run
-from membudget.publish.servers.server import Server
+from membudget.publish.servers import registry
 
 SHOP = "octo/shop"
 BASE, HEAD = "a" * 40, "b" * 40
@@ -53,6 +52,6 @@ class StepOfWorkflow:
     ) -> Publisher:
         """Of the run of that number, made as the action makes it."""
         environ = self.environ(event or PULL_REQUEST, number, attempt)
-        read = read_event(environ)
-        subject = Addressee(read.pull_request, this_run(environ, read.commit_sha))
-        return Publisher(Server(environ, SecretStr(self.token)), settings, subject, environ)
+        server = registry.server(environ, SecretStr(self.token))
+        read = server.event()
+        return Publisher(server, settings, Addressee(read.pull_request, read.run), environ)

@@ -9,7 +9,9 @@ from membudget.build import registry
 from membudget.build.registry import RegistryImage, RegistryReference
 from membudget.core.errors import MembudgetError, UnreadableImage
 from membudget.core.quantities import MIB
-from membudget.publish.servers.http_api import ApiFault, HttpApi, _stream
+from membudget.publish.pull_request import ServerFault
+from membudget.publish.servers.github_api import GITHUB, github
+from membudget.publish.servers.http_api import HttpApi, _stream
 from membudget.web.bounded_http import Deadline
 from membudget.web.retries import Policy
 from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server
@@ -19,11 +21,13 @@ MOST_TAKEN_BYTES = 100 * MIB
 
 
 def api(server: Hostile, allowed_s: float = 60) -> HttpApi:
-    return HttpApi(f"http://{server.host}", SecretStr("ghs_0123456789"), sleep=lambda _: None, allowed_s=allowed_s)
+    return HttpApi(
+        f"http://{server.host}", SecretStr("ghs_0123456789"), GITHUB, sleep=lambda _: None, allowed_s=allowed_s
+    )
 
 
 def ask(what: HttpApi) -> None:
-    what.call(lambda github: github.owner().complete(), dict)
+    what.call(lambda exchange: github(exchange).owner().complete(), dict)
 
 
 def image(server: Hostile, allowed_s: float = 60) -> RegistryImage:
@@ -33,7 +37,7 @@ def image(server: Hostile, allowed_s: float = 60) -> RegistryImage:
 @pytest.mark.thorough
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_an_api_sends_without_an_end_is_refused(answer: str) -> None:
-    with hostile_server(answer) as server, pytest.raises(ApiFault, match=r"GitHub|what answers"):
+    with hostile_server(answer) as server, pytest.raises(ServerFault, match=r"GitHub|what answers"):
         ask(api(server))
     assert server.sent_bytes < MOST_TAKEN_BYTES
 
@@ -52,7 +56,7 @@ def test_what_a_registry_sends_without_an_end_is_refused(answer: str, monkeypatc
 
 @pytest.mark.thorough
 def test_an_api_that_sends_a_byte_after_the_other_is_left_at_the_deadline() -> None:
-    with hostile_server(SLOW) as server, pytest.raises(ApiFault, match="GitHub took too long to answer"):
+    with hostile_server(SLOW) as server, pytest.raises(ServerFault, match="GitHub took too long to answer"):
         ask(api(server, allowed_s=0.5))
 
 
@@ -70,10 +74,10 @@ def test_the_time_is_that_of_all_calls_together() -> None:
     with hostile_server(SLOW) as server:
         slow = api(server, allowed_s=0.5)
         for _ in range(3):  # after the first, nothing is left
-            with pytest.raises(ApiFault, match="took too long to answer"):
+            with pytest.raises(ServerFault, match="took too long to answer"):
                 ask(slow)
             taken = server.sent_bytes
-        with pytest.raises(ApiFault, match="took too long to answer"):
+        with pytest.raises(ServerFault, match="took too long to answer"):
             ask(slow)
         assert server.sent_bytes == taken
 

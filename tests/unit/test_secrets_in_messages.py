@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,11 +23,12 @@ from membudget.build.registry import read_image
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.engine.compose import Compose, ComposeRefused
 from membudget.engine.connection import connect, engine_errors
-from membudget.publish.comment import CommentSettings, Draft
+from membudget.publish.comment import CommentSettings, Draft, ServerCommenter
 from membudget.publish.commit_state import PENDING
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest
-from membudget.publish.servers.comments import ApiCommenter, github_names
+from membudget.publish.servers.comments import ApiComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
+from membudget.publish.servers.github_api import GITHUB, github_names
 from membudget.publish.servers.http_api import HttpApi
 from tests.support.registry import Server
 from tests.support.repository import Repository
@@ -82,10 +84,10 @@ def echoing(echo: Callable[[str], str], status: int, kind: str = "JSON") -> Iter
 def told(url: str) -> list[Posted | NotPosted]:
     """What becomes of a comment, a status and a check run."""
     token = SecretStr(SECRET)
-    api = HttpApi(url, token, sleep=lambda _: None)
+    api = HttpApi(url, token, GITHUB, sleep=lambda _: None)
     draft = Draft(CommentSettings(), None, is_worth_creating=True, body=lambda _: CommentSettings().marker(None))
     return [
-        ApiCommenter(api, github_names(token)).post(PullRequest("octo/shop", 7), draft),
+        ServerCommenter(partial(ApiComments, api, github_names(token))).post(PullRequest("octo/shop", 7), draft),
         CommitStatus(api, "octo/shop", "b" * 40, "membudget", "https://run.example").tell(PENDING),
         CheckRun(api, "octo/shop", "b" * 40, "membudget", "https://run.example").tell(PENDING),
     ]

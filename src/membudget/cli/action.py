@@ -13,11 +13,10 @@ from membudget.core.sharding import MOST_SHARDS
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.publish.servers.foreign_report import DEFAULT_ARTIFACT
+from membudget.publish.servers.registry import take_token
 
 MOST_JOBS = 64
-TOKEN_VARIABLES = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")
-"""Runners of Forgejo and Gitea set it under each of these names."""
+DEFAULT_ARTIFACT = "membudget-report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +125,6 @@ class ActionInputs:
             if value:
                 given[name.replace("-", "_")] = value
         return cls(**given, github_token=token)
-
-
-def take_token(environ: MutableMapping[str, str]) -> SecretStr:
-    """Remove the token of a workflow from `environ`, under all its names: a traceback may show the environment."""
-    token = environ.get("GITHUB_TOKEN", "").strip()
-    for name in TOKEN_VARIABLES:
-        environ.pop(name, None)
-    return SecretStr(token)
 
 
 def _count(name: str, text: str, most: int) -> int:

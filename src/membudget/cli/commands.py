@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
+from pydantic import SecretStr
 from rich.console import Console
 
 from membudget.budgets import file as budgets_file
@@ -26,7 +27,7 @@ from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
 from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case
-from membudget.cli.action import ActionInputs, take_token
+from membudget.cli.action import ActionInputs
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
@@ -41,16 +42,15 @@ from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache, read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import TrialSpec
+from membudget.publish.approval_label import ApprovalLabel, label_state
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.progress_display import LogProgress, TerminalProgress, WorkflowProgress
 from membudget.publish.pull_request import NotPosted
 from membudget.publish.report_file import read_report, read_reports, write_report
-from membudget.publish.servers.approval_label import ApprovalLabel, label_state
-from membudget.publish.servers.foreign_report import fetch
-from membudget.publish.servers.github_event import GithubEvent, read_event, this_run
-from membudget.publish.servers.server import Server
-from membudget.publish.workflow import WorkflowStep, show, show_json, warn
+from membudget.publish.server import Event, Server
+from membudget.publish.servers import registry
+from membudget.publish.workflow import WorkflowStep, obeys_commands, show, show_json, warn
 from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import JudgedReport, Report
@@ -72,7 +72,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         looks_up_bases=options.base_variants,
         secrets=AllowedSecrets.of(options.allow_secret),
     )
-    event = read_event(os.environ)
+    event = registry.server(os.environ, SecretStr("")).event()
     result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(result, Path(options.report), policy)
@@ -122,7 +122,7 @@ def publish(options: argparse.Namespace) -> ExitCode:
         ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
     )
     report = read_report(path)
-    _publisher(Server(os.environ, take_token(os.environ)), settings).publish(report.judged(), path)
+    _publisher(registry.server(os.environ, registry.take_token(os.environ)), settings).publish(report.judged(), path)
     return ExitCode.WITHIN_BUDGET
 
 
@@ -143,7 +143,7 @@ def action() -> ExitCode:
         WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
         print(matrix)
         return ExitCode.WITHIN_BUDGET
-    server = Server(os.environ, inputs.github_token)
+    server = registry.server(os.environ, inputs.github_token)
     if command == "report":
         return _report(server, settings, path, inputs.artifact)
     publisher = _publisher(server, settings)
@@ -162,21 +162,20 @@ def action() -> ExitCode:
 
 def _publisher(server: Server, settings: PublishSettings) -> Publisher:
     """Of what this workflow run is for."""
-    event = read_event(os.environ)
-    addressee = Addressee(event.pull_request, this_run(os.environ, event.commit_sha))
-    return Publisher(server, settings, addressee, os.environ)
+    event = server.event()
+    return Publisher(server, settings, Addressee(event.pull_request, event.run), os.environ)
 
 
 def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
     """Tell what another run measured, which may have been a stranger's code. The gate is that run's, not this one's."""
-    measured = read_event(os.environ).measured
-    if measured is None or not server.is_github:
+    measured = server.event().measured
+    if measured is None or not server.capabilities.foreign_reports:
         raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
-    if server.api is None:
+    if not server.has_token:
         raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
     publisher = Publisher(server, settings, Addressee(None, measured.run, is_elsewhere=True), os.environ)
     with publisher.or_no_verdict():
-        found = fetch(server.api, server.repository, measured, artifact)
+        found = server.report_of(measured, artifact)
     if isinstance(found, NotPosted):
         warn(f"nothing was posted: {found.reason}")
         return ExitCode.WITHIN_BUDGET
@@ -187,7 +186,7 @@ def _report(server: Server, settings: PublishSettings, path: Path, artifact: str
 
 
 def _run_action_check(inputs: ActionInputs, server: Server) -> JudgedReport:
-    event = read_event(os.environ)
+    event = server.event()
     label = ApprovalLabel(server, event, inputs.approval_label, inputs.comment_settings.prefix)
     wanted = Wanted(
         Path(inputs.budgets),
@@ -220,7 +219,7 @@ def _matrix(budgets: Path, shards: int) -> str:
 
 def _run_check(
     wanted: Wanted,
-    event: GithubEvent,
+    event: Event,
     label: LabelState | None,
     options: MeasuringOptions,
     when_stale: Callable[[], None] = lambda: None,
@@ -259,7 +258,7 @@ def _run_check(
             return report
 
 
-def _with_event(request: BaseRequest, event: GithubEvent) -> BaseRequest:
+def _with_event(request: BaseRequest, event: Event) -> BaseRequest:
     if request.none or request.revision is not None:
         return request
     may_be_replaced = not event.is_before_merge
@@ -300,7 +299,7 @@ def _cache_folder() -> Path:
 
 
 def _progress(environ: Mapping[str, str]) -> Progress:
-    if environ.get("GITHUB_ACTIONS") == "true":
+    if obeys_commands(environ):
         return WorkflowProgress(sys.stderr)
     if sys.stderr.isatty():
         return TerminalProgress(Console(stderr=True))

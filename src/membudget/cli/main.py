@@ -65,16 +65,11 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 def _fail(message: str, code: ExitCode) -> ExitCode:
     from membudget.core.untrusted_text import printable_line
+    from membudget.publish.workflow import guarded_log
 
     # It may quote the pull request's files, which must not command the terminal.
     text = "\n".join(printable_line(line, _LONGEST_LINE) for line in f"membudget: error: {message}".split("\n"))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        # Nor the runner, which obeys what looks like a command.
-        from membudget.publish.workflow import guarded
-
-        with guarded(sys.stderr):
-            print(text, file=sys.stderr)
-    else:
+    with guarded_log(sys.stderr):  # nor the runner, which obeys what looks like a command
         print(text, file=sys.stderr)
     return code
 

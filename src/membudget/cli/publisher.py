@@ -12,10 +12,10 @@ from membudget.budgets.lines import KeyLines, key_lines
 from membudget.core.files import read_plain
 from membudget.judge.whole import ExitPolicy
 from membudget.publish import publish
-from membudget.publish.comment import CommentSettings
-from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, StatusMode
+from membudget.publish.comment import CommentSettings, ServerCommenter
+from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
-from membudget.publish.servers.server import Server
+from membudget.publish.server import Server
 from membudget.publish.workflow import WorkflowStep, warn
 from membudget.report.report import JudgedReport
 
@@ -51,12 +51,20 @@ class Publisher:
         self._settings = settings
         self._addressee = addressee
         self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not addressee.is_elsewhere)
-        self._commit = server.commit_states(settings.status, addressee.run, settings.comment.key)
+        self._commit = self._commit_states()
         self._is_told = False
         """Whether the commit has its verdict."""
         self._said: set[str] = set()
-        if self._commit is not None and server.possible(settings.status) is not settings.status:
-            warn(f"{server.dialect.name} has no check runs: the commit gets a status")
+
+    def _commit_states(self) -> CommitStates | None:
+        """Return where the commit's state is kept. None if no state is wanted, or if none is possible."""
+        mode, run, key = self._settings.status, self._addressee.run, self._settings.comment.key
+        if mode is StatusMode.NONE or run is None or not self._server.has_token:
+            return None
+        if mode is StatusMode.CHECK and not self._server.capabilities.check_runs:
+            warn(f"{self._server.name} has no check runs: the commit gets a status")
+            mode = StatusMode.STATUS
+        return self._server.commit_states(mode, run, "membudget" if key == "default" else f"membudget/{key}")
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
@@ -79,11 +87,12 @@ class Publisher:
         """Tell everywhere, and say what could not be told."""
         destination = publish.Destination(
             self._addressee.pull_request,
-            self._server.commenter,
+            ServerCommenter(self._server.comments) if self._server.has_token else None,
             self._settings.comment,
             run=self._addressee.run,
             run_link=self._server.run_link,
             commit=self._commit,
+            capabilities=self._server.capabilities,
             policy=self._settings.policy,
             records_approval=not self._addressee.is_elsewhere,
             lines=lines,
@@ -103,8 +112,8 @@ class Publisher:
         """Why nothing can be said of the commit; None where nothing is to be."""
         if self._settings.status is StatusMode.NONE:
             return None
-        no_token = self._server.api is None
-        return NotPosted("there is no token" if no_token else "this run's event names no commit to tell it of")
+        has_token = self._server.has_token
+        return NotPosted("this run's event names no commit to tell it of" if has_token else "there is no token")
 
     def _tell(self, state: CommitState) -> None:
         if self._commit is not None:

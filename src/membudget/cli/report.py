@@ -13,7 +13,7 @@ from rich.console import Console
 from membudget.core.errors import ExitCode
 from membudget.core.files import write_text
 from membudget.publish.report_file import read_report
-from membudget.publish.workflow import guarded
+from membudget.publish.workflow import guarded_log
 from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
 from membudget.report.page import page
 from membudget.report.report import JudgedReport
@@ -32,8 +32,8 @@ def show(options: argparse.Namespace) -> ExitCode:
         return ExitCode.WITHIN_BUDGET
     # It quotes what builds and workloads said, which must not command a workflow's runner. What is for programs cannot,
     # by its own escaping, and would not be what it is with our lines around it.
-    is_for_log = options.format in _FOR_PEOPLE and os.environ.get("GITHUB_ACTIONS") == "true" and not _goes_to_file()
-    with guarded(sys.stdout) if is_for_log else nullcontext():
+    is_for_log = options.format in _FOR_PEOPLE and not _goes_to_file()
+    with guarded_log(sys.stdout) if is_for_log else nullcontext():
         sys.stdout.write(text)
     return ExitCode.WITHIN_BUDGET
 

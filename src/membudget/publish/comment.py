@@ -7,13 +7,14 @@ first. Workflows close that gap with a `concurrency` group.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from membudget.core.errors import ConfigurationError
-from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
+from membudget.publish.pull_request import NotPosted, Posted, PullRequest, ServerFault, WorkflowRun
 
 _KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)
 """The key is part of an HTML comment, which two dashes would end."""
@@ -94,7 +95,7 @@ class Comment:
 
 
 class CommentServer(Protocol):
-    """The comments of a pull request. Every method may raise the errors of the server's adapter."""
+    """The comments of a pull request. Every method may raise ServerFault."""
 
     def own(self, prefix: str) -> Sequence[Comment]:
         """Return membudget's own comments that start with `prefix`, oldest first. Anyone can copy a prefix.
@@ -103,7 +104,7 @@ class CommentServer(Protocol):
         """
 
     def create(self, body: str) -> Comment:
-        """Create a comment."""
+        """Create a comment. Never repeats the request if the server may have done it."""
 
     def edit(self, comment: Comment, body: str) -> None:
         """Replace the text of one of membudget's comments."""
@@ -114,12 +115,51 @@ class CommentServer(Protocol):
     def head_sha(self) -> str:
         """Return the pull request's current head."""
 
+    def why_not(self, fault: ServerFault) -> str:
+        """Return why a call failed, and what would help, on one line. Raises nothing."""
+
 
 class Commenter(Protocol):
     """Keeps membudget's comments on pull requests current."""
 
     def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
         """Create the comment, or edit the existing one. Never raises errors of the server."""
+
+
+_ROUNDS = 2
+"""The most attempts. A server may create a comment and fail afterwards, so the second attempt looks for it first."""
+
+
+class ServerCommenter:
+    """Posts over a server, and creates no comment twice."""
+
+    def __init__(self, comments: Callable[[PullRequest], CommentServer]) -> None:
+        self._comments = comments
+
+    def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
+        """Create the comment, or edit the existing one. Never raises errors of the server."""
+        may_be_there = False
+        for _ in range(_ROUNDS):
+            server = self._comments(pull_request)
+            try:
+                return keep_current(server, draft)
+            except ServerFault as fault:
+                reason = server.why_not(fault)
+                may_be_there |= fault.is_write and fault.may_have_happened
+                if not fault.may_have_happened and not fault.is_gone:
+                    break
+        return self._found(pull_request, draft, reason) if may_be_there else NotPosted(reason)
+
+    def _found(self, pull_request: PullRequest, draft: Draft, reason: str) -> Posted | NotPosted:
+        """Look for a comment that the server did not confirm."""
+        try:
+            found = self._comments(pull_request).own(draft.settings.prefix)
+        except ServerFault:
+            return NotPosted(reason, is_known=False)
+        for comment in found:
+            if draft.is_same(comment.body) and draft.settings.written_by(comment.body) == draft.run:
+                return Posted(comment.url, created=True)
+        return NotPosted(reason)
 
 
 def keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
@@ -135,15 +175,17 @@ def keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
     first, *doubles = existing
     if any(_is_newer(server, comment, draft) for comment in existing):
         return NotPosted(ANOTHER_IS_NEWER, is_wanted=True)
-    if not draft.is_same(first.body):
-        server.edit(first, draft.body(first.body))
-    for double in doubles:
-        server.delete(double)
+    with _writing():
+        if not draft.is_same(first.body):
+            server.edit(first, draft.body(first.body))
+        for double in doubles:
+            server.delete(double)
     return Posted(first.url, created=False)
 
 
 def _create(server: CommentServer, draft: Draft) -> Posted | NotPosted:
-    created = server.create(draft.body(None))
+    with _writing():
+        created = server.create(draft.body(None))
     others = [comment for comment in server.own(draft.settings.prefix) if comment.id != created.id]
     for other in others:
         if _order(other, draft) > (draft.run.order if draft.run else (0, 0), -created.id):
@@ -152,6 +194,16 @@ def _create(server: CommentServer, draft: Draft) -> Posted | NotPosted:
     for other in others:
         server.delete(other)
     return Posted(created.url, created=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Mark faults of calls that write the comment: it may be there all the same."""
+    try:
+        yield
+    except ServerFault as fault:
+        fault.is_write = True
+        raise
 
 
 def _order(comment: Comment, draft: Draft) -> tuple[tuple[int, int], int]:
@@ -181,14 +233,8 @@ def _first_line(text: str) -> str:
     return text.partition("\n")[0].rstrip("\r")
 
 
-_LINE = re.compile(r"<!-- membudget-approved:(?P<digest>[0-9a-f]{64}) -->", re.ASCII)
 _HIDDEN = "<!-- membudget"
 """The beginning of the hidden lines. They come first in the comment, before anything that membudget quotes."""
-
-
-def approval_line(digest: str) -> str:
-    """Return the hidden line that records what was approved."""
-    return f"<!-- membudget-approved:{digest} -->"
 
 
 def hidden_lines(body: str) -> list[str]:
@@ -199,9 +245,3 @@ def hidden_lines(body: str) -> list[str]:
             break
         hidden.append(line)
     return hidden
-
-
-def approved_digest(body: str) -> str | None:
-    """Return the digest that a comment records as approved, or None."""
-    found = [matched["digest"] for line in hidden_lines(body) if (matched := _LINE.fullmatch(line))]
-    return found[0] if len(found) == 1 else None

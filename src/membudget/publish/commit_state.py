@@ -152,7 +152,7 @@ class StatusMode(StrEnum):
 
 
 class State(StrEnum):
-    """The states of a commit status that GitHub, Forgejo and Gitea have in common."""
+    """The states of a commit that every server has."""
 
     PENDING = "pending"
     SUCCESS = "success"

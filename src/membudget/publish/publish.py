@@ -17,19 +17,20 @@ from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import Presence
 from membudget.judge.metric import Row, Verdict, worst
 from membudget.judge.whole import ExitPolicy, Judgement
+from membudget.publish.approval_label import approval_line
 from membudget.publish.comment import (
     COMMENTS_ARE_OFF,
     Commenter,
     CommentMode,
     CommentSettings,
     Draft,
-    approval_line,
     hidden_lines,
 )
 from membudget.publish.commit_state import CommitState, CommitStates, annotations, state_of
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
+from membudget.publish.server import Capabilities
 from membudget.report.formats import past_runs
-from membudget.report.formats.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render
+from membudget.report.formats.markdown import LONGEST_SUMMARY, render
 from membudget.report.report import JudgedReport, Report
 from membudget.report.table import verdict_line
 
@@ -63,8 +64,6 @@ def _moved(row: Row) -> bool:
     return change > (row.margin or 0) and is_much
 
 
-_LONGEST_CHECK_SUMMARY_BYTES = 65_535
-
 RunLink = Callable[[WorkflowRun], str]
 """Returns the address of a workflow run."""
 
@@ -82,6 +81,8 @@ class Destination:
     run_link: RunLink = lambda run: f"../actions/runs/{run.id}"
     commit: CommitStates | None = None
     """None if no state of the commit is wanted, or if it cannot be set."""
+    capabilities: Capabilities = Capabilities()
+    """The server's."""
     policy: ExitPolicy = ExitPolicy()
     """Decides the commit's state in the same way as the exit code."""
     records_approval: bool = True
@@ -124,7 +125,7 @@ def run(result: JudgedReport, report_path: str, workflow: Workflow, destination:
             CommitState(
                 state_of(destination.policy.exit_code(result.judgement)),
                 verdict_line(result),
-                _check_summary(result),
+                _check_summary(result, destination.capabilities.longest_check_summary_bytes),
                 remarks,
             )
         )
@@ -156,7 +157,7 @@ def _draft(result: JudgedReport, destination: Destination) -> Draft:
         told_by = settings.written_by(marker)
         shown = render(
             result,
-            LONGEST_COMMENT - len(hidden),
+            destination.capabilities.longest_comment - len(hidden),
             run_url=destination.run_link(told_by) if told_by is not None else None,
             history=past_runs.render(runs, link),
         )
@@ -209,11 +210,11 @@ def _is_worth_creating(result: JudgedReport, mode: CommentMode) -> bool:
             return mode is CommentMode.ALWAYS
 
 
-def _check_summary(result: JudgedReport) -> str:
+def _check_summary(result: JudgedReport, most_bytes: int) -> str:
     """Return the report, short enough for the summary of a check run."""
-    longest = _LONGEST_CHECK_SUMMARY_BYTES
+    longest = most_bytes
     text = render(result, longest)
-    while len(text.encode()) > _LONGEST_CHECK_SUMMARY_BYTES:
+    while len(text.encode()) > most_bytes:
         longest = longest * 3 // 4
         text = render(result, longest)
     return text

@@ -58,3 +58,28 @@ class Place:
     path: str
     first: int
     last: int
+
+
+class ServerFault(Exception):
+    """A call to a server failed. `str()` says why, on one line."""
+
+    def __init__(self, reason: str, status: int | None = None, said: str = "", *, is_answer: bool = True) -> None:
+        super().__init__(reason)
+        self.status = status
+        """The HTTP status. None: there was no answer, or none that the API gives."""
+        self.said = said
+        """The server's message."""
+        self.is_answer = is_answer
+        """Whether the API itself answered. A proxy in front of it may have passed the call on first."""
+        self.is_write = False
+        """Whether the call was to write a comment."""
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether the server may have done what was asked all the same."""
+        return self.status is None or self.status >= 500 or not self.is_answer
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether what the call is about is not there, or no longer."""
+        return self.status in (404, 410)

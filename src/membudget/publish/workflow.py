@@ -72,6 +72,11 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def obeys_commands(environ: Mapping[str, str]) -> bool:
+    """Return whether a runner reads commands from the log, as those of GitHub, Forgejo and Gitea do."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
 class WorkflowStep:
     """Writes to the step's summary, outputs and log, if they exist."""
 
@@ -80,7 +85,7 @@ class WorkflowStep:
     ) -> None:
         self._summary = environ.get("GITHUB_STEP_SUMMARY")
         self._outputs = environ.get("GITHUB_OUTPUT")
-        self._annotates = annotates and environ.get("GITHUB_ACTIONS") == "true"
+        self._annotates = annotates and obeys_commands(environ)
         self._stream = stream
         self._warn = warn
         self._annotations = 0
@@ -120,7 +125,7 @@ def show(content: "RenderableType") -> None:
     from rich.console import Console  # JSON output does not need this import
 
     console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
-    with _guard(sys.stdout):
+    with guarded_log(sys.stdout):
         console.print(content)
 
 
@@ -131,9 +136,10 @@ def show_json(document: str) -> None:
 
 def warn(text: str) -> None:
     """Print a line on standard error, beside the output."""
-    with _guard(sys.stderr):
+    with guarded_log(sys.stderr):
         print(f"membudget: {printable(text, _LONGEST_WARNING)}", file=sys.stderr)
 
 
-def _guard(stream: TextIO) -> AbstractContextManager[None]:
-    return guarded(stream) if os.environ.get("GITHUB_ACTIONS") == "true" else nullcontext()
+def guarded_log(stream: TextIO) -> AbstractContextManager[None]:
+    """Guard the stream if a runner obeys commands in it."""
+    return guarded(stream) if obeys_commands(os.environ) else nullcontext()

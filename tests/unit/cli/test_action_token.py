@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from membudget.cli.action import ActionInputs, take_token
+from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError
+from membudget.publish.servers.github_api import GITHUB
 from membudget.publish.servers.http_api import HttpApi
+from membudget.publish.servers.registry import take_token
 from tests.support.builders import image, report, side, trial
 from tests.support.failing_publisher import FAILURES
 
@@ -41,7 +43,7 @@ def test_a_token_that_is_white_space_is_none() -> None:
 def test_what_cannot_be_a_token_is_refused_without_quoting_it(odd: str) -> None:
     """The HTTP library would quote it: a secret that was pasted with its end of line."""
     with pytest.raises(ConfigurationError, match=r"^the token has a space, an end of line or a letter"):
-        HttpApi("http://localhost:1", SecretStr(f"{TOKEN}{odd}x"))
+        HttpApi("http://localhost:1", SecretStr(f"{TOKEN}{odd}x"), GITHUB)
 
 
 @pytest.mark.thorough

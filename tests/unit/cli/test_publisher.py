@@ -15,9 +15,8 @@ from membudget.judge.whole import ExitPolicy
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.pull_request import PullRequest, WorkflowRun
-from membudget.publish.servers.dialect import GITHUB
+from membudget.publish.servers.github_server import GithubServer
 from membudget.publish.servers.http_api import HttpApi
-from membudget.publish.servers.server import Server
 from membudget.report.formats import past_runs
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
@@ -147,7 +146,7 @@ def test_an_interruption_while_it_is_told_that_measuring_begins_leaves_nothing_p
     def interrupted(_: float) -> None:
         raise Interrupted
 
-    monkeypatch.setattr(HttpApi.__init__, "__defaults__", (GITHUB, interrupted))
+    monkeypatch.setattr(HttpApi.__init__, "__defaults__", (interrupted,))
     shop.fail_next(502, method="POST", too_late=True)
     with pytest.raises(Interrupted), step.publisher(STATUS).measuring():
         pytest.fail("measured")
@@ -216,7 +215,7 @@ def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github
     environ = step.environ(MERGE_GROUP)
     measured = WorkflowRun(99, 12, 3, HEAD)
     subject = Addressee(PullRequest(SHOP, 7), measured, is_elsewhere=True)
-    publisher = Publisher(Server(environ, SecretStr(step.token)), CHECK, subject, environ)
+    publisher = Publisher(GithubServer(environ, SecretStr(step.token)), CHECK, subject, environ)
     publisher.publish(OVER.judged(), Path("report.json"), key_lines("[images.over]\n", "budgets.toml"))
     told = check_run(shop)
     assert (told.head_sha, told.status, told.conclusion) == (HEAD, "completed", "failure")

@@ -15,7 +15,8 @@ from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement,
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, ExitPolicy, FailOn
 from membudget.publish import publish
-from membudget.publish.comment import CommentMode, CommentSettings, Draft, approved_digest
+from membudget.publish.approval_label import approved_digest
+from membudget.publish.comment import CommentMode, CommentSettings, Draft
 from membudget.publish.commit_state import CommitState, State
 from membudget.publish.publish import Destination
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun

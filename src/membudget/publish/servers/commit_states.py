@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from membudget.core.untrusted_text import printable
 from membudget.publish.commit_state import Annotation, CommitState, CommitStates, State
-from membudget.publish.pull_request import NotPosted, Posted
-from membudget.publish.servers.dialect import CHECK_RUNS, STATUSES, Right
-from membudget.publish.servers.http_api import ApiFault, ApiModel, HttpApi
+from membudget.publish.pull_request import NotPosted, Posted, ServerFault
+from membudget.publish.servers.github_api import github
+from membudget.publish.servers.http_api import ApiModel, Exchange, HttpApi, Right
 
 if TYPE_CHECKING:
     from github.CommitStatus import CommitStatus as GithubStatus
     from github.PaginatedList import PaginatedList
-
-    from membudget.publish.servers.github_requester import GithubRequester
 
 MOST_ANNOTATIONS = 50
 """GitHub's limit for one request. Further requests could add more, but the report above them names them all."""
@@ -42,22 +40,22 @@ class ApiCommitStates(CommitStates):
         """Set the commit's state. If the server does not confirm it, look for it."""
         try:
             return self._set(state)
-        except ApiFault as fault:
+        except ServerFault as fault:
             reason = self._api.why_not(fault, self.right)
             if not fault.may_have_happened:
                 return NotPosted(reason)
         try:
             return self._found(state) or NotPosted(reason)
-        except ApiFault:
+        except ServerFault:
             return NotPosted(reason, is_known=False)
 
     @abstractmethod
     def _set(self, state: CommitState) -> Posted:
-        """Raises ApiFault."""
+        """Raises ServerFault."""
 
     @abstractmethod
     def _found(self, state: CommitState) -> Posted | None:
-        """Return the state if the commit has it. Raises ApiFault."""
+        """Return the state if the commit has it. Raises ServerFault."""
 
 
 class _CheckRun(ApiModel):
@@ -87,7 +85,7 @@ class _Content(TypedDict, total=False):
 class CheckRun(ApiCommitStates):
     """A check run: in progress during the measurement, then the whole report with annotations at its lines."""
 
-    right = CHECK_RUNS
+    right = Right.CHECK_RUNS
     _begun: int | None = None
     """The ID of the check run that this process began."""
 
@@ -98,8 +96,10 @@ class CheckRun(ApiCommitStates):
         is_pending = state.state is State.PENDING
         # If a check run is created complete twice, the newer one counts. A second one in progress would stay so.
         created = self._api.call(
-            lambda github: github.repository(self._repository).create_check_run(
-                self._name, self._head_sha, self._run_url, **_content(state)
+            lambda exchange: (
+                github(exchange)
+                .repository(self._repository)
+                .create_check_run(self._name, self._head_sha, self._run_url, **_content(state))
             ),
             _CheckRun,
             repeatable=not is_pending,
@@ -109,12 +109,18 @@ class CheckRun(ApiCommitStates):
     def _change(self, begun: int, state: CommitState) -> _CheckRun:
         """Complete a check run. A failed try is repeated: a double annotation is better than an endless check."""
         return self._api.call(
-            lambda github: github.repository(self._repository).get_check_run(begun).edit(**_content(state)), _CheckRun
+            lambda exchange: github(exchange).repository(self._repository).get_check_run(begun).edit(**_content(state)),
+            _CheckRun,
         )
 
     def _found(self, state: CommitState) -> Posted | None:
         pages = self._api.pages(
-            lambda github: github.commit(self._repository, self._head_sha).get_check_runs(self._name, filter="all"),
+            lambda exchange, page: (
+                github(exchange)
+                .commit(self._repository, self._head_sha)
+                .get_check_runs(self._name, filter="all")
+                .get_page(page - 1)
+            ),
             _CheckRuns,
         )
         content = _content(state)
@@ -179,30 +185,34 @@ class _ListedStatus(ApiModel):
 class CommitStatus(ApiCommitStates):
     """A commit status: a state and one line."""
 
-    right = STATUSES
+    right = Right.STATUSES
 
     def _set(self, state: CommitState) -> Posted:
         """Set the status. The newest one of a name counts, so a failed try is repeated."""
         self._api.call(
-            lambda github: github.commit(self._repository, self._head_sha).create_status(
-                state.state.value, self._run_url, _description(state), self._name
+            lambda exchange: (
+                github(exchange)
+                .commit(self._repository, self._head_sha)
+                .create_status(state.state.value, self._run_url, _description(state), self._name)
             ),
             _Status,
         )
         return Posted(self._run_url, created=True)
 
     def _found(self, state: CommitState) -> Posted | None:
-        listed = next(self._api.pages(self._statuses, list[_ListedStatus]))  # the first page has the newest ones
+        pages = self._api.pages(lambda exchange, page: self._statuses(exchange).get_page(page - 1), list[_ListedStatus])
+        listed = next(pages)  # the first page has the newest ones
         newest = next((one for one in listed if one.context == self._name), None)
         ours = _ListedStatus(context=self._name, description=_description(state), target_url=self._run_url)
         return Posted(self._run_url, created=True) if newest == ours else None
 
-    def _statuses(self, github: "GithubRequester") -> "PaginatedList[GithubStatus]":
+    def _statuses(self, exchange: Exchange) -> "PaginatedList[GithubStatus]":
         """Return the list at the address that GitHub documents. PyGithub's get_statuses uses an older one."""
         from github.CommitStatus import CommitStatus as GithubStatus
         from github.PaginatedList import PaginatedList
 
-        return PaginatedList(GithubStatus, github, f"/repos/{self._repository}/commits/{self._head_sha}/statuses")
+        path = f"/repos/{self._repository}/commits/{self._head_sha}/statuses"
+        return PaginatedList(GithubStatus, github(exchange), path)
 
 
 def _description(state: CommitState) -> str:

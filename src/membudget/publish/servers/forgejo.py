@@ -1,6 +1,6 @@
 """Forgejo and Gitea: where their API and their runners are not GitHub's.
 
-As read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `routers/api/v1/permissions/`,
+What follows was read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `routers/api/v1/permissions/`,
 `modules/structs/commit_status.go`, `models/user/user_system.go`, `services/actions/context.go`,
 `models/actions/run.go`, the runner's `run_context.go` and `runner.go`), and as their description of the API has it,
 to which the tests hold what is sent and answered. What is marked * is known from others who use them, and was not
@@ -21,34 +21,53 @@ read:
 """
 
 import re
-from collections.abc import Mapping
 
 from membudget.publish.pull_request import WorkflowRun
-from membudget.publish.servers.comments import asked_name
-from membudget.publish.servers.dialect import GITHUB, Dialect
-from membudget.publish.servers.http_api import HttpApi
+from membudget.publish.server import Capabilities, Server
+from membudget.publish.servers.github_api import OwnNames, asked_name
+from membudget.publish.servers.github_server import GithubServer
+from membudget.publish.servers.http_api import Dialect, HttpApi, Right
 
 _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
-"""Who comments with the token of a workflow, where that token may not ask."""
+"""The authors of comments with a workflow's token, if that token may not ask."""
 _REFUSAL = re.compile(r"required scope|permission")
-_ADVICE = "a token of your own needs {right.scope}"
+_ADVICE = {
+    Right.COMMENTS: "a token of your own needs the scopes `write:issue` and `read:user`",
+    Right.STATUSES: "a token of your own needs the scope `write:repository`",
+}
+FORGEJO = Dialect("Forgejo", _ADVICE, _REFUSAL)
+GITEA = Dialect("Gitea", _ADVICE, _REFUSAL)
 
-FORGEJO = Dialect("Forgejo", "application/json", None, _REFUSAL, _ADVICE)
-GITEA = Dialect("Gitea", "application/json", None, _REFUSAL, _ADVICE)
+
+class ForgejoServer(GithubServer):
+    """Forgejo."""
+
+    dialect = FORGEJO
+    capabilities = Capabilities()
+    take_label_off = Server.take_label_off
+    report_of = Server.report_of
+
+    def _usual_api_url(self) -> str:
+        return f"{self._url}/api/v1"
+
+    def _own_names(self) -> OwnNames:
+        return forgejo_names
+
+    def _run_address(self, run: WorkflowRun) -> str:
+        """Forgejo's addresses have the number, and show the newest attempt."""
+        return str(run.number)
 
 
-def dialect_of(environ: Mapping[str, str]) -> Dialect:
-    """Whose runner this is. All of them set GITHUB_ACTIONS."""
-    if environ.get("FORGEJO_ACTIONS") == "true":
-        return FORGEJO
-    return GITEA if environ.get("GITEA_ACTIONS") == "true" else GITHUB
+class GiteaServer(ForgejoServer):
+    """Gitea."""
+
+    dialect = GITEA
+
+    def _run_address(self, run: WorkflowRun) -> str:
+        """Gitea's addresses have the ID, and show the newest attempt."""
+        return str(run.id)
 
 
 def forgejo_names(api: HttpApi, _: frozenset[str]) -> frozenset[str]:
-    """Who we are there."""
+    """Return who comments with the token."""
     return asked_name(api, _ACTIONS_USERS)
-
-
-def address_of(run: WorkflowRun, dialect: Dialect) -> str:
-    """What an address of a run ends in. It shows the newest attempt."""
-    return str(run.number if dialect is FORGEJO else run.id)

@@ -1,8 +1,8 @@
-"""What the event that started this workflow says: which pull request, which base, which commit."""
+"""Reads the event that started the workflow, as runners of GitHub, Forgejo and Gitea hand it to a step."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
 from membudget.publish.pull_request import PullRequest, WorkflowRun
+from membudget.publish.server import Event, MeasuringRun
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _LARGEST_PAYLOAD_BYTES = 25 << 20
-"""GitHub sends none that is larger (docs, Webhook events and payloads)."""
+"""GitHub sends no larger one (docs, "Webhook events and payloads")."""
 _NO_COMMIT = "0" * 40
-"""What a push event names as `before` when it created the branch."""
+"""A push event's `before` if it created the branch, and its `after` if it deleted the branch."""
 _LABELS_ARE_NEW = ("opened", "label_updated")
-"""label_updated: Forgejo and Gitea do not say which one. Only people with the same rights can change any of them."""
+"""Forgejo and Gitea send label_updated without the label. Changing any label needs the same rights."""
 _OF_A_PULL_REQUEST = ("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment")
 _MERGE_QUEUE = "merge_group"
 _SHA = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
@@ -26,7 +27,7 @@ _Sha = Annotated[str, Field(pattern=_SHA)]
 
 
 class _Part(BaseModel):
-    """The few fields we read of a webhook payload."""
+    """The few fields that are read of a webhook payload."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -75,7 +76,7 @@ class _WorkflowRunPart(_Part):
 class _Payload(_Part):
     action: str | None = None
     label: _Label | None = None
-    """The one that was set or removed. Forgejo and Gitea name none."""
+    """The label that was set or removed. Forgejo and Gitea name none."""
     pull_request: _PullRequestPart | None = None
     merge_group: _MergeGroupPart | None = None
     workflow_run: _WorkflowRunPart | None = None
@@ -83,62 +84,14 @@ class _Payload(_Part):
     after: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuringRun:
-    """The run of the measuring workflow, as the event of the reporting one has it: GitHub's word, not the fork's."""
+def read_event(environ: Mapping[str, str]) -> Event:
+    """Return the event in the file that GITHUB_EVENT_PATH names. Raises ConfigurationError if it cannot be understood.
 
-    run: WorkflowRun
-    event: str
-    """What started it."""
-    head_owner: str | None
-    """Whose branch it measured; None once that repository is deleted."""
-    head_repository: str | None
-    head_branch: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class GithubEvent:
-    """The event of this workflow run; all None outside of GitHub."""
-
-    name: str | None = None
-    pull_request: PullRequest | None = None
-    base_sha: str | None = None
-    """What the event compares with: the base branch's tip, the queue's base, what a push replaced."""
-    head_sha: str | None = None
-    """The pull request's own head. By default the runner checks out a merge of it into its base."""
-    commit_sha: str | None = None
-    """The commit whose merge waits for this check: the pull request's own head, or the queue's; or what was pushed."""
-    labels: frozenset[str] = frozenset()
-    """The pull request's, when the event fired. Only people with triage rights can set one."""
-    action: str | None = None
-    """What was done to the pull request."""
-    changed_label: str | None = None
-    """Which label was set or removed, where that was done and the server says which."""
-    measured: MeasuringRun | None = None
-    """Of a workflow_run event."""
-
-    def sets(self, label: str) -> bool:
-        """Whether the pull request got a label by this very event, and so as it is at this head."""
-        if label not in self.labels:
-            return False
-        if self.action == "labeled":
-            return self.changed_label == label
-        return self.action in _LABELS_ARE_NEW
-
-    @property
-    def is_before_merge(self) -> bool:
-        """Whether the head is a pull request that nobody has merged yet: its code may have written to the cache."""
-        return self.pull_request is not None or self.name == _MERGE_QUEUE
-
-
-def read_event(environ: Mapping[str, str]) -> GithubEvent:
-    """The event that GITHUB_EVENT_PATH holds. Raises ConfigurationError when it cannot be understood.
-
-    A pull request without its payload would count as none, and nobody would have to approve what it loosens.
+    If a pull request without its payload counted as none, nobody would have to approve what it loosens.
     """
     path, name = environ.get("GITHUB_EVENT_PATH"), environ.get("GITHUB_EVENT_NAME")
     if not path and not name:
-        return GithubEvent()
+        return Event()
     if not path or not name:
         missing, there = ("PATH", "NAME") if name else ("NAME", "PATH")
         raise ConfigurationError(
@@ -148,23 +101,39 @@ def read_event(environ: Mapping[str, str]) -> GithubEvent:
         )
     payload = _payload(Path(path))
     _check_kind(name, payload, path)
+    event = _event(payload, environ)
+    return replace(event, is_queued=name == _MERGE_QUEUE, run=this_run(environ, event.commit_sha))
+
+
+def _event(payload: _Payload, environ: Mapping[str, str]) -> Event:
     if payload.pull_request is not None:
-        pull_request = PullRequest(repository_name(environ), payload.pull_request.number)
-        base, head = payload.pull_request.base.sha, payload.pull_request.head.sha
         labels = frozenset(label.name for label in payload.pull_request.labels or ())
-        changed = payload.label.name if payload.label is not None else None
-        return GithubEvent(name, pull_request, base, head, head, labels, payload.action, changed)
+        return Event(
+            PullRequest(repository_name(environ), payload.pull_request.number),
+            base_sha=payload.pull_request.base.sha,
+            head_sha=payload.pull_request.head.sha,
+            commit_sha=payload.pull_request.head.sha,
+            labels=labels,
+            new_labels=_new_labels(payload, labels),
+        )
     if payload.merge_group is not None:
-        return GithubEvent(name, base_sha=payload.merge_group.base_sha, commit_sha=payload.merge_group.head_sha)
+        return Event(base_sha=payload.merge_group.base_sha, commit_sha=payload.merge_group.head_sha)
     if payload.workflow_run is not None:
-        return GithubEvent(name, measured=_measured(payload.workflow_run), commit_sha=payload.workflow_run.head_sha)
+        return Event(commit_sha=payload.workflow_run.head_sha, measured=_measured(payload.workflow_run))
     before = payload.before if payload.before != _NO_COMMIT else None
     after = payload.after if payload.after != _NO_COMMIT else None
-    return GithubEvent(name, base_sha=before, commit_sha=after)
+    return Event(base_sha=before, commit_sha=after)
+
+
+def _new_labels(payload: _Payload, labels: frozenset[str]) -> frozenset[str]:
+    """Return the labels that the event set, and so for the current head."""
+    if payload.action == "labeled":
+        return labels & {payload.label.name} if payload.label is not None else frozenset()
+    return labels if payload.action in _LABELS_ARE_NEW else frozenset()
 
 
 def repository_name(environ: Mapping[str, str]) -> str:
-    """The "owner/name" of the repository whose workflow this is. Raises ConfigurationError."""
+    """Return the "owner/name" of the workflow's repository. Raises ConfigurationError."""
     repository = environ.get("GITHUB_REPOSITORY", "")
     if not _REPOSITORY.fullmatch(repository):
         raise ConfigurationError("is no owner/name of a repository", where="GITHUB_REPOSITORY")
@@ -172,7 +141,7 @@ def repository_name(environ: Mapping[str, str]) -> str:
 
 
 def this_run(environ: Mapping[str, str], head_sha: str | None) -> WorkflowRun | None:
-    """The workflow run that this process is part of, for a commit; None outside of one."""
+    """Return the workflow run of this process, for a commit. None outside of a run."""
     numbers = [environ.get(f"GITHUB_RUN_{name}", "") for name in ("ID", "NUMBER")]
     numbers.append(environ.get("GITHUB_RUN_ATTEMPT") or "1")  # runners of Forgejo and Gitea may leave it empty
     if head_sha is None or not re.fullmatch(_SHA, head_sha):

@@ -1,52 +1,81 @@
-"""The boundary to PyGithub: one server, one token. It repeats what may be repeated, and keeps the token in.
+"""The API of one server, called with one token. Requests are bounded and repeated, and the token stays inside.
 
-An action has PyGithub make one request. What the server sends is bounded, and so is the time of all calls together
+An action makes one request. The size of its answer is bounded, and so is the time of all calls together
 (`web.bounded_http`). Strict models read the answer.
 
-What a failed call raises has no cause and no frames of the libraries below: some of those hold the token, and a
-traceback that shows local variables would print it.
+A failed call is raised without cause and without frames of the libraries below. Some of those frames hold the token,
+and a traceback that shows local variables would print it.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from membudget.core.errors import ConfigurationError
 from membudget.core.masking import Mask
 from membudget.core.untrusted_text import printable
-from membudget.publish.servers.dialect import GITHUB, Dialect, Right
-from membudget.web.bounded_http import Allowance, Deadline, Limits, PastLimit, ask, bounded_session, chunks
+from membudget.publish.json_bounds import oversized
+from membudget.publish.pull_request import ServerFault
+from membudget.web.bounded_http import Allowance, Deadline, Limits, Login, PastLimit, ask, body, bounded_session, chunks
 from membudget.web.retries import Answer, Policy, Retries
 
-if TYPE_CHECKING:  # PyGithub is imported when something is published
-    from membudget.publish.servers.github_requester import GithubRequester, Got
-
 Model = TypeVar("Model")
-Action = Callable[["GithubRequester"], object]
-"""Has PyGithub make one request. What it returns is dropped."""
 
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./-]*)?", re.ASCII)
 WEB_ADDRESS = "http or https, a host, a port, a path"
-"""What is said to be allowed. What was found is not quoted: there may be a password in it."""
+"""The allowed addresses, for messages. These do not quote what was found, because there may be a password in it."""
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
-"""Anything else is refused by the HTTP library, in an error that quotes it."""
+"""The HTTP library refuses anything else, in an error that quotes it."""
 _TIMEOUT_S = 20.0
 """Between two pieces of an answer."""
 _ALLOWED_S = 120.0
-"""For all calls together, with the waits between them: usual ones take seconds."""
+"""For all calls together, with the waits between them. Usual calls take seconds."""
 _RETRIES = Policy(tries=4, backoff_s=0.2, longest_wait_s=60, unsaid_wait_s=60)
 """GitHub asks for a minute if a secondary limit names no time. Waiting longer is not worth a comment."""
 _MOST_ANSWER_BYTES = 8 << 20
-"""A hundred comments of the longest have 7 MB."""
+"""A hundred comments of the greatest length have 7 MB."""
+_MOST_TABLES = 20_000
+"""Objects and arrays of one answer. A hundred pull requests have a fifth of it; PyGithub takes kilobytes for each."""
 _MOST_PAGES = 100
+
+
+class Right(Enum):
+    """What a token may be allowed to write, as messages name it."""
+
+    COMMENTS = "comments"
+    LABELS = "labels"
+    STATUSES = "commit statuses"
+    CHECK_RUNS = "check runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What differs between the APIs of servers in every call."""
+
+    name: str
+    """The server's name in messages."""
+    advice: Mapping[Right, str]
+    """What to do if the token lacks a right."""
+    refusal: re.Pattern[str]
+    """Found in the message of a 403 if the token lacks a right. Servers answer 403 for other reasons, too."""
+    accept: str = "application/json"
+    most_a_page: int | None = None
+    """Elements per page of a list. None: lists have no pages."""
+    scheme: str = "token"
+    """Precedes the token in the header `Authorization`."""
+    url_variable: str = "GITHUB_API_URL"
+    """The environment variable that holds the API's address."""
 
 
 class ApiModel(BaseModel):
@@ -55,39 +84,73 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-class ApiFault(Exception):
-    """A call came to nothing. `str()` says why, on one line."""
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer, read whole."""
 
-    def __init__(self, reason: str, status: int | None = None, said: str = "", *, is_answer: bool = True) -> None:
-        super().__init__(reason)
-        self.is_answer = is_answer
-        """Whether the API itself answered: what stands before it may do so, and may have passed the call on."""
-        self.status = status
-        """None: there was no answer, or none that this API gives."""
-        self.said = said
-
-    @property
-    def may_have_happened(self) -> bool:
-        """Whether what was asked may have been done all the same."""
-        return self.status is None or self.status >= 500 or not self.is_answer
+    status: int
+    headers: CaseInsensitiveDict[str]
+    content: bytes
+    names_next: bool
+    """Whether the list continues, by the header `Link`."""
+    is_success: bool
 
 
-class NotThisApi(ApiFault):
-    """Something answers, and it is not this API."""
+class Exchange:
+    """One request and its answer."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"what answers is not {name}'s API (GITHUB_API_URL names it)", 200, is_answer=False)
+    def __init__(self, url: str, login: Login, dialect: Dialect, limits: Limits, *, follows: bool) -> None:
+        """`follows`: whether a reading request goes on to where it is redirected."""
+        self.url = url
+        self.dialect = dialect
+        self.limits = limits
+        self._login = login
+        self._follows = follows
+        self.answer: Got | None = None
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str], content: str | None = None) -> None:
+        """Send the request, and keep the answer. Raises PastLimit, and what requests and urllib3 raise."""
+        if self.answer is not None:
+            raise _AskedAgain
+        with bounded_session(self.limits) as session:
+            answer = ask(
+                session,
+                self.limits,
+                method,
+                url,
+                login=self._login,
+                headers={**headers, "Accept": self.dialect.accept},
+                content=content.encode() if content is not None else None,
+                follows=self._follows,
+            )
+            read = body(answer, self.limits.body_bytes)
+        # A redirected write was not done, and is not repeated elsewhere.
+        is_success = answer.status_code < (400 if method == "GET" else 300)
+        problem = oversized(read, _MOST_TABLES) if is_success else None
+        if problem is not None:
+            raise PastLimit(f"sent an answer that {problem}")
+        self.answer = Got(answer.status_code, answer.headers, read, "next" in answer.links, is_success)
 
 
-class Listed(Protocol):
-    """A list of PyGithub's."""
+class _AskedAgain(Exception):
+    """An action makes a second request. PyGithub may want to."""
 
-    def get_page(self, page: int, /) -> object:
-        """One page, counted from 0."""
+
+Action = Callable[[Exchange], object]
+"""Makes one request. Its result is dropped."""
+
+
+class NotThisApi(ServerFault):
+    """Something answers that is not this API."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(
+            f"what answers is not {dialect.name}'s API ({dialect.url_variable} names it)", 200, is_answer=False
+        )
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it is http or https, a host and at most a port and a path: no user, no query."""
+    """Return whether `text` is http or https, a host, and at most a port and a path: no user, no query."""
     return _ADDRESS.fullmatch(text) is not None
 
 
@@ -98,22 +161,20 @@ class HttpApi:
         self,
         url: str,
         token: SecretStr,
-        dialect: Dialect = GITHUB,
+        dialect: Dialect,
         sleep: Callable[[float], None] = time.sleep,
         *,
         allowed_s: float = _ALLOWED_S,
     ) -> None:
-        """`allowed_s` is for all calls together.
-
-        Raises ConfigurationError for an address that is none, and for what cannot be a token.
-        """
+        """`allowed_s`: seconds for all calls together. Raises ConfigurationError for an invalid address or token."""
         if not is_web_address(url):
-            raise ConfigurationError(f"is no address of a {dialect.name} API: {WEB_ADDRESS}", where="GITHUB_API_URL")
+            where = dialect.url_variable
+            raise ConfigurationError(f"is no address of a {dialect.name} API: {WEB_ADDRESS}", where=where)
         if not _TOKEN.fullmatch(token.get_secret_value()):
             raise ConfigurationError("the token has a space, an end of line or a letter that no token has")
         self.dialect = dialect
         self._url = url.rstrip("/")
-        self._authorization = _Authorization(token)
+        self._authorization = _Authorization(token, dialect.scheme)
         self.hide = Mask([token.get_secret_value()])
         """Takes the token out of what the server says."""
         self._sleep = sleep
@@ -123,44 +184,43 @@ class HttpApi:
         return f"HttpApi({self._url!r})"
 
     def call(self, action: Action, model: type[Model], *, repeatable: bool = True) -> Model:
-        """What the server answers. What is not `repeatable` is not tried again where it may have happened.
+        """Return the answer. An action that is not `repeatable` is not repeated if it may have happened.
 
-        Raises ApiFault, as every call does.
+        Raises ServerFault, as every call does.
         """
         return self._parsed(self._answered(action, repeatable=repeatable), model)
 
-    def pages(
-        self, listed: Callable[["GithubRequester"], Listed], model: type[Model], first: int = 1
-    ) -> Iterator[Model]:
-        """Each page of a list from `first` on, counted from 1, as long as the server names a next one.
+    def pages(self, action: Callable[[Exchange, int], object], model: type[Model], first: int = 1) -> Iterator[Model]:
+        """Yield the pages of a list from `first` on, counted from 1, as long as the server names a next one.
 
-        Not where it says that one is: behind a proxy, a server may know another name of itself than we reach it by.
+        The address of the next page is not used: behind a proxy, the server may know itself by another name.
         """
         for number in range(first, first + _MOST_PAGES):
-            answer = self._answered(partial(_page, listed, number))
+            answer = self._answered(partial(_asked_for_page, action, number))
             yield self._parsed(answer, model)
             if not answer.names_next:
                 return
 
-    def why_not(self, fault: ApiFault, right: Right) -> str:
-        """Why a call that needs a right came to nothing, and what would help, on one line."""
-        lacks = fault.status == 403 and self.dialect.refusal.search(fault.said)
-        return self.dialect.lacks(right) if lacks else str(fault)
+    def why_not(self, fault: ServerFault, right: Right) -> str:
+        """Return why a call that needs a right failed, and what would help, on one line."""
+        advice = self.dialect.advice.get(right)
+        if advice is not None and fault.status == 403 and self.dialect.refusal.search(fault.said):
+            return f"the token may not write {right.value} (from a fork it never may; {advice})"
+        return str(fault)
 
     def delete(self, action: Action) -> None:
-        """Remove something; what is gone already is no fault."""
+        """Remove something. If it is already gone, do nothing."""
         try:
             self._answered(action)
-        except ApiFault as fault:
-            if fault.status not in (404, 410):
+        except ServerFault as fault:
+            if not fault.is_gone:
                 raise
 
-    def download(self, path: str, into: BinaryIO, most_bytes: int) -> bool:
-        """Write to `into` what the server redirects `path` to, without our token. False: it has more bytes."""
-        answer = self._answered(lambda github: github.requestJson("GET", path), follows=False)
-        location = answer.headers.get("Location", "")
+    def download(self, action: Action, into: BinaryIO, most_bytes: int) -> bool:
+        """Write to `into` what the server redirects `action` to, without the token. False: it has more bytes."""
+        location = self._answered(action, follows=False).headers.get("Location", "")
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
-            raise NotThisApi(self.dialect.name)
+            raise NotThisApi(self.dialect)
         with self._allowance.spend() as deadline:
             retries = Retries(_RETRIES, deadline.left)
             while True:
@@ -179,67 +239,66 @@ class HttpApi:
                 if wait is None:
                     break
                 self._sleep(wait)
-        raise ApiFault(f"the download failed: {reason}")
+        raise ServerFault(f"the download failed: {reason}")
 
-    def _answered(self, action: Action, *, repeatable: bool = True, follows: bool = True) -> "Got":
+    def _answered(self, action: Action, *, repeatable: bool = True, follows: bool = True) -> Got:
         with self._allowance.spend() as deadline:
             retries = Retries(_RETRIES, deadline.left)
             while True:
                 outcome = self._try(action, deadline, follows=follows)
-                if not isinstance(outcome, str) and outcome.is_success:
+                if isinstance(outcome, Got) and outcome.is_success:
                     return outcome
-                answer = _answer(outcome) if not isinstance(outcome, str) else None
+                answer = _answer(outcome) if isinstance(outcome, Got) else None
                 wait = retries.wait(answer, repeatable=repeatable)
                 if wait is None:
                     break
                 self._sleep(wait)
         raise _fault(self.dialect.name, outcome, self.hide)
 
-    def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> "Got | str":
-        """The answer, or what stood in its way, in words that go on behind the server's name."""
-        from membudget.publish.servers.github_requester import Exchange
-
+    def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> Got | str:
+        """Return the answer, or what prevented it, in words that follow the server's name."""
         limits = Limits(deadline, _MOST_ANSWER_BYTES, _TIMEOUT_S)
         exchange = Exchange(self._url, self._authorization, self.dialect, limits, follows=follows)
         interruption: BaseException
         try:
-            action(exchange.requester())
+            action(exchange)
         except PastLimit as error:
             return str(error)
         except (requests.RequestException, HTTPError) as error:
             return f"cannot be reached: {type(error).__name__}"
         except BaseException as error:  # noqa: BLE001 - a signal, or a bug: without the frames that hold the token
             if isinstance(error, Exception) and exchange.answer is not None:
-                return exchange.answer  # PyGithub cannot read it; whether we can, the model says
+                return exchange.answer  # PyGithub cannot read it; the model decides whether membudget can
             interruption = error.with_traceback(None)
             interruption.__context__ = interruption.__cause__ = None
         else:
             return exchange.answer or "was asked nothing"
         raise interruption
 
-    def _parsed(self, answer: "Got", model: type[Model]) -> Model:
+    def _parsed(self, answer: Got, model: type[Model]) -> Model:
         with suppress(ValidationError):
             return TypeAdapter(model).validate_json(answer.content)
-        raise NotThisApi(self.dialect.name)
+        raise NotThisApi(self.dialect)
 
 
 class _Authorization(requests.auth.AuthBase):
-    """Puts the token where it has to be."""
+    """Adds the token to a request."""
 
-    def __init__(self, token: SecretStr) -> None:
+    def __init__(self, token: SecretStr, scheme: str) -> None:
         self._token = token
+        self._scheme = scheme
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"token {self._token.get_secret_value()}"
+        request.headers["Authorization"] = f"{self._scheme} {self._token.get_secret_value()}"
         return request
 
 
-def _page(listed: Callable[["GithubRequester"], Listed], number: int, github: "GithubRequester") -> object:
-    return listed(github).get_page(number - 1)
+def _asked_for_page(action: Callable[[Exchange, int], object], number: int, exchange: Exchange) -> object:
+    return action(exchange, number)
 
 
 def _stream(location: str, into: BinaryIO, most_bytes: int, deadline: Deadline) -> bool:
-    limits = Limits(deadline, 2 * most_bytes, _TIMEOUT_S)  # with what wraps chunks
+    limits = Limits(deadline, 2 * most_bytes, _TIMEOUT_S)  # with the lines around chunks
     with bounded_session(limits) as session, ask(session, limits, "GET", location) as answer:
         answer.raise_for_status()
         written = 0
@@ -255,21 +314,21 @@ class _Said(ApiModel):
     message: str = ""
 
 
-def _answer(response: "Got") -> Answer:
+def _answer(response: Got) -> Answer:
     said = None
     with suppress(ValidationError):
         said = _Said.model_validate_json(response.content).message
     return Answer(response.status, response.headers, said)
 
 
-def _fault(name: str, outcome: "Got | str", hide: Mask) -> ApiFault:
+def _fault(name: str, outcome: Got | str, hide: Mask) -> ServerFault:
     if isinstance(outcome, str):
-        return ApiFault(f"{name} {outcome}")
+        return ServerFault(f"{name} {outcome}")
     answer = _answer(outcome)
     said = hide(answer.said or "")
     if answer.is_rate_limit:
-        return ApiFault(f"{name}'s rate limit is used up", answer.status, said)
+        return ServerFault(f"{name}'s rate limit is used up", answer.status, said)
     if answer.status == 401:
-        return ApiFault(f"{name} does not accept the token", answer.status, said)
+        return ServerFault(f"{name} does not accept the token", answer.status, said)
     told = f": {printable(said)}" if said else ""
-    return ApiFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=answer.said is not None)
+    return ServerFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=answer.said is not None)

@@ -2,14 +2,16 @@
 
 import socket
 from dataclasses import astuple
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
-from membudget.publish.comment import ANOTHER_IS_NEWER, CommentMode, CommentSettings, Draft
+from membudget.publish.comment import ANOTHER_IS_NEWER, CommentMode, CommentSettings, Draft, ServerCommenter
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
-from membudget.publish.servers.comments import ApiCommenter, github_names
+from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.github_api import GITHUB, github_names
 from membudget.publish.servers.http_api import HttpApi
 from tests.support.github_operations import LONGEST_BODY, Permission
 from tests.support.github_server import WORKFLOW_USER, Github
@@ -50,9 +52,10 @@ def shop(github: Github) -> Github:
     return github
 
 
-def commenter(shop: Github, token: str, waits: list[float] | None = None, url: str | None = None) -> ApiCommenter:
+def commenter(shop: Github, token: str, waits: list[float] | None = None, url: str | None = None) -> ServerCommenter:
     secret, waited = SecretStr(token), waits if waits is not None else []
-    return ApiCommenter(HttpApi(url or shop.url, secret, sleep=waited.append), github_names(secret))
+    api = HttpApi(url or shop.url, secret, GITHUB, sleep=waited.append)
+    return ServerCommenter(partial(ApiComments, api, github_names(secret)))
 
 
 def post(
@@ -537,10 +540,10 @@ def test_what_github_says_is_told_on_one_line(shop: Github) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "ftp://localhost", "https://", "https://localhost/a b"])
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(ConfigurationError, match="is no address of a GitHub API"):
-        HttpApi(address, SecretStr("token"))
+        HttpApi(address, SecretStr("token"), GITHUB)
 
 
 def test_an_address_with_a_password_is_refused_without_quoting_it() -> None:
     with pytest.raises(ConfigurationError) as refused:
-        HttpApi("https://bot:secret@localhost", SecretStr("token"))
+        HttpApi("https://bot:secret@localhost", SecretStr("token"), GITHUB)
     assert str(refused.value) == "GITHUB_API_URL: is no address of a GitHub API: http or https, a host, a port, a path"

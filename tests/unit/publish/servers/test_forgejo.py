@@ -12,6 +12,7 @@ from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.pull_request import WorkflowRun
 from membudget.publish.servers.forgejo import FORGEJO, forgejo_names
+from membudget.publish.servers.github_api import GITHUB, github
 from membudget.publish.servers.http_api import HttpApi
 from membudget.report.report import Report
 from tests.support.builders import budgets, image, report, side, trial
@@ -240,10 +241,15 @@ def test_the_stand_in_finds_what_no_forgejo_knows() -> None:
     running = running_forgejo()
     forgejo = running.__enter__()
     forgejo.add_pull_request(SHOP, 7, HEAD)
-    api = HttpApi(f"{forgejo.url}{API}", SecretStr(forgejo.add_workflow_token()))
+    api = HttpApi(f"{forgejo.url}{API}", SecretStr(forgejo.add_workflow_token()), GITHUB)
     path, content = f"/repos/{SHOP}/issues/7/comments", {"body": "x", "colour": "red"}
-    next(api.pages(lambda github: github.repository(SHOP).get_issue(7).get_comments(), list[object]))
-    api.call(lambda github: github.requestJsonAndCheck("POST", path, input=content), object)
+    next(
+        api.pages(
+            lambda exchange, page: github(exchange).repository(SHOP).get_issue(7).get_comments().get_page(page - 1),
+            list[object],
+        )
+    )
+    api.call(lambda exchange: github(exchange).requestJsonAndCheck("POST", path, input=content), object)
     with pytest.raises(AssertionError) as violations:
         running.__exit__(None, None, None)
     assert "does not know the query parameter 'per_page'" in str(violations.value)

@@ -8,7 +8,8 @@ import pytest
 
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.publish.pull_request import PullRequest, WorkflowRun
-from membudget.publish.servers.github_event import GithubEvent, MeasuringRun, read_event, this_run
+from membudget.publish.server import Event, MeasuringRun
+from membudget.publish.servers.github_event import read_event, this_run
 
 BASE, HEAD = "a" * 40, "b" * 40
 
@@ -35,7 +36,7 @@ def pull_request(number: Any = 7) -> dict[str, Any]:
 
 def test_a_pull_request(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request", pull_request()))
-    assert event == GithubEvent("pull_request", PullRequest("octo/shop", 7), BASE, HEAD, HEAD, action="synchronize")
+    assert event == Event(PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
 
 
 def test_the_labels_of_a_pull_request(tmp_path: Path) -> None:
@@ -52,40 +53,38 @@ def test_labels_that_are_null_are_none(tmp_path: Path) -> None:
 
 def test_a_pull_request_whose_workflow_is_the_bases(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "pull_request_target", pull_request()))
-    assert event == GithubEvent(
-        "pull_request_target", PullRequest("octo/shop", 7), BASE, HEAD, HEAD, action="synchronize"
-    )
+    assert event == Event(PullRequest("octo/shop", 7), BASE, HEAD, HEAD)
 
 
 def test_a_push(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "push", {"before": BASE, "after": HEAD, "commits": []}))
-    assert event == GithubEvent("push", base_sha=BASE, commit_sha=HEAD)
+    assert event == Event(base_sha=BASE, commit_sha=HEAD)
 
 
 def test_a_push_that_creates_its_branch_has_no_base(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "push", {"before": "0" * 40, "after": HEAD}))
-    assert event == GithubEvent("push", commit_sha=HEAD)
+    assert event == Event(commit_sha=HEAD)
 
 
 def test_a_push_that_deletes_its_branch_has_no_commit(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "push", {"before": BASE, "after": "0" * 40}))
-    assert event == GithubEvent("push", base_sha=BASE)
+    assert event == Event(base_sha=BASE)
 
 
 def test_a_merge_queue(tmp_path: Path) -> None:
     payload = {"action": "checks_requested", "merge_group": {"base_sha": BASE, "head_sha": HEAD}}
     event = read_event(environ(tmp_path, "merge_group", payload))
-    assert event == GithubEvent("merge_group", base_sha=BASE, commit_sha=HEAD)
+    assert event == Event(base_sha=BASE, commit_sha=HEAD, is_queued=True)
 
 
 @pytest.mark.parametrize("name", ["workflow_dispatch", "schedule"])
 def test_an_event_that_compares_with_nothing(tmp_path: Path, name: str) -> None:
-    assert read_event(environ(tmp_path, name, {"inputs": None})) == GithubEvent(name)
+    assert read_event(environ(tmp_path, name, {"inputs": None})) == Event()
 
 
 def test_outside_of_github_there_is_no_event() -> None:
-    assert read_event({}) == GithubEvent()
-    assert read_event({"GITHUB_EVENT_NAME": "", "GITHUB_EVENT_PATH": ""}) == GithubEvent()
+    assert read_event({}) == Event()
+    assert read_event({"GITHUB_EVENT_NAME": "", "GITHUB_EVENT_PATH": ""}) == Event()
 
 
 @pytest.mark.parametrize("missing", ["GITHUB_EVENT_NAME", "GITHUB_EVENT_PATH"])
@@ -120,7 +119,7 @@ def test_a_pull_request_and_a_merge_queue_run_code_before_it_is_merged(tmp_path:
     assert read_event(environ(tmp_path, "pull_request", pull_request())).is_before_merge
     assert read_event(environ(tmp_path, "merge_group", queue)).is_before_merge
     assert not read_event(environ(tmp_path, "push", {"before": BASE, "after": HEAD})).is_before_merge
-    assert not GithubEvent().is_before_merge
+    assert not Event().is_before_merge
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_the_run_of_another_workflow(tmp_path: Path) -> None:
     event = read_event(environ(tmp_path, "workflow_run", workflow_run()))
     run = WorkflowRun(4711, 12, 2, HEAD)
     measured = MeasuringRun(run, "pull_request", "mallory", "mallory/shop", "more")
-    assert event == GithubEvent("workflow_run", commit_sha=HEAD, measured=measured)
+    assert event == Event(commit_sha=HEAD, measured=measured)
 
 
 def test_the_run_of_a_fork_that_is_gone(tmp_path: Path) -> None:
@@ -197,3 +196,8 @@ def test_this_run() -> None:
     assert this_run(given, None) is None
     assert this_run({**given, "GITHUB_RUN_NUMBER": "a"}, HEAD) is None
     assert this_run({}, HEAD) is None
+
+
+def test_the_event_names_its_run(tmp_path: Path) -> None:
+    given = environ(tmp_path, "pull_request", pull_request()) | {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_NUMBER": "12"}
+    assert read_event(given).run == WorkflowRun(4711, 12, 1, HEAD)

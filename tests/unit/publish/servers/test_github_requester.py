@@ -7,14 +7,16 @@ import time
 
 import pytest
 import requests
+from github.Issue import Issue
 from github.Requester import Requester
 from pydantic import SecretStr
 
-from membudget.publish.pull_request import PullRequest
-from membudget.publish.servers import github_requester
-from membudget.publish.servers.comments import ApiCommenter, github_names
-from membudget.publish.servers.github_requester import Exchange, GithubRequester
-from membudget.publish.servers.http_api import ApiFault, HttpApi, NotThisApi
+from membudget.publish.pull_request import PullRequest, ServerFault
+from membudget.publish.servers import github_requester, http_api
+from membudget.publish.servers.github_api import GITHUB, github
+from membudget.publish.servers.github_server import GithubServer
+from membudget.publish.servers.http_api import Exchange, HttpApi, NotThisApi
+from membudget.web.retries import Policy
 from tests.support.github_server import WORKFLOW_USER, Github
 
 SHOP = "octo/shop"
@@ -30,15 +32,19 @@ def shop(github: Github) -> Github:
 
 def api(shop: Github, waits: list[float] | None = None) -> HttpApi:
     token = SecretStr(shop.add_workflow_token())
-    return HttpApi(shop.url, token, sleep=(waits if waits is not None else []).append)
+    return HttpApi(shop.url, token, GITHUB, sleep=(waits if waits is not None else []).append)
 
 
 def comments(api: HttpApi) -> list[object]:
-    return next(api.pages(lambda github: github.repository(SHOP).get_issue(7).get_comments(), list[object]))
+    return next(api.pages(lambda exchange, page: issue(exchange).get_comments().get_page(page - 1), list[object]))
 
 
-def create(github: GithubRequester) -> object:
-    return github.repository(SHOP).get_issue(7).create_comment("hi")
+def issue(exchange: Exchange) -> Issue:
+    return github(exchange).repository(SHOP).get_issue(7)
+
+
+def create(exchange: Exchange) -> object:
+    return issue(exchange).create_comment("hi")
 
 
 @pytest.mark.thorough
@@ -46,8 +52,8 @@ def test_pygithub_is_not_imported_before_something_is_published() -> None:
     code = (
         "import sys, membudget.cli.publisher, membudget.report.formats.markdown\n"
         "from pydantic import SecretStr\n"
-        "from membudget.publish.servers.server import Server\n"
-        "Server({}, SecretStr('token'))\n"
+        "from membudget.publish.servers.registry import server\n"
+        "server({}, SecretStr('token'))\n"
         "print('github' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -87,17 +93,18 @@ def test_the_connections_of_others_who_use_pygithub_stay_theirs(shop: Github) ->
 
 
 def test_an_action_makes_one_request_whatever_pygithub_would_ask_besides(shop: Github) -> None:
-    def twice(github: GithubRequester) -> object:
-        return [github.owner().complete(), create(github)]
+    def twice(exchange: Exchange) -> object:
+        requester = github(exchange)
+        return [requester.owner().complete(), requester.repository(SHOP).get_issue(7).create_comment("hi")]
 
-    asked = HttpApi(shop.url, SecretStr(shop.add_token("ann")))
+    asked = HttpApi(shop.url, SecretStr(shop.add_token("ann")), GITHUB)
     assert asked.call(twice, dict)["login"] == "ann"
     assert [request.method for request in shop.requests] == ["GET"]
 
 
 def test_an_action_that_asks_nothing_is_a_fault(shop: Github) -> None:
-    with pytest.raises(ApiFault, match="GitHub was asked nothing"):
-        api(shop).call(lambda github: github.repository(SHOP), dict)
+    with pytest.raises(ServerFault, match="GitHub was asked nothing"):
+        api(shop).call(lambda exchange: github(exchange).repository(SHOP), dict)
 
 
 def test_a_202_is_neither_waited_for_nor_asked_for_again(shop: Github, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +117,7 @@ def test_a_202_is_neither_waited_for_nor_asked_for_again(shop: Github, monkeypat
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_write_that_is_redirected_is_not_repeated_elsewhere(shop: Github, status: int) -> None:
     shop.fail_next(status, headers={"Location": f"{shop.url}/repositories/1/issues"}, raw=b"{}")
-    with pytest.raises(ApiFault, match=f"GitHub answered {status}"):
+    with pytest.raises(ServerFault, match=f"GitHub answered {status}"):
         api(shop).call(create, dict, repeatable=False)
     assert len(shop.requests) == 1
 
@@ -130,7 +137,7 @@ def test_an_answer_of_more_objects_than_a_page_has_is_refused_before_pygithub_se
 ) -> None:
     monkeypatch.setattr(github_requester._Response, "read", lambda _: pytest.fail("it is read"))
     shop.fail_next(200, raw=b"[" + b"{}," * 60_000 + b"{}]", times=100)
-    with pytest.raises(ApiFault, match="GitHub sent an answer that has too many values"):
+    with pytest.raises(ServerFault, match="GitHub sent an answer that has too many values"):
         comments(api(shop))
 
 
@@ -138,7 +145,7 @@ def test_an_answer_of_more_objects_than_a_page_has_is_refused_before_pygithub_se
 @pytest.mark.parametrize("raw", [b"{" * 100_000, b'"text"', b"null", b"[null]", b'{"message": 1}'])
 def test_an_answer_that_pygithub_trips_over_is_not_githubs(shop: Github, raw: bytes) -> None:
     shop.fail_next(200, raw=raw, times=100)
-    with pytest.raises((NotThisApi, ApiFault), match=r"not GitHub's API|GitHub sent an answer that nests too deeply"):
+    with pytest.raises((NotThisApi, ServerFault), match=r"not GitHub's API|an answer that nests too deeply"):
         api(shop).call(create, dict[str, str], repeatable=False)
 
 
@@ -146,7 +153,7 @@ def test_an_answer_that_pygithub_trips_over_is_not_githubs(shop: Github, raw: by
 @pytest.mark.parametrize("raw", [b"null", b'"text"', b'{"message": 1}', b"[1]", b"{"])
 def test_a_refusal_that_pygithub_trips_over_is_told_by_its_status(shop: Github, raw: bytes) -> None:
     shop.fail_next(422, raw=raw, headers={"X-RateLimit-Reset": "soon", "X-RateLimit-Remaining": "many"})
-    with pytest.raises(ApiFault, match=r"GitHub answered 422$"):
+    with pytest.raises(ServerFault, match=r"GitHub answered 422$"):
         api(shop).call(create, dict, repeatable=False)
 
 
@@ -164,9 +171,10 @@ def test_a_label_with_a_slash_is_one_part_of_the_address(shop: Github, monkeypat
         raise requests.ConnectionError
 
     monkeypatch.setattr(Exchange, "ask", ask)
-    commenter = ApiCommenter(api(shop), github_names(SecretStr("token")))
-    commenter.take_label_off(PullRequest(SHOP, 7), "memory/approved")
-    assert set(asked) == {f"DELETE {shop.url}/repos/octo/shop/issues/7/labels/memory%2Fapproved"}
+    monkeypatch.setattr(http_api, "_RETRIES", Policy(tries=1, backoff_s=0))
+    server = GithubServer({"GITHUB_API_URL": shop.url}, SecretStr("token"))
+    server.take_label_off(PullRequest(SHOP, 7), "memory/approved")
+    assert asked == [f"DELETE {shop.url}/repos/octo/shop/issues/7/labels/memory%2Fapproved"]
 
 
 def test_a_bug_of_ours_in_an_action_is_not_taken_for_the_server(shop: Github) -> None:

@@ -7,10 +7,11 @@ import pytest
 from pydantic import SecretStr
 
 from membudget.budgets.loosening import LabelState
-from membudget.publish.comment import CommentSettings, approval_line, approved_digest
-from membudget.publish.servers.approval_label import ApprovalLabel, label_state
-from membudget.publish.servers.github_event import GithubEvent, read_event
-from membudget.publish.servers.server import Server
+from membudget.publish.approval_label import ApprovalLabel, approval_line, approved_digest, label_state
+from membudget.publish.comment import CommentSettings
+from membudget.publish.server import Event
+from membudget.publish.servers.github_event import read_event
+from membudget.publish.servers.github_server import GithubServer
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
 
@@ -21,7 +22,7 @@ RECORD = approval_line(DIGEST)
 MARKER = f"{PREFIX}-->"
 
 
-def event(folder: Path, action: str, *labels: str, changed: str | None = None) -> GithubEvent:
+def event(folder: Path, action: str, *labels: str, changed: str | None = None) -> Event:
     payload = {
         "action": action,
         "pull_request": {
@@ -62,7 +63,7 @@ def test_whether_the_label_was_set_at_this_head(
 
 
 def test_where_there_is_no_pull_request_nobody_is_asked() -> None:
-    assert label_state(GithubEvent("push"), LABEL) is None
+    assert label_state(Event(), LABEL) is None
 
 
 @pytest.fixture
@@ -72,9 +73,9 @@ def shop(github: Github) -> Github:
     return github
 
 
-def label_of(shop: Github, of: GithubEvent, token: str | None = None) -> ApprovalLabel:
+def label_of(shop: Github, of: Event, token: str | None = None) -> ApprovalLabel:
     secret = SecretStr(shop.add_workflow_token() if token is None else token)
-    server = Server({"GITHUB_API_URL": shop.url, "GITHUB_REPOSITORY": SHOP}, secret)
+    server = GithubServer({"GITHUB_API_URL": shop.url, "GITHUB_REPOSITORY": SHOP}, secret)
     return ApprovalLabel(server, of, LABEL, PREFIX)
 
 
@@ -96,7 +97,7 @@ def test_what_anybody_else_writes_approves_nothing(shop: Github, tmp_path: Path,
 
 
 def test_nobody_is_asked_where_the_event_says_it_all(shop: Github, tmp_path: Path) -> None:
-    for of in (event(tmp_path, "labeled", LABEL, changed=LABEL), event(tmp_path, "synchronize"), GithubEvent("push")):
+    for of in (event(tmp_path, "labeled", LABEL, changed=LABEL), event(tmp_path, "synchronize"), Event()):
         label = label_of(shop, of)
         label.state()
         label.withdraw()

@@ -12,9 +12,8 @@ from pydantic import SecretStr
 from membudget.core.errors import ConfigurationError
 from membudget.publish.pull_request import NotPosted, PullRequest, WorkflowRun
 from membudget.publish.report_file import LARGEST_ARCHIVE_BYTES
-from membudget.publish.servers.foreign_report import ForeignReport, fetch
-from membudget.publish.servers.github_event import MeasuringRun
-from membudget.publish.servers.http_api import HttpApi
+from membudget.publish.server import ForeignReport, MeasuringRun
+from membudget.publish.servers.github_server import GithubServer
 from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support.builders import image, report, side, trial
 from tests.support.github_operations import Permission
@@ -39,9 +38,12 @@ def shop(github: Github) -> Github:
     return github
 
 
-def fetched(shop: Github, measured: MeasuringRun = MEASURED) -> ForeignReport | NotPosted:
-    token = SecretStr(shop.add_workflow_token(Permission.READ))
-    return fetch(HttpApi(shop.url, token, sleep=lambda _: None), SHOP, measured, "membudget-report")
+def fetched(
+    shop: Github, measured: MeasuringRun = MEASURED, right: Permission = Permission.READ
+) -> ForeignReport | NotPosted:
+    token = SecretStr(shop.add_workflow_token(right))
+    server = GithubServer({"GITHUB_API_URL": shop.url, "GITHUB_REPOSITORY": SHOP}, token)
+    return server.report_of(measured, "membudget-report")
 
 
 def archive(files: dict[str, bytes] | None = None, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -110,8 +112,7 @@ def test_a_run_that_left_nothing(shop: Github) -> None:
 
 
 def test_a_token_that_may_not_read(shop: Github) -> None:
-    token = SecretStr(shop.add_workflow_token(Permission.NONE))
-    outcome = fetch(HttpApi(shop.url, token), SHOP, MEASURED, "membudget-report")
+    outcome = fetched(shop, right=Permission.NONE)
     assert outcome == NotPosted("the report of run 4711 cannot be fetched: GitHub answered 404: Not Found")
 
 

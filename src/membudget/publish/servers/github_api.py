@@ -1,0 +1,96 @@
+"""GitHub's API, which Forgejo and Gitea speak as well: PyGithub for one request, and whose token it is."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from membudget.publish.pull_request import ServerFault
+from membudget.publish.servers.http_api import ApiModel, Dialect, Exchange, HttpApi, Right
+
+if TYPE_CHECKING:
+    from membudget.publish.servers.github_requester import GithubRequester
+
+GITHUB = Dialect(
+    "GitHub",
+    {
+        Right.COMMENTS: "elsewhere give the job `permissions: pull-requests: write`",
+        Right.LABELS: "elsewhere give the job `permissions: pull-requests: write`",
+        Right.STATUSES: "elsewhere give the job `permissions: statuses: write`",
+        Right.CHECK_RUNS: "elsewhere give the job `permissions: checks: write`",
+    },
+    refusal=re.compile(r"Resource not accessible"),
+    accept="application/vnd.github+json",
+    most_a_page=100,
+)
+WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
+_NAMELESS = (
+    "the token may not ask whose it is, and which comment is its own is not known: it needs the scope `read:user`"
+)
+
+OwnNames = Callable[[HttpApi, frozenset[str]], frozenset[str]]
+"""Returns the logins of membudget's own comments. The second argument: the authors of comments with its marker."""
+
+
+def github(exchange: Exchange) -> "GithubRequester":
+    """Return PyGithub for one request. The first call imports it, which takes a quarter of a second."""
+    from membudget.publish.servers.github_requester import requester
+
+    return requester(exchange)
+
+
+class Author(ApiModel):
+    """An account."""
+
+    login: str
+
+
+class _Viewer(ApiModel):
+    viewer: Author
+
+
+class _Viewed(ApiModel):
+    data: _Viewer
+
+
+def github_names(token: SecretStr) -> OwnNames:
+    """Return who comments on GitHub with this token."""
+    if token.get_secret_value().startswith("ghs_"):
+        return _app_name
+    return lambda api, _: asked_name(api, frozenset({WORKFLOW_TOKEN_AUTHOR}))
+
+
+def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
+    """Return the login to which the server says the token belongs. `otherwise` if a workflow's token may not ask.
+
+    Raises ServerFault.
+    """
+    try:
+        return frozenset({api.call(lambda exchange: github(exchange).owner().complete(), Author).login})
+    except ServerFault as fault:
+        if "required scope" in fault.said:  # on Forgejo and Gitea, where workflows' tokens have no scopes
+            raise ServerFault(_NAMELESS, fault.status) from None
+        if fault.status in (401, 403, 404):
+            return otherwise
+        raise
+
+
+def _app_name(api: HttpApi, authors: frozenset[str]) -> frozenset[str]:
+    """Return the name of an app. A workflow's token belongs to one of GitHub's own apps, and is the usual one.
+
+    No app may GET /user. GraphQL answers an installation's token with "name[bot]" (fullsend-ai/fullsend#1953). It is
+    asked only if another app's comment has membudget's marker: the token may then be that of a team's own app.
+    """
+    if not any(author.endswith("[bot]") and author != WORKFLOW_TOKEN_AUTHOR for author in authors):
+        return frozenset({WORKFLOW_TOKEN_AUTHOR})
+    try:
+        viewed = api.call(
+            lambda exchange: github(exchange).graphql_query("query { viewer { login } }", {}),
+            _Viewed,
+        )
+        return frozenset({viewed.data.viewer.login})
+    except ServerFault as fault:
+        if fault.may_have_happened:
+            raise
+        return frozenset({WORKFLOW_TOKEN_AUTHOR})

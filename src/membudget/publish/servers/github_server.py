@@ -1,0 +1,218 @@
+"""GitHub and GitHub Enterprise Server: the job's environment, comments, commit states, and reports of other runs."""
+
+import tempfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from membudget.core.errors import ConfigurationError
+from membudget.publish.commit_state import CommitStates, StatusMode
+from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault, WorkflowRun
+from membudget.publish.report_file import LARGEST_ARCHIVE_BYTES, parse_report, report_in
+from membudget.publish.server import Capabilities, Event, ForeignReport, MeasuringRun, Server
+from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.commit_states import CheckRun, CommitStatus
+from membudget.publish.servers.github_api import GITHUB, OwnNames, github, github_names
+from membudget.publish.servers.github_event import read_event, repository_name
+from membudget.publish.servers.http_api import (
+    WEB_ADDRESS,
+    ApiModel,
+    Dialect,
+    Exchange,
+    HttpApi,
+    Right,
+    is_web_address,
+)
+
+if TYPE_CHECKING:
+    from github.Artifact import Artifact
+    from github.PaginatedList import PaginatedList
+
+
+class GithubServer(Server):
+    """GitHub, or a server that speaks its API and has its runners' environment."""
+
+    dialect: Dialect = GITHUB
+    capabilities = Capabilities(check_runs=True, foreign_reports=True)
+
+    def __init__(self, environ: Mapping[str, str], token: SecretStr) -> None:
+        """Raises ConfigurationError for invalid addresses and tokens. Without a token, addresses are not used."""
+        self._environ = environ
+        self._token = token
+        self._url = (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
+        self._api = self._connected() if token.get_secret_value() else None
+
+    def _connected(self) -> HttpApi:
+        if not is_web_address(self._url):
+            raise ConfigurationError(f"is no address: {WEB_ADDRESS}", where="GITHUB_SERVER_URL")
+        return HttpApi(self._environ.get("GITHUB_API_URL") or self._usual_api_url(), self._token, self.dialect)
+
+    def _usual_api_url(self) -> str:
+        return "https://api.github.com"
+
+    def _own_names(self) -> OwnNames:
+        return github_names(self._token)
+
+    @property
+    def name(self) -> str:
+        """The server's name in messages."""
+        return self.dialect.name
+
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token."""
+        return self._api is not None
+
+    @property
+    def api(self) -> HttpApi:
+        """The API, with the token."""
+        if self._api is None:
+            raise ValueError("there is no token")
+        return self._api
+
+    @property
+    def repository(self) -> str:
+        """The "owner/name" of the job's repository. Raises ConfigurationError."""
+        return repository_name(self._environ)
+
+    def event(self) -> Event:
+        """Return the event that started the workflow."""
+        return read_event(self._environ)
+
+    def run_link(self, run: WorkflowRun) -> str:
+        """Return the address of a workflow run."""
+        return f"{self._url}/{self.repository}/actions/runs/{self._run_address(run)}"
+
+    def _run_address(self, run: WorkflowRun) -> str:
+        return f"{run.id}/attempts/{run.attempt}"
+
+    def comments(self, pull_request: PullRequest) -> ApiComments:
+        """Return the comments of a pull request."""
+        return ApiComments(self.api, self._own_names(), pull_request)
+
+    def commit_states(self, mode: StatusMode, run: WorkflowRun, name: str) -> CommitStates:
+        """Return the check run or commit status of a name on a run's commit."""
+        kind = CheckRun if mode is StatusMode.CHECK else CommitStatus
+        return kind(self.api, self.repository, run.head_sha, name, self.run_link(run))
+
+    def take_label_off(self, pull_request: PullRequest, label: str) -> str | None:
+        """Remove a label from a pull request. Return why not if it stays."""
+        # PyGithub's remove_from_labels does not escape a slash in the label, which makes another path.
+        path = f"/repos/{pull_request.repository}/issues/{pull_request.number}/labels/{quote(label, safe='')}"
+        try:
+            self.api.delete(lambda exchange: github(exchange).requestJsonAndCheck("DELETE", path))
+        except ServerFault as fault:
+            return self.api.why_not(fault, Right.LABELS)
+        return None
+
+    def report_of(self, measured: MeasuringRun, artifact: str) -> ForeignReport | NotPosted:
+        """Return the report of another workflow run, which may have run a stranger's code, and its pull request."""
+        try:
+            pull_request = pull_request_of(self.api, self.repository, measured)
+            if isinstance(pull_request, NotPosted) and not pull_request.is_wanted:
+                return pull_request
+            data = artifact_report(self.api, self.repository, measured.run.id, artifact)
+        except ServerFault as fault:
+            return NotPosted(f"the report of run {measured.run.id} cannot be fetched: {fault}")
+        if data is None:
+            return NotPosted(f"run {measured.run.id} left no artifact {artifact}; its log says why")
+        report = parse_report(data, f"report.json of run {measured.run.id}")
+        return ForeignReport(report, pull_request if isinstance(pull_request, PullRequest) else None)
+
+
+class _Repository(ApiModel):
+    full_name: str
+
+
+class _Head(ApiModel):
+    sha: str
+    ref: str
+    repo: _Repository | None = None
+
+
+class _PullRequest(ApiModel):
+    number: int
+    state: str
+    head: _Head
+
+
+def pull_request_of(api: HttpApi, repository: str, measured: MeasuringRun) -> PullRequest | NotPosted:
+    """Return the one open pull request whose head was measured, or why there is none. Raises ServerFault."""
+    if measured.event != "pull_request":
+        return NotPosted("the run was for no pull request", is_wanted=True)
+    if measured.head_owner is None or measured.head_branch is None:
+        return NotPosted("the repository of the pull request's head is gone")
+    head = f"{measured.head_owner}:{measured.head_branch}"
+    pages = api.pages(
+        lambda exchange, page: (
+            github(exchange).repository(quote(repository)).get_pulls(state="open", head=head).get_page(page - 1)
+        ),
+        list[_PullRequest],
+    )
+    found = [
+        one
+        for one in next(pages)
+        if one.state == "open"
+        and one.head.ref == measured.head_branch
+        and one.head.repo is not None
+        and one.head.repo.full_name == measured.head_repository
+    ]
+    current = [one for one in found if one.head.sha == measured.run.head_sha]
+    match current:
+        case [one]:
+            return PullRequest(repository, one.number)
+        case []:
+            return NotPosted(
+                "the pull request's head has moved on since: its own run reports it"
+                if found
+                else "no open pull request has this head"
+            )
+        case _:
+            numbers = ", ".join(f"#{one.number}" for one in current)
+            return NotPosted(f"several open pull requests have this head ({numbers}): which was measured is not known")
+
+
+class _Artifact(ApiModel):
+    id: int
+    name: str
+    size_in_bytes: int
+    expired: bool
+
+
+class _Artifacts(ApiModel):
+    artifacts: list[_Artifact]
+
+
+def artifact_report(api: HttpApi, repository: str, run: int, name: str) -> bytes | None:
+    """Return the text of `report.json` in a run's artifact. None if the run left no artifact of that name.
+
+    A re-run adds another artifact: the newest one counts. Raises ServerFault, and ConfigurationError for an artifact
+    that membudget would not write.
+    """
+    pages = api.pages(lambda exchange, page: _listed(exchange, repository, run, name).get_page(page - 1), _Artifacts)
+    found = next(pages).artifacts
+    ours = [artifact for artifact in found if artifact.name == name and not artifact.expired]
+    if not ours:
+        return None
+    newest = max(ours, key=lambda artifact: artifact.id)
+    where = f"artifact {name} of run {run}"
+    path = f"/repos/{repository}/actions/artifacts/{newest.id}/zip"
+    with tempfile.TemporaryFile(prefix="membudget-") as file:
+        archive = cast("BinaryIO", file)
+        fits = newest.size_in_bytes <= LARGEST_ARCHIVE_BYTES and api.download(
+            lambda exchange: github(exchange).requestJson("GET", path), archive, LARGEST_ARCHIVE_BYTES
+        )
+        if not fits:
+            raise ConfigurationError(f"has more than {LARGEST_ARCHIVE_BYTES} bytes", where=where)
+        return report_in(archive, where)
+
+
+def _listed(exchange: Exchange, repository: str, run: int, name: str) -> "PaginatedList[Artifact]":
+    """Return the run's artifacts of one name. PyGithub's get_artifacts takes a name or a run, not both."""
+    from github.Artifact import Artifact
+    from github.PaginatedList import PaginatedList
+
+    path = f"/repos/{repository}/actions/runs/{run}/artifacts"
+    return PaginatedList(Artifact, github(exchange), path, {"name": name}, list_item="artifacts")

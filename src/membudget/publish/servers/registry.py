@@ -1,0 +1,75 @@
+"""Which server runs the job: one entry for each server.
+
+Importing this module imports no HTTP library. The environment's tokens are removed before anything else runs, and
+`membudget check` only asks for the event.
+"""
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from membudget.publish.server import Server
+
+Class = Callable[[Mapping[str, str], SecretStr], Server]
+"""Makes the server from the job's environment and a token, which may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How a server is recognised, and where its class is."""
+
+    variable: str
+    """The environment variable that the server's runners set to "true"."""
+    tokens: tuple[str, ...]
+    """The variables that hold a token. The first one is read, and all are removed from the environment."""
+    load: Callable[[], Class]
+    """Imports the server's class."""
+
+
+def _forgejo() -> Class:
+    from membudget.publish.servers.forgejo import ForgejoServer
+
+    return ForgejoServer
+
+
+def _gitea() -> Class:
+    from membudget.publish.servers.forgejo import GiteaServer
+
+    return GiteaServer
+
+
+def _github() -> Class:
+    from membudget.publish.servers.github_server import GithubServer
+
+    return GithubServer
+
+
+_TOKENS = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")
+"""Runners of Forgejo and Gitea set the token under each of these names."""
+_SERVERS = (
+    Entry("FORGEJO_ACTIONS", _TOKENS, _forgejo),
+    Entry("GITEA_ACTIONS", _TOKENS, _gitea),
+    Entry("GITHUB_ACTIONS", _TOKENS, _github),
+)
+"""The first entry whose variable is set counts: runners of Forgejo and Gitea set GITHUB_ACTIONS as well. Outside of any
+job, the last entry counts.
+"""
+
+
+def server(environ: Mapping[str, str], token: SecretStr) -> Server:
+    """Return the server that runs the job. Raises ConfigurationError for settings that cannot work."""
+    return _entry(environ).load()(environ, token)
+
+
+def take_token(environ: MutableMapping[str, str]) -> SecretStr:
+    """Return the job's token, and remove all tokens from `environ`: a traceback may show the environment."""
+    token = environ.get(_entry(environ).tokens[0], "").strip()
+    for entry in _SERVERS:
+        for name in entry.tokens:
+            environ.pop(name, None)
+    return SecretStr(token)
+
+
+def _entry(environ: Mapping[str, str]) -> Entry:
+    return next((entry for entry in _SERVERS if environ.get(entry.variable) == "true"), _SERVERS[-1])

@@ -1,0 +1,52 @@
+"""Which server runs the job, and which token is its own."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import SecretStr
+
+from membudget.core.errors import ConfigurationError
+from membudget.publish.servers import registry
+from membudget.publish.servers.forgejo import ForgejoServer, GiteaServer
+from membudget.publish.servers.github_server import GithubServer
+
+ON_GITHUB = {"GITHUB_ACTIONS": "true"}
+TOKEN = SecretStr("token")
+
+
+@pytest.mark.parametrize(
+    ("environ", "kind"),
+    [
+        ({}, GithubServer),
+        (ON_GITHUB, GithubServer),
+        (ON_GITHUB | {"GITEA_ACTIONS": "true"}, GiteaServer),
+        (ON_GITHUB | {"FORGEJO_ACTIONS": "true"}, ForgejoServer),
+        (ON_GITHUB | {"FORGEJO_ACTIONS": "true", "GITEA_ACTIONS": "true"}, ForgejoServer),
+        (ON_GITHUB | {"GITEA_ACTIONS": ""}, GithubServer),
+    ],
+)
+def test_the_runner_tells_the_server(environ: dict[str, str], kind: type[GithubServer]) -> None:
+    found = registry.server(environ | {"GITHUB_SERVER_URL": "https://git.example"}, TOKEN)
+    assert type(found) is kind
+    assert found.has_token
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_SERVER_URL", "GITHUB_API_URL"])
+def test_an_address_is_checked_before_it_gets_the_token(variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{variable}: is no address") as refused:
+        registry.server({variable: "https://bot:secret@git.example"}, TOKEN)
+    assert "secret" not in str(refused.value)
+    assert not registry.server({variable: "https://bot:secret@git.example"}, SecretStr("")).has_token
+
+
+@pytest.mark.thorough
+def test_no_http_library_is_imported_before_the_tokens_are_taken() -> None:
+    code = (
+        "import sys\n"
+        "from membudget.publish.servers import registry\n"
+        "registry.take_token({})\n"
+        "print({'github', 'requests', 'urllib3'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
