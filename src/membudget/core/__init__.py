@@ -1,1 +1,1 @@
-"""Words that every other package uses: errors, metrics, units, threads, files."""
+"""What every other package uses: errors, metrics, units, files, masking, threads."""

@@ -1,11 +1,11 @@
-"""What can be said of a metric: its unit, how trials find it, how it is aggregated, budgeted and documented."""
+"""The definition of a metric: its unit, its source, and how it is aggregated, budgeted and documented."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Unit(StrEnum):
-    """What a metric's integer counts."""
+    """The unit of a metric's integer."""
 
     BYTES = "bytes"
     COUNT = "count"
@@ -13,27 +13,27 @@ class Unit(StrEnum):
 
 
 class Aggregation(StrEnum):
-    """How the trials of one side become one value."""
+    """How the values of one side's trials are combined into one value."""
 
     CONSTANT = "constant"
-    """A property of the image: the same in every trial."""
+    """A property of the image, equal in every trial."""
     MEDIAN = "median"
     MAXIMUM = "maximum"
-    """The worst trial counts: one OOM kill in three trials is an OOM kill."""
+    """The largest value of all trials: one OOM kill in three trials is an OOM kill."""
     ESTIMATE = "estimate"
-    """Fitted in each trial: the mean, with its interval over the trials."""
+    """The mean of the values that were fitted in each trial, with a confidence interval."""
 
 
 class BudgetKind(StrEnum):
-    """Which keys a metric's table in `budgets.toml` has."""
+    """The keys that a metric's table in `budgets.toml` has."""
 
     SIZE = "size"
     COUNT = "count"
     LAYERS = "layers"
-    """A count that may also be limited by its growth."""
+    """A count whose growth can be limited too."""
     DURATION = "duration"
     UNIT_COST = "unit cost"
-    """A size. A text alone is its maximum."""
+    """A size. A string instead of a table is its maximum."""
 
 
 _USUAL_BUDGETS = {
@@ -45,21 +45,21 @@ _USUAL_BUDGETS = {
 
 @dataclass(frozen=True, slots=True)
 class LargestSample:
-    """The largest sample of a column of the probe's `Series`, over the judged phases."""
+    """The largest sample in a column of the probe's `Series`, over the judged phases."""
 
     column: str
 
 
 @dataclass(frozen=True, slots=True)
 class LastSamples:
-    """The median of the last samples of the settle phase, of a column of the probe's `Series`."""
+    """The median of the last samples of the settle phase, from a column of the probe's `Series`."""
 
     column: str
 
 
 @dataclass(frozen=True, slots=True)
 class KernelMark:
-    """The kernel's own high-water mark of the judged phases."""
+    """The kernel's own high-water mark over the judged phases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ class Counter:
 
     reading: str
     divisor: int = 1
-    """What turns the reading into the metric's unit."""
+    """Divides the reading to give the metric's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRule:
-    """A function of its own finds it, in `measure` or in `contents`."""
+    """A function of `measure` or `contents` computes the value."""
 
 
 Found = LargestSample | LastSamples | KernelMark | Counter | OwnRule
@@ -81,56 +81,61 @@ Found = LargestSample | LastSamples | KernelMark | Counter | OwnRule
 
 @dataclass(frozen=True, slots=True)
 class KernelSource:
-    """Which files of the kernel a metric is read from."""
+    """The kernel files that a metric is read from."""
 
     place: str
-    """Of which cgroup, and when."""
+    """The cgroup that is read, and when."""
     v1: str
-    """On cgroup v1, in Markdown."""
+    """The files on cgroup v1, in Markdown."""
     v2: str
-    """On cgroup v2, in Markdown."""
+    """The files on cgroup v2, in Markdown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """All that is said of a metric. Schema, figures, budgets and the documentation's tables are made from it."""
+    """The complete definition of a metric.
+
+    The schema, the figures, the budgets and the tables in the documentation are generated from it.
+    """
 
     label: str
     unit: Unit
     precision: str
-    """How near the truth a value is when it could be had as planned; a reading may state a lesser one."""
+    """The precision of a value that was read as planned. A single reading may state a lower one."""
     aggregation: Aggregation
     summary: str
     found: Found = OwnRule()
-    """How a trial finds it."""
+    """How a trial obtains the value."""
     key: str = ""
-    """What the schema of `budgets.toml` says of its key. Empty: the summary."""
+    """The description of the metric's key in the schema of `budgets.toml`. If empty, the summary is used."""
     budget: BudgetKind | None = None
-    """None: what its unit usually has."""
+    """The kind of budget. None means the usual one for the unit."""
     source: KernelSource | None = None
-    """None: it is not read from the kernel, or by way of another metric."""
+    """The kernel files. None if the value does not come from the kernel, or is derived from another metric."""
     precision_notes: str = ""
-    """Which lesser precisions there are, for the documentation."""
+    """The lower precisions that can occur, for the documentation."""
     may_be_negative: bool = False
-    """Whether values below zero are possible: of growth that is fitted, which may be a fall."""
+    """Whether values below zero are possible. Fitted growth is negative if memory shrinks."""
     is_bounded_by_limit: bool = False
-    """Whether the memory limit is the most it can be."""
+    """Whether the value cannot exceed the memory limit."""
     is_silent_when_absent: bool = False
-    """Only some workloads or image stores have it: where nobody set a budget, its absence is no news."""
+    """Whether a missing value is reported only if it has a budget. Some metrics exist only for certain workloads or
+    stores.
+    """
     is_headline: bool = False
-    """Whether the headline tells its change, even where the metric has no budget."""
+    """Whether the headline reports a change of this metric even without a budget."""
 
     @property
     def budget_kind(self) -> BudgetKind:
-        """Which keys its budget has."""
+        """Return the kind of budget, which decides the keys in `budgets.toml`."""
         return self.budget or _USUAL_BUDGETS[self.unit]
 
     @property
     def key_words(self) -> str:
-        """What the schema of `budgets.toml` says of its key."""
+        """Return the description of the metric's key in the schema of `budgets.toml`."""
         return self.key or f"{self.summary[0].upper()}{self.summary[1:]}."
 
     @property
     def is_peak(self) -> bool:
-        """Whether the memory limit cuts it off: a peak of memory that is charged."""
+        """Return whether the value is a peak of charged memory, which the memory limit cuts off."""
         return self.is_bounded_by_limit and isinstance(self.found, LargestSample | KernelMark)

@@ -1,4 +1,7 @@
-"""Every way membudget can end: one class per exit code, each saying what failed, where, and what to do."""
+"""All ways in which membudget can end.
+
+There is one class for each exit code. Every error says what failed, where, and what to do.
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -7,9 +10,10 @@ LONGEST_REASON = 200
 
 
 def brief(reason: str) -> str:
-    """An error or a reason as it is kept: its first two lines, or one and the fix, each cut to 200 characters.
+    """Return a reason, shortened for storage: its first two lines, or one line and the fix.
 
-    What containers, servers and files say may be of any length; a reason stands in a report once for each metric.
+    Each line is cut to 200 characters. Messages from containers, servers and files can have any length, and a report
+    repeats a reason for each metric.
     """
     text, fix, remedy = reason.rpartition("\n  fix: ")
     lines = (text or remedy)[: 20 * LONGEST_REASON].splitlines()[: 1 if fix else 2]
@@ -18,19 +22,19 @@ def brief(reason: str) -> str:
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller. Documented in the README; scripts rely on it."""
+    """The exit codes of the process. They are documented in the README, and scripts rely on them."""
 
     WITHIN_BUDGET = 0
     OVER_BUDGET = 1
     CONFIGURATION = 2
     UNMEASURED = 3
-    """The environment failed us, or the answer is inconclusive: never to be read as a pass."""
+    """The environment failed, or the result is inconclusive. Never treat this as a pass."""
     BUG = 70
     INTERRUPTED = 130
 
 
 class MembudgetError(Exception):
-    """An expected failure. `str()` is what the user reads; there is no traceback."""
+    """An expected failure. The user sees `str()` of it, without a traceback."""
 
     exit_code = ExitCode.BUG
 
@@ -48,10 +52,10 @@ class MembudgetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file the user wrote."""
+    """One problem in a file that the user wrote."""
 
     where: str
-    """The file, and the key path inside it."""
+    """The name of the file, and the path of the key in it."""
     what: str
     found: str | None = None
     allowed: str | None = None
@@ -63,19 +67,19 @@ class Problem:
 
 
 def shortened(text: str, length: int = 80) -> str:
-    """`text` on one line, cut to `length` characters."""
+    """Return `text` on one line, cut to `length` characters."""
     line = " ".join(text.split())
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 class ConfigurationError(MembudgetError):
-    """The user's input cannot be used: budgets file, arguments, workflow."""
+    """The user's input is invalid: the budgets file, the arguments, or the workflow."""
 
     exit_code = ExitCode.CONFIGURATION
 
 
 class BudgetsFileError(ConfigurationError):
-    """Everything that is wrong with one budgets file, at once."""
+    """All problems of one budgets file."""
 
     def __init__(self, problems: list[Problem]) -> None:
         count = f"{len(problems)} problems" if len(problems) != 1 else "1 problem"
@@ -85,17 +89,17 @@ class BudgetsFileError(ConfigurationError):
 
 
 class EnvironmentFault(MembudgetError):
-    """What membudget needs around it is missing or broke: engine, cgroups, disk, network."""
+    """The environment is incomplete or broke: the engine, cgroups, the disk, or the network."""
 
     exit_code = ExitCode.UNMEASURED
 
 
 class EngineLost(EnvironmentFault):
-    """The engine answered before and does not any more."""
+    """The engine answered before, but no longer does."""
 
 
 class BuildFailed(MembudgetError):
-    """An image could not be built. Costs that image its verdict, and no other image anything."""
+    """The build of an image failed. That image gets no verdict; other images are not affected."""
 
     exit_code = ExitCode.UNMEASURED
 
@@ -105,10 +109,10 @@ class BuildFailed(MembudgetError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM or SIGINT arrived. Not an `Exception`, so that nothing swallows it on the way to clean-up."""
+    """SIGTERM or SIGINT arrived. This is not an `Exception`, so that no handler swallows it before clean-up."""
 
     exit_code = ExitCode.INTERRUPTED
 
 
 class UnreadableImage(EnvironmentFault):
-    """An image whose archive, manifest or layer is not what it has to be; the message says in which way."""
+    """The archive, a manifest or a layer of an image is invalid. The message says why."""

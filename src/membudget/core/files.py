@@ -1,4 +1,4 @@
-"""Files: read within bounds, written whole or not at all, and refused where they have unknown keys."""
+"""Reads files up to a maximum size, writes them atomically, and rejects unknown keys in stored data."""
 
 import errno
 import os
@@ -12,9 +12,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:
-    """The content of a regular file, of a larger one its first `most_bytes` and one more.
+    """Read a regular file of up to `most_bytes`.
 
-    Raises OSError, also for what is no regular file: a device has no end, and a FIFO may wait for a writer for ever.
+    Of a larger file, return the first `most_bytes` + 1 bytes. Raises OSError, also if the path is not a regular file: a
+    device has no end, and a FIFO may block forever.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -35,11 +36,11 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file, and the folders above it, so that no reader ever sees a part of it. Raises OSError.
+    """Write a file atomically and create its parent folders. Raises OSError.
 
-    What was there before stays when the disk is full.
+    Readers never see a partial file. If the disk is full, the previous content is kept.
     """
-    import tempfile  # the sampling process imports this module, writes nothing and has to start fast
+    import tempfile  # The sampling process imports this module but never writes, and has to start fast.
 
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -54,7 +55,7 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_text(text: str | bytes, path: Path, what: str) -> None:
-    """Write the whole file or none of it. `what` it is, for the message. Raises EnvironmentFault."""
+    """Write a file atomically. `what` names the content in the message. Raises EnvironmentFault."""
     try:
         write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
     except OSError as error:
@@ -62,9 +63,9 @@ def write_text(text: str | bytes, path: Path, what: str) -> None:
 
 
 class Stored:
-    """A dataclass whose JSON has its own keys and no others: pydantic refuses whatever else is in a file.
+    """The base class of stored dataclasses. When pydantic reads one from JSON, unknown keys are errors.
 
-    Source: pydantic's documentation of `__pydantic_config__` on dataclasses of the standard library.
+    Source: pydantic's documentation of `__pydantic_config__` for dataclasses of the standard library.
     """
 
     __slots__ = ()

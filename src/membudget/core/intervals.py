@@ -1,4 +1,4 @@
-"""Between which bounds an estimate lies: of a median, of a shift, of a mean."""
+"""Confidence intervals of a median, of a shift between two samples, and of a mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,41 +8,46 @@ from math import comb
 from statistics import median
 
 _ROUNDING = 1e-12
-"""1 - 0.9 is a little less than 0.1."""
+"""Floating-point error: 1 - 0.9 is slightly less than 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate, and between which bounds the truth lies."""
+    """An estimate with its confidence interval."""
 
     estimate: float
     low: float
     high: float
     confidence: float
-    """The chance that the bounds hold the truth: at least what was asked for, or the most that so few values allow."""
+    """The probability that the interval contains the true value. It is at least the requested confidence, or the
+    highest one that this few values allow.
+    """
 
     @property
     def margin(self) -> float:
-        """Half its width: what is printed after ±."""
+        """Return half the width of the interval, which is printed after ±."""
         return (self.high - self.low) / 2
 
 
 def median_interval(values: Sequence[int], confidence: float) -> Interval:
-    """Of the median of what `values` were drawn from: two of the values. Raises ValueError without any."""
+    """Return an interval for the median of the distribution that `values` were drawn from.
+
+    Its bounds are two of the values. Raises ValueError if there are none.
+    """
     if not values:
         raise ValueError("no values")
     ordered, count = sorted(values), len(values)
     missed = list(accumulate(comb(count, below) for below in range(count)))
-    # The rank of the lower bound, from 0: the truth is below it when at most so many of the values are.
+    # The rank of the lower bound, from 0. The bound misses the median if at most `rank` values are below the median.
     rank = _highest_rank(missed, 2**count, (1 - confidence) / 2, count // 2)
     return Interval(median(ordered), ordered[rank], ordered[-1 - rank], max(0.0, 1 - 2 * missed[rank] / 2**count))
 
 
 def shift_interval(before: Sequence[int], after: Sequence[int], confidence: float) -> Interval:
-    """By how much `after` lies above `before`. Raises ValueError without values.
+    """Return an interval for how far `after` lies above `before`. Raises ValueError if either has no values.
 
-    Hodges and Lehmann's estimate, the median of all differences, with the bounds at which a Mann-Whitney test would
-    begin to tell the two apart.
+    The estimate is Hodges and Lehmann's: the median of all differences. A Mann-Whitney test would start to tell the two
+    samples apart at the bounds.
     """
     if not before or not after:
         raise ValueError("no values")
@@ -55,21 +60,24 @@ def shift_interval(before: Sequence[int], after: Sequence[int], confidence: floa
 
 
 def _highest_rank(missed: Sequence[int], cases: int, allowed: float, ranks: int) -> int:
-    """The narrowest pair of bounds whose chance to miss on one side is `allowed` at the most; else the widest."""
+    """Return the rank of the narrowest bounds that miss on one side with a probability of at most `allowed`.
+
+    If there are none, return the rank of the widest bounds.
+    """
     return max((rank for rank in range(ranks) if missed[rank] / cases <= allowed + _ROUNDING), default=0)
 
 
 @cache
 def _mann_whitney(smaller: int, larger: int) -> list[int]:
-    """In how many arrangements of two alike samples the statistic U is at most 0, 1, 2, ...
+    """Return in how many arrangements of two equal samples the statistic U is at most 0, 1, 2, ...
 
-    The coefficients of the Gaussian binomial, by which the statistic is distributed (Mann and Whitney, 1947).
+    U is distributed by the coefficients of the Gaussian binomial (Mann and Whitney, 1947).
     """
     counts = [1] + [0] * (smaller * larger)
     for size in range(1, smaller + 1):
-        for above in range(len(counts) - 1, larger + size - 1, -1):  # times 1 - q^(larger + size)
+        for above in range(len(counts) - 1, larger + size - 1, -1):  # multiply by 1 - q^(larger + size)
             counts[above] -= counts[above - larger - size]
-        for above in range(size, len(counts)):  # divided by 1 - q^size
+        for above in range(size, len(counts)):  # divide by 1 - q^size
             counts[above] += counts[above - size]
     return list(accumulate(counts))
 
@@ -80,8 +88,8 @@ _STUDENT = {
 
 
 def student(degrees: int) -> float:
-    """97.5 % quantile of Student's t by degrees of freedom: so many standard errors are half a 95 % interval.
+    """Return the 97.5 % quantile of Student's t. Half a 95 % interval is this many standard errors.
 
-    Of fewer degrees where it is not tabled, which is the wider interval.
+    Between tabled degrees of freedom, return the value for the lower ones, which gives a wider interval.
     """
     return _STUDENT[max(known for known in _STUDENT if known <= degrees)]

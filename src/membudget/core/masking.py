@@ -1,6 +1,6 @@
-"""Takes secrets out of text that others wrote, in whatever form a server, a proxy or a client gives them back.
+"""Hides secrets in text from outside, in every form that a server, a proxy or a client may print them in.
 
-Every message that quotes such text goes through a `Mask`: answers of servers, what git, docker and engines say.
+All messages that quote such text pass through a `Mask`: answers of servers, and the output of git, docker and engines.
 """
 
 import base64
@@ -18,13 +18,15 @@ from membudget.core.errors import MembudgetError
 
 HIDDEN = "***"
 _SHORTEST = 4
-"""Characters. What is shorter is hidden as part of "user:password" only, or half of each message would be hidden."""
+"""The shortest secret, in characters, that is hidden on its own. Shorter ones are hidden only as part of
+"user:password", because otherwise half of each message would be hidden.
+"""
 _SHORTEST_CODED = 6
-"""Characters of Base64 that are hidden: fewer come up by chance."""
+"""The shortest run of Base64 characters that is hidden. Shorter ones occur by chance."""
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
 _SECRET_NAME = re.compile(r"TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY")
 _SHORTEST_VALUE = 8
-"""Of a variable that has only its name to say that it is secret: `TOKEN_TTL=60` is none."""
+"""The shortest value of a variable whose name suggests a secret. `TOKEN_TTL=60` is not one."""
 
 _IN_ADDRESSES = re.compile(
     r"(https?://)[^\s/?#\"'<>\\]+@|(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/?#@:]*:[^\s/?#\"'<>\\]+@", re.IGNORECASE
@@ -44,12 +46,12 @@ _RUNS = {
     "terminal": _TERMINAL,
     "other": r"[^ -~\s\x1b]",
 }
-"""How others write characters: percent-encoded (more than once, too), as JSON, Python or HTML, or unseen."""
+"""Encodings of characters: percent-encoding, also nested; JSON, Python and HTML escapes; and invisible characters."""
 _CODED = re.compile("|".join(rf"(?P<{name}>(?:{one})+)" for name, one in _RUNS.items()) + "|\x1b", re.IGNORECASE)
 _SINGLE_BYTES = re.compile("[\x00-\xff]+")
 _HEXADECIMAL = re.compile(r"(?:%(?:25)*|\\[ux])([0-9a-f]+)", re.IGNORECASE)
 _BEFORE_IN_BASE64 = ((0, 0), (1, 2), (2, 3))
-"""Bytes that may stand before a secret in its group of three, and how many characters those have a part in."""
+"""How many bytes precede a secret in its group of three, and how many Base64 characters these bytes influence."""
 _STANDARD = str.maketrans("-_", "+/")
 _AROUND = re.compile(r"[\w+/-]{0,2}", re.ASCII)
 _END = re.compile(r"[\w+/-]{0,2}={0,2}", re.ASCII)
@@ -58,12 +60,15 @@ Span = tuple[int, int]
 
 
 class Mask:
-    """Hides some secrets, and what looks like one: passwords in addresses, authorization headers, GitHub's tokens."""
+    """Hides known secrets and whatever looks like one.
+
+    Passwords in addresses, authorization headers and GitHub tokens are always hidden.
+    """
 
     __slots__ = ("_coded", "_plain")
 
     def __init__(self, secrets: Iterable[str] = (), shortest: int = _SHORTEST) -> None:
-        """Secrets of fewer than `shortest` characters are not looked for."""
+        """Ignore secrets of fewer than `shortest` characters."""
         known = {one for one in secrets if len(one) >= max(1, shortest)}
         forms = {form for one in known for form in (one, *_meant_forms(one), one.replace(" ", "+"), _as_utf8(one))}
         self._plain = tuple(form for form in forms if form)
@@ -73,7 +78,7 @@ class Mask:
         return "Mask()"
 
     def __call__(self, text: str) -> str:
-        """`text` with `***` for each secret. The time is linear in the text."""
+        """Return `text` with `***` in place of each secret. Takes time linear in the text."""
         if self._plain:
             decoded = _Decoded(text)
             found = [*self._found(text), *map(decoded.written, self._found(decoded.text))]
@@ -88,13 +93,13 @@ class Mask:
         standard = text.translate(_STANDARD) if "-" in text or "_" in text else text
         for form in self._coded:
             for first, last in _places(standard, form):
-                # The characters at both ends are made of what stands beside the secret, too.
+                # The characters next to both ends encode the secret too, mixed with its neighbours.
                 begin = first - len(_match(_AROUND, standard[max(0, first - 2) : first][::-1]))
                 yield begin, last + len(_match(_END, standard[last : last + 4]))
 
 
 class _Decoded:
-    """A text as it is meant, and where each part of that is written."""
+    """A decoded text, with a map back to the positions in the original."""
 
     __slots__ = ("_meant", "_written", "text")
 
@@ -110,11 +115,11 @@ class _Decoded:
         ends.append(len(text))
         self.text = "".join(parts)
         self._meant = list(accumulate(map(len, parts)))
-        """Where each part ends. Every second part was coded, beginning with the second one."""
+        """The end of each part of the decoded text. Every second part, starting with the second, was encoded."""
         self._written = ends
 
     def written(self, span: Span) -> Span:
-        """Where a part of `text` is written. What is coded in one piece is taken whole."""
+        """Return the original position of a part of `text`. An encoded run is always included completely."""
         first, last = bisect_right(self._meant, span[0]), bisect_left(self._meant, span[1])
         begin = self._begin(self._written, first) + (span[0] - self._begin(self._meant, first) if first % 2 == 0 else 0)
         end = self._written[last] - (self._meant[last] - span[1] if last % 2 == 0 else 0)
@@ -127,7 +132,7 @@ class _Decoded:
 
 @contextmanager
 def masked_errors(mask: Callable[[], Mask]) -> Iterator[None]:
-    """Hide secrets in the message of what is raised within. `mask` is called only then."""
+    """Hide secrets in the message of errors that are raised inside. `mask` is called only in that case."""
     try:
         yield
     except MembudgetError as error:
@@ -139,7 +144,7 @@ def masked_errors(mask: Callable[[], Mask]) -> Iterator[None]:
 
 
 def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
-    """What of an environment is secret: logins of proxies, and variables that are named as tokens and passwords are."""
+    """Yield the secrets in an environment: logins of proxies, and variables that are named like tokens or passwords."""
     for name, value in environ.items():
         if name.lower() in _PROXIES:
             yield from login_in(value)
@@ -148,7 +153,7 @@ def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def login_in(address: str) -> Iterator[str]:
-    """The password of an address, and "user:password", as they are written there and as they are meant."""
+    """Yield the password of an address and "user:password", both as written and percent-decoded."""
     login = address.rpartition("@")[0].rpartition("://")[2]
     for written in {login, unquote(login)}:
         password = written.partition(":")[2]
@@ -156,7 +161,7 @@ def login_in(address: str) -> Iterator[str]:
 
 
 def login_in_base64(coded: str) -> Iterator[str]:
-    """Of "user:password" in Base64, as Basic authentication has it: both together, and the password."""
+    """Yield "user:password" and the password from the Base64 of Basic authentication."""
     try:
         login = base64.b64decode(coded, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
@@ -165,7 +170,7 @@ def login_in_base64(coded: str) -> Iterator[str]:
 
 
 def _meant(found: re.Match[str]) -> str:
-    """What a coded part of a text stands for."""
+    """Return what an encoded part of a text decodes to."""
     text = found[0]
     match found.lastgroup:
         case "percent":
@@ -186,19 +191,19 @@ def _meant(found: re.Match[str]) -> str:
 
 
 def _text_of_bytes(content: bytes) -> str:
-    """As Python writes bytes of UTF-8, or else single characters."""
+    """Decode bytes as UTF-8 if possible, otherwise as Latin-1."""
     with suppress(UnicodeDecodeError):
         return content.decode()
     return content.decode("latin-1")
 
 
 def _as_utf8(secret: str) -> str:
-    """What a secret is taken for where its single characters, written as Python's bytes, happen to be UTF-8."""
+    """Return what a secret decodes to if its Latin-1 characters, printed as Python bytes, happen to be valid UTF-8."""
     return _SINGLE_BYTES.sub(lambda found: _text_of_bytes(found[0].encode("latin-1")), secret)
 
 
 def _meant_forms(secret: str) -> Iterator[str]:
-    """What a secret is taken for where its own backslashes quote: also where HTML writes its quotes as entities."""
+    """Yield what a secret decodes to if it contains escapes itself, also after HTML has escaped its quotes."""
     yield _Decoded(secret).text
     yield _Decoded(html.escape(secret)).text
 
@@ -208,7 +213,7 @@ def _content(text: str) -> bytes:
 
 
 def _base64_forms(secret: str) -> Iterator[str]:
-    """The characters of Base64 that are made of the secret alone, for each of the three places where it may begin."""
+    """Yield the Base64 characters that depend on the secret alone, for each of its three possible offsets."""
     content = secret.encode(errors="surrogateescape")
     for before, shared in _BEFORE_IN_BASE64:
         coded = base64.b64encode(b"\0" * before + content).decode()[shared : (before + len(content)) * 8 // 6]
@@ -217,7 +222,7 @@ def _base64_forms(secret: str) -> Iterator[str]:
 
 
 def _places(text: str, form: str) -> Iterator[Span]:
-    """Where `form` is in a text, also where two of them overlap at their ends."""
+    """Yield the non-overlapping positions of `form` in a text, from left to right."""
     at = text.find(form)
     while at >= 0:
         yield at, at + len(form)
@@ -230,7 +235,7 @@ def _match(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _with_hidden(text: str, spans: Iterable[Span]) -> str:
-    """The text with `***` for each of these places; one for those that touch."""
+    """Replace these positions of a text with `***`. Positions that touch get one together."""
     parts: list[str] = []
     done = 0
     hidden_to = -1

@@ -1,6 +1,6 @@
-"""The metrics membudget reports: their names, units, precision and one-line definitions, and how values are written.
+"""The metrics that membudget reports: names, units, precision, one-line definitions, and the format of values.
 
-`docs/measurements.md` defines each at length. Names are the field's: see "Words" there.
+`docs/measurements.md` defines each of them in detail. Names are those of the field: see "Words" there.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from membudget.core.quantities import format_duration, format_size, format_size_
 
 
 class Metric(StrEnum):
-    """A reported value. The member's value is its name in files."""
+    """A reported metric. The value of the member is its name in files."""
 
     definition: Definition
 
@@ -170,9 +170,9 @@ class Metric(StrEnum):
 
 
 IMAGE_METRICS = tuple(metric for metric in Metric if metric.definition.aggregation is Aggregation.CONSTANT)
-"""Properties of the image."""
+"""The metrics that are properties of the image."""
 TRIAL_METRICS = tuple(metric for metric in Metric if metric not in IMAGE_METRICS)
-"""What a trial measures."""
+"""The metrics that a trial measures."""
 BOUNDED_BY_LIMIT = tuple(metric for metric in Metric if metric.definition.is_bounded_by_limit)
 SILENT_WHEN_ABSENT = frozenset(metric for metric in Metric if metric.definition.is_silent_when_absent)
 PEAKS = tuple(metric for metric in Metric if metric.definition.is_peak)
@@ -181,20 +181,20 @@ HEADLINES = tuple(metric for metric in Metric if metric.definition.is_headline)
 
 @dataclass(frozen=True, slots=True)
 class MetricValue(Stored):
-    """One value, or the reason why there is none. Never 0 for "unknown"."""
+    """The value of a metric, or the reason for its absence. An unknown value is never 0."""
 
     value: int | None
     unit: Unit
     precision: str
-    """A sentence for people, stored as such."""
+    """A sentence for people. It is stored as written."""
     reason: str | None = None
-    """Why there is no value: a sentence for people, stored as such."""
+    """Why there is no value: a sentence for people, stored as written."""
     at_most: int | None = None
-    """What the truth may be as high as, where the value is known to be a lower bound: a spike was missed."""
+    """An upper bound of the true value, if the value is known to be a lower bound because a spike was missed."""
     interval: tuple[int, int] | None = None
     """The 95 % confidence interval of an estimate."""
     is_lower_bound: bool = False
-    """Whether the truth may be higher, and nothing says how high. `at_most` is not set then."""
+    """Whether the true value may be higher without a known upper bound. `at_most` is None in that case."""
 
     def __post_init__(self) -> None:
         if self.reason is not None:
@@ -211,26 +211,26 @@ class MetricValue(Stored):
         *,
         is_lower_bound: bool = False,
     ) -> "MetricValue":
-        """A measured value of `metric`, in the metric's unit."""
+        """Return a measured value of `metric`, in the metric's unit."""
         definition = metric.definition
         precision = precision or definition.precision
         return cls(value, definition.unit, precision, at_most=at_most, is_lower_bound=is_lower_bound)
 
     @classmethod
     def estimate(cls, metric: Metric, value: int, low: int, high: int) -> "MetricValue":
-        """A fitted value of `metric` and its 95 % confidence interval."""
+        """Return a fitted value of `metric` with its 95 % confidence interval."""
         definition = metric.definition
         return cls(value, definition.unit, definition.precision, interval=(low, high))
 
     @classmethod
     def absent(cls, metric: Metric, reason: str) -> "MetricValue":
-        """The value could not be had, for `reason`."""
+        """Return the absence of a value, with its `reason`."""
         definition = metric.definition
         return cls(None, definition.unit, definition.precision, reason)
 
 
 def format_value(metric: Metric, value: int) -> str:
-    """A value of `metric` for people, with its unit."""
+    """Format a value of `metric` with its unit."""
     match metric.definition.unit:
         case Unit.BYTES:
             return format_size(value)
@@ -241,7 +241,7 @@ def format_value(metric: Metric, value: int) -> str:
 
 
 def format_reading(metric: Metric, reading: MetricValue) -> str:
-    """A value, or that there is none; an estimate with its margin: "38.2 KiB ± 0.3 KiB"."""
+    """Format a value, or its absence. Estimates have a margin: "38.2 KiB ± 0.3 KiB"."""
     if reading.value is None:
         return "not measured"
     value = format_value(metric, reading.value)
@@ -254,7 +254,7 @@ def format_reading(metric: Metric, reading: MetricValue) -> str:
 
 
 def format_delta(metric: Metric, delta: int) -> str:
-    """A change of `metric` for people, signed."""
+    """Format a change of `metric` with its sign."""
     match metric.definition.unit:
         case Unit.BYTES:
             return format_size_delta(delta)
@@ -266,7 +266,7 @@ def format_delta(metric: Metric, delta: int) -> str:
 
 
 def format_spread(metric: Metric, delta: int, margin: int) -> str:
-    """A change of `metric` and how far it may be off: "+4.0 ± 0.3 MiB"."""
+    """Format a change of `metric` with its margin: "+4.0 ± 0.3 MiB"."""
     if metric.definition.unit is Unit.BYTES:
         return format_size_spread(delta, margin)
     return f"{format_delta(metric, delta)} ± {format_value(metric, margin)}"

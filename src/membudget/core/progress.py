@@ -1,4 +1,4 @@
-"""What the two use cases tell about their progress, wherever it is shown."""
+"""How use cases report their progress, independent of where it is displayed."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,21 +8,21 @@ Live = Callable[[], str]
 
 
 def nothing() -> str:
-    """No words."""
+    """Return an empty text, for stages without a live message."""
     return ""
 
 
 class Progress(Protocol):
-    """Told as it happens; shown as bars on a terminal, as plain lines in a log."""
+    """Receives progress as it happens. A terminal shows bars, and a log plain lines."""
 
     def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
-        """A stage of `total` steps. `live` says what happens now, when it is asked, from another thread."""
+        """Report a stage of `total` steps. Another thread calls `live` to ask what is happening now."""
 
     def working(self, what: str) -> AbstractContextManager[None]:
-        """One step of the stage, from its begin to its end. Several may be at work, each in a thread of its own."""
+        """Report one step of the stage, from start to end. Several steps may run at once, each in its own thread."""
 
     def output(self, line: str) -> None:
-        """A line that a build printed. Not ours: it must not be able to command whoever reads the log."""
+        """Report a line of a build's output. It is untrusted: it must not be able to issue workflow commands."""
 
     def note(self, text: str) -> None:
-        """Something a user should know now."""
+        """Report something that the user should know now."""

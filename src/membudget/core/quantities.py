@@ -1,7 +1,7 @@
-"""Sizes, durations and percents: read what people write, print what people read.
+"""Sizes, durations and percentages: parses what people write and formats what people read.
 
-Inside membudget a size is an `int` of bytes and a duration an `int` of milliseconds; the name says which
-(`_bytes`, `_ms`). Units are as written: `MiB` = 2**20 bytes, `MB` = 10**6 bytes (IEC 80000-13).
+Inside membudget, a size is an `int` of bytes and a duration an `int` of milliseconds. Names end in `_bytes` or `_ms`.
+Units are those of IEC 80000-13: `MiB` is 2**20 bytes, `MB` is 10**6 bytes.
 """
 
 import re
@@ -25,26 +25,26 @@ DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|min|h)\s*$"
 
 _NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", re.ASCII)
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
-_LONGEST_QUANTITY = 40  # bounds the arithmetic on text from outside
+_LONGEST_QUANTITY = 40  # limits the cost of arithmetic on text from outside
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `text`, like "256MiB" or "1.5 GB".
+    """Return the bytes of a text such as "256MiB" or "1.5 GB".
 
-    Raises ValueError for a missing or unknown unit: a bare number, and docker's `256m`, mean different things
-    to different tools.
+    Raises ValueError if the unit is missing or unknown. Tools disagree on the meaning of bare numbers and of docker's
+    `256m`.
     """
     return _parse(text, _BYTES_PER_UNIT, "size", SIZE_HINT)
 
 
 def parse_duration(text: str) -> int:
-    """Milliseconds of `text`, like "30s". Raises ValueError for a missing or unknown unit."""
+    """Return the milliseconds of a text such as "30s". Raises ValueError if the unit is missing or unknown."""
     return _parse(text, _MS_PER_UNIT, "duration", DURATION_HINT)
 
 
 def parse_percent(value: str | float) -> float:
-    """Percent as a number: 5, 2.5, "5%". Raises ValueError outside 0 to 1000."""
-    if isinstance(value, str):  # float() takes 1_0, 1e2, infinity and digits of every script
+    """Return a percentage, written as 5, 2.5 or "5%". Raises ValueError outside of 0 to 1000."""
+    if isinstance(value, str):  # float() also accepts 1_0, 1e2, infinity and the digits of every script
         matched = _PERCENT.fullmatch(value) if len(value) <= _LONGEST_QUANTITY else None
         percent = float(matched[1]) if matched is not None else -1.0
     else:
@@ -55,17 +55,17 @@ def parse_percent(value: str | float) -> float:
 
 
 def format_size(size_bytes: int) -> str:
-    """Bytes for people, in powers of 1024 with one decimal: "12.5 MiB"."""
+    """Format bytes in powers of 1024 with one decimal: "12.5 MiB"."""
     return _format_scaled(size_bytes, signed=False)
 
 
 def format_size_delta(delta_bytes: int) -> str:
-    """A change in bytes with its sign: "+12.5 MiB", "-3.0 KiB", "0 B"."""
+    """Format a change in bytes with its sign: "+12.5 MiB", "-3.0 KiB", "0 B"."""
     return _format_scaled(delta_bytes, signed=True)
 
 
 def format_size_spread(delta_bytes: int, margin_bytes: int) -> str:
-    """A change in bytes and how far it may be off, in one unit: "+4.0 ± 0.3 MiB"."""
+    """Format a change in bytes with its margin, in one unit: "+4.0 ± 0.3 MiB"."""
     name, scale = _scale(max(abs(delta_bytes), margin_bytes))
     digits = 0 if scale == 1 else 1
     change, margin = f"{delta_bytes / scale:+.{digits}f}", f"{margin_bytes / scale:.{digits}f}"
@@ -73,7 +73,7 @@ def format_size_spread(delta_bytes: int, margin_bytes: int) -> str:
 
 
 def format_duration(duration_ms: int) -> str:
-    """Milliseconds for people: "840 ms", "12.5 s", "2 m 05 s"."""
+    """Format milliseconds: "840 ms", "12.5 s", "2 m 05 s"."""
     if duration_ms < 1000:
         return f"{duration_ms} ms"
     if duration_ms < 99_950:
@@ -83,12 +83,15 @@ def format_duration(duration_ms: int) -> str:
 
 
 def format_percent(percent: float, *, signed: bool = False) -> str:
-    """A percent: "5%", "12.5%"; a change with its sign and always one decimal: "+12.5%", "-3.0%"."""
+    """Format a percentage: "5%", "12.5%". If signed, it always has one decimal: "+12.5%", "-3.0%"."""
     return f"{percent:+.1f}%" if signed else f"{percent:.1f}".removesuffix(".0") + "%"
 
 
 def parse_whole(text: str, least: int, most: int) -> int:
-    """A whole number in plain digits. Raises ValueError outside of the bounds: int() takes 1_0 and other scripts."""
+    """Return a whole number written in ASCII digits. Raises ValueError if it is not from `least` to `most`.
+
+    `int()` also accepts 1_0 and the digits of other scripts.
+    """
     if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_QUANTITY and least <= int(text) <= most):
         raise ValueError(f"a whole number from {least} to {most}")
     return int(text)
@@ -109,7 +112,7 @@ def _format_scaled(size_bytes: int, *, signed: bool) -> str:
 
 
 def _scale(magnitude: int) -> tuple[str, int]:
-    """The unit in which the rounded number stays at or above one: 1023.96 KiB prints as 1.0 MiB."""
+    """Return the unit in which the rounded number is 1 or more: 1023.96 KiB is printed as 1.0 MiB."""
     for name, scale in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
         if magnitude >= scale - scale // 2048:
             return name, scale

@@ -1,4 +1,4 @@
-"""Which runner checks which images, when several share a check."""
+"""Distributes the images of a check over several runners."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,21 @@ from membudget.core.errors import ConfigurationError
 from membudget.core.files import Stored
 
 MOST_SHARDS = 256
-"""As many jobs as a matrix may have (GitHub's usage limits)."""
+"""The largest number of jobs in a matrix (GitHub's usage limits)."""
 _WRITTEN = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Shard(Stored):
-    """One of several parts of a check."""
+    """One of the parts that a check is divided into."""
 
     number: int
-    """From 1."""
+    """The number of this part, from 1."""
     of: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """Written "2/3". Raises ConfigurationError."""
+        """Return the shard of a text such as "2/3". Raises ConfigurationError."""
         found = _WRITTEN.fullmatch(text)
         shard = cls(int(found[1]), int(found[2])) if found else None
         if shard is None or not shard.number <= shard.of <= MOST_SHARDS:
@@ -38,10 +38,13 @@ class Shard(Stored):
 
 
 def assign(names: Sequence[str], durations_ms: Mapping[str, int], shards: int) -> list[list[str]]:
-    """The images of each shard, so that all take about as long: the longest goes first, to whoever has least.
+    """Distribute images over shards so that all shards take about the same time.
 
-    An image without a known duration counts as the median of the known ones. In a shard images keep the order of
-    `names`; no shard is empty, so there may be fewer. The same arguments give the same parts.
+    The slowest image goes first, to the shard with the least work. An image without a known duration counts as the
+    median
+    of the known ones. Each shard keeps the order of `names`. No shard is empty, so there may be fewer than `shards`.
+    The
+    result depends only on the arguments.
     """
     usual = median(durations_ms.values()) if durations_ms else 1
     order = {name: place for place, name in enumerate(names)}

@@ -1,7 +1,7 @@
-"""Work on several things at once, on threads, which one signal ends; and clean-up that no signal interrupts.
+"""Runs work on several threads that one signal ends, and protects clean-up from signals.
 
-Signals belong to the process, so this module's state does too. Tests and other callers that never `install` them
-are not affected.
+Signals belong to the process, and so does the state of this module. Callers that never `install` the handlers, such as
+tests, are not affected.
 """
 
 import signal
@@ -17,14 +17,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _SIGNALS_S = 0.2
-"""Signals reach the main thread between two waits of this length."""
+"""How often the main thread wakes up to receive signals."""
 
 
 def side_by_side(work: Callable[[T], R], things: Iterable[T], jobs: int, cancel: Callable[[], None]) -> list[R]:
-    """`work` done on each of `things`, `jobs` at a time; results in the order of `things`.
+    """Run `work` on each of `things`, `jobs` at a time. Return the results in the order of `things`.
 
-    With one job everything happens in the calling thread. When work fails or a signal interrupts, what has not begun
-    is left, `cancel` is called to end what runs, and the first exception is raised once all threads are done.
+    With one job, everything runs in the calling thread. If work fails or a signal arrives, remaining work is dropped,
+    `cancel` is called to end running work, and the first exception is raised once all threads have ended.
     """
     if jobs <= 1:
         return [work(thing) for thing in things]
@@ -53,10 +53,10 @@ class _State:
 
 
 def install() -> None:
-    """From now on the first of these signals raises Interrupted in the main thread; later ones change nothing."""
+    """Make the first of these signals raise Interrupted in the main thread. Later signals are ignored."""
     for number in _SIGNALS:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-            continue  # nohup(1): it is to outlive its terminal
+            continue  # nohup(1): the process has to outlive its terminal
         signal.signal(number, _on_signal)
 
 
@@ -73,7 +73,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Hold signals back until the block is done."""
+    """Hold signals back until the block ends."""
     _State.shields += 1
     try:
         yield

@@ -1,1 +1,1 @@
-"""Where it runs: the container engine, its cgroups, and what of ours lives there."""
+"""The container engine, its cgroups, and everything of membudget's that exists in it."""

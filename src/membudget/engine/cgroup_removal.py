@@ -1,9 +1,10 @@
-"""Removal of the cgroups we made. The engine does not do it: a parent cgroup outlives its containers.
+"""Removes membudget's cgroups. The engine does not: a parent cgroup outlives its containers.
 
-With the cgroupfs driver they are empty folders, in each controller's tree on v1, and `rmdir` is all. With the
-systemd driver they are slices, which systemd keeps until it is told to stop them (D-Bus, `StopUnit`).
+With the cgroupfs driver, they are empty folders, on v1 one in the tree of each controller. `rmdir` removes them. With
+the systemd driver, they are slices, which systemd keeps until it is told to stop them (D-Bus, `StopUnit`).
 
-Also a helper program, `python -m membudget.engine.cgroup_removal`, for where only a container may do it.
+This module is also a helper program, `python -m membudget.engine.cgroup_removal`, for machines where only a container
+may remove cgroups.
 """
 
 import contextlib
@@ -20,20 +21,20 @@ from membudget.engine.cgroups import CgroupDriver, run_of
 SYSTEM_BUS = Path("/run/dbus/system_bus_socket")
 
 _EMPTYING_S = 10.0
-"""How long the kernel may take to let go of a cgroup whose last process was just killed."""
+"""How long the kernel may take to release a cgroup after its last process was killed."""
 
 
 class CgroupsRemain(Exception):
-    """Some cgroups could not be removed; the message says which and why."""
+    """Some cgroups could not be removed. The message says which ones and why."""
 
 
 def our_cgroups(root: Path) -> list[str]:
-    """Names of the top-level cgroups of any membudget run below the mount `root`."""
+    """Return the names of the top-level cgroups of all membudget runs below the mount `root`."""
     return sorted({folder.name for tree in _trees(root) for folder in _folders(tree) if run_of(folder.name)})
 
 
 def remove_cgroups(root: Path, names: Iterable[str], driver: CgroupDriver) -> None:
-    """Remove top-level cgroups of ours, with all below. Raises CgroupsRemain when some stay."""
+    """Remove top-level cgroups of membudget with everything below. Raises CgroupsRemain if any of them remain."""
     present = [name for name in names if any((tree / name).is_dir() for tree in _trees(root))]
     if not present:
         return
@@ -47,7 +48,7 @@ def remove_cgroups(root: Path, names: Iterable[str], driver: CgroupDriver) -> No
 
 
 def _trees(root: Path) -> list[Path]:
-    """The mounts to look in: `root` itself on v2, each controller's on v1."""
+    """Return the cgroup trees: `root` itself on v2, and the mount of each controller on v1."""
     if (root / "cgroup.controllers").exists():
         return [root]
     return [folder for folder in _folders(root) if not folder.is_symlink()]
@@ -61,14 +62,14 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _gone(cgroup: Path, by_systemd: bool) -> str | None:
-    """Wait until a cgroup is empty and gone; what is in the way, when it stays."""
+    """Wait until a cgroup is empty and removed. Return why it remains, or None."""
     deadline = time.monotonic() + _EMPTYING_S
     while True:
         problem = _awaited(cgroup) if by_systemd else _remove_tree(cgroup)
         if problem is None or time.monotonic() > deadline:
             return problem
         if not by_systemd:
-            _kill_all(cgroup)  # the engine does that, unless it died itself
+            _kill_all(cgroup)  # the engine does this, unless it died
         time.sleep(0.02)
 
 
@@ -91,16 +92,16 @@ def _remove_tree(cgroup: Path) -> str | None:
 
 
 def _kill_all(cgroup: Path) -> None:
-    """Kill what still runs in a cgroup of ours, as systemd does with a slice's."""
+    """Kill the remaining processes in one of membudget's cgroups, as systemd does when it stops a slice."""
     for folder in _folders(cgroup):
         _kill_all(folder)
-    with contextlib.suppress(OSError):  # gone meanwhile, or not ours to kill from where we are
+    with contextlib.suppress(OSError):  # the cgroup is gone by now, or its processes may not be killed from here
         for pid in (cgroup / "cgroup.procs").read_text().split():
             os.kill(int(pid), signal.SIGKILL)
 
 
 def _stop_slices(names: list[str]) -> None:
-    """Stop slices over D-Bus (org.freedesktop.systemd1.Manager.StopUnit); nested ones stop with their parent."""
+    """Stop slices over D-Bus (org.freedesktop.systemd1.Manager.StopUnit). Nested slices stop with their parent."""
     from jeepney import DBusAddress, DBusErrorResponse, new_method_call
     from jeepney.io.blocking import open_dbus_connection
     from jeepney.wrappers import unwrap_msg
@@ -124,7 +125,7 @@ def _stop_slices(names: list[str]) -> None:
 
 
 def main() -> None:
-    """Answer orders from standard input: list our cgroups, or remove some."""
+    """Run orders from standard input: list membudget's cgroups, or remove some of them."""
     for line in sys.stdin:
         order = json.loads(line)
         root = Path(order["root"])

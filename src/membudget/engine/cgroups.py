@@ -1,9 +1,9 @@
-"""Where a trial's cgroup lies: the name given to the engine, and the folders the kernel then shows.
+"""The cgroup of a trial: the name that the engine is given, and the folders that the kernel then shows.
 
-Each trial has a parent cgroup of its own. The engine removes a container's cgroup when the container ends; the
-parent stays, and with it the kernel's marks, until we remove it (docs/adr/0003-own-cgroup-parent.md).
+Each trial has its own parent cgroup. The engine removes the container's cgroup when the container ends, but the parent
+remains with the kernel's marks until membudget removes it (docs/adr/0003-own-cgroup-parent.md).
 
-A run is one top-level cgroup, a trial one below it, so that one removal takes all of a run.
+A run has one top-level cgroup with a cgroup for each trial, so that one removal cleans up the whole run.
 """
 
 import re
@@ -27,31 +27,35 @@ class TrialCgroup:
     """The names of one trial's cgroup."""
 
     parent_argument: str
-    """What the engine is given as the container's cgroup parent."""
+    """The cgroup parent of the container, as passed to the engine."""
     path: PurePosixPath
-    """The parent, from the root of a cgroup tree: below each controller's mount on v1, the one mount on v2."""
+    """The parent's path in a cgroup tree: relative to each controller's mount on v1, and to the only mount on v2."""
     driver: CgroupDriver
     engine: EngineKind = "docker"
     number: int = 0
-    """Which of the run's."""
+    """The number of the trial in its run."""
 
     @property
     def is_shared(self) -> bool:
-        """Whether the engine puts processes of its own in there, beside the container's own cgroup.
+        """Return whether the engine adds processes of its own next to the container's cgroup.
 
-        Podman does: conmon, which watches the container, and what conmon starts when the container has ended. The
-        kernel's marks of the parent are then not the container's alone.
+        Podman adds conmon, which watches the container, and the programs that conmon starts when the container has
+        ended. The
+        kernel's marks of the parent then include their memory.
         """
         return self.engine == "podman"
 
     def leaves(self, container_id: str) -> tuple[PurePosixPath, ...]:
-        """Where the container's own cgroup may lie, which goes away with the container: the first that is there."""
+        """Return the possible paths of the container's own cgroup, most specific first.
+
+        The cgroup is removed with the container.
+        """
         leaf = self.leaf(container_id)
-        # crun, below the systemd driver on v2, gives the container a cgroup within its scope; runc does not.
+        # On v2 with the systemd driver, crun creates a cgroup for the container inside of its scope. runc does not.
         return (leaf / "container", leaf) if self.engine == "podman" else (leaf,)
 
     def leaf(self, container_id: str) -> PurePosixPath:
-        """The cgroup that the engine makes for the container."""
+        """Return the path of the cgroup that the engine creates for the container."""
         name = container_id if self.engine == "docker" else f"libpod-{container_id}"
         if self.driver == "cgroupfs":
             return self.path / name
@@ -59,26 +63,26 @@ class TrialCgroup:
 
 
 def run_name(run: RunId, driver: CgroupDriver) -> str:
-    """The top-level cgroup of a run. Without a dash: systemd nests a slice at each."""
+    """Return the name of a run's top-level cgroup. It has no dash, because systemd nests a slice at each dash."""
     return f"membudget_{run}.slice" if driver == "systemd" else f"membudget_{run}"
 
 
 def run_of(name: str) -> RunId | None:
-    """The run that a top-level cgroup of this name belongs to; None when it is not ours."""
+    """Return the run of the top-level cgroup `name`, or None if it is not membudget's."""
     matched = _RUN_NAME.fullmatch(name)
     return RunId.parse(matched[1]) if matched else None
 
 
 def trial_cgroup(run: RunId, number: int, driver: CgroupDriver, engine: EngineKind = "docker") -> TrialCgroup:
-    """The cgroup of the `number`th trial of a run."""
+    """Return the cgroup of a run's trial `number`."""
     top = run_name(run, driver)
     if driver == "systemd":
-        # systemd.slice(5): a-b.slice lies in a.slice, and the engine takes the name alone.
+        # systemd.slice(5): a-b.slice is located in a.slice. The engine takes only the name.
         name = f"{top.removesuffix('.slice')}-t{number}.slice"
         return TrialCgroup(name, PurePosixPath(top, name), driver, engine, number)
     return TrialCgroup(f"/{top}/t{number}", PurePosixPath(top, f"t{number}"), driver, engine, number)
 
 
 def memory_root(version: CgroupVersion) -> PurePosixPath:
-    """Where the memory controller's tree is mounted."""
+    """Return the mount of the tree with the memory controller."""
     return CGROUP_ROOT if version == 2 else CGROUP_ROOT / "memory"

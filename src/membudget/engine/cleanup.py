@@ -1,4 +1,4 @@
-"""The end of a run, on every path: what it made is removed, and what killed runs left behind as well."""
+"""Cleans up at the end of a run, on every path: everything that this run created, and leftovers of killed runs."""
 
 import json
 import time
@@ -17,19 +17,19 @@ from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId, owner_lives
 
 TRIAL_IMAGES = "membudget-trial"
-"""The repository of the images we build; the run id is in the tag."""
+"""The repository of the images that membudget builds. The run ID is part of the tag."""
 
 _UNSEEN_RUN_LASTS_S = 6 * 3600
-"""A run whose process we cannot see, with no container running, is believed dead after this time."""
+"""If a run's process cannot be seen and no container of it runs, the run counts as dead after this time."""
 
 
 def trial_tag(image_name: str, run: RunId, side: str) -> str:
-    """The reference of an image that a run built."""
+    """Return the reference of an image that a run built."""
     return f"{TRIAL_IMAGES}/{image_name}:{run}-{side}"
 
 
 def remove_run(engine: Engine, run: RunId) -> None:
-    """Remove every container of `run`, its networks and volumes, and every image tag."""
+    """Remove all containers, networks, volumes and image tags of `run`."""
     client = engine.client
     label = {"label": f"{RUN_LABEL}={run}"}
     with engine_errors("cleaning up"):
@@ -43,7 +43,7 @@ def remove_run(engine: Engine, run: RunId) -> None:
 
 
 def runs_present(engine: Engine) -> set[RunId]:
-    """The runs that have anything in the engine."""
+    """Return the runs that have anything in the engine."""
     client = engine.client
     with engine_errors("looking for what earlier runs left"):
         containers = client.api.containers(all=True, filters={"label": RUN_LABEL})
@@ -56,7 +56,7 @@ def runs_present(engine: Engine) -> set[RunId]:
 def abandoned(
     engine: Engine, runs: Iterable[RunId], owner_lives: Callable[[RunId], bool | None], now: float | None = None
 ) -> set[RunId]:
-    """Those of `runs` that nobody works on any more."""
+    """Return those of `runs` whose process is dead."""
     moment = time.time() if now is None else now
     return {run for run in runs if _is_abandoned(engine, run, owner_lives(run), moment)}
 
@@ -79,14 +79,14 @@ def _run_of_tag(tag: str) -> RunId | None:
 
 
 def _run_of_container(container: Mapping[str, Any]) -> RunId | None:
-    """The run that made a container: label and name say it. The label alone may come from the image."""
+    """Return the run that created a container. Both label and name must match, because an image can set the label."""
     run = RunId.parse(str(container["Labels"].get(RUN_LABEL)))
     ours = any(name.startswith("/membudget-") and name.endswith(f"-{run}") for name in container["Names"] or ())
     return run if ours else None
 
 
 def _run_of_network(network: Mapping[str, Any]) -> RunId | None:
-    """The run that made a network: label and name say it."""
+    """Return the run that created a network. Both label and name must match."""
     run = RunId.parse(str((network["Labels"] or {}).get(RUN_LABEL)))
     return run if str(network["Name"]).startswith(f"membudget-{run}-") else None
 
@@ -102,10 +102,11 @@ Warn = Callable[[str], None]
 def cleaned_up(
     engine: Engine, containers: Containers, helper_image: str | None, warn: Warn, *, makes_cgroups: bool = True
 ) -> Iterator[None]:
-    """Reap what dead runs left, then do the work, then remove everything of this run, whatever happened.
+    """Remove leftovers of dead runs, do the work, then remove everything of this run, whatever happens.
 
-    `helper_image` is None where this process may remove cgroups itself. What cannot be removed is told to `warn`:
-    a clean-up that fails must not hide how the work ended.
+    `helper_image` is None if this process may remove cgroups itself. Failures to remove something are passed to `warn`,
+    so
+    that they do not hide the result of the work.
     """
     with _told(warn):
         for run in abandoned(engine, runs_present(engine), owner_lives):
@@ -129,12 +130,12 @@ def _told(warn: Warn) -> Iterator[None]:
 
 
 def _remove_cgroups(engine: Engine, containers: Containers, helper_image: str | None) -> None:
-    """Remove this run's cgroups and those of dead runs."""
+    """Remove the cgroups of this run and of dead runs."""
     driver = engine.info.cgroup_driver
     own = run_name(containers.run, driver)
     if helper_image is None:
         root = Path(CGROUP_ROOT)
-        remove_cgroups(root, [own], driver)  # first: whether others' runs are dead, only a living engine may tell
+        remove_cgroups(root, [own], driver)  # first, because only a live engine can tell about other runs
         remove_cgroups(root, _of_dead_runs(engine, our_cgroups(root), own), driver)
         return
     helper = DockerHelper(containers, _MODULE, _removal_options(helper_image, driver == "systemd"))
@@ -168,7 +169,7 @@ def _removal_options(image: str, by_systemd: bool) -> ContainerOptions:
         entrypoint=("python3", "-m", _MODULE),
         command=(),
         memory_bytes=HELPER_MEMORY_BYTES,
-        capabilities=("DAC_OVERRIDE",),  # the folders belong to the host's root, their parent to nobody's write
+        capabilities=("DAC_OVERRIDE",),  # the host's root owns the folders, and nobody else may write to their parent
         binds=tuple(binds),
         host_namespaces=True,
         interactive=True,

@@ -1,4 +1,4 @@
-"""`docker compose`: the client is the interface. It reads compose files, and makes containers without starting them."""
+"""The `docker compose` client, which resolves compose files and creates containers without starting them."""
 
 import json
 import os
@@ -15,29 +15,29 @@ from membudget.engine.child_environment import client_mask, engine_client_enviro
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _CONFIG_S = 30.0
 _LARGEST_ANSWER_BYTES = 4 << 20
-"""Of a file of 1 MiB at the most: a long variable that is named often stands for more than a machine holds."""
+"""The largest resolved file. A file of 1 MiB can name a long variable often enough to fill any machine's memory."""
 _LONGEST_ERROR_BYTES = 1 << 14
 
 ComposeModel = Mapping[str, JsonValue]
-"""A compose file as compose itself resolves it (docs.docker.com/reference/compose-file)."""
+"""A compose file as resolved by compose (docs.docker.com/reference/compose-file)."""
 
 
 class ComposeRefused(Exception):
-    """Compose says what is wrong with a file, or with what it describes."""
+    """Compose reports a problem with a file or with what the file describes."""
 
 
 class Compose:
-    """The client, for one engine."""
+    """The compose client for one engine."""
 
     def __init__(self, engine_address: str, environ: Mapping[str, str] = os.environ) -> None:
         self._hide = client_mask(environ)
         self._environ = engine_client_environment(engine_address, environ)
         self._reading_environ = reader_environment(environ)
-        folder = environ.get("DOCKER_CONFIG")  # where the plugin may be; as a variable, the file could ask for it
+        folder = environ.get("DOCKER_CONFIG")  # an option, because the compose file could read a variable
         self._config = ["--config", folder] if folder else []
 
     def check(self) -> None:
-        """Raises EnvironmentFault when the plugin is missing."""
+        """Check that the plugin is installed. Raises EnvironmentFault if it is not."""
         try:
             self._run(self._reading_environ, ["version"], "", _CONFIG_S)
         except ComposeRefused:
@@ -47,7 +47,7 @@ class Compose:
             ) from None
 
     def resolve(self, model: ComposeModel, project: Path, env_file: Path | None) -> ComposeModel:
-        """A compose file with its variables filled in from `env_file`, and its short forms written out.
+        """Return a compose file with variables filled in from `env_file` and short forms expanded.
 
         Raises ComposeRefused.
         """
@@ -62,9 +62,9 @@ class Compose:
             ) from None
 
     def create(self, model: ComposeModel, project: Path, timeout_s: float) -> None:
-        """Make networks, volumes and containers, and start none of them.
+        """Create networks, volumes and containers without starting anything.
 
-        Raises ComposeRefused; TimeoutError after `timeout_s`.
+        Raises ComposeRefused, and TimeoutError after `timeout_s`.
         """
         where = ["--project-directory", str(project), "--env-file", os.devnull]
         create = [*where, "--file", "-", "create", "--no-build", "--pull", "never"]

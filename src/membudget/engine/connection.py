@@ -1,4 +1,4 @@
-"""The connection to the container engine: what it says of itself, and what this process can see of it."""
+"""The connection to the container engine: the engine's properties, and what this process can see of it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from membudget.engine.cgroups import CgroupDriver, CgroupVersion, EngineKind
 from membudget.engine.child_environment import client_mask
 
 RUN_LABEL = "membudget"
-"""The label on everything of ours; its value is the run id."""
+"""The label of everything that membudget creates. Its value is the run ID."""
 
 _START_DOCKER = "start Docker, or point DOCKER_HOST at an engine that answers"
 _ROOTLESS_LIMITS = (
@@ -35,12 +35,12 @@ _ROOTLESS_LIMITS = (
 
 _ASKED = 5
 _SLOW_MS = 100.0
-"""An engine on the same machine answers in a few milliseconds, and on a busy one in some tens."""
+"""Engines on the same machine answer in a few milliseconds, or in tens of them if the machine is busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What the engine says of itself (GET /info, GET /version)."""
+    """The engine's properties (GET /info, GET /version)."""
 
     name: str
     """The host name of the engine's machine."""
@@ -50,40 +50,41 @@ class EngineInfo:
     cgroup_driver: CgroupDriver
     kernel: str
     platform: str
-    """Operating system and architecture, "linux/amd64"."""
+    """Operating system and architecture, such as "linux/amd64"."""
     storage_driver: str
     cpus: int
     memory_bytes: int
     kind: EngineKind = "docker"
     rootless: bool = False
-    """It runs without root, in a user namespace: its cgroups are below those of its user's systemd."""
+    """The engine runs in a user namespace without root. Its cgroups are below those of its user's systemd."""
     limits_swap: bool = True
-    """It can limit memory and swap together: without that, a container under a limit of memory may swap without end."""
+    """The engine can limit memory and swap together. Otherwise, a container with a memory limit may swap without bound.
+    """
 
 
 class Engine:
-    """A connected engine. Its `client` is used by the adapters beside this module, and nowhere else."""
+    """A connected engine. Only the modules of this package and a few adapters use its `client`."""
 
     def __init__(self, client: docker.DockerClient, info: EngineInfo, address: str) -> None:
         self.client = client
         self.info = info
         self.address = address
-        """As for DOCKER_HOST."""
+        """The engine's address, as in DOCKER_HOST."""
 
     @property
     def is_local_socket(self) -> bool:
-        """Whether the engine is reached over a Unix socket."""
+        """Return whether the engine is reached over a Unix socket."""
         return self.address.startswith(("unix://", "http+unix://"))
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self.client.close()
 
 
 def connect(environ: Mapping[str, str] = os.environ) -> Engine:
-    """The engine that the docker command would use: DOCKER_HOST, else the current docker context.
+    """Connect to the engine that the docker command would use: DOCKER_HOST, else the current docker context.
 
-    Raises EnvironmentFault when none answers, or when it does not do what we need.
+    Raises EnvironmentFault if no engine answers, or if it cannot limit memory.
     """
     address = environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
     try:
@@ -103,9 +104,10 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Translate what the SDK raises while `doing` into EnvironmentFault, or EngineLost when it went away.
+    """Translate errors of the SDK to EnvironmentFault, or to EngineLost if the engine is gone.
 
-    The engine repeats logins, of its proxy or ours, where it fails with one: they are hidden, whatever is raised.
+    Messages start with `doing`. Failed requests may repeat the login of a proxy or a registry, so all secrets are
+    hidden.
     """
     with masked_errors(client_mask), _translated(doing):
         yield
@@ -128,16 +130,16 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 def require_answer(engine: Engine, doing: str) -> None:
-    """Raises EngineLost where the engine does not answer any more. `doing` is what failed, for the message."""
+    """Check that the engine still answers. Raises EngineLost, with `doing` in the message, if it does not."""
     with engine_errors(doing):
         engine.client.ping()
 
 
 @contextmanager
 def engine_lost_is_told(engine: Engine, doing: str) -> Iterator[None]:
-    """Raises EngineLost where something fails and the engine has died: what fails first may not know why.
+    """Raise EngineLost instead of another error if the engine has died.
 
-    The docker client calls that a failed build, a helper in a container that it ended early.
+    The first error may not tell: the docker client reports a failed build, and a helper in a container an early exit.
     """
     try:
         yield
@@ -151,7 +153,7 @@ def engine_lost_is_told(engine: Engine, doing: str) -> Iterator[None]:
 
 
 def slowness(engine: Engine) -> str | None:
-    """What to tell of an engine that takes long to answer the simplest question; None of one that does not."""
+    """Return a warning if the engine answers the simplest request slowly, otherwise None."""
     taken = []
     for _ in range(_ASKED):
         begun = time.monotonic()
@@ -174,7 +176,7 @@ def _context_host() -> str | None:
 
 
 def _engine_message(explanation: str | None) -> str:
-    """The engine's message, without the JSON it sometimes comes in."""
+    """Return the engine's message without the JSON that sometimes surrounds it."""
     text = (explanation or "").strip()
     try:
         decoded = json.loads(text)
@@ -184,7 +186,10 @@ def _engine_message(explanation: str | None) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """The first cause, which tells a user the most. The search stops at an error of ours: that was another call's."""
+    """Return the innermost cause, which tells the user the most.
+
+    The search stops at an error of membudget, which belongs to an earlier call.
+    """
     cause = error.__cause__ or error.__context__
     while cause is not None and not isinstance(cause, MembudgetError):
         error, cause = cause, cause.__cause__ or cause.__context__
@@ -192,7 +197,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> EngineInfo:
-    """Raises EnvironmentFault when the engine cannot limit memory: without that, nothing here means anything."""
+    """Return the engine's properties. Raises EnvironmentFault if it cannot limit memory, which every trial needs."""
     kind, rootless = _kind(version), _is_rootless(info)
     driver = info.get("CgroupDriver")
     cgroup_version: CgroupVersion = 2 if str(info.get("CgroupVersion", "1")) == "2" else 1  # absent before API 1.41: v1
@@ -226,14 +231,14 @@ def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> E
 
 
 def _kind(version: Mapping[str, object]) -> EngineKind:
-    """Podman says who it is in the components of GET /version, behind Docker's own answers."""
+    """Return the kind of engine. Podman names itself in the components of GET /version, after Docker's own entries."""
     components = version.get("Components")
     names = [one.get("Name") for one in components if isinstance(one, dict)] if isinstance(components, list) else []
     return "podman" if "Podman Engine" in names else "docker"
 
 
 def _is_rootless(info: Mapping[str, object]) -> bool:
-    """Docker says so among the security options, Podman in a field of its own."""
+    """Return whether the engine is rootless. Docker says so in its security options, Podman in a separate field."""
     options = info.get("SecurityOptions")
     said = isinstance(options, list) and any(str(option).split(",")[0] == "name=rootless" for option in options)
     return said or info.get("Rootless") is True
@@ -242,7 +247,10 @@ def _is_rootless(info: Mapping[str, object]) -> bool:
 def _require_rootless_limits(
     kind: EngineKind, version: CgroupVersion, driver: object, info: Mapping[str, object]
 ) -> None:
-    """Only systemd gives cgroups to a user, and only on v2; Podman says that it can limit memory all the same."""
+    """Raise EnvironmentFault if a rootless engine cannot limit memory.
+
+    Only systemd can delegate cgroups to a user, and only on v2. Podman claims that it can limit memory in any case.
+    """
     missing = None
     if version == 1:
         missing = "its machine has cgroup v1, where only root may"
@@ -264,25 +272,25 @@ _INITIAL_CGROUP_NAMESPACE = 0xEFFFFFFB
 
 @dataclass(frozen=True, slots=True)
 class Vantage:
-    """What this process can do by itself, without a helper container."""
+    """What this process can do without a helper container."""
 
     reads_cgroups: bool
-    """It sees the engine's cgroups under /sys/fs/cgroup."""
+    """The process sees the engine's cgroups below /sys/fs/cgroup."""
     is_root: bool
-    """It may also enter network namespaces and remove cgroups."""
+    """The process may also enter network namespaces and remove cgroups."""
     only_statistics: str | None = None
-    """Why the engine's own statistics are all there is to measure by, from anywhere; None when they are not."""
+    """Why only the engine's own statistics can be measured, from any place. None if cgroups can be read."""
 
     @property
     def acts_alone(self) -> bool:
-        """No helper container is needed for anything."""
+        """Return whether no helper container is needed."""
         return self.reads_cgroups and self.is_root
 
 
 def vantage_on(engine: Engine, asked: ProbePlace = "auto") -> Vantage:
-    """Our vantage on `engine`.
+    """Return what this process can see of `engine`.
 
-    Raises ConfigurationError for a place from where nothing can be seen, EnvironmentFault when there is no other.
+    Raises ConfigurationError if nothing can be seen from the `asked` place, and EnvironmentFault if there is no other.
     """
     if engine.info.rootless:
         return _look_at_rootless(engine, asked)
@@ -298,12 +306,15 @@ def vantage_on(engine: Engine, asked: ProbePlace = "auto") -> Vantage:
 
 
 def _look_at_rootless(engine: Engine, asked: ProbePlace) -> Vantage:
-    """A trial's own cgroup would be a slice of the user's systemd, and stay: only that systemd may remove it."""
+    """Return the vantage on a rootless engine, whose trials get no cgroups of their own.
+
+    These would be slices of the user's systemd, which only that systemd can remove.
+    """
     why = (
         f"the engine {engine.info.name} is rootless, and membudget cannot remove cgroups over the D-Bus of the engine's"
         " user yet: its trials get none of their own"
     )
-    if engine.info.kind == "podman":  # whose statistics, the last resort, have no RSS
+    if engine.info.kind == "podman":  # its statistics, the last resort, do not contain RSS
         raise EnvironmentFault(why, fix="use an engine that runs as root (docs/engines.md)")
     if asked != "auto":
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Containers on the engine: what membudget asks of them, typed, with the engine's errors in our words."""
+"""Containers on the engine: typed operations whose errors are membudget's."""
 
 import tarfile
 import tempfile
@@ -24,29 +24,30 @@ from membudget.engine.stream import FramedStream, LineTail
 
 LOG_TAIL_LINES = 50
 HELPER_MEMORY_BYTES = 512 * MIB
-"""For containers of our own: whatever a service answers, they do not take the machine's memory."""
+"""The memory limit of helper containers. A service's answers must not make them fill the machine's memory."""
 LOG_OPTIONS = {"max-size": "10m", "max-file": "1"}
 _SHORTEST_WAIT_S = 0.05
 LOG_DRIVER = "json-file"
-"""The same whatever the engine's default is: what a driver buffers is charged to containers on some engines."""
+"""The log driver, whatever the engine's default. On some engines, buffers of other drivers are charged to containers.
+"""
 
 
 class CannotStart(Exception):
-    """The engine refused to run this container: its command does not exist, say. The image's fault, not ours."""
+    """The engine refused to start the container because of its image. Its command may not exist, for example."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """What the engine knows of a container at one moment."""
+    """The state of a container at one moment."""
 
     running: bool
     exit_code: int
     oom_killed: bool
-    """Set by the engine on any OOM event in the container, also when PID 1 survived."""
+    """The engine sets this after any OOM event in the container, even if PID 1 survived."""
     pid: int
-    """PID 1's pid in the engine's own namespace; 0 when it does not run."""
+    """The PID of the container's first process in the engine's namespace, or 0 if it does not run."""
     health: str | None
-    """"starting", "healthy", "unhealthy"; None when the image has no HEALTHCHECK."""
+    """"starting", "healthy" or "unhealthy". None if the image has no HEALTHCHECK."""
 
 
 class Containers:
@@ -55,16 +56,16 @@ class Containers:
     def __init__(self, engine: Engine, run: RunId, slot: int | str = 0) -> None:
         self._engine = engine
         self._slot = f"-{slot}" if slot else ""
-        """Tells containers of one name apart, where several of a run are at work."""
+        """A suffix for names, for several containers of the same name at once."""
         self._api = engine.client.api
         self.run = run
 
     def numbered(self, number: int) -> "Containers":
-        """The same, for more containers of the same names."""
+        """Return a copy whose containers have other names."""
         return Containers(self._engine, self.run, slot=f"{self._slot.removeprefix('-') or 0}.{number}")
 
     def create(self, options: ContainerOptions) -> str:
-        """Create a container; its id. Raises EnvironmentFault."""
+        """Create a container and return its ID. Raises EnvironmentFault."""
         host_config = self._api.create_host_config(
             mem_limit=options.memory_bytes,
             memswap_limit=options.memory_bytes,
@@ -99,28 +100,28 @@ class Containers:
                 healthcheck=Healthcheck(interval=options.health_interval_ms * 1_000_000)
                 if options.health_interval_ms is not None
                 else None,
-                use_config_proxy=False,  # the user's proxies, passwords and all, are not the container's business
+                use_config_proxy=False,  # the user's proxies may contain passwords
             )
             return str(created["Id"])
 
     def start(self, container_id: str) -> None:
-        """Start a container. Raises CannotStart when the container is at fault, EnvironmentFault otherwise."""
+        """Start a container. Raises CannotStart if the container is at fault, otherwise EnvironmentFault."""
         with engine_errors("starting a container"):
             try:
                 self._api.start(container_id)
             except APIError as error:
-                # 400 and 404: the OCI runtime found no such command, user or folder (Engine API, ContainerStart).
+                # 400 and 404: the OCI runtime did not find the command, user or folder (Engine API, ContainerStart).
                 if error.is_client_error() or "OCI runtime" in str(error.explanation):
                     raise CannotStart(client_mask()(str(error.explanation))) from error
                 raise
 
     def wait(self, container_id: str, timeout_s: float) -> bool:
-        """Wait until a container does not run; False when it still does after `timeout_s`."""
+        """Wait until a container has stopped. Return False if it still runs after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with engine_errors("waiting for a container"):
             while (remaining := deadline - time.monotonic()) > 0:
                 try:
-                    # requests takes fractions of a second, whatever the SDK's hint says.
+                    # requests accepts fractions of a second, although the SDK's annotation says otherwise.
                     self._api.wait(container_id, timeout=cast("int", max(_SHORTEST_WAIT_S, remaining)))
                 except (requests.exceptions.Timeout, ReadTimeoutError):
                     continue
@@ -132,7 +133,7 @@ class Containers:
         return not self.state(container_id).running
 
     def state(self, container_id: str) -> ContainerState:
-        """What the engine knows of it now."""
+        """Return the current state of a container."""
         with engine_errors("inspecting a container"):
             raw = self._api.inspect_container(container_id)["State"]
         return ContainerState(
@@ -140,28 +141,28 @@ class Containers:
             exit_code=int(raw["ExitCode"]),
             oom_killed=bool(raw["OOMKilled"]),
             pid=int(raw["Pid"]),
-            health=str((raw.get("Health") or {}).get("Status") or "") or None,  # Podman: "" where there is none
+            health=str((raw.get("Health") or {}).get("Status") or "") or None,  # Podman: "" if there is no HEALTHCHECK
         )
 
     def run_healthcheck(self, container_id: str) -> None:
-        """Have its HEALTHCHECK run now, where the engine leaves that to systemd: Podman, also without a systemd."""
+        """Run the container's HEALTHCHECK now on Podman, which leaves this to systemd even on machines without one."""
         if self._engine.info.kind == "podman":
-            with engine_errors("running a container's HEALTHCHECK"):  # its answer is in the container's state
+            with engine_errors("running a container's HEALTHCHECK"):  # the container's state then shows the result
                 self._api.get(f"{self._api.base_url}/v4.0.0/libpod/containers/{container_id}/healthcheck")
 
     def log_tail(self, container_id: str) -> tuple[str, ...]:
-        """The last lines of its output."""
+        """Return the last lines of the container's output."""
         tail = LineTail(LOG_TAIL_LINES)
         with engine_errors("reading a container's output"):
-            # In pieces: a line may be as long as the log.
+            # Read in pieces, because a single line may be as long as the whole log.
             for piece in self._api.logs(container_id, tail=LOG_TAIL_LINES, stream=True, follow=False):
                 tail.feed(piece)
         return tail.lines()
 
     def attach(self, container_id: str, *, input_too: bool = False) -> FramedStream:
-        """Its output from the first byte on, when attached before it starts. The caller closes the stream.
+        """Attach to the output of a container before it starts. The caller closes the stream.
 
-        Attached later, with the log so far, the engine loses what is printed between the two.
+        When a container is attached later, with its log so far, the engine loses the output between the two.
         """
         params: dict[str, Literal[1]] = {"stdout": 1, "stderr": 1, "stream": 1}
         if input_too:
@@ -170,14 +171,14 @@ class Containers:
             return FramedStream(self._api.attach_socket(container_id, params=params))
 
     def attach_input(self, container_id: str) -> FramedStream:
-        """Its standard input alone, attached before it starts. The caller closes the stream."""
+        """Attach only to the standard input of a container, before it starts. The caller closes the stream."""
         with engine_errors("attaching to a container's input"):
             return FramedStream(self._api.attach_socket(container_id, params={"stdin": 1, "stream": 1}))
 
     def copy_in(self, container_id: str, source: Path, folder: str, name: str = ".") -> None:
-        """Copy a file or what is in a folder to `folder` of the container, running or not, as `name`; links stay links.
+        """Copy a file, or the content of a folder, to `folder` of a container as `name`. Links remain links.
 
-        Owners become root's: a trial does not depend on who checked the repository out.
+        The container may be running. Root becomes the owner, so that trials do not depend on the user of the checkout.
         """
         with tempfile.TemporaryFile() as archive, engine_errors(f"copying files to {folder}"):
             with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -187,7 +188,7 @@ class Containers:
                 raise EnvironmentFault(f"the engine did not take files for {folder}")
 
     def provide_image(self, image: str) -> None:
-        """Have the engine pull an image that it has not. Raises EnvironmentFault."""
+        """Pull an image unless the engine has it. Raises EnvironmentFault."""
         with engine_errors(f"looking for the image {image}"):
             try:
                 self._engine.client.images.get(image)
@@ -199,7 +200,10 @@ class Containers:
             self._api.pull(repository, tag=tag or "latest")
 
     def start_exec(self, container_id: str, options: ExecOptions) -> tuple[str, FramedStream]:
-        """Start a command inside a running container: its exec id and its output. The caller closes the stream."""
+        """Start a command inside a running container. Return its exec ID and its output.
+
+        The caller closes the stream.
+        """
         with engine_errors(f"starting {options.command[0]} inside the container"):
             created = self._api.exec_create(
                 container_id,
@@ -213,12 +217,12 @@ class Containers:
             return exec_id, FramedStream(self._api.exec_start(exec_id, socket=True))
 
     def exec_exit_code(self, exec_id: str) -> int:
-        """The exit code of a command that ended."""
+        """Return the exit code of a command that has ended."""
         with engine_errors("inspecting a command inside the container"):
             return int(self._api.exec_inspect(exec_id)["ExitCode"])
 
     def kill(self, container_id: str) -> None:
-        """End it now. One that has ended already is fine."""
+        """Kill a container. It may have ended already."""
         with engine_errors("stopping a container"):
             try:
                 self._api.kill(container_id)
@@ -227,23 +231,23 @@ class Containers:
                     raise
 
     def find(self, name: str) -> str:
-        """The id of the container called `name`. Raises EnvironmentFault."""
+        """Return the ID of the container `name`. Raises EnvironmentFault."""
         with engine_errors(f"looking for the container {name}"):
             return str(self._api.inspect_container(name)["Id"])
 
     def remove_project(self, names: Iterable[str], prefix: str) -> None:
-        """Remove containers by name, and this run's networks and volumes whose names begin with `prefix`."""
+        """Remove containers by name, and this run's networks and volumes whose names start with `prefix`."""
         for name in names:
             self.remove(name)
         remove_networks_and_volumes(self._engine, self.run, prefix)
 
     def remove(self, container_id: str) -> None:
-        """Remove it with its anonymous volumes, running or not. One that is gone already is fine."""
+        """Remove a container and its anonymous volumes, even while it runs. It may be gone already."""
         with engine_errors("removing a container"):
             try:
                 self._api.remove_container(container_id, force=True, v=True)
             except APIError as error:
-                if error.status_code not in (404, 409):  # gone, or its removal is in progress
+                if error.status_code not in (404, 409):  # gone, or being removed
                     raise
 
 
@@ -254,7 +258,7 @@ def _roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None:
-    """Those with the label of `run` whose names begin with `prefix`; what is gone already is fine."""
+    """Remove the networks and volumes of `run` whose names start with `prefix`. They may be gone already."""
     api, label = engine.client.api, {"label": f"{RUN_LABEL}={run}"}
     with engine_errors("removing networks and volumes"):
         networks = [str(network["Name"]) for network in api.networks(filters=label)]
@@ -266,7 +270,7 @@ def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None
 
 
 def unless_gone(remove: Callable[[str], object], name: str) -> None:
-    """Remove what has this name or id. It may be gone already."""
+    """Call `remove` with a name or ID that may be gone already."""
     try:
         remove(name)
     except (NotFound, ImageNotFound):

@@ -1,7 +1,7 @@
-"""Helper processes: small programs of ours that work where membudget itself may not be.
+"""Helper processes: small programs that work in places that membudget itself may not enter.
 
-A helper reads one JSON object a line and answers each with one. It runs as a local process when membudget sees the
-engine's machine as it is, and in a container when it does not (inside the action, or without root).
+A helper reads JSON objects, one per line, and answers each with one. It is a local process if membudget can see the
+engine's machine, and a container otherwise (inside the action, or without root).
 """
 
 import os
@@ -29,20 +29,20 @@ class HelperFailed(EnvironmentFault):
 
 
 class Helper(Protocol):
-    """A running helper. `close` ends it, whatever state it is in."""
+    """A running helper."""
 
     def send(self, line: str) -> None:
-        """Give it one line. Raises HelperFailed when it is gone."""
+        """Send one line. Raises HelperFailed if the helper has ended."""
 
     def receive(self, timeout_s: float) -> str:
-        """Its next line. Raises TimeoutError, or HelperFailed when it is gone."""
+        """Return the next line. Raises TimeoutError, and HelperFailed if the helper has ended."""
 
     def close(self) -> None:
-        """End it. Never raises."""
+        """End the helper in any state. Never raises."""
 
 
 class LineBuffer:
-    """Puts lines together from what comes in pieces. A line has an end, or its helper has failed."""
+    """Joins pieces of output to lines of limited length."""
 
     def __init__(self, longest_bytes: int = 1 << 20) -> None:
         self._longest = longest_bytes
@@ -50,14 +50,14 @@ class LineBuffer:
         self._searched = 0
 
     def feed(self, data: bytes) -> None:
-        """Add a piece. Raises HelperFailed when a line is too long."""
+        """Add a piece. Raises HelperFailed if a line is too long."""
         self._buffer += data
         if len(self._buffer) > self._longest and self._end() < 0:
             self._buffer.clear()
             raise HelperFailed(f"a helper sent a line of more than {self._longest >> 20} MiB")
 
     def next(self) -> str | None:
-        """The first whole line, which is taken out; None when there is none yet."""
+        """Remove and return the first complete line. None if there is none yet."""
         end = self._end()
         if end < 0:
             return None
@@ -74,11 +74,11 @@ class LineBuffer:
 
 _GRACE_S = 2.0
 _TOLD_BYTES = 2000
-"""Of what it wrote to standard error."""
+"""How much of a helper's standard error is included in messages."""
 
 
 class SubprocessHelper:
-    """`python -m MODULE`, talked to over pipes. Its own session: a Ctrl-C at the terminal is for us alone."""
+    """A helper `python -m MODULE`, connected by pipes. It has its own session, so that Ctrl-C does not reach it."""
 
     def __init__(self, module: str, longest_line_bytes: int = 1 << 20) -> None:
         self._module = module
@@ -94,7 +94,7 @@ class SubprocessHelper:
         )
 
     def send(self, line: str) -> None:
-        """Give it one line."""
+        """Send one line. Raises HelperFailed if the helper has ended."""
         pipe = self._process.stdin
         assert pipe is not None  # noqa: S101 - Popen was given PIPE
         try:
@@ -104,7 +104,7 @@ class SubprocessHelper:
             raise self._failure("ended early") from None
 
     def receive(self, timeout_s: float) -> str:
-        """Its next line."""
+        """Return the next line. Raises TimeoutError, and HelperFailed if the helper has ended."""
         pipe = self._process.stdout
         assert pipe is not None  # noqa: S101 - Popen was given PIPE
         deadline = time.monotonic() + timeout_s
@@ -119,7 +119,7 @@ class SubprocessHelper:
         return line
 
     def close(self, grace_s: float = _GRACE_S) -> None:
-        """Close its input, which ends it. Kill it where it still runs after `grace_s` seconds."""
+        """Close the helper's input, which ends it. Kill it if it still runs after `grace_s` seconds."""
         process = self._process
         try:
             if process.stdin is not None:
@@ -142,13 +142,13 @@ class SubprocessHelper:
         return HelperFailed(f"the helper {self._module} {what}: {said or 'it said nothing'}")
 
 
-# The engine mounts /etc/hosts, /etc/hostname and /etc/resolv.conf from its folder of the container: Docker's is
+# The engine mounts /etc/hosts, /etc/hostname and /etc/resolv.conf from its folder for the container. Docker's is
 # .../containers/ID/hostname, Podman's .../overlay-containers/ID/userdata/hostname.
 _ENGINE_FOLDER = re.compile(r"containers/([0-9a-f]{64})/\S* /etc/(?:hostname|hosts|resolv\.conf) ")
 
 
 def own_container_id(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The id of our own container; None outside of one (proc(5), /proc/pid/mountinfo)."""
+    """Return the ID of the container that this process runs in. None outside of one (proc(5), /proc/pid/mountinfo)."""
     try:
         found = _ENGINE_FOLDER.search(mountinfo.read_text())
     except OSError:
@@ -157,14 +157,16 @@ def own_container_id(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | No
 
 
 HELPER_LABEL = "membudget.version"
-"""The label on an image that holds membudget; its value is the version."""
+"""The label of images that contain membudget. Its value is the version."""
 
 
 def find_helper_image(engine: Engine, version: str, asked: str | None) -> str:
-    """The id of an image that holds membudget: the one `asked` for, else the one we run from, else our own tag.
+    """Return the ID of an image that contains membudget.
 
-    Never one that merely says it is: any Dockerfile can carry a label, a pull request's too, and helpers are given
-    more than other containers. Raises EnvironmentFault when there is none.
+    This is the image `asked` for, else the image of our own container, else the image with membudget's tag. A label is
+    not
+    enough, because any Dockerfile can set it, including a pull request's, and helpers have more rights than other
+    containers. Raises EnvironmentFault if there is none.
     """
     images = engine.client.images
     with engine_errors("looking for membudget's own image"):
@@ -187,20 +189,20 @@ def find_helper_image(engine: Engine, version: str, asked: str | None) -> str:
 
 
 def _image_we_run_from(engine: Engine, version: str) -> str | None:
-    """The image of our own container, as inside the action; None outside, or where it is not membudget's image."""
+    """Return the image of our own container, as inside the action. None outside, or if it is not membudget's image."""
     container_id = own_container_id()
     if container_id is None:
         return None
     try:
         container = engine.client.api.inspect_container(container_id)
-    except NotFound:  # of another engine
+    except NotFound:  # the container belongs to another engine
         return None
     labels = container["Config"]["Labels"] or {}
     return str(container["Image"]) if labels.get(HELPER_LABEL) == version else None
 
 
 class DockerHelper:
-    """`python -m MODULE` in a container, talked to over its attached input and output."""
+    """A helper `python -m MODULE` in a container, connected by its attached input and output."""
 
     def __init__(
         self, containers: Containers, module: str, options: ContainerOptions, longest_line_bytes: int = 1 << 20
@@ -218,14 +220,14 @@ class DockerHelper:
             raise
 
     def send(self, line: str) -> None:
-        """Give it one line."""
+        """Send one line. Raises HelperFailed if the helper has ended."""
         try:
             self._stream.send(line.encode() + b"\n")
         except OSError:
             raise self._failure() from None
 
     def receive(self, timeout_s: float) -> str:
-        """Its next line."""
+        """Return the next line. Raises TimeoutError, and HelperFailed if the helper has ended."""
         deadline = time.monotonic() + timeout_s
         while (line := self._lines.next()) is None:
             try:
@@ -244,7 +246,7 @@ class DockerHelper:
         return line
 
     def close(self) -> None:
-        """End it and remove its container. An engine that is gone keeps the container for the next run to reap."""
+        """End the helper and remove its container. If the engine is gone, the next run removes the container."""
         self._stream.close()
         try:
             self._containers.remove(self.container_id)

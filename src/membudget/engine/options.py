@@ -1,4 +1,4 @@
-"""How containers, and commands inside of them, are asked for."""
+"""The options of containers, and of commands inside of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,46 +6,46 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerOptions:
-    """How a container is made. The defaults are the ones for code that nobody has read."""
+    """The options of a container. The defaults are meant for untrusted code."""
 
     image: str
     name: str
     role: str
-    """What it is for, in a label: trial, probe, driver, removal."""
+    """The purpose, which becomes a label: trial, probe, driver, removal."""
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     memory_bytes: int | None = None
-    """Memory limit; swap included, so that there is none."""
+    """The limit of memory including swap, so that the container cannot swap."""
     cgroup_parent: str | None = None
     network: str = "none"
-    """"none", "bridge", or "container:ID" for another container's namespace."""
+    """"none", "bridge", or "container:ID" for the namespace of another container."""
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     workdir: str | None = None
     read_only: bool = False
     tmpfs: Mapping[str, int] = field(default_factory=dict)
-    """Sizes in bytes, by path."""
+    """The sizes in bytes, by path."""
     volumes: tuple[str, ...] = ()
-    """Paths of fresh volumes, which go away with the container."""
+    """The paths of new volumes, which are removed with the container."""
     pids: int = 4096
     capabilities: tuple[str, ...] | None = None
-    """Exactly these; None leaves the engine's default set."""
+    """The only capabilities. None keeps the engine's defaults."""
     binds: tuple[str, ...] = ()
     host_namespaces: bool = False
-    """The host's PID and cgroup namespaces, to see other containers' cgroups."""
+    """Use the PID and cgroup namespaces of the host, to see the cgroups of other containers."""
     cpuset: str | None = None
-    """The CPUs it may run on, as the kernel lists them: "0-1"; None: all."""
+    """The CPUs that it may run on, in the kernel's list format: "0-1". None means all."""
     devices: tuple[str, ...] = ()
-    """Devices of the host, like "/dev/kmsg:/dev/kmsg:r"."""
+    """Devices of the host, such as "/dev/kmsg:/dev/kmsg:r"."""
     health_interval_ms: int | None = None
-    """How often the image's HEALTHCHECK runs; None leaves the image's own interval, 30 s unless it says otherwise."""
+    """The interval of the image's HEALTHCHECK. None keeps the interval of the image, which is 30 s by default."""
     interactive: bool = False
-    """Standard input stays open until we hang up."""
+    """Keep standard input open until membudget closes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecOptions:
-    """How a command is run inside a container."""
+    """The options of a command inside a container."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""Who owns what lies around in an engine: the run's id is on every container, cgroup, image tag and folder.
+"""The run ID, which is part of every container, cgroup, image tag and folder that membudget creates.
 
-The id says which process made it and when, so that a later run can tell the leftovers of a killed one from the
-belongings of one that still works, with nothing stored anywhere.
+It identifies the process and its start time. A later run can thus tell the leftovers of a killed run from the property
+of a live one, without storing anything.
 """
 
 import hashlib
@@ -14,39 +14,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FORMAT = re.compile(r"([0-9a-f]{8})x(\d{1,7})x(\d{1,19})x([0-9a-f]{8})x(\d{1,19})x([0-9a-f]{4})", re.ASCII)
-"""A label is anybody's to set: what has more digits is no process, and no call of the kernel's takes it."""
+"""Anyone can set a label. Numbers with more digits are not process IDs, and system calls do not accept them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process that no later one can be mistaken for."""
+    """Identifies a process uniquely, even among later ones."""
 
     boot: str
-    """First 8 hex digits of the kernel's boot id: which machine, since when."""
+    """The first 8 hex digits of the kernel's boot ID, which identifies the machine and the boot."""
     pid_namespace: str
-    """Inode of the PID namespace, 8 hex digits: in which the pid means something."""
+    """The inode of the PID namespace in which `pid` is valid, as 8 hex digits."""
     pid: int
     start_ticks: int
-    """Start time in clock ticks since boot (proc(5), stat field 22): pids are used again, this is not."""
+    """The start time in clock ticks since boot (proc(5), stat field 22). PIDs are reused, but this differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunId:
-    """One invocation of membudget. `str()` fits cgroup names, image tags and container names."""
+    """One invocation of membudget. `str()` of it is valid in names of cgroups, image tags and containers."""
 
     owner: ProcessIdentity
     started_at: int
-    """Seconds since the epoch."""
+    """In seconds since the epoch."""
     nonce: str
 
     @classmethod
     def new(cls, owner: ProcessIdentity, started_at: int) -> "RunId":
-        """A fresh id for a run of `owner`."""
+        """Return a new ID for a run of `owner`."""
         return cls(owner, started_at, secrets.token_hex(2))
 
     @classmethod
     def parse(cls, text: str) -> "RunId | None":
-        """The id that `text` is, or None when it is none of ours."""
+        """Return the ID in `text`, or None if `text` is not a run ID."""
         matched = _FORMAT.fullmatch(text)
         if matched is None:
             return None
@@ -63,13 +63,13 @@ _PROC = Path("/proc")
 
 
 def own_run_id() -> RunId:
-    """A new run id for this process."""
+    """Return a new run ID for this process."""
     pid = os.getpid()
     return RunId.new(ProcessIdentity(_boot(), _pid_namespace(), pid, _start_ticks(pid) or 0), int(time.time()))
 
 
 def owner_lives(run: RunId) -> bool | None:
-    """Whether the process of `run` lives; None when it cannot be seen from here (other machine or namespace)."""
+    """Return whether the process of `run` lives. None if it is on another machine or in another namespace."""
     if (run.owner.boot, run.owner.pid_namespace) != (_boot(), _pid_namespace()):
         return None
     started = _start_ticks(run.owner.pid)
@@ -81,7 +81,7 @@ def owner_lives(run: RunId) -> bool | None:
 def _boot() -> str:
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text()[:8]
-    except OSError:  # not Linux: the client side of Docker Desktop
+    except OSError:  # not on Linux: the client of Docker Desktop
         return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
@@ -93,7 +93,7 @@ def _pid_namespace() -> str:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """Start time of a process, in ticks since boot; None when there is no such process."""
+    """Return the start time of a process in ticks since boot. None if there is no such process."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def _start_ticks(pid: int) -> int | None:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether a process is there that /proc does not show: another user's, with `hidepid` (proc(5))."""
+    """Return whether /proc hides a process. With `hidepid`, it hides those of other users (proc(5))."""
     try:
         os.kill(pid, 0)
     except OSError as error:

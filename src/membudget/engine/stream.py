@@ -1,7 +1,7 @@
-"""The engine's hijacked connections: two streams in frames over one socket, for attach and exec.
+"""The engine's hijacked connections, which send two streams in frames over one socket, for attach and exec.
 
-Format: eight bytes of header (stream, three zeros, big-endian length), then the payload
-(Engine API, "Attach to a container", stream format).
+Format: a header of eight bytes (stream, three zeros, big-endian length), then the payload (Engine API, "Attach to a
+container", stream format).
 """
 
 import contextlib
@@ -31,26 +31,26 @@ class FramedStream:
     """Frames of a hijacked connection, read with a deadline."""
 
     def __init__(self, sdk_socket: object) -> None:
-        self._owner = sdk_socket  # the SDK's wrapper closes the connection when it is collected
+        self._owner = sdk_socket  # the SDK's wrapper closes the connection when it is garbage-collected
         self._socket = _inner_socket(sdk_socket)
         self._buffer = bytearray()
         self._stream = STDOUT
         self._left = 0
-        """Of the payload of the frame that is being read."""
+        """The number of unread bytes in the payload of the current frame."""
 
     def send(self, data: bytes) -> None:
         """Write to the process's standard input."""
         self._socket.sendall(data)
 
     def end_input(self) -> None:
-        """The process sees the end of its standard input; its output goes on."""
-        with contextlib.suppress(OSError):  # it ended, and the engine hung up
+        """Close the process's standard input. Its output remains open."""
+        with contextlib.suppress(OSError):  # the process ended, and the engine closed the connection
             self._socket.shutdown(socket.SHUT_WR)
 
     def next_frame(self, deadline: float) -> tuple[int, bytes] | None:
-        """The next (stream, payload), or None at the end of the stream. A large frame comes in several pieces.
+        """Return the next (stream, payload), or None at the end. A large frame is returned in several pieces.
 
-        `deadline` is on `time.monotonic`. Raises TimeoutError when it passes first.
+        `deadline` is a time of `time.monotonic`. Raises TimeoutError after it.
         """
         if self._left == 0:
             header = self._take(8, deadline)
@@ -64,10 +64,11 @@ class FramedStream:
         return self._stream, payload
 
     def close(self) -> None:
-        """Hang up; the process sees the end of its standard input."""
+        """Close the connection, which also closes the process's standard input."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        # From the top down: a response that finds what it reads from closed already complains when it is collected.
+        # Close the wrappers first. When a response is garbage-collected after its source was closed, it raises an
+        # error.
         response = getattr(self._owner, "_response", None)
         if isinstance(response, requests.Response):
             response.close()
@@ -91,9 +92,9 @@ class FramedStream:
 
 
 def feed(stream: FramedStream, data: bytes) -> None:
-    """Give a process `data` on its standard input, then the end of it, while its output is read elsewhere.
+    """Write `data` to a process's standard input and close it, while its output is read elsewhere.
 
-    A process that does not read it all is none of our business: the thread ends when the stream is closed.
+    Data that the process does not read is ignored. The thread ends when the stream is closed.
     """
 
     def write() -> None:
@@ -105,7 +106,7 @@ def feed(stream: FramedStream, data: bytes) -> None:
 
 
 def _inner_socket(sdk_socket: object) -> _Socket:
-    """The socket itself: the SDK hands out a reader around it, which cannot write, for Unix sockets."""
+    """Return the socket itself. For Unix sockets, the SDK returns a reader around it, which cannot write."""
     inner: _Socket = getattr(sdk_socket, "_sock", cast("_Socket", sdk_socket))
     return inner
 
@@ -119,7 +120,7 @@ class LineTail:
         self._open = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Add output as it comes."""
+        """Add a piece of the output."""
         *complete, rest = data.split(b"\n")
         for line in complete:
             self._extend(line)
@@ -128,7 +129,7 @@ class LineTail:
         self._extend(rest)
 
     def lines(self) -> tuple[str, ...]:
-        """The last lines, an unfinished one included."""
+        """Return the last lines, including an unfinished one."""
         unfinished = [self._open.decode(errors="replace")] if self._open else []
         return tuple([*self._lines, *unfinished][-(self._lines.maxlen or 0) :])
 
