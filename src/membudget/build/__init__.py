@@ -1,1 +1,1 @@
-"""Where images come from: commits, checkouts, builds, engines and registries."""
+"""Where images come from: commits, checkouts, builds, the engine, archives and registries."""

@@ -1,4 +1,4 @@
-"""Builds an image from a checkout, and proves that it is the checkout which was built."""
+"""Builds an image from a checkout, and verifies that it was built from that checkout."""
 
 import hashlib
 import json
@@ -29,22 +29,22 @@ _LARGEST_METADATA = 64 << 20
 
 
 class Builder:
-    """Builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
+    """Builds images on one engine, from any thread. Every process that it starts is ended, whatever happens."""
 
     def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
         self._engine = engine
         self._buildx = Buildx(engine.address, environ)
         self._trees: dict[Path, FileTree] = {}
-        """Contexts that were read already: several images may be built of one."""
+        """The contexts that were already read. Several images may share one."""
 
     def check(self) -> None:
-        """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
+        """Check that the docker client and its buildx plugin are installed. Raises EnvironmentFault if not."""
         self._buildx.check()
 
     def build(self, spec: Build, checkout: Path, reference: str, on_line: OnLine) -> BuiltImage:
         """Build `spec` from a clean checkout and tag it `reference`. Raises BuildFailed and EnvironmentFault.
 
-        The client streams the context to the builder: the engine need not see our files.
+        The client streams the context to the builder, so the engine does not need access to the files.
         """
         context = checkout / spec.context
         dockerfile = context / spec.dockerfile
@@ -57,7 +57,7 @@ class Builder:
         _check_ignore_file(context, dockerfile, spec)
         tree = self._tree(context)
         sent = _sent(tree, dockerfile)
-        # Beside the checkout, in the run's own folder: what a killed run leaves is found there.
+        # Next to the checkout, in the run's folder, where a later run finds the leftovers of a killed one.
         with (
             engine_lost_is_told(self._engine, f"building {reference}"),
             tempfile.TemporaryDirectory(prefix="build-", dir=checkout.parent) as scratch,
@@ -82,9 +82,10 @@ class Builder:
         return BuiltImage(built.image_id, reference, built.identity, recipe=recipe)
 
     def _built(self, reference: str, sent: str) -> ImageFacts:
-        """The image of that name, if it was built from what was sent. Raises EnvironmentFault."""
-        # Not the client's --iidfile: that is the configuration's digest, by which engines with the containerd image
-        # store know no image.
+        """Return the image `reference`. Raises EnvironmentFault if it was not built from the files that were sent."""
+        # The client's --iidfile contains the digest of the configuration. Engines with the containerd image store do
+        # not
+        # know images by it.
         built = inspect_own(self._engine, reference)
         label = built.labels.get(CONTENT_LABEL)
         if label != sent:
@@ -96,7 +97,7 @@ class Builder:
         return built
 
     def _tree(self, context: Path) -> FileTree:
-        """What a context holds. Nobody changes a checkout: it is read once. Raises EnvironmentFault."""
+        """Return the content of a context, which is read only once. Raises EnvironmentFault."""
         folder = context.resolve()
         try:
             return self._trees.setdefault(folder, self._trees.get(folder) or read_folder(folder))
@@ -104,20 +105,23 @@ class Builder:
             raise EnvironmentFault(f"the checkout cannot be read: {error}") from error
 
     def cancel(self) -> None:
-        """End the builds that run, and start no other. Called from another thread."""
+        """Cancel running builds and prevent new ones. Called from another thread."""
         self._buildx.cancel()
 
 
 def _lies_in(path: Path, checkout: Path) -> bool:
-    """Whether it exists in the checkout, symbolic links followed."""
+    """Return whether a path exists in the checkout after following symbolic links."""
     try:
         return path.exists() and path.resolve().is_relative_to(checkout.resolve())
-    except OSError:  # a name too long for the file system
+    except OSError:  # the name is too long for the file system
         return False
 
 
 def _sent(tree: FileTree, dockerfile: Path) -> str:
-    """A digest of all that is sent: the context, the Dockerfile, which may lie elsewhere, and its ignore file."""
+    """Return a digest of everything that is sent: the context, the Dockerfile and its ignore file.
+
+    The Dockerfile may be outside of the context.
+    """
     digest = hashlib.sha256(tree.digest.encode())
     try:
         digest.update(file_entry(dockerfile).content.encode())
@@ -132,7 +136,7 @@ def _sent(tree: FileTree, dockerfile: Path) -> str:
 
 
 def _check_ignore_file(context: Path, dockerfile: Path, spec: Build) -> None:
-    """Raise BuildFailed where the ignore file of a build is not fit to be read. What a link leads to is not read."""
+    """Raise BuildFailed if the build's ignore file cannot be read. The target of a link is not read."""
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     file = own if os.path.lexists(own) else context / ".dockerignore"
     if os.path.lexists(file) and not file.is_symlink() and not file.is_dir():
@@ -141,7 +145,7 @@ def _check_ignore_file(context: Path, dockerfile: Path, spec: Build) -> None:
 
 
 def _text(path: Path, what: str) -> str:
-    """A file of bounded size that the builder reads as well. Raises BuildFailed."""
+    """Read a file of limited size that the builder reads too. Raises BuildFailed."""
     try:
         content = read_plain(path, LARGEST_DOCKERFILE)
     except OSError as error:
@@ -152,7 +156,7 @@ def _text(path: Path, what: str) -> str:
 
 
 def _json(path: Path) -> object:
-    """What the client wrote of a build; None where it is none, or too large to be one."""
+    """Return the metadata that the client wrote for a build. None if they are missing, invalid or too large."""
     try:
         if path.stat().st_size > _LARGEST_METADATA:
             return None
@@ -163,7 +167,7 @@ def _json(path: Path) -> object:
 
 
 def _options(spec: Build) -> list[str]:
-    # Attestations would make the image's id differ from build to build on engines that store them.
+    # On engines that store attestations, they would change the image's ID with every build.
     options = ["--load", "--provenance=false", "--progress=plain", f"--network={spec.network}"]
     if spec.target is not None:
         options.append(f"--target={spec.target}")

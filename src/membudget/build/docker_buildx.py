@@ -1,10 +1,10 @@
-"""`docker buildx build`: its process, and the context of one build as BuildKit keeps it.
+"""`docker buildx build`: its process, and BuildKit's copy of the context of one build.
 
-The client is the interface: BuildKit has no other stable one. A context is never shared with another build, and is read
-back after the build. BuildKit keeps what clients send in a snapshot. A later build with the same key only sends the
-files whose size, time or mode differ from that snapshot. The key is the last part of the context's path, and a number
-that the client keeps for its machine (buildx, `SharedKey`). Two checkouts of one folder have the same key. A file
-system that keeps whole seconds then makes base's files pass for head's
+The client is used because BuildKit has no other stable interface. A context is never shared between builds, and is
+read back after the build. BuildKit keeps the files that clients send in a snapshot. A later build with the same key
+sends only files whose size, time or mode differ from that snapshot. The key consists of the last part of the
+context's path and a number that the client keeps for its machine (buildx, `SharedKey`). Two checkouts of one folder
+have the same key. On a file system that keeps times in whole seconds, the base's files could then be used for the head
 (docs/adr/0020-what-is-built-is-what-was-committed.md).
 """
 
@@ -42,20 +42,20 @@ try:
 except OSError as error:
     sys.exit(f"ERROR: {sys.argv[2]}: {error.strerror}")
 """
-"""A program that becomes another one, which ends when membudget is killed (prctl(2); Linux only).
+"""A program that replaces itself with a command that ends when membudget is killed (prctl(2); Linux only).
 
-Not a `preexec_fn`: that is Python between fork and exec, where a lock of another thread may be held for ever.
+A `preexec_fn` would run Python between fork and exec, where another thread may hold a lock forever.
 """
 
 OnLine = Callable[[str], None]
 
 
 class Buildx:
-    """Starts builds on one engine, from several threads if need be. What it starts it also ends, whatever happens."""
+    """Runs builds on one engine, from any thread. Every process that it starts is ended, whatever happens."""
 
     def __init__(self, engine_address: str, environ: Mapping[str, str]) -> None:
         self._hide = client_mask(environ)
-        # The client then writes BuildKit's own record of the build into its metadata (buildx 0.14 and newer).
+        # With these, the client writes BuildKit's record of the build to its metadata (buildx 0.14 and newer).
         recorded = {"BUILDKIT_PROGRESS": "plain", "BUILDX_METADATA_PROVENANCE": "max"}
         self._environ = {**builder_environment(engine_address, environ), **recorded}
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -63,7 +63,7 @@ class Buildx:
         self._is_cancelled = False
 
     def check(self) -> None:
-        """Raises EnvironmentFault when the docker client or its buildx plugin is missing."""
+        """Check that the docker client and its buildx plugin are installed. Raises EnvironmentFault if not."""
         try:
             done = subprocess.run(
                 ["docker", "buildx", "version"], env=self._environ, capture_output=True, text=True, check=False
@@ -77,7 +77,7 @@ class Buildx:
             )
 
     def build(self, options: Sequence[str], on_line: OnLine) -> None:
-        """Build, and give each line of output to `on_line`. Raises BuildFailed."""
+        """Build, and pass each line of output to `on_line`. Raises BuildFailed."""
         tail = LineTail(LOG_TAIL_LINES)
         with self._started(options, subprocess.STDOUT) as (process, stdout):
             while line := self._line(stdout):
@@ -95,7 +95,7 @@ class Buildx:
             with self._started(options, log) as (process, stdout):
                 try:
                     found = read_archive(stdout)
-                except tarfile.ReadError as error:  # a build that failed wrote none, or a part of one
+                except tarfile.ReadError as error:  # a failed build wrote no archive or an incomplete one
                     broken = error
                 while stdout.read(_CHUNK_BYTES):
                     pass
@@ -109,7 +109,7 @@ class Buildx:
         return found
 
     def cancel(self) -> None:
-        """End the builds that run, and start no other. Called from another thread."""
+        """Cancel running builds and prevent new ones. Called from another thread."""
         with self._lock:
             self._is_cancelled = True
             running = list(self._running)
@@ -117,7 +117,10 @@ class Buildx:
             _end(process)
 
     def _line(self, output: IO[bytes]) -> str:
-        """The next line that the client says; empty at the end. Registries and proxies may repeat our logins there."""
+        """Return the next line of the client's output without secrets, or "" at the end.
+
+        Registries and proxies may repeat the user's logins in it.
+        """
         return self._hide(output.readline(_CHUNK_BYTES).decode(errors="replace"))
 
     @contextmanager
@@ -161,7 +164,7 @@ def _raise_for(exit_code: int, tail: LineTail) -> None:
 
 
 def _cause(lines: tuple[str, ...]) -> str | None:
-    """The client's own last word on what failed."""
+    """Return the client's final error message."""
     for line in reversed(lines):
         if line.startswith("ERROR: "):
             return line.removeprefix("ERROR: ")
@@ -169,7 +172,7 @@ def _cause(lines: tuple[str, ...]) -> str | None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a build: the client tells the builder to stop when it is asked to."""
+    """End a build. On SIGTERM, the client tells the builder to stop."""
     for number, patience in ((signal.SIGTERM, _TERMINATION_S), (signal.SIGKILL, None)):
         try:
             os.killpg(process.pid, number)
@@ -182,7 +185,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 _MOST_BYTES = 256 * MIB
 _MOST_FILES = 20_000
 TOO_MUCH_TO_READ_BACK = f"more than {format_size(_MOST_BYTES)} or {_MOST_FILES:,} files"
-"""To read a context back takes about 10 ms a MiB and 0.3 ms a file, and as much of the builder's disk."""
+"""The limits for reading a context back, which takes about 10 ms per MiB, 0.3 ms per file, and disk space of the
+builder.
+"""
 
 _WORTH_EMPTYING = 1 * MIB
 _COPY_ALL = "FROM scratch\nCOPY . /\n"
@@ -191,23 +196,23 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class OwnContext:
-    """A context under a name that no other build uses."""
+    """A context with a name that no other build uses."""
 
     path: Path
-    """What the client is given. A link: the client takes the name for its key, and follows the link."""
+    """The path for the client. It is a link: the client follows it and uses its name in the key."""
     scratch: Path
-    """A folder for files of ours, which goes away with the build."""
+    """A folder for membudget's files, which is removed after the build."""
     tree: FileTree
-    """What the checkout has there."""
+    """The content of the context in the checkout."""
     options: tuple[str, ...]
-    """Which of the builder's machines it is: as for the build itself."""
+    """Options of the build that select one of the builder's machines."""
 
 
 @contextmanager
 def own_context(
     buildx: Buildx, folder: Path, tree: FileTree, scratch: Path, platform: str | None
 ) -> Iterator[OwnContext]:
-    """Give `folder` a name of its own for one build, and empty the builder's copy of it afterwards."""
+    """Give `folder` a unique name for one build, and empty the builder's copy of it afterwards."""
     path = scratch / "context" / f"{tree.digest[:16]}-{secrets.token_hex(8)}"
     path.parent.mkdir()
     path.symlink_to(folder.resolve(), target_is_directory=True)
@@ -222,15 +227,16 @@ def own_context(
 
 
 def can_be_read_back(tree: FileTree) -> bool:
-    """Whether it takes seconds, not minutes."""
+    """Return whether reading the context back takes seconds instead of minutes."""
     return tree.size_bytes <= _MOST_BYTES and len(tree.entries) <= _MOST_FILES
 
 
 def check_context(buildx: Buildx, context: OwnContext) -> None:
-    """Read back what the builder has of a context, and compare it. Raises EnvironmentFault.
+    """Read the builder's copy of a context back and compare it. Raises EnvironmentFault if it differs.
 
-    A build of the same name uses the same snapshot. Whatever it takes for unchanged is seen here as the first build
-    saw it. Its own ignore file takes precedence over the repository's: all of the context is compared.
+    A build of the same name uses the same snapshot, with the same idea of unchanged files as the first build. This
+    build's
+    own ignore file takes precedence over the repository's, so that the whole context is compared.
     """
     folder = _recipe(context, "read-back")
     command = [*_options(context, folder), "--output=type=tar,dest=-", str(context.path)]
@@ -252,7 +258,7 @@ def check_context(buildx: Buildx, context: OwnContext) -> None:
 
 
 def _empty(buildx: Buildx, context: OwnContext) -> None:
-    """Send an empty folder under the same name: the builder would keep the files, and nobody would use them again."""
+    """Send an empty folder with the same name. Otherwise, the builder would keep files that are never used again."""
     if context.tree.size_bytes < _WORTH_EMPTYING:
         return
     empty = context.scratch / "empty" / context.path.name

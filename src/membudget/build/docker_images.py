@@ -1,4 +1,4 @@
-"""Images in the engine: what they hold, read from the engine's export."""
+"""Images in the engine: their properties, and their content, which is read from the engine's export."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault, Unreadab
 from membudget.engine.connection import Engine, engine_errors
 
 CONTENT_LABEL = "membudget.built-from"
-"""The label on images that we build: a digest of the files that they were built from."""
+"""The label of images that membudget builds: a digest of the files that they were built from."""
 
 _CHUNK_BYTES = 1 << 20
 _PLATFORM = ("Os", "OsVersion", "Architecture", "Variant")
@@ -27,18 +27,19 @@ _STEP = ("CreatedBy", "Created", "Comment")
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the engine knows of an image."""
+    """The engine's properties of an image."""
 
     image_id: str
     diff_ids: tuple[str, ...]
-    """Digests of its uncompressed layers, lowest first."""
+    """The digests of the uncompressed layers, lowest first."""
     identity: str
-    """A digest of all that makes it this image, our label left out: equal for two builds of one image."""
+    """A digest of everything that defines the image, except membudget's label. Two builds of one image have the same.
+    """
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def inspect(engine: Engine, reference: str) -> ImageFacts:
-    """The image a reference names. Raises ConfigurationError when the engine has none."""
+    """Return the image of a reference. Raises ConfigurationError if the engine does not have it."""
     with engine_errors(f"inspecting the image {reference}"):
         try:
             image = engine.client.images.get(reference)
@@ -57,7 +58,7 @@ def inspect(engine: Engine, reference: str) -> ImageFacts:
 
 
 def _identity(attributes: Mapping[str, Any], labels: Mapping[str, str], history: Sequence[Mapping[str, Any]]) -> str:
-    """Its id is no identity: our label is part of the configuration that the id is a digest of."""
+    """Return a digest that identifies the image. Its ID does not, because it depends on membudget's label."""
     parts = {
         "config": {**attributes["Config"], "Labels": {key: labels[key] for key in labels if key != CONTENT_LABEL}},
         "created": attributes.get("Created"),
@@ -71,12 +72,17 @@ def _identity(attributes: Mapping[str, Any], labels: Mapping[str, str], history:
 def read_images(
     engine: Engine, image_ids: Sequence[str], cache: LayerCache, *, compresses: bool = False
 ) -> dict[str, ImageContents | UnreadableImage]:
-    """What each image holds. The engine's own `.Size` is none of it: it measured 250 to 1,170 MB for one image.
+    """Return the content of each image, by image ID.
 
-    All images come in one export, so that a layer they share is read once; an image of which every layer was seen
-    before is not exported at all. `compresses`: also how large plain layers are compressed.
-    Raises EnvironmentFault, and UnreadableImage when the export is not understood;
-    an image that is broken in itself has its error in the result.
+    All images come in one export, so that shared layers are read once. Images whose layers are all known are not
+    exported.
+    If `compresses` is set, the compressed size of plain layers is determined too. The engine's own `.Size` is not used:
+    it
+    gave 250 to 1,170 MB for one image.
+
+    Raises EnvironmentFault, and UnreadableImage if the export is not understood. For a broken image, the result
+    contains
+    its error.
     """
     facts = [inspect_own(engine, image_id) for image_id in dict.fromkeys(image_ids)]
     contents: dict[str, ImageContents | UnreadableImage] = {}
@@ -93,7 +99,7 @@ def read_images(
 
 
 def inspect_own(engine: Engine, reference: str) -> ImageFacts:
-    """An image that was there a moment ago: where it is gone, the user did nothing wrong. Raises EnvironmentFault."""
+    """Return an image that existed a moment ago. Raises EnvironmentFault if it is gone: the user is not at fault."""
     try:
         return inspect(engine, reference)
     except ConfigurationError as error:
@@ -122,7 +128,7 @@ def _exported(
             if isinstance(one.contents, ImageContents) and one.contents.config.diff_ids == image.diff_ids
         }
         found = alike.get(image.image_id)
-        # The same layers with other settings, and ids that are not those of configurations.
+        # Several images have the same layers but other settings, and their IDs are not digests of configurations.
         if found is None and len(alike) > 1 and len(images) > 1:
             contents |= _exported(engine, [image], cache, compresses=compresses)
             continue
@@ -134,7 +140,7 @@ def _exported(
 
 
 class ChunkReader(RawStream):
-    """A file over chunks that arrive one by one."""
+    """A file object for chunks that arrive one by one."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         super().__init__()
@@ -142,7 +148,7 @@ class ChunkReader(RawStream):
         self._rest = memoryview(b"")
 
     def take(self, size: int) -> bytes:
-        """What is left of a chunk, or of the next."""
+        """Return bytes of the current chunk, or of the next one if it is used up."""
         if not self._rest:
             self._rest = memoryview(next(self._chunks, b""))
         data, self._rest = self._rest[:size], self._rest[size:]
@@ -150,9 +156,10 @@ class ChunkReader(RawStream):
 
 
 def _export(engine: Engine, image_ids: Sequence[str]) -> Generator[bytes, None, None]:
-    """Engine API, "Export several images": the SDK's own call takes one image only.
+    """Yield the engine's export (Engine API, "Export several images"). The SDK's own call takes only one image.
 
-    Nothing takes chunks ahead: a thread that did doubled the time, as both wait for the interpreter's lock.
+    Chunks are not fetched ahead in a thread: this doubled the time, because both threads wait for the interpreter's
+    lock.
     """
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/images/get"

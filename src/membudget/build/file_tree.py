@@ -1,6 +1,6 @@
-"""The files of a folder, an archive or a checkout, compared with each other or with the commit.
+"""Compares the files of a folder, an archive or a checkout with each other or with the commit.
 
-A checkout is compared with its commit by reading and hashing every file, whatever git's index says of it.
+A checkout is compared with its commit by hashing every file, because git's index cannot be trusted.
 """
 
 import hashlib
@@ -20,50 +20,50 @@ _FILE = "file"
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A regular file or a symbolic link. Times are left out: a checkout sets them anew."""
+    """A regular file or a symbolic link. Times are not included, because every checkout sets them anew."""
 
     kind: str
     mode: int
-    """Permission bits; 0 for links."""
+    """The permission bits, or 0 for links."""
     content: str
-    """A file's SHA-256, a link's target."""
+    """The SHA-256 of a file, or the target of a link."""
     size_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class FileTree:
-    """Files and links by path. Folders are left out: git keeps none of their own."""
+    """Files and links by path. Folders are not included, because git does not keep them."""
 
     entries: Mapping[str, FileEntry]
 
     @property
     def size_bytes(self) -> int:
-        """Of its files."""
+        """Return the total size of the files."""
         return sum(entry.size_bytes for entry in self.entries.values())
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that two trees are compared by."""
+        """Return the SHA-256 of everything by which two trees are compared."""
         digest = hashlib.sha256()
         for path, entry in sorted(self.entries.items()):
             fields = (path, entry.kind, f"{entry.mode:o}", entry.content)
             for part in fields:
-                digest.update(os.fsencode(part) + b"\0")  # which no name, target or digest holds
+                digest.update(os.fsencode(part) + b"\0")  # names, targets and digests do not contain NUL
         return digest.hexdigest()
 
     def differences(self, other: "FileTree") -> list[str]:
-        """Paths of entries that only one of them has, or that are not the same in both."""
+        """Return the paths of entries that differ, or that only one of the trees has."""
         paths = sorted({*self.entries, *other.entries})
         return [path for path in paths if self.entries.get(path) != other.entries.get(path)]
 
 
 def read_folder(folder: Path) -> FileTree:
-    """The tree below a folder. Raises OSError."""
+    """Read the tree below a folder. Raises OSError."""
     return FileTree(dict(_entries(folder, "")))
 
 
 def file_entry(path: Path) -> FileEntry:
-    """A regular file, links to it followed. Raises OSError."""
+    """Read a regular file, following links. Raises OSError."""
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -71,9 +71,9 @@ def file_entry(path: Path) -> FileEntry:
 
 
 def content_names(top: Path, paths: Iterable[str]) -> tuple[str, ...] | None:
-    """What names the content at paths below `top`: the same names, the same content, whatever links lead there.
+    """Return identifiers of the content at paths below `top`. Equal identifiers mean equal content, even through links.
 
-    None where that cannot be told of one: nothing is there, it lies elsewhere, or a folder holds links.
+    Return None if one of them cannot be determined: it is missing, it is outside of `top`, or a folder contains links.
     """
     names = [_content_name(top, path) for path in paths]
     return tuple(name for name in names if name is not None) if None not in names else None
@@ -88,21 +88,21 @@ def _content_name(top: Path, path: str) -> str | None:
             entry = file_entry(found)
             return f"{path}: file {entry.mode:o} {entry.content}"
         tree = read_folder(found)
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: links that go in a circle
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: the links form a circle
         return None
     is_plain = all(entry.kind == _FILE for entry in tree.entries.values())
     return f"{path}: folder {tree.digest}" if is_plain else None
 
 
 def read_archive(stream: IO[bytes]) -> FileTree:
-    """The tree in a tar archive, which is read once from its begin to its end. Raises tarfile.TarError."""
+    """Read the tree of a tar archive, from start to end. Raises tarfile.TarError."""
     entries: dict[str, FileEntry] = {}
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             path = member.name.removeprefix("./").strip("/")
             if member.issym():
                 entries[path] = FileEntry("link", 0, member.linkname)
-            elif member.islnk():  # to an earlier one
+            elif member.islnk():  # a hard link to an earlier entry
                 earlier = entries.get(member.linkname.removeprefix("./").strip("/"))
                 entries[path] = earlier or FileEntry("broken hard link", 0, member.linkname)
             elif member.isfile():
@@ -137,16 +137,16 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Git(Protocol):
-    """What is asked of git, inside the checkout."""
+    """The git commands that compare a checkout with its commit."""
 
     def listed(self, folder: Path) -> bytes:
-        """`ls-files -z -t --stage`."""
+        """Return the output of `ls-files -z -t --stage`."""
 
     def write_filtered(self, folder: Path, object_id: str, path: str, into: IO[bytes]) -> None:
-        """Write a blob as git writes it to a checkout: line endings, encodings and filters applied."""
+        """Write a blob as git checks it out, with line endings, encodings and filters applied."""
 
     def is_set(self, folder: Path, key: str) -> bool:
-        """Whether a setting is true, which it is unless the clone says otherwise."""
+        """Return whether a setting is true, which is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +154,13 @@ class _Entry:
     mode: str
     object_id: str
     is_skipped: bool
-    """The clone has a sparse checkout, which leaves it out."""
+    """Whether a sparse checkout omits the file."""
 
 
 def differences_from_commit(git: Git, folder: Path) -> list[str]:
-    """What differs between a checkout and the commit, in words; empty: nothing. The index must be the commit's.
+    """Return descriptions of all differences between a checkout and its commit. The index must be that of the commit.
 
-    Settings and filters of the clone are trusted: what they make of a file is what was committed. Raises OSError.
+    The clone's settings and filters are trusted: a file as they check it out counts as committed. Raises OSError.
     """
     entries = dict(_parsed(git.listed(folder)))
     checkout = _Checkout(git, folder, git.is_set(folder, "core.fileMode"), git.is_set(folder, "core.symlinks"))
@@ -188,11 +188,11 @@ class _Checkout:
     git: Git
     folder: Path
     keeps_modes: bool
-    """Whether its file system has an executable bit, as far as git knows."""
+    """Whether the file system has an executable bit, according to git."""
     makes_links: bool
 
     def difference(self, name: str, entry: _Entry) -> str | None:
-        """What is wrong with one file, in words; None: nothing."""
+        """Return a description of how one file differs, or None."""
         path = self.folder / name
         try:
             mode = path.lstat().st_mode
@@ -212,7 +212,7 @@ class _Checkout:
     def _is_as_committed(self, path: Path, name: str, entry: _Entry) -> bool:
         if _hash(path, entry.object_id) == entry.object_id:
             return True
-        with tempfile.TemporaryFile() as expected, path.open("rb") as found:  # of any size: not held in memory
+        with tempfile.TemporaryFile() as expected, path.open("rb") as found:  # files of any size, not held in memory
             self.git.write_filtered(self.folder, entry.object_id, name, expected)
             expected.seek(0)
             return hashlib.file_digest(expected, "sha256").digest() == hashlib.file_digest(found, "sha256").digest()
@@ -246,5 +246,5 @@ def _files(folder: Path, prefix: str) -> Iterator[str]:
 
 
 def _normal(path: str) -> str:
-    """Some file systems write names in another normal form of Unicode than they were given."""
+    """Normalise a path. Some file systems change the Unicode normal form of names."""
     return unicodedata.normalize("NFC", path)

@@ -1,4 +1,4 @@
-"""The git repository: commits, files of a commit, and a clean checkout of each in a worktree of its own."""
+"""The git repository: commits, the files of a commit, and a clean checkout in a worktree."""
 
 import os
 import posixpath
@@ -19,7 +19,7 @@ from membudget.engine.child_environment import git_environment
 
 
 def secrets_in(settings: str) -> Iterator[str]:
-    """Of the output of `git config --list -z`.
+    """Yield the secrets in the output of `git config --list -z`.
 
     Source: git-config(1), `http.extraHeader`, `http.proxy`, `remote.<name>.url` and `url.<base>.insteadOf`.
     """
@@ -32,15 +32,16 @@ def secrets_in(settings: str) -> Iterator[str]:
 
 
 def _in_header(header: str) -> Iterator[str]:
-    """What authorizes: a token, or the Base64 of user and password, and what that says."""
+    """Yield the credential of a header: a token, or user and password in Base64, also decoded."""
     credential = header.partition(":")[2].rpartition(" ")[2]
     yield credential
     yield from login_in_base64(credential)
 
 
 _QUIET_AND_HARMLESS = (
-    # A workspace may belong to another user (the runner's, seen from inside the action). Command-line scope is
-    # one of those in which git respects this key (git-config(1), safe.directory).
+    # A workspace may belong to another user, such as the runner's seen from inside the action. Git respects this key
+    # only
+    # in some scopes, and the command line is one of them (git-config(1), safe.directory).
     ("safe.directory", "*"),
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -53,18 +54,18 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class TreeObject:
-    """What a path of a commit leads to: the same id, the same content."""
+    """The object at a path of a commit. Equal IDs mean equal content."""
 
     id: str
     kind: str
-    """blob or tree."""
+    """"blob" or "tree"."""
 
 
 class GitRepository:
-    """The repository that a folder lies in."""
+    """The repository that contains a folder."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str] = os.environ) -> None:
-        """Find it. Raises ConfigurationError where there is none, EnvironmentFault without git."""
+        """Find the repository. Raises ConfigurationError if there is none, and EnvironmentFault if git is missing."""
         self._environ = git_environment(environ)
         self._folder = folder
         top = self._try("rev-parse", "--show-toplevel")
@@ -76,31 +77,31 @@ class GitRepository:
         self.top = Path(top)
 
     def commit(self, revision: str) -> Commit | None:
-        """The commit of a branch, tag or id; None when it is not here."""
+        """Return the commit of a branch, tag or ID. None if this clone does not have it."""
         sha = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        if sha is None or sha.startswith("^"):  # "^main" is not a commit, but all others
+        if sha is None or sha.startswith("^"):  # "^main" means all commits except main's
             return None
         return Commit(sha, self._run("log", "-1", "--no-show-signature", "--format=%s", sha, "--"))
 
     def parents(self, commit: Commit) -> list[str]:
-        """Ids of its parents as the commit itself names them, also where a shallow clone cuts them off."""
+        """Return the IDs of the parents that the commit names. A shallow clone may not have these commits."""
         raw = self._run("cat-file", "commit", commit.sha)
         header = raw.partition("\n\n")[0]
         return [line.removeprefix("parent ") for line in header.split("\n") if line.startswith("parent ")]
 
     def merge_base(self, one: Commit, other: Commit) -> Commit | None:
-        """Their best common ancestor; None when the clone has none."""
+        """Return the best common ancestor. None if the clone has none."""
         sha = self._try("merge-base", one.sha, other.sha)
         return self.commit(sha) if sha else None
 
     def is_shallow(self) -> bool:
-        """Whether history was cut off when this was cloned."""
+        """Return whether the clone lacks a part of the history."""
         return self._run("rev-parse", "--is-shallow-repository") == "true"
 
     def file_at(self, commit: Commit, path: str, most_bytes: int) -> str | None:
-        """A file as it is in a commit, links followed inside the commit's own tree.
+        """Return the text of a file in a commit, following links inside of the commit.
 
-        None when it is not there, or has more than `most_bytes`.
+        Return None if the file is missing or larger than `most_bytes`.
         """
         found = self.object_at(commit, path)
         if found is None or found.kind != "blob":
@@ -111,9 +112,9 @@ class GitRepository:
         return self._try("cat-file", "blob", found.id, strip=False)
 
     def object_at(self, commit: Commit, path: str) -> "TreeObject | None":
-        """What is at a path of a commit; None when nothing is, or a link leads out of the commit's tree.
+        """Return the object at a path of a commit. None if there is none, or if a link leads out of the commit.
 
-        Links are followed as git has them, never by the file system (git-cat-file(1), --follow-symlinks).
+        Links are followed by git and never by the file system (git-cat-file(1), --follow-symlinks).
         """
         given = posixpath.normpath(path)
         if "\n" in given or given.startswith(("/", "../")) or given == "..":
@@ -128,23 +129,23 @@ class GitRepository:
         return TreeObject(words[0], words[1])
 
     def has_entry(self, commit: Commit, path: str) -> bool:
-        """Whether a commit has anything at a path, wherever it may lead."""
+        """Return whether a commit has anything at a path, including a broken link."""
         return self._entry(commit, path) != ""
 
     def holds_links(self, commit: Commit, path: str) -> bool:
-        """Whether there are symbolic links or submodules at or below a path of a commit."""
+        """Return whether there are symbolic links or submodules at or below a path of a commit."""
         pathspec = [] if path == "." else ["--", path]
         listed = self._run("--literal-pathspecs", "ls-tree", "-r", "--full-tree", "-z", commit.sha, *pathspec)
         return any(entry.startswith(("120000 ", "160000 ")) for entry in listed.split("\0"))
 
     def submodules(self, commit: Commit) -> list[tuple[str, str]]:
-        """Path and commit of each submodule."""
+        """Return the path and the commit of each submodule."""
         listed = self._bytes("ls-tree", "-r", "--full-tree", "-z", commit.sha).split(b"\0")
         entries = (entry.partition(b"\t") for entry in listed if entry.startswith(b"160000 "))
         return [(os.fsdecode(path), facts.decode().split(" ")[2]) for facts, _, path in entries]
 
     def submodule(self, path: str) -> "GitRepository | None":
-        """The clone of the submodule at a path of the user's working tree; None where there is none."""
+        """Return the clone of the submodule at a path of the user's working tree. None if there is none."""
         folder = self.top.resolve() / path
         if folder.resolve() != folder or not (folder / ".git").exists():
             return None
@@ -152,14 +153,14 @@ class GitRepository:
         return found if found.top.resolve() == folder else None
 
     def paths(self, commit: Commit) -> tuple[str, ...]:
-        """Paths of every file of a commit."""
+        """Return the paths of all files of a commit."""
         listed = self._run("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit.sha)
         return tuple(name for name in listed.split("\0") if name)
 
     def content_of(self, commit: Commit, paths: Sequence[str]) -> tuple[str, ...]:
-        """What names the content of files and folders in a commit: type, mode and object id; "." is the whole tree.
+        """Return identifiers of files and folders in a commit: type, mode and object ID. "." is the whole tree.
 
-        A path that is not there has a name of its own. The same names, the same content (git-ls-tree(1)).
+        Equal identifiers mean equal content (git-ls-tree(1)). A missing path has an identifier of its own.
         """
         names = []
         for path in paths:
@@ -170,24 +171,24 @@ class GitRepository:
         return tuple(names)
 
     def _entry(self, commit: Commit, path: str) -> str:
-        """What git-ls-tree(1) says of one path; empty where nothing is there."""
+        """Return the output of git-ls-tree(1) for one path. It is empty if nothing is there."""
         listed = self._run("--literal-pathspecs", "ls-tree", "--full-tree", "-z", commit.sha, "--", path)
         return listed.rstrip("\0")
 
     def uncommitted(self) -> list[str]:
-        """Tracked files that differ from HEAD."""
+        """Return the tracked files that differ from HEAD."""
         return self._run("diff", "--name-only", "HEAD", "--").splitlines()
 
     @contextmanager
     def checkout(self, commit: Commit, folder: Path) -> Iterator[Path]:
-        """A clean checkout of `commit` in `folder`, which goes away with the context.
+        """Check `commit` out to `folder`, which is removed when the context ends.
 
-        Raises EnvironmentFault, also where a file of it is not as it was committed.
+        Raises EnvironmentFault, also if a file of the checkout differs from the commit.
         """
         try:
             self._run("worktree", "add", "--detach", "--force", str(folder), commit.sha)
             self._check_checkout(commit, folder)
-            # The file `.git` names this machine's folders: as part of a build context it would change each run.
+            # The file `.git` contains paths of this machine. In a build context, it would change with every run.
             (folder / ".git").unlink()
             yield folder
         finally:
@@ -196,15 +197,15 @@ class GitRepository:
                 self.forget_worktree(folder)
 
     def listed(self, folder: Path) -> bytes:
-        """What the index of a checkout has: state, mode, object id and path of each file."""
+        """Return the index of a checkout: state, mode, object ID and path of each file."""
         return self._bytes("ls-files", "-z", "-t", "--stage", folder=folder)
 
     def write_filtered(self, folder: Path, object_id: str, path: str, into: IO[bytes]) -> None:
-        """Write a blob as git writes it to a checkout."""
+        """Write a blob as git checks it out."""
         self._checked(("cat-file", "--filters", f"--path={path}", object_id), folder, into)
 
     def is_set(self, folder: Path, key: str) -> bool:
-        """Whether a setting is true in a checkout, which it is unless the clone says otherwise."""
+        """Return whether a setting of a checkout is true, which is the default."""
         done = self._git(("config", "--type=bool", "--get", key), folder)
         return done.stdout.strip() != b"false"
 
@@ -226,12 +227,12 @@ class GitRepository:
             )
 
     def worktrees(self) -> list[Path]:
-        """Folders of all worktrees that git knows of, the user's own among them."""
+        """Return the folders of all worktrees that git knows, including the user's."""
         listed = self._run("worktree", "list", "--porcelain").split("\n")
         return [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
 
     def forget_worktree(self, folder: Path) -> None:
-        """Remove git's entry of one worktree. Not `prune`: it would take the user's own that are not mounted now."""
+        """Remove git's entry for one worktree. `prune` would also remove the user's worktrees that are not mounted."""
         self._try("worktree", "remove", "--force", "--force", str(folder))
 
     def _run(self, *arguments: str) -> str:
@@ -243,7 +244,7 @@ class GitRepository:
     def _checked(
         self, arguments: tuple[str, ...], folder: Path | None, into: IO[bytes] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Git's answer, which `into` takes in place of memory. Raises EnvironmentFault where git fails."""
+        """Run git and write its output to `into` instead of memory. Raises EnvironmentFault if git fails."""
         done = self._git(arguments, folder, into=into)
         if done.returncode != 0:
             said = self._mask()(done.stderr.decode(errors="replace").strip()) or f"exit code {done.returncode}"
@@ -251,7 +252,7 @@ class GitRepository:
         return done
 
     def _mask(self) -> Mask:
-        """Hides what servers and proxies may give back of logins that git has."""
+        """Return a mask for git's logins, which servers and proxies may repeat."""
         listed = self._git(("config", "--list", "-z")).stdout.decode(errors="replace")
         return Mask([*environment_secrets(self._environ), *secrets_in(listed)])
 
@@ -277,8 +278,7 @@ class GitRepository:
                 cwd=folder or self._folder,
                 env=self._environ,
                 input=given,
-                stdout=into
-                or subprocess.PIPE,  # as bytes: in text mode a carriage return in somebody's name ends a line
+                stdout=into or subprocess.PIPE,  # as bytes: in text mode, a carriage return in a name ends a line
                 stderr=subprocess.PIPE,
                 check=False,
             )

@@ -1,4 +1,4 @@
-"""Which commit is the base: the merge base, not the tip that the base branch had when the event fired."""
+"""Chooses the base commit: the merge base, instead of the base branch's tip at the time of the event."""
 
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest, Commit, NoBase
@@ -8,10 +8,11 @@ _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "mas
 
 
 def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> Commit | NoBase:
-    """The commit to compare `head` with.
+    """Return the commit to compare `head` with.
 
-    Raises ConfigurationError for a revision that does not exist, and for a clone that lacks the base. Another base than
-    the event's would be a guess: a clone of a fork has a default branch of the fork's own.
+    Raises ConfigurationError if a revision does not exist, or if the clone lacks the base. A base other than the
+    event's
+    would be a guess, because the clone of a fork has the fork's default branch.
     """
     if request.none:
         return NoBase("--no-base was given")
@@ -32,7 +33,7 @@ def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> 
 
 
 def unproven_note(repository: GitRepository, head: Commit, request: BaseRequest) -> str | None:
-    """What to tell where the clone is too small to show that the base is on the base branch; None where it is not."""
+    """Return a note if the clone is too shallow to prove that the base is on the base branch, otherwise None."""
     if request.none or request.revision is not None or request.event_head is None or request.event_base is None:
         return None
     parents = repository.parents(head)
@@ -46,21 +47,21 @@ def unproven_note(repository: GitRepository, head: Commit, request: BaseRequest)
 
 
 def _is_on_base_branch(repository: GitRepository, merged_into: Commit, request: BaseRequest) -> bool | None:
-    """Whether a merge's first parent lies on the branch of the event's base, before or after it.
+    """Return whether a merge's first parent is on the branch of the event's base, before or after that base.
 
-    None: the clone does not have enough to tell.
+    Return None if the clone does not have enough history to tell.
     """
     if request.event_base is None or merged_into.sha == request.event_base:
         return True
     tip = repository.commit(request.event_base)
     fork = repository.merge_base(tip, merged_into) if tip is not None else None
     if fork is not None and fork in (tip, merged_into):
-        return True  # the branch goes on while the event waits
+        return True  # the branch may move on while the event waits
     return None if tip is None or repository.is_shallow() else False
 
 
 def replaced_note(repository: GitRepository, request: BaseRequest) -> str | None:
-    """What to tell where a push replaced its base, so that `find_base` took another; None where it did not."""
+    """Return a note if a push replaced its base and `find_base` chose another one, otherwise None."""
     replaced = request.event_base
     if replaced is None or not request.may_be_replaced or repository.commit(replaced) is not None:
         return None
@@ -71,12 +72,12 @@ def replaced_note(repository: GitRepository, request: BaseRequest) -> str | None
 
 
 def _local_base(repository: GitRepository, head: Commit, parents: list[str]) -> Commit | NoBase:
-    """Where `head` left the default branch; on the default branch itself, the commit before."""
+    """Return where `head` left the default branch. On the default branch itself, return the previous commit."""
     for branch in _DEFAULT_BRANCHES:
         tip = repository.commit(branch)
         fork = repository.merge_base(tip, head) if tip is not None else None
         if fork == head:
-            break  # the head is on this one; what comes after it may be a branch that was left long ago
+            break  # the head is on this branch; the following ones may have been left long ago
         if fork is not None:
             return fork
     if not parents:

@@ -1,6 +1,6 @@
-"""What git says of both sides' budgets: where the base's lie, what was renamed, what changed of all that they name.
+"""Reads the base's budgets from git, and finds what was renamed and what changed in the files that they name.
 
-Paths are looked at as git has them, never as the file system of this machine resolves them.
+Paths are resolved as git stores them, and never by this machine's file system.
 """
 
 import json
@@ -24,20 +24,20 @@ _MOST_CANDIDATES = 20
 
 @dataclass(frozen=True, slots=True)
 class BaseBudgets:
-    """The rules that base has, under head's names."""
+    """The base's rules, with the head's names."""
 
     budgets: Budgets
     notes: tuple[str, ...] = ()
     problem: str | None = None
-    """Why base's rules are not known although base has some; None: they are, or there are none."""
+    """Why the base's budgets could not be read. None if they were read, or if there are none."""
     moved: frozenset[str] = frozenset()
-    """Images whose build lies elsewhere in head, with equal content."""
+    """Images whose build has the same content at another place in the head."""
 
 
 def base_budgets(
     repository: GitRepository, commits: tuple[Commit, Commit], file: Path, of_head: Budgets
 ) -> BaseBudgets:
-    """Read base's budgets file. `commits`: base and head."""
+    """Read the base's budgets file. `commits` are base and head."""
     base, head = commits
     names = list(_names(repository.top, file))
     if not names:
@@ -84,9 +84,9 @@ def base_budgets(
 def untouched_images(
     repository: GitRepository, commits: tuple[Commit, Commit], head: Budgets, base: Budgets
 ) -> Iterator[str]:
-    """Images of which nothing differs: neither what the file says of them, nor the content of what they come from.
+    """Yield images whose budgets and whose files are the same in both commits.
 
-    In doubt an image counts as touched.
+    In case of doubt, an image counts as changed.
     """
     summed = {name for group in head.groups.values() if group.total.by_metric() for name in group.images or ()}
     for name, image in head.images.items():
@@ -99,7 +99,10 @@ def untouched_images(
 
 
 def _names(top: Path, file: Path) -> Iterator[str]:
-    """What git may call a file: first as it was given, then where links on this machine lead; none outside."""
+    """Yield the names that git may have for a file: as given, then with this machine's links followed.
+
+    Yield none if the file is outside of the repository.
+    """
     top = top.resolve()
     given = Path(os.path.abspath(file))  # noqa: PTH100 - Path.resolve follows links, which is what may not happen
     for path in (given.parent.resolve() / given.name, file.resolve()):
@@ -108,13 +111,16 @@ def _names(top: Path, file: Path) -> Iterator[str]:
 
 
 def _leads_elsewhere(repository: GitRepository, base: Commit, name: str) -> bool:
-    """Whether there is something at a path, or a link or submodule above it: a file that cannot be read is one."""
+    """Return whether the base has something at a path, or has a link or a submodule above it.
+
+    The base then has a budgets file that cannot be read.
+    """
     above = repository.content_of(base, list(_ancestors(name)))
     return repository.has_entry(base, name) or any(entry.startswith(("120000 ", "160000 ")) for entry in above)
 
 
 def _moved_file(repository: GitRepository, base: Commit, head: Commit) -> tuple[str, str] | None:
-    """A budgets file of base that head does not have any more, and its text."""
+    """Return name and text of one of the base's budgets files that the head no longer has."""
     kept = set(repository.paths(head))
     gone = [path for path in repository.paths(base) if path.endswith(".toml") and path not in kept]
     for path in sorted(gone, key=lambda path: "budget" not in posixpath.basename(path))[:_MOST_CANDIDATES]:
@@ -136,7 +142,10 @@ def _is_budgets_file(text: str, name: str) -> bool:
 def _renamed_images(
     repository: GitRepository, commits: tuple[Commit, Commit], of_base: Budgets, of_head: Budgets
 ) -> dict[str, str]:
-    """New names by old ones, of images that are built from equal content in an equal way."""
+    """Return the new names of renamed images by their old names.
+
+    A renamed image is built from the same content with the same options.
+    """
     _, head = commits
     gone = {
         name: content
@@ -154,9 +163,9 @@ def _renamed_images(
 def _moved_content(
     repository: GitRepository, commits: tuple[Commit, Commit], of_base: ImageSpec
 ) -> tuple[Hashable, ...] | None:
-    """What the base builds an image from; None where the head has something else at that place.
+    """Return the content that the base builds an image from. None if the head has other content at that place.
 
-    A copy of the old files is no move while the place they came from holds others: those are what would ship.
+    While its old place has other files, a copy of the old ones is not a move, because the other files would ship.
     """
     base, head = commits
     context = of_base.build.context
@@ -167,7 +176,7 @@ def _moved_content(
 
 
 def _build_content(repository: GitRepository, commit: Commit, image: ImageSpec) -> tuple[Hashable, ...] | None:
-    """What names what an image is built from, wherever it lies; None where that cannot be told."""
+    """Return identifiers of the content that an image is built from, at any place. None if they are unknown."""
     build = image.build
     context = repository.object_at(commit, build.context)
     dockerfile = repository.object_at(commit, posixpath.join(build.context, build.dockerfile))
@@ -179,7 +188,7 @@ def _build_content(repository: GitRepository, commit: Commit, image: ImageSpec) 
 def _content(
     repository: GitRepository, commit: Commit, built_from: tuple[str, ...], given: tuple[str, ...]
 ) -> tuple[object, ...] | None:
-    """What names the content of all that an image, and its measurement, come from; None where that is in doubt."""
+    """Return identifiers of all content that an image and its measurement use. None in case of doubt."""
     paths = built_from + given
     objects = [repository.object_at(commit, path) for path in paths]
     if None in objects or any(repository.holds_links(commit, path) for path in given):
@@ -187,7 +196,7 @@ def _content(
     folders = sorted({folder for path in paths for folder in _ancestors(path)})
     on_the_way = repository.content_of(commit, [path for path in [*paths, *folders] if path != "."])
     if any(entry.startswith("120000 ") for entry in on_the_way):
-        return None  # attributes beside the link's target would count as well
+        return None  # git attributes next to the link's target would matter too
     ignored = {f"{path}.dockerignore" for path in built_from}
     attributes = {posixpath.join(folder, ".gitattributes") for folder in folders}
     beside = repository.content_of(commit, sorted({".gitattributes", ".gitmodules", *ignored, *attributes}))
@@ -195,7 +204,7 @@ def _content(
 
 
 def _ancestors(path: str) -> Iterator[str]:
-    """The folders above a path, without the top of the repository."""
+    """Yield the folders above a path, without the root of the repository."""
     while path := posixpath.dirname(path):
         yield path
 
@@ -206,9 +215,9 @@ def changes_to_approve(
     budgets: tuple[Budgets, Budgets],
     loosened: Collection[Loosening],
 ) -> Iterator[Change]:
-    """Whole tables, as both files have them: a figure that is rounded for people would hide a small loosening.
+    """Yield the changes to approve, as whole tables. Rounded figures could hide a small loosening.
 
-    `commits` and `budgets`: base's and head's.
+    `commits` and `budgets` are those of base and head.
     """
     base, head = budgets
     images = {one.subject for one in loosened if not one.is_group}
@@ -232,7 +241,7 @@ def changes_to_approve(
 def other_files(
     repository: GitRepository, commits: tuple[Commit, Commit], budgets: tuple[Budgets, Budgets]
 ) -> dict[str, tuple[str, ...]]:
-    """Paths whose content differs, of those that the measurement of an image is given on both sides, by image."""
+    """Return the paths whose content differs, of those that the measurements of both sides use, for each image."""
     base, head = budgets
 
     def differs(path: str) -> bool:
@@ -248,7 +257,7 @@ def other_files(
 
 
 def _given(repository: GitRepository, commit: Commit, spec: ImageSpec) -> tuple[str, ...]:
-    """What names the content of the files that a measurement is given."""
+    """Return identifiers of the files that a measurement uses."""
     return tuple(_named_content(repository, commit, path) for path in _paths(spec))
 
 
@@ -262,7 +271,8 @@ def _named_content(repository: GitRepository, commit: Commit, path: str) -> str:
     if found is None:
         return f"{path}: nothing"
     if found.kind == "tree" and repository.holds_links(commit, path):
-        return f"{path}: {commit.sha}"  # what links in a folder lead to is not looked at: it counts as changed
+        # the targets of links in a folder are not compared, so the folder counts as changed
+        return f"{path}: {commit.sha}"
     return f"{path}: {found.id}"
 
 

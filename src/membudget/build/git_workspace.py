@@ -1,4 +1,4 @@
-"""Clean checkouts of the two revisions, in a folder of this run that goes away with it."""
+"""Clean checkouts of both revisions in a folder of this run, which is removed at its end."""
 
 import posixpath
 import shutil
@@ -21,9 +21,9 @@ _FIX = "give actions/checkout `submodules: recursive` and `fetch-depth: 0`"
 
 @contextmanager
 def submodules(repository: GitRepository, commit: Commit, folder: Path) -> Iterator[tuple[str, ...]]:
-    """Check out the submodules of `commit` in its checkout `folder`; yields the paths of those that the clone lacks.
+    """Check out the submodules of `commit` in its checkout `folder`. Yield the paths of those that the clone lacks.
 
-    Raises EnvironmentFault, also where a file of one is not as it was committed.
+    Raises EnvironmentFault, also if a file of a submodule differs from its commit.
     """
     with ExitStack() as stack:
         yield tuple(_checked_out(repository, commit, folder, stack))
@@ -32,7 +32,7 @@ def submodules(repository: GitRepository, commit: Commit, folder: Path) -> Itera
 def _checked_out(repository: GitRepository, commit: Commit, folder: Path, stack: ExitStack) -> Iterator[str]:
     for path, sha in repository.submodules(commit):
         target = folder / path
-        if not target.is_dir():  # a sparse clone leaves it out
+        if not target.is_dir():  # a sparse clone omits it
             continue
         module = repository.submodule(path)
         revision = module.commit(sha) if module is not None else None
@@ -44,7 +44,7 @@ def _checked_out(repository: GitRepository, commit: Commit, folder: Path, stack:
 
 
 def clones(repository: GitRepository) -> Iterator[GitRepository]:
-    """A repository, and those of its submodules, at any depth, that it was cloned with."""
+    """Yield a repository and the clones of its submodules, at any depth."""
     yield repository
     head = repository.commit("HEAD")
     for path, _ in repository.submodules(head) if head is not None else ():
@@ -54,7 +54,7 @@ def clones(repository: GitRepository) -> Iterator[GitRepository]:
 
 
 def check_build(missing: tuple[str, ...], checkout: Path, build: Build) -> None:
-    """Raise BuildFailed where a build would be given the empty folder of a missing submodule."""
+    """Raise BuildFailed if a build would use the empty folder of a missing submodule."""
     context = checkout / build.context
     for name in _needed(missing, checkout, build.context):
         if not _is_left_out(checkout / name, context, context / build.dockerfile):
@@ -65,7 +65,7 @@ def check_build(missing: tuple[str, ...], checkout: Path, build: Build) -> None:
 
 
 def check_given(missing: tuple[str, ...], checkout: Path, paths: Iterable[str], where: str) -> None:
-    """Raise ConfigurationError where a container would be given the empty folder of a missing submodule."""
+    """Raise ConfigurationError if a container would use the empty folder of a missing submodule."""
     for path in paths:
         for name in _needed(missing, checkout, path):
             raise ConfigurationError(
@@ -74,10 +74,10 @@ def check_given(missing: tuple[str, ...], checkout: Path, paths: Iterable[str], 
 
 
 def _needed(missing: tuple[str, ...], checkout: Path, path: str) -> Iterator[str]:
-    """Of missing submodules those at, below or around a path, links followed."""
+    """Yield the missing submodules at, below or around a path, after following links."""
     try:
         looked_at = (checkout / path).resolve()
-    except (OSError, ValueError, RuntimeError):  # nowhere, and refused by whoever reads it
+    except (OSError, ValueError, RuntimeError):  # whoever reads the path reports this error
         return
     for name in missing:
         folder = (checkout / name).resolve()
@@ -86,9 +86,9 @@ def _needed(missing: tuple[str, ...], checkout: Path, path: str) -> Iterator[str
 
 
 def _is_left_out(folder: Path, context: Path, dockerfile: Path) -> bool:
-    """Whether the ignore file of a build names a folder, literally, so that no image has it.
+    """Return whether the build's ignore file names a folder literally, so that no image contains it.
 
-    Other patterns, and files with exceptions, are not understood here: then it is not known to be left out.
+    Patterns, and files with exceptions, are not evaluated. The folder then counts as not ignored.
     """
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     file = own if own.exists() or own.is_symlink() else context / ".dockerignore"
@@ -120,25 +120,25 @@ class Workspace:
 
     @contextmanager
     def checkout(self, commit: Commit) -> Iterator[Path]:
-        """A clean checkout of `commit` and of the submodules that the clone has, for as long as the context lasts."""
+        """Check out `commit` and the submodules that the clone has. The checkout is removed when the context ends."""
         folder = self._folder / commit.sha[:12]
         with self._repository.checkout(commit, folder), submodules(self._repository, commit, folder) as missing:
             self._missing[folder] = missing
             yield folder
 
     def missing_submodules(self, checkout: Path) -> tuple[str, ...]:
-        """Submodules that are empty folders in a checkout of this workspace: the clone does not have them."""
+        """Return the submodules that the clone lacks. They are empty folders in a checkout of this workspace."""
         return self._missing[checkout]
 
     @property
     def scratch(self) -> Path:
-        """A folder for what this run keeps for itself. It goes away with the workspace."""
+        """Return a folder for the run's own files, which is removed with the workspace."""
         return self._folder / "scratch"
 
 
 @contextmanager
 def workspace(repository: GitRepository, run: RunId) -> Iterator[Workspace]:
-    """A workspace for `run`. Removes what dead runs left of theirs."""
+    """Create a workspace for `run`, and remove the workspaces of dead runs."""
     parent = Path(tempfile.gettempdir())
     for left in parent.glob(f"{_PREFIX}*x*"):
         if _is_of_dead_run(left):

@@ -1,4 +1,4 @@
-"""Images in a registry, read without pulling them (OCI distribution specification 1.1; Docker's token scheme)."""
+"""Reads images in a registry without pulling them (OCI distribution specification 1.1; Docker's token scheme)."""
 
 import hashlib
 import io
@@ -28,11 +28,11 @@ from membudget.web.bounded_http import Deadline, Limits, PastLimit, TooLarge, as
 from membudget.web.retries import Answer, Policy, Retries
 
 _ALLOWED_S = 900.0
-"""For all that is read of one image: its layers may have gigabytes."""
+"""How long one image may take, whose layers may have gigabytes."""
 _IDLE_S = 60.0
 _RETRIES = Policy(tries=5, backoff_s=0.5)
 _MORE_THAN_CONTENT = 1 << 20
-"""Bytes that may wrap a body: the lengths of its chunks."""
+"""How many bytes a response may have in addition to its content, for the lengths of chunks."""
 _BUFFER = 1 << 20
 _DOCKER_HUB = "docker.io"
 _DOCKER_HUB_API = "registry-1.docker.io"
@@ -50,7 +50,7 @@ _ACCEPT = (
 
 @dataclass(frozen=True, slots=True)
 class RegistryReference:
-    """Which image of which registry."""
+    """An image in a registry."""
 
     host: str
     name: str
@@ -59,7 +59,7 @@ class RegistryReference:
 
 
 def parse_reference(text: str) -> RegistryReference:
-    """A reference as docker takes it. Raises ConfigurationError."""
+    """Return the image that a reference in docker's format names. Raises ConfigurationError."""
     first, slash, rest = text.partition("/")
     has_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
     match = _NAME.fullmatch(rest if has_host else text)
@@ -72,7 +72,7 @@ def parse_reference(text: str) -> RegistryReference:
 
 
 def read_image(name: str, known: KnownLayer, platform: str | None, deadline: Deadline | None = None) -> ImageContents:
-    """Read an image of a registry by its name, until `deadline` at the latest.
+    """Read an image by its name, until `deadline` at the latest.
 
     Raises ConfigurationError, EnvironmentFault and UnreadableImage.
     """
@@ -88,7 +88,7 @@ class RegistryImage:
     """One image of a registry."""
 
     def __init__(self, reference: RegistryReference, deadline: Deadline | None = None) -> None:
-        """`deadline` of all requests together; None: a quarter of an hour from now."""
+        """Set the deadline of all requests together. The default is 15 minutes from now."""
         self._reference = reference
         host = _DOCKER_HUB_API if reference.host == _DOCKER_HUB else reference.host
         self._is_local = urlsplit(f"//{host}").hostname in _LOCAL
@@ -100,20 +100,20 @@ class RegistryImage:
         self._basic: tuple[str, str] | None = None
 
     def mask(self) -> Mask:
-        """Hides our login there, which the registry may write into what it answers."""
+        """Return a mask for the user's login, which the registry may repeat in its answers."""
         login = _credentials(self._reference.host)
         return Mask([*(login[1:] if login else ()), ":".join(login or ()), self._token or ""])
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._opened.close()
 
     def manifest(self) -> bytes:
-        """The document its tag names: a manifest or an index."""
+        """Return the document of the image's tag: a manifest or an index."""
         return self._document(f"manifests/{self._reference.version}", self._reference.version)
 
     def document(self, digest: str) -> bytes:
-        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+        """Return a manifest or a configuration. Raises UnreadableImage if its content does not match its digest."""
         try:
             return self._document(f"blobs/{digest}", digest)
         except _NotThereError:
@@ -121,7 +121,7 @@ class RegistryImage:
 
     @contextmanager
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
-        """The bytes of one layer, compressed or plain. Raises UnreadableImage and EnvironmentFault."""
+        """Open a layer, which may be compressed. Raises UnreadableImage and EnvironmentFault."""
         try:
             with self._get(f"blobs/{blob.digest}", blob.size) as response:
                 yield io.BufferedReader(_Body(response, blob), _BUFFER)
@@ -144,7 +144,7 @@ class RegistryImage:
         self._limits.body_bytes = most_bytes + most_bytes // 8 + _MORE_THAN_CONTENT
         try:
             response = self._ask(path)
-            if response.status_code == requests.codes.unauthorized:  # not yet, or a token that has ended
+            if response.status_code == requests.codes.unauthorized:  # no token yet, or an expired one
                 self._authorize(response.headers.get("WWW-Authenticate", ""))
                 response.close()
                 response = self._ask(path)
@@ -160,7 +160,7 @@ class RegistryImage:
                     raise EnvironmentFault(f"the registry answered {response.status_code} for {what}")
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            # Not the error's own text: it may hold the address of a storage, signed.
+            # The error's own text may contain the signed address of a storage.
             raise EnvironmentFault(f"the registry of {what} could not be read: {type(error).__name__}") from None
         except PastLimit as error:
             raise EnvironmentFault(f"the registry of {what} {error}") from None
@@ -168,7 +168,7 @@ class RegistryImage:
     def _ask(self, path: str) -> requests.Response:
         headers = {"Accept": _ACCEPT if path.startswith("manifests/") else "*/*"}
         if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"  # requests takes it off where a redirect leaves the host
+            headers["Authorization"] = f"Bearer {self._token}"  # requests drops it on redirects to another host
         url = f"{self._base}/{path}"
         return self._tried(url, login=self._basic, headers=headers)
 
@@ -190,7 +190,7 @@ class RegistryImage:
             time.sleep(wait)
 
     def _authorize(self, challenge: str) -> None:
-        """Get what the registry asks for (distribution's "Token Authentication")."""
+        """Authenticate as the registry asks for (distribution's "Token Authentication")."""
         credentials = _credentials(self._reference.host)
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() == "basic":
@@ -199,7 +199,7 @@ class RegistryImage:
         fields = dict(_CHALLENGE.findall(rest))
         realm = fields.get("realm", "")
         if scheme.lower() != "bearer" or (not realm.startswith("https://") and not self._is_local):
-            return  # nobody's password goes over a line that is not encrypted
+            return  # never send a password over an unencrypted connection
         query = {key: fields[key] for key in ("service", "scope") if key in fields}
         with self._tried(realm, login=credentials, query=query) as response:
             if response.ok:
@@ -209,16 +209,16 @@ class RegistryImage:
 def _is_host(text: str) -> bool:
     try:
         return _HOST.fullmatch(text) is not None and urlsplit(f"//{text}").hostname is not None
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # brackets without an address
         return False
 
 
 class _NotThereError(ConfigurationError):
-    """The registry has none."""
+    """The registry does not have the image."""
 
 
 class _Body(RawStream):
-    """A blob's content as it arrives."""
+    """The content of a blob while it arrives."""
 
     def __init__(self, response: requests.Response, blob: Blob) -> None:
         super().__init__()
@@ -240,11 +240,11 @@ class _Body(RawStream):
 
 
 def _credentials(host: str) -> tuple[str, str] | None:
-    """What `docker login` stored."""
+    """Return the login that `docker login` stored."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of a helper that is not installed here
+        with warnings.catch_warnings(action="ignore"):  # about a credential helper that is not installed here
             found: Mapping[str, object] | None = auth.load_config().resolve_authconfig(host)
-    except (DockerException, ValueError):  # there is no helper, or the file is damaged: ask as anybody
+    except (DockerException, ValueError):  # the helper is missing or the file is damaged: read anonymously
         return None
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Revisions: the two commits that are compared, and how their images are named."""
+"""The two commits that are compared, and the images that are built from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Side(StrEnum):
-    """Which of the two revisions."""
+    """The side of a comparison."""
 
     BASE = "base"
     HEAD = "head"
@@ -18,43 +18,43 @@ class Commit:
 
     sha: str
     subject: str
-    """First line of its message."""
+    """The first line of the commit message."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoBase:
-    """There is nothing to compare with; absolute budgets still hold."""
+    """Why there is nothing to compare with. Absolute budgets still apply."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class BaseRequest:
-    """How the base was asked for."""
+    """How the base was requested."""
 
     revision: str | None = None
-    """What `--base` named."""
+    """The value of `--base`."""
     none: bool = False
-    """`--no-base`."""
+    """Whether `--no-base` was given."""
     event_base: str | None = None
-    """The commit that the CI event names as base: a pull request's, a merge queue's, what a push replaced."""
+    """The base commit of the CI event: a pull request's base, a merge queue's, or the commit that a push replaced."""
     may_be_replaced: bool = False
-    """Whether the event is a push: a forced one replaces its base, which may then be in no clone."""
+    """Whether the event is a push. A forced push replaces its base, which then may not be in any clone."""
     event_head: str | None = None
-    """The pull request's own head, where the event names one: GitHub checks out a merge of it into its base."""
+    """The head of the pull request, if the event names it. GitHub checks out its merge into the base instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How an image was built, for telling which line made which layer."""
+    """How an image was built. This tells which line of the Dockerfile created which layer."""
 
     path: str
-    """Of its Dockerfile, in the repository."""
+    """The path of the Dockerfile in the repository."""
     text: str
     target: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
     provenance: object = None
-    """BuildKit's own record, as it wrote it."""
+    """BuildKit's record of the build, as BuildKit wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,16 @@ class BuiltImage:
     """An image that was built for one side."""
 
     image_id: str
-    """What the engine runs it by: a digest."""
+    """The digest by which the engine runs the image."""
     reference: str
-    """The tag that keeps it alive during the run."""
+    """The tag that keeps the image during the run."""
     identity: str
-    """What it is, wherever and however often it is built: equal for equal images."""
+    """A digest of the image's properties that is equal for equal images, wherever and whenever they are built."""
     beside: "Mapping[str, BuiltImage]" = field(default_factory=dict)
-    """What was built for the services around it, by service."""
+    """The images that were built for the services around the image, by service."""
     recipe: Recipe | None = None
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Its own, and those of what is beside it by the names of their services."""
+        """Return the identities of this image and of the images around it, sorted by service."""
         return (self.identity, *(image.identity for _, image in sorted(self.beside.items())))

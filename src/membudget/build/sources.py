@@ -1,7 +1,7 @@
 """Finds images by name: those that a command names, and smaller variants of a base image.
 
-Images are looked for in the engine, in archives, in OCI layouts and in registries. The clients of engine and registries
-are imported only where they are asked, so that `membudget inspect` of an archive starts fast.
+Images are looked up in the engine, in archives, in OCI layouts and in registries. The clients of engine and registries
+are imported only when they are needed, so that `membudget inspect` of an archive starts fast.
 """
 
 import io
@@ -28,19 +28,22 @@ _BUFFER = 1 << 20
 SCHEMES = ("docker", "docker-archive", "oci-archive", "oci-dir", "registry")
 
 EngineReader = Callable[[Sequence[str]], Sequence[ImageContents | UnreadableImage]]
-"""Reads images of the engine, all in one export."""
+"""Reads images of the engine in one export."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a reference means. Schemes are named as syft and skopeo name theirs."""
+    """The meaning of a reference. The schemes are those of syft and skopeo."""
 
     scheme: str
     name: str
 
     @classmethod
     def of(cls, reference: str) -> "Source":
-        """Of "SCHEME:NAME"; without a scheme, a file or folder that is there, else an image of the engine."""
+        """Return the source of a reference "SCHEME:NAME".
+
+        Without a scheme, it is an existing file or folder, or otherwise an image of the engine.
+        """
         scheme, separator, name = reference.partition(":")
         if separator and scheme in SCHEMES:
             return cls(scheme, name)
@@ -55,7 +58,10 @@ class Source:
 def read_sources(
     references: Sequence[str], cache: LayerCache, platform: str | None, read_engine: EngineReader
 ) -> list[ImageContents]:
-    """What the images hold, in the order in which they are named. Raises what reading them does."""
+    """Return the contents of images, in the order of `references`.
+
+    Raises ConfigurationError, EnvironmentFault and UnreadableImage.
+    """
     sources = [Source.of(reference) for reference in references]
     of_engine = [source.name for source in sources if source.scheme == "docker"]
     from_engine = iter(read_engine(of_engine)) if of_engine else iter(())
@@ -82,7 +88,7 @@ Known = Callable[[str], Layer | None]
 
 
 def _read_archive(name: str, known: Known, platform: str | None) -> ImageContents | UnreadableImage:
-    """A file; of several images in it, the one that "FILE:NAME" names."""
+    """Read an image from an archive. "FILE:NAME" selects one of several images."""
     path, wanted = _split(name)
     with _opened(path) as file:
         images = read_archive(file, known, is_trusted=False, selection=Selection(platform, wanted or None))
@@ -97,7 +103,7 @@ def _read_archive(name: str, known: Known, platform: str | None) -> ImageContent
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Of "FILE:NAME", the file and the image's name in it; "" without one."""
+    """Split "FILE:NAME" into the file and the name of the image, which may be ""."""
     if _exists(Path(name)):
         return name, ""
     path, _, wanted = name.partition(":")
@@ -107,7 +113,7 @@ def _split(name: str) -> tuple[str, str]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name too long for the file system
+    except OSError:  # the name is too long for the file system
         return False
 
 
@@ -132,7 +138,7 @@ def _read_layout(name: str, known: Known, platform: str | None) -> ImageContents
 
 
 def _read_registry(name: str, known: Known, platform: str | None) -> ImageContents:
-    from membudget.build.registry import read_image  # of the clients, only what is asked for
+    from membudget.build.registry import read_image  # imports requests
 
     return read_image(name, known, platform)
 
@@ -146,16 +152,19 @@ _READERS: dict[str, Callable[[str, Known, str | None], ImageContents | Unreadabl
 
 
 _ALLOWED_S = 600.0
-"""For all that registries are asked in a check."""
+"""How long registries may take in total, in one check."""
 
 
 class BaseVariants:
-    """What is known of variants. That none can be looked at costs the advice, and nothing else."""
+    """Finds smaller variants of base images. If a variant cannot be read, only the advice is lost."""
 
     def __init__(
         self, engine: "Engine | None", cache: LayerCache, warn: Callable[[str], None], *, asks_registry: bool
     ) -> None:
-        """`asks_registry`: layers of a variant are read there, once: they are remembered."""
+        """Set where to look.
+
+        If `asks_registry` is set, the layers of variants are also read from their registry. The cache keeps them.
+        """
         self._engine = engine
         self._cache = cache
         self._warn = warn
@@ -165,7 +174,7 @@ class BaseVariants:
         self._allowance = Allowance(_ALLOWED_S)
 
     def smallest(self, base: BaseImage | None, platform: str) -> BaseVariant | None:
-        """The smallest variant that there is of a base image; None where there is none, or the base is not known."""
+        """Return the smallest variant of a base image. None if there is no variant, or if the base is unknown."""
         if base is None:
             return None
         found = [
@@ -194,12 +203,12 @@ class BaseVariants:
         return found if isinstance(found, ImageContents) else None
 
     def _of_registry(self, reference: str, platform: str) -> ImageContents | None:
-        from membudget.build.registry import read_image  # only where it is asked
+        from membudget.build.registry import read_image  # imports requests
 
         try:
             with self._allowance.spend() as deadline:
                 found = read_image(reference, self._cache.get, platform, deadline)
-        except ConfigurationError:  # there is none of that name
+        except ConfigurationError:  # the registry has no such image
             return None
         except EnvironmentFault as error:
             self._warn(f"{reference} could not be looked at, which may be a smaller base: {error.what}")
