@@ -312,12 +312,15 @@ def _stream(location: str, into: BinaryIO, most_bytes: int, deadline: Deadline) 
 
 class _Said(ApiModel):
     message: str = ""
+    error: str = ""
+    """Instead of a message, where OAuth 2.0 refuses a token (RFC 6750)."""
 
 
 def _answer(response: Got) -> Answer:
     said = None
     with suppress(ValidationError):
-        said = _Said.model_validate_json(response.content).message
+        parsed = _Said.model_validate_json(response.content)
+        said = parsed.message or parsed.error
     return Answer(response.status, response.headers, said)
 
 

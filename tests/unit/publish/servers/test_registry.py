@@ -7,11 +7,13 @@ import pytest
 from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
+from membudget.publish.server import Server
 from membudget.publish.servers import registry
 from membudget.publish.servers.forgejo import ForgejoServer, GiteaServer
 from membudget.publish.servers.github_server import GithubServer
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true"}
+ADDRESSES = {"GITHUB_SERVER_URL": "https://git.example"}
 TOKEN = SecretStr("token")
 
 
@@ -26,8 +28,8 @@ TOKEN = SecretStr("token")
         (ON_GITHUB | {"GITEA_ACTIONS": ""}, GithubServer),
     ],
 )
-def test_the_runner_tells_the_server(environ: dict[str, str], kind: type[GithubServer]) -> None:
-    found = registry.server(environ | {"GITHUB_SERVER_URL": "https://git.example"}, TOKEN)
+def test_the_runner_tells_the_server(environ: dict[str, str], kind: type[Server]) -> None:
+    found = registry.server(environ | ADDRESSES, TOKEN)
     assert type(found) is kind
     assert found.has_token
 
