@@ -1,1 +1,1 @@
-"""What is in images: layers, files, packages, what differs between two, and what could be saved."""
+"""What images contain: layers, files and packages, how two images differ, and what could be saved."""

@@ -1,7 +1,7 @@
-"""What differs between two images: layers, packages, files, and what caused it. Bounded in size.
+"""The differences between two images: layers, packages and files, and their causes. The result is limited in size.
 
-A layer of head is paired with a layer of base by content, then by the instruction that made it. So an inserted layer
-is an inserted layer, and not a change of all that lie above it.
+A layer of the head is paired with a layer of the base by content, and then by the instruction that created it. An
+inserted layer therefore counts as one inserted layer, and not as a change of all layers above it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,22 +17,23 @@ from membudget.contents.packages.package import Ecosystem
 from membudget.core.files import Stored
 
 _MOST_COMPARISONS = 1_000_000
-"""Between what two images have alike at their beginnings and ends: half a second. `difflib` has no such bound."""
+"""The most comparisons between the parts in which two images differ. They take half a second. `difflib` has no limit.
+"""
 
 
 class LayerPair(NamedTuple):
-    """Indexes of one layer in base and head; None where it is only in the other."""
+    """The indexes of one layer in base and head. None on the side that does not have it."""
 
     base: int | None
     head: int | None
     is_same: bool
-    """Whether its content is the same."""
+    """Whether both layers have the same content."""
 
 
 def match_layers(
     base: Sequence[str], head: Sequence[str], base_made_by: Sequence[str], head_made_by: Sequence[str]
 ) -> tuple[LayerPair, ...]:
-    """Pair layers, lowest first, by DiffIDs and the texts of their instructions ("" matches nothing)."""
+    """Pair layers, lowest first, by their DiffIDs and the texts of their instructions. "" matches nothing."""
     pairs: list[LayerPair] = []
     base_named = [text or f"base {index}" for index, text in enumerate(base_made_by)]
     head_named = [text or f"head {index}" for index, text in enumerate(head_made_by)]
@@ -54,7 +55,7 @@ def match_layers(
 def _with_gaps(
     common: Sequence[tuple[int, int]], base_count: int, head_count: int
 ) -> Iterator[tuple[range, range, tuple[int, int] | None]]:
-    """What lies before each common element on both sides, and the element; last, what lies behind them all."""
+    """Yield each common element with the ranges that precede it on both sides, and finally the ranges at the end."""
     base_from = head_from = 0
     for one, other in common:
         yield range(base_from, one), range(head_from, other), (one, other)
@@ -63,7 +64,7 @@ def _with_gaps(
 
 
 def _common(base: Sequence[str], head: Sequence[str]) -> list[tuple[int, int]]:
-    """A longest common subsequence, as pairs of indexes; of very long ones, what is alike at both ends."""
+    """Return a longest common subsequence as pairs of indexes. For very long inputs, only compare both ends."""
     begin = 0
     while begin < min(len(base), len(head)) and base[begin] == head[begin]:
         begin += 1
@@ -101,7 +102,7 @@ MOST_LAYERS = 100
 MOST_PACKAGES = 200
 MOST_DETAILS = 8
 _FOLDER_PARTS = 3
-"""How deep a folder may be that names files without a package."""
+"""How deep the folders are that stand for files without a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +110,18 @@ class Detail(Stored):
     """A part of a layer's change."""
 
     name: str
-    """A package's name, or a folder."""
+    """The name of a package, or a folder."""
     is_package: bool
     delta_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class LayerChange(Stored):
-    """A layer that is not the same on both sides, or all those of the base image."""
+    """A layer that differs between both sides, or all changed layers of the base image together."""
 
     kind: ChangeKind
     delta_bytes: int
-    """Of regular-file bytes: these deltas add up to that of `image_size`."""
+    """The change of its regular-file bytes. The sum over all layers is the change of `image_size`."""
     base_layer: int | None
     head_layer: int | None
     instruction: str
@@ -128,14 +129,14 @@ class LayerChange(Stored):
     source: OriginSource
     stage_lines: tuple[int, int] | None
     is_upstream: bool
-    """The base image moved: it is nobody's line."""
+    """Whether the base image changed, which no line of the Dockerfile caused."""
     details: tuple[Detail, ...]
-    """Its largest parts."""
+    """The largest parts of the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageChange(Stored):
-    """A package that is not the same on both sides."""
+    """A package that differs between both sides."""
 
     ecosystem: Ecosystem
     name: str
@@ -147,10 +148,10 @@ class PackageChange(Stored):
 
 @dataclass(frozen=True, slots=True)
 class ImageDiff(Stored):
-    """What differs; largest first."""
+    """The differences between two images, largest first."""
 
     delta_bytes: int
-    """Of `image_size`."""
+    """The change of `image_size`."""
     same_layers: int
     layers: tuple[LayerChange, ...]
     packages: tuple[PackageChange, ...]
@@ -159,7 +160,7 @@ class ImageDiff(Stored):
 
 
 def diff(base: MergedImage, head: MergedImage) -> ImageDiff:
-    """What differs between two images."""
+    """Return the differences between two images."""
     pairs = match_layers(_diff_ids(base), _diff_ids(head), _made_by(base), _made_by(head))
     changed = [pair for pair in pairs if not pair.is_same]
     files, totals = diff_files(base.stack, head.stack)
@@ -188,7 +189,7 @@ def _layers(changed: Sequence[LayerPair], base: MergedImage, head: MergedImage) 
     if upstream:
         changes.append(_layer_change(upstream, base, head, is_upstream=True))
     changes.sort(key=lambda change: abs(change.delta_bytes), reverse=True)
-    if len(changes) > MOST_LAYERS:  # the upstream one has no place of its own among those that are left out
+    if len(changes) > MOST_LAYERS:  # the upstream change is not left out
         changes.sort(key=lambda change: not change.is_upstream)
         rest = changes[MOST_LAYERS - 1 :]
         delta = sum(change.delta_bytes for change in rest)
@@ -227,7 +228,7 @@ def _layer_change(
         base_layer=base_layer,
         head_layer=head_layer,
         instruction=origin.instruction,
-        # Lines of the base's Dockerfile are nowhere in the head's.
+        # Lines of the base's Dockerfile do not exist in the head's.
         dockerfile_lines=origin.dockerfile_lines if head_layer is not None else None,
         source=origin.source,
         stage_lines=origin.stage_lines if head_layer is not None else None,
@@ -249,7 +250,10 @@ def _kind(before: int | None, after: int | None) -> ChangeKind:
 def _details(
     base: MergedImage, base_layers: frozenset[int], head: MergedImage, head_layers: frozenset[int]
 ) -> tuple[Detail, ...]:
-    """By package, and by folder of what belongs to none; of contents, live or not, as the layers' bytes count all."""
+    """Return the parts of a change, by package, or by folder for files without one.
+
+    Bytes are those of all content in the layers, live or not, like the layers' own sizes.
+    """
     before, after = _parts(base, base_layers), _parts(head, head_layers)
     deltas = {name: after.get(name, 0) - before.get(name, 0) for name in before.keys() | after.keys()}
     largest = nlargest(MOST_DETAILS, deltas.items(), key=lambda part: (abs(part[1]), part[0]))
@@ -257,7 +261,7 @@ def _details(
 
 
 def _parts(image: MergedImage, layers: frozenset[int]) -> dict[tuple[bool, str], int]:
-    """Bytes of some layers by (whether a package, name of it or folder)."""
+    """Return the bytes of some layers, by (whether it is a package, name of the package or folder)."""
     parts: dict[tuple[bool, str], int] = {}
     counted: set[int] = set()
     for path, number in image.stack.names_below(""):
@@ -280,7 +284,7 @@ def _folder_of(path: str) -> str:
 
 
 def _packages(base: MergedImage, head: MergedImage) -> tuple[PackageChange, ...]:
-    """By name: an upgrade is one change."""
+    """Return the changed packages by name, so that an upgrade is one change."""
     before, after = _by_name(base), _by_name(head)
     changes = []
     for ecosystem, name in before.keys() | after.keys():

@@ -1,7 +1,7 @@
 """The structure of a Dockerfile: its stages, and the lines of each instruction (docs.docker.com, Dockerfile reference).
 
-Ours, because `dockerfile-parse` takes the lines of a here-document for instructions. A Dockerfile is a pull request's
-file: whatever it holds, the structure is told as far as there is one.
+`dockerfile-parse` is not used, because it mistakes the lines of a here-document for instructions. A Dockerfile may come
+from a pull request: whatever it contains, as much of its structure as possible is returned.
 """
 
 import re
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 LARGEST_DOCKERFILE = 1 << 20
-"""Bytes that are read of one."""
+"""The most bytes that are read of a Dockerfile."""
 _MOST_LINES = 20_000
 _MOST_STAGES = 1000
 _LONGEST_VALUE = 4096
-"""Of arguments and names of images: values may be made of values, and double with each."""
+"""The longest value of an argument or name of an image. Values may contain values, and double with each."""
 _HEREDOC = re.compile(r"<<(-?)\s*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2")
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S*))?\s*")
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*=(.*)")
@@ -27,62 +27,65 @@ class Instruction:
     """An instruction."""
 
     keyword: str
-    """In capitals."""
+    """The keyword in capitals."""
     arguments: str
-    """Without flags, continued lines joined."""
+    """The arguments without flags, with continued lines joined."""
     lines: tuple[int, int]
-    """First and last, from 1."""
+    """The first and the last line, from 1."""
     flags: tuple[tuple[str, str], ...] = ()
     documents: str = ""
-    """Its here-documents, on one line."""
+    """The here-documents, on one line."""
 
     def flag(self, name: str) -> str | None:
-        """The value of `--NAME=`."""
+        """Return the value of `--NAME=`."""
         return next((value for flag, value in self.flags if flag == name), None)
 
     @property
     def makes_history(self) -> bool:
-        """Whether a builder writes it into the image's history."""
+        """Return whether a builder adds the instruction to the image's history."""
         return self.keyword not in _WITHOUT_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage: FROM and what follows."""
+    """A stage: FROM and the instructions that follow."""
 
     name: str | None
     base: str
-    """What it is FROM, variables expanded where their values are known."""
+    """The image or stage after FROM. Variables with known values are expanded."""
     lines: tuple[int, int]
     instructions: tuple[Instruction, ...]
-    """Without its FROM."""
+    """The instructions after FROM."""
 
     @property
     def is_scratch(self) -> bool:
-        """Whether it begins with nothing."""
+        """Return whether the stage starts from an empty image."""
         return self.base == "scratch"
 
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A Dockerfile's stages, in order."""
+    """The stages of a Dockerfile, in order."""
 
     stages: tuple[Stage, ...]
 
     def stage(self, name: str) -> Stage | None:
-        """The stage of a name or a number."""
+        """Return the stage with a name or a number."""
         for number, stage in enumerate(self.stages):
             if (stage.name or "").lower() == name.lower() or str(number) == name:
                 return stage
         return None
 
     def stage_chain(self, target: str | None = None) -> tuple[Stage, ...]:
-        """The stages that an image is made of, one FROM the other, lowest first; the last one's, or the target's."""
+        """Return the stages that an image consists of, each FROM the previous one, lowest first.
+
+        The image is that of the last stage, or of the target.
+        """
         last = self.stage(target) if target is not None else next(reversed(self.stages), None)
         if last is None:
             return ()
         chain, wanted = [last], last.base.lower()
-        for stage in reversed(self.stages[: self.stages.index(last)]):  # FROM an earlier stage, or from outside
+        for stage in reversed(self.stages[: self.stages.index(last)]):  # FROM an earlier stage, or from an image
             if (stage.name or "").lower() == wanted:
                 chain.append(stage)
                 wanted = stage.base.lower()
@@ -90,7 +93,7 @@ class Dockerfile:
 
 
 def parse_dockerfile(text: str, build_args: Mapping[str, str] | None = None, platform: str | None = None) -> Dockerfile:
-    """The structure of a Dockerfile, as it is built for a platform. Never fails: what is no instruction is none."""
+    """Parse a Dockerfile as it is built for a platform. Never fails: lines that are not instructions are ignored."""
     given = {**_platform_arguments(platform or ""), **(build_args or {})}
     arguments = dict(given)  # those of the platform need no ARG before the first FROM
     stages: list[Stage] = []
@@ -111,7 +114,10 @@ def parse_dockerfile(text: str, build_args: Mapping[str, str] | None = None, pla
 
 
 def _platform_arguments(platform: str) -> dict[str, str]:
-    """The arguments that BuildKit sets (Dockerfile reference, "Automatic platform ARGs"), as if it built for itself."""
+    """Return the arguments that BuildKit sets when it builds for its own platform.
+
+    Source: Dockerfile reference, "Automatic platform ARGs".
+    """
     system, _, rest = platform.partition("/")
     architecture, _, variant = rest.partition("/")
     parts = {"PLATFORM": platform, "OS": system, "ARCH": architecture, "VARIANT": variant}
@@ -162,7 +168,7 @@ def _instructions(lines: Sequence[str]) -> Iterator[Instruction]:
             line = lines[number].rstrip()
             number += 1
             if parts and (not line.strip() or line.lstrip().startswith("#")):
-                continue  # comments and empty lines within a continued instruction are skipped
+                continue  # comments and empty lines inside of a continued instruction are ignored
             parts.append(line.strip().removesuffix(escape).strip())
             if not line.endswith(escape):
                 break
@@ -173,7 +179,7 @@ def _instructions(lines: Sequence[str]) -> Iterator[Instruction]:
 
 
 class _Ends:
-    """Where here-documents end: lines by what stands in them, found without reading all that follow each time."""
+    """An index of lines by their text, which finds the ends of here-documents without reading all lines again."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._plain: dict[str, list[int]] = {}
@@ -184,14 +190,14 @@ class _Ends:
             self._dashed.setdefault(text.lstrip("\t"), []).append(number)
 
     def after(self, text: str, number: int) -> int:
-        """The line behind the bodies of an instruction's here-documents, which begin at a line."""
+        """Return the line after the here-documents of an instruction, whose first body starts at a line."""
         if text.partition(" ")[0].upper() not in ("RUN", "COPY", "ADD"):
             return number
         for dash, _, name in _HEREDOC.findall(text):
             there = (self._dashed if dash else self._plain).get(name, [])
             following = bisect_left(there, number)
             if following == len(there):
-                return number  # without its end it is none
+                return number  # a here-document without an end is not one
             number = there[following] + 1
         return number
 

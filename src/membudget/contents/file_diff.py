@@ -1,4 +1,4 @@
-"""Which files of two merged file systems differ: by path and content, and by content alone where they moved."""
+"""Finds the files that differ between two merged file systems: by path and content, or moved, by content alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ MOST_FILES = 100
 
 
 class ChangeKind(StrEnum):
-    """How something differs."""
+    """How a file differs."""
 
     ADDED = "added"
     REMOVED = "removed"
     GROWN = "grown"
     SHRUNK = "shrunk"
     CHANGED = "changed"
-    """Other content of the same size."""
+    """Different content of the same size."""
     MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange(Stored):
-    """A file that is not the same on both sides."""
+    """A file that differs between both sides."""
 
     kind: ChangeKind
     path: str
@@ -37,7 +37,7 @@ class FileChange(Stored):
 
 @dataclass(frozen=True, slots=True)
 class KindTotal(Stored):
-    """All files that changed in one way."""
+    """The totals of all files that changed in the same way."""
 
     kind: ChangeKind
     files: int
@@ -45,9 +45,11 @@ class KindTotal(Stored):
 
 
 def diff_files(base: LayerStack, head: LayerStack) -> tuple[tuple[FileChange, ...], tuple[KindTotal, ...]]:
-    """Every live file that differs; a file that is gone here and new there, with the same content, has moved.
+    """Return the largest changes of live files, and the totals for each kind of change.
 
-    One of several names counts once, at its first one.
+    A file has moved if the base's path is gone and the head has the same content at a new path. A file with several
+    names
+    counts once, under its first name.
     """
     changes: list[FileChange] = []
     gone: dict[tuple[int, int], list[str]] = {}

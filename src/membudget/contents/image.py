@@ -1,7 +1,7 @@
 """An image as it was read: its configuration, and the entries and documents of each layer.
 
-Layers are also kept between runs. Their entries are held as compressed bytes, in archive order, and decoded while they
-are walked: the entries of 80,000 files take a few MiB.
+Layers are kept between runs too. Their entries are held as compressed bytes, in archive order, and decoded during
+iteration: the entries of 80,000 files take a few MiB.
 """
 
 import hashlib
@@ -15,71 +15,71 @@ from typing import NamedTuple
 _CHUNK = 1 << 16
 _FIELDS = 5
 _QUICK = 1
-"""Level of compression: higher ones take longer than reading the archive."""
+"""The level of compression. Higher ones take longer than reading the archive."""
 LARGEST_DOCUMENT_BYTES = 64 << 20
 
 
 class DamagedLayer(ValueError):
-    """What was kept of a layer cannot be unpacked."""
+    """A stored layer cannot be unpacked."""
 
 
 class EntryKind(StrEnum):
-    """What a tar entry is."""
+    """The type of a tar entry."""
 
     FILE = "f"
     HARD_LINK = "h"
     SYMLINK = "l"
     FOLDER = "d"
     OTHER = "o"
-    """Devices, pipes, sockets."""
+    """A device, a pipe or a socket."""
     WHITEOUT = "w"
-    """Removes what lower layers have at its path (OCI image specification, "Whiteouts")."""
+    """Removes the entry of lower layers at its path (OCI image specification, "Whiteouts")."""
     OPAQUE = "q"
-    """Removes all that lower layers have below its path."""
+    """Removes everything of lower layers below its path."""
 
 
 class Entry(NamedTuple):
     """One entry of a layer's archive."""
 
     path: str
-    """Within the image, without a slash at either end; bytes that are no UTF-8 are surrogate escapes."""
+    """The path in the image, without slashes at its ends. Bytes that are not UTF-8 become surrogate escapes."""
     kind: EntryKind
     size: int
-    """Bytes of a regular file; 0 for all else."""
+    """The bytes of a regular file, or 0."""
     digest: int
-    """First 64 bits of a regular file's SHA-256: equal ones of equal size are the same content."""
+    """The first 64 bits of a regular file's SHA-256. Equal digests and sizes mean equal content."""
     target: str
-    """Where a link leads; empty for all else."""
+    """The target of a link, or ""."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What was read of one layer."""
+    """The properties and entries of one layer."""
 
     file_bytes: int
-    """Regular-file bytes: its part of `image_size`."""
+    """The regular-file bytes, which are the layer's part of `image_size`."""
     entry_count: int
     tar_bytes: int
-    """Length of the uncompressed archive."""
+    """The length of the uncompressed archive."""
     removals: bytes
-    """Its whiteouts, packed: they count before its entries, wherever they lie."""
+    """The packed whiteouts. They apply before all other entries of the layer, at any position in the archive."""
     additions: bytes
     """All other entries, packed."""
     packed_documents: Mapping[str, bytes]
-    """By path: contents of the files that say which packages there are (see `packages.documents`), each compressed."""
+    """The compressed contents of the files that describe packages, by path (see `packages.finder`)."""
     gzip_bytes: int | None = None
-    """Length of the archive as `gzip -6` of zlib compresses it; None: it was not tried."""
+    """The length of the archive after zlib's `gzip -6`. None if it was not determined."""
 
     def entries(self) -> Iterator[Entry]:
-        """What it adds, in archive order. Raises DamagedLayer."""
+        """Yield the entries that the layer adds, in archive order. Raises DamagedLayer."""
         return unpack(self.additions)
 
     def whiteouts(self) -> Iterator[Entry]:
-        """What it removes of the layers below it. Raises DamagedLayer."""
+        """Yield the entries that the layer removes from the layers below. Raises DamagedLayer."""
         return unpack(self.removals)
 
     def document(self, path: str, most_bytes: int = LARGEST_DOCUMENT_BYTES) -> bytes | None:
-        """The begin of a document it holds; None when it has none there. Raises DamagedLayer."""
+        """Return the first `most_bytes` of a document, or None if the layer does not have it. Raises DamagedLayer."""
         packed = self.packed_documents.get(path)
         if packed is None:
             return None
@@ -105,7 +105,7 @@ class Packer:
             self._flush()
 
     def packed(self) -> bytes:
-        """All of them."""
+        """Return all entries as packed bytes."""
         self._flush()
         self._parts.append(self._compressor.flush())
         return b"".join(self._parts)
@@ -118,7 +118,7 @@ class Packer:
 
 
 def unpack(packed: bytes) -> Iterator[Entry]:
-    """The entries of packed bytes. Raises DamagedLayer where they are none of ours."""
+    """Yield the entries of packed bytes. Raises DamagedLayer if they are invalid."""
     kinds = {kind.value: kind for kind in EntryKind}
     try:
         for kind, size, digest, path, target in _records(packed):
@@ -149,11 +149,11 @@ def _records(packed: bytes) -> Iterator[tuple[str, ...]]:
 
 LONGEST_SHOWN = 512
 _NO_CHARACTERS = re.compile("[\ud800-\udfff]")
-"""Surrogates: bytes of a path that are no UTF-8, and what JSON may have escaped."""
+"""Surrogates: bytes of a path that are not UTF-8, or JSON escapes."""
 
 
 def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
-    """A path or a name as text, cut in its middle where it is too long."""
+    """Return a path or a name as valid text. If it is too long, its middle is removed."""
     clean = _NO_CHARACTERS.sub("\ufffd", text)
     if len(clean) <= longest:
         return clean
@@ -163,39 +163,42 @@ def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One step of how an image was made."""
+    """One step in the history of an image."""
 
     created_by: str
     is_empty: bool
-    """Whether it made no layer."""
+    """Whether the step created no layer."""
     created: str = ""
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What its configuration says."""
+    """The content of an image's configuration."""
 
     platform: str
-    """`linux/amd64`, `linux/arm64/v8`."""
+    """Such as `linux/amd64` or `linux/arm64/v8`."""
     diff_ids: tuple[str, ...]
-    """Digests of the uncompressed layers, lowest first."""
+    """The digests of the uncompressed layers, lowest first."""
     history: tuple[HistoryEntry, ...]
     labels: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """The bytes of one layer as its store keeps them, compressed or plain."""
+    """The bytes of one layer in its store, which may be compressed."""
 
     digest: str
     size: int
-    """Bytes as stored, compressed or not."""
+    """The number of bytes in the store."""
     media_type: str
 
 
 def describe_layer(blob: Blob) -> str:
-    """A layer that is missing, in words. Foreign ones are wherever their manifest says (image specification 1.0)."""
+    """Return a description of a missing layer.
+
+    A foreign layer is stored elsewhere, at an address in its manifest (image specification 1.0).
+    """
     is_foreign = "foreign" in blob.media_type or "nondistributable" in blob.media_type
     return f"the layer {blob.digest}" + (", a foreign one: it is kept elsewhere" if is_foreign else "")
 
@@ -208,50 +211,53 @@ class StoredLayer:
     """A layer, and how its store keeps it."""
 
     diff_id: str
-    """Digest of its uncompressed archive: equal ones are the same layer."""
+    """The digest of the uncompressed archive. Equal digests mean the same layer."""
     layer: Layer
     stored_bytes: int | None = None
-    """As it is stored where it was read, if that is as a registry would: compressed. None: the store has it plain."""
+    """The compressed size in the store that it was read from. None if the store keeps it uncompressed."""
     media_type: str | None = None
-    """Of what `stored_bytes` counts."""
+    """The media type that `stored_bytes` belongs to."""
     blob_digest: str | None = None
 
     @property
     def download_bytes(self) -> int | None:
-        """As its store has it compressed, else as we did."""
+        """Return the compressed size in the store, else the size after membudget's own compression, else None."""
         return self.stored_bytes if self.stored_bytes is not None else self.layer.gzip_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ImageContents:
-    """What an image is made of."""
+    """The content of an image."""
 
     config: ImageConfig
     config_json: bytes
     """The configuration as it was written."""
     layers: tuple[StoredLayer, ...]
-    """Lowest first."""
+    """The layers, lowest first."""
 
     @property
     def config_digest(self) -> str:
-        """What most engines name the image by."""
+        """Return the digest by which most engines name the image."""
         return f"sha256:{hashlib.sha256(self.config_json).hexdigest()}"
 
     @property
     def file_bytes(self) -> int:
-        """`image_size`: regular-file bytes over all layers."""
+        """Return `image_size`: the regular-file bytes over all layers."""
         return sum(stored.layer.file_bytes for stored in self.layers)
 
     @property
     def download_bytes(self) -> int | None:
-        """`image_download_size`; None where its store keeps a layer plain, and nobody compressed it."""
+        """Return `image_download_size`. None if a layer is plain in its store and membudget did not compress it."""
         sizes = [stored.download_bytes for stored in self.layers]
         known = [size for size in sizes if size is not None]
         return sum(known) if len(known) == len(sizes) else None
 
     @property
     def media_types(self) -> tuple[str, ...]:
-        """Of what `download_bytes` counts, each once; "gzip -6" for layers that membudget compressed itself."""
+        """Return the media types that `download_bytes` counts, each once.
+
+        "gzip -6" stands for layers that membudget compressed itself.
+        """
         if self.download_bytes is None:
             return ()
         return tuple(dict.fromkeys(stored.media_type or COMPRESSED_BY_US for stored in self.layers))

@@ -1,8 +1,8 @@
-"""The file system that layers make together, without unpacking them: what is live in it, and what is waste.
+"""The file system that layers form together, without unpacking them: which bytes are live and which are waste.
 
-Overlay semantics (OCI image specification, "Applying Changesets"; kernel, overlayfs.rst): whiteouts count for lower
-layers alone, wherever they lie in their archive; a folder over a folder merges; all else replaces. Paths are taken as
-written: links are never followed, so no loop of them matters.
+The rules are overlayfs' (OCI image specification, "Applying Changesets"; kernel, overlayfs.rst). Whiteouts apply only
+to lower layers, at any position in their archive. A folder over a folder merges, and everything else replaces. Paths
+are used as written: links are never followed, so circles of links do no harm.
 """
 
 from array import array
@@ -16,26 +16,26 @@ from membudget.contents.image import Entry, EntryKind, Layer
 from membudget.core.errors import UnreadableImage
 
 MOST_NAMES = 4_000_000
-"""Of files and folders at a time, those that only paths name among them."""
+"""The most files and folders, including those that are only parts of paths."""
 NO_FILE = -1
-"""A name of something that has no bytes: a symbolic link, a device."""
+"""The number of a name without bytes: a symbolic link or a device."""
 
 Folder = dict[str, Union["Folder", int]]
-"""By name: a folder, or the number of a file's content."""
+"""Maps each name to a folder, or to the number of a file's content."""
 
 
 class WasteKind(StrEnum):
-    """Why bytes of a layer are live no more."""
+    """Why bytes of a layer are no longer live."""
 
     REMOVED = "removed"
     REPLACED = "replaced"
     REWRITTEN = "rewritten"
-    """Replaced by the same content: `chmod`, `chown`, `touch`, or a second copy."""
+    """Replaced by the same content: by `chmod`, `chown`, `touch` or a second copy."""
 
 
 @dataclass(slots=True)
 class WasteGroup:
-    """Bytes of one layer that another one made waste, in one way."""
+    """Bytes of one layer that another layer turned into waste in one way."""
 
     from_layer: int
     by_layer: int
@@ -43,13 +43,13 @@ class WasteGroup:
     file_bytes: int = 0
     files: int = 0
     example: str = ""
-    """Path of the largest file."""
+    """The path of the largest file."""
     example_bytes: int = -1
 
 
 @dataclass(slots=True)
 class _FolderSum:
-    """A folder that is being added up."""
+    """A folder while it is summed up."""
 
     path: str
     items: Iterator[tuple[str, "Folder | int"]]
@@ -58,10 +58,10 @@ class _FolderSum:
 
 
 class LayerStack:
-    """Layers merged, lowest first."""
+    """Merged layers, lowest first."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        """Merge them. Raises UnreadableImage, and ValueError where a kept layer was damaged."""
+        """Merge layers. Raises UnreadableImage, and DamagedLayer if a stored layer is damaged."""
         self.root: Folder = {}
         self._layers, self._links = array("i"), array("I")
         self._sizes, self._digests = array("q"), array("Q")
@@ -79,40 +79,40 @@ class LayerStack:
 
     @property
     def waste(self) -> tuple[WasteGroup, ...]:
-        """What is live no more, largest first. Their sum and `live_bytes` are all layers' file bytes."""
+        """Return the waste, largest first. Together with `live_bytes`, it is the file bytes of all layers."""
         return tuple(sorted(self._waste.values(), key=lambda group: -group.file_bytes))
 
     @property
     def waste_bytes(self) -> int:
-        """`image_waste`."""
+        """Return `image_waste`."""
         return sum(group.file_bytes for group in self._waste.values())
 
     @property
     def content_count(self) -> int:
-        """How many files' contents there are in all layers, live or not. Hard links are several names of one.
+        """Return the number of file contents in all layers, live or not. Contents are numbered from 0.
 
-        Their numbers begin at 0.
+        Hard links are several names of one content.
         """
         return len(self._sizes)
 
     def is_live(self, number: int) -> bool:
-        """Whether a content has a name."""
+        """Return whether a content still has a name."""
         return self._links[number] > 0
 
     def layer(self, number: int) -> int:
-        """Index of the layer that holds a content."""
+        """Return the index of the layer that contains a content."""
         return self._layers[number]
 
     def size(self, number: int) -> int:
-        """Bytes of a content."""
+        """Return the bytes of a content."""
         return self._sizes[number]
 
     def digest(self, number: int) -> int:
-        """Of a content: see `Entry`."""
+        """Return the digest of a content: see `Entry`."""
         return self._digests[number]
 
     def find(self, path: str) -> "Folder | int | None":
-        """What lies at a path; None where nothing does."""
+        """Return the node at a path, or None."""
         node: Folder | int = self.root
         for name in path.split("/") if path else ():
             if not isinstance(node, dict) or name not in node:
@@ -121,13 +121,13 @@ class LayerStack:
         return node
 
     def names_below(self, folder: str) -> Iterator[tuple[str, int]]:
-        """All names of regular files below a folder: path and number of the content, sorted within each folder."""
+        """Yield regular files below a folder as (path, number of the content), by every name, sorted in each folder."""
         start = self.find(folder)
         if isinstance(start, dict):
             yield from _walk(start, f"{folder}/" if folder else "")
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """All regular files: path and number of the content, each content once, at its first name."""
+        """Yield regular files as (path, number of the content). Each content appears once, under its first name."""
         seen: set[int] = set()
         for path, number in self.names_below(""):
             if self._links[number] > 1:
@@ -137,7 +137,7 @@ class LayerStack:
             yield path, number
 
     def folders(self) -> Iterator[tuple[str, int, int]]:
-        """All folders: path ("" is the whole), bytes and number of the regular files below, deepest first."""
+        """Yield folders as (path, bytes, number of the regular files below), deepest first. The root's path is ""."""
         seen: set[int] = set()
         waiting = [_FolderSum("", iter(self.root.items()))]
         while waiting:
@@ -161,7 +161,7 @@ class LayerStack:
                 yield current.path, current.file_bytes, current.files
 
     def _count(self, path: str) -> None:
-        """Bound the work: a name, and deep ones more than one."""
+        """Limit the number of names. Deep paths count more."""
         self._made += 1 + path.count("/") // 8
         if self._made > MOST_NAMES:
             raise UnreadableImage(f"its layers name more than {MOST_NAMES:,} files and folders")
@@ -184,7 +184,7 @@ class LayerStack:
         if not path:
             return
         parent, _, name = path.rpartition("/")
-        if parent != self._last_parent:  # archives list a folder's files one after another
+        if parent != self._last_parent:  # archives list the files of a folder one after another
             self._last_folder = self._folder_at(parent, by)
             self._last_parent = parent
         folder = self._last_folder
@@ -199,11 +199,11 @@ class LayerStack:
             number = self._number_of(entry, by)
             folder[intern(name)] = number
         if before is not None:
-            self._last_parent = None  # it may have been in what goes now
+            self._last_parent = None  # it may have been inside of what is dropped now
             self._drop(before, path, by, number)
 
     def _folder_at(self, path: str, by: int) -> Folder:
-        """The folder at a path, which is made where there is none."""
+        """Return the folder at a path. Missing folders are created."""
         folder = self.root
         parts = path.split("/") if path else []
         for depth, part in enumerate(parts):
@@ -220,7 +220,7 @@ class LayerStack:
         if entry.kind is EntryKind.HARD_LINK:
             node = self.find(entry.target)
             if not isinstance(node, int) or node == NO_FILE:
-                return NO_FILE  # leads nowhere: an engine would not unpack it
+                return NO_FILE  # the target is missing: an engine would not unpack it
             self._links[node] += 1
             return node
         if entry.kind is not EntryKind.FILE:
@@ -233,7 +233,7 @@ class LayerStack:
         return len(self._sizes) - 1
 
     def _drop(self, node: "Folder | int", path: str, by: int, successor: int | None) -> None:
-        """Take away what lay at a path; `successor` is the content that took its place."""
+        """Remove what is at a path. `successor` is the number of the content that replaces it."""
         if isinstance(node, int):
             self._drop_name(node, path, by, successor)
             return
@@ -266,7 +266,7 @@ class LayerStack:
 
 
 def _walk(folder: Folder, prefix: str) -> Iterator[tuple[str, int]]:
-    """All names of regular files below a folder. Without recursion: paths may have thousands of parts."""
+    """Yield the names of regular files below a folder, without recursion: paths may have thousands of parts."""
     waiting: list[tuple[str, Iterable[tuple[str, Folder | int]]]] = [(prefix, iter(sorted(folder.items(), key=_name)))]
     while waiting:
         path, items = waiting[-1]

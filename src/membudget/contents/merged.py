@@ -1,4 +1,4 @@
-"""An image and all that was found out of it: not bounded, and not kept."""
+"""An image with everything that is derived from it. It is not limited in size, and never stored."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,32 +10,32 @@ from membudget.contents.packages.finder import claims_of, parsed_facts, read_byt
 from membudget.contents.packages.package import Claims, Package
 
 MOST_DOCUMENT_BYTES = 64 << 20
-"""Of all layers together."""
+"""The limit for all layers together."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergedImage:
-    """Layers, the file system they make, and the packages in it."""
+    """An image's layers, the file system that they form, and its packages."""
 
     contents: ImageContents
     stack: LayerStack
     origins: tuple[LayerOrigin, ...]
-    """Of each layer."""
+    """The origin of each layer."""
     facts: Mapping[str, object]
-    """What was found in large files that are live, by path (see `packages.facts`)."""
+    """What was found in large live files, by path (see `packages.facts`)."""
     claims: Claims
-    """Whose each file is."""
+    """The package of each file."""
     packages: tuple[Package, ...]
-    """Largest first."""
+    """The packages, largest first."""
 
     @property
     def own_layers(self) -> frozenset[int]:
-        """Those that did not come with the base image: all, where it is not known."""
+        """Return the layers that are not from the base image. If that is unknown, return all layers."""
         return frozenset(number for number, origin in enumerate(self.origins) if not origin.is_inherited)
 
 
 def merge(contents: ImageContents, origins: Sequence[LayerOrigin]) -> MergedImage:
-    """Merge an image's layers and find its packages. Raises UnreadableImage, and DamagedLayer."""
+    """Merge an image's layers and find its packages. Raises UnreadableImage and DamagedLayer."""
     stack = LayerStack([stored.layer for stored in contents.layers])
     documents = LiveDocuments(contents, stack)
     facts = parsed_facts(documents)
@@ -44,10 +44,11 @@ def merge(contents: ImageContents, origins: Sequence[LayerOrigin]) -> MergedImag
 
 
 class LiveDocuments(Mapping[str, bytes]):
-    """The documents that are live, by path: each is unpacked when it is asked for, and not kept.
+    """The live documents by path. They are unpacked on every access, and not kept.
 
-    They are given out within a bound for the image. Beyond it there are none, although their paths are here:
-    `get` has its default for them.
+    All accesses together may return `MOST_DOCUMENT_BYTES`. After that, documents are missing although their paths are
+    not,
+    so that `get` returns its default.
     """
 
     def __init__(self, image: ImageContents, stack: LayerStack) -> None:
@@ -60,7 +61,7 @@ class LiveDocuments(Mapping[str, bytes]):
         }
 
     def __getitem__(self, path: str) -> bytes:
-        """A document, which counts each time. Raises KeyError, and DamagedLayer."""
+        """Unpack a document, which counts towards the limit. Raises KeyError beyond it, and DamagedLayer."""
         layer = self._layers[path]
         most = read_bytes(path)
         document = layer.document(path, min(most, self._left + 1))

@@ -1,4 +1,4 @@
-"""Which line of a Dockerfile made which layer, and which base image it starts from."""
+"""Finds the line of the Dockerfile that created each layer, and the base image."""
 
 import re
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from membudget.contents.dockerfile import Dockerfile, Instruction
 from membudget.contents.image import HistoryEntry, ImageConfig
 
-if TYPE_CHECKING:  # its models are built where one is parsed, which most commands never do
+if TYPE_CHECKING:  # its models are built on import, which most commands never need
     from membudget.contents.provenance import Provenance
 
 _MOST_ALIGNED = 400
-"""Steps: a longer history is aligned at its end alone, where the Dockerfile's own steps are."""
+"""The most steps to align. Of a longer history, only the end is aligned, where the Dockerfile's own steps are."""
 _LONGEST_INSTRUCTION = 300
 _LONGEST_COMPARED = 2000
 _SKIP_COST = 1.0
 _MISMATCHES = 0.3
-"""Similarity of arguments below which two steps of one keyword are not the same one."""
+"""Below this similarity of their arguments, two steps with the same keyword differ."""
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s*")
 _BUILD_ARGUMENTS = re.compile(r"^\|(\d+) ")
 _SHELL = re.compile(r"^(?:/\S+|cmd|powershell)(?: -\S+(?: pipefail)?)* -\w*c ")
@@ -29,34 +29,34 @@ _KEYWORDS = frozenset(
 
 
 class OriginSource(StrEnum):
-    """Where it is known from."""
+    """Where the origin is known from."""
 
     PROVENANCE = "provenance"
     """BuildKit's own record of the build."""
     HISTORY = "history"
-    """The image's history, aligned with the Dockerfile where there is one."""
+    """The image's history, aligned with the Dockerfile if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerOrigin:
-    """What made a layer."""
+    """The origin of a layer."""
 
     instruction: str
-    """For people, on one line: "RUN pip install pandas"; empty where nothing says it."""
+    """The instruction on one line, for people: "RUN pip install pandas". It is empty if unknown."""
     is_inherited: bool | None
-    """Whether it came with the base image; None: not known."""
+    """Whether the layer is from the base image. None if unknown."""
     dockerfile_lines: tuple[int, int] | None = None
-    """First and last line."""
+    """The first and the last line."""
     source: OriginSource = OriginSource.HISTORY
     from_stage: str | None = None
-    """Of `COPY --from=`: a stage's name or number, or an image."""
+    """The value of `COPY --from=`: the name or number of a stage, or an image."""
     stage_lines: tuple[int, int] | None = None
-    """Lines of that stage, where the Dockerfile has it."""
+    """The lines of that stage, if it is in the Dockerfile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A history entry in a Dockerfile's words."""
+    """A history entry, in the words of a Dockerfile."""
 
     keyword: str
     arguments: str
@@ -68,7 +68,7 @@ class _Step:
 
     @property
     def target(self) -> str:
-        """Of COPY and ADD."""
+        """Return the target of COPY or ADD."""
         return self.arguments.split(" in ")[-1].strip()
 
     @property
@@ -78,11 +78,11 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """An instruction as the history would have it."""
+    """An instruction, in the words of the history."""
 
     keyword: str
     text: str
-    """On one line; the history has a here-document's text in its place."""
+    """The arguments on one line. The history contains the text of a here-document in their place."""
     words: frozenset[str]
 
     @classmethod
@@ -92,7 +92,7 @@ class _Written:
 
     @property
     def target(self) -> str:
-        """Of COPY and ADD."""
+        """Return the target of COPY or ADD."""
         return self.text.rpartition(" ")[2]
 
 
@@ -107,10 +107,10 @@ def layer_origins(
     provenance: "Provenance | None" = None,
     inherited: int | None = None,
 ) -> tuple[LayerOrigin, ...]:
-    """What made each layer of an image, lowest first.
+    """Return the origin of each layer of an image, lowest first.
 
-    `inherited`: how many of them are known to be the base image's. Where the history does not tell layers from
-    settings (an imported image has none; moby/buildkit#2551), nothing is said of any.
+    `inherited` is the number of layers of the base image, if known. If the history does not tell layers from settings,
+    no instructions are returned (imported images have no history; moby/buildkit#2551).
     """
     steps = [_step(entry) for entry in config.history]
     count = len(config.diff_ids)
@@ -154,12 +154,12 @@ def _origin(
 def _with_provenance(
     origins: Sequence[LayerOrigin], dockerfile: Dockerfile | None, provenance: "Provenance | None"
 ) -> tuple[LayerOrigin, ...]:
-    """Lines as BuildKit recorded them: they hold also where the history was aligned to other ones."""
+    """Return origins with the lines that BuildKit recorded, which are right even if the history was aligned wrongly."""
     if provenance is None or dockerfile is None:
         return tuple(origins)
     lines = provenance.layer_lines(len(origins))
     begins = {stage.lines[0] for stage in dockerfile.stages}
-    # The chain of a FROM ends with the base image's own last layer.
+    # The chain of a FROM ends with the last layer of the base image.
     inherited = max((number for number, found in enumerate(lines) if found and found[0] in begins), default=-1)
     by_lines = {instruction.lines[0]: instruction for stage in dockerfile.stages for instruction in stage.instructions}
     told: list[LayerOrigin] = []
@@ -187,7 +187,7 @@ def _with_provenance(
 
 
 def _step(entry: HistoryEntry) -> _Step:
-    """What a builder wrote into the history: BuildKit's and the classic builder's forms."""
+    """Return the step of a history entry, as written by BuildKit or by the classic builder."""
     text = " ".join(entry.created_by.removesuffix("# buildkit").split())
     nop = _NOP.sub("", text)
     keyword, _, rest = nop.partition(" ")
@@ -197,16 +197,17 @@ def _step(entry: HistoryEntry) -> _Step:
         return _Step("", "", entry.is_empty)
     text = text.removeprefix("RUN ")
     arguments = _BUILD_ARGUMENTS.match(text)
-    if arguments is not None:  # "|2 A=1 B=2 /bin/sh -c ...": a value may hold spaces, the shell's path comes after
+    # "|2 A=1 B=2 /bin/sh -c ...": a value may contain spaces, and the path of the shell follows
+    if arguments is not None:
         shell = re.search(r" (/\S*sh(?: -\S+(?: pipefail)?)* -\w*c .*)", text)
         text = shell[1] if shell is not None else text
     return _Step("RUN", _SHELL.sub("", text), entry.is_empty)
 
 
 def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Instruction | None]:
-    """For each step the instruction that it is: an alignment from the end, where the Dockerfile's own steps are.
+    """Return the instruction of each step. They are aligned from the end, where the Dockerfile's own steps are.
 
-    Needleman-Wunsch with free ends at the beginning: what the base image brought has no instruction.
+    Needleman-Wunsch with free gaps at the beginning, because the steps of the base image have no instructions.
     """
     found: list[Instruction | None] = [None] * len(steps)
     offset = max(len(steps) - _MOST_ALIGNED, 0)
@@ -242,8 +243,8 @@ def _likeness(step: _Step, instruction: _Written) -> float:
     if step.arguments == instruction.text:
         return 3.0
     if step.keyword in ("COPY", "ADD") and step.target == instruction.target:
-        return 2.0  # the classic builder names sources by their digest: "COPY dir:3f2a in /app"
-    # Dice's coefficient of their words. (difflib takes minutes where hundreds of long steps are compared.)
+        return 2.0  # the classic builder names sources by digest: "COPY dir:3f2a in /app"
+    # Dice's coefficient of their words. difflib takes minutes to compare hundreds of long steps.
     all_words = len(step.words) + len(instruction.words)
     alike = 2 * len(step.words & instruction.words) / all_words if all_words else 0.0
     if alike < _MISMATCHES:
@@ -260,35 +261,35 @@ _SOURCES_OF_SLIM = ("latest", "stable", "lts", "current")
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
-    """What an image is FROM."""
+    """The image that an image is built FROM."""
 
     reference: str
     dockerfile_line: int | None
-    """Of that FROM."""
+    """The line of its FROM."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaseVariant:
-    """A smaller image that could take the place of a base image."""
+    """A smaller image that could replace a base image."""
 
     of: BaseImage
     reference: str
     file_bytes: int
-    """Its `image_size`."""
+    """The variant's `image_size`."""
 
 
 def base_of(config: ImageConfig, dockerfile: Dockerfile | None, target: str | None) -> BaseImage | None:
-    """The image that an image is FROM, by its Dockerfile, else by the label that says it; None: not known."""
+    """Return the base image, from the Dockerfile or else from a label. None if unknown."""
     chain = dockerfile.stage_chain(target) if dockerfile is not None else ()
     reference, line = (chain[0].base, chain[0].lines[0]) if chain else (config.labels.get(_BASE_LABEL, ""), None)
     return BaseImage(reference, line) if reference not in ("", "scratch") and "$" not in reference else None
 
 
 def variants(reference: str) -> tuple[str, ...]:
-    """References of what may be smaller variants of an image, the likeliest first; whether there are any is not known.
+    """Return possible references of smaller variants of an image, most likely first. They may not exist.
 
     `python:3.12-bookworm` has `python:3.12-slim-bookworm`, `node:22` has `node:22-slim`, `eclipse-temurin:21-jdk` has
-    `eclipse-temurin:21-jre`. None is named that changes the C library: what runs on one need not run on the other.
+    `eclipse-temurin:21-jre`. Variants with another C library are not included, because programs may not run on them.
     """
     match = _REFERENCE.fullmatch(reference)
     if match is None:

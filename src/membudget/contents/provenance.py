@@ -1,7 +1,7 @@
-"""BuildKit's own record of a build: which lines made which layer.
+"""Reads BuildKit's record of a build: which lines of the Dockerfile created which layer.
 
-moby/buildkit, docs/attestations/slsa-definitions.md, `mode=max`: SLSA provenance v0.2 and v1. Written by the builder,
-but of a pull request's build: nothing in it is taken for granted.
+Format: moby/buildkit, docs/attestations/slsa-definitions.md, `mode=max`, which is SLSA provenance v0.2 or v1. The
+builder writes it, but about a build of a pull request, so its content is not trusted.
 """
 
 from collections.abc import Mapping
@@ -51,15 +51,15 @@ class _Metadata(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What it says of layers and lines."""
+    """The layers and lines of a build."""
 
     lines: Mapping[str, tuple[int, int]]
-    """First and last Dockerfile line of each step."""
+    """The first and the last Dockerfile line of each step."""
     chains: Mapping[tuple[str, ...], str]
-    """The step that ends with these layers."""
+    """The step whose result consists of these layers."""
 
     def layer_lines(self, count: int) -> tuple[tuple[int, int] | None, ...]:
-        """The lines of each of an image's layers; None where it does not say."""
+        """Return the lines of each of an image's layers. None for layers without a known line."""
         whole = next((chain for chain in self.chains if len(chain) == count), None)
         if whole is None or not count:
             return (None,) * count
@@ -68,7 +68,7 @@ class Provenance:
 
 
 def parse_provenance(document: object) -> Provenance | None:
-    """A provenance, be it the predicate, a statement around it, or what buildx writes; None where it is none."""
+    """Parse a predicate, a statement around one, or the output of buildx. None if there is no provenance."""
     metadata = _metadata(document)
     if metadata is None:
         return None
@@ -90,8 +90,8 @@ def parse_provenance(document: object) -> Provenance | None:
 
 
 def _metadata(document: object) -> object:
-    """BuildKit's own part, wherever it is."""
-    for around in ("buildx.build.provenance", "predicate"):  # what buildx writes, a statement, or neither
+    """Return BuildKit's own part, wherever it is."""
+    for around in ("buildx.build.provenance", "predicate"):  # the output of buildx, a statement, or neither
         if isinstance(document, dict) and isinstance(document.get(around), dict):
             document = document[around]
     if not isinstance(document, dict):

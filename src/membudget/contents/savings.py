@@ -1,7 +1,7 @@
-"""What could be saved in an image, and how much: measured in this image, or not said at all.
+"""Finds what could be saved in an image. Every amount is measured in this image.
 
-Only bytes of the image's own layers count: what the base image brought, nobody can mend who starts from it. Rules for
-writing a Dockerfile are hadolint's business.
+Only the image's own layers count, because a Dockerfile cannot change what its base image contains. General rules for
+Dockerfiles are left to hadolint.
 """
 
 import re
@@ -16,12 +16,12 @@ from membudget.contents.packages.package import FOLDER, Ecosystem, compiled_modu
 from membudget.core.files import Stored
 
 LEAST_SHARE = 0.01
-"""Of `image_size`: what saves less is left out."""
+"""The smallest saving to report, as a part of `image_size`."""
 _LEAST_DUPLICATE_BYTES = 4096
 
 
 class HintKind(StrEnum):
-    """What could be saved."""
+    """The kind of a saving."""
 
     PACKAGE_CACHE = "package_cache"
     REMOVED_LATER = "removed_later"
@@ -45,13 +45,13 @@ class Hint(Stored):
     kind: HintKind
     saves_bytes: int
     files: int | None
-    """None: not known, since a smaller base has other files."""
+    """The number of files. None for a smaller base, whose files are unknown."""
     example: str
-    """The largest of them; of build tools, a package's name; of a base, the smaller image."""
+    """The largest file. For build tools the name of a package, and for a smaller base its reference."""
     layer: int | None
-    """Index of the layer that holds most of them."""
+    """The index of the layer that contains most of the bytes."""
     dockerfile_lines: tuple[int, int] | None
-    """Of that layer."""
+    """The lines of that layer."""
 
 
 _CACHES = re.compile(
@@ -74,14 +74,14 @@ _SYSTEM = (Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM)
 
 @dataclass(slots=True)
 class _Sum:
-    """Files that are added up for one hint."""
+    """The sum of the files of one hint."""
 
     file_bytes: int = 0
     files: int = 0
     example: str = ""
     largest: int = -1
     layers: dict[int, int] = field(default_factory=dict)
-    """Bytes by layer."""
+    """The bytes by layer."""
 
     def add(self, path: str, size: int, layer: int) -> None:
         self.file_bytes += size
@@ -92,9 +92,9 @@ class _Sum:
 
 
 def hints(image: MergedImage, smaller_base: BaseVariant | None = None) -> tuple[Hint, ...]:
-    """What could be saved in an image, largest first; nothing that is less than a hundredth of it.
+    """Return the possible savings in an image, largest first. Savings below `LEAST_SHARE` are left out.
 
-    `smaller_base`: what it could start FROM instead.
+    `smaller_base` is a smaller variant of its base image.
     """
     least = image.contents.file_bytes * LEAST_SHARE
     sums = {**_of_waste(image), **_of_files(image), HintKind.BUILD_TOOLS: _of_build_tools(image)}
@@ -106,7 +106,7 @@ def hints(image: MergedImage, smaller_base: BaseVariant | None = None) -> tuple[
 
 
 def _of_base(image: MergedImage, variant: BaseVariant) -> Hint:
-    """What the layers of the base have more than the variant has."""
+    """Return how much larger the base's layers are than the variant."""
     inherited = frozenset(range(len(image.origins))) - image.own_layers
     size = sum(image.contents.layers[number].layer.file_bytes for number in inherited)
     line = variant.of.dockerfile_line
@@ -122,7 +122,7 @@ def _hint(kind: HintKind, one: _Sum, image: MergedImage) -> Hint:
 
 
 def _of_waste(image: MergedImage) -> dict[HintKind, _Sum]:
-    """What own layers hold and other own layers take away again."""
+    """Return what own layers add and other own layers make waste."""
     kinds = {
         WasteKind.REMOVED: HintKind.REMOVED_LATER,
         WasteKind.REWRITTEN: HintKind.REWRITTEN,
@@ -133,7 +133,7 @@ def _of_waste(image: MergedImage) -> dict[HintKind, _Sum]:
     for group in image.stack.waste:
         if group.by_layer not in own:
             continue
-        # A rewritten file of the base is mended as well: it need not be written again.
+        # A rewritten file of the base image counts too, because the rewrite can be avoided.
         if group.from_layer not in own and group.kind is not WasteKind.REWRITTEN:
             continue
         one = sums.setdefault(kinds[group.kind], _Sum())
@@ -143,7 +143,7 @@ def _of_waste(image: MergedImage) -> dict[HintKind, _Sum]:
 
 
 def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
-    """What is live in own layers, told by its path or its content."""
+    """Return the savings among live files of own layers, found by path or content."""
     sums: dict[HintKind, _Sum] = {}
     stack, own = image.stack, image.own_layers
     repeated = _Repeated(stack, own)
@@ -172,9 +172,10 @@ def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
 
 
 class _Repeated:
-    """Digests that several live contents may have: most files are there once, and need no entry in a table.
+    """The digests that several live contents may have. A table of all digests would be large, and few repeat.
 
-    Counted by the digest's last bits, two and more alike, in a byte for each: a few digests too many are in it.
+    For each value of a digest's last bits, one byte counts 0, 1 or more contents. A few digests are included by
+    mistake.
     """
 
     def __init__(self, stack: LayerStack, own: frozenset[int]) -> None:
@@ -205,13 +206,13 @@ def _kind_by_path(path: str, origin: LayerOrigin) -> HintKind | None:
 
 
 def _is_of_context(origin: LayerOrigin) -> bool:
-    """Whether a layer was copied from the build context. The history alone does not tell a stage from it."""
+    """Return whether a layer was copied from the build context. The history alone does not tell it from a stage."""
     is_copied = origin.instruction.startswith(("COPY ", "ADD "))
     return is_copied and origin.from_stage is None and origin.dockerfile_lines is not None
 
 
 def _of_build_tools(image: MergedImage) -> _Sum:
-    """Packages that only builds need, as far as own layers brought them."""
+    """Return the packages of own layers that only builds need."""
     own = image.own_layers
     one = _Sum()
     for package in image.packages:
@@ -221,7 +222,7 @@ def _of_build_tools(image: MergedImage) -> _Sum:
 
 
 def _of_symbols(image: MergedImage, one: _Sum) -> _Sum:
-    """Debug sections of binaries, beside the files that hold nothing else."""
+    """Add the debug sections of binaries to the files that contain only debug information."""
     own = image.own_layers
     for path, found in image.facts.items():
         size = found.get("debug_bytes") if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""What is told of one image, or of base and head together: bounded in size, whatever the images hold."""
+"""Summaries of one image, or of base and head together. They are limited in size, whatever the images contain."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_PACKAGES = 200
 MOST_FILES = 50
 MOST_WASTE = 50
 _LEAST_SHARE = 0.001
-"""Of the live bytes: smaller folders are part of their parents."""
+"""The smallest folder, as a part of the live bytes. Smaller ones count only in their parents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +31,22 @@ class LayerSummary(Stored):
     diff_id: str
     file_bytes: int
     live_bytes: int
-    """What of them is there when the image runs; the rest is waste."""
+    """The bytes that exist when the image runs. The others are waste."""
     stored_bytes: int | None
-    """As its store keeps it compressed; None: it does not."""
+    """The compressed size in its store. None if the store keeps it uncompressed."""
     media_type: str | None
     instruction: str
-    """What made it, as far as its history says."""
+    """The instruction that created it, according to the history."""
     dockerfile_lines: tuple[int, int] | None
     source: OriginSource
-    """Where instruction and lines come from."""
+    """Where instruction and lines are known from."""
     is_inherited: bool | None
-    """Whether it came with the base image; None: not known."""
+    """Whether the layer is from the base image. None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSummary(Stored):
-    """A folder, with all that lies below."""
+    """A folder with everything below."""
 
     path: str
     file_bytes: int
@@ -64,7 +64,7 @@ class FileSummary(Stored):
 
 @dataclass(frozen=True, slots=True)
 class WasteSummary(Stored):
-    """Bytes of one layer that are not there when the image runs."""
+    """Bytes of one layer that do not exist when the image runs."""
 
     kind: WasteKind
     from_layer: int
@@ -72,24 +72,24 @@ class WasteSummary(Stored):
     file_bytes: int
     files: int
     example: str
-    """The largest file."""
+    """The path of the largest file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary(Stored):
-    """One image: what its bytes are, largest first."""
+    """The content of one image, largest items first."""
 
     platform: str
     file_bytes: int
-    """`image_size`."""
+    """The value of `image_size`."""
     live_bytes: int
     layer_count: int
     download_bytes: int | None
-    """`image_download_size`, where the store keeps layers as a registry would."""
+    """The value of `image_download_size`. None if the store keeps a layer uncompressed."""
     media_types: tuple[str, ...]
-    """Of what `download_bytes` counts."""
+    """The media types that `download_bytes` counts."""
     inherited_waste_bytes: int | None
-    """Of `image_waste`, what the base image brought; None: its layers are not known."""
+    """The part of `image_waste` that is from the base image. None if its layers are unknown."""
     layers: tuple[LayerSummary, ...]
     folders: tuple[FolderSummary, ...]
     packages: tuple[Package, ...]
@@ -100,12 +100,12 @@ class ImageSummary(Stored):
 
     @property
     def waste_bytes(self) -> int:
-        """`image_waste`."""
+        """Return `image_waste`."""
         return self.file_bytes - self.live_bytes
 
 
 def summarise(image: MergedImage, smaller_base: BaseVariant | None = None) -> ImageSummary:
-    """What is told of it; `smaller_base`: what it could start FROM instead."""
+    """Summarise an image. `smaller_base` is a smaller variant of its base image."""
     contents, stack = image.contents, image.stack
     waste = stack.waste
     wasted = _by_layer(waste, len(contents.layers))
@@ -135,7 +135,7 @@ def _by_layer(waste: Iterable[WasteGroup], count: int) -> list[int]:
 
 
 def _inherited(waste: Iterable[WasteGroup], origins: Sequence[LayerOrigin]) -> int | None:
-    """What the base image's own layers made waste of each other: nobody can mend it who starts from it."""
+    """Return the waste inside of the base image's own layers, which a Dockerfile cannot avoid."""
     if any(origin.is_inherited is None for origin in origins):
         return None
     return sum(group.file_bytes for group in waste if origins[group.by_layer].is_inherited)
@@ -175,19 +175,19 @@ def _waste(group: WasteGroup) -> WasteSummary:
 
 
 Readable = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
-"""An image as far as it could be read, and what made its layers."""
+"""An image, or why it could not be read, and the origins of its layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why nothing is said of an image."""
+    """Why there is no summary of an image."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class PairContents:
-    """What two images hold and how they differ; None for a side that there is not."""
+    """The summaries of two images and their differences. None for a missing side."""
 
     base: ImageSummary | Unavailable | None = None
     head: ImageSummary | Unavailable | None = None
@@ -195,7 +195,10 @@ class PairContents:
 
 
 def compare(base: Readable | None, head: Readable | None, smaller_base: BaseVariant | None = None) -> PairContents:
-    """Look at both sides; `smaller_base`: what head could start FROM instead."""
+    """Summarise both sides and their differences. `smaller_base` is a smaller variant of the head's base image.
+
+    A side that is broken does not affect the other one.
+    """
     before, after = (_merged(side) if side is not None else None for side in (base, head))
     both = isinstance(before, MergedImage) and isinstance(after, MergedImage)
     return PairContents(
@@ -227,7 +230,7 @@ _PLAIN = "the engine keeps layers uncompressed: only a budget, or inspect --down
 
 
 def image_metrics(found: ImageSummary | Unavailable) -> dict[Metric, MetricValue]:
-    """Each metric of an image: a value, or why there is none."""
+    """Return each metric of an image: its value, or why there is none."""
     if isinstance(found, Unavailable):
         return {metric: MetricValue.absent(metric, found.reason) for metric in IMAGE_METRICS}
     return {

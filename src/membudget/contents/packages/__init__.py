@@ -1,1 +1,1 @@
-"""Packages that an image holds: Debian, Alpine, RPM, Python, npm, Go and Java."""
+"""The packages of an image: Debian, Alpine, RPM, Python, npm, Go and Java."""

@@ -1,6 +1,6 @@
-"""Facts that are read out of large files while they pass by: what a Go binary is built of, what an archive holds.
+"""Extracts facts from large files while they are streamed: the modules of a Go binary, the content of an archive.
 
-Go: debug/buildinfo of its standard library. ZIP: PKWARE's APPNOTE, 4.3. ELF: elf(5).
+Sources: Go's debug/buildinfo; PKWARE's APPNOTE, 4.3, for ZIP; elf(5).
 """
 
 import io
@@ -14,7 +14,7 @@ _GO_MAGIC = b"\xff Go buildinf:"
 _GO_ALIGNMENT = 16
 _GO_HEADER = 32
 _GO_BEGIN = 48
-"""The header, and as much of the version as tells it."""
+"""The length of the header and of the first part of the version."""
 _GO_INLINE = 2
 _GO_SENTINEL = 16
 _MOST_GO_BYTES = 1 << 20
@@ -27,17 +27,17 @@ _MOST_SECTIONS = 4096
 
 
 class Scan(Protocol):
-    """Looks at a file's content as it passes by."""
+    """Inspects the content of a file while it is streamed."""
 
     def feed(self, chunk: bytes) -> None:
-        """The next part."""
+        """Process the next part."""
 
     def finish(self) -> dict[str, object]:
-        """What was found; empty for nothing."""
+        """Return the facts, or an empty dictionary."""
 
 
 def scans_for(path: str, size: int, first: bytes) -> tuple[Scan, ...]:
-    """How to look at a file, by the beginning of its content."""
+    """Return the scans for a file, chosen by the beginning of its content."""
     if first.startswith(b"\x7fELF") and size >= LEAST_BINARY_BYTES:
         return (GoScan(), SymbolScan(size))
     if first.startswith(b"PK\3\4") and path.endswith(_ARCHIVES):
@@ -46,7 +46,7 @@ def scans_for(path: str, size: int, first: bytes) -> tuple[Scan, ...]:
 
 
 def found_by(scans: tuple[Scan, ...]) -> bytes | None:
-    """What scans found, as the document that is kept of the file."""
+    """Return the facts of all scans as the document that is stored for the file."""
     facts: dict[str, object] = {}
     for scan in scans:
         facts |= scan.finish()
@@ -54,19 +54,19 @@ def found_by(scans: tuple[Scan, ...]) -> bytes | None:
 
 
 class GoScan:
-    """Finds the build information that the Go linker writes (since Go 1.18: in place).
+    """Finds the build information that the Go linker writes (since Go 1.18, inline).
 
-    Go's own tools have its magic as a constant, too: what is not aligned, or has no version behind it, is none.
+    Go's own tools contain its magic as a constant too. Matches that are not aligned or have no version are ignored.
     """
 
     def __init__(self) -> None:
         self._rest = b""
         self._offset = 0
-        """In the file, of the rest."""
+        """The position of the rest in the file."""
         self._found: bytearray | None = None
 
     def feed(self, chunk: bytes) -> None:
-        """The next part."""
+        """Process the next part."""
         if self._found is not None:
             if len(self._found) < _MOST_GO_BYTES:
                 self._found += chunk
@@ -87,7 +87,7 @@ class GoScan:
         self._rest = data[kept:]
 
     def finish(self) -> dict[str, object]:
-        """What was found."""
+        """Return the facts."""
         if self._found is None:
             return {}
         found = bytes(self._found[:_MOST_GO_BYTES])
@@ -107,12 +107,12 @@ class GoScan:
 
 
 def _is_build_information(begin: bytes) -> bool:
-    """Whether a version follows the header, as in all that Go 1.18 and later link."""
+    """Return whether the header is followed by a version, as in all binaries that Go 1.18 and later link."""
     return bool(begin[15] & _GO_INLINE) and _go_text(begin, _GO_HEADER)[0].startswith((b"go", b"devel"))
 
 
 def _dependencies(rows: list[list[str]]) -> list[list[str]]:
-    """Modules and their versions. A replacement stands in the row after what it replaces, and is what was linked."""
+    """Return modules and their versions. A replacement follows the module that it replaces, and was linked instead."""
     modules: list[list[str]] = []
     for before, row in zip([[""], *rows], rows, strict=False):
         if len(row) >= 3 and row[0] == "dep":
@@ -123,7 +123,7 @@ def _dependencies(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _go_text(data: bytes, at: int) -> tuple[bytes, int]:
-    """A text with its length before it, and where it ends."""
+    """Return a text that follows its length, and the position after it."""
     length = shift = 0
     while at < len(data) and shift < 35:
         byte = data[at]
@@ -151,51 +151,51 @@ class _Tail:
             self._kept -= len(self._parts.pop(0))
 
     def content(self) -> tuple[bytes, int]:
-        """The bytes, and where in the file they begin."""
+        """Return the bytes and their position in the file."""
         data = b"".join(self._parts)
         return data, self.size - len(data)
 
 
 class ArchiveScan:
-    """Reads the names in a ZIP archive, which stand at its end."""
+    """Reads the names in a ZIP archive, which are at its end."""
 
     def __init__(self, size: int) -> None:
         self._tail = _Tail(size, _TAIL_BYTES)
 
     def feed(self, chunk: bytes) -> None:
-        """The next part."""
+        """Process the next part."""
         self._tail.feed(chunk)
 
     def finish(self) -> dict[str, object]:
-        """What was found."""
+        """Return the facts."""
         data, _ = self._tail.content()
         archives: list[list[object]] = []
         try:
-            # Offsets count from the file's begin, which zipfile corrects as for an archive behind a script.
+            # Offsets count from the start of the file. zipfile corrects them, as for an archive that follows a script.
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 for member in archive.infolist()[:_MOST_MEMBERS]:
                     if member.filename.endswith(_ARCHIVES) and len(archives) < _MOST_ARCHIVES:
                         archives.append([member.filename, member.compress_size])
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError):
-            pass  # it is a Java archive all the same
+            pass  # it is still a Java archive
         return {"kind": "java", "archives": archives}
 
 
 class SymbolScan:
-    """Adds up the debug sections of an ELF file: what `strip --strip-debug` takes away."""
+    """Sums up the debug sections of an ELF file, which `strip --strip-debug` would remove."""
 
     def __init__(self, size: int) -> None:
         self._tail = _Tail(size, _SYMBOL_TAIL)
         self._head = b""
 
     def feed(self, chunk: bytes) -> None:
-        """The next part."""
+        """Process the next part."""
         if len(self._head) < 64:
             self._head += chunk[:64]
         self._tail.feed(chunk)
 
     def finish(self) -> dict[str, object]:
-        """What was found."""
+        """Return the facts."""
         try:
             found = self._debug_bytes()
         except (struct.error, IndexError):
@@ -203,7 +203,7 @@ class SymbolScan:
         return {"debug_bytes": found} if found else {}
 
     def _debug_bytes(self) -> int:
-        if self._head[4:6] != b"\2\1":  # 64 bits, little endian
+        if self._head[4:6] != b"\2\1":  # not 64 bits and little-endian
             return 0
         data, begin = self._tail.content()
         (table,) = struct.unpack_from("<Q", self._head, 40)

@@ -1,4 +1,4 @@
-"""Finds all packages of an image."""
+"""Finds all packages of an image: which files are kept for this, and which packages they describe."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _ENDINGS = (*_HEADERS, ".list", "/package.json", "/RECORD", "/installed-files.tx
 
 
 def is_wanted(path: str, size: int) -> bool:
-    """Whether a regular file is to be kept whole."""
+    """Return whether a regular file is stored completely."""
     if not path.endswith(_ENDINGS):
         if path in _EXACT:
             return size <= _EXACT[path]
@@ -48,12 +48,12 @@ def is_wanted(path: str, size: int) -> bool:
 
 
 def read_bytes(path: str) -> int:
-    """How much of a document is read: of descriptions, their headers."""
+    """Return how many bytes of a document are read. Only the headers of package descriptions are needed."""
     return _HEADER_BYTES if path.endswith(_HEADERS) else LARGEST_DOCUMENT_BYTES
 
 
 def _is_npm_package(path: str) -> bool:
-    """Whether it is a package's own, and not one of a folder within it."""
+    """Return whether the file describes a package itself, and not a folder inside of one."""
     before, found, name = path.removesuffix("/package.json").rpartition("node_modules/")
     if not found or (before and not before.endswith("/")):
         return False
@@ -61,7 +61,10 @@ def _is_npm_package(path: str) -> bool:
 
 
 def claims_of(documents: Mapping[str, bytes], facts: Mapping[str, object], stack: LayerStack) -> Claims:
-    """Whose each file is. What the distribution installed comes first: its Python packages are its own."""
+    """Return the package of each file.
+
+    The distribution's packages come first: a Python package that the distribution installed belongs to its package.
+    """
     claims = Claims(stack)
     claim_debian(documents, claims)
     claim_alpine(documents, claims)
@@ -75,7 +78,7 @@ def claims_of(documents: Mapping[str, bytes], facts: Mapping[str, object], stack
 
 
 def parsed_facts(documents: Mapping[str, bytes]) -> dict[str, object]:
-    """What `packages.facts` kept of files, by path."""
+    """Return the facts that `packages.facts` found in files, by path."""
     facts: dict[str, object] = {}
     for path in documents:
         if is_wanted(path, 0):

@@ -1,4 +1,4 @@
-"""Packages of languages: Python distributions, npm packages, Go binaries, Java archives."""
+"""Packages of programming languages: Python distributions, npm packages, Go binaries, Java archives."""
 
 import csv
 import json
@@ -36,11 +36,12 @@ def claim_python(documents: Mapping[str, bytes], claims: Claims) -> None:
                 if name and "/" not in name and not name.startswith("."):
                     claims.claim(package, _joined(site, f"{name}.py"))
                     folders.setdefault(_joined(site, name), package)
-    claims.claim_folders(folders)  # after what is listed file by file: several may share a folder
+    # after the files that are listed one by one, because several distributions may share a folder
+    claims.claim_folders(folders)
 
 
 def _distribution(folder: str, description: str, documents: Mapping[str, bytes], claims: Claims) -> int:
-    """The package of a `.dist-info` or `.egg-info` folder."""
+    """Return the package of a `.dist-info` or `.egg-info` folder."""
     site, _, information = folder.rpartition("/")
     name, _, version = information.rpartition(".")[0].partition("-")
     headers = BytesHeaderParser().parsebytes(documents.get(description, b""))
@@ -76,7 +77,7 @@ def _joined(folder: str, relative: str) -> str:
 
 
 def claim_npm(documents: Mapping[str, bytes], claims: Claims) -> None:
-    """Claim the files of npm packages: each has its folder, less those of packages within it (npm-folders(5))."""
+    """Claim the files of npm packages: the folder of each, without the packages inside of it (npm-folders(5))."""
     folders: dict[str, int] = {}
     for path in documents:
         if path.endswith("/package.json"):
@@ -93,7 +94,7 @@ def _npm_version(document: bytes) -> str:
 
 
 def claim_go(facts: Mapping[str, object], claims: Claims) -> None:
-    """Claim Go binaries, by what `GoScan` found in them."""
+    """Claim Go binaries, from the facts of `GoScan`."""
     for path, found in facts.items():
         if not isinstance(found, dict) or found.get("kind") != "go":
             continue
@@ -110,7 +111,7 @@ def claim_go(facts: Mapping[str, object], claims: Claims) -> None:
 
 
 def claim_java(facts: Mapping[str, object], claims: Claims) -> None:
-    """Claim Java archives, by what `ArchiveScan` found in them."""
+    """Claim Java archives, from the facts of `ArchiveScan`."""
     for path, found in facts.items():
         if not isinstance(found, dict) or found.get("kind") != "java":
             continue

@@ -1,4 +1,4 @@
-"""Packages: what the files of an image belong to."""
+"""Packages, and the files that belong to them."""
 
 import re
 from array import array
@@ -16,7 +16,7 @@ _NAME = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
 
 
 def compiled_module(name: str) -> str | None:
-    """The module that a file of a `__pycache__` folder was compiled from, without its ending; None: it is none."""
+    """Return the module that a file of a `__pycache__` folder was compiled from, or None."""
     match = _NAME.fullmatch(name)
     return match[1] if match is not None else None
 
@@ -27,7 +27,7 @@ _MERGED = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/")
 
 
 class Ecosystem(StrEnum):
-    """Whose package it is."""
+    """The kind of a package."""
 
     DEB = "deb"
     APK = "apk"
@@ -39,13 +39,13 @@ class Ecosystem(StrEnum):
 
 
 class PackageId(NamedTuple):
-    """What tells a package from all others."""
+    """Identifies a package."""
 
     ecosystem: Ecosystem
     name: str
     version: str
     folder: str = ""
-    """Where it lies, of ecosystems in which it may be there more than once."""
+    """The location, in ecosystems where the same package may occur more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,16 @@ class Package(Stored):
     version: str
     folder: str
     file_bytes: int
-    """Of its files that are there when the image runs. A file of two packages counts for the system's."""
+    """The size of its live files. A file that two packages claim counts for the distribution's package."""
     layer: int
-    """Index of the layer that holds most of them."""
+    """The index of the layer that contains most of them."""
     parts: tuple[tuple[str, str, int | None], ...] = ()
-    """What is inside of its one file: modules of a Go binary, archives in an archive. Name, version, bytes if known."""
+    """The parts of its only file: modules of a Go binary, or archives in an archive. Name, version, and bytes if known.
+    """
 
 
 class Claims:
-    """Which package each file of an image belongs to: the first that claims it."""
+    """Maps each file of an image to a package: the first one that claims it."""
 
     def __init__(self, stack: LayerStack) -> None:
         self._stack = stack
@@ -74,7 +75,7 @@ class Claims:
         self._parts: dict[int, tuple[tuple[str, str, int | None], ...]] = {}
 
     def package(self, name: PackageId, parts: tuple[tuple[str, str, int | None], ...] = ()) -> int:
-        """A number for a package."""
+        """Register a package and return its number."""
         ecosystem, *texts = name
         self._packages.append(PackageId(ecosystem, *(shown(text, _LONGEST_NAME) for text in texts)))
         if parts:
@@ -83,17 +84,17 @@ class Claims:
         return len(self._packages) - 1
 
     def claim(self, package: int, path: str) -> None:
-        """Say that the file at a path is of a package. A file that is not there, or is somebody's, stays as it is."""
+        """Assign the file at a path to a package. Missing files and files of other packages are ignored."""
         node = self._stack.find(path)
         if node is None and path.startswith(_MERGED):
-            node = self._stack.find(f"usr/{path}")  # moved there, while package lists name the old place
+            node = self._stack.find(f"usr/{path}")  # it was moved there, but package lists contain the old path
         if isinstance(node, int) and node != NO_FILE and self._owners[node] == _NOBODY:
             self._owners[node] = package
 
     def claim_folders(self, packages: Mapping[str, int]) -> None:
-        """Say that all files below folders are of packages: where one folder is within another, of the inner one's.
+        """Assign all files below folders to packages. In nested folders, the inner package wins.
 
-        `packages`: by the folders' paths.
+        `packages` are numbers by the paths of the folders.
         """
         if not packages:
             return
@@ -108,7 +109,7 @@ class Claims:
                     self._owners[node] = package
 
     def claim_byte_code(self) -> None:
-        """Say that byte-code is of the package of its source: installers need not list it (PEP 3147, PEP 627)."""
+        """Assign byte-code to the package of its source, because installers need not list it (PEP 3147, PEP 627)."""
         waiting = [self._stack.root]
         while waiting:
             folder = waiting.pop()
@@ -123,12 +124,12 @@ class Claims:
                     self._owners[node] = self._owners[source]
 
     def owner(self, number: int) -> PackageId | None:
-        """Whose a content is."""
+        """Return the package of a content, or None."""
         owner = self._owners[number]
         return self._packages[owner] if owner != _NOBODY else None
 
     def summed(self) -> tuple[Package, ...]:
-        """Every package that has bytes, largest first."""
+        """Return all packages with live files, largest first."""
         by_layer: dict[int, dict[int, int]] = {}
         for number, owner in enumerate(self._owners):
             if owner != _NOBODY and self._stack.is_live(number):

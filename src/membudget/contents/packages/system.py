@@ -61,7 +61,7 @@ def claim_alpine(documents: Mapping[str, bytes], claims: Claims) -> None:
 
 
 def _diversions(document: bytes) -> dict[bytes, tuple[bytes, str]]:
-    """Where files are instead of the places that packages name, and of which package that is not so."""
+    """Return the new path of each diverted file, and the package whose own file is at the old path."""
     lines = document.split(b"\n")
     return {
         place.strip(b"/"): (other, by.decode(errors="surrogateescape"))
@@ -70,7 +70,7 @@ def _diversions(document: bytes) -> dict[bytes, tuple[bytes, str]]:
 
 
 def _versions(status: bytes) -> dict[str, str]:
-    """Versions by name, of the paragraphs of a status file."""
+    """Return versions by name from the paragraphs of a status file."""
     versions: dict[str, str] = {}
     name = ""
     for line in status.decode(errors="replace").split("\n"):
@@ -91,11 +91,13 @@ _LARGEST_HEADER = 32 << 20
 _MOST_INDEXES = 65_536
 _MOST_PACKAGES = 100_000
 _MOST_FILES = 250_000
-"""Of one package."""
+"""The limit for one package."""
 _MOST_STEPS, _STEPS_AT_ONCE = 10_000_000, 1000
-"""Of SQLite's virtual machine: a row takes a few."""
+"""Steps of SQLite's virtual machine. Reading a row takes a few."""
 _MOST_PATHS = 4
-"""Times a header's length: how long all its paths are together. Beside each file's name it has a digest, and more."""
+"""The limit for the length of all paths, in multiples of the header's length. The header also has a digest and more for
+each file.
+"""
 _NDB_PAGE, _NDB_SLOT, _NDB_BLOCK = 4096, 16, 16
 
 
@@ -104,7 +106,7 @@ def claim_rpm(documents: Mapping[str, bytes], claims: Claims) -> None:
     for folder in RPM_FOLDERS:
         for name, headers in ((RPM_SQLITE, _of_sqlite), (RPM_NDB, _of_ndb)):
             for header in headers(documents.get(f"{folder}{name}", b"")):
-                with suppress(struct.error, ValueError, IndexError):  # a damaged one costs itself alone
+                with suppress(struct.error, ValueError, IndexError):  # a damaged header affects only its own package
                     _claim(header, claims)
 
 
@@ -114,16 +116,17 @@ def _of_sqlite(database: bytes) -> Iterator[bytes]:
     import sqlite3  # few images have such a database
 
     left = len(database)
-    # Its journal is not part of an image's file: the header says so, or SQLite would look for it.
+    # Mark the database as one without a journal. Its journal is not part of the image's file, and SQLite would look for
+    # it.
     database = database[:18] + b"\1\1" + database[20:]
-    # UnicodeDecodeError: the damage is quoted in SQLite's own message, which need not be text.
+    # UnicodeDecodeError: SQLite's message quotes the damaged part, which need not be text.
     with closing(sqlite3.connect(":memory:")) as connection, suppress(sqlite3.Error, OverflowError, UnicodeDecodeError):
         connection.deserialize(database)
-        del database  # SQLite has its copy
+        del database  # SQLite has its own copy
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_HEADER)
         steps = iter(range(_MOST_STEPS // _STEPS_AT_ONCE))
         connection.set_progress_handler(lambda: next(steps, None) is None, _STEPS_AT_ONCE)
-        # The database is the image's, and so is the SQL in its schema: columns and views that compute are not asked.
+        # The SQL in the schema is untrusted like the database. Views and computed columns are not evaluated.
         kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'Packages' AND rootpage > 0").fetchall()
         if kinds != [("table",)] or any(hidden for *_, hidden in connection.execute("PRAGMA table_xinfo(Packages)")):
             return
@@ -131,14 +134,14 @@ def _of_sqlite(database: bytes) -> Iterator[bytes]:
         for (blob,) in connection.execute("SELECT blob FROM Packages LIMIT ?", (_MOST_PACKAGES,)):
             if not isinstance(blob, bytes):
                 continue
-            left -= len(blob)  # damaged rows may share their pages
+            left -= len(blob)  # damaged rows may share pages
             if left < 0:
                 return
             yield blob
 
 
 def _reads_the_table(action: int, what: str | None, _: str | None, __: str | None, inside: str | None) -> int:
-    """Whether a step of a statement is allowed: to read the table itself, and nothing through a view."""
+    """Return whether SQLite may do a step: it may only read the table itself, and not through a view."""
     from sqlite3 import SQLITE_DENY, SQLITE_OK, SQLITE_READ, SQLITE_SELECT
 
     if inside is not None:
@@ -158,7 +161,7 @@ def _of_ndb(database: bytes) -> Iterator[bytes]:
         if magic != b"Slot" or not index or start + 16 > len(database):
             continue
         (length,) = struct.unpack_from("<I", database, start + 12)
-        if length > min(_LARGEST_HEADER, len(database) - start - 16, left):  # damaged, or slots share their block
+        if length > min(_LARGEST_HEADER, len(database) - start - 16, left):  # damaged, or slots that share a block
             continue
         left -= length
         yield database[start + 16 : start + 16 + length]

@@ -1,1 +1,1 @@
-"""Where images are read from: archives, layouts, blobs, and the cache of layers."""
+"""The stores that images are read from: archives, layouts, blobs, and the cache of layers."""

@@ -1,8 +1,8 @@
-"""Reads images out of the stream of an archive: `docker save` in its legacy and OCI layouts, and OCI archives.
+"""Reads images from the stream of an archive: `docker save` in its legacy and OCI layouts, and OCI archives.
 
-The stream is read once, from beginning to end, and nothing of it is kept but what `Layer` keeps: it may be an
-engine's export, which has no length and no way back. What each member is, is told by its first bytes: archives name
-their layers in many ways.
+The stream may be an engine's export, which has no length and cannot seek. It is read once from start to end, and only
+the content of `Layer` is kept. The type of each member is detected from its first bytes, because archives name their
+layers in many ways.
 """
 
 import hashlib
@@ -33,12 +33,12 @@ _ANY = Selection()
 _MEDIA_TYPE = "application/vnd.oci.image.layer.v1."
 
 KnownLayer = Callable[[str], Layer | None]
-"""What was read of a layer before, by DiffID."""
+"""Returns the stored layer of a DiffID, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedImage:
-    """An image of an archive. One that is broken costs no other its contents."""
+    """An image of an archive. A broken image does not affect the others."""
 
     names: tuple[str, ...]
     contents: ImageContents | UnreadableImage
@@ -46,25 +46,25 @@ class ArchivedImage:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A member that holds a layer."""
+    """A member that contains a layer."""
 
     layer: Layer
     compression: Compression
     size: int
     digest: str | None
-    """Of its uncompressed archive, where it was computed."""
+    """The digest of its uncompressed archive, if it was computed."""
 
 
 @dataclass(slots=True)
 class _Members:
-    """What an archive holds, by name."""
+    """The members of an archive, by name."""
 
     documents: dict[str, bytes] = field(default_factory=dict)
     layers: dict[str, _Stored | UnreadableImage] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
 
     def layer(self, name: str) -> _Stored:
-        """The layer of that name. Raises UnreadableImage."""
+        """Return a layer by name. Raises UnreadableImage."""
         found = self.layers.get(self.links.get(name, name))
         if found is None:
             raise UnreadableImage(f"its archive lacks the layer {name}")
@@ -73,7 +73,7 @@ class _Members:
         return found
 
     def document(self, name: str) -> bytes:
-        """The document of that name. Raises UnreadableImage."""
+        """Return a document by name. Raises UnreadableImage."""
         if name not in self.documents:
             raise UnreadableImage(f"its archive lacks the document {name}")
         return self.documents[name]
@@ -87,11 +87,13 @@ def read_archive(
     compresses: bool = False,
     selection: Selection = _ANY,
 ) -> tuple[ArchivedImage, ...]:
-    """All images of an archive. Layers that are known, and say so by their names, are not read again.
+    """Return all images of an archive. Layers whose names contain a known digest are not read again.
 
-    `is_trusted`: whether its layers are what its DiffIDs say, as in an engine's own export; those of all other
-    archives are hashed. `compresses`: also find out how large plain layers are compressed.
-    Raises UnreadableImage where no image of it can be told.
+    `is_trusted` means that the layers match their DiffIDs, as in an engine's own export. The layers of other archives
+    are
+    hashed. If `compresses` is set, the compressed size of plain layers is determined. Raises UnreadableImage if no
+    image is
+    found.
     """
     outer = Expansion()
     plain, around = decompressed(stream, outer)
@@ -141,7 +143,7 @@ def _members(
 
 
 def _digest_in(name: str) -> str:
-    """The digest that a blob's name states."""
+    """Return the digest in the name of a blob."""
     algorithm, _, digits = name.removeprefix("blobs/").partition("/")
     return f"{algorithm}:{digits}"
 
@@ -169,19 +171,19 @@ def _read_member(
 
 
 class _Member(RawStream):
-    """A member's content, as a file."""
+    """The content of a member, as a file object."""
 
     def __init__(self, content: Content) -> None:
         super().__init__()
         self._content = content
 
     def take(self, size: int) -> bytes:
-        """The next bytes of it."""
+        """Return the next bytes of the member."""
         return self._content.read(size)
 
 
 class HashedReader(RawStream):
-    """A stream whose digest is known when it was read to its end."""
+    """A stream that computes the digest of its content while it is read."""
 
     def __init__(self, stream: Readable) -> None:
         super().__init__()
@@ -189,19 +191,19 @@ class HashedReader(RawStream):
         self._hash = hashlib.sha256()
 
     def take(self, size: int) -> bytes:
-        """The next bytes, which count to its digest."""
+        """Return the next bytes, and add them to the digest."""
         data = self._stream.read(size)
         self._hash.update(data)
         return data
 
     @property
     def digest(self) -> str:
-        """Of what was read so far."""
+        """Return the digest of everything that was read so far."""
         return f"sha256:{self._hash.hexdigest()}"
 
 
 def _joined(members: _Members, config_name: str, layer_names: tuple[str, ...]) -> ImageContents | UnreadableImage:
-    """An image's layers with their DiffIDs: its manifest and its configuration list them in one order."""
+    """Return an image with the DiffIDs of its layers. Manifest and configuration list them in the same order."""
     try:
         document = members.document(config_name)
         config = parse_config(document)
@@ -227,7 +229,7 @@ def _stored_layers(members: _Members, config: ImageConfig, names: tuple[str, ...
 
 
 def _oci_image(members: _Members, selection: Selection) -> ArchivedImage:
-    """The image of an OCI archive (OCI image layout specification)."""
+    """Return the image of an OCI archive (OCI image layout specification)."""
     document = members.document("index.json")
     names = () if selection.tag is None else (selection.tag,)
     for _ in range(DEEPEST_INDEX):

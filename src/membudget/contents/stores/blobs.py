@@ -1,4 +1,4 @@
-"""An image whose layers can be had one by one, from wherever they are stored."""
+"""Reads images whose layers can be read one by one from a store, such as a registry or an OCI layout."""
 
 import hashlib
 import io
@@ -29,17 +29,17 @@ _BUFFER = 1 << 20
 
 
 class BlobStore(Protocol):
-    """Where manifests and layers are."""
+    """A store of manifests and layers."""
 
     def document(self, digest: str) -> bytes:
-        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+        """Return a manifest or a configuration. Raises UnreadableImage if its content does not match its digest."""
 
     def open_layer(self, blob: Blob) -> AbstractContextManager[Peekable]:
-        """The bytes of one layer, compressed or plain. Raises UnreadableImage."""
+        """Open a layer, which may be compressed. Raises UnreadableImage."""
 
 
 def read_layered(store: BlobStore, top: bytes, known: KnownLayer, selection: Selection) -> ImageContents:
-    """Read an image from its top document, a manifest or an index. Layers that are known are not read again."""
+    """Read an image from its top document, a manifest or an index. Known layers are not read again."""
     config_json, config, blobs = resolve(store, top, selection)
     expansion = Expansion()
     layers = []
@@ -58,7 +58,7 @@ def read_layered(store: BlobStore, top: bytes, known: KnownLayer, selection: Sel
 
 
 def resolve(store: BlobStore, top: bytes, selection: Selection) -> tuple[bytes, ImageConfig, tuple[Blob, ...]]:
-    """The configuration of an image, as written and parsed, and its layers. Raises UnreadableImage."""
+    """Return an image's configuration, as written and parsed, and its layers. Raises UnreadableImage."""
     document = top
     for _ in range(DEEPEST_INDEX):
         if not is_index(document):
@@ -74,13 +74,13 @@ def resolve(store: BlobStore, top: bytes, selection: Selection) -> tuple[bytes, 
 
 
 class LayoutFolder:
-    """The blobs of a layout."""
+    """The blobs of an OCI layout."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def index(self) -> bytes:
-        """Its index. Raises ConfigurationError where it has none."""
+        """Return the index of the layout. Raises ConfigurationError if there is none."""
         try:
             return _read(self._folder / "index.json")
         except OSError as error:
@@ -89,7 +89,7 @@ class LayoutFolder:
             ) from None
 
     def document(self, digest: str) -> bytes:
-        """A manifest or a configuration. Raises UnreadableImage when it is not what its digest says."""
+        """Return a manifest or a configuration. Raises UnreadableImage if its content does not match its digest."""
         try:
             content = _read(self._path(digest))
         except OSError as error:
@@ -101,7 +101,7 @@ class LayoutFolder:
 
     @contextmanager
     def open_layer(self, blob: Blob) -> Iterator[Peekable]:
-        """The bytes of one layer, compressed or plain. Raises UnreadableImage."""
+        """Open a layer, which may be compressed. Raises UnreadableImage."""
         path = self._path(blob.digest)
         try:
             found = path.stat()

@@ -1,4 +1,4 @@
-"""Remembers what was read of layers and images: a digest names their content, so nothing ever goes stale."""
+"""Caches layers and images that were read. They are named by digest, so entries never become stale."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from membudget.core.files import read_plain, write_whole
 
 _DIGEST = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
 _FORMAT = "layers-4"
-"""Of the files below: a version that reads other facts keeps them in another folder."""
+"""The format of the files below. Versions that store other facts use another folder."""
 _LARGEST_FILE = 256 << 20
 _LARGEST_FOLDER = 1 << 30
 
@@ -26,7 +26,7 @@ _Count = Annotated[int, Field(ge=0, lt=1 << 50)]
 
 
 class _Head(BaseModel):
-    """The first line of a layer's file; packed bytes of the lengths it says follow it."""
+    """The first line of a layer's file. It is followed by packed bytes of these lengths."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class _Head(BaseModel):
     entry_count: Annotated[int, Field(ge=0, le=MOST_ENTRIES)]
     tar_bytes: _Count
     check: _Count
-    """CRC-32 of what follows."""
+    """The CRC-32 of the following bytes."""
     removals: _Count
     additions: _Count
     documents: tuple[tuple[str, _Count], ...]
@@ -42,39 +42,39 @@ class _Head(BaseModel):
 
 
 class _Image(BaseModel):
-    """An image's file."""
+    """The file of an image."""
 
     model_config = ConfigDict(extra="forbid")
 
     config: str
     stored: tuple[tuple[_Count | None, str | None, str | None], ...]
-    """Of each layer: bytes as stored, media type, digest."""
+    """The bytes in the store, the media type and the digest of each layer."""
 
 
 class LayerCache:
-    """A folder with one file a layer: readable by many at once, and a broken file costs one layer."""
+    """A folder with one file per layer. Processes may read it at the same time. A broken file affects one layer."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / _FORMAT
 
     def get(self, diff_id: str) -> Layer | None:
-        """What was read of a layer; None when it was not seen before."""
+        """Return a cached layer, or None."""
         data = self._read(diff_id, "layer", _LARGEST_FILE)
         return _decoded(data) if data is not None else None
 
     def put(self, diff_id: str, layer: Layer) -> None:
-        """Remember a layer, unless all of it is known. A cache that cannot be written costs time, not the check."""
+        """Store a layer, unless it is already stored completely. Write errors are ignored: they cost only time."""
         before = self.get(diff_id)
         if before is None or (before.gzip_bytes is None and layer.gzip_bytes is not None):
             self._write(diff_id, "layer", _encoded(layer))
 
     def put_layers(self, contents: ImageContents) -> None:
-        """Remember the layers of an image."""
+        """Store the layers of an image."""
         for stored in contents.layers:
             self.put(stored.diff_id, stored.layer)
 
     def get_image(self, image_id: str) -> ImageContents | None:
-        """What an image holds; None when it, or one of its layers, was not seen before."""
+        """Return a cached image. None if it or one of its layers is not cached."""
         data = self._read(image_id, "image", 2 * LARGEST_DOCUMENT)
         if data is None:
             return None
@@ -95,14 +95,14 @@ class LayerCache:
         return ImageContents(config, config_json, stored) if len(stored) == len(layers) else None
 
     def put_image(self, image_id: str, contents: ImageContents) -> None:
-        """Remember an image and its layers."""
+        """Store an image and its layers."""
         self.put_layers(contents)
         kept = tuple((one.stored_bytes, one.media_type, one.blob_digest) for one in contents.layers)
         image = _Image(config=contents.config_json.decode(errors="replace"), stored=kept)
         self._write(image_id, "image", image.model_dump_json().encode())
 
     def prune(self, most_bytes: int = _LARGEST_FOLDER) -> None:
-        """Remove what was not used for longest, beyond a size."""
+        """Remove the least recently used files beyond a total size."""
         with contextlib.suppress(OSError):
             files = [(path, path.stat()) for path in self._folder.iterdir() if path.is_file()]
             left = sum(status.st_size for _, status in files)
@@ -118,7 +118,7 @@ class LayerCache:
             return None
         try:
             data = read_plain(path, most)
-            os.utime(path)  # it was used
+            os.utime(path)  # marks it as used
         except OSError:
             return None
         return data if len(data) <= most else None
@@ -144,7 +144,7 @@ def _encoded(layer: Layer) -> bytes:
         "check": _check(parts),
         "removals": len(layer.removals),
         "additions": len(layer.additions),
-        # escaped, as a path may hold bytes that are no text
+        # escaped, because a path may contain bytes that are not text
         "documents": [
             (path.encode("unicode_escape").decode(), len(packed)) for path, packed in layer.packed_documents.items()
         ],

@@ -1,4 +1,4 @@
-"""Reads one layer's archive into what is kept of it. Nothing is unpacked."""
+"""Reads the archive of one layer into a `Layer`, without unpacking it."""
 
 import hashlib
 import zlib
@@ -10,9 +10,9 @@ from membudget.contents.stores.tar_reader import Content, Readable, TarHeader, T
 from membudget.core.errors import UnreadableImage
 
 MOST_ENTRIES = 1_000_000
-"""Of one layer: the largest images there are have a tenth of it."""
+"""The most entries of one layer. The largest known images have a tenth of that."""
 _LONGEST_PATH = 4096
-"""Bytes: PATH_MAX, so that no engine could unpack a longer one (path_resolution(7))."""
+"""PATH_MAX in bytes. No engine can unpack a longer path (path_resolution(7))."""
 _MOST_PATH_BYTES = 256 << 20
 _CHUNK = 1 << 18
 _QUICK = 1
@@ -25,7 +25,7 @@ _EMPTY_DIGEST = int.from_bytes(hashlib.sha256().digest()[:8])
 def read_layer(stream: Readable, *, compresses: bool = False) -> Layer:
     """Read a layer from its uncompressed archive, to its end. Raises UnreadableImage.
 
-    `compresses`: also find out how large it is compressed, which takes some thirty times as long.
+    If `compresses` is set, determine its compressed size too, which takes about thirty times as long.
     """
     gzip = _Gzip(stream) if compresses else None
     reader = TarReader(gzip or stream)
@@ -66,7 +66,7 @@ def read_layer(stream: Readable, *, compresses: bool = False) -> Layer:
 
 
 class _Gzip:
-    """A stream that is compressed as it is read, and thrown away."""
+    """A stream that is compressed while it is read, to determine the length."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -83,7 +83,7 @@ class _Gzip:
 
 
 def normal_path(name: str) -> str:
-    """A member's path within the image: "./a//b/../c" is "a/c", and nothing leads out of it."""
+    """Return the path of a member in the image. It never leads out: "./a//b/../c" becomes "a/c"."""
     if "//" not in name and "/." not in name and not name.startswith((".", "/")):
         return name.rstrip("/")
     parts: list[str] = []
@@ -96,7 +96,7 @@ def normal_path(name: str) -> str:
 
 
 class _Documents:
-    """What is kept of a layer's package documents, within bounds: beyond those, packages go without a name."""
+    """The documents about packages that are stored with a layer. Beyond a limit, packages remain unnamed."""
 
     def __init__(self) -> None:
         self.packed: dict[str, bytes] = {}
@@ -109,7 +109,7 @@ class _Documents:
 
 
 def _digest(header: TarHeader, path: str, content: Content, documents: _Documents) -> int:
-    """Digest of a file's content, which is looked into on the way."""
+    """Return the digest of a file's content, and inspect the content on the way."""
     first = content.read(_CHUNK)
     digest = hashlib.sha256(first)
     if header.stored <= LARGEST_DOCUMENT_BYTES and is_wanted(path, header.stored):

@@ -1,4 +1,4 @@
-"""Parses the documents that say what an image is made of. They may be anybody's: bounded, and told apart when wrong.
+"""Parses the documents that describe an image. They are untrusted: their size is limited, and errors say what is wrong.
 
 OCI image specification 1.1 (config, manifest, index), Docker's image manifest version 2 schema 2, and the
 `manifest.json` of `docker save`.
@@ -17,9 +17,9 @@ from membudget.contents.image import Blob, HistoryEntry, ImageConfig
 from membudget.core.errors import UnreadableImage
 
 LARGEST_DOCUMENT = 8_000_000
-"""Bytes. Registries take manifests of 4 MiB at most (distribution specification, "Pushing Manifests")."""
+"""In bytes. Registries accept manifests of up to 4 MiB (distribution specification, "Pushing Manifests")."""
 DEEPEST_INDEX = 3
-"""Indexes may list indexes."""
+"""The depth of indexes, which may list indexes."""
 MOST_LAYERS = 2_000
 LARGEST_BLOB_BYTES = 1 << 50
 
@@ -32,7 +32,7 @@ Digest = Annotated[str, Field(pattern=_DIGEST)]
 
 
 class _Document(BaseModel):
-    """A part of somebody's document: what is not named here is of no interest."""
+    """A part of an untrusted document. Unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -93,37 +93,37 @@ class _Saved(_Document):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An index's entry for a platform."""
+    """The entry of an index for a platform."""
 
     digest: str
     size: int
     is_index: bool
-    """Whether it is an index again."""
+    """Whether the entry is an index too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which image of several."""
+    """Selects one of several images."""
 
     platform: str | None = None
-    """Like "linux/arm64"; None: this machine's, or the only one there is."""
+    """Such as "linux/arm64". None selects this machine's platform, or the only one."""
     tag: str | None = None
-    """Where a layout holds several images."""
+    """The tag, in a layout with several images."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedImage:
-    """An image of `docker save`'s `manifest.json`."""
+    """An image in the `manifest.json` of `docker save`."""
 
     config: str
-    """Name of the member that is its configuration."""
+    """The name of the member with the configuration."""
     names: tuple[str, ...]
     layers: tuple[str, ...]
-    """Names of the members that are its layers, lowest first."""
+    """The names of the members with the layers, lowest first."""
 
 
 def parse_config(data: bytes) -> ImageConfig:
-    """An image's configuration. Raises UnreadableImage."""
+    """Parse an image's configuration. Raises UnreadableImage."""
     config = _parsed(_Config, data, "configuration")
     history = tuple(
         HistoryEntry(one.created_by, one.empty_layer, one.created, one.comment) for one in config.history or ()
@@ -133,7 +133,7 @@ def parse_config(data: bytes) -> ImageConfig:
 
 
 def parse_docker_manifest(data: bytes) -> tuple[SavedImage, ...]:
-    """The images that a `manifest.json` lists. Raises UnreadableImage."""
+    """Return the images of a `manifest.json`. Raises UnreadableImage."""
     try:
         listed = TypeAdapter(Annotated[tuple[_Saved, ...], Field(max_length=MOST_LAYERS)]).validate_python(_json(data))
     except ValidationError as error:
@@ -142,7 +142,7 @@ def parse_docker_manifest(data: bytes) -> tuple[SavedImage, ...]:
 
 
 def parse_manifest(data: bytes) -> tuple[Blob, tuple[Blob, ...]]:
-    """Configuration and layers of a manifest. Raises UnreadableImage."""
+    """Return the configuration and the layers of a manifest. Raises UnreadableImage."""
     content = _json(data)
     if isinstance(content, dict) and content.get("schemaVersion") == 1:
         raise UnreadableImage("its manifest is of schema 1, which says nothing of sizes; push the image again")
@@ -151,13 +151,13 @@ def parse_manifest(data: bytes) -> tuple[Blob, tuple[Blob, ...]]:
 
 
 def is_index(data: bytes) -> bool:
-    """Whether a manifest is an index (or a manifest list) of others. Raises UnreadableImage."""
+    """Return whether a document is an index or a manifest list. Raises UnreadableImage."""
     content = _json(data)
     return isinstance(content, dict) and ("manifests" in content or content.get("mediaType") in _INDEX_TYPES)
 
 
 def choose_manifest(data: bytes, selection: Selection) -> Chosen:
-    """The entry of an index that is wanted; attestations are none of it. Raises UnreadableImage."""
+    """Return the selected entry of an index, ignoring attestations. Raises UnreadableImage."""
     platform, tag = selection.platform, selection.tag
     index = _validated(_Index, _json(data), "index")
     images = [one for one in index.manifests if not _is_attestation(one)]
@@ -192,7 +192,7 @@ def _names(one: _Descriptor) -> Iterator[str]:
 
 
 def _matches(name: str, wanted: str) -> bool:
-    """Whether a platform is the wanted one; the variant counts where it was asked for."""
+    """Return whether a platform is the selected one. The variant is compared only if it was given."""
     return name == wanted or name.startswith(f"{wanted}/")
 
 
@@ -231,5 +231,5 @@ def _json(data: bytes) -> object:
 
 
 def is_digest(text: str) -> bool:
-    """Whether a text is a digest of an algorithm that images use."""
+    """Return whether a text is a digest with an algorithm that images use."""
     return re.match(_DIGEST, text) is not None

@@ -1,4 +1,4 @@
-"""How a layer or an archive is compressed: told by its first bytes, never by its name or media type."""
+"""Decompresses layers and archives. The format is detected from the first bytes, and never from name or media type."""
 
 import gzip
 import io
@@ -11,18 +11,18 @@ from membudget.core.errors import UnreadableImage
 
 
 class RawStream(io.RawIOBase):
-    """A stream that gives bytes by `take`: what else a reader asks of one is here."""
+    """A base class for streams. Subclasses only define `take`."""
 
     def take(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, and none at the end."""
         raise NotImplementedError
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True, as `io.RawIOBase` asks for."""
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Fill `buffer` with what there is."""
+        """Fill `buffer` with the next bytes."""
         target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
         data = self.take(len(target))
         target[: len(data)] = data
@@ -32,20 +32,22 @@ class RawStream(io.RawIOBase):
 _BUFFER = 1 << 18
 _ALWAYS_ALLOWED = 16 << 30
 _MOST_TIMES = 300
-"""What an image may grow to: 16 GiB, or 300 times what it takes. Files full of zeros do more, nobody's layers."""
+"""The limit for decompressed data: 16 GiB, or 300 times the compressed size. Only files full of zeros exceed it, and no
+real layer does.
+"""
 _LARGEST_WINDOW = 1 << 27
-"""Bytes of memory that a zstd stream may ask for (zstd(1), `--long`)."""
+"""The most bytes of memory that a zstd stream may use (zstd(1), `--long`)."""
 
 
 class Peekable(Readable, Protocol):
-    """A stream that shows what comes next."""
+    """A stream that can show its next bytes."""
 
     def peek(self, size: int, /) -> bytes:
-        """Some of the next bytes; they stay."""
+        """Return some of the next bytes without consuming them."""
 
 
 class Compression(StrEnum):
-    """How bytes are compressed: the end of an OCI media type."""
+    """The format of compression, which is the end of an OCI media type."""
 
     NONE = "tar"
     GZIP = "tar+gzip"
@@ -58,7 +60,7 @@ _LONGEST_MAGIC = 6
 
 
 def sniff(start: bytes) -> Compression:
-    """How what begins with `start` is compressed. Raises UnreadableImage for what no image is compressed with."""
+    """Return the compression of data from its `start`. Raises UnreadableImage for a format that images do not use."""
     for magic, compression in _MAGIC.items():
         if start.startswith(magic):
             return compression
@@ -66,25 +68,28 @@ def sniff(start: bytes) -> Compression:
         if start.startswith(magic):
             raise UnreadableImage(f"it is compressed with {name}; images use gzip, zstd or nothing")
     if len(start) >= 4 and start[1:4] == b"\x2a\x4d\x18" and start[0] & 0xF0 == 0x50:
-        return Compression.ZSTD  # begins with a frame to skip (RFC 8878, 3.1.2)
+        return Compression.ZSTD  # starts with a skippable frame (RFC 8878, 3.1.2)
     return Compression.NONE
 
 
 class Expansion:
-    """What the layers of an image grow to by decompressing, all together."""
+    """Limits how much the layers of an image may grow in total by decompression."""
 
     def __init__(self, outer: "Expansion | None" = None) -> None:
-        """`outer`: that of an archive around them, which is compressed itself: what it takes counts, not its inside."""
+        """Start to count.
+
+        `outer` belongs to a compressed archive around the layers. Growth is then relative to the size of that archive.
+        """
         self._outer = outer
         self._taken = 0
         self._given = 0
 
     def take(self, size: int) -> None:
-        """So many bytes were read."""
+        """Add bytes that were read."""
         self._taken += size
 
     def give(self, size: int) -> None:
-        """They became so many. Raises UnreadableImage for a bomb."""
+        """Add decompressed bytes. Raises UnreadableImage for a decompression bomb."""
         self._given += size
         taken = self._taken if self._outer is None else self._outer._taken  # noqa: SLF001 - one of us
         if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * taken:
@@ -92,7 +97,7 @@ class Expansion:
 
 
 def decompressed(stream: Peekable, expansion: Expansion) -> tuple[Readable, Compression]:
-    """The content of a stream that may be compressed, buffered, and how it was."""
+    """Return the decompressed content of a stream, buffered, and its compression."""
     compression = sniff(stream.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC])
     if compression is Compression.NONE:
         return stream, compression
@@ -100,7 +105,7 @@ def decompressed(stream: Peekable, expansion: Expansion) -> tuple[Readable, Comp
 
 
 class _Decompressed(RawStream):
-    """The content of a compressed stream. Raises UnreadableImage where it is damaged, cut off, or a bomb."""
+    """The content of a compressed stream. Raises UnreadableImage if it is damaged, truncated or a bomb."""
 
     def __init__(self, stream: Readable, compression: Compression, expansion: Expansion) -> None:
         super().__init__()
@@ -119,12 +124,12 @@ class _Decompressed(RawStream):
 
 
 def _gzip(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[Exception], ...]]:
-    """The content, and what reading it raises where it is damaged."""
+    """Return the content, and the exceptions that reading it raises if it is damaged."""
     return cast("Readable", gzip.GzipFile(fileobj=stream)), (EOFError, OSError, zlib.error)
 
 
 def _zstd(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[Exception], ...]]:
-    import zstandard  # few images need it, and it takes two mebibytes
+    import zstandard  # few images need it, and it takes 2 MiB
 
     reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
     plain = reader.stream_reader(stream, read_across_frames=True, closefd=False)
@@ -132,7 +137,7 @@ def _zstd(stream: "io.BufferedReader[_Counted]") -> tuple[Readable, tuple[type[E
 
 
 class _Counted(RawStream):
-    """A stream that counts what is taken of it."""
+    """A stream that counts the bytes that are read from it."""
 
     def __init__(self, stream: Readable, expansion: Expansion) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Reads the headers of a tar stream: ustar, GNU and pax, as container engines do (Go's archive/tar).
+"""Reads the headers of a tar stream: ustar, GNU and pax, like container engines do (Go's archive/tar).
 
-Ours, because `tarfile` takes 1.3 to 1.65 times as long as the engine's export itself (docs/adr/0015). Nothing is
-unpacked: contents are read past, or handed out. Whatever a header claims, no more than `LONGEST_HEADER` is kept of it.
+`tarfile` is not used, because it takes 1.3 to 1.65 times as long as the engine's export (docs/adr/0015). Nothing is
+unpacked: contents are skipped or returned. At most `LONGEST_HEADER` is kept of a header, whatever size it claims.
 """
 
 import zlib
@@ -13,7 +13,7 @@ from membudget.core.errors import UnreadableImage
 
 BLOCK = 512
 LONGEST_HEADER = 1 << 20
-"""Bytes of a long name or of pax records; Go's reader has the same bound."""
+"""The most bytes of a long name or of pax records. Go's reader has the same limit."""
 _CHUNK = 1 << 18
 _ZEROS = bytes(BLOCK)
 _KINDS = {
@@ -27,33 +27,33 @@ _KINDS = {
 }
 _WITHOUT_CONTENT = frozenset(b"123456")
 _LARGEST = 1 << 50
-"""Bytes of a file: a pebibyte, more than file systems hold. Sparse files claim what they like."""
+"""The most bytes of a file: 1 PiB, which is more than file systems support. Sparse files can claim any size."""
 
 
 class Readable(Protocol):
-    """A stream that gives what is asked for, unless it ends."""
+    """A stream whose reads return everything that was asked for, except at its end."""
 
     def read(self, size: int, /) -> bytes:
-        """The next `size` bytes; less only at the end."""
+        """Return the next `size` bytes. Only at the end, there are fewer."""
 
 
 class TarHeader(NamedTuple):
-    """What a member's headers say."""
+    """The headers of a member."""
 
     name: str
-    """As written; bytes that are no UTF-8 are surrogate escapes."""
+    """The name as written. Bytes that are not UTF-8 become surrogate escapes."""
     kind: EntryKind
     size: int
-    """Of the file, for a sparse one with its holes."""
+    """The size of the file. Of a sparse file, it includes the holes."""
     target: str
     stored: int
-    """Bytes that follow in the archive: what `content` reads."""
+    """The bytes in the archive, which `content` reads."""
 
 
 class Content:
-    """The next `left` bytes of a stream; what was not read of them is skipped by the reader.
+    """The next `left` bytes of a stream. The reader skips bytes that were not read.
 
-    No file of `io`: there is one for every member, and each of those would be closed when it goes.
+    This is not a file of `io`, because there is one for each member, and each would be closed when it is collected.
     """
 
     __slots__ = ("_stream", "left")
@@ -63,7 +63,7 @@ class Content:
         self.left = left
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes. Raises UnreadableImage when the archive ends before."""
+        """Return up to `size` bytes. Raises UnreadableImage if the archive ends before."""
         wanted = min(size, self.left)
         if not wanted:
             return b""
@@ -75,17 +75,17 @@ class Content:
 
 
 class TarReader:
-    """The members of a tar stream, one after another."""
+    """Iterates over the members of a tar stream."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._content = Content(stream, 0)
         self._padding = 0
         self.read_bytes = 0
-        """Length of the archive as far as it was read."""
+        """The length of the archive that was read so far."""
 
     def __iter__(self) -> Iterator[TarHeader]:
-        """Each member's header; its content has to be read before the next. Raises UnreadableImage."""
+        """Yield the header of each member. Its content must be read before the next one. Raises UnreadableImage."""
         long_name: bytes | None = None
         long_target: bytes | None = None
         records: dict[str, str] = {}
@@ -99,7 +99,7 @@ class TarReader:
             if flag == b"x":
                 records |= _pax_records(self._whole(size))
                 continue
-            if flag == b"g":  # of the whole archive: says nothing of sizes and names (Go ignores it, too)
+            if flag == b"g":  # a header of the whole archive has no sizes or names (Go ignores it too)
                 self._whole(size)
                 continue
             yield self._header(block, flag, size, (long_name, long_target), records)
@@ -111,7 +111,7 @@ class TarReader:
 
     @property
     def content(self) -> Content:
-        """The current member's content."""
+        """Return the content of the current member."""
         return self._content
 
     def _header(
@@ -125,7 +125,7 @@ class TarReader:
             target = records.get("linkpath") or target
             size = _decimal(records["size"]) if "size" in records else size
         if kind is EntryKind.FILE and flag in (b"\0", b"0") and name.endswith("/"):
-            kind = EntryKind.FOLDER  # before POSIX a folder was a file whose name ends so
+            kind = EntryKind.FOLDER  # before POSIX, a folder was a file with such a name
         stored = 0 if flag[0] in _WITHOUT_CONTENT else size
         self._content = Content(self._stream, stored)
         self._padding = -stored % BLOCK
@@ -137,7 +137,7 @@ class TarReader:
         return TarHeader(name, kind, size, target, stored)
 
     def _sparse_size(self, block: bytes, flag: bytes, records: dict[str, str], size: int) -> int:
-        """The whole size of a file that is stored without its holes."""
+        """Return the full size of a file that is stored without its holes."""
         if flag == b"S":  # GNU tar's manual, "Storing Sparse Files", old format
             extended = block[482]
             while extended:
@@ -174,7 +174,7 @@ class TarReader:
         return None
 
     def _whole(self, size: int) -> bytes:
-        """The content of a header's header."""
+        """Return the content that belongs to a header."""
         if size > LONGEST_HEADER:
             raise UnreadableImage(f"its archive has a header of {size} bytes")
         padded = size + -size % BLOCK
@@ -192,13 +192,16 @@ class TarReader:
             size -= len(data)
 
     def _drain(self) -> None:
-        """Read what comes after the end: tar fills up to its record size."""
+        """Read the rest of the stream: tar pads it to its record size."""
         while data := self._stream.read(_CHUNK):
             self.read_bytes += len(data)
 
 
 def _sum(block: bytes) -> int:
-    """The sum of its bytes. An Adler-32 has one less in its lower half, modulo 65,521, which ASCII does not reach."""
+    """Return the sum of a block's bytes, from the lower half of an Adler-32.
+
+    That half is one more, modulo 65,521, which ASCII does not reach.
+    """
     return (zlib.adler32(block) & 0xFFFF) - 1 if block.isascii() else sum(block)
 
 
@@ -214,7 +217,7 @@ def _text(field: bytes) -> str:
 
 
 def _number(field: bytes, what: str) -> int:
-    """A number of a header: octal digits, or binary where they do not suffice (GNU)."""
+    """Return a number in a header: octal digits, or binary if they do not suffice (GNU)."""
     if field[0] & 0x80:
         if field[0] & 0x40:
             raise UnreadableImage(f"its archive is damaged: a header's {what} is negative")
@@ -240,12 +243,12 @@ _PAX_KEYS = ("path", "linkpath", "size", "GNU.sparse.name", "GNU.sparse.realsize
 
 
 def _pax_records(data: bytes) -> dict[str, str]:
-    """The records we need: each `LENGTH KEY=VALUE` and a new line (POSIX, pax, "Extended Header")."""
+    """Return the records that are needed: `LENGTH KEY=VALUE` and a line feed (POSIX, pax, "Extended Header")."""
     records: dict[str, str] = {}
     at = 0
     while at < len(data):
         if not data[at]:
-            break  # filled up
+            break  # padding
         space = data.find(b" ", at, at + 20)
         length = data[at:space] if space > at else b""
         if not length.isdigit() or not space + 1 < at + int(length) <= len(data):
