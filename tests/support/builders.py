@@ -15,7 +15,7 @@ from membudget.measure.figures import pod_peak_rss
 from membudget.measure.probe.messages import FileUse, HostSettings, ProcessUse, SamplingEffort, Series, Snapshot
 from membudget.measure.trial import Outcome, Phase, Trial
 from membudget.measure.unit_cost import unit_costs
-from membudget.report.report import Comparison, Environment, Report, RevisionReport
+from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
 
 
 def trial(
@@ -90,7 +90,9 @@ def phase(name: str, begin_ms: int, duration_ms: int, rss: float, mark: float | 
     """A phase whose peaks are `rss` and `mark` MiB; without a mark, usage was sampled."""
     usage = _mib(Metric.PEAK_MEMORY, rss + 1)
     memory = (
-        replace(usage, precision="sampled, lower bound: no mark") if mark is None else _mib(Metric.PEAK_MEMORY, mark)
+        replace(usage, precision="sampled, lower bound: no mark", is_less_precise=True)
+        if mark is None
+        else _mib(Metric.PEAK_MEMORY, mark)
     )
     return Phase(name, begin_ms, duration_ms, 1000 * begin_ms, _mib(Metric.PEAK_RSS, rss), memory)
 
@@ -107,6 +109,7 @@ def side(*trials: Trial, size: float | None = 100, failure: Failure | None = Non
         },
         trials=trials,
         failure=failure,
+        failure_hid_image=failure is not None and size is None,
     )
 
 
@@ -169,7 +172,7 @@ def image(
 def report(*images: ImageMeasurement, no_base: str | None = None, notes: tuple[str, ...] = ()) -> Report:
     """A report about `images`."""
     return Report(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         membudget_version="0.1.0",
         started_at=datetime(2026, 11, 23, 12, 0, tzinfo=UTC),
         duration_ms=21_500,

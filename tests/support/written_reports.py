@@ -74,7 +74,7 @@ def _value(draw: st.DrawFn, metric: Metric) -> MetricValue:
     bounds = draw(st.none() | st.tuples(*2 * [st.integers(-_LARGEST, _LARGEST)]))
     reason, at_most = draw(st.none() | _TEXTS), draw(st.none() | st.integers(0, _LARGEST))
     unit, is_bound = metric.definition.unit, draw(st.booleans())
-    return MetricValue(value, unit, draw(_TEXTS), reason, at_most, bounds, is_bound)
+    return MetricValue(value, unit, draw(_TEXTS), reason, at_most, bounds, is_bound, draw(st.booleans()))
 
 
 def _metrics() -> st.SearchStrategy[dict[Metric, MetricValue]]:

@@ -84,7 +84,7 @@ class Outage:
     def failure(self, fault: EngineLost) -> Failure:
         """Return the failure of a side that lost the engine. Called from any thread."""
         self._faults.append(fault)
-        return Failure(FailureStage.ENVIRONMENT, ENGINE_STOPPED)
+        return Failure(FailureStage.ENVIRONMENT, ENGINE_STOPPED, engine_lost=True)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -316,7 +316,7 @@ def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairConten
     try:
         return tools.contents(images, wants_download_size=wants_download_size)
     except EngineLost as error:
-        absent = Unavailable(str(outage.failure(error)))
+        absent = Unavailable(str(outage.failure(error)), engine_lost=True)
     except EnvironmentFault as error:
         absent = Unavailable(str(error))
     return PairContents(absent if Side.BASE in images else None, absent if Side.HEAD in images else None)
@@ -340,4 +340,10 @@ def _side(
         trials=trials,
         failure=failure,
         contents=found if isinstance(found, ImageSummary) else None,
+        failure_hid_image=failure is not None and _hid_image(failure, found),
     )
+
+
+def _hid_image(failure: Failure, found: ImageSummary | Unavailable | None) -> bool:
+    """Return whether the failure is also why the image could not be read."""
+    return found is None or (isinstance(found, Unavailable) and found.engine_lost and failure.engine_lost)

@@ -183,6 +183,8 @@ class Unavailable:
     """Why there is no summary of an image."""
 
     reason: str
+    engine_lost: bool = False
+    """Whether the engine stopped answering."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,8 @@ class MetricValue(Stored):
     """The 95 % confidence interval of an estimate."""
     is_lower_bound: bool = False
     """Whether the true value may be higher without a known upper bound. `at_most` is None in that case."""
+    is_less_precise: bool = False
+    """Whether the value could not be had as planned. `precision` then says how it was had instead."""
 
     def __post_init__(self) -> None:
         if self.reason is not None:
@@ -211,10 +213,21 @@ class MetricValue(Stored):
         *,
         is_lower_bound: bool = False,
     ) -> "MetricValue":
-        """Return a measured value of `metric`, in the metric's unit."""
+        """Return a measured value, in the metric's unit. `precision` is None if it has the metric's usual one."""
         definition = metric.definition
-        precision = precision or definition.precision
-        return cls(value, definition.unit, precision, at_most=at_most, is_lower_bound=is_lower_bound)
+        return cls(
+            value,
+            definition.unit,
+            precision or definition.precision,
+            at_most=at_most,
+            is_lower_bound=is_lower_bound,
+            is_less_precise=precision is not None,
+        )
+
+    @property
+    def lesser_precision(self) -> str | None:
+        """The precision, if it is less than the metric's usual one."""
+        return self.precision if self.is_less_precise else None
 
     @classmethod
     def estimate(cls, metric: Metric, value: int, low: int, high: int) -> "MetricValue":

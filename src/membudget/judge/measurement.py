@@ -1,7 +1,7 @@
 """What was found out about an image: both sides, their trials, and what stood in the way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -40,6 +40,8 @@ class Failure(Stored):
     reason: str
     """A sentence for people, stored as such."""
     log_tail: tuple[str, ...] = ()
+    engine_lost: bool = False
+    """Whether the engine stopped answering. That is told once of the whole check."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", brief(self.reason))
@@ -64,15 +66,14 @@ class SideMeasurement(Stored):
     failure: Failure | None = None
     contents: ImageSummary | None = None
     """What the image holds; None where its layers could not be read."""
+    failure_hid_image: bool = False
+    """Whether `failure` is also why the image could not be read. An engine may stop before that, or after."""
 
     def lost(self, metric: Metric) -> Failure | None:
         """The failure that is why a metric has no value here; None where there is none, or it leaves the metric."""
-        if self.failure is None or metric not in IMAGE_METRICS or self.failure.stage in _WITHOUT_IMAGE:
+        if self.failure is None or metric not in IMAGE_METRICS:
             return self.failure
-        # The engine may die before the image is read, or after.
-        is_environment = self.failure.stage is FailureStage.ENVIRONMENT
-        met_image_too = self.metrics.get(metric) == MetricValue.absent(metric, str(self.failure))
-        return self.failure if is_environment and met_image_too else None
+        return self.failure if self.failure.stage in _WITHOUT_IMAGE or self.failure_hid_image else None
 
     @property
     def only_sidecars_were_killed(self) -> bool:
@@ -161,6 +162,15 @@ class ImageMeasurement(Stored):
         of_itself = self.by_itself.failure if self.by_itself is not None else None
         is_needed = self.head is not None and not self.lacks_old_way
         return of_itself or (self.head.failure if self.head is not None and is_needed else None)
+
+    def with_each_side(self, of: Callable[[SideMeasurement], SideMeasurement]) -> "ImageMeasurement":
+        """Return the image with `of` applied to each of its sides."""
+        return replace(
+            self,
+            base=of(self.base) if self.base is not None else None,
+            head=of(self.head) if self.head is not None else None,
+            own=replace(self.own, side=of(self.own.side)) if self.own is not None else None,
+        )
 
     @property
     def sides(self) -> tuple[SideMeasurement, ...]:

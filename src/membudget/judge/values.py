@@ -35,8 +35,7 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
     if missing and not max(values):
         why = f"not counted in {len(missing)} of {len(readings)} trials: {missing[0].reason}"
         return MetricValue.absent(metric, why)  # none in the others says nothing of these
-    usual = metric.definition.precision
-    lesser = [reading.precision for reading in readings if reading.value is not None and reading.precision != usual]
+    lesser = [reading.precision for reading in readings if reading.value is not None and reading.is_less_precise]
     combine = max if worst else statistics.median
     value, at_most = (
         round(combine(figures))

@@ -246,11 +246,10 @@ def _sum(metric: Metric, sides: Iterator[tuple[str, SideMeasurement | None]]) ->
         at_most += value.at_most or value.value
         least, most = _bounds(metric, side)
         low, high = low + least, high + most
-    definition = metric.definition
     interval = (low, high) if low < high else None
     more = at_most if at_most > total else None
-    precision = "lower bound: a spike was missed" if more else definition.precision
-    return MetricValue(total, definition.unit, precision, at_most=more, interval=interval)
+    precision = "lower bound: a spike was missed" if more else None
+    return replace(MetricValue.of(metric, total, precision, more), interval=interval)
 
 
 def _bounds(metric: Metric, side: SideMeasurement) -> tuple[int, int]:

@@ -319,5 +319,5 @@ def _of_the_pod(own: MetricValue, sidecars: Sequence[MetricValue]) -> MetricValu
         )
     lesser = next((one.precision for one in every if one.is_lower_bound), None)
     if missing is None and lesser is None:
-        return MetricValue.of(Metric.OOM_KILLS, kills, own.precision)
+        return MetricValue.of(Metric.OOM_KILLS, kills, own.lesser_precision)
     return MetricValue.of(Metric.OOM_KILLS, kills, lesser or f"lower bound: {missing}", is_lower_bound=True)

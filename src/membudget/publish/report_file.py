@@ -21,7 +21,7 @@ from membudget.core.untrusted_text import printable
 from membudget.judge.whole import Coverage
 from membudget.publish.json_bounds import impossible_numbers, oversized
 from membudget.publish.report_size import fitting
-from membudget.report.report import LARGEST_REPORT_BYTES, Report
+from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
 
 _NAMES = TypeAdapter(list[ImageName])
 _UNKNOWN_THEN = "the version of membudget that measured does not know it"
@@ -113,7 +113,7 @@ def parse_report(data: bytes, where: str) -> Report:
     for image in report.images:
         for side in image.sides:
             _complete(side.metrics)
-    return report
+    return restated(report)
 
 
 def _complete(metrics: dict[Metric, MetricValue]) -> None:

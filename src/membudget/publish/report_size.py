@@ -10,7 +10,7 @@ from json import dumps
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.measurement import SideMeasurement
 from membudget.measure.trial import PhaseName, Trial
 from membudget.publish.json_bounds import oversized
 from membudget.report.report import Report
@@ -58,7 +58,7 @@ def _without_details(trial: Trial) -> Trial:
 
 def _without_contents(report: Report) -> Report:
     images = (
-        replace(_each_side(image, partial(replace, contents=None)), contents_diff=None) for image in report.images
+        replace(image.with_each_side(partial(replace, contents=None)), contents_diff=None) for image in report.images
     )
     return report.model_copy(update={"images": tuple(images), "notes": (*report.notes, _NOTE)})
 
@@ -67,16 +67,7 @@ def _each_trial(report: Report, of: Callable[[Trial], Trial]) -> Report:
     def side(one: SideMeasurement) -> SideMeasurement:
         return replace(one, trials=tuple(map(of, one.trials)))
 
-    return report.model_copy(update={"images": tuple(_each_side(image, side) for image in report.images)})
-
-
-def _each_side(image: ImageMeasurement, of: Callable[[SideMeasurement], SideMeasurement]) -> ImageMeasurement:
-    return replace(
-        image,
-        base=of(image.base) if image.base is not None else None,
-        head=of(image.head) if image.head is not None else None,
-        own=replace(image.own, side=of(image.own.side)) if image.own is not None else None,
-    )
+    return report.model_copy(update={"images": tuple(image.with_each_side(side) for image in report.images)})
 
 
 def _text(report: Report, *, is_brief: bool) -> bytes:

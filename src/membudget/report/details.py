@@ -66,8 +66,7 @@ def _phases(side: SideMeasurement | None) -> tuple[PhaseSummary, ...]:
 def _size(value: MetricValue | None) -> str:
     if value is None or value.value is None:
         return _NO_VALUE
-    lesser = value.precision not in (metric.definition.precision for metric in (Metric.PEAK_RSS, Metric.PEAK_MEMORY))
-    return f"{'≥ ' if lesser else ''}{format_size(value.value)}"
+    return f"{'≥ ' if value.is_less_precise else ''}{format_size(value.value)}"
 
 
 _SHA_DIGITS = 12

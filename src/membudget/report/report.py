@@ -3,6 +3,7 @@
 `report.json` is complete: whoever renders it judges again from its figures and believes none of its verdicts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -10,12 +11,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
+from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import Shard
-from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.measurement import FailureStage, ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, worst
 from membudget.judge.whole import Coverage, GroupMeasurement, Judgement, judge
+from membudget.measure.trial import Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 said in sentences alone what is now also stored as figures: see `restated`."""
 LARGEST_REPORT_BYTES = 16_000_000
 """What is written has no more, and what is read may have been written by anybody."""
 
@@ -72,7 +76,7 @@ class Environment(ReportModel):
 class Report(ReportModel):
     """A whole `report.json`."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     membudget_version: str
     started_at: AwareDatetime
     duration_ms: Annotated[int, Field(ge=0)]
@@ -137,3 +141,48 @@ class JudgedReport:
     def measured(self) -> dict[str, ImageMeasurement]:
         """The report's images by name."""
         return {image.name: image for image in self.report.images}
+
+
+def restated(report: Report) -> Report:
+    """Return a report of schema version 1 in today's version. Anything newer is returned unchanged.
+
+    Version 1 has two facts in sentences alone: whether a value is less precise than its metric usually is, and whether
+    a side's failure is also why its image could not be read. Nothing else looks into stored sentences.
+    """
+    if report.schema_version > 1:
+        return report
+    images = tuple(image.with_each_side(_restated_side) for image in report.images)
+    return report.model_copy(update={"schema_version": SCHEMA_VERSION, "images": images})
+
+
+def _restated_side(side: SideMeasurement) -> SideMeasurement:
+    absent = [side.metrics[metric] for metric in IMAGE_METRICS if metric in side.metrics]
+    return replace(
+        side,
+        metrics=_restated_metrics(side.metrics),
+        trials=tuple(map(_restated_trial, side.trials)),
+        failure_hid_image=side.failure is not None
+        and side.failure.stage is FailureStage.ENVIRONMENT
+        and bool(absent)
+        and all(value.value is None and value.reason == str(side.failure) for value in absent),
+    )
+
+
+def _restated_trial(trial: Trial) -> Trial:
+    phases = (
+        replace(
+            phase,
+            peak_rss=_restated_value(Metric.PEAK_RSS, phase.peak_rss),
+            peak_memory=_restated_value(Metric.PEAK_MEMORY, phase.peak_memory),
+        )
+        for phase in trial.phases
+    )
+    return replace(trial, metrics=_restated_metrics(trial.metrics), phases=tuple(phases))
+
+
+def _restated_metrics(metrics: Mapping[Metric, MetricValue]) -> dict[Metric, MetricValue]:
+    return {metric: _restated_value(metric, value) for metric, value in metrics.items()}
+
+
+def _restated_value(metric: Metric, value: MetricValue) -> MetricValue:
+    return replace(value, is_less_precise=value.precision != metric.definition.precision)

@@ -154,11 +154,12 @@ def test_an_engine_that_dies_is_told_once_and_costs_no_figure_from_before() -> N
     for image in lost:
         assert image.base is not None
         assert image.head is not None
-        assert image.base.failure == image.head.failure == Failure(FailureStage.ENVIRONMENT, SHORT)
+        assert image.base.failure == image.head.failure == Failure(FailureStage.ENVIRONMENT, SHORT, engine_lost=True)
         assert image.head.metrics[Metric.PEAK_RSS].reason == f"environment failed: {SHORT}"
     sizes = [image.head.metrics[Metric.IMAGE_SIZE] for image in made.images if image.head]
     assert [size.value for size in sizes] == [100 * MIB, 100 * MIB, None]
     assert sizes[-1].reason == f"environment failed: {SHORT}"
+    assert [image.head.failure_hid_image for image in made.images if image.head] == [False, False, True]
     assert [reasons_of(image) for image in made.judged().judgement.images] == [
         [],
         [f"the environment failed: {SHORT}"],

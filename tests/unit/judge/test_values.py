@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from membudget.core.metrics import IMAGE_METRICS, TRIAL_METRICS, Metric, MetricValue
@@ -26,6 +28,15 @@ def test_a_lesser_precision_is_passed_on() -> None:
     one, other = trial(40), trial(40)
     other.metrics[Metric.OOM_KILLS] = lesser
     assert aggregate([one, other])[Metric.OOM_KILLS] == lesser
+
+
+def test_words_do_not_decide_which_precision_is_the_lesser() -> None:
+    one, other = trial(40), trial(42)
+    one.metrics[Metric.PEAK_RSS] = replace(one.metrics[Metric.PEAK_RSS], precision="as an earlier version said it")
+    assert not aggregate([one, other])[Metric.PEAK_RSS].is_less_precise
+    other.metrics[Metric.PEAK_RSS] = replace(other.metrics[Metric.PEAK_RSS], is_less_precise=True)
+    lesser = aggregate([one, other])[Metric.PEAK_RSS]
+    assert lesser.lesser_precision == other.metrics[Metric.PEAK_RSS].precision
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.definition import Aggregation
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.measurement import Failure, FailureStage
 from membudget.judge.metric import Verdict
 from membudget.measure.certificate import OomDoubt
 from membudget.measure.probe.messages import Depth
 from membudget.publish.report_file import parse_report, read_report, write_report
+from membudget.report.formats import markdown
 from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support import builders
 
@@ -151,9 +153,53 @@ def test_json_that_is_no_object(tmp_path: Path, content: Any) -> None:
     assert refusal(tmp_path, json.dumps(content).encode()) == "1 problem, the first at its top: model_type"
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", 1.5, None])
+@pytest.mark.parametrize("version", [3, 0, "1", 1.5, None])
 def test_another_version_of_the_schema(tmp_path: Path, version: Any) -> None:
     assert refusal(tmp_path, changed(["schema_version"], version)).endswith("at schema_version: literal_error")
+
+
+OF_TODAY = ("is_less_precise", "engine_lost", "failure_hid_image")
+"""Keys that version 1 of the schema lacks."""
+
+
+def without_what_is_new(document: Any) -> Any:
+    match document:
+        case dict():
+            return {key: without_what_is_new(value) for key, value in document.items() if key not in OF_TODAY}
+        case list():
+            return [without_what_is_new(value) for value in document]
+        case _:
+            return document
+
+
+def test_a_report_of_version_1_is_read_with_the_same_outcome(tmp_path: Path) -> None:
+    """It has the engine's death before and after an image was read, and a phase whose peak was only sampled."""
+    stopped = Failure(FailureStage.ENVIRONMENT, "the engine stopped answering")
+    in_phases = replace(
+        builders.trial(60), phases=(builders.phase("steady", 0, 9, 60), builders.phase("settle", 9, 9, 8, mark=9))
+    )
+    in_phases.metrics[Metric.PEAK_MEMORY] = MetricValue.of(Metric.PEAK_MEMORY, 60, "sampled, lower bound: no mark")
+    made = builders.report(
+        builders.image("before", head=builders.side(failure=stopped, size=None)),
+        builders.image("after", head=builders.side(failure=stopped)),
+        builders.image("api", base=builders.side(builders.trial(40)), head=builders.side(in_phases)),
+        builders.image("unbuilt", head=builders.side(failure=Failure(FailureStage.BUILD, "exit code 1"))),
+    )
+    document = without_what_is_new({**json.loads(made.model_dump_json()), "schema_version": 1})
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(document))
+    read = read_report(path)
+    assert read == made
+    assert markdown.render(read.judged()) == markdown.render(made.judged())
+    assert "≥" in markdown.render(read.judged())
+
+
+def test_figures_outweigh_sentences_in_a_report_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(changed([*HEAD_RSS[:-1], "precision"], "a sentence of another version")))
+    (image, _) = read_report(path).images
+    assert image.head is not None
+    assert not image.head.metrics[Metric.PEAK_RSS].is_less_precise
 
 
 @pytest.mark.thorough
