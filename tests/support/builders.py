@@ -12,9 +12,9 @@ from membudget.judge.values import aggregate, all_absent
 from membudget.judge.whole import Coverage, judge
 from membudget.measure.certificate import Certificate, certify
 from membudget.measure.figures import pod_peak_rss
+from membudget.measure.load import unit_costs
 from membudget.measure.probe.messages import FileUse, HostSettings, ProcessUse, SamplingEffort, Series, Snapshot
 from membudget.measure.trial import Outcome, Phase, Trial
-from membudget.measure.unit_cost import unit_costs
 from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
 
 

@@ -13,9 +13,9 @@ from membudget.core.definition import Counter, KernelMark, LargestSample, LastSa
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import Certificate, Conclusion, EngineWord, OomDoubt, certify, count_oom_kills
+from membudget.measure.load import LoadProgress, unit_costs
 from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
 from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName, TrialSpec
-from membudget.measure.unit_cost import LoadProgress, unit_costs
 
 _HELD_US = 500_000
 """A sample stays valid until the next one, but at most this long, because a container that has ended is not sampled any

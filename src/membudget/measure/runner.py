@@ -13,8 +13,7 @@ from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
 from membudget.measure.certificate import Conclusion, EngineWord, require_swap_limit
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
-from membudget.measure.inputs import container_options
-from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
+from membudget.measure.inputs import container_options, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
@@ -27,8 +26,10 @@ from membudget.measure.trial import (
     TrialSpec,
     WorkloadResult,
     depth_after,
+    outcome_of,
     read_during_kill,
     undisturbed,
+    with_trouble,
 )
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
@@ -190,7 +191,7 @@ class TrialRunner:
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
         seen = Seen(report, beside, exercised.workload.progress, _startup(exercised, spec))
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
-        outcome, reason = outcome_of(spec, result, exit_code, figures)
+        outcome, reason = outcome_of(spec, result, exit_code, figures.metrics[Metric.OOM_KILLS], figures.own_oom_kills)
         trial = Trial(
             outcome=outcome,
             reason=reason,

@@ -11,9 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.budgets.workload_parts import HttpRequests, Readiness, Requests
 from membudget.engine.helper import HelperFailed
 from membudget.measure.inputs import read_input
-from membudget.measure.load import DriveEvent, DriveOrder, RequestGroup
+from membudget.measure.load import DriveEvent, DriveOrder, LoadProgress, LoadUnit, RequestGroup
 from membudget.measure.trial import WorkloadResult
-from membudget.measure.unit_cost import LoadProgress, LoadUnit
 from membudget.measure.workload.service import Service
 
 HTTP_DRIVER = "membudget.measure.workload.http_process"

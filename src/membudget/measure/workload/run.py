@@ -13,9 +13,8 @@ from membudget.engine.containers import LOG_TAIL_LINES, CannotStart, Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.engine.stream import LineTail, feed
 from membudget.measure.inputs import existing, read_input
-from membudget.measure.load import LoadResult
+from membudget.measure.load import LoadProgress, LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
-from membudget.measure.unit_cost import LoadProgress
 from membudget.measure.workload.http_driver import send_requests, wait_until_ready
 from membudget.measure.workload.service import (
     TIMED_OUT,

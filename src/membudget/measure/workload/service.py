@@ -15,9 +15,8 @@ from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import DockerHelper, Helper, HelperFailed, SubprocessHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import FramedStream, LineTail
-from membudget.measure.load import LoadResult
+from membudget.measure.load import LoadProgress, LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
-from membudget.measure.unit_cost import LoadProgress
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 _NOBODY = "65534:65534"

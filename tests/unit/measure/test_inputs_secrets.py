@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.measure.outcome import without_secrets
+from membudget.measure.inputs import without_secrets
 from membudget.measure.probe.messages import ProcessUse, Snapshot
 from tests.support.builders import trial
 

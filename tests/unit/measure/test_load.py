@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import KIB, MIB
-from membudget.measure.load import LoadPoint
+from membudget.measure.load import LoadPoint, LoadProgress, LoadUnit, unit_costs
 from membudget.measure.probe.messages import Series
-from membudget.measure.unit_cost import LoadProgress, LoadUnit, unit_costs
 
 ORIGIN_NS = 5_000_000_000
 NOTHING = (Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS)
