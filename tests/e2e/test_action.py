@@ -151,7 +151,7 @@ def test_a_token_that_may_only_read_costs_the_comment_and_nothing_else(checkout:
     assert run.exit_code == 1
     assert f"exit with `FAILURE`: {ExitCode.OVER_BUDGET:d}" in run.log
     assert [line for line in run.said if "comment" in line and line.startswith("membudget: ")] == [
-        f"{NO_WRITE} (from a fork it never may; elsewhere give the job `permissions: pull-requests: write`)"
+        f"{NO_WRITE}: give the job `permissions: pull-requests: write` (a fork's token never may)"
     ]
     assert github.comments(SHOP, NUMBER) == []
     assert run.outputs()["verdict"] == "fail"

@@ -278,7 +278,7 @@ def test_a_merge_queue_gets_a_status_and_no_comment(shop: Shop) -> None:
     assert run.exit_code == 1
     assert [one.state for one in shop.github.statuses(SHOP, shop.merge)] == ["failure", "pending"]
     assert shop.github.statuses(SHOP, shop.head) == []
-    assert "membudget: no comment was posted: this run is for no pull request" in run.said
+    assert "membudget: no comment was posted: this run is not for a pull request" in run.said
     assert {one.path for one in shop.github.requests} == {f"/repos/{SHOP}/statuses/{shop.merge}"}
 
 

@@ -51,14 +51,16 @@ class TestServer(Extension):
     def test_what_the_server_lacks_and_refuses_is_said(self, pipelines: list[dict[str, Any]]) -> None:
         fell_back = "membudget: GitLab has no check runs: the commit gets a status"
         note = "https://gitlab.example/octo/team/shop/-/merge_requests/7#note_1130"
-        needs = "from a fork it never may; elsewhere GITLAB_TOKEN needs the scope `api` and the role"
+        lacks = "the token may not write"
+        needs = "GITLAB_TOKEN needs the scope `api` and the role"
+        never = "(a fork's token never may)"
         assert [one["said"] for one in pipelines] == [
             [fell_back, f"membudget: comment updated: {note}"],
             [fell_back, f"membudget: comment updated: {note}"],
             [
                 fell_back,
-                f"membudget: no commit status was posted: the token may not write commit statuses ({needs} Developer)",
-                f"membudget: no comment was posted: the token may not write comments ({needs} Reporter)",
+                f"membudget: no commit status was posted: {lacks} commit statuses: {needs} Developer {never}",
+                f"membudget: no comment was posted: {lacks} comments: {needs} Reporter {never}",
             ],
         ]
 

@@ -106,14 +106,14 @@ class Publisher:
         elif outcome.comment.is_known:
             warn(f"no comment was posted: {outcome.comment.reason}")
         else:
-            warn(f"a comment may have been posted, and membudget could not look: {outcome.comment.reason}")
+            warn(f"a comment may have been posted, but membudget could not check: {outcome.comment.reason}")
 
     def _no_states(self) -> NotPosted | None:
         """Why nothing can be said of the commit; None where nothing is to be."""
         if self._settings.status is StatusMode.NONE:
             return None
         has_token = self._server.has_token
-        return NotPosted("this run's event names no commit to tell it of" if has_token else "there is no token")
+        return NotPosted("this run's event names no commit" if has_token else "there is no token")
 
     def _tell(self, state: CommitState) -> None:
         if self._commit is not None:
@@ -126,7 +126,7 @@ class Publisher:
             if outcome.is_known:
                 warn(f"no commit status was posted: {outcome.reason}")
             else:
-                warn(f"a commit status may have been posted, and membudget could not look: {outcome.reason}")
+                warn(f"a commit status may have been posted, but membudget could not check: {outcome.reason}")
 
 
 def lines_of(budgets: str) -> KeyLines | None:

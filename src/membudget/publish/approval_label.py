@@ -49,7 +49,7 @@ class ApprovalLabel:
         try:
             own = self._server.comments(pull_request).own(self._comment_prefix)
         except ServerFault as fault:
-            warn(f"what the label {self._name} approved is not known: {fault}")
+            warn(f"it is not known what the label {self._name} approved: {fault}")
             return found
         self._is_known = True
         return LabelState(is_set=True, approved=approved_digest(own[-1].body) if own else None)
@@ -61,6 +61,6 @@ class ApprovalLabel:
             return
         why_not = self._server.take_label_off(pull_request, self._name)
         if why_not is None:
-            warn(f"the label {self._name} was taken off: what it approved has changed")
+            warn(f"the label {self._name} was removed: the changes that it approved have changed since")
         else:
-            warn(f"the label {self._name} approved something else and stays: {why_not}")
+            warn(f"the label {self._name} approved other changes and could not be removed: {why_not}")

@@ -134,7 +134,7 @@ def run(result: JudgedReport, report_path: str, workflow: Workflow, destination:
 
 def _comment(result: JudgedReport, destination: Destination) -> Posted | NotPosted:
     if destination.pull_request is None:
-        return NotPosted("this run is for no pull request", is_wanted=True)
+        return NotPosted("this run is not for a pull request", is_wanted=True)
     if destination.settings.mode is CommentMode.OFF:
         return COMMENTS_ARE_OFF
     if destination.commenter is None:

@@ -108,7 +108,7 @@ class Server(Protocol):
     def take_label_off(self, pull_request: PullRequest, label: str) -> str | None:
         """Remove a label. Return why not if it stays, which is what a server does that has no way for it."""
         del pull_request, label
-        return f"{self.name} takes no label off by its name"
+        return f"{self.name} cannot remove a label by its name"
 
     def report_of(self, measured: MeasuringRun, artifact: str) -> ForeignReport | NotPosted:
         """Return the report of another run. Raises ConfigurationError if the artifact is no report."""

@@ -1,1 +1,1 @@
-"""HTTP with servers that nobody vouches for: everything they send is bounded, and so is the time they take."""
+"""HTTP with untrusted servers: the size and the time of their answers are limited, and failed requests repeated."""

@@ -1,8 +1,8 @@
-"""Requests whose answers are bounded in bytes and in time, from the first byte on.
+"""Requests whose answers are limited in bytes and in time, from the first byte on.
 
-requests and urllib3 bound neither: each read has a timeout of its own, so one byte a second goes on for ever; interim
-answers, headers, lines of chunks and the bodies of redirects are read without end; and compressed bodies grow a
-thousandfold. So what the HTTP library reads from is ours: it counts, and looks at the clock before each read.
+requests and urllib3 limit neither. Each read has its own timeout, so a server that sends one byte a second is read for
+ever. Interim answers, headers, lines of chunks and bodies of redirects have no limit. Compressed bodies grow a
+thousandfold. So the HTTP library reads from a stream of ours, which counts bytes and checks the clock before each read.
 """
 
 import io
@@ -22,12 +22,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
 _MOST_HEAD_BYTES = 1 << 18
-"""Of interim answers, status line and headers. GitHub's have six kilobytes."""
+"""The most bytes of interim answers, status line and headers. GitHub's have six kilobytes."""
 _LONGEST_LINE = 1 << 16
 _MOST_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 16
 _LEAST_S = 0.001
-"""A socket takes no shorter timeout for one."""
+"""The shortest timeout of a read. 0 would make the socket non-blocking."""
 
 Clock = Callable[[], float]
 """Returns the seconds since some time in the past."""
@@ -67,7 +67,7 @@ class Allowance:
 
 
 class PastLimit(Exception):
-    """A server takes too long, or sends too much. `str()` is what it did, to be put after the server's name."""
+    """A server takes too long or sends too much. `str()` says which, in words that follow the server's name."""
 
 
 class TooSlow(PastLimit):
@@ -78,20 +78,23 @@ class TooSlow(PastLimit):
 
 
 class TooLarge(PastLimit):
-    """What it sends is larger than anything we asked for."""
+    """An answer is larger than any that was asked for."""
 
 
 class Limits:
-    """How long a server may take, and how much it may send. `body_bytes` may change between two requests."""
+    """How long a server may take, and how much it may send."""
 
     def __init__(self, deadline: Deadline, body_bytes: int, idle_s: float) -> None:
-        """`body_bytes`: of one answer's body as it is sent, with what wraps chunks. `idle_s`: seconds of silence."""
+        """`body_bytes`: the most bytes of a body as it is sent, chunk headers included. Can change between requests.
+
+        `idle_s`: the most seconds between two pieces of an answer.
+        """
         self.deadline = deadline
         self.body_bytes = body_bytes
         self.idle_s = idle_s
 
     def patience(self) -> float:
-        """Seconds that the next read may take. Raises TooSlow where there are none."""
+        """Return the seconds that the next read may take. Raises TooSlow if the deadline has passed."""
         left = self.deadline.left()
         if left <= 0:
             raise TooSlow
@@ -99,16 +102,16 @@ class Limits:
 
 
 class _Session(requests.Session):
-    """One to which no answer is a redirect: requests reads the bodies of those, and decompresses them, without end."""
+    """A session without redirects of its own: requests reads and decompresses their bodies without limit."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None."""
+        """Return None."""
         del resp
 
 
 @contextmanager
 def bounded_session(limits: Limits) -> Iterator[requests.Session]:
-    """A session for requests under `limits`. Give it to `ask`."""
+    """Open a session for `ask`, under `limits`."""
     with _Session() as session:
         for scheme in ("http://", "https://"):
             session.mount(scheme, _BoundedAdapter(limits))
@@ -127,9 +130,10 @@ def ask(  # noqa: PLR0913 - a request has so many parts
     content: bytes | None = None,
     follows: bool = True,
 ) -> requests.Response:
-    """The answer, its body unread. Redirects of a GET are followed, without login where they lead to another server.
+    """Send a request, and return the answer with its body unread.
 
-    Raises PastLimit and requests.RequestException.
+    Redirects of a GET are followed, without login if they lead to another server. Raises PastLimit and
+    requests.RequestException.
     """
     sent = {"Accept-Encoding": "identity", **(headers or {})}
     for _ in range(_MOST_REDIRECTS):
@@ -158,12 +162,12 @@ def ask(  # noqa: PLR0913 - a request has so many parts
 
 
 def nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No login: without one, requests would take that of `.netrc`."""
+    """Add no login. If requests were given none, it would use that of `.netrc`."""
     return request
 
 
 def body(answer: requests.Response, most_bytes: int) -> bytes:
-    """The body. Raises PastLimit where it has more than `most_bytes`, and what urllib3 raises."""
+    """Return the body. Raises PastLimit if it has more than `most_bytes`, and what urllib3 raises."""
     content = bytearray()
     for chunk in chunks(answer):
         content += chunk
@@ -173,7 +177,10 @@ def body(answer: requests.Response, most_bytes: int) -> bytes:
 
 
 def chunks(answer: requests.Response) -> Iterator[bytes]:
-    """The body as it comes. Nothing is decompressed: we ask for nothing that would have to be."""
+    """Yield the body as it arrives. Compressed bodies are refused, because none was asked for.
+
+    Raises PastLimit, and what urllib3 raises.
+    """
     if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise PastLimit("sent a compressed answer, which nobody asked for")
     while chunk := answer.raw.read(_CHUNK_BYTES, decode_content=False):
@@ -185,7 +192,7 @@ class _Socket(Protocol):
 
 
 class _Source(io.RawIOBase):
-    """What a connection gives, as long as it may."""
+    """A connection's stream, up to the limits."""
 
     def __init__(self, stream: io.RawIOBase, connection: _Socket, limits: Limits) -> None:
         super().__init__()
@@ -196,7 +203,7 @@ class _Source(io.RawIOBase):
         self._is_head = True
 
     def body_begins(self) -> None:
-        """All before it was read, and a part of it may have been."""
+        """Count the body's bytes from here. The head is read whole, and some of the body may be read already."""
         self._left = self._limits.body_bytes
         self._is_head = False
 
@@ -204,7 +211,7 @@ class _Source(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int | None:
-        """Raises PastLimit."""
+        """Read some bytes. Raises PastLimit."""
         target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
         if self._left <= 0:
             what, most = ("head", _MOST_HEAD_BYTES) if self._is_head else ("body", self._limits.body_bytes)
@@ -224,7 +231,7 @@ class _Source(io.RawIOBase):
 
 
 class _Reader(io.BufferedReader):
-    """Lines of bounded length: urllib3 asks for those of chunks without a bound."""
+    """Reads lines of limited length. urllib3 reads the lines before chunks without a limit."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         bounded = size is not None and 0 <= size <= _LONGEST_LINE + 1
@@ -235,7 +242,7 @@ class _Reader(io.BufferedReader):
 
 
 class _BoundedResponse(HTTPResponse):
-    """An answer that is read through ours."""
+    """An answer that is read from a limited stream."""
 
     def __init__(self, connection: socket.socket, *args: object, limits: Limits, **more: object) -> None:
         super().__init__(connection, *args, **more)  # type: ignore[arg-type] # as http.client gives them
@@ -248,7 +255,7 @@ class _BoundedResponse(HTTPResponse):
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Makes connections whose answers are bounded."""
+    """Makes connections whose answers are limited."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(max_retries=0)
@@ -259,7 +266,7 @@ class _BoundedAdapter(HTTPAdapter):
         }
 
     def get_connection_with_tls_context(self, *args: Any, **more: Any) -> ConnectionPool:  # noqa: ANN401 - passed on
-        """A pool of them."""
+        """Return a pool of limited connections."""
         pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **more))
         pool.ConnectionCls = self._connections[pool.scheme or "http"]
         return pool

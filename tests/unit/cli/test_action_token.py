@@ -42,7 +42,7 @@ def test_a_token_that_is_white_space_is_none() -> None:
 @pytest.mark.parametrize("odd", ["\n", "\r\nX-Other: header", " ", "\N{ZERO WIDTH SPACE}", "\x00", "é"])
 def test_what_cannot_be_a_token_is_refused_without_quoting_it(odd: str) -> None:
     """The HTTP library would quote it: a secret that was pasted with its end of line."""
-    with pytest.raises(ConfigurationError, match=r"^the token has a space, an end of line or a letter"):
+    with pytest.raises(ConfigurationError, match=r"^the token contains a space, an end of line or a character"):
         HttpApi("http://localhost:1", SecretStr(f"{TOKEN}{odd}x"), GITHUB)
 
 
@@ -61,7 +61,7 @@ def test_a_token_is_published_with_though_its_variable_ends_in_a_line_feed(tmp_p
     )
     assert (outcome.returncode, outcome.stderr) == (
         0,
-        "membudget: no comment was posted: this run is for no pull request\n",
+        "membudget: no comment was posted: this run is not for a pull request\n",
     )
 
 

@@ -227,8 +227,8 @@ def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (STATUS, "commit statuses (from a fork it never may; elsewhere give the job `permissions: statuses: write`)"),
-        (CHECK, "check runs (from a fork it never may; elsewhere give the job `permissions: checks: write`)"),
+        (STATUS, "commit statuses: give the job `permissions: statuses: write` (a fork's token never may)"),
+        (CHECK, "check runs: give the job `permissions: checks: write` (a fork's token never may)"),
     ],
     ids=["status", "check"],
 )
@@ -254,7 +254,7 @@ def test_without_a_token_or_a_commit_it_is_said_that_there_is_no_status(
     )
     publish(scheduled, OVER)
     assert said_of("no commit status", capsys) == [
-        "membudget: no commit status was posted: this run's event names no commit to tell it of"
+        "membudget: no commit status was posted: this run's event names no commit"
     ]
 
 
@@ -355,8 +355,8 @@ def test_a_state_that_nobody_could_look_at_is_not_told_as_known(
         pass
     (said,) = said_of("commit status", capsys)
     assert said == (
-        "membudget: a commit status may have been posted, and membudget could not look:"
-        " what answers is not GitHub's API (GITHUB_API_URL names it)"
+        "membudget: a commit status may have been posted, but membudget could not check:"
+        " the answer does not come from GitHub's API: check GITHUB_API_URL"
     )
 
 
@@ -379,7 +379,7 @@ def test_annotations_stand_at_their_lines_as_many_as_a_request_may_have(shop: Gi
     assert told.annotations[0]["annotation_level"] == "failure"
     assert told.annotations[0]["title"] == "image000: over budget"
     assert told.output["text"] == (
-        "50 of 63 remarks stand at their lines, the gravest ones. The report above has them all."
+        "Only the 50 most severe of 63 annotations are shown at their lines. The report above lists all of them."
     )
     assert all(f"`{image.name}`" in told.output["summary"] for image in MANY.images)
 

@@ -117,7 +117,7 @@ def test_a_label_that_went_meanwhile_is_fine(shop: Github, tmp_path: Path, capsy
     label.state()
     labels(shop).discard(LABEL)
     label.withdraw()
-    assert "was taken off" in capsys.readouterr().err
+    assert "was removed" in capsys.readouterr().err
 
 
 def test_a_comment_that_cannot_be_read_approves_nothing_and_takes_no_label_off(shop: Github, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_another_key_is_another_marker() -> None:
 def test_a_run_for_no_pull_request_tells_the_workflow_alone() -> None:
     commenter = Commenter()
     step, outcome = published(report(OVER), commenter, pull_request=None)
-    assert outcome == NotPosted("this run is for no pull request", is_wanted=True)
+    assert outcome == NotPosted("this run is not for a pull request", is_wanted=True)
     assert commenter.bodies == []
     assert told_everything(step)
 

@@ -1,1 +1,1 @@
-"""GitHub, Forgejo and Gitea: the API that publishing speaks."""
+"""GitHub, Forgejo and Gitea, each behind `publish.server.Server`."""

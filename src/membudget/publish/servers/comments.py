@@ -82,7 +82,7 @@ class ApiComments(CommentServer):
     def why_not(self, fault: ServerFault) -> str:
         """Return why a call failed, and what would help."""
         if fault.status == 404:
-            return f"{self._api.dialect.name} knows no such pull request, or does not show it to this token"
+            return f"{self._api.dialect.name} does not know this pull request, or does not show it to this token"
         return self._api.why_not(fault, Right.COMMENTS)
 
     def _issue(self, exchange: Exchange) -> "Issue":

@@ -155,8 +155,8 @@ def _content(state: CommitState) -> _Content:
     }
     if len(annotations) > MOST_ANNOTATIONS:
         output["text"] = (
-            f"{MOST_ANNOTATIONS} of {len(annotations)} remarks stand at their lines, the gravest ones."
-            " The report above has them all."
+            f"Only the {MOST_ANNOTATIONS} most severe of {len(annotations)} annotations are shown at their lines."
+            " The report above lists all of them."
         )
     return {"status": "completed", "conclusion": _CONCLUSIONS[state.state], "output": output}
 

@@ -1,23 +1,23 @@
-"""Forgejo and Gitea: where their API and their runners are not GitHub's.
+"""Forgejo and Gitea: how their API and their runners differ from GitHub's.
 
-What follows was read in their sources of 2026 (`routers/api/v1/repo/issue_comment.go`, `routers/api/v1/permissions/`,
+Sources: their code of 2026 (`routers/api/v1/repo/issue_comment.go`, `routers/api/v1/permissions/`,
 `modules/structs/commit_status.go`, `models/user/user_system.go`, `services/actions/context.go`,
-`models/actions/run.go`, the runner's `run_context.go` and `runner.go`), and as their description of the API has it,
-to which the tests hold what is sent and answered. What is marked * is known from others who use them, and was not
-read:
+`models/actions/run.go`, the runner's `run_context.go` and `runner.go`) and their description of the API, which the
+tests check requests and answers against. Facts marked * come from users of these servers, not from the code.
 
-- All comments of a pull request come at once: `GET .../issues/N/comments` knows no pages. Other lists say `limit`.
-- There are no check runs. A commit status has the word "warning" more, Gitea's "skipped" too, and is answered with
-  `status`, not `state`.
-- A missing right is a 403 that names a scope or a permission. Who may read a pull request may comment on it, and edit
-  what is their own. The token of a fork's workflow reads:* it may comment, and tell the commit nothing.
-- A workflow's token has no scopes and may GET /user, which answers `gitea-actions`, or `forgejo-actions`;* nothing
-  tells such a token from a person's by its looks. A person's needs `read:user` for it.
-- `GITHUB_RUN_NUMBER` counts the runs of a repository, not of a workflow. It is what Forgejo's addresses of runs have.
-  Gitea's had it, too, and have the run's id since 1.26 (go-gitea/gitea#36842).
-- Forgejo's runner sets each GITHUB_ variable as FORGEJO_ as well, the token too; others set GITEA_TOKEN.* Gitea's
-  sets GITEA_ACTIONS; Forgejo's does, and FORGEJO_ACTIONS since its 7.0.*
-- There is no merge queue, and artifacts of other runs are not read here.
+- `GET .../issues/N/comments` returns all comments at once, without pages. Other lists have the parameter `limit`.
+- There are no check runs. A commit status can also be "warning", and on Gitea "skipped". Answers name the state
+  `status` instead of `state`.
+- If the token lacks a right, the server answers 403 and names a scope or a permission. Whoever can read a pull request
+  can comment on it, and edit their own comments. The token of a fork's workflow can read.* So it can comment, but not
+  set the commit's status.
+- A workflow's token has no scopes and can GET /user. The answer is `gitea-actions`, or `forgejo-actions`.* Such a token
+  looks like a person's. A person's token needs `read:user` for that request.
+- `GITHUB_RUN_NUMBER` counts the runs of a repository, not of a workflow. Forgejo's addresses of runs contain it.
+  Gitea's contain the run's ID since 1.26 (go-gitea/gitea#36842), and contained the number before.
+- Forgejo's runner sets each GITHUB_ variable under FORGEJO_ as well, including the token. Other runners set
+  GITEA_TOKEN.* Gitea's runner sets GITEA_ACTIONS. Forgejo's sets it too, and FORGEJO_ACTIONS since its 7.0.*
+- There is no merge queue, and membudget does not read artifacts of other runs there.
 """
 
 import re
@@ -40,7 +40,7 @@ GITEA = Dialect("Gitea", _ADVICE, _REFUSAL)
 
 
 class ForgejoServer(GithubServer):
-    """Forgejo."""
+    """Forgejo, which has neither check runs nor a way to remove a label by its name."""
 
     dialect = FORGEJO
     capabilities = Capabilities()
@@ -59,7 +59,7 @@ class ForgejoServer(GithubServer):
 
 
 class GiteaServer(ForgejoServer):
-    """Gitea."""
+    """Gitea, which differs from Forgejo in the addresses of runs."""
 
     dialect = GITEA
 

@@ -15,19 +15,17 @@ if TYPE_CHECKING:
 GITHUB = Dialect(
     "GitHub",
     {
-        Right.COMMENTS: "elsewhere give the job `permissions: pull-requests: write`",
-        Right.LABELS: "elsewhere give the job `permissions: pull-requests: write`",
-        Right.STATUSES: "elsewhere give the job `permissions: statuses: write`",
-        Right.CHECK_RUNS: "elsewhere give the job `permissions: checks: write`",
+        Right.COMMENTS: "give the job `permissions: pull-requests: write`",
+        Right.LABELS: "give the job `permissions: pull-requests: write`",
+        Right.STATUSES: "give the job `permissions: statuses: write`",
+        Right.CHECK_RUNS: "give the job `permissions: checks: write`",
     },
     refusal=re.compile(r"Resource not accessible"),
     accept="application/vnd.github+json",
     most_a_page=100,
 )
 WORKFLOW_TOKEN_AUTHOR = "github-actions[bot]"  # noqa: S105 - a name
-_NAMELESS = (
-    "the token may not ask whose it is, and which comment is its own is not known: it needs the scope `read:user`"
-)
+_NAMELESS = "the token lacks the scope `read:user`, so membudget cannot tell which comment is its own"
 
 OwnNames = Callable[[HttpApi, frozenset[str]], frozenset[str]]
 """Returns the logins of membudget's own comments. The second argument: the authors of comments with its marker."""

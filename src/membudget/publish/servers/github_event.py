@@ -17,9 +17,11 @@ _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _LARGEST_PAYLOAD_BYTES = 25 << 20
 """GitHub sends no larger one (docs, "Webhook events and payloads")."""
 _NO_COMMIT = "0" * 40
-"""A push event's `before` if it created the branch, and its `after` if it deleted the branch."""
+"""The value of `before` if a push created the branch, and of `after` if it deleted the branch."""
 _LABELS_ARE_NEW = ("opened", "label_updated")
-"""Forgejo and Gitea send label_updated without the label. Changing any label needs the same rights."""
+"""Actions that set all labels. Forgejo and Gitea send label_updated without naming the label. Any label needs the same
+rights to be changed.
+"""
 _OF_A_PULL_REQUEST = ("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment")
 _MERGE_QUEUE = "merge_group"
 _SHA = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
@@ -45,7 +47,7 @@ class _PullRequestPart(_Part):
     base: _Ref
     head: _Ref
     labels: tuple[_Label, ...] | None = None
-    """Servers written in Go may say null for none."""
+    """Servers written in Go may send null for an empty list."""
 
 
 class _MergeGroupPart(_Part):

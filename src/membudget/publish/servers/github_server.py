@@ -141,9 +141,9 @@ class _PullRequest(ApiModel):
 def pull_request_of(api: HttpApi, repository: str, measured: MeasuringRun) -> PullRequest | NotPosted:
     """Return the one open pull request whose head was measured, or why there is none. Raises ServerFault."""
     if measured.event != "pull_request":
-        return NotPosted("the run was for no pull request", is_wanted=True)
+        return NotPosted("the run was not for a pull request", is_wanted=True)
     if measured.head_owner is None or measured.head_branch is None:
-        return NotPosted("the repository of the pull request's head is gone")
+        return NotPosted("the repository of the pull request's head was deleted")
     head = f"{measured.head_owner}:{measured.head_branch}"
     pages = api.pages(
         lambda exchange, page: (
@@ -165,13 +165,13 @@ def pull_request_of(api: HttpApi, repository: str, measured: MeasuringRun) -> Pu
             return PullRequest(repository, one.number)
         case []:
             return NotPosted(
-                "the pull request's head has moved on since: its own run reports it"
+                "the pull request's head has changed since: the run of the new head reports it"
                 if found
                 else "no open pull request has this head"
             )
         case _:
             numbers = ", ".join(f"#{one.number}" for one in current)
-            return NotPosted(f"several open pull requests have this head ({numbers}): which was measured is not known")
+            return NotPosted(f"several open pull requests have this head ({numbers}): it is unclear which was measured")
 
 
 class _Artifact(ApiModel):

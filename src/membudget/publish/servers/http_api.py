@@ -1,6 +1,6 @@
-"""The API of one server, called with one token. Requests are bounded and repeated, and the token stays inside.
+"""The API of one server, called with one token. Failed requests are repeated, and the token is never shown.
 
-An action makes one request. The size of its answer is bounded, and so is the time of all calls together
+An action makes one request. The size of its answer is limited, and so is the time of all calls together
 (`web.bounded_http`). Strict models read the answer.
 
 A failed call is raised without cause and without frames of the libraries below. Some of those frames hold the token,
@@ -79,7 +79,7 @@ class Dialect:
 
 
 class ApiModel(BaseModel):
-    """The few fields that are read of an answer."""
+    """Base of models that read a few fields of an answer."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -133,7 +133,7 @@ class Exchange:
 
 
 class _AskedAgain(Exception):
-    """An action makes a second request. PyGithub may want to."""
+    """An action made a second request, as PyGithub may."""
 
 
 Action = Callable[[Exchange], object]
@@ -145,7 +145,7 @@ class NotThisApi(ServerFault):
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(
-            f"what answers is not {dialect.name}'s API ({dialect.url_variable} names it)", 200, is_answer=False
+            f"the answer does not come from {dialect.name}'s API: check {dialect.url_variable}", 200, is_answer=False
         )
 
 
@@ -155,7 +155,7 @@ def is_web_address(text: str) -> bool:
 
 
 class HttpApi:
-    """One server, one token."""
+    """Calls one server with one token."""
 
     def __init__(
         self,
@@ -171,12 +171,12 @@ class HttpApi:
             where = dialect.url_variable
             raise ConfigurationError(f"is no address of a {dialect.name} API: {WEB_ADDRESS}", where=where)
         if not _TOKEN.fullmatch(token.get_secret_value()):
-            raise ConfigurationError("the token has a space, an end of line or a letter that no token has")
+            raise ConfigurationError("the token contains a space, an end of line or a character that no token has")
         self.dialect = dialect
         self._url = url.rstrip("/")
         self._authorization = _Authorization(token, dialect.scheme)
         self.hide = Mask([token.get_secret_value()])
-        """Takes the token out of what the server says."""
+        """Removes the token from texts of the server."""
         self._sleep = sleep
         self._allowance = Allowance(allowed_s)
 
@@ -205,7 +205,7 @@ class HttpApi:
         """Return why a call that needs a right failed, and what would help, on one line."""
         advice = self.dialect.advice.get(right)
         if advice is not None and fault.status == 403 and self.dialect.refusal.search(fault.said):
-            return f"the token may not write {right.value} (from a fork it never may; {advice})"
+            return f"the token may not write {right.value}: {advice} (a fork's token never may)"
         return str(fault)
 
     def delete(self, action: Action) -> None:
@@ -230,7 +230,7 @@ class HttpApi:
                 try:
                     return _stream(location, into, most_bytes, deadline)
                 except PastLimit as error:
-                    reason = f"the server that keeps it {error}"
+                    reason = f"the storage server {error}"
                 except (requests.RequestException, HTTPError) as error:
                     reason = type(error).__name__  # the address itself is a key: not to be told
                     if isinstance(error, requests.HTTPError) and error.response is not None:

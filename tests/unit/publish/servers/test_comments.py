@@ -342,8 +342,7 @@ def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
 def test_a_read_only_token_costs_the_comment_and_says_what_would_help(shop: Github) -> None:
     outcome = post(shop, token=shop.add_workflow_token(Permission.READ))
     assert outcome == NotPosted(
-        "the token may not write comments (from a fork it never may;"
-        " elsewhere give the job `permissions: pull-requests: write`)"
+        "the token may not write comments: give the job `permissions: pull-requests: write` (a fork's token never may)"
     )
     assert texts(shop) == []
 
@@ -361,7 +360,7 @@ def test_a_token_that_github_does_not_know(shop: Github) -> None:
 
 def test_a_token_that_sees_nothing(shop: Github) -> None:
     outcome = post(shop, token=shop.add_token("ann", Permission.NONE))
-    assert outcome == NotPosted("GitHub knows no such pull request, or does not show it to this token")
+    assert outcome == NotPosted("GitHub does not know this pull request, or does not show it to this token")
 
 
 def test_a_body_that_is_too_long(shop: Github) -> None:
@@ -464,7 +463,7 @@ def test_a_proxy_that_answers_for_a_server_that_is_down(shop: Github) -> None:
 @pytest.mark.parametrize("raw", [b"<html>log in</html>", b'{"a": 1}', b"[1]", b'[{"body": 1}]', b"", b"\xff"])
 def test_something_that_is_not_github(shop: Github, raw: bytes) -> None:
     shop.fail_next(200, raw=raw, times=100)
-    assert post(shop) == NotPosted("what answers is not GitHub's API (GITHUB_API_URL names it)")
+    assert post(shop) == NotPosted("the answer does not come from GitHub's API: check GITHUB_API_URL")
 
 
 def test_a_server_that_is_not_there(shop: Github) -> None:

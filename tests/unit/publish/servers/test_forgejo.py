@@ -151,7 +151,7 @@ def test_a_forks_token_may_comment_and_not_tell_the_commit(
     assert len(shop.comments(SHOP, 7)) == 1
     assert said(capsys)[0] == (
         "no commit status was posted: the token may not write commit statuses"
-        " (from a fork it never may; a token of your own needs the scope `write:repository`)"
+        ": a token of your own needs the scope `write:repository` (a fork's token never may)"
     )
 
 
@@ -162,14 +162,14 @@ def test_a_forks_token_may_comment_and_not_tell_the_commit(
             "write:issue",
             (
                 "no comment was posted: the token may not write comments"
-                " (from a fork it never may; a token of your own needs the scopes `write:issue` and `read:user`)"
+                ": a token of your own needs the scopes `write:issue` and `read:user` (a fork's token never may)"
             ),
         ),
         (
             "write:repository",
             (
                 "no commit status was posted: the token may not write commit statuses"
-                " (from a fork it never may; a token of your own needs the scope `write:repository`)"
+                ": a token of your own needs the scope `write:repository` (a fork's token never may)"
             ),
         ),
     ],
@@ -191,8 +191,8 @@ def test_a_token_that_may_not_ask_who_it_is_says_so_and_makes_no_second_comment(
     publish(step(shop, tmp_path, token), FINE, number=2)
     assert shop.comments(SHOP, 7) == first
     assert said(capsys)[-1] == (
-        "no comment was posted: the token may not ask whose it is, and which comment is its own is not known: it needs"
-        " the scope `read:user`"
+        "no comment was posted: the token lacks the scope `read:user`,"
+        " so membudget cannot tell which comment is its own"
     )
 
 
@@ -227,7 +227,7 @@ def test_a_repository_that_the_token_does_not_see(
 ) -> None:
     publish(step(shop, tmp_path, shop.add_workflow_token(Permission.NONE)), OVER)
     assert said(capsys) == [
-        "no comment was posted: Forgejo knows no such pull request, or does not show it to this token"
+        "no comment was posted: Forgejo does not know this pull request, or does not show it to this token"
     ]
 
 

@@ -78,7 +78,7 @@ def test_a_head_that_has_moved_on(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, archive())
     shop.add_pull_request(SHOP, 7, OTHER, fork=FORK)
     outcome = fetched(shop)
-    assert outcome == NotPosted("the pull request's head has moved on since: its own run reports it")
+    assert outcome == NotPosted("the pull request's head has changed since: the run of the new head reports it")
     assert len(shop.requests) == 1, "nothing is downloaded for it"
 
 
@@ -91,13 +91,13 @@ def test_no_open_pull_request(shop: Github, head: str) -> None:
 
 def test_a_head_whose_repository_is_gone(shop: Github) -> None:
     outcome = fetched(shop, MeasuringRun(RUN, "pull_request", None, None, "more"))
-    assert outcome == NotPosted("the repository of the pull request's head is gone")
+    assert outcome == NotPosted("the repository of the pull request's head was deleted")
 
 
 def test_two_pull_requests_of_one_head(shop: Github) -> None:
     shop.add_pull_request(SHOP, 11, HEAD, fork=FORK)
     outcome = fetched(shop)
-    assert outcome == NotPosted("several open pull requests have this head (#11, #7): which was measured is not known")
+    assert outcome == NotPosted("several open pull requests have this head (#11, #7): it is unclear which was measured")
 
 
 def test_a_run_for_a_merge_queue_is_for_no_pull_request(shop: Github) -> None:
