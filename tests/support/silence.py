@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-from membudget.core.progress import Live, nothing
+from membudget.core.work import Live, nothing
 
 
 class Silence:

@@ -14,7 +14,7 @@ from membudget.build.file_tree import differences_from_commit
 from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.masking import Mask, environment_secrets, login_in, login_in_base64
-from membudget.core.threads import shielded
+from membudget.core.work import shielded
 from membudget.engine.child_environment import git_environment
 
 

@@ -13,7 +13,7 @@ from membudget.build.revision import Commit
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.core.errors import BuildFailed, ConfigurationError
 from membudget.core.files import read_plain
-from membudget.core.threads import shielded
+from membudget.core.work import shielded
 from membudget.engine.run_id import RunId, owner_lives
 
 _FIX = "give actions/checkout `submodules: recursive` and `fetch-depth: 0`"

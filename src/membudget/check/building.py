@@ -11,8 +11,7 @@ from membudget.budgets.rules import ImageRules
 from membudget.build.revision import BuiltImage, Commit, NoBase, Side
 from membudget.core.errors import BuildFailed
 from membudget.core.metrics import Metric
-from membudget.core.progress import Progress
-from membudget.core.threads import side_by_side
+from membudget.core.work import Progress, side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.trial import TrialInputs, TrialSpec

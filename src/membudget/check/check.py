@@ -20,9 +20,8 @@ from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, most_trials, own_runs, paired
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief
-from membudget.core.progress import Progress
 from membudget.core.sharding import Shard
-from membudget.core.threads import side_by_side
+from membudget.core.work import Progress, side_by_side
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs

@@ -8,7 +8,7 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.contents.summary import PairContents, Unavailable, image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.progress import Progress
+from membudget.core.work import Progress
 from membudget.judge.values import aggregate, all_absent
 from membudget.measure.schedule import interleaved, with_killed_warm_up
 from membudget.measure.trial import Trial, TrialSpec

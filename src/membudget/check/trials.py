@@ -12,7 +12,7 @@ from membudget.check.building import Built, OwnRun, Pair, Subject
 from membudget.contents.summary import ImageSummary, PairContents, Unavailable, image_metrics
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Progress
+from membudget.core.work import Progress
 from membudget.judge.confirmation import Contradiction, contradiction, other_verdict
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import (

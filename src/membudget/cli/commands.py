@@ -34,8 +34,8 @@ from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import write_text
-from membudget.core.progress import Progress
 from membudget.core.sharding import Shard, assign
+from membudget.core.work import Progress
 from membudget.engine.connection import Engine, connect, slowness
 from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn

@@ -37,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("only measure takes a command after --")
     options.container_command = command
     try:
-        from membudget.core import threads
+        from membudget.core.work import install_signal_handlers
 
-        threads.install()
+        install_signal_handlers()
         code = handler(options)
         sys.stdout.flush()  # a reader that is gone is noticed here, not at Python's exit
         return code

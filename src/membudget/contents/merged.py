@@ -22,7 +22,7 @@ class MergedImage:
     origins: tuple[LayerOrigin, ...]
     """The origin of each layer."""
     facts: Mapping[str, object]
-    """What was found in large live files, by path (see `packages.facts`)."""
+    """What was found in large live files, by path (see `packages.finder`)."""
     claims: Claims
     """The package of each file."""
     packages: tuple[Package, ...]

@@ -1,1 +1,1 @@
-"""What every other package uses: errors, metrics, units, files, masking, threads."""
+"""What every other package uses: errors, metrics, units, files, masking, work."""

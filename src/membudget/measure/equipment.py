@@ -11,7 +11,7 @@ from typing import Literal
 
 from membudget.budgets.entries import DEFAULT_CPUS
 from membudget.core.errors import EnvironmentFault
-from membudget.core.threads import shielded
+from membudget.core.work import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose

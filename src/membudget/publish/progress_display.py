@@ -21,8 +21,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from membudget.core.progress import Live, nothing
 from membudget.core.untrusted_text import printable, printable_line
+from membudget.core.work import Live, nothing
 from membudget.publish.workflow import CLOSE_GROUP, guarded, open_group
 
 _ASKED_EVERY_S = 0.5

@@ -27,7 +27,7 @@ FORMATS = {
 @pytest.fixture(autouse=True)
 def outside_of_workflows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    monkeypatch.setattr("membudget.core.threads.install", lambda: None)  # signals are the test runner's
+    monkeypatch.setattr("membudget.core.work.install_signal_handlers", lambda: None)  # signals are the test runner's
 
 
 @pytest.fixture

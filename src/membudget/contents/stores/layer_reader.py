@@ -4,8 +4,7 @@ import hashlib
 import zlib
 
 from membudget.contents.image import LARGEST_DOCUMENT_BYTES, Entry, EntryKind, Layer, Packer
-from membudget.contents.packages.facts import found_by, scans_for
-from membudget.contents.packages.finder import is_wanted
+from membudget.contents.packages.finder import found_by, is_wanted, scans_for
 from membudget.contents.stores.tar_reader import Content, Readable, TarHeader, TarReader
 from membudget.core.errors import UnreadableImage
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from membudget.contents.packages.facts import ArchiveScan, GoScan, Scan, SymbolScan
-from membudget.contents.packages.finder import claims_of, is_wanted
+from membudget.contents.packages.finder import ArchiveScan, GoScan, Scan, SymbolScan, claims_of, is_wanted
 from membudget.contents.packages.package import Ecosystem
 from membudget.contents.packages.system import claim_rpm
 from tests.unit.contents.archives import file, tar

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from membudget.core.threads import side_by_side
+from membudget.core.work import side_by_side
 
 
 def never() -> None:

@@ -9,8 +9,8 @@ import processes
 BEGIN = """
 import os, signal
 from membudget.core.errors import Interrupted
-from membudget.core.threads import install, shielded
-install()
+from membudget.core.work import install_signal_handlers, shielded
+install_signal_handlers()
 """
 SEND = "os.kill(os.getpid(), signal.SIG{})"
 
@@ -58,7 +58,7 @@ except Interrupted:
 def test_under_nohup_the_end_of_the_terminal_is_none_of_ours() -> None:
     code = f"""
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-install()
+install_signal_handlers()
 {SEND.format("HUP")}
 print("goes on")
 """
