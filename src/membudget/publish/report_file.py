@@ -1,16 +1,18 @@
-"""Reads and writes `report.json`. When reading, a stranger may have written the file."""
+"""Reads and writes `report.json`. When reading, a stranger may have written the file.
 
-import stat
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from functools import cache
+When writing, details that are only shown are left out if the report would be too large. Figures stay, so the judgement
+does not change.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from json import dumps
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator, core_schema
+from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, to_jsonable_python
 
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
@@ -18,13 +20,17 @@ from membudget.core.files import read_plain, write_text
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
+from membudget.judge.measurement import SideMeasurement
 from membudget.judge.whole import Coverage
+from membudget.measure.trial import PhaseName, Trial
 from membudget.publish.json_bounds import impossible_numbers, oversized
-from membudget.publish.report_size import fitting
 from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
+from membudget.report.timeline import downsample
 
 _NAMES = TypeAdapter(list[ImageName])
 _UNKNOWN_THEN = "the version of membudget that measured does not know it"
+_LEFT_OUT = "left out of this report, which would have been too large"
+_NOTE = "the report would have been too large: processes, logs and contents of images are left out"
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -38,6 +44,78 @@ def write_report(report: Report, path: Path) -> None:
             fix="check fewer images in one run, or with fewer trials",
         )
     write_text(found[1], path, "the report")
+
+
+def fitting(report: Report, most_bytes: int) -> tuple[Report, bytes] | None:
+    """Return the report and its UTF-8 text, with as few details left out as possible. None if it is still too large."""
+    for smaller, is_brief in _ever_smaller(report):
+        text = _text(smaller, is_brief=is_brief)
+        if len(text) <= most_bytes and oversized(text) is None:
+            return smaller, text
+    return None
+
+
+def _ever_smaller(report: Report) -> Iterator[tuple[Report, bool]]:
+    """Yield smaller and smaller reports, and whether to omit line breaks and default values from their text."""
+    yield report, False
+    yield report, True
+    for trials in (_thinner(500), _thinner(100), _thinner(20)):
+        report = _each_trial(report, trials)
+        yield report, True
+    report = _each_trial(_without_contents(report), _without_details)
+    yield report, True
+    yield _each_trial(report, _thinner(4)), True
+
+
+def _thinner(most_points: int) -> Callable[[Trial], Trial]:
+    """Return a function that shortens series. Those of a soak are kept, because they show whether memory leaks."""
+
+    def thinned(trial: Trial) -> Trial:
+        is_soak = any(phase.name == PhaseName.SOAK for phase in trial.phases)
+        return trial if is_soak else replace(trial, series=downsample(trial.series, most_points))
+
+    return thinned
+
+
+def _without_details(trial: Trial) -> Trial:
+    reason = _LEFT_OUT if trial.snapshot is not None else trial.snapshot_reason
+    return replace(trial, snapshot=None, snapshot_reason=reason, log_tail=())
+
+
+def _without_contents(report: Report) -> Report:
+    images = (
+        replace(image.with_each_side(partial(replace, contents=None)), contents_diff=None) for image in report.images
+    )
+    return report.model_copy(update={"images": tuple(images), "notes": (*report.notes, _NOTE)})
+
+
+def _each_trial(report: Report, of: Callable[[Trial], Trial]) -> Report:
+    def side(one: SideMeasurement) -> SideMeasurement:
+        return replace(one, trials=tuple(map(of, one.trials)))
+
+    return report.model_copy(update={"images": tuple(image.with_each_side(side) for image in report.images)})
+
+
+def _text(report: Report, *, is_brief: bool) -> bytes:
+    indent = None if is_brief else 1
+    try:
+        return report.__pydantic_serializer__.to_json(report, indent=indent, exclude_defaults=is_brief)
+    except PydanticSerializationError:  # half of a surrogate pair, as in file names that are not UTF-8
+        made = _whole_characters(report.model_dump(exclude_defaults=is_brief))
+        return dumps(made, indent=indent, default=to_jsonable_python).encode()
+
+
+def _whole_characters(value: object) -> object:
+    """Return `value` with each half of a surrogate pair replaced, because JSON has none and no parser accepts one."""
+    match value:
+        case str():
+            return value.encode(errors="surrogatepass").decode(errors="replace")
+        case dict():
+            return {_whole_characters(key): _whole_characters(below) for key, below in value.items()}
+        case list() | tuple():
+            return [_whole_characters(below) for below in value]
+        case _:
+            return value
 
 
 def read_report(path: Path) -> Report:
@@ -212,71 +290,3 @@ def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterato
     for each in (coverage.planned, coverage.known, coverage.missing_shards, coverage.checked_twice):
         if len(set(each)) < len(each):
             yield "an image or a shard is named twice"
-
-
-REPORT_NAME = "report.json"
-LARGEST_ARCHIVE_BYTES = LARGEST_REPORT_BYTES
-"""An archive larger than the largest report cannot contain a valid one."""
-_MOST_ENTRIES = 20
-_LARGEST_DIRECTORY_BYTES = 20_000
-_LONGEST_COMMENT_BYTES = 65_535
-_END = struct.Struct("<4s4H2LH")
-_END_SIGNATURE = b"PK\x05\x06"
-_ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
-_ZIP64_LOCATOR_BYTES = 20
-_ENCRYPTED = 0x1
-
-
-def report_in(archive: BinaryIO, where: str) -> bytes:
-    """Return the text of the one `report.json` at the top of `archive`.
-
-    Raises ConfigurationError for any irregularity.
-    """
-    try:
-        _look_before_reading(archive)
-        with zipfile.ZipFile(archive) as opened:
-            return _read(opened)
-    except _Odd as odd:
-        problem = str(odd)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
-        problem = "is no zip file that can be read"
-    raise ConfigurationError(f"the artifact {problem}", where=where)
-
-
-class _Odd(Exception):
-    """Raised for an artifact that membudget would never write."""
-
-
-def _look_before_reading(archive: BinaryIO) -> None:
-    """Refuse an archive whose directory is too large to read."""
-    size = archive.seek(0, 2)
-    archive.seek(max(0, size - _LONGEST_COMMENT_BYTES - _END.size - _ZIP64_LOCATOR_BYTES))
-    tail = archive.read()
-    archive.seek(0)
-    at = tail.rfind(_END_SIGNATURE)
-    if at < 0 or len(tail) - at != _END.size:
-        # A comment may contain another end record, and readers disagree which one counts.
-        raise _Odd("is no zip file, or one with a comment")
-    if tail[max(0, at - _ZIP64_LOCATOR_BYTES) : at].startswith(_ZIP64_LOCATOR_SIGNATURE):
-        raise _Odd("is a zip file for what is larger than a report")
-    _, _, _, _, entries, directory_bytes, _, _ = _END.unpack(tail[at:])
-    if entries > _MOST_ENTRIES or directory_bytes > _LARGEST_DIRECTORY_BYTES:
-        raise _Odd(f"has more than {_MOST_ENTRIES} files, or names that are too long")
-
-
-def _read(archive: zipfile.ZipFile) -> bytes:
-    entries = archive.infolist()
-    found = [entry for entry in entries if entry.filename == REPORT_NAME]
-    if len(entries) > _MOST_ENTRIES or len(found) != 1:
-        raise _Odd(f"does not have one {REPORT_NAME} at its top")
-    (entry,) = found
-    mode = entry.external_attr >> 16
-    if entry.is_dir() or (stat.S_IFMT(mode) not in (0, stat.S_IFREG)):
-        raise _Odd(f"has a {REPORT_NAME} that is no file")
-    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _Odd("is packed in a way that artifacts are not")
-    with archive.open(entry) as file:
-        data = file.read(LARGEST_REPORT_BYTES + 1)  # whatever size the entry claims
-    if len(data) > LARGEST_REPORT_BYTES:
-        raise _Odd(f"has a {REPORT_NAME} of more than {LARGEST_REPORT_BYTES} bytes")
-    return data

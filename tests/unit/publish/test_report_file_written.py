@@ -11,8 +11,7 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.sharding import MOST_SHARDS
 from membudget.measure.probe.messages import Series
-from membudget.publish.report_file import parse_report, read_report, read_reports, write_report
-from membudget.publish.report_size import fitting
+from membudget.publish.report_file import fitting, parse_report, read_report, read_reports, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from tests.support import builders
 from tests.support.written_reports import written_reports

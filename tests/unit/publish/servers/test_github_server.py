@@ -11,9 +11,8 @@ from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
 from membudget.publish.pull_request import NotPosted, PullRequest, WorkflowRun
-from membudget.publish.report_file import LARGEST_ARCHIVE_BYTES
 from membudget.publish.server import ForeignReport, MeasuringRun
-from membudget.publish.servers.github_server import GithubServer
+from membudget.publish.servers.github_server import LARGEST_ARCHIVE_BYTES, GithubServer
 from membudget.report.report import LARGEST_REPORT_BYTES
 from tests.support.builders import image, report, side, trial
 from tests.support.github_operations import Permission
