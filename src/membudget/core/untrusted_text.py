@@ -7,8 +7,9 @@ images or HTML inside of them.
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _SPACE = re.compile(r"\s")
@@ -25,6 +26,9 @@ class Quoted:
 
 Part = str | Quoted
 """A part of a sentence: membudget's own words and figures, or quoted text."""
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+"""A value of a JSON document."""
 
 
 def in_markdown(part: Part) -> str:
@@ -45,6 +49,11 @@ def raw(parts: Iterable[Part]) -> str:
 def in_html(part: Part) -> str:
     """Format a part for a line that GitHub does not interpret as Markdown."""
     return html_code(part.text) if isinstance(part, Quoted) else html.escape(part)
+
+
+def in_json(part: Part) -> str | list[str]:
+    """Format a part for a program that shows it as text. Quoted text becomes a list with one printable line."""
+    return [printable(part.text) or "(empty)"] if isinstance(part, Quoted) else part
 
 
 def printable(text: str, longest: int = 300) -> str:

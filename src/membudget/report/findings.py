@@ -8,7 +8,7 @@ from membudget.contents.diff import Detail, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.core.metrics import IMAGE_METRICS, Metric, format_reading
 from membudget.core.quantities import format_size, format_size_delta
-from membudget.core.untrusted_text import Part, Quoted, in_html, in_markdown, in_plain_text
+from membudget.core.untrusted_text import Part, Quoted, in_html, in_json, in_markdown, in_plain_text
 from membudget.judge.image import ImageJudgement
 from membudget.judge.leak import Trend, soak_requests
 from membudget.judge.measurement import ImageMeasurement
@@ -83,6 +83,10 @@ class Finding:
     def as_html(self) -> str:
         """For a place where GitHub reads no Markdown."""
         return "".join(map(in_html, self.parts))
+
+    def as_json(self) -> list[str | list[str]]:
+        """For the page, which writes it as text, never as HTML."""
+        return list(map(in_json, self.parts))
 
 
 def findings(trials: Sequence[Trial]) -> Iterator[Finding]:

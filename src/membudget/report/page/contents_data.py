@@ -6,9 +6,8 @@ from typing import TypeAlias, TypeVar
 
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import FolderSummary, ImageSummary
-from membudget.core.untrusted_text import printable
+from membudget.core.untrusted_text import Json, printable
 from membudget.judge.measurement import ImageMeasurement
-from membudget.report.page.parts import Json
 
 _LONGEST_INSTRUCTION = 160
 _LONGEST_PATH = 160

@@ -9,19 +9,27 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Template
 
 from membudget.core.quantities import format_size
-from membudget.core.untrusted_text import in_plain_text, json_without_commands, printable, printable_line
+from membudget.core.untrusted_text import (
+    Json,
+    Quoted,
+    in_json,
+    in_plain_text,
+    json_without_commands,
+    printable,
+    printable_line,
+)
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
 from membudget.report.page.contents_data import contents
-from membudget.report.page.parts import LEVELS, DetailLevel, Json, Parts, ours, parts_of, quoted
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
@@ -60,17 +68,17 @@ def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
     also: list[Json] = []
     logs: list[Json] = []
     more: list[Json] = []
-    compared: Parts = []
+    compared: list[str | list[str]] = []
     for section in sections:
         for block in section.blocks:
             match block:
                 case Remarks():
-                    remarks += map(parts_of, block.elements[:_MOST_NOTES])
+                    remarks += (finding.as_json() for finding in block.elements[:_MOST_NOTES])
                 case Problem():
                     problems.append({
                         "verdict": block.verdict.value,
                         "title": str(block.title),
-                        "next": parts_of(block.next_step),
+                        "next": block.next_step.as_json(),
                         "items": _items(block.elements[:most]),
                     })  # fmt: skip
                 case Items() if section.title is None:
@@ -79,9 +87,9 @@ def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
                     more.append([section.title.as_text(), _items(block.elements[:_MOST_NOTES])])
                 case Log() if section.title is not None:
                     lines = [printable_line(line) for line in block.elements[0][-_LOG_LINES:]]
-                    logs.append([parts_of(section.title), section.is_open, lines])
+                    logs.append([section.title.as_json(), section.is_open, lines])
                 case Compared():
-                    compared = parts_of(block.elements[0])
+                    compared = block.elements[0].as_json()
                 case _:
                     pass
     return {
@@ -90,7 +98,7 @@ def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
 
 
 def _items(items: Iterable[Item]) -> list[Json]:
-    return [[parts_of(item.finding), [parts_of(below) for below in item.below]] for item in items]
+    return [[item.finding.as_json(), [below.as_json() for below in item.below]] for item in items]
 
 
 def told_above(sections: Sequence[Section]) -> frozenset[Finding]:
@@ -99,10 +107,10 @@ def told_above(sections: Sequence[Section]) -> frozenset[Finding]:
     return frozenset(below for problem in problems for item in problem.elements for below in item.below)
 
 
-def seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Finding]) -> list[Parts]:
+def seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Finding]) -> list[Json]:
     """What an image's trials and layers showed beside what is `told`."""
     found = (*findings(image.trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
-    return [parts_of(finding) for finding in found if finding not in told]
+    return [finding.as_json() for finding in found if finding not in told]
 
 
 def _row(row: TableRow) -> list[Json]:
@@ -171,18 +179,49 @@ LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}
 
 
+@dataclass(frozen=True, slots=True)
+class _DetailLevel:
+    """One amount of detail."""
+
+    points: int
+    """Samples of a trial that is shown first, at the most."""
+    other_points: int
+    """Samples of every other trial."""
+    listed: int
+    """Folders, packages, layers and files, of each at the most."""
+    images: int
+    """Images with charts, those in trouble first."""
+    rows: int
+    """Rows of the table, those in trouble first."""
+
+
+_LEVELS = (
+    _DetailLevel(points=800, other_points=300, listed=300, images=40, rows=1500),
+    _DetailLevel(points=500, other_points=160, listed=200, images=40, rows=1500),
+    _DetailLevel(points=400, other_points=100, listed=120, images=40, rows=1000),
+    _DetailLevel(points=300, other_points=60, listed=80, images=40, rows=1000),
+    _DetailLevel(points=200, other_points=40, listed=50, images=40, rows=600),
+    _DetailLevel(points=160, other_points=24, listed=30, images=20, rows=600),
+    _DetailLevel(points=120, other_points=16, listed=20, images=10, rows=400),
+    _DetailLevel(points=80, other_points=0, listed=10, images=4, rows=200),
+    _DetailLevel(points=40, other_points=0, listed=5, images=1, rows=100),
+    _DetailLevel(points=0, other_points=0, listed=0, images=0, rows=40),
+)
+"""From the most to the least."""
+
+
 def render(result: JudgedReport, largest: int = LARGEST_PAGE_BYTES) -> str:
     """The page, with as much detail as `largest` bytes hold; what is left out is said in it."""
     around = len(_page("").encode())
     sections = story(result)
-    for level in LEVELS:
+    for level in _LEVELS:
         data = _as_json(_data(result, sections, level))
         if around + len(data.encode()) <= largest:
             break
     return _page(data)
 
 
-def _data(result: JudgedReport, sections: Sequence[Section], level: DetailLevel) -> dict[str, Json]:
+def _data(result: JudgedReport, sections: Sequence[Section], level: _DetailLevel) -> dict[str, Json]:
     judged = {image.name: image for image in result.judgement.images}
     worst_first = sorted(result.report.images, key=lambda image: _GRAVITY[judged[image.name].verdict])
     detailed = {image.name for image in worst_first[: level.images]}
@@ -197,7 +236,7 @@ def _data(result: JudgedReport, sections: Sequence[Section], level: DetailLevel)
 
 
 def _image(
-    image: ImageMeasurement, judged: ImageJudgement, level: DetailLevel, told: AbstractSet[Finding]
+    image: ImageMeasurement, judged: ImageJudgement, level: _DetailLevel, told: AbstractSet[Finding]
 ) -> dict[str, Json]:
     return {
         "name": image.name,
@@ -207,10 +246,10 @@ def _image(
         "limit": image.limit_bytes,
         "about": [
             f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: ",
-            quoted(image.workload),
+            in_json(Quoted(image.workload)),
         ],
         "found": seen(image, judged, told),
-        "sides": sides(image, level),
+        "sides": sides(image, level.points, level.other_points),
         "lines": lines(image),
         "figures": figures(image, judged),
         "phaseHeadings": PHASE_HEADINGS[1:],
@@ -219,7 +258,7 @@ def _image(
     }  # fmt: skip
 
 
-def _cuts(report: Report, level: DetailLevel, shown: Sequence[ImageMeasurement]) -> list[Json]:
+def _cuts(report: Report, level: _DetailLevel, shown: Sequence[ImageMeasurement]) -> list[Json]:
     """What the page does not show of the report."""
     said = []
     trials = [
@@ -238,7 +277,7 @@ def _cuts(report: Report, level: DetailLevel, shown: Sequence[ImageMeasurement])
     ]
     if any(max(len(one.folders), len(one.packages), len(one.layers)) > level.listed for one in parts):
         said.append(f"Folders, packages, layers and files: the {level.listed:,} largest of each.")
-    return [ours(words) for words in said]
+    return [[words] for words in said]
 
 
 def _as_json(data: Json) -> str:

@@ -8,14 +8,13 @@ from membudget.core.definition import Aggregation
 from membudget.core.intervals import median_interval
 from membudget.core.metrics import Metric, format_delta, format_value
 from membudget.core.quantities import KIB, format_size
-from membudget.core.untrusted_text import printable
+from membudget.core.untrusted_text import Json, Quoted, in_json, printable
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Row, tolerated_growth
 from membudget.judge.values import trial_samples
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
-from membudget.report.page.parts import DetailLevel, Json, quoted
 from membudget.report.timeline import downsample
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
@@ -31,24 +30,21 @@ _MOST_TRIALS = 40
 _MOST_PROCESSES = 12
 
 
-def sides(image: ImageMeasurement, level: DetailLevel) -> dict[str, Json]:
+def sides(image: ImageMeasurement, points: int, other_points: int) -> dict[str, Json]:
     """Both sides' trials."""
     return {
-        name: _side(side, level) if side is not None else None
+        name: _side(side, points, other_points) if side is not None else None
         for name, side in (("base", image.base), ("head", image.head))
     }
 
 
-def _side(side: SideMeasurement, level: DetailLevel) -> dict[str, Json]:
+def _side(side: SideMeasurement, points: int, other_points: int) -> dict[str, Json]:
     trials = side.trials[:_MOST_TRIALS]
     first = typical(trials)
     return {
         "typical": first,
-        "trials": [
-            _trial(trial, level.points if number == first else level.other_points)
-            for number, trial in enumerate(trials)
-        ],
-        "failure": [f"{side.failure.stage} failed: ", quoted(side.failure.reason)] if side.failure else None,
+        "trials": [_trial(trial, points if number == first else other_points) for number, trial in enumerate(trials)],
+        "failure": [f"{side.failure.stage} failed: ", in_json(Quoted(side.failure.reason))] if side.failure else None,
     }
 
 
