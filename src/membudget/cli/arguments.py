@@ -1,6 +1,6 @@
-"""The command line's arguments: which there are, and what each may be.
+"""The arguments of all commands except those about images, and their values.
 
-Nothing heavy is imported before a command is known: `--help` answers at once.
+Heavy modules are imported only when a command is known, so that `--help` answers immediately.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from membudget.core.errors import ExitCode
 
 
 def limit(text: str) -> int:
-    """A memory limit. Raises ArgumentTypeError."""
+    """Parse a memory limit and return it in bytes. Raises ArgumentTypeError."""
     from membudget.budgets.fields import LARGEST_SIZE, LARGEST_SIZE_BYTES
     from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
 
@@ -25,7 +25,7 @@ def limit(text: str) -> int:
 
 
 def duration(text: str) -> int:
-    """A time, in milliseconds. Raises ArgumentTypeError."""
+    """Parse a duration and return it in milliseconds. Raises ArgumentTypeError."""
     from membudget.budgets.fields import LONGEST_DURATION, LONGEST_DURATION_MS
 
     duration = _quantity(text, "parse_duration")
@@ -44,37 +44,22 @@ def _quantity(text: str, parser: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def trials(text: str) -> int:
-    """How many trials. Raises ArgumentTypeError."""
-    return _whole_number(text, 1, 1000)
+def _number_up_to(most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from 1 to `most`. It raises ArgumentTypeError."""
 
+    def parse(text: str) -> int:
+        from membudget.core.quantities import parse_whole
 
-def jobs(text: str) -> int:
-    """How many images at a time. Raises ArgumentTypeError."""
-    return _whole_number(text, 1, 64)
+        try:
+            return parse_whole(text, 1, most)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-
-def shards(text: str) -> int:
-    """How many parts. Raises ArgumentTypeError."""
-    return _whole_number(text, 1, 256)
-
-
-def rate(text: str) -> int:
-    """Looks a second. Raises ArgumentTypeError."""
-    return _whole_number(text, 1, 1000)
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    from membudget.core.quantities import parse_whole
-
-    try:
-        return parse_whole(text, least, most)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return parse
 
 
 def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Add `membudget report`."""
     command = commands.add_parser(
         "report",
         help="show a report again, or make it a page, or what other programs read",
@@ -107,7 +92,7 @@ answer is inconclusive: open by noise, or not measured; 70 a bug in membudget; 1
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The whole command line. Each command's `handler` imports what it needs when it is called."""
+    """Return the parser of the whole command line. Each command sets a `handler`, which imports modules when called."""
     parser = argparse.ArgumentParser(
         prog="membudget",
         description="Memory budgets for container images, enforced on every pull request.",
@@ -157,7 +142,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_report(command)
     command.add_argument(
         "--jobs",
-        type=jobs,
+        type=_number_up_to(64),
         default=1,
         metavar="N",
         help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
@@ -183,7 +168,9 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     command.add_argument("image", metavar="IMAGE", help="an image in the engine")
     command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
-    command.add_argument("--trials", type=trials, default=3, metavar="N", help="measured trials (default: %(default)s)")
+    command.add_argument(
+        "--trials", type=_number_up_to(1000), default=3, metavar="N", help="measured trials (default: %(default)s)"
+    )
     command.add_argument(
         "--timeout", type=duration, default=60_000, metavar="TIME", help='time a trial may take (default: "60s")'
     )
@@ -213,7 +200,9 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         description="Print a matrix for a workflow's strategy: which images each of N jobs is to check, so that all"
         " take about as long, by when they were last checked. A job passes its `shard` and its `images` on to check.",
     )
-    command.add_argument("--shards", type=shards, required=True, metavar="N", help="how many jobs there may be")
+    command.add_argument(
+        "--shards", type=_number_up_to(256), required=True, metavar="N", help="how many jobs there may be"
+    )
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
@@ -286,7 +275,7 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--rate",
-        type=rate,
+        type=_number_up_to(1000),
         default=100,
         metavar="HZ",
         help="looks a second while memory rests; four times as many while it moves (default: %(default)s)",
@@ -300,7 +289,7 @@ def _check(options: argparse.Namespace) -> ExitCode:
 
 
 def measure(options: argparse.Namespace) -> ExitCode:
-    """`membudget measure`."""
+    """Run `membudget measure`, the only command that takes arguments after `--`."""
     from membudget.cli import commands
 
     return commands.measure(options)

@@ -1,4 +1,4 @@
-"""The arguments of the commands about images: `membudget inspect` and `diff`. Nothing heavy is imported for them."""
+"""The arguments of the commands about images, `membudget inspect` and `membudget diff`. Imports nothing heavy."""
 
 import argparse
 
@@ -11,7 +11,7 @@ _IMAGE_HELP = (
 
 
 def add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Add `membudget inspect`."""
     command = commands.add_parser(
         "inspect",
         help="show where the bytes of an image are",
@@ -25,7 +25,7 @@ def add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Add `membudget diff`."""
     command = commands.add_parser(
         "diff",
         help="show what differs between two images",
@@ -47,7 +47,7 @@ def _add_image_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_base_variants(command: argparse.ArgumentParser) -> None:
-    """Add the option, which `check` has as well."""
+    """Add `--base-variants`, an option of `inspect` and of `check`."""
     command.add_argument(
         "--base-variants",
         action="store_true",

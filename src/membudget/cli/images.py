@@ -1,6 +1,7 @@
-"""`membudget inspect` and `membudget diff`: apart from `commands`, so that what they import stays small.
+"""Runs `membudget inspect` and `membudget diff`.
 
-What shows an image is imported once the image was read: it then takes the memory that reading gave back.
+They are separate from `commands`, so that they start fast. The modules that show an image are imported after it was
+read, so that they reuse the memory that reading has freed.
 """
 
 import argparse
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def inspect(options: argparse.Namespace) -> ExitCode:
-    """`membudget inspect`."""
+    """Run `membudget inspect`. Raises MembudgetError."""
     found = _look([options.image], options)
     summary = _readable(found.head)
     report = InspectReport(
@@ -44,7 +45,7 @@ def inspect(options: argparse.Namespace) -> ExitCode:
 
 
 def diff(options: argparse.Namespace) -> ExitCode:
-    """`membudget diff`."""
+    """Run `membudget diff`. Raises MembudgetError."""
     found = _look([options.base, options.head], options)
     base, head = _readable(found.base), _readable(found.head)
     assert found.diff is not None  # noqa: S101 - both sides could be read

@@ -1,6 +1,6 @@
-"""The command line: parse, hand over to the command, and turn what comes back into an exit code.
+"""The entry point: parses the arguments, runs the command, and turns its result or error into an exit code.
 
-Nothing heavy is imported before a command is known: `--help` answers at once.
+Heavy modules are imported only when a command is known, so that `--help` answers immediately.
 """
 
 import errno
@@ -22,13 +22,13 @@ _LACKS = {
     errno.ENFILE: "raise the machine's limit of open files (fs.file-max), then run again",
     errno.ENOMEM: "free memory on this machine, then run again",
 }
-"""What a machine may lack at any moment and in any place, by errno(3), and what to do about it."""
+"""What to do about each resource that a machine may run out of, by errno(3)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Never raises: every outcome is an exit code and, if need be, a message."""
+    """Run one command. Never raises: every outcome is an exit code, with a message on standard error if it failed."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Cut here, not by argparse: it cannot tell options from a command's own where positionals are optional.
+    # argparse cannot separate membudget's options from those of a command after optional positionals.
     before, separator, command = _split(given)
     parser = make_parser()
     options = parser.parse_args(before)
@@ -41,22 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         install_signal_handlers()
         code = handler(options)
-        sys.stdout.flush()  # a reader that is gone is noticed here, not at Python's exit
+        sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
         return code
     except MembudgetError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python complains when it exits
         return ExitCode.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last resort, which says so
+    except Exception as error:  # noqa: BLE001 - the last resort: reported as a bug
         lack = _lack(error)
         return _fail(lack, ExitCode.UNMEASURED) if lack is not None else _report_bug(error)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
-    """The arguments before `--`, whether it is there, and those after it."""
+    """Return the arguments before the first `--`, whether there is one, and the arguments after it."""
     if "--" not in arguments:
         return arguments, False, []
     cut = arguments.index("--")
@@ -67,15 +67,15 @@ def _fail(message: str, code: ExitCode) -> ExitCode:
     from membudget.core.untrusted_text import printable_line
     from membudget.publish.workflow import guarded_log
 
-    # It may quote the pull request's files, which must not command the terminal.
+    # The message may quote files of the pull request. They must not send commands to the terminal,
     text = "\n".join(printable_line(line, _LONGEST_LINE) for line in f"membudget: error: {message}".split("\n"))
-    with guarded_log(sys.stderr):  # nor the runner, which obeys what looks like a command
+    with guarded_log(sys.stderr):  # nor to the workflow's runner
         print(text, file=sys.stderr)
     return code
 
 
 def _lack(error: Exception) -> str | None:
-    """The message where the machine ran out of something, such as space on a disk. None for any other error."""
+    """Return a message if the machine ran out of a resource, such as disk space. None for any other error."""
     if not isinstance(error, OSError) or error.errno not in _LACKS:
         return None
     place = f"{error.filename}: " if error.filename is not None else ""
@@ -83,7 +83,7 @@ def _lack(error: Exception) -> str | None:
 
 
 def _report_bug(error: Exception) -> ExitCode:
-    """A failure nobody expected. The traceback goes to a file: it is for us, not for who ran into it."""
+    """Report an unexpected error. The traceback goes to a file, because it helps only membudget's developers."""
     import tempfile
 
     details = "".join(traceback.format_exception(error))
@@ -91,7 +91,7 @@ def _report_bug(error: Exception) -> ExitCode:
         with tempfile.NamedTemporaryFile("wb", prefix="membudget-bug-", suffix=".txt", delete=False) as file:
             file.write(details.encode(errors="backslashreplace"))
         proof = file.name
-    except OSError:  # no disk may be the very cause
+    except OSError:  # a full disk may be the cause
         proof = f"this:\n{details}"
     return _fail(
         f"this is a bug in membudget: {type(error).__name__}: {error}\n  fix: please report it with {proof}",

@@ -1,4 +1,4 @@
-"""What a check compares: two revisions of the repository, and what their budgets files say."""
+"""Prepares a check: finds the two revisions to compare, and reads the budgets file of each."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -26,27 +26,28 @@ from membudget.core.sharding import Shard, assign
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a check was asked for."""
+    """The request of the user or the workflow."""
 
     budgets: Path
     base: BaseRequest
     only: tuple[str, ...] = ()
-    """Images; empty: all."""
+    """The names of the images to check. Empty means all."""
     shard: Shard | None = None
-    """Which part of the images; None: all."""
+    """The part of the images to check. None means all."""
     label: str = DEFAULT_LABEL
-    """What lets a pull request loosen its budgets."""
+    """The label that lets a pull request loosen its budgets."""
     remembers: bool = True
-    """Whether earlier results may stand for new ones, and unchanged images need not be built."""
+    """Whether results of identical images are reused, and unchanged images are not built."""
     looks_up_bases: bool = False
-    """Whether registries are asked for smaller variants of base images."""
+    """Whether to ask registries for smaller variants of base images."""
     secrets: AllowedSecrets = AllowedSecrets()
 
 
 def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:
-    """The two revisions and their budgets files; head's is the one on disk: CI checked it out, or the user wrote it.
+    """Return the two revisions and what their budgets files say. Raises ConfigurationError.
 
-    `label` is None where there is no pull request.
+    The head's budgets file is read from disk, where CI has checked it out or the user edits it. `label` is None if
+    there is no pull request.
     """
     head = repository.commit("HEAD")
     if head is None:
@@ -94,7 +95,7 @@ def _notes(repository: GitRepository, head: Commit, wanted: Wanted, known: BaseB
 
 
 def _without_allowed(secrets: AllowedSecrets, known: BaseBudgets, of_head: Budgets) -> tuple[BaseBudgets, Budgets]:
-    """Both sides without the secrets that need no approval, as they are compared."""
+    """Return both sides without the secrets that need no approval, so that they can be compared."""
     return replace(known, budgets=secrets.taken_out(known.budgets)), secrets.taken_out(of_head)
 
 
@@ -105,7 +106,10 @@ def _rules(
     approval: Approval,
     other: Mapping[str, tuple[str, ...]],
 ) -> Rules:
-    """The rules of the check. `other`: by image, the paths whose content differs, of those its measurement is given."""
+    """Return the rules of the check.
+
+    `other` has, by image, the files that the measurement is given and whose content differs between base and head.
+    """
     compared_base, compared_head = _without_allowed(secrets, known, of_head)
     judged_by = rules(compared_head, compared_base.budgets, approval, Contents(known.moved, other))
     return secrets.given_back(judged_by, of_head)
@@ -114,7 +118,7 @@ def _rules(
 def _selected(
     wanted: Wanted, judged_by: Rules, of_head: Budgets, of_base: Budgets
 ) -> tuple[Rules, Mapping[str, ImageSpec]]:
-    """The rules and the base's images, reduced to the images or the shard that were asked for.
+    """Return the rules and the base's images, reduced to the requested images or shard.
 
     Images that the head removed belong to the first shard. Raises ConfigurationError for an unknown image.
     """

@@ -1,4 +1,4 @@
-"""The use cases' tools on a container engine: builder, sizes and trials behind one object."""
+"""Fulfils the protocols of the use cases `check` and `measure` on a container engine."""
 
 import os
 import threading
@@ -43,7 +43,7 @@ Building = tuple[Workspace, Builder, RunId]
 
 
 class MeasuringTools:
-    """What `measure` needs."""
+    """The tools of `membudget measure`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class MeasuringTools:
         results: ResultCache | None = None,
         variants: BaseVariants | None = None,
     ) -> None:
-        """`results` None: every trial is run, whatever was measured before. `variants` None: no base is advised."""
+        """Without `results`, every trial is run. Without `variants`, no smaller base image is looked for."""
         self._engine = engine
         self._pool = pool
         self._cache = cache
@@ -63,7 +63,7 @@ class MeasuringTools:
 
     @property
     def environment(self) -> Environment:
-        """Where it measures."""
+        """The environment in which trials run."""
         info = self._engine.info
         return Environment(
             engine=info.version,
@@ -81,10 +81,13 @@ class MeasuringTools:
         )
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
-        """What the images hold, and how they differ. Raises EnvironmentFault."""
+        """Return what the images contain, and how they differ. Raises EnvironmentFault."""
         ids = [image.image_id for image in images.values()]
         lost_is_told = engine_lost_is_told(self._engine, "reading what images hold")
-        with lost_is_told, self._reading:  # one engine connection, and memory for one pair
+        with (
+            lost_is_told,
+            self._reading,
+        ):  # one pair at a time: there is one engine connection, and reading takes memory
             read = read_images(self._engine, ids, self._cache, compresses=wants_download_size)
             sides: dict[Side, Readable] = {}
             smaller_base = None
@@ -111,24 +114,24 @@ class MeasuringTools:
             return self._pool.run(spec)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
-        """The trials that were run of exactly this before, on such a machine."""
+        """Return earlier trials of exactly this spec on such a machine, or none."""
         key = self._key(spec)
         return self._results.get(key) if key is not None and self._results is not None else ()
 
     def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
-        """Keep trials for later runs."""
+        """Store trials for later runs."""
         key = self._key(spec)
         if key is not None and self._results is not None:
             self._results.put(key, spec.limit_bytes, trials)
 
     @property
     def remembers(self) -> bool:
-        """Whether earlier results may stand for new ones."""
+        """Whether results of earlier runs may be reused."""
         return self._results is not None
 
     @property
     def confirms(self) -> bool:
-        """Whether they count only when fresh trials confirm them."""
+        """Whether reused results count only if fresh trials confirm them."""
         return self._results is not None and not self._results.is_trusted
 
     def _key(self, spec: TrialSpec) -> str | None:
@@ -153,21 +156,21 @@ class MeasuringTools:
 
     @property
     def jobs(self) -> int:
-        """How many images may be measured side by side."""
+        """The number of images that may be measured at once."""
         return self._pool.jobs
 
     def cancel(self) -> None:
-        """End the trials that run, from another thread."""
+        """End the running trials. Called from another thread."""
         self._pool.cancel()
 
     def live(self) -> str:
-        """Phase and memory of the trials that run, in words, from another thread."""
+        """Return phase and memory of the running trials as text. Called from another thread."""
         return ", ".join(f"{trial.phase} {format_size(trial.rss_bytes)}" for trial in self._pool.live())
 
 
 @dataclass(frozen=True, slots=True)
 class _MadeBy:
-    """A recipe, and its Dockerfile, parsed once for the platform of the image."""
+    """The recipe of an image, with its Dockerfile parsed once for the image's platform."""
 
     recipe: Recipe
     dockerfile: Dockerfile
@@ -183,7 +186,7 @@ class _MadeBy:
 
 
 class CheckTools(MeasuringTools):
-    """What `check` needs: checkouts and builds besides."""
+    """The tools of `membudget check`, which also needs checkouts and builds."""
 
     def __init__(
         self,
@@ -197,11 +200,14 @@ class CheckTools(MeasuringTools):
         self._compose = Compose(measuring[0].address)
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
-        """A clean checkout."""
+        """Return a clean checkout of a commit as a context manager."""
         return self._workspace.checkout(commit)
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
-        """What the container of an image is given, and what its compose file puts around it."""
+        """Return the inputs of an image's container, and the services that its compose file runs beside it.
+
+        Raises ConfigurationError.
+        """
         missing, where = self._workspace.missing_submodules(checkout), f"images.{name}"
         check_given(missing, checkout, measurement_paths(spec), where)
         inputs = gather(spec, checkout, os.environ, name)
@@ -227,9 +233,9 @@ class CheckTools(MeasuringTools):
 
     @property
     def build_jobs(self) -> int:
-        """How many images may be built side by side: the builder runs their steps at once, and shares what is equal."""
+        """The number of images that may be built at once. The builder runs equal steps of all of them only once."""
         return max(2, min(_MOST_BUILDS, self._engine.info.cpus))
 
     def cancel_builds(self) -> None:
-        """End the builds that run, from another thread."""
+        """End the running builds. Called from another thread."""
         self._builder.cancel()
