@@ -1,4 +1,4 @@
-"""The action's inputs. The runner passes each as INPUT_NAME; `action.yml` declares the same ones (a test compares)."""
+"""The action's inputs. The runner passes each as INPUT_NAME. A test compares them with `action.yml`."""
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ DEFAULT_ARTIFACT = "membudget-report"
 
 @dataclass(frozen=True, slots=True)
 class ActionInputs:
-    """What the workflow gave under `with:`. Field names are input names with underscores."""
+    """The values under `with:` in the workflow. Field names are input names with underscores."""
 
     budgets: str = "budgets.toml"
     base: str = ""
@@ -47,7 +47,7 @@ class ActionInputs:
 
     @property
     def chosen_command(self) -> Literal["check", "plan", "merge", "report"]:
-        """What to do. Raises ConfigurationError."""
+        """The command to run. Raises ConfigurationError."""
         match self.command:
             case "check" | "plan" | "report":
                 return self.command
@@ -60,63 +60,63 @@ class ActionInputs:
 
     @property
     def comment_settings(self) -> CommentSettings:
-        """Which comment is ours, and when there is one. Raises ConfigurationError."""
+        """The comment's key, and when to create it. Raises ConfigurationError."""
         if self.comment not in list(CommentMode):
             raise ConfigurationError(f"comment: {self.comment!r} is none of {', '.join(CommentMode)}")
         return CommentSettings(self.key, CommentMode(self.comment))
 
     @property
     def status_mode(self) -> StatusMode:
-        """What is kept on the head commit. Raises ConfigurationError."""
+        """The kind of state to set on the head commit. Raises ConfigurationError."""
         if self.status not in list(StatusMode):
             raise ConfigurationError(f"status: {self.status!r} is none of {', '.join(StatusMode)}")
         return StatusMode(self.status)
 
     @property
     def most_jobs(self) -> int:
-        """How many images may be measured side by side. Raises ConfigurationError."""
+        """The most images that are measured at the same time. Raises ConfigurationError."""
         return _count("jobs", self.jobs, MOST_JOBS)
 
     @property
     def most_shards(self) -> int:
-        """Among how many jobs to share the images. Raises ConfigurationError."""
+        """The most jobs that share the images. Raises ConfigurationError."""
         return _count("shards", self.shards, MOST_SHARDS)
 
     @property
     def only(self) -> tuple[str, ...]:
-        """Images to check; empty: all."""
+        """The images to check. Empty: all."""
         return tuple(self.images.replace(",", " ").split())
 
     @property
     def allowed_secrets(self) -> tuple[str, ...]:
-        """Names of secrets that workloads may be given; empty: the input says nothing of them."""
+        """The secrets that workloads may get. Empty: any, but new ones in a pull request need approval."""
         return tuple(self.secrets.replace(",", " ").split())
 
     @property
     def remembers(self) -> bool:
-        """Whether earlier results may stand for new ones. Raises ConfigurationError."""
+        """Whether to reuse cached results. Raises ConfigurationError."""
         return _is_true("cache", self.cache)
 
     @property
     def looks_up_bases(self) -> bool:
-        """Whether registries are asked for smaller variants of base images. Raises ConfigurationError."""
+        """Whether to ask registries for smaller variants of base images. Raises ConfigurationError."""
         return _is_true("base-variants", self.base_variants)
 
     @property
     def exit_policy(self) -> ExitPolicy:
-        """What the verdict means for the job. Raises ConfigurationError."""
+        """Decides the exit code for a verdict. Raises ConfigurationError."""
         if self.fail_on not in list(FailOn):
             raise ConfigurationError(f"fail-on: {self.fail_on!r} is none of {', '.join(FailOn)}")
         return ExitPolicy(FailOn(self.fail_on), _is_true("allow-inconclusive", self.allow_inconclusive))
 
     @classmethod
     def names(cls) -> list[str]:
-        """As in `action.yml`."""
+        """Return the names of the inputs, as in `action.yml`."""
         return [declared.name.replace("_", "-") for declared in fields(cls)]
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> "ActionInputs":
-        """Read the inputs and remove the token from `environ`: what runs after this has no use for it."""
+        """Read the inputs, and remove all tokens from `environ`, because nothing else needs them."""
         token = SecretStr(environ.pop("INPUT_GITHUB-TOKEN", "").strip())
         take_token(environ)
         given = {}

@@ -1,4 +1,4 @@
-"""The composition root: each command wires adapters to its use case, and turns its result into an exit code."""
+"""The commands: each passes adapters to a use case, and returns the exit code of its result."""
 
 import argparse
 import json
@@ -57,11 +57,11 @@ from membudget.report.report import JudgedReport, Report
 from membudget.version import VERSION
 
 _LEAST_DURATION_MS = 1000
-"""What takes less was remembered, or unchanged: it says nothing of how long its trials take."""
+"""A shorter time does not tell how long trials take: the image was unchanged, or its result was cached."""
 
 
 def check(options: argparse.Namespace) -> ExitCode:
-    """`membudget check`."""
+    """Run `membudget check`."""
     wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),
@@ -79,20 +79,20 @@ def check(options: argparse.Namespace) -> ExitCode:
 
 
 def plan(options: argparse.Namespace) -> ExitCode:
-    """`membudget plan`."""
+    """Run `membudget plan`."""
     print(_matrix(Path(options.budgets), options.shards))
     return ExitCode.WITHIN_BUDGET
 
 
 def merge(options: argparse.Namespace) -> ExitCode:
-    """`membudget merge`."""
+    """Run `membudget merge`."""
     result = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(result, Path(options.report), policy)
 
 
 def measure(options: argparse.Namespace) -> ExitCode:
-    """`membudget measure`."""
+    """Run `membudget measure`."""
     progress = _progress(os.environ)
     with _engine() as engine:
         image = inspect(engine, options.image)
@@ -114,7 +114,7 @@ def measure(options: argparse.Namespace) -> ExitCode:
 
 
 def publish(options: argparse.Namespace) -> ExitCode:
-    """`membudget publish`."""
+    """Run `membudget publish`."""
     path = Path(options.report)
     settings = PublishSettings(
         CommentSettings(options.key, CommentMode(options.comment)),
@@ -127,15 +127,15 @@ def publish(options: argparse.Namespace) -> ExitCode:
 
 
 def schema() -> ExitCode:
-    """`membudget schema`."""
+    """Run `membudget schema`."""
     print(json.dumps(budgets_schema(), indent=2))
     return ExitCode.WITHIN_BUDGET
 
 
 def action() -> ExitCode:
-    """`membudget action`: what its input `command` names; the verdict is the exit code, whatever publishing does."""
+    """Run `membudget action`, as its input `command` says. The exit code does not depend on publishing."""
     inputs = ActionInputs.take(os.environ)
-    policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs are said before anything is built
+    policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs fail before anything is built
     settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
     command = inputs.chosen_command
     if command == "plan":
@@ -155,19 +155,19 @@ def action() -> ExitCode:
         exit_code = _finish_check(result, path, policy)
         if inputs.page:
             write_text(page.render(result), Path(inputs.page), "the page")
-        if result.report.shard is None:  # the parts are published when they were merged
+        if result.report.shard is None:  # shards are published once they are merged
             publisher.publish(result, path, lines_of(inputs.budgets))
     return exit_code
 
 
 def _publisher(server: Server, settings: PublishSettings) -> Publisher:
-    """Of what this workflow run is for."""
+    """Return the publisher of this run's own result."""
     event = server.event()
     return Publisher(server, settings, Addressee(event.pull_request, event.run), os.environ)
 
 
 def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
-    """Tell what another run measured, which may have been a stranger's code. The gate is that run's, not this one's."""
+    """Publish what another run measured, maybe a stranger's code. That run's own exit code is the gate."""
     measured = server.event().measured
     if measured is None or not server.capabilities.foreign_reports:
         raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
@@ -207,7 +207,7 @@ def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
 
 
 def _matrix(budgets: Path, shards: int) -> str:
-    """For `strategy.matrix` of a workflow: a shard and its images each."""
+    """Return the JSON for `strategy.matrix` of a workflow: one job for each shard."""
     names = tuple(budgets_file.parse(budgets_file.read(budgets), str(budgets)))
     parts = assign(names, read_durations(_cache_folder()), shards)
     jobs = [
@@ -229,7 +229,7 @@ def _run_check(
     wanted = replace(wanted, base=_with_event(wanted.base, event))
     request = check_request(repository, wanted, label)
     if request.approval is Approval.STALE:
-        when_stale()  # at once: meanwhile somebody may set it again, for what is there now
+        when_stale()  # now: during the check, somebody may set the label again for the current changes
     for note in request.notes:
         progress.note(note)
     cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
@@ -245,8 +245,8 @@ def _run_check(
             workspace(repository, run) as checkouts,
             measuring(engine, run, options, progress.note) as runner,
         ):
-            # A pull request can write to its own cache, in a merge queue too: figures need a fresh trial, and sizes
-            # are read from the image.
+            # A pull request can write to its own cache, even in a merge queue. So its trials are run anew, and its
+            # sizes are read from the image.
             is_trusted = not event.is_before_merge
             results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
             cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
@@ -273,7 +273,7 @@ def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy) -> ExitC
 
 
 def _durations(report: Report) -> dict[str, int]:
-    """Of images whose trials were run."""
+    """Return the durations, in milliseconds, of images whose trials were run."""
     return {image.name: image.duration_ms for image in report.images if image.duration_ms >= _LEAST_DURATION_MS}
 
 

@@ -1,4 +1,4 @@
-"""What publishes, wired: a server, what the settings want kept there, and the step that says how it went."""
+"""Publishes to a server and a workflow step, as the settings say, and reports what could not be published."""
 
 import os
 import sys
@@ -22,27 +22,27 @@ from membudget.report.report import JudgedReport
 
 @dataclass(frozen=True, slots=True)
 class PublishSettings:
-    """What is to be told, and how."""
+    """What to publish."""
 
     comment: CommentSettings
     status: StatusMode = StatusMode.NONE
     policy: ExitPolicy = ExitPolicy()
-    """What the state of the commit is made of."""
+    """Decides the commit's state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """What was measured for whom."""
+    """What a result is for."""
 
     pull_request: PullRequest | None
     run: WorkflowRun | None
-    """None outside of a workflow."""
+    """The run that measured. None outside of a workflow."""
     is_elsewhere: bool = False
-    """Whether another run measured: annotations of this one would be at the wrong commit."""
+    """Whether another run measured. Annotations of this run would be at the wrong commit."""
 
 
 class Publisher:
-    """Tells one addressee."""
+    """Publishes to one addressee."""
 
     def __init__(
         self, server: Server, settings: PublishSettings, addressee: Addressee, environ: Mapping[str, str]
@@ -53,7 +53,7 @@ class Publisher:
         self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not addressee.is_elsewhere)
         self._commit = self._commit_states()
         self._is_told = False
-        """Whether the commit has its verdict."""
+        """Whether the commit's state is final."""
         self._said: set[str] = set()
 
     def _commit_states(self) -> CommitStates | None:
@@ -68,14 +68,14 @@ class Publisher:
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
-        """Say of the commit that it is being measured; and not for ever, where no verdict comes of it."""
+        """Set the commit's state to pending. If the block fails, end that state."""
         with self.or_no_verdict():
             self._tell(PENDING)
             yield
 
     @contextmanager
     def or_no_verdict(self) -> Iterator[None]:
-        """Where what is within comes to no verdict, say that of the commit."""
+        """If the block fails, set the commit's state to an error without a verdict."""
         try:
             yield
         except BaseException:
@@ -84,7 +84,7 @@ class Publisher:
             raise
 
     def publish(self, result: JudgedReport, path: Path, lines: KeyLines | None = None) -> None:
-        """Tell everywhere, and say what could not be told."""
+        """Publish everywhere. Warn about what could not be published."""
         destination = publish.Destination(
             self._addressee.pull_request,
             ServerCommenter(self._server.comments) if self._server.has_token else None,
@@ -109,7 +109,7 @@ class Publisher:
             warn(f"a comment may have been posted, but membudget could not check: {outcome.comment.reason}")
 
     def _no_states(self) -> NotPosted | None:
-        """Why nothing can be said of the commit; None where nothing is to be."""
+        """Return why the commit's state cannot be set. None if no state is wanted."""
         if self._settings.status is StatusMode.NONE:
             return None
         has_token = self._server.has_token
@@ -120,7 +120,7 @@ class Publisher:
             self._warn_of(self._commit.tell(state))
 
     def _warn_of(self, outcome: Posted | NotPosted | None) -> None:
-        """Say why the commit has no status, once for each reason: what is refused when it begins, is so at the end."""
+        """Warn that the commit has no state, once for each reason: a refusal comes at the beginning and at the end."""
         if isinstance(outcome, NotPosted) and outcome.reason not in self._said:
             self._said.add(outcome.reason)
             if outcome.is_known:
@@ -130,8 +130,8 @@ class Publisher:
 
 
 def lines_of(budgets: str) -> KeyLines | None:
-    """Where the keys of the budgets file are, if it is checked out here."""
-    path = Path(os.path.normpath(budgets))  # as the server knows the file, or an annotation is shown nowhere
+    """Return the lines of the keys of the budgets file. None if the file is not in the working folder."""
+    path = Path(os.path.normpath(budgets))  # the server shows annotations only for the file's own name
     if path.is_absolute() or path.parts[:1] == ("..",):
         return None
     try:

@@ -1,4 +1,4 @@
-"""`membudget report`: a report that is there already, rendered anew. Apart from `commands`: it needs no engine."""
+"""`membudget report`: renders an existing report. Separate from `commands`, because it needs no engine."""
 
 import argparse
 import io
@@ -23,15 +23,15 @@ _FOR_PEOPLE = ("terminal", "markdown")
 
 
 def show(options: argparse.Namespace) -> ExitCode:
-    """`membudget report`."""
+    """Run `membudget report`."""
     report = read_report(Path(options.report))
     is_screen = options.output is None and sys.stdout.isatty()
     text = _render(options.format, report.judged(), is_screen=is_screen)
     if options.output is not None:
         write_text(text, Path(options.output), f"the report as {options.format}")
         return ExitCode.WITHIN_BUDGET
-    # It quotes what builds and workloads said, which must not command a workflow's runner. What is for programs cannot,
-    # by its own escaping, and would not be what it is with our lines around it.
+    # The report quotes output of builds and workloads, which must not contain commands for a workflow's runner. Formats
+    # for programs escape them, and would be invalid with more lines around them.
     is_for_log = options.format in _FOR_PEOPLE and not _goes_to_file()
     with guarded_log(sys.stdout) if is_for_log else nullcontext():
         sys.stdout.write(text)

@@ -142,12 +142,15 @@ class ServerCommenter:
         for _ in range(_ROUNDS):
             server = self._comments(pull_request)
             try:
-                return keep_current(server, draft)
-            except ServerFault as fault:
-                reason = server.why_not(fault)
-                may_be_there |= fault.is_write and fault.may_have_happened
-                if not fault.may_have_happened and not fault.is_gone:
-                    break
+                return _keep_current(server, draft)
+            except _WriteFault as failed:
+                fault = failed.fault
+                may_be_there |= fault.may_have_happened
+            except ServerFault as failed:
+                fault = failed
+            reason = server.why_not(fault)
+            if not fault.may_have_happened and not fault.is_gone:
+                break
         return self._found(pull_request, draft, reason) if may_be_there else NotPosted(reason)
 
     def _found(self, pull_request: PullRequest, draft: Draft, reason: str) -> Posted | NotPosted:
@@ -162,7 +165,24 @@ class ServerCommenter:
         return NotPosted(reason)
 
 
-def keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
+class _WriteFault(Exception):
+    """A call that writes the comment failed. The comment may be there all the same."""
+
+    def __init__(self, fault: ServerFault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Raise faults of calls that write the comment as _WriteFault."""
+    try:
+        yield
+    except ServerFault as fault:
+        raise _WriteFault(fault) from None
+
+
+def _keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
     """Create, edit or keep the comment. If there are several comments of one key, keep one."""
     settings = draft.settings
     if settings.mode is CommentMode.OFF:
@@ -194,16 +214,6 @@ def _create(server: CommentServer, draft: Draft) -> Posted | NotPosted:
     for other in others:
         server.delete(other)
     return Posted(created.url, created=True)
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Mark faults of calls that write the comment: it may be there all the same."""
-    try:
-        yield
-    except ServerFault as fault:
-        fault.is_write = True
-        raise
 
 
 def _order(comment: Comment, draft: Draft) -> tuple[tuple[int, int], int]:

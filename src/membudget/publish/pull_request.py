@@ -71,8 +71,6 @@ class ServerFault(Exception):
         """The server's message."""
         self.is_answer = is_answer
         """Whether the API itself answered. A proxy in front of it may have passed the call on first."""
-        self.is_write = False
-        """Whether the call was to write a comment."""
 
     @property
     def may_have_happened(self) -> bool:
