@@ -107,8 +107,8 @@ def read_archive(stream: IO[bytes]) -> FileTree:
                 entries[path] = earlier or FileEntry("broken hard link", 0, member.linkname)
             elif member.isfile():
                 content = archive.extractfile(member)
-                assert content is not None  # noqa: S101 - a regular file has some
-                digest = hashlib.file_digest(content, "sha256")  # type: ignore[arg-type] # a reader, its stubs forget
+                assert content is not None  # noqa: S101 - a regular file has content
+                digest = hashlib.file_digest(content, "sha256")  # type: ignore[arg-type] # its type annotations lack readers
                 entries[path] = FileEntry(_FILE, member.mode & 0o7777, digest.hexdigest(), member.size)
             elif not member.isdir():
                 entries[path] = FileEntry("special file", 0, "")

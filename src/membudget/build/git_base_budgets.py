@@ -104,7 +104,7 @@ def _names(top: Path, file: Path) -> Iterator[str]:
     Yield none if the file is outside of the repository.
     """
     top = top.resolve()
-    given = Path(os.path.abspath(file))  # noqa: PTH100 - Path.resolve follows links, which is what may not happen
+    given = Path(os.path.abspath(file))  # noqa: PTH100 - Path.resolve would follow links
     for path in (given.parent.resolve() / given.name, file.resolve()):
         if path.is_relative_to(top):
             yield path.relative_to(top).as_posix()

@@ -120,7 +120,7 @@ def _exists(path: Path) -> bool:
 @contextmanager
 def _opened(path: str) -> Iterator[Peekable]:
     try:
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - its error is ours to tell
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - its own errors are reported here
     except OSError as error:
         raise ConfigurationError(f"the archive cannot be read: {error.strerror}", where=path) from None
     with file:

@@ -196,7 +196,7 @@ class MetricValue(Stored):
     is_lower_bound: bool = False
     """Whether the true value may be higher without a known upper bound. `at_most` is None in that case."""
     is_less_precise: bool = False
-    """Whether the value could not be had as planned. `precision` then says how it was had instead."""
+    """Whether the value could not be measured as planned. `precision` then says how it was measured."""
 
     def __post_init__(self) -> None:
         if self.reason is not None:

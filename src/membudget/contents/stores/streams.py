@@ -91,7 +91,7 @@ class Expansion:
     def give(self, size: int) -> None:
         """Add decompressed bytes. Raises UnreadableImage for a decompression bomb."""
         self._given += size
-        taken = self._taken if self._outer is None else self._outer._taken  # noqa: SLF001 - one of us
+        taken = self._taken if self._outer is None else self._outer._taken  # noqa: SLF001 - the same class
         if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * taken:
             raise UnreadableImage(f"its data grows to over {_MOST_TIMES} times its size: a bomb")
 
