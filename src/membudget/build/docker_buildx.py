@@ -72,7 +72,7 @@ class Buildx:
             raise EnvironmentFault("the docker client is not installed", fix="install docker and its buildx") from None
         if done.returncode != 0:
             raise EnvironmentFault(
-                "the docker client has no buildx, which builds the images",
+                "the docker client has no buildx plugin, which builds the images",
                 fix="install the plugin: packages docker-buildx-plugin (Docker's) or docker-buildx (Debian's)",
             )
 
@@ -89,7 +89,7 @@ class Buildx:
     def export(self, options: Sequence[str]) -> FileTree:
         """Build, and read the archive that the build writes to standard output. Raises BuildFailed and TarError."""
         found: FileTree | None = None
-        broken = tarfile.ReadError("it is no archive")
+        broken = tarfile.ReadError("not an archive")
         tail = LineTail(LOG_TAIL_LINES)
         with tempfile.TemporaryFile() as log:
             with self._started(options, log) as (process, stdout):
@@ -244,15 +244,15 @@ def check_context(buildx: Buildx, context: OwnContext) -> None:
         found = buildx.export(command)
     except (tarfile.TarError, BuildFailed) as error:
         raise EnvironmentFault(
-            f"what the builder was sent cannot be read back: {error}",
-            fix="run the check again; where it goes on, look for the cause in the builder's log",
+            f"the files that the builder received cannot be read back: {error}",
+            fix="run the check again; if it fails again, look for the cause in the builder's log",
         ) from error
     different = context.tree.differences(found)
     if different:
         named = ", ".join(different[:_MOST_NAMED])
         more = f" and {len(different) - _MOST_NAMED} more" if len(different) > _MOST_NAMED else ""
         raise EnvironmentFault(
-            f"the builder has other files than those of the commit: {named}{more}",
+            f"the builder's files differ from those of the commit: {named}{more}",
             fix="nothing was measured; run `docker buildx prune`, then the check again, and report it to membudget",
         )
 

@@ -133,7 +133,7 @@ def _exported(
             contents |= _exported(engine, [image], cache, compresses=compresses)
             continue
         found = found or next(iter(alike.values()), None)
-        contents[image.image_id] = found or broken or UnreadableImage("the engine's export lacks it")
+        contents[image.image_id] = found or broken or UnreadableImage("the engine's export does not contain the image")
         if found is not None:
             cache.put_image(image.identity, found)
     return contents

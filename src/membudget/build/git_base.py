@@ -91,7 +91,7 @@ def _merge_base(repository: GitRepository, head: Commit, revision: str, asked_by
         if repository.is_shallow():
             raise _too_shallow(revision, depth=0)
         raise ConfigurationError(
-            f"{asked_by} names {revision}, which is no commit of this repository",
+            f"{asked_by} names {revision}, which is not a commit of this repository",
             fix="fetch it (git fetch origin), or name another",
         )
     fork = repository.merge_base(named, head)
@@ -99,7 +99,7 @@ def _merge_base(repository: GitRepository, head: Commit, revision: str, asked_by
         if repository.is_shallow():
             raise _too_shallow(revision, depth=0)
         return NoBase(f"{revision} and the head have no common history")
-    return NoBase(f"{revision} holds the head already") if fork == head else fork
+    return NoBase(f"{revision} already contains the head") if fork == head else fork
 
 
 def _present(repository: GitRepository, sha: str, depth: int) -> Commit:

@@ -64,7 +64,7 @@ def parse_reference(text: str) -> RegistryReference:
     has_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
     match = _NAME.fullmatch(rest if has_host else text)
     if match is None or (has_host and not _is_host(first)):
-        raise ConfigurationError(f"{text!r} names no image of a registry", fix="write it as HOST/NAME:TAG")
+        raise ConfigurationError(f"{text!r} is not the name of an image in a registry", fix="write it as HOST/NAME:TAG")
     host, name = first if has_host else _DOCKER_HUB, match["name"]
     if host == _DOCKER_HUB and "/" not in name:
         name = f"library/{name}"
@@ -126,16 +126,16 @@ class RegistryImage:
             with self._get(f"blobs/{blob.digest}", blob.size) as response:
                 yield io.BufferedReader(_Body(response, blob), _BUFFER)
         except _NotThereError:
-            raise UnreadableImage(f"its registry lacks {describe_layer(blob)}") from None
+            raise UnreadableImage(f"the registry lacks {describe_layer(blob)}") from None
 
     def _document(self, path: str, digest: str) -> bytes:
         with self._get(path) as response:
             try:
                 content = body(response, LARGEST_DOCUMENT)
             except TooLarge:
-                raise UnreadableImage(f"a document of it is larger than {LARGEST_DOCUMENT:,} bytes") from None
+                raise UnreadableImage(f"a document of the image is larger than {LARGEST_DOCUMENT:,} bytes") from None
         if digest.startswith("sha256:") and f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-            raise UnreadableImage(f"its document {digest} is not what its digest says")
+            raise UnreadableImage(f"the document {digest} does not match its digest")
         return content
 
     @contextmanager
@@ -151,7 +151,7 @@ class RegistryImage:
             with response:
                 if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
                     raise ConfigurationError(
-                        f"the registry lets nobody read {what} who is not logged in",
+                        f"the registry requires a login to read {what}",
                         fix=f"docker login {self._reference.host}",
                     )
                 if response.status_code == requests.codes.not_found:
@@ -230,11 +230,11 @@ class _Body(RawStream):
         try:
             data = cast("bytes", self._response.raw.read(min(size, self._left), decode_content=False))
         except HTTPError as error:
-            raise UnreadableImage(f"its layer {self._blob.digest} was cut off ({type(error).__name__})") from None
+            raise UnreadableImage(f"the layer {self._blob.digest} was cut off ({type(error).__name__})") from None
         except PastLimit as error:
-            raise EnvironmentFault(f"its layer {self._blob.digest} cannot be read: the registry {error}") from None
+            raise EnvironmentFault(f"the layer {self._blob.digest} cannot be read: the registry {error}") from None
         if not data and self._left:
-            raise UnreadableImage(f"its layer {self._blob.digest} was cut off")
+            raise UnreadableImage(f"the layer {self._blob.digest} was cut off")
         self._left -= len(data)
         return data
 

@@ -96,9 +96,9 @@ def _read_archive(name: str, known: Known, platform: str | None) -> ImageContent
     if len(chosen) == 1 or (chosen and wanted):
         return chosen[0].contents
     raise ConfigurationError(
-        f"it holds {len(images)} images{f', none of them {wanted!r}' if wanted else ''}",
+        f"the archive contains {len(images)} images{f', but not {wanted!r}' if wanted else ''}",
         where=path,
-        fix=f"name one: {path}:NAME, of {', '.join(_names(images)) or 'those in it'}",
+        fix=f"choose one with {path}:NAME, where NAME is one of: {', '.join(_names(images)) or 'those in the archive'}",
     )
 
 

@@ -164,7 +164,7 @@ class LayerStack:
         """Limit the number of names. Deep paths count more."""
         self._made += 1 + path.count("/") // 8
         if self._made > MOST_NAMES:
-            raise UnreadableImage(f"its layers name more than {MOST_NAMES:,} files and folders")
+            raise UnreadableImage(f"the image's layers name more than {MOST_NAMES:,} files and folders")
 
     def _remove(self, whiteout: Entry, by: int) -> None:
         self._count(whiteout.path)

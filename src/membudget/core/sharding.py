@@ -28,7 +28,7 @@ class Shard(Stored):
         shard = cls(int(found[1]), int(found[2])) if found else None
         if shard is None or not shard.number <= shard.of <= MOST_SHARDS:
             raise ConfigurationError(
-                f"{text!r} is no shard: it is written 2/3, the second of three, of {MOST_SHARDS} at the most",
+                f"{text!r} is not a shard; write the second of three as 2/3, of at most {MOST_SHARDS}",
                 where="shard",
             )
         return shard

@@ -42,7 +42,7 @@ class Compose:
             self._run(self._reading_environ, ["version"], "", _CONFIG_S)
         except ComposeRefused:
             raise EnvironmentFault(
-                "the docker client has no compose, which an image with `compose` needs",
+                "the docker client has no compose plugin, which images with `compose` need",
                 fix="install the plugin: packages docker-compose-plugin (Docker's) or docker-compose (Debian's)",
             ) from None
 
@@ -58,7 +58,7 @@ class Compose:
             return _OBJECT.validate_json(said)
         except ValidationError as error:
             raise EnvironmentFault(
-                f"what docker compose config answers cannot be read: {self._hide(str(error))}"
+                f"the output of docker compose config cannot be read: {self._hide(str(error))}"
             ) from None
 
     def create(self, model: ComposeModel, project: Path, timeout_s: float) -> None:
@@ -94,7 +94,7 @@ class Compose:
                 raise ComposeRefused(self._hide(last[0]) if last else f"docker compose exited with code {code}")
             if said.seek(0, os.SEEK_END) > _LARGEST_ANSWER_BYTES:
                 raise ComposeRefused(
-                    f"with its variables filled in, it has more than {_LARGEST_ANSWER_BYTES >> 20} MiB"
+                    f"with variables filled in, the compose file has more than {_LARGEST_ANSWER_BYTES >> 20} MiB"
                 )
             said.seek(0)
             return said.read().decode(errors="replace")

@@ -185,7 +185,7 @@ class Containers:
                 tar.add(source, arcname=name, filter=_roots)
             archive.seek(0)
             if not self._api.put_archive(container_id, folder, cast("bytes", archive)):
-                raise EnvironmentFault(f"the engine did not take files for {folder}")
+                raise EnvironmentFault(f"the engine did not accept files for {folder}")
 
     def provide_image(self, image: str) -> None:
         """Pull an image unless the engine has it. Raises EnvironmentFault."""

@@ -139,7 +139,7 @@ class SubprocessHelper:
         size = self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, size - _TOLD_BYTES))
         said = self._errors.read(_TOLD_BYTES).decode(errors="replace").strip()
-        return HelperFailed(f"the helper {self._module} {what}: {said or 'it said nothing'}")
+        return HelperFailed(f"the helper {self._module} {what}: {said or 'no output'}")
 
 
 # The engine mounts /etc/hosts, /etc/hostname and /etc/resolv.conf from its folder for the container. Docker's is

@@ -338,7 +338,7 @@ def test_a_builder_that_has_other_files_than_the_commit_is_found_out(
     builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
     change(fake / "held")
     with pytest.raises(
-        EnvironmentFault, match=f"the builder has other files than those of the commit: {named}\n"
+        EnvironmentFault, match=f"the builder's files differ from those of the commit: {named}\n"
     ) as told:
         builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
     assert "nothing was measured" in str(told.value)

@@ -169,7 +169,7 @@ def test_the_first_commit_has_none(repository: Repository) -> None:
     only = repository.commit("first")
     assert base_of(repository.folder, BaseRequest()) == "this is the first commit"
     assert base_of(repository.folder, BaseRequest(none=True)) == "--no-base was given"
-    assert base_of(repository.folder, BaseRequest(revision=only)) == f"{only} holds the head already"
+    assert base_of(repository.folder, BaseRequest(revision=only)) == f"{only} already contains the head"
 
 
 def test_histories_that_have_nothing_in_common(repository: Repository) -> None:
@@ -182,7 +182,7 @@ def test_histories_that_have_nothing_in_common(repository: Repository) -> None:
 @pytest.mark.parametrize("revision", ["nowhere", "--help", "0" * 40])
 def test_a_revision_that_does_not_exist(repository: Repository, revision: str) -> None:
     repository.commit("first")
-    with pytest.raises(ConfigurationError, match=f"--base names {revision}, which is no commit"):
+    with pytest.raises(ConfigurationError, match=f"--base names {revision}, which is not a commit"):
         base_of(repository.folder, BaseRequest(revision=revision))
 
 

@@ -64,7 +64,7 @@ def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytes
         ({"COMMAND": "mergee"}, "command: 'mergee' is none of check, plan, merge"),
         ({"COMMAND": "merge"}, "reports: name the folder"),
         ({"COMMAND": "plan", "SHARDS": "0"}, "shards: '0' is not a whole number from 1 to 256"),
-        ({"SHARD": "3/2"}, "'3/2' is no shard"),
+        ({"SHARD": "3/2"}, "'3/2' is not a shard"),
         ({"FAIL-ON": "sometimes"}, "fail-on: 'sometimes' is none of fail, warn, never"),
         ({"CACHE": "yes"}, "cache: 'yes' is neither true nor false"),
         ({"ALLOW-INCONCLUSIVE": "1"}, "allow-inconclusive: '1' is neither true nor false"),

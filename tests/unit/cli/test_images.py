@@ -84,7 +84,7 @@ def test_an_image_of_a_layout_in_an_archive_by_its_tag(tmp_path: Path, capsys: p
     assert main(["inspect", f"oci-archive:{path}:v1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["image_size"]["value"] == 3000
     assert main(["inspect", f"oci-archive:{path}:v2"]) == 3
-    assert "its index has no image 'v2'" in capsys.readouterr().err
+    assert "the index has no image 'v2'" in capsys.readouterr().err
 
 
 def test_a_name_too_long_for_a_file_is_an_images() -> None:
@@ -103,11 +103,11 @@ def test_download_size_of_a_layout_that_is_compressed(tmp_path: Path, capsys: py
     ("image", "code", "said"),
     [
         ("docker-archive:{folder}/gone.tar", 2, "the archive cannot be read: No such file"),
-        ("{folder}/text", 3, "it is no archive of images"),
-        ("oci-dir:{folder}", 2, "it is no OCI layout"),
-        ("registry:NOT A NAME", 2, "names no image of a registry"),
-        ("{folder}/two.tar", 2, "it holds 2 images"),
-        ("oci-dir:" + "a" * 300, 2, "it is no OCI layout"),
+        ("{folder}/text", 3, "not an archive of images"),
+        ("oci-dir:{folder}", 2, "not an OCI layout"),
+        ("registry:NOT A NAME", 2, "is not the name of an image in a registry"),
+        ("{folder}/two.tar", 2, "the archive contains 2 images"),
+        ("oci-dir:" + "a" * 300, 2, "not an OCI layout"),
     ],
 )
 def test_what_is_wrong_is_told_without_a_traceback(

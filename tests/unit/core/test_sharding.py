@@ -12,7 +12,7 @@ names = st.lists(st.text("abc", min_size=1), min_size=1, max_size=40, unique=Tru
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "1/257", "a/b", "1/2/3", " 1/2", "-1/2", "²/3"])
 def test_what_is_no_shard_is_said(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no shard: it is written 2/3"):
+    with pytest.raises(ConfigurationError, match="is not a shard; write the second of three as 2/3"):
         Shard.parse(text)
 
 

@@ -67,7 +67,7 @@ class _Members:
         """Return a layer by name. Raises UnreadableImage."""
         found = self.layers.get(self.links.get(name, name))
         if found is None:
-            raise UnreadableImage(f"its archive lacks the layer {name}")
+            raise UnreadableImage(f"the archive lacks the layer {name}")
         if isinstance(found, UnreadableImage):
             raise found
         return found
@@ -75,7 +75,7 @@ class _Members:
     def document(self, name: str) -> bytes:
         """Return a document by name. Raises UnreadableImage."""
         if name not in self.documents:
-            raise UnreadableImage(f"its archive lacks the document {name}")
+            raise UnreadableImage(f"the archive lacks the document {name}")
         return self.documents[name]
 
 
@@ -109,7 +109,7 @@ def read_archive(
         return tuple(ArchivedImage(image.names, _joined(members, image.config, image.layers)) for image in listed)
     if "index.json" in members.documents:
         return (_oci_image(members, selection),)
-    raise UnreadableImage("it is no archive of images: it has neither a manifest.json nor an index.json")
+    raise UnreadableImage("not an archive of images: it contains neither a manifest.json nor an index.json")
 
 
 def _members(
@@ -120,7 +120,7 @@ def _members(
     documents_bytes = 0
     for number, header in enumerate(reader):
         if number > _MOST_MEMBERS:
-            raise UnreadableImage(f"its archive has more than {_MOST_MEMBERS:,} members")
+            raise UnreadableImage(f"the archive has more than {_MOST_MEMBERS:,} members")
         name = normal_path(header.name)
         if header.kind is EntryKind.SYMLINK:  # the legacy layout stores a repeated layer once
             members.links[name] = normal_path(f"{name.rpartition('/')[0]}/{header.target}")
@@ -209,7 +209,7 @@ def _joined(members: _Members, config_name: str, layer_names: tuple[str, ...]) -
         config = parse_config(document)
         if len(config.diff_ids) != len(layer_names):
             raise UnreadableImage(
-                f"its manifest lists {len(layer_names)} layers, its configuration {len(config.diff_ids)}"
+                f"the manifest lists {len(layer_names)} layers, but the configuration {len(config.diff_ids)}"
             )
         return ImageContents(config, document, tuple(_stored_layers(members, config, layer_names)))
     except UnreadableImage as error:
@@ -220,7 +220,7 @@ def _stored_layers(members: _Members, config: ImageConfig, names: tuple[str, ...
     for diff_id, name in zip(config.diff_ids, names, strict=True):
         stored = members.layer(name)
         if stored.digest is not None and stored.digest != diff_id:
-            raise UnreadableImage(f"its layer {name} is not what its DiffID {diff_id} says")
+            raise UnreadableImage(f"the layer {name} does not match its DiffID {diff_id}")
         digest = _digest_in(name)
         if stored.compression is Compression.NONE:
             yield StoredLayer(diff_id, stored.layer, blob_digest=digest)
@@ -240,7 +240,7 @@ def _oci_image(members: _Members, selection: Selection) -> ArchivedImage:
             config, layers = parse_manifest(document)
             blobs = tuple(_blob_name(blob.digest) for blob in layers)
             return ArchivedImage(names, _joined(members, _blob_name(config.digest), blobs))
-    raise UnreadableImage(f"its index lies deeper than {DEEPEST_INDEX} indexes")
+    raise UnreadableImage(f"the index is nested more than {DEEPEST_INDEX} levels deep")
 
 
 def _blob_name(digest: str) -> str:

@@ -51,7 +51,7 @@ def read_layered(store: BlobStore, top: bytes, known: KnownLayer, selection: Sel
                 hashed = HashedReader(plain)
                 layer = read_layer(io.BufferedReader(hashed, _BUFFER))
             if hashed.digest != diff_id:
-                raise UnreadableImage(f"its layer {blob.digest} is not what its DiffID {diff_id} says")
+                raise UnreadableImage(f"the layer {blob.digest} does not match its DiffID {diff_id}")
         is_plain = blob.media_type.endswith(Compression.NONE)
         layers.append(StoredLayer(diff_id, layer, None if is_plain else blob.size, blob.media_type[:200], blob.digest))
     return ImageContents(config, config_json, tuple(layers))
@@ -69,7 +69,7 @@ def resolve(store: BlobStore, top: bytes, selection: Selection) -> tuple[bytes, 
     config_json = store.document(descriptor.digest)
     config = parse_config(config_json)
     if len(config.diff_ids) != len(blobs):
-        raise UnreadableImage(f"its manifest lists {len(blobs)} layers, its configuration {len(config.diff_ids)}")
+        raise UnreadableImage(f"the manifest lists {len(blobs)} layers, but the configuration {len(config.diff_ids)}")
     return config_json, config, blobs
 
 
@@ -85,7 +85,7 @@ class LayoutFolder:
             return _read(self._folder / "index.json")
         except OSError as error:
             raise ConfigurationError(
-                f"it is no OCI layout: its index.json cannot be read ({error.strerror})", where=str(self._folder)
+                f"not an OCI layout: its index.json cannot be read ({error.strerror})", where=str(self._folder)
             ) from None
 
     def document(self, digest: str) -> bytes:
@@ -93,10 +93,10 @@ class LayoutFolder:
         try:
             content = _read(self._path(digest))
         except OSError as error:
-            raise UnreadableImage(f"its layout lacks {digest} ({error.strerror})") from error
+            raise UnreadableImage(f"the layout lacks {digest} ({error.strerror})") from error
         algorithm, _, digits = digest.partition(":")
         if hashlib.new(algorithm, content).hexdigest() != digits:
-            raise UnreadableImage(f"its document {digest} is not what its digest says")
+            raise UnreadableImage(f"the document {digest} does not match its digest")
         return content
 
     @contextmanager
@@ -106,19 +106,19 @@ class LayoutFolder:
         try:
             found = path.stat()
             if not stat.S_ISREG(found.st_mode):
-                raise UnreadableImage(f"its layer {blob.digest} is not a file")
+                raise UnreadableImage(f"the layer {blob.digest} is not a file")
             file = path.open("rb", buffering=0)
         except OSError as error:
-            raise UnreadableImage(f"its layout lacks {describe_layer(blob)} ({error.strerror})") from error
+            raise UnreadableImage(f"the layout lacks {describe_layer(blob)} ({error.strerror})") from error
         with file:
             if found.st_size != blob.size:
-                has = f"has {found.st_size} bytes, its manifest says {blob.size}"
-                raise UnreadableImage(f"its layer {blob.digest} {has}")
+                has = f"has {found.st_size} bytes, but {blob.size} according to the manifest"
+                raise UnreadableImage(f"the layer {blob.digest} {has}")
             yield io.BufferedReader(file, _BUFFER)
 
     def _path(self, digest: str) -> Path:
         if not is_digest(digest):
-            raise UnreadableImage("its manifest names a blob by no digest")
+            raise UnreadableImage("the manifest names a blob without a digest")
         algorithm, _, digits = digest.partition(":")
         return self._folder / "blobs" / algorithm / digits
 
@@ -126,5 +126,5 @@ class LayoutFolder:
 def _read(path: Path) -> bytes:
     content = read_plain(path, LARGEST_DOCUMENT)
     if len(content) > LARGEST_DOCUMENT:
-        raise UnreadableImage(f"its document {path.name} is larger than {LARGEST_DOCUMENT:,} bytes")
+        raise UnreadableImage(f"the document {path.name} is larger than {LARGEST_DOCUMENT:,} bytes")
     return content

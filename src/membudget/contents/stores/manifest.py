@@ -137,7 +137,7 @@ def parse_docker_manifest(data: bytes) -> tuple[SavedImage, ...]:
     try:
         listed = TypeAdapter(Annotated[tuple[_Saved, ...], Field(max_length=MOST_LAYERS)]).validate_python(_json(data))
     except ValidationError as error:
-        raise UnreadableImage(f"its manifest.json is not understood: {_first(error)}") from error
+        raise UnreadableImage(f"the manifest.json is not understood: {_first(error)}") from error
     return tuple(SavedImage(image.config, image.names or (), image.layers or ()) for image in listed)
 
 
@@ -145,7 +145,7 @@ def parse_manifest(data: bytes) -> tuple[Blob, tuple[Blob, ...]]:
     """Return the configuration and the layers of a manifest. Raises UnreadableImage."""
     content = _json(data)
     if isinstance(content, dict) and content.get("schemaVersion") == 1:
-        raise UnreadableImage("its manifest is of schema 1, which says nothing of sizes; push the image again")
+        raise UnreadableImage("the manifest has schema 1, which contains no sizes; push the image again")
     manifest = _validated(_Manifest, content, "manifest")
     return _blob(manifest.config), tuple(map(_blob, manifest.layers))
 
@@ -164,9 +164,9 @@ def choose_manifest(data: bytes, selection: Selection) -> Chosen:
     if tag is not None:
         images = [one for one in images if tag in _names(one)]
         if not images:
-            raise UnreadableImage(f"its index has no image {tag!r}")
+            raise UnreadableImage(f"the index has no image {tag!r}")
     if not images:
-        raise UnreadableImage("its index lists no image")
+        raise UnreadableImage("the index lists no image")
     wanted = platform or f"linux/{_ARCHITECTURES.get(python_platform.machine(), python_platform.machine())}"
     matching = [one for one in images if one.platform is not None and _matches(one.platform.name, wanted)]
     if matching:
@@ -175,7 +175,9 @@ def choose_manifest(data: bytes, selection: Selection) -> Chosen:
         chosen = images[0]
     else:
         there = ", ".join(one.platform.name if one.platform else "no platform" for one in images[:20])
-        raise UnreadableImage(f"its index has no image for {wanted}; it has {there}", fix="name one: --platform")
+        raise UnreadableImage(
+            f"the index has no image for {wanted}; it has {there}", fix="choose one of them with --platform"
+        )
     return Chosen(chosen.digest, chosen.size, chosen.media_type in _INDEX_TYPES)
 
 
@@ -211,7 +213,7 @@ def _validated(model: type[_Model], content: object, what: str) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise UnreadableImage(f"its {what} is not understood: {_first(error)}") from error
+        raise UnreadableImage(f"the {what} is not understood: {_first(error)}") from error
 
 
 def _first(error: ValidationError) -> str:
@@ -222,11 +224,13 @@ def _first(error: ValidationError) -> str:
 
 def _json(data: bytes) -> object:
     if len(data) > LARGEST_DOCUMENT:
-        raise UnreadableImage(f"a document of it has {len(data):,} bytes")
+        raise UnreadableImage(
+            f"a document of the image has {len(data):,} bytes; at most {LARGEST_DOCUMENT:,} are allowed"
+        )
     try:
         content: object = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UnreadableImage("a document of it is no JSON") from error
+        raise UnreadableImage("a document of the image is not JSON") from error
     return content
 
 

@@ -66,7 +66,7 @@ def sniff(start: bytes) -> Compression:
             return compression
     for magic, name in _STRANGE.items():
         if start.startswith(magic):
-            raise UnreadableImage(f"it is compressed with {name}; images use gzip, zstd or nothing")
+            raise UnreadableImage(f"the data is compressed with {name}; images use gzip, zstd or no compression")
     if len(start) >= 4 and start[1:4] == b"\x2a\x4d\x18" and start[0] & 0xF0 == 0x50:
         return Compression.ZSTD  # starts with a skippable frame (RFC 8878, 3.1.2)
     return Compression.NONE
@@ -93,7 +93,7 @@ class Expansion:
         self._given += size
         taken = self._taken if self._outer is None else self._outer._taken  # noqa: SLF001 - the same class
         if self._given > _ALWAYS_ALLOWED and self._given > _MOST_TIMES * taken:
-            raise UnreadableImage(f"its data grows to over {_MOST_TIMES} times its size: a bomb")
+            raise UnreadableImage(f"the data decompresses to more than {_MOST_TIMES} times its size, like a bomb")
 
 
 def decompressed(stream: Peekable, expansion: Expansion) -> tuple[Readable, Compression]:
@@ -118,7 +118,7 @@ class _Decompressed(RawStream):
         try:
             data = self._plain.read(size)
         except self._damage as error:
-            raise UnreadableImage(f"its {self._compression} data is damaged: {error}") from error
+            raise UnreadableImage(f"the {self._compression} data is damaged: {error}") from error
         self._expansion.give(len(data))
         return data
 

@@ -69,7 +69,7 @@ class Content:
             return b""
         data = self._stream.read(wanted)
         if not data:
-            raise UnreadableImage("its archive is cut off: a file's content is missing")
+            raise UnreadableImage("the archive is cut off in the content of a file")
         self.left -= len(data)
         return data
 
@@ -107,7 +107,7 @@ class TarReader:
             long_name = long_target = None
             records = {}
         if long_name is not None or long_target is not None or records:
-            raise UnreadableImage("its archive is cut off: a long name without its file")
+            raise UnreadableImage("the archive is cut off after a long name")
 
     @property
     def content(self) -> Content:
@@ -143,7 +143,7 @@ class TarReader:
             while extended:
                 more = self._block()
                 if more is None:
-                    raise UnreadableImage("its archive is cut off: in the map of a sparse file")
+                    raise UnreadableImage("the archive is cut off in the map of a sparse file")
                 extended = more[504]
             return _number(block[483:495], "real size")
         for key in ("GNU.sparse.realsize", "GNU.sparse.size"):
@@ -161,7 +161,7 @@ class TarReader:
         stated = _number(block[148:156], "checksum")
         unsigned = _sum(block) - sum(block[148:156]) + 256
         if stated != unsigned and stated != unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:]):
-            raise UnreadableImage("its archive is damaged: a header's checksum is wrong")
+            raise UnreadableImage("the archive is damaged: a header's checksum is wrong")
         return block
 
     def _block(self) -> bytes | None:
@@ -170,25 +170,25 @@ class TarReader:
         if len(block) == BLOCK:
             return block
         if block:
-            raise UnreadableImage("its archive is cut off: in a header")
+            raise UnreadableImage("the archive is cut off in a header")
         return None
 
     def _whole(self, size: int) -> bytes:
         """Return the content that belongs to a header."""
         if size > LONGEST_HEADER:
-            raise UnreadableImage(f"its archive has a header of {size} bytes")
+            raise UnreadableImage(f"the archive has a header of {size:,} bytes; at most {LONGEST_HEADER:,} are allowed")
         padded = size + -size % BLOCK
         data = self._stream.read(padded)
         self.read_bytes += len(data)
         if len(data) < padded:
-            raise UnreadableImage("its archive is cut off: in a header")
+            raise UnreadableImage("the archive is cut off in a header")
         return data[:size]
 
     def _skip(self, size: int) -> None:
         while size > 0:
             data = self._stream.read(min(size, _CHUNK))
             if not data:
-                raise UnreadableImage("its archive is cut off: a file's content is missing")
+                raise UnreadableImage("the archive is cut off in the content of a file")
             size -= len(data)
 
     def _drain(self) -> None:
@@ -220,7 +220,7 @@ def _number(field: bytes, what: str) -> int:
     """Return a number in a header: octal digits, or binary if they do not suffice (GNU)."""
     if field[0] & 0x80:
         if field[0] & 0x40:
-            raise UnreadableImage(f"its archive is damaged: a header's {what} is negative")
+            raise UnreadableImage(f"the archive is damaged: a header's {what} is negative")
         number = int.from_bytes(field) & ~(1 << (8 * len(field) - 1))
     else:
         digits = field.strip(b" \0").partition(b"\0")[0]
@@ -229,13 +229,13 @@ def _number(field: bytes, what: str) -> int:
         except ValueError:
             number = -1
     if not 0 <= number < _LARGEST:
-        raise UnreadableImage(f"its archive is damaged: a header's {what} is no number")
+        raise UnreadableImage(f"the archive is damaged: a header's {what} is not a number")
     return number
 
 
 def _decimal(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) < _LARGEST):
-        raise UnreadableImage("its archive is damaged: a pax record's size is no number")
+        raise UnreadableImage("the archive is damaged: a pax record's size is not a number")
     return int(text)
 
 
@@ -252,11 +252,11 @@ def _pax_records(data: bytes) -> dict[str, str]:
         space = data.find(b" ", at, at + 20)
         length = data[at:space] if space > at else b""
         if not length.isdigit() or not space + 1 < at + int(length) <= len(data):
-            raise UnreadableImage("its archive is damaged: a pax record has no length")
+            raise UnreadableImage("the archive is damaged: a pax record has no length")
         end = at + int(length)
         key, equals, value = data[space + 1 : end].removesuffix(b"\n").partition(b"=")
         if not equals:
-            raise UnreadableImage("its archive is damaged: a pax record has no value")
+            raise UnreadableImage("the archive is damaged: a pax record has no value")
         name = key.decode(errors="replace")
         if name in _PAX_KEYS:
             records[name] = _text(value)

@@ -108,7 +108,7 @@ def test_a_layer_that_was_seen_is_not_read_again() -> None:
 
 def test_a_layer_that_is_not_what_its_diff_id_says() -> None:
     archive = export([[ONE]], "legacy", {ONE: OTHER})
-    assert "is not what its DiffID" in broken(archive, is_trusted=False)[0]
+    assert "does not match its DiffID" in broken(archive, is_trusted=False)[0]
 
 
 def test_one_broken_image_costs_no_other_its_contents() -> None:
@@ -123,7 +123,7 @@ def test_one_broken_image_costs_no_other_its_contents() -> None:
         (b"BZh91AY" + bytes(600), "compressed with bzip2"),
         (gzip.compress(ONE, mtime=0)[:60], "damaged|cut off"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 600, "damaged"),
-        (b"no archive at all" * 60, "checksum|no number"),
+        (b"no archive at all" * 60, "checksum|not a number"),
     ],
 )
 def test_a_layer_that_cannot_be_read(stored: bytes, message: str) -> None:
@@ -137,7 +137,7 @@ def test_a_layer_that_cannot_be_read(stored: bytes, message: str) -> None:
         (b"", "neither a manifest.json nor an index.json"),
         (tar([file("a", b"b")]), "neither a manifest.json nor an index.json"),
         (tar([file("manifest.json", b'[{"Config": 3}]')]), "manifest.json is not understood"),
-        (tar([file("manifest.json", b"[" * 100_000)]), "no JSON"),
+        (tar([file("manifest.json", b"[" * 100_000)]), "not JSON"),
         (export([[ONE]])[:900], "cut off"),
     ],
 )
