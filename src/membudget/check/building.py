@@ -7,7 +7,7 @@ from typing import Protocol
 
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.budgets.exceptions import ExceptionInForce
-from membudget.budgets.rules import ImageRules
+from membudget.budgets.rules import ImageRules, image_rules
 from membudget.build.revision import BuiltImage, Commit, NoBase, Side
 from membudget.core.errors import BuildFailed
 from membudget.core.metrics import Metric
@@ -178,6 +178,20 @@ class Subject:
         identities = {image.identities for image in self.images.values()}
         is_one_image = len(self.images) == len(Side) and len(identities) == 1
         return is_one_image and self.pair.head == self.pair.base and not self.is_summed and self.own is None
+
+    def alone(self, own: OwnRun) -> "Subject":
+        """Return the head under its own settings as a subject of its own, as if there were no base."""
+        spec, rules = own.spec, self.rules or image_rules(own.spec)
+        judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
+        return Subject(
+            Pair(self.pair.name, Presence.HEAD_ONLY, spec, None),
+            {Side.HEAD: own.built},
+            own.inputs,
+            replace(judged_by, spec=spec, own=None, settings_of_base=()),
+            self.exceptions,
+            is_summed=self.is_summed,
+            is_by_itself=True,
+        )
 
     def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:
         """Return the spec for a trial of either side.

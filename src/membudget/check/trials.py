@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.rules import ImageRules, image_rules
+from membudget.budgets.rules import image_rules
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Built, OwnRun, Pair, Subject
+from membudget.check.building import Built, OwnRun, Subject
 from membudget.contents.summary import ImageSummary, PairContents, Unavailable, image_metrics
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
@@ -20,7 +20,6 @@ from membudget.judge.measurement import (
     FailureStage,
     ImageMeasurement,
     OwnMeasurement,
-    Presence,
     SideMeasurement,
     settings_change,
 )
@@ -29,14 +28,12 @@ from membudget.measure.schedule import Turn, interleaved, with_killed_warm_up
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.report.notes import (
     ENGINE_STOPPED,
-    OPEN_NETWORK,
     SAME_IMAGE,
     SAME_SOURCES,
-    changed_settings_note,
     contradiction_note,
-    cpus_note,
     outage_note,
     own_settings_note,
+    setting_notes,
     settings_note,
     warm_up_killed_note,
     warm_up_limit_note,
@@ -98,26 +95,11 @@ def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage
     contents = PairContents() if subject.is_untouched else _contents(subject, tools, outage)
     measured = _measure(subject, contents, tools, progress, outage)
     if subject.own is not None:
-        alone = _measure(_alone(subject, subject.own), PairContents(None, contents.head), tools, progress, outage)
+        alone = _measure(subject.alone(subject.own), PairContents(None, contents.head), tools, progress, outage)
         own = _own(subject.own, alone)
         failed = [own_settings_note(own.side.failure)] if own.side.failure and not own.counts else []
         measured = replace(measured, own=own, notes=(*measured.notes, *failed))
     return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
-
-
-def _alone(subject: Subject, own: OwnRun) -> Subject:
-    """Return the head as a subject of its own, as if there were no base."""
-    spec, rules = own.spec, subject.rules or image_rules(own.spec)
-    judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
-    return Subject(
-        Pair(subject.pair.name, Presence.HEAD_ONLY, spec, None),
-        {Side.HEAD: own.built},
-        own.inputs,
-        replace(judged_by, spec=spec, own=None, settings_of_base=()),
-        subject.exceptions,
-        is_summed=subject.is_summed,
-        is_by_itself=True,
-    )
 
 
 def _own(own: OwnRun, measured: ImageMeasurement) -> OwnMeasurement:
@@ -288,7 +270,7 @@ def _measurement(
         dockerfile=_dockerfile(subject),
         contents_diff=contents.diff,
         base_waived=subject.base_waived,
-        notes=(*_notes(spec, tools.environment.cpus, rules), *subject.notes),
+        notes=(*setting_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )
 
 
@@ -296,17 +278,6 @@ def _dockerfile(subject: Subject) -> str | None:
     """Return the path of the head's Dockerfile in the repository."""
     head = subject.images.get(Side.HEAD)
     return head.recipe.path if head is not None and head.recipe is not None else None
-
-
-def _notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
-    """Yield notes about settings that make the figures differ from those elsewhere."""
-    settings = spec.container
-    if rules.settings_of_base:
-        yield changed_settings_note(rules.settings_of_base, own_counts=rules.own_counts)
-    if settings.network == "open":
-        yield OPEN_NETWORK
-    if settings.cpus > cpus:
-        yield cpus_note(settings.cpus, cpus)
 
 
 def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairContents:

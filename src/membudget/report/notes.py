@@ -3,9 +3,11 @@
 They are stored as sentences, which reports of earlier versions hold as well. Nothing decides anything by them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
+from membudget.budgets.entries import ImageSpec
+from membudget.budgets.rules import ImageRules
 from membudget.build.revision import Side
 from membudget.core.errors import LONGEST_REASON, EngineLost, shortened
 from membudget.core.metrics import Metric, format_value
@@ -80,14 +82,28 @@ def warm_up_limit_note(side: Side, contact: LimitContact) -> str:
     return f"{limit_words(contact)} (in the {side}'s warm-up, whose figures do not count)"
 
 
-def changed_settings_note(keys: Sequence[str], *, own_counts: bool) -> str:
+def setting_notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str]:
+    """Yield notes about settings of an image that make its figures differ from those elsewhere.
+
+    `cpus` is the number of CPUs of the machine.
+    """
+    settings = spec.container
+    if rules.settings_of_base:
+        yield _changed_settings(rules.settings_of_base, own_counts=rules.own_counts)
+    if settings.network == "open":
+        yield OPEN_NETWORK
+    if settings.cpus > cpus:
+        yield _fewer_cpus(settings.cpus, cpus)
+
+
+def _changed_settings(keys: Sequence[str], *, own_counts: bool) -> str:
     """What of the measured settings the head changes, and with which both sides were run."""
     how = "growth is told with the base's, maximums with the head's own"
     waiting = "measured as the base has it, until the change is approved or merged"
     return f"the head changes {', '.join(keys)}: {how if own_counts else waiting}"
 
 
-def cpus_note(wanted: int, there: int) -> str:
+def _fewer_cpus(wanted: int, there: int) -> str:
     """The machine has fewer CPUs than the container was to have."""
     return f"it was to have {wanted} CPUs, and the machine has {there}: what sizes itself by CPUs did"
 

@@ -1,4 +1,4 @@
-"""How often the probe looks at a cgroup, and how closely at its processes.
+"""How often the probe looks at a cgroup, when it takes snapshots of its processes, and how closely it may look.
 
 Looks are frequent while memory moves and rare while it rests. They never take more than a fixed share of a core. Uses
 the standard library only, because the probe imports this module.
@@ -9,10 +9,12 @@ the parent (seen in 5 of 10 runs on cgroup v1; mm/oom_kill.c, fs/proc/task_mmu.c
 """
 
 import contextlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import NAMES, OpenFile, close_all, version_of
+from membudget.measure.probe.messages import Snapshot
 
 FAST_FACTOR = 4
 """How much faster the probe looks while memory moves."""
@@ -60,7 +62,120 @@ class Pace:
         self._watched_from = now_ns, cpu_ns
 
 
-_SHARE = 0.25
+_GROWTH, _LEAP = 0.02, 0.1
+_SMALLEST_GROWTH_BYTES = 1 << 20
+"""A new peak is worth a snapshot if it exceeds the last snapshot's by this share and this many bytes. The first share
+applies while snapshots stay below their share of the CPU, the second applies always.
+"""
+_SETTLED = 0.01
+"""RSS has settled when two samples differ by less than this share of it."""
+_OVERDUE_NS = 250_000_000
+"""RSS that never settles is read this often while it grows."""
+_REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
+"""After a millisecond of reading, the process rests for twenty, because its locks hold up the container's own work. A
+leap in memory is read sooner, because it may be the last one.
+"""
+_MOST_LATE = 3
+"""After this many late snapshots in a row, only those within the CPU share are still tried. Some bursts are too short.
+"""
+_SNAPSHOT_SHARE, _HEAD_START_NS = 0.005, 40_000_000
+"""The share of a core that snapshots may use over a trial, plus this much CPU time in advance, because short trials
+have peaks too.
+"""
+_STILL_THERE = 0.9
+"""A peak is over when less than this share of its RSS is left. An order for it is then stale, and a snapshot of it
+late.
+"""
+_MAPS_WORTH = 1.05
+"""How much more a snapshot with kinds and files is worth than one without that is slightly nearer to the peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The result of an order."""
+
+    snapshot: Snapshot | None
+    """None if there were no processes or the order was stale."""
+    is_stale: bool
+    cpu_us: int
+    """The CPU time of the whole order, in microseconds."""
+    reading_us: int
+    """The CPU time of reading processes, in microseconds."""
+    kills_meanwhile: bool | None
+    """Whether the kernel killed a process while one was being read. None if unknown."""
+
+
+def is_over(peak_bytes: int, left_bytes: int) -> bool:
+    """Return whether a peak of `peak_bytes` is over when `left_bytes` are left."""
+    return left_bytes < _STILL_THERE * peak_bytes
+
+
+class SnapshotPlan:
+    """Decides when to take the snapshots of one trial. Times are on CLOCK_MONOTONIC."""
+
+    def __init__(self, now_ns: int) -> None:
+        self._begun_ns = self._last_ns = now_ns
+        self._not_before_ns = self._leaps_from_ns = 0
+        self._previous_bytes = 0
+        self._seen_bytes = 0
+        """The largest RSS that was still there when a snapshot was taken."""
+        self._late_in_a_row = 0
+        self.best: Snapshot | None = None
+        self.taken = 0
+        self.cpu_us = 0
+        self.kills_meanwhile: bool | None = False
+        """Whether the kernel killed a process while one was being read. None if unknown."""
+
+    def wants(self, rss_bytes: int, now_ns: int) -> bool:
+        """Return whether to take a snapshot now: at a new peak that has settled, or that has been growing for long."""
+        settled = abs(rss_bytes - self._previous_bytes) <= _SETTLED * rss_bytes
+        self._previous_bytes = rss_bytes
+        if now_ns < self._leaps_from_ns:
+            return False
+        is_affordable = now_ns >= self._affordable_from_ns()
+        if self._late_in_a_row >= _MOST_LATE and not is_affordable:
+            return False
+        wanted = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
+        if rss_bytes - self._seen_bytes < max(_SMALLEST_GROWTH_BYTES, wanted * self._seen_bytes):
+            return False
+        return settled or now_ns - self._last_ns >= _OVERDUE_NS
+
+    def answered(self, answer: Attempt, now_ns: int) -> None:
+        """Add the result of the last order. A peak that the snapshot missed is tried again when it returns."""
+        self.cpu_us += answer.cpu_us
+        if answer.kills_meanwhile is not False:
+            self.kills_meanwhile = self.kills_meanwhile or answer.kills_meanwhile
+        snapshot = answer.snapshot
+        if snapshot is None:  # stale, or only the runtime's own start, which says nothing about the program
+            self._late_in_a_row += answer.is_stale
+            return
+        self.taken += 1
+        self._last_ns = now_ns
+        snapshot = replace(snapshot, is_late=is_over(snapshot.rss_bytes, snapshot.seen_bytes))
+        self._late_in_a_row = self._late_in_a_row + 1 if snapshot.is_late else 0
+        self._not_before_ns = now_ns + _REST_FACTOR * 1000 * answer.reading_us
+        self._leaps_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.reading_us
+        self._seen_bytes = max(self._seen_bytes, snapshot.seen_bytes)
+        if self.best is None or _worth(snapshot) >= _worth(self.best):
+            self.best = snapshot
+
+    def lost(self) -> None:
+        """Note that the result of the last order is lost."""
+        self.kills_meanwhile = self.kills_meanwhile or None
+
+    def _affordable_from_ns(self) -> int:
+        """Return the time at which the share of a core covers the CPU time spent so far."""
+        spent_ns = 1000 * self.cpu_us
+        return self._begun_ns + round((spent_ns - _HEAD_START_NS) / _SNAPSHOT_SHARE)
+
+
+def _worth(snapshot: Snapshot) -> float:
+    """Return how near to the peak a snapshot is, by the memory that was still there."""
+    has_maps = snapshot.summed_pss_bytes is not None
+    return snapshot.seen_bytes * (_STILL_THERE if snapshot.is_late else 1) * (_MAPS_WORTH if has_maps else 1)
+
+
+_GUARDED_SHARE = 0.25
 _LEAST_BYTES = 24 << 20
 """How far below the limit usage has to be: this share of the limit, and at least this many bytes. A process that takes
 a gigabyte a second needs 24 ms to fill those bytes, and one read takes about a millisecond. The kernel walks one
@@ -145,7 +260,7 @@ def _most(limit: Path) -> int | None:
 
 
 def _far_from(limit_bytes: int) -> int:
-    return limit_bytes - max(round(_SHARE * limit_bytes), _LEAST_BYTES)
+    return limit_bytes - max(round(_GUARDED_SHARE * limit_bytes), _LEAST_BYTES)
 
 
 def _opened(path: Path) -> OpenFile | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
-from membudget.measure.probe.snapshots import Attempt, SnapshotPlan, is_over
+from membudget.measure.probe.pace import Attempt, SnapshotPlan, is_over
 from tests.support.builders import process, snapshot
 
 SECOND_NS = 10**9
