@@ -1,8 +1,8 @@
-"""Whether fresh trials confirm remembered ones that a stranger may have written.
+"""Decides whether fresh trials confirm reused ones, which a stranger may have written.
 
-A pull request can write to its own cache. A forged file may hold any figures, and may let them spread so widely that
-every fresh figure fits among them. So two questions are asked. Do the fresh figures lie near the remembered ones? Do
-the fresh trials alone come to the same verdict? Remembered trials count only where both answers are yes.
+A pull request can write to its own cache. A forged file may contain any figures, and may spread them so widely that
+every fresh figure fits among them. So there are two conditions for reused trials to count: the fresh figures lie near
+them, and the fresh trials alone lead to the same verdict.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _USUAL = {
     Unit.MILLISECONDS: Tolerance(50, 500),
     Unit.COUNT: Tolerance(0, 0),
 }
-"""How far a fresh figure may lie off where the budget has no tolerance of its own."""
+"""How far a fresh figure may be off if the budget has no tolerance."""
 
 Trials = Mapping[Side, Sequence[Trial | Failure]]
 
@@ -54,12 +54,12 @@ class FigureDiffers:
     phase: str | None
     fresh: int
     remembered: tuple[int, int]
-    """Their range."""
+    """The range of the remembered figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherVerdict:
-    """Fresh trials alone come to another verdict than with the remembered ones."""
+    """Fresh trials alone lead to another verdict than together with the remembered ones."""
 
     fresh_alone: Verdict
     together: Verdict
@@ -69,17 +69,20 @@ Contradiction = FreshTrialFailed | FigureMissing | FigureDiffers | SettingsChang
 
 
 def contradiction(remembered: Trials, fresh: Trials, rules: ImageRules) -> Contradiction | None:
-    """The first fresh figure that does not fit the remembered ones of its side; None when all do.
+    """Return the first contradiction between fresh and remembered trials of a side. None if there is none.
 
-    Looked at is each metric that has a budget, of whole trials and of phases. A figure fits within the range of the
-    remembered ones, widened at both ends by the tolerance or by the width of that range, whichever is more.
+    All metrics with a budget are compared, of whole trials and of phases. A fresh figure must lie within the range of
+    the remembered ones, extended at both ends by the tolerance or by the width of the range, whichever is larger.
     """
     found = (problem for side, trials in fresh.items() for problem in _problems(side, remembered[side], trials, rules))
     return next(found, None)
 
 
 def other_verdict(fresh_alone: Verdict, together: Verdict) -> OtherVerdict | None:
-    """Whether fresh trials alone come to another verdict than with the remembered ones; None where they do not."""
+    """Return both verdicts if fresh trials alone lead to another one than with the remembered trials.
+
+    None otherwise.
+    """
     return OtherVerdict(fresh_alone, together) if fresh_alone is not together else None
 
 
@@ -104,7 +107,7 @@ def _problems(
 
 
 _Figure = tuple[int, int]
-"""The least and the most that a reading may be."""
+"""The smallest and the largest value that a reading may have."""
 _FigureOf = Callable[[Trial], _Figure | None]
 
 
@@ -123,7 +126,10 @@ def _of_trial(metric: Metric, trial: Trial) -> _Figure | None:
 
 
 def _of_phase(phase: str, metric: Metric, trial: Trial) -> _Figure | None:
-    """The figure of a phase. Where a trial has several phases of that name, the largest counts, as in the judgement."""
+    """Return the figure of a phase.
+
+    If a trial has several phases of that name, the largest counts, as in the judgement.
+    """
     named = (one for one in phase_summaries([trial]) if one.name == phase)
     figures = [_figure(one.by_metric[metric]) for one in named]
     return max((figure for figure in figures if figure is not None), default=None)

@@ -1,6 +1,6 @@
-"""What trials prove about a budget: kept, broken, or not to be told from noise.
+"""What trials prove about a budget: whether it is kept or broken, or whether the difference is noise.
 
-docs/measurements.md states how often each answer is wrong; `benchmarks/false_alarms.py` measures it.
+docs/measurements.md states how often each answer is wrong. `benchmarks/false_alarms.py` measures it.
 """
 
 from collections.abc import Sequence
@@ -10,39 +10,39 @@ from enum import StrEnum
 from membudget.core.intervals import median_interval, shift_interval
 
 CONFIDENCE_OF_A_FAILURE = 0.99
-"""No growth is called one on less: five trials a side are the fewest that can give it."""
+"""The confidence that a verdict on growth requires. Five trials per side are the fewest that can reach it."""
 _CONFIDENCE_OF_A_MEDIAN = 0.95
 FEWEST_TO_FAIL = 5
-"""Trials a side before a broken budget is taken for certain, where the file allows as many."""
+"""The trials per side before a broken budget counts as certain, if the budgets file allows that many."""
 
 
 class Proof(StrEnum):
-    """What the trials say of one budget."""
+    """What the trials prove about one budget."""
 
     KEPT = "kept"
     WITHIN_NOISE = "within noise"
-    """Nothing shows that it is broken, and the trials differ too much to show that it is kept."""
+    """Nothing shows that the budget is broken, but the trials differ too much to prove that it is kept."""
     OPEN = "open"
-    """It looks broken, and the trials differ too much to be certain."""
+    """The budget seems to be broken, but the trials differ too much to be certain."""
     CUT_OFF = "cut off"
-    """It looks kept, and the limit hides by how much it may be broken."""
+    """The budget seems to be kept, but the limit hides how much larger the values could have been."""
     BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An answer, and the bounds it rests on."""
+    """A proof, with the interval that it is based on."""
 
     proof: Proof
     low: int
-    """Of the median where a maximum was asked about; of the growth where a tolerance was."""
+    """The interval of the median (for a maximum) or of the growth (for a tolerance)."""
     high: int
     is_settled: bool
-    """Whether more trials are not worth their time."""
+    """Whether further trials are not worthwhile."""
 
 
 def against_maximum(values: Sequence[int], maximum: int) -> Evidence:
-    """Whether the median of what `values` are trials of is above `maximum`."""
+    """Return the evidence of whether the true median is above `maximum`, from the trials' `values`."""
     interval = median_interval(values, _CONFIDENCE_OF_A_MEDIAN)
     low, high = int(interval.low), int(interval.high)
     if high <= maximum:
@@ -54,20 +54,23 @@ def against_maximum(values: Sequence[int], maximum: int) -> Evidence:
 
 
 def _is_a_look(count: int) -> bool:
-    """Whether a failure may end the trials now: after 5, 10, 20, ..., for with each look chance has another try."""
+    """Return whether a failure may end the trials now.
+
+    That is after 5, 10, 20, ... trials, because every additional look is another chance for a false alarm.
+    """
     return count % FEWEST_TO_FAIL == 0 and (count // FEWEST_TO_FAIL).bit_count() == 1
 
 
 def against_tolerance(before: Sequence[int], after: Sequence[int], tolerated: int) -> Evidence:
-    """Whether what `after` are trials of grew by more than `tolerated` over what `before` are trials of.
+    """Return the evidence of whether `after` grew by more than `tolerated` compared with `before`.
 
-    A growth that may be none is noise, however large the medians make it look; one that is certain, and only perhaps
-    beyond the tolerance, leaves the answer open.
+    Growth that may be none is noise, however large it looks by the medians. If the growth is certain but may be within
+    the tolerance, the answer is open.
     """
     interval = shift_interval(before, after, CONFIDENCE_OF_A_FAILURE)
     low, high = int(interval.low), int(interval.high)
     is_certain = interval.confidence >= CONFIDENCE_OF_A_FAILURE
-    # So few trials are believed where they differ by less than what is tolerated.
+    # Too few trials for certainty still count if they differ by less than the tolerance.
     if high <= tolerated and (is_certain or high - low <= tolerated):
         return Evidence(Proof.KEPT, low, high, is_settled=True)
     if low > tolerated:
@@ -77,26 +80,26 @@ def against_tolerance(before: Sequence[int], after: Sequence[int], tolerated: in
 
 
 _UNBOUNDED = 2**62
-"""What a peak may have been that was cut off: beyond any tolerance."""
+"""Stands for the true value of a peak that the limit cut off. It exceeds any tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """One metric's values, one per trial. The judgement estimates noise from their spread.
+    """The values of one metric, one per trial. Noise is estimated from their spread.
 
-    Empty where there is no noise to estimate: the metric's value is exact, or is not the median of its trials.
+    Empty if there is no noise to estimate, because the value is exact or is not the median of the trials.
     """
 
     base: tuple[int, ...] = ()
     head: tuple[int, ...] = ()
     head_at_most: tuple[int, ...] = ()
-    """What each of the head's may have been at most: more than its value where a spike was missed."""
+    """The most that each of the head's values may have been. It exceeds the value if a spike was missed."""
     head_unread: int = 0
-    """How many of the head's trials have no value."""
+    """The number of the head's trials without a value."""
     reached_limit: tuple[bool, ...] = ()
-    """Whether each of the head's trials reached its limit; empty where a limit says nothing about the metric."""
+    """For each of the head's trials, whether it reached its limit. Empty if a limit does not affect the metric."""
     cut_off: tuple[bool, ...] = ()
-    """Whether the limit cut each of the head's values off, so that it is a lower bound."""
+    """For each of the head's trials, whether the limit cut off the value, so that it is a lower bound."""
 
 
 NO_SAMPLES = Samples()
@@ -104,46 +107,49 @@ NO_SAMPLES = Samples()
 
 @dataclass(frozen=True, slots=True)
 class TrialsOver:
-    """Trials of the head that were over a maximum."""
+    """The trials of the head that exceeded a maximum."""
 
     count: int
     of: int
     highest: int
     """The largest value of a trial, in the metric's unit."""
     maximum: int
-    """The lowest of the maxima that the budget sets."""
+    """The lowest maximum that the budget sets."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialsAtLimit:
-    """Trials of the head that reached their limit: something was killed, or memory was taken back."""
+    """The trials of the head that reached their limit, so that a process was killed or memory was reclaimed."""
 
     count: int
     of: int
 
 
 def trials_over(samples: Samples, maximum: int | None) -> TrialsOver | None:
-    """Those over `maximum`; None where there are none, or it is no matter of trials."""
+    """Return the trials over `maximum`. None if there are none, or if the metric has no samples."""
     count = sum(value > maximum for value in samples.head) if maximum is not None else 0
     return TrialsOver(count, len(samples.head), max(samples.head), maximum) if count and maximum is not None else None
 
 
 def trials_at_limit(samples: Samples) -> TrialsAtLimit | None:
-    """Those that reached their limit; None where there are none, or the limit says nothing about the metric."""
+    """Return the trials that reached their limit.
+
+    None if there are none, or if the limit does not affect the metric.
+    """
     count = sum(samples.reached_limit)
     return TrialsAtLimit(count, len(samples.reached_limit)) if count else None
 
 
 def against_every(values: tuple[int, ...], maximum: int) -> Evidence:
-    """Whether any of `values` is above `maximum`. More trials are not needed to know that one was."""
+    """Return the evidence of whether any of `values` is above `maximum`. Once one is, no more trials are needed."""
     answer = Proof.BROKEN if max(values) > maximum else Proof.KEPT
     return Evidence(answer, min(values), max(values), is_settled=True)
 
 
 def is_hidden_by_limit(before: int, samples: Samples, tolerated: int) -> bool:
-    """Whether a growth that was not seen may have been cut off by the limit.
+    """Return whether the limit may have cut off a growth that was not seen.
 
-    A value that was cut off may have been anything above. It hides nothing where the interval holds all the same.
+    A value that was cut off may have been arbitrarily large. It hides nothing if the answer is the same even then.
     """
     if not any(samples.cut_off):
         return False

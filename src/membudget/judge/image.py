@@ -1,4 +1,4 @@
-"""The verdict on one image, and why."""
+"""The verdict on one image, with its status and reasons."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from membudget.measure.trial import Trial
 
 
 class Status(StrEnum):
-    """What became of an image; each asks the reader for something else. The values stand in JSON."""
+    """The result for an image. Each asks the reader for a different next step. The values appear in JSON."""
 
     WITHIN_BUDGET = "within budget"
     OVER_BUDGET = "over budget"
@@ -24,22 +24,22 @@ class Status(StrEnum):
     LEAKING = "leaking"
     SOAK_TOO_SHORT = "soak too short"
     INCONCLUSIVE = "inconclusive"
-    """It was measured, and noise or a missed spike leaves the answer open."""
+    """The image was measured, but noise or a missed spike leaves the answer open."""
     NOT_MEASURED = "not measured"
     BASE_NOT_MEASURED = "base not measured"
-    """The base's own image does not build or work, so that nobody knows what the head grew by."""
+    """The base's image does not build or work, so the growth of the head is unknown."""
     REMOVED = "removed"
     UNCHANGED = "unchanged"
     WARNING = "near its budget"
     SOMETIMES_OVER = "sometimes over budget"
-    """Its median is within the maximum, and single trials are not."""
+    """The median is within the maximum, but single trials are not."""
 
 
 class NotThere(StrEnum):
-    """Why nothing of an image is judged."""
+    """Why an image is not judged."""
 
     REMOVED = "removed"
-    """The head's budgets file does not name it any more."""
+    """The head's budgets file no longer names the image."""
     HEAD_NOT_MEASURED = "head not measured"
 
 
@@ -49,52 +49,52 @@ class Failed:
 
     failure: Failure
     status_says_it: bool
-    """Whether the image's status alone tells which stage."""
+    """Whether the image's status already tells the stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaseFailed:
-    """A stage of the base failed, so that growth is not known."""
+    """A stage of the base failed, so the growth is unknown."""
 
     failure: Failure
     rows: tuple[Row, ...]
-    """Those that lack it."""
+    """The rows whose growth is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """The kernel killed processes beyond what the budget allows."""
+    """The kernel killed more processes than the budget allows."""
 
     kills: MetricValue
     limit_bytes: int
     in_sidecar: bool
-    """Whether in sidecars alone."""
+    """Whether only processes of sidecars were killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfRow:
-    """A row does not pass, or is warned of."""
+    """A row that fails, is open, or has a warning."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Soaked:
-    """Its soak does not pass."""
+    """A soak that does not pass."""
 
     trend: LeakVerdict | None
-    """None: too little of the soak was sampled."""
+    """None if too little of the soak was sampled."""
     requests: int | None
-    """In a soak; None: nobody counted."""
+    """The number of requests in a soak. None if they were not counted."""
 
 
 ImageReason = NotThere | Failed | BaseFailed | Killed | OfRow | Soaked
-"""One reason of an image's verdict."""
+"""A reason for an image's verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageJudgement:
-    """The verdict on one image, and why."""
+    """The verdict on one image, with its status and reasons."""
 
     name: str
     verdict: Verdict
@@ -102,21 +102,21 @@ class ImageJudgement:
     rows: tuple[Row, ...]
     reasons: tuple[ImageReason, ...]
     soak: LeakVerdict | None = None
-    """None: it was not soaked."""
+    """None if the image was not soaked."""
     soak_verdict: Verdict = Verdict.PASS
-    """What the soak alone comes to: always pass where it is advice."""
+    """The verdict on the soak alone. It always passes if the soak only advises."""
     is_settled: bool = True
-    """Whether more trials would not change the answer."""
+    """Whether further trials could not change the answer."""
     exceptions: tuple[Allowed, ...] = ()
-    """What of it is allowed for a while."""
+    """The exceptions that are in force."""
     inconclusive: Inconclusive | None = None
-    """Why the verdict is inconclusive; None where it is not."""
+    """Why the verdict is inconclusive. None for other verdicts."""
 
 
 def _image_reasons(
     image: ImageMeasurement, rows: Sequence[Row], failure: Failure | None, *, status_says_it: bool
 ) -> Iterator[ImageReason]:
-    """Why it does not pass. `status_says_it`: whether its status alone tells in which stage `failure` came."""
+    """Yield why an image does not pass. `status_says_it` is whether its status already tells the stage of `failure`."""
     if failure is not None and status_says_it:
         yield Failed(failure, status_says_it=True)
     of_base = image.base.failure if image.base is not None else None
@@ -131,21 +131,21 @@ def _image_reasons(
 
 
 def lacks_base(row: Row) -> bool:
-    """Whether its verdict is open because the base has no value."""
+    """Return whether the verdict is open because the base has no value."""
     return row.inconclusive is Inconclusive.NOT_MEASURED and row.needs_base
 
 
 def is_lost(image: ImageMeasurement, row: Row, failure: Failure | None) -> bool:
-    """Whether `failure` of the head is why a row has no value."""
+    """Return whether the head's `failure` is why a row has no value."""
     side = image.own.side if row.is_own and image.own is not None else image.head
     of_side = side.lost(row.metric) if side is not None and row.head.value is None else None
     return of_side is not None and of_side.is_same(failure)
 
 
 def untold_failure_of_base(image: ImageMeasurement, rows: Sequence[Row]) -> Failure | None:
-    """Why the base has no figures, where no reason for the verdict says it.
+    """Return why the base has no figures, if no reason for the verdict tells it. None otherwise.
 
-    A fault of the environment that met both sides, as the engine's death does, is told with the head.
+    A fault of the environment that affected both sides, such as a lost engine, is told with the head.
     """
     failure = image.base.failure if image.base is not None else None
     if failure is None or any(map(lacks_base, rows)):
@@ -195,7 +195,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
         reasons += (Soaked(soak.trend, soak_requests(image)),)
     settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
     known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
-    settled = settled or known  # no more trials are needed to know of a kill, or of a trial that was over
+    settled = settled or known  # further trials cannot undo a kill, or a trial over a maximum
     return ImageJudgement(
         image.name, verdict, status, rows, reasons, soak.trend, soak.verdict, settled,
         exceptions,
@@ -204,7 +204,7 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
 
 
 def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement:
-    """Base and head are one image with the same budgets: this pull request has nothing to answer for."""
+    """Return the judgement of an image that the pull request did not change. It passes."""
     rows = tuple(
         replace(
             judge_metric(metric, value, value, image.budgets.get(metric, NO_BUDGET)),
@@ -218,7 +218,7 @@ def _unchanged(image: ImageMeasurement, head: SideMeasurement) -> ImageJudgement
 
 
 def _without_head(image: ImageMeasurement) -> ImageJudgement:
-    """It is in the head's budgets file, and nothing was found out about it."""
+    """Return the judgement of an image that is in the head's budgets file but was not measured."""
     status = Status.NOT_MEASURED
     why = (NotThere.HEAD_NOT_MEASURED,)
     open_by = Inconclusive.NOT_MEASURED
@@ -241,7 +241,7 @@ def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, fail
 
 
 def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> Failure | None:
-    """OOM kills that the budget allows do not excuse a workload that failed with them."""
+    """Return the failure of a workload with OOM kills that the budget allows. They do not excuse it."""
     failed = next((trial for trial in trials if not trial.workload_passed), None)
     if failed is None or _forbidden_kills(rows):
         return None
@@ -249,7 +249,7 @@ def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> 
 
 
 def _forbidden_kills(rows: Sequence[Row]) -> int | None:
-    """OOM kills beyond what the budget allows; None when there are none."""
+    """Return the row of OOM kills beyond the budget. None if there are none."""
     failing = (row for row in rows if row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL)
     return next((row.head.value for row in failing), None)
 

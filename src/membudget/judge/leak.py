@@ -1,16 +1,17 @@
-"""Growth without end, a plateau, or noise: what memory does while the same load goes on and on.
+"""Tells endless growth from a plateau and from noise, in memory under a constant load (a soak).
 
-One series tells little: garbage collectors make saws, caches fill, runtimes warm up. So:
+A single series proves little: garbage collectors cause sawtooth curves, caches fill, and runtimes warm up. Therefore:
 
-1. A soak is cut into blocks of equal time, and a block stands for what was kept in it: its floor, a low quantile.
-   A saw's floor is flat while its teeth are not.
-2. Repeats of one side become one curve: the median, block by block. Where there is a base, it is taken off.
-3. Four shapes are fitted to the curve: level, step, levelling off, straight growth. The Bayesian information
-   criterion (Schwarz 1978) says which explains it best for the fewest numbers.
-4. A leak is straight growth that no other shape explains nearly as well, that noise does not make, and that is worth
-   talking about. Where growth is there and its shape is not clear, the answer is: soak longer.
+1. A soak is divided into blocks of equal time. A block is represented by its floor, a low quantile, which is the memory
+   that is kept. The floor of a sawtooth is flat even though its teeth are not.
+2. The trials of one side become one curve: the median of each block. The curve of the base is subtracted if there is
+   one.
+3. Four shapes are fitted to the curve: level, step, levelling off, and straight growth. The Bayesian information
+   criterion (Schwarz 1978) selects the shape that explains the curve best with the fewest parameters.
+4. A leak is straight growth that no other shape explains nearly as well, that noise does not cause, and that is large
+   enough to matter. If there is growth but its shape is unclear, the reader is asked to soak longer.
 
-`benchmarks/leak_or_plateau.py` says how often that is right.
+`benchmarks/leak_or_plateau.py` measures how often the answer is right.
 """
 
 import math
@@ -28,35 +29,35 @@ from membudget.measure.trial import PhaseName, Trial
 BLOCKS = 10
 _FLOOR_QUANTILE = 0.05
 _FEWEST_SAMPLES = 3
-"""Of a block."""
+"""The quantile that represents a block, and the fewest samples that a block must have."""
 _SMALLEST_GROWTH = 0.02
 _SMALLEST_GROWTH_BYTES = 256 * KIB
-"""Growth over the soak below either is no leak that anybody would look for."""
+"""Growth over the soak below either of these is too small to matter."""
 _SURE = 3.0
-"""Standard errors."""
+"""The number of standard errors that make growth certain."""
 _CLEARLY_BETTER = 4.0
-"""Difference of two information criteria that counts as positive evidence (Kass and Raftery 1995: 2 to 6)."""
+"""The difference of two criteria that counts as positive evidence (Kass and Raftery 1995: 2 to 6)."""
 _RESOLUTION = 0.0005
-"""Of the level: residuals below it are no evidence of anything."""
+"""A share of the level. Smaller residuals prove nothing."""
 _TIME_CONSTANTS = (0.03, 0.05, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5)
-"""Of levelling off, in soaks."""
+"""The time constants of levelling off, in lengths of the soak."""
 _SLOW_TIME_CONSTANTS = (0.8, 1.3, 2.0)
-"""Growth that slows down like that is no straight growth, and no plateau that this soak has seen."""
+"""Time constants of growth that slows down, but too slowly for this soak to show a plateau."""
 
 
 class Trend(StrEnum):
-    """What memory does under a load that does not change."""
+    """The trend of memory under a constant load."""
 
     GROWTH = "growth without end"
     PLATEAU = "plateau"
     NOISE = "no trend"
     UNDECIDED = "undecided"
-    """It grew, but noise or a slow plateau explain it as well: a longer soak would tell."""
+    """Memory grew, but noise or a slow plateau explains that as well. A longer soak would decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoakSeries:
-    """RSS of one trial while it was soaked."""
+    """The RSS of one trial during its soak."""
 
     time_ms: Sequence[float]
     rss_bytes: Sequence[int]
@@ -64,26 +65,26 @@ class SoakSeries:
 
 @dataclass(frozen=True, slots=True)
 class LeakVerdict:
-    """What became of a soak."""
+    """The result of a soak."""
 
     trend: Trend
     bytes_per_minute: float
-    """Slope of straight growth, whatever the trend."""
+    """The slope of straight growth, for every trend."""
     low: float
     high: float
-    """Its 95 % confidence interval."""
+    """The upper end of the slope's 95 % confidence interval. `low` is the lower end."""
     soak_ms: int
     is_paired: bool
-    """Base's own growth was taken off."""
+    """Whether the growth of the base was subtracted."""
 
     @property
     def growth_bytes(self) -> float:
-        """Over the soak."""
+        """The growth over the whole soak."""
         return self.bytes_per_minute * self.soak_ms / 60_000
 
 
 def judge_soak(head: Sequence[SoakSeries], base: Sequence[SoakSeries] = ()) -> LeakVerdict | None:
-    """The trend of `head`'s repeats, less that of `base`'s where there is one. None: too little was sampled."""
+    """Return the trend of `head`, less that of `base` if there is one. None if too little was sampled."""
     curve, soak_ms = _curve(head)
     if curve is None:
         return None
@@ -97,18 +98,18 @@ def judge_soak(head: Sequence[SoakSeries], base: Sequence[SoakSeries] = ()) -> L
 
 
 def _with_base(alone: "_Fit", paired: "_Fit", smallest: float) -> Trend:
-    """The trend of head, whose own curve is `alone`, and `paired` less that of base.
+    """Return the trend of the head. `alone` is fitted to its own curve, `paired` to its curve less that of the base.
 
-    The pair says whether there is growth that base has not. Its shape may show in either: the pair has the noise
-    of both, and the lone curve has the warm-up in it.
+    `paired` shows whether the head grows more than the base. The shape may be clear in only one of them: `paired` has
+    the noise of both sides, and `alone` includes the warm-up.
     """
     grows_more = paired.is_sure and paired.slope >= smallest and alone.slope >= smallest
     if grows_more and Trend.GROWTH in (alone.trend, paired.trend):
         return Trend.GROWTH
     if paired.trend in (Trend.GROWTH, Trend.UNDECIDED):
-        return Trend.UNDECIDED if alone.slope >= smallest else Trend.NOISE  # base sank: head does not grow
+        return Trend.UNDECIDED if alone.slope >= smallest else Trend.NOISE  # the base shrank, the head does not grow
     if paired.trend is Trend.NOISE and alone.trend is Trend.PLATEAU:
-        return Trend.PLATEAU  # the same as base's
+        return Trend.PLATEAU  # the base has the same one
     return paired.trend
 
 
@@ -119,11 +120,11 @@ class _Fit:
     trend: Trend
     slope: float
     error: float
-    """Its standard error."""
+    """The standard error of the slope."""
 
     @property
     def is_sure(self) -> bool:
-        """Noise alone does not grow like that."""
+        """Whether noise alone cannot explain the growth."""
         return self.slope > _SURE * self.error
 
 
@@ -141,7 +142,7 @@ def _verdict(trend: Trend, fit: _Fit, soak_ms: float, *, is_paired: bool) -> Lea
 
 
 def _curve(repeats: Sequence[SoakSeries]) -> tuple[list[float] | None, float]:
-    """What was kept, block by block, the median of the repeats; and how long the soaks were."""
+    """Return the median of the trials' floors for each block, and the length of the soaks in milliseconds."""
     cut = [(floors, series) for series in repeats if (floors := _floors(series)) is not None]
     if not cut:
         return None, 0.0
@@ -150,7 +151,7 @@ def _curve(repeats: Sequence[SoakSeries]) -> tuple[list[float] | None, float]:
 
 
 def _floors(series: SoakSeries) -> list[float] | None:
-    """The low quantile of each block; None when a block has too few samples."""
+    """Return the floor of each block. None if a block has too few samples."""
     if len(series.time_ms) < BLOCKS * _FEWEST_SAMPLES:
         return None
     begin, end = min(series.time_ms), max(series.time_ms)
@@ -165,7 +166,7 @@ def _floors(series: SoakSeries) -> list[float] | None:
 
 
 def _trend(curve: Sequence[float], level: float) -> _Fit:
-    """Which shape a curve has."""
+    """Return the shape that explains a curve best."""
     times = [(number + 0.5) / len(curve) for number in range(len(curve))]
     slope, error = _line(times, curve, _RESOLUTION * level)
     smallest = _smallest(level)
@@ -186,12 +187,12 @@ def _trend(curve: Sequence[float], level: float) -> _Fit:
 
 
 def _smallest(level: float) -> float:
-    """The least growth over a soak that is worth talking about."""
+    """Return the smallest growth over a soak that matters."""
     return max(_SMALLEST_GROWTH * level, _SMALLEST_GROWTH_BYTES)
 
 
 def _line(times: Sequence[float], curve: Sequence[float], resolution: float) -> tuple[float, float]:
-    """Slope of the least-squares line and its standard error."""
+    """Return the slope of the least-squares line and its standard error."""
     middle = statistics.fmean(times)
     spread = sum((time - middle) ** 2 for time in times)
     fitted = _fitted(times, curve)
@@ -201,18 +202,18 @@ def _line(times: Sequence[float], curve: Sequence[float], resolution: float) -> 
 
 
 def _fitted(shape: Sequence[float], curve: Sequence[float]) -> list[float]:
-    """`curve` as a level and a multiple of `shape`, by least squares."""
+    """Return `curve` approximated as a level plus a multiple of `shape`, by least squares."""
     line = statistics.linear_regression(shape, curve)
     return [line.intercept + line.slope * value for value in shape]
 
 
 def _shape_score(curve: Sequence[float], shape: Sequence[float], level: float) -> float:
-    """Of a level, a multiple of `shape`, and the one number that chose the shape."""
+    """Return the score of a level plus a multiple of `shape`, whose own parameter is the third."""
     return _score(curve, _fitted(shape, curve), 3, level)
 
 
 def _score(curve: Sequence[float], fitted: Sequence[float], parameters: int, level: float) -> float:
-    """The Bayesian information criterion: less is better."""
+    """Return the Bayesian information criterion. Less is better."""
     count = len(curve)
     residual = sum((value - model) ** 2 for value, model in zip(curve, fitted, strict=True)) / count
     return count * math.log(max(residual, (_RESOLUTION * level) ** 2, 1.0)) + parameters * math.log(count)
@@ -228,17 +229,17 @@ def _saturation(times: Sequence[float], tau: float) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class SoakAnswer:
-    """What a soak alone comes to."""
+    """The verdict on a soak alone."""
 
     trend: LeakVerdict | None = None
-    """None: it was not soaked, or too little was seen."""
+    """None if the image was not soaked, or if too little was sampled."""
     verdict: Verdict = Verdict.PASS
-    """Always pass where the soak is advice."""
+    """Always a pass if the soak only advises."""
     inconclusive: Inconclusive | None = None
 
 
 def soak_answer(image: ImageMeasurement) -> SoakAnswer:
-    """The verdict on the soak of an image; a pass where there was none."""
+    """Return the verdict on the soak of an image. It passes if there was none."""
     found = soak_verdict(image)
     if not image.leak_fails:
         return SoakAnswer(found)
@@ -256,13 +257,13 @@ _VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
 
 
 def soak_verdict(image: ImageMeasurement) -> LeakVerdict | None:
-    """What the soak of the head showed, less what base does as well; None when there was none."""
+    """Return the trend of the head's soak, less that of the base. None if there was no soak."""
     head = list(_soaks(image.by_itself))
     return judge_soak(head, list(_soaks(image.base))) if head else None
 
 
 def soak_requests(image: ImageMeasurement) -> int | None:
-    """How many requests there were in a soak of the head; None where nobody counted."""
+    """Return the number of requests in a soak of the head. None if they were not counted."""
     counts = [sum(load.requests for load in trial.load if load.phase == PhaseName.SOAK) for trial in image.trials]
     return sorted(counts)[len(counts) // 2] or None if counts else None
 
@@ -275,7 +276,7 @@ def _soaks(side: SideMeasurement | None) -> Iterator[SoakSeries]:
 
 
 def _soak(trial: Trial) -> SoakSeries | None:
-    """The trial's series while it was soaked. None: it was not."""
+    """Return the trial's series during its soak. None if it was not soaked."""
     phases = [phase for phase in trial.phases if phase.name == PhaseName.SOAK]
     if not phases:
         return None

@@ -1,4 +1,4 @@
-"""What was found out about an image: both sides, their trials, and what stood in the way."""
+"""The measurements of an image: both sides, their trials, and what failed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,15 +18,15 @@ from membudget.measure.trial import Trial
 
 
 class FailureStage(StrEnum):
-    """What of a side could not be done."""
+    """The stage at which a side failed."""
 
     BUILD = "build"
     IMAGE = "image"
-    """It was built, but its layers could not be read."""
+    """The image was built, but its layers could not be read."""
     WORKLOAD = "workload"
-    """It ran, but the workload did not pass: its memory says nothing about a service that works."""
+    """The container ran, but the workload failed. Its memory says nothing about a working service."""
     ENVIRONMENT = "environment"
-    """Engine or cgroups failed during its trials."""
+    """The engine or the cgroups failed during the trials."""
 
 
 _WITHOUT_IMAGE = (FailureStage.BUILD, FailureStage.IMAGE)
@@ -34,20 +34,20 @@ _WITHOUT_IMAGE = (FailureStage.BUILD, FailureStage.IMAGE)
 
 @dataclass(frozen=True, slots=True)
 class Failure(Stored):
-    """Why a side has no, or not all, figures."""
+    """Why a side lacks some or all figures."""
 
     stage: FailureStage
     reason: str
-    """A sentence for people, stored as such."""
+    """A sentence for people. No decision depends on it."""
     log_tail: tuple[str, ...] = ()
     engine_lost: bool = False
-    """Whether the engine stopped answering. That is told once of the whole check."""
+    """Whether the engine stopped answering. The report tells that once, for the whole check."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", brief(self.reason))
 
     def is_same(self, other: "Failure | None") -> bool:
-        """Whether both tell the same, whatever their logs say."""
+        """Return whether both have the same stage and reason. Their logs may differ."""
         return other is not None and (self.stage, self.reason) == (other.stage, other.reason)
 
     def __str__(self) -> str:
@@ -56,21 +56,24 @@ class Failure(Stored):
 
 @dataclass(frozen=True, slots=True)
 class SideMeasurement(Stored):
-    """One side of an image: base or head."""
+    """The measurement of one side of an image, base or head."""
 
     image_id: str | None
-    """None when it could not be built."""
+    """None if the image could not be built."""
     metrics: dict[Metric, MetricValue]
-    """Every metric: a value, or why there is none."""
+    """Every metric, with a value or the reason why there is none."""
     trials: tuple[Trial, ...] = ()
     failure: Failure | None = None
     contents: ImageSummary | None = None
-    """What the image holds; None where its layers could not be read."""
+    """The contents of the image. None if its layers could not be read."""
     failure_hid_image: bool = False
     """Whether `failure` is also why the image could not be read. An engine may stop before that, or after."""
 
     def lost(self, metric: Metric) -> Failure | None:
-        """The failure that is why a metric has no value here; None where there is none, or it leaves the metric."""
+        """Return the failure that explains why a metric has no value.
+
+        None if there is none, or if it did not affect the metric.
+        """
         if self.failure is None or metric not in IMAGE_METRICS:
             return self.failure
         return self.failure if self.failure.stage in _WITHOUT_IMAGE or self.failure_hid_image else None
@@ -83,69 +86,69 @@ class SideMeasurement(Stored):
 
 
 class Presence(StrEnum):
-    """On which sides an image exists."""
+    """The sides on which an image exists."""
 
     BOTH = "both"
     NEW = "new"
     REMOVED = "removed"
     HEAD_ONLY = "head_only"
-    """There is no base revision to look for it in."""
+    """There is no base revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnMeasurement(Stored):
-    """The head run with its own settings of what is measured, where it is compared with the base by the base's."""
+    """An additional run of the head with its own settings. The comparison with the base uses the base's settings."""
 
     side: SideMeasurement
     counts: bool
-    """Whether maximums are judged by it. Otherwise it is only shown, until the change is approved or merged."""
+    """Whether maximums are judged by this run. Otherwise it is only shown, until the change is approved or merged."""
     workload: str
-    """In words."""
+    """The workload in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageMeasurement(Stored):
-    """All that the judgement of an image needs, and what a reader wants to see beside it."""
+    """Everything that the judgement of an image needs, and what readers want to see with it."""
 
     name: str
     presence: Presence
     limit_bytes: int
     workload: str
-    """In words."""
+    """The workload in words."""
     budgets: dict[Metric, EffectiveBudget]
     base: SideMeasurement | None = None
     head: SideMeasurement | None = None
     leak_fails: bool = False
-    """Whether growth without end during a soak fails the check."""
+    """Whether endless growth during a soak fails the check."""
     notes: tuple[str, ...] = field(default=())
     settings_of_base: tuple[str, ...] = ()
-    """Keys of what is measured, and given files, that the head changes: both sides are compared with the base's."""
+    """The keys and given files that the head changes. Both sides are compared with the base's."""
     phase_budgets: dict[AnyPhaseLabel, dict[Metric, EffectiveBudget]] = field(default_factory=dict)
     unjudged_phases: tuple[AnyPhaseLabel, ...] = ()
-    """Those whose peaks do not count to the figures of the whole trial."""
+    """The phases whose peaks do not count towards the figures of the whole trial."""
     exceptions: dict[Metric, ExceptionInForce] = field(default_factory=dict)
-    """Budgets that may be broken for a while."""
+    """The budgets that may be broken for a limited time."""
     duration_ms: int = 0
-    """How long its trials took, both sides together."""
+    """The duration of the trials of both sides together."""
     dockerfile: str | None = None
-    """Path of the head's Dockerfile in the repository."""
+    """The path of the head's Dockerfile in the repository."""
     contents_diff: ImageDiff | None = None
-    """What of the image's files differs, and which layers caused it."""
+    """The files that differ between the images, and the layers that caused it."""
     base_waived: bool = False
-    """Whether growth need not be judged where the base does not work: somebody who may approved it."""
+    """Whether someone with the right to do so approved that growth is not judged if the base does not work."""
     is_unchanged: bool = False
-    """Base and head are the same image with the same budgets: nothing was run, and nothing is judged."""
+    """Whether base and head are the same image with the same budgets. Nothing is then run or judged."""
     own: OwnMeasurement | None = None
-    """None: base and head were run with the head's settings."""
+    """None if base and head were run with the head's settings."""
 
     @property
     def by_itself(self) -> SideMeasurement | None:
-        """The run of the head that maximums are compared with."""
+        """The run of the head that maximums are judged by."""
         return self.own.side if self.own is not None and self.own.counts else self.head
 
     @property
     def lacks_old_way(self) -> bool:
-        """Whether a side fails with the base's settings, where the head's own count."""
+        """Whether a side fails with the base's settings although the head's own settings count."""
         if self.own is None or not self.own.counts:
             return False
         failures = [side.failure for side in (self.base, self.head) if side is not None and side.failure is not None]
@@ -153,12 +156,12 @@ class ImageMeasurement(Stored):
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Those that maximums are judged by."""
+        """The trials that maximums are judged by."""
         return self.by_itself.trials if self.by_itself is not None else ()
 
     @property
     def failure(self) -> Failure | None:
-        """Why figures of the head are missing that have to be there."""
+        """Why required figures of the head are missing. None if none are."""
         of_itself = self.by_itself.failure if self.by_itself is not None else None
         is_needed = self.head is not None and not self.lacks_old_way
         return of_itself or (self.head.failure if self.head is not None and is_needed else None)
@@ -174,25 +177,26 @@ class ImageMeasurement(Stored):
 
     @property
     def sides(self) -> tuple[SideMeasurement, ...]:
-        """All that there are."""
+        """All measured sides."""
         own = self.own.side if self.own is not None else None
         return tuple(side for side in (self.base, self.head, own) if side is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:
-    """One of the machine's settings that was not the same in two trials."""
+    """A setting of the machine that differed between two trials."""
 
     setting: str
-    """The field of HostSettings."""
+    """The name of the field of HostSettings."""
     before: str | int | None
     after: str | int | None
 
 
 def settings_change(trials: Sequence[Trial]) -> SettingsChange | None:
-    """The first of the machine's settings that changed between `trials`; None when none did.
+    """Return the first of the machine's settings that changed between `trials`. None if none did.
 
-    Memory figures from before and after cannot be compared: transparent huge pages alone can make ten times the RSS.
+    Figures from before and after such a change cannot be compared. Transparent huge pages alone can increase RSS
+    tenfold.
     """
     for earlier, later in pairwise(trials):
         for setting in fields(HostSettings):

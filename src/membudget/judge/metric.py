@@ -1,4 +1,4 @@
-"""One metric against its budget: a verdict, and why."""
+"""Judges one metric by its budget: a verdict with its reasons."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ from membudget.judge.reasons import (
 
 
 class Verdict(StrEnum):
-    """The answer about a budget. An error is something else: the tool could not measure."""
+    """The answer about a budget. It is not an error, which means that membudget could not measure."""
 
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
@@ -51,68 +51,68 @@ class Verdict(StrEnum):
 
     @property
     def passes(self) -> bool:
-        """Whether nothing is wrong: a warning is none."""
+        """Whether the check may pass. A warning passes."""
         return self in (Verdict.PASS, Verdict.WARN)
 
 
 class Inconclusive(StrEnum):
-    """Why an answer is open."""
+    """Why an answer is inconclusive."""
 
     NOISE = "noise"
-    """There are figures, and their bounds lie on both sides of the budget."""
+    """There are figures, but their bounds lie on both sides of the budget."""
     NOT_MEASURED = "not-measured"
-    """A figure is missing: the answer cannot be known, and is never taken for a pass."""
+    """A figure is missing, so the answer is unknown. It never counts as a pass."""
 
 
 class Trouble(StrEnum):
-    """What keeps the answer about one metric open."""
+    """What makes the answer about one metric inconclusive."""
 
     UNCLEAR = "unclear"
-    """Its figures are there, and are not good enough."""
+    """There are figures, but they are not good enough."""
     NOT_MEASURED = "not-measured"
     BASE_NOT_MEASURED = "base-not-measured"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric of one image."""
+    """The judgement of one metric of one image."""
 
     metric: Metric
     base: MetricValue | None
-    """None: there is no base to compare with."""
+    """None if there is no base to compare with."""
     head: MetricValue
     delta: int | None
-    """head - base: positive is worse."""
+    """The head's value minus the base's. Positive is worse."""
     budget: EffectiveBudget
     headroom: int | None
-    """What is left until the tightest budget breaks; negative when it is broken."""
+    """How much is left until the tightest budget breaks. Negative if it is broken."""
     verdict: Verdict | None
-    """None: nothing to judge by."""
+    """None if there is nothing to judge by."""
     reasons: tuple[RowReason, ...] = ()
     inconclusive: Inconclusive | None = None
-    """Why the verdict is inconclusive; None where it is not."""
+    """Why the verdict is inconclusive. None for other verdicts."""
     phase: str | None = None
-    """None: of the whole trial."""
+    """None for a metric of the whole trial."""
     margin: int | None = None
-    """How far the delta may be off, with 99 % confidence or what so few trials allow."""
+    """How far the delta may be off, with 99 % confidence or as much as so few trials allow."""
     is_within_noise: bool = False
-    """It passes because nothing shows that a budget is broken, not because it is shown to be kept."""
+    """Whether the row passes only because nothing proves that a budget is broken."""
     is_settled: bool = True
-    """Whether more trials would not change the answer."""
+    """Whether further trials could not change the answer."""
     is_excepted: bool = False
-    """Its budget is broken, and an exception allows it for a while."""
+    """Whether the budget is broken, but an exception allows that for a limited time."""
     trials_over: TrialsOver | None = None
-    """Trials over its maximum, whatever the median is."""
+    """The trials over the maximum, for any median."""
     trials_at_limit: TrialsAtLimit | None = None
-    """Trials that reached the limit, where that says something about the metric."""
+    """The trials that reached the limit, if that affects the metric."""
     needs_base: bool = False
-    """Whether its verdict is inconclusive because the base has no value."""
+    """Whether the verdict is inconclusive because the base has no value."""
     is_own: bool = False
-    """Whether it is of the head run with its own settings, where base and head are compared by the base's."""
+    """Whether the row is about the additional run of the head with its own settings."""
 
     @property
     def trouble(self) -> Trouble | None:
-        """What keeps the answer open; None where nothing does."""
+        """What makes the answer inconclusive. None if it is not."""
         if self.inconclusive is None:
             return None
         if self.inconclusive is Inconclusive.NOISE or self.head.is_lower_bound:
@@ -121,7 +121,7 @@ class Row:
 
     @property
     def is_beyond_doubt(self) -> bool:
-        """Whether it fails whatever more trials show: one trial was over a maximum that every trial has to keep."""
+        """Whether the row fails for certain, because a trial exceeded a maximum that every trial must keep."""
         return self.verdict is Verdict.FAIL and self.budget.every and self.trials_over is not None
 
 
@@ -134,9 +134,9 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     *,
     excuse: Excuse | GrowthNotJudged | None = Excuse.NO_BASE_VALUE,
 ) -> Row:
-    """Judge one metric. Growth is judged only over a base that was measured.
+    """Judge one metric. Growth is judged only if the base was measured.
 
-    `excuse` says why growth need not be judged where the base has no value. None: it must be, and the row is open.
+    `excuse` says why growth need not be judged if the base has no value. If it is None, the row is then inconclusive.
     """
     before = base.value if base is not None else None
     if head.value is None:
@@ -156,16 +156,14 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
     answers = list(_answers(base, head, budget, samples))
     bounds = None if budget.every and row.trials_over else _unclear(base, head, budget)
     broken = _said(answers, Proof.BROKEN) if bounds is None else ()
-    settled = all(answer.evidence.is_settled for answer in answers)
     missing = _missing(row, samples)
     needs_base = not missing and excuse is None and budget.tolerance is not None and row.delta is None
     if needs_base:
         missing = (NotMeasured(base.reason if base is not None else None, is_base=True),)
     missing = missing or _said(answers, Proof.CUT_OFF)
     unclear = (bounds,) if bounds is not None else _said(answers, Proof.OPEN) or _doubt(row, samples)
-    if bounds is not None:
-        settled = head.interval is None  # a spike that was missed stays missed
-    row = replace(row, is_settled=settled)
+    all_settled = all(answer.evidence.is_settled for answer in answers)
+    row = replace(row, is_settled=all_settled if bounds is None else head.interval is None)  # a spike stays missed
     if broken:
         return replace(row, verdict=Verdict.FAIL, reasons=broken)
     if missing:  # graver than noise
@@ -176,7 +174,7 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
 
 
 def _missing(row: Row, samples: Samples) -> tuple[RowReason, ...]:
-    """Which figure of the head is missing, so that the answer cannot be known; empty where none is."""
+    """Return which figures of the head are missing, so that the answer is unknown. Empty if none are."""
     budget = row.budget
     if row.head.is_lower_bound and budget.ceiling is not None:
         return (LowerBound(row.head),)
@@ -186,7 +184,7 @@ def _missing(row: Row, samples: Samples) -> tuple[RowReason, ...]:
 
 
 def _doubt(row: Row, samples: Samples) -> tuple[RowReason, ...]:
-    """Trials of which a missed spike leaves open whether they kept a maximum that each has to keep."""
+    """Return the trials that may have exceeded a maximum that every trial must keep, because a spike was missed."""
     ceiling = row.budget.ceiling if row.budget.every else None
     over = [most for most in samples.head_at_most if ceiling is not None and most > ceiling]
     return (TrialsMayBeOver(len(over), len(samples.head), max(over)),) if over else ()
@@ -201,7 +199,7 @@ def _said(answers: Sequence["_Answered"], wanted: Proof) -> tuple[RowReason, ...
 
 
 def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
-    """A row of which no budget is broken: it may be warned of, pass within noise, or have nothing to be judged by."""
+    """Return the row of a metric whose budgets are not broken: with warnings, within noise, or without a verdict."""
     budget = row.budget
     warnings = tuple(_warnings(row, samples))
     if warnings:
@@ -216,7 +214,7 @@ def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: Ex
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """What became of one of a metric's budgets."""
+    """The proof about one of a metric's budgets, and its reason."""
 
     evidence: Evidence
     reason: RowReason
@@ -251,12 +249,12 @@ def _answers(
 
 
 def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
-    """Of what has no samples, more trials would say the same."""
+    """Return evidence that further trials cannot change if the metric has no samples."""
     return evidence if samples.head else replace(evidence, is_settled=True)
 
 
 def _warnings(row: Row, samples: Samples) -> Iterator[RowReason]:
-    """Why it is warned of; nothing where it is not, or only noise says so."""
+    """Yield the reasons for a warning. None if only noise gives a reason."""
     if row.trials_over is not None:
         yield TrialsWereOver(Level.LOWEST, row.trials_over)
     if row.trials_at_limit is not None and row.budget.is_set:
@@ -266,10 +264,10 @@ def _warnings(row: Row, samples: Samples) -> Iterator[RowReason]:
 
 
 def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> RowReason | None:
-    """Why lower bounds do not answer the question; None when they do, or are none.
+    """Return why lower bounds leave the answer open. None if they do not, or if there are none.
 
-    A head that may be higher than it was seen must not pass on what was seen; a base that may be higher must not make
-    the head fail for its growth.
+    If the head's value may be higher than measured, the head must not pass by the measured value. If the base's may be,
+    the head must not fail for its growth.
     """
     most = budget.ceiling
     if head.value is None:
@@ -294,7 +292,7 @@ def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudge
 
 
 def _differ(base: MetricValue | None, head: MetricValue) -> bool:
-    """Whether two values differ by more than chance; what is no estimate does."""
+    """Return whether two values differ by more than chance. Values that are not estimates always do."""
     if base is None or base.interval is None or head.interval is None:
         return True
     return head.interval[0] > base.interval[1]
@@ -314,7 +312,7 @@ def _margin(samples: Samples) -> int | None:
 
 
 def tolerated_growth(before: int, tolerance: Tolerance) -> int:
-    """The growth at which both parts of the tolerance are used up: the larger one counts."""
+    """Return the largest tolerated growth. The larger part of the tolerance counts."""
     return max(int(before * tolerance.percent / 100), tolerance.floor)
 
 
@@ -323,10 +321,10 @@ _OPENNESS = {None: 0, Inconclusive.NOISE: 1, Inconclusive.NOT_MEASURED: 2}
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The gravest of `verdicts`; inconclusive when there is none."""
+    """Return the gravest verdict. Inconclusive if there are none."""
     return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.INCONCLUSIVE)
 
 
 def gravest(reasons: Iterable[Inconclusive | None]) -> Inconclusive | None:
-    """Why an answer is open that is made of several: "not measured" outranks "noise". None: nothing is open."""
+    """Return the gravest reason: "not measured" outranks "noise". None if no answer is inconclusive."""
     return max(reasons, key=_OPENNESS.__getitem__, default=None)

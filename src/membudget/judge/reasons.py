@@ -1,4 +1,4 @@
-"""Why the verdict on a metric is what it is, as figures. report/verdicts puts them into words."""
+"""The reasons for the verdict on a metric, as figures. `report/verdicts` puts them into words."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,31 +9,31 @@ from membudget.judge.evidence import Evidence, Proof, TrialsAtLimit, TrialsOver
 
 
 class Level(StrEnum):
-    """Which of a budget's maximums is meant."""
+    """One of the maximums of a budget."""
 
     MAXIMUM = "maximum"
     HEADROOM = "headroom"
-    """What leaves the wanted headroom below the limit."""
+    """The limit minus the required headroom."""
     WARNING = "warning"
     LOWEST = "lowest"
-    """The lowest that is set, which is told with its figure."""
+    """The lowest maximum that is set. It is told with its figure."""
 
 
 class Excuse(StrEnum):
-    """Why growth need not be judged where the base has no figure."""
+    """Why growth need not be judged if the base has no figure."""
 
     NO_BASE_VALUE = "no base value"
     NEW = "new"
     NO_BASE_REVISION = "no base revision"
     BASE_WAIVED = "base waived"
-    """The base could not be measured, and somebody who may approved that."""
+    """The base could not be measured, and someone with the right to do so approved that."""
     SETTINGS_CHANGED = "settings changed"
-    """The head does not run with the base's settings, and the change was approved or merged."""
+    """The head does not run with the base's settings, and that change was approved or merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverMaximum:
-    """The median is above a maximum, for certain."""
+    """The median is certainly above a maximum."""
 
     level: Level
     excess: int
@@ -41,7 +41,7 @@ class OverMaximum:
 
 @dataclass(frozen=True, slots=True)
 class MaybeOverMaximum:
-    """The median looks to be above a maximum, and its bounds lie on both sides."""
+    """The median is above a maximum, but its bounds lie on both sides of it."""
 
     level: Level
     low: int
@@ -50,7 +50,7 @@ class MaybeOverMaximum:
 
 @dataclass(frozen=True, slots=True)
 class AroundMaximum:
-    """The median looks to be below a maximum, and its bounds lie on both sides."""
+    """The median is below a maximum, but its bounds lie on both sides of it."""
 
     level: Level
     low: int
@@ -67,7 +67,7 @@ class TrialsWereOver:
 
 @dataclass(frozen=True, slots=True)
 class TrialsMayBeOver:
-    """A spike was missed in single trials, which may have been above a maximum that each has to keep."""
+    """Single trials missed a spike and may have been above a maximum that every trial must keep."""
 
     count: int
     of: int
@@ -76,25 +76,25 @@ class TrialsMayBeOver:
 
 @dataclass(frozen=True, slots=True)
 class TrialsReachedLimit:
-    """Something was killed at the limit, or memory was taken back there."""
+    """Trials reached the limit: a process was killed, or memory was reclaimed."""
 
     trials: TrialsAtLimit
 
 
 @dataclass(frozen=True, slots=True)
 class Grew:
-    """It grew by more than is tolerated, for certain."""
+    """The metric certainly grew by more than is tolerated."""
 
     before: int
     after: int
     tolerated: int
     is_warning: bool
-    """Whether the tolerance only warns."""
+    """Whether exceeding the tolerance only warns."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaybeGrew:
-    """It grew, perhaps by more than is tolerated."""
+    """The metric grew, perhaps by more than is tolerated."""
 
     low: int
     high: int
@@ -103,7 +103,7 @@ class MaybeGrew:
 
 @dataclass(frozen=True, slots=True)
 class NoGrowthSeen:
-    """Noise explains the difference."""
+    """Noise can explain the difference."""
 
     low: int
     high: int
@@ -111,7 +111,7 @@ class NoGrowthSeen:
 
 @dataclass(frozen=True, slots=True)
 class GrowthCutOff:
-    """The limit cut the peak off in some trials and hides how much it grew."""
+    """The limit cut off the peak in some trials, which hides how much it grew."""
 
     count: int
     of: int
@@ -119,23 +119,23 @@ class GrowthCutOff:
 
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
-    """A side has no figure."""
+    """A side has no value."""
 
     reason: str | None
-    """Text from outside."""
+    """Text that may come from outside."""
     is_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LowerBound:
-    """The head's figure is a lower bound, which keeps no maximum."""
+    """The head's value is a lower bound, which cannot prove that a maximum is kept."""
 
     value: MetricValue
 
 
 @dataclass(frozen=True, slots=True)
 class TrialsUnread:
-    """Some trials have no figure, where each has to keep the maximum."""
+    """Some trials have no value although every trial must keep the maximum."""
 
     count: int
     of: int
@@ -151,31 +151,31 @@ class WideEstimate:
 
 @dataclass(frozen=True, slots=True)
 class SpikeMissed:
-    """The figures may be higher than they were seen, and the answer depends on it."""
+    """A spike was missed, so that values may be higher than measured, and the answer depends on that."""
 
     head_at_most: int | None
-    """None: the head's is what was seen."""
+    """The most that the head's value may be. None if it is exact."""
     base_at_most: int | None
     precision: str
-    """Of the figure in doubt: text from outside."""
+    """The precision of the value in doubt, which may be text from outside."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrowthNotJudged:
-    """The base has no figure, and none is needed."""
+    """The base has no value, and none is needed."""
 
     excuse: Excuse
     images: int | None = None
-    """Of a sum: how many of its images lack one, the first for `excuse`."""
+    """For a sum: the number of images without a value. `excuse` is that of the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Excepted:
-    """A broken budget that an exception allows for a while."""
+    """The budget is broken, but an exception allows that for a limited time."""
 
     until: date
     beyond: TrialsOver | None
-    """Trials that were above even what the exception allows."""
+    """The trials above what the exception allows."""
 
 
 MaximumReason = (
@@ -194,7 +194,7 @@ RowReason = MaximumReason | GrowthReason | MissingReason
 
 
 def of_maximum(level: Level, excess: int, evidence: Evidence) -> MaximumReason:
-    """What evidence says of a median that lies `excess` above a maximum."""
+    """Return the reason about a median that lies `excess` above a maximum."""
     match evidence.proof:
         case Proof.BROKEN:
             return OverMaximum(level, excess)
@@ -205,7 +205,7 @@ def of_maximum(level: Level, excess: int, evidence: Evidence) -> MaximumReason:
 
 
 def of_growth(grown: Grew, evidence: Evidence) -> GrowthReason:
-    """What evidence says of a growth."""
+    """Return the reason about a growth."""
     match evidence.proof:
         case Proof.BROKEN:
             return grown

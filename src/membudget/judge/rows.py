@@ -1,4 +1,4 @@
-"""Which rows an image is judged by: growth over the base, maximums of the head, and what exceptions make of them."""
+"""Makes the rows that an image is judged by: growth over the base, maximums of the head, and exceptions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ from membudget.judge.values import phase_samples, phase_values, trial_samples
 
 
 def growth_excuse(image: ImageMeasurement) -> Excuse | None:
-    """Why growth need not be judged where the base has no figure; None where it must be.
+    """Return why growth need not be judged if the base has no value. None if it must be judged.
 
-    A base that does not build or work is no excuse: whoever repairs it, or is approved, goes on from there.
+    A base that does not build or work is no excuse, until it is repaired or someone approves.
     """
     match image.presence:
         case Presence.NEW:
@@ -32,13 +32,13 @@ def growth_excuse(image: ImageMeasurement) -> Excuse | None:
 
 
 def base_is_broken(image: ImageMeasurement) -> bool:
-    """Whether the base has no figures for a reason of its own, not of our environment's."""
+    """Return whether the base itself failed, rather than the environment."""
     failure = image.base.failure if image.base is not None else None
     return failure is not None and failure.stage is not FailureStage.ENVIRONMENT
 
 
 def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:
-    """A row for each metric, and for each budget of a phase. Then the rows of the head under its own settings."""
+    """Yield a row for each metric and each budget of a phase, then the rows of the head under its own settings."""
     excuse = growth_excuse(image)
     base = image.base.metrics if image.base is not None else {}
     for metric, value in head.metrics.items():
@@ -52,7 +52,7 @@ def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:
 
 
 def _compared_by(image: ImageMeasurement, budget: EffectiveBudget) -> EffectiveBudget:
-    """What of a budget the runs that are compared with the base have to keep."""
+    """Return the part of a budget that applies to the runs compared with the base."""
     if image.own is None or not image.own.counts:
         return budget
     return NO_BUDGET if image.lacks_old_way else budget.growth_alone
@@ -65,7 +65,7 @@ def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: Excuse |
         for metric, budget in budgets.items():
             compared = _compared_by(image, budget)
             value, before = heads.get((phase, metric)), bases.get((phase, metric))
-            if not compared.is_set or (is_split and value is None):  # of a phase that only the head's settings have
+            if not compared.is_set or (is_split and value is None):  # only the head's settings have such a phase
                 continue
             if before is None and image.base is not None:
                 before = _no_phase(metric, phase, image.base)
@@ -76,7 +76,7 @@ def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: Excuse |
 
 
 def _own_rows(image: ImageMeasurement, own: OwnMeasurement) -> Iterator[Row]:
-    """Maximums of the head under its own settings. Until the change is approved, they have no verdict."""
+    """Yield the maximums of the head under its own settings. They have no verdict until the change is approved."""
     for metric, value in own.side.metrics.items():
         budget = image.budgets.get(metric, NO_BUDGET).maximum_alone
         if budget.is_set and metric not in IMAGE_METRICS:
@@ -103,12 +103,12 @@ def _no_phase(metric: Metric, phase: str, side: SideMeasurement) -> MetricValue:
 
 
 class Use(StrEnum):
-    """Whether an exception changes a verdict now."""
+    """Whether an exception currently changes a verdict."""
 
     IN_USE = "in use"
     NOT_NEEDED = "not needed"
     EXCEEDED = "exceeded"
-    """The row is above even what is allowed."""
+    """The value exceeds even what the exception allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Allowed:
 
 
 def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Allowed, ...]]:
-    """The rows as exceptions let them be, and those exceptions."""
+    """Return the rows with exceptions applied, and the exceptions in force."""
     allowed = []
     judged = []
     for row in rows:
@@ -142,11 +142,11 @@ def _is_only_shown(row: Row) -> bool:
 
 
 def _is_used(row: Row, exception: ExceptionInForce) -> bool:
-    """Whether the row would not pass as it does without the exception, which covers what was measured."""
+    """Return whether the row passes only because of the exception, which covers the measured value."""
     if row.head.is_lower_bound:
-        return False  # nothing says how much the exception would have to cover
+        return False  # the true value is unknown, so an exception cannot cover it
     most = row.head.at_most or row.head.value or 0
-    if row.budget.every:  # of a single trial it is known how high it was, or nothing is excepted
+    if row.budget.every:  # an exception must cover every single trial
         over = row.trials_over
         return row.verdict is Verdict.FAIL and max(most, over.highest if over else 0) <= exception.allow
     is_over = row.verdict is Verdict.WARN and row.trials_over is not None

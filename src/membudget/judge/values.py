@@ -1,4 +1,4 @@
-"""Trials to values: of a side, of a phase, one by one."""
+"""Aggregates trials to values: of a side, of a phase, and as single samples."""
 
 import math
 import statistics
@@ -14,17 +14,17 @@ from membudget.measure.trial import Outcome, Phase, Trial
 
 
 def aggregate(trials: Sequence[Trial]) -> dict[Metric, MetricValue]:
-    """Each trial metric over the measured trials of a side, warm-up not among them."""
+    """Return every trial metric, aggregated over the measured trials of a side without its warm-up."""
     return {metric: aggregated(metric, [trial.metrics[metric] for trial in trials]) for metric in TRIAL_METRICS}
 
 
 def all_absent(reason: str) -> dict[Metric, MetricValue]:
-    """Each trial metric as absent, for one reason."""
+    """Return every trial metric as absent for the same reason."""
     return {metric: MetricValue.absent(metric, reason) for metric in TRIAL_METRICS}
 
 
 def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
-    """One value of some readings of `metric`: median, largest or mean, with the least of their precisions."""
+    """Return the median, the largest or the mean of the readings, with the lesser precision if one of them has it."""
     values = [reading.value for reading in readings if reading.value is not None]
     if not values:
         return MetricValue.absent(metric, readings[0].reason or "unknown" if readings else "no trial was run")
@@ -34,7 +34,7 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
     missing = [reading for reading in readings if reading.value is None] if worst else []
     if missing and not max(values):
         why = f"not counted in {len(missing)} of {len(readings)} trials: {missing[0].reason}"
-        return MetricValue.absent(metric, why)  # none in the others says nothing of these
+        return MetricValue.absent(metric, why)  # zero in the other trials proves nothing about these
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.is_less_precise]
     combine = max if worst else statistics.median
     value, at_most = (
@@ -49,7 +49,7 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
 
 
 def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
-    """The mean of the trials' estimates; its interval by how far the trials differ, or of one trial its own."""
+    """Return the mean of the trials' estimates. Its interval comes from their differences, or from a single trial."""
     values = [reading.value or 0 for reading in readings]
     if len(values) == 1:
         return readings[0]
@@ -60,7 +60,7 @@ def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
 
 @dataclass(frozen=True, slots=True)
 class PhaseSummary:
-    """One phase over all trials of a side."""
+    """One phase, aggregated over all trials of a side."""
 
     name: str
     duration_ms: int
@@ -69,12 +69,12 @@ class PhaseSummary:
 
     @property
     def by_metric(self) -> dict[Metric, MetricValue]:
-        """The phase's values."""
+        """The values of the phase, by metric."""
         return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
 
 
 def phase_summaries(trials: Sequence[Trial]) -> tuple[PhaseSummary, ...]:
-    """The phases that all of `trials` went through, in their order."""
+    """Return the phases that all of `trials` reached, in order."""
     if not trials:
         return ()
     shortest = min(trials, key=lambda trial: len(trial.phases)).phases
@@ -92,7 +92,7 @@ def phase_summaries(trials: Sequence[Trial]) -> tuple[PhaseSummary, ...]:
 
 
 def phase_values(side: SideMeasurement | None) -> dict[tuple[str, Metric], MetricValue]:
-    """What each phase of a side has its own value of; of two phases of one name, the larger."""
+    """Return the values of each phase of a side. If two phases have the same name, the larger value counts."""
     values: dict[tuple[str, Metric], MetricValue] = {}
     for summary in phase_summaries(side.trials) if side is not None else ():
         for metric, value in summary.by_metric.items():
@@ -103,16 +103,16 @@ def phase_values(side: SideMeasurement | None) -> dict[tuple[str, Metric], Metri
 
 
 _OF_THE_LARGEST_PHASE = 0.99
-"""A phase whose mark is as near to the trial's highest is one in which the limit was reached."""
+"""The limit was reached in a phase if its mark is at least this share of the trial's highest mark."""
 
 
 def trial_samples(metric: Metric, base: SideMeasurement | None, head: SideMeasurement) -> Samples:
-    """Of a metric of whole trials."""
+    """Return the samples of a metric of whole trials."""
     return _samples(metric, base, head, lambda trial: trial.metrics.get(metric), reached_limit)
 
 
 def phase_samples(phase: str, metric: Metric, base: SideMeasurement | None, head: SideMeasurement) -> Samples:
-    """Of a metric of one phase; of two phases of one name, the larger value."""
+    """Return the samples of a metric of one phase. If two phases have the same name, the larger value counts."""
 
     def of_trial(trial: Trial) -> MetricValue | None:
         named = (one for one in trial.phases if one.name == phase)
@@ -127,12 +127,12 @@ def phase_samples(phase: str, metric: Metric, base: SideMeasurement | None, head
 
 
 def reached_limit(trial: Trial) -> bool:
-    """Whether something was killed at the limit, or memory was taken back there."""
+    """Return whether a process was killed at the limit, or memory was reclaimed there."""
     return trial.at_limit is not None or was_killed(trial)
 
 
 def was_killed(trial: Trial) -> bool:
-    """Whether a process of the container itself was OOM-killed."""
+    """Return whether a process of the container itself was OOM-killed, rather than one of a sidecar."""
     in_sidecar = any(sidecar.oom_kills.value for sidecar in trial.sidecars)
     return trial.oom is not None or (trial.outcome is Outcome.OOM_KILLED and not in_sidecar)
 
@@ -165,9 +165,9 @@ def _samples(
 
 
 def _is_cut_off(metric: Metric, trial: Trial) -> bool:
-    """Whether a trial at its limit has a lower bound of this peak.
+    """Return whether this peak of a trial at its limit is only a lower bound.
 
-    The kernel's mark cannot go beyond the limit. RSS is cut off by a kill alone: there is no swap to take it back to.
+    The kernel's mark cannot exceed the limit. Only a kill cuts off RSS, because there is no swap to reclaim it to.
     """
     return metric is Metric.PEAK_MEMORY or was_killed(trial)
 
@@ -175,6 +175,6 @@ def _is_cut_off(metric: Metric, trial: Trial) -> bool:
 def _read(
     side: SideMeasurement | None, of_trial: Callable[[Trial], MetricValue | None]
 ) -> list[tuple[Trial, MetricValue]]:
-    """The trials that have a value, and that."""
+    """Return the trials that have a value, with the value."""
     found = [(trial, of_trial(trial)) for trial in (side.trials if side is not None else ())]
     return [(trial, value) for trial, value in found if value is not None and value.value is not None]

@@ -1,4 +1,4 @@
-"""The verdict on the whole: every image, the sums of groups, what a check had to cover, and the exit code."""
+"""The verdict on the whole check: all images, sums of groups, coverage, and the exit code."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ from membudget.judge.values import trial_samples
 
 LONGEST_FILE_NAME = 1000
 MOST_LEFT_OUT = 1000
-"""Parts that are named: more are not merged either."""
+"""The most parts that are named. No more than this are merged."""
 _MOST_SHARDS = 256
 _Names = Annotated[tuple[ImageName, ...], Field(max_length=MOST_IMAGES)]
 
 
 class Difference(StrEnum):
-    """In what a part differs from the others, so that it is none of this check. The values stand in report.json."""
+    """How a part differs from the others, so that it belongs to another check. The values appear in report.json."""
 
     WHOLE = "it is no shard"
     HEAD = "head commit"
@@ -45,32 +45,32 @@ class LeftOut(Stored):
     """A part that was not merged."""
 
     file: Annotated[str, Field(max_length=LONGEST_FILE_NAME)]
-    """Its file, which is text from outside."""
+    """The name of its file, which is text from outside."""
     differs_in: Difference
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage(Stored):
-    """What a report has to cover."""
+    """The images and shards that a report has to cover."""
 
     planned: _Names
-    """The images that it was to check: of a shard, those that `plan` gave it."""
+    """The images to check. For a shard, those that `plan` assigned to it."""
     known: _Names
-    """All images of the head's budgets file, then those that only the base's has."""
+    """All images of the head's budgets file, followed by those that only the base's has."""
     missing_shards: Annotated[tuple[int, ...], Field(max_length=_MOST_SHARDS)] = ()
-    """Parts of which no report was there when they were merged."""
+    """The shards without a report when the parts were merged."""
     checked_twice: _Names = ()
-    """Images that more than one part checked."""
+    """The images that more than one part checked."""
     left_out: Annotated[tuple[LeftOut, ...], Field(max_length=MOST_LEFT_OUT)] = ()
 
     @classmethod
     def of_all(cls, names: Collection[str]) -> "Coverage":
-        """Of a check of everything there is."""
+        """Return the coverage of a check of all images."""
         return cls(tuple(names), tuple(names))
 
 
 class GapKind(StrEnum):
-    """What is missing, or there once too often."""
+    """Kinds of gaps: something is missing, or there too often."""
 
     IMAGE = "not-checked"
     TWICE = "checked-twice"
@@ -80,22 +80,22 @@ class GapKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One reason why a report does not cover what it has to."""
+    """A reason why a report does not cover everything that it has to."""
 
     kind: GapKind
     subject: str
-    """The image, the number of the shard, or the file of the part: text from outside."""
+    """The image, the number of the shard, or the file of the part. This is text from outside."""
     differs_in: Difference | None = None
-    """Of a part that was left out."""
+    """How a part that was left out differs. None for other kinds."""
 
     @property
     def image(self) -> str | None:
-        """The image that it is about; None where it is about a part."""
+        """The name of the image. None if the gap is about a part."""
         return self.subject if self.kind in (GapKind.IMAGE, GapKind.TWICE) else None
 
 
 def gaps(coverage: Coverage, measured: Collection[str]) -> Iterator[Gap]:
-    """What of `coverage` the images `measured` leave open, parts first."""
+    """Yield what `measured` lacks of `coverage`, parts first."""
     found = set(measured)
     yield from (Gap(GapKind.SHARD, str(number)) for number in coverage.missing_shards)
     yield from (Gap(GapKind.PART, part.file, part.differs_in) for part in coverage.left_out)
@@ -105,7 +105,7 @@ def gaps(coverage: Coverage, measured: Collection[str]) -> Iterator[Gap]:
 
 @dataclass(frozen=True, slots=True)
 class GroupMeasurement(Stored):
-    """A group, and what its sums may be."""
+    """A group of images, with the budgets of its sums."""
 
     name: ImageName
     images: tuple[ImageName, ...]
@@ -118,27 +118,27 @@ class GroupJudgement:
 
     name: str
     verdict: Verdict | None
-    """None: nothing to judge by, or not all of its images were checked here."""
+    """None if there is nothing to judge by, or if not all of its images were checked here."""
     rows: tuple[Row, ...]
     inconclusive: Inconclusive | None = None
-    """Why the verdict is inconclusive; None where it is not."""
+    """Why the verdict is inconclusive. None for other verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on the whole."""
+    """The verdict on the whole check."""
 
     verdict: Verdict
     images: tuple[ImageJudgement, ...]
     groups: tuple[GroupJudgement, ...] = ()
     inconclusive: Inconclusive | None = None
-    """Why the verdict is inconclusive; None where it is not."""
+    """Why the verdict is inconclusive. None for other verdicts."""
     gaps: tuple[Gap, ...] = ()
-    """What was to be covered, and is not."""
+    """What the check should have covered but does not."""
 
     @property
     def has_warnings(self) -> bool:
-        """Whether anything is warned of, whatever the verdict on the whole."""
+        """Whether anything has a warning, for any verdict on the whole."""
         rows = [row for image in self.images for row in image.rows]
         rows += [row for group in self.groups for row in group.rows]
         return Verdict.WARN in [self.verdict, *(image.verdict for image in self.images), *(row.verdict for row in rows)]
@@ -149,9 +149,10 @@ def judge(
     groups: Iterable[GroupMeasurement] = (),
     coverage: Coverage | None = None,
 ) -> Judgement:
-    """Judge everything that was measured. One broken budget fails the whole; nothing measured is no pass.
+    """Judge everything that was measured.
 
-    `coverage`: what it has to be; None: `images` are all that there is.
+    One broken budget fails the whole check. A check without measurements does not pass. `coverage` says what the check
+    has to cover. None means exactly `images`.
     """
     by_name = {image.name: image for image in images}
     wanted = coverage if coverage is not None else Coverage.of_all(by_name)
@@ -181,9 +182,10 @@ _SUM_CONFIDENCE = 0.95
 
 
 def _sums(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], elsewhere: frozenset[str]) -> Iterator[Row]:
-    """A row for each sum that has a budget. A member that was to be measured and is missing leaves the sum open.
+    """Yield a row for each sum that has a budget.
 
-    `elsewhere`: the images that other parts of the check measure.
+    If a member should have been measured but is missing, the sum is inconclusive.
+    `elsewhere` are the images that other parts of the check measure.
     """
     absent = [name for name in group.images if name not in images]
     missing = [name for name in absent if name not in elsewhere]
@@ -199,7 +201,7 @@ def _sums(group: GroupMeasurement, images: Mapping[str, ImageMeasurement], elsew
 
 
 def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageMeasurement]) -> Iterator[Row]:
-    """One row; where a member's maximums are of another run than its growth, one for each."""
+    """Yield one row, or two if the maximums of a member come from another run than its growth."""
     present = [image for image in members if image.presence is not Presence.REMOVED]
     if metric in IMAGE_METRICS or not any(image.own is not None and image.own.counts for image in present):
         yield _compared_sum(metric, budget, present)
@@ -212,7 +214,7 @@ def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageM
 
 
 def _compared_sum(metric: Metric, budget: EffectiveBudget, present: Sequence[ImageMeasurement]) -> Row:
-    # A sum grows by what is new; of an image that left, nobody knows what it had.
+    # New images add to a sum. The figures of a removed image are unknown.
     compared = [image for image in present if image.presence is not Presence.NEW]
     return judge_metric(
         metric,
@@ -224,7 +226,7 @@ def _compared_sum(metric: Metric, budget: EffectiveBudget, present: Sequence[Ima
 
 
 def _sum_excuse(metric: Metric, members: Sequence[ImageMeasurement]) -> Excuse | GrowthNotJudged | None:
-    """Why the sum's growth need not be judged, where a base lacks its figure; None where it must be."""
+    """Return why the growth of a sum need not be judged if a base has no value. None if it must be judged."""
     excuses = [growth_excuse(image) for image in members if not _has_figure(metric, image)]
     first = excuses[0] if excuses else Excuse.NO_BASE_VALUE
     if first is None or None in excuses:
@@ -262,7 +264,7 @@ def _bounds(metric: Metric, side: SideMeasurement) -> tuple[int, int]:
 
 
 class FailOn(StrEnum):
-    """From which verdict on a check fails."""
+    """The mildest verdict that fails the check."""
 
     FAIL = "fail"
     WARN = "warn"
@@ -271,14 +273,14 @@ class FailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExitPolicy:
-    """What verdicts mean for the exit code."""
+    """How verdicts translate to the exit code."""
 
     fail_on: FailOn = FailOn.FAIL
     allows_inconclusive: bool = False
-    """Whether an answer that noise leaves open passes. What was not measured never does."""
+    """Whether an answer that is inconclusive because of noise passes. Missing measurements never pass."""
 
     def exit_code(self, judgement: Judgement) -> ExitCode:
-        """Of a check that came to `judgement`."""
+        """Return the exit code of a check with this judgement."""
         if self.fail_on is FailOn.NEVER:
             return ExitCode.WITHIN_BUDGET
         if judgement.verdict is Verdict.INCONCLUSIVE and not self._lets_through(judgement):

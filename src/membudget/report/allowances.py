@@ -1,4 +1,4 @@
-"""What is said of groups, of exceptions, and of what the head's budgets file loosens."""
+"""Findings about groups, exceptions, and what the head's budgets file loosens."""
 
 from collections.abc import Iterator
 
@@ -17,12 +17,12 @@ _USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)", Use.EXCEEDED: " (a
 
 
 def unapproved(report: Report) -> int:
-    """How many rules are loosened that nobody approved."""
+    """Return the number of loosened rules that nobody approved."""
     return 0 if report.approval.counts else len(report.loosened)
 
 
 def allowances(result: JudgedReport) -> Iterator[Finding]:
-    """Sentences for the explanations, gravest first."""
+    """Yield the findings for the explanations, gravest first."""
     if unapproved(result.report):
         said, asked = loosened_finding(result.report), approval_step(result.report)
         yield Finding((*said.parts, "; ", *asked.parts), FindingKind.LOOSENED)
@@ -32,7 +32,7 @@ def allowances(result: JudgedReport) -> Iterator[Finding]:
 
 
 def loosened_finding(report: Report) -> Finding:
-    """How many rules are loosened without approval."""
+    """Return a finding with the number of rules loosened without approval."""
     count = unapproved(report)
     what = "1 rule is" if count == 1 else f"{count} rules are"
     said = f"{what} looser than in the base; the base's count until somebody approves the change"
@@ -40,12 +40,12 @@ def loosened_finding(report: Report) -> Finding:
 
 
 def approval_step(report: Report) -> Finding:
-    """What to do about it."""
+    """Return the next step for loosened rules."""
     return label_request("take the loosening back", report)
 
 
 def label_request(otherwise: str, report: Report) -> Finding:
-    """What to do, or else who can approve it as it is."""
+    """Return a next step: `otherwise`, or ask someone to set the label."""
     asked = f"{otherwise}, or ask somebody with triage rights for the label "
     if report.approval is Approval.STALE:
         asked = f"{otherwise}, or ask somebody with triage rights to look again and set the label anew: "
@@ -53,7 +53,7 @@ def label_request(otherwise: str, report: Report) -> Finding:
 
 
 def old_ways(report: Report) -> Iterator[Finding]:
-    """Heads that do not run with the base's settings, which count until the change is approved."""
+    """Yield a finding for each head that fails with the base's settings, which count until the change is approved."""
     for image in report.images:
         waits = image.settings_of_base and (image.own is None or not image.own.counts)
         if waits and image.failure is not None and image.failure.stage is FailureStage.WORKLOAD:
@@ -62,7 +62,7 @@ def old_ways(report: Report) -> Iterator[Finding]:
 
 
 def group_findings(group: GroupJudgement) -> Iterator[Finding]:
-    """Why a group of images does not pass."""
+    """Yield why a group of images does not pass."""
     for row in group.rows:
         if row.verdict is not None and row.verdict is not Verdict.PASS:
             said = row_sentence(row, f"total {row_label(row)}")
@@ -71,14 +71,14 @@ def group_findings(group: GroupJudgement) -> Iterator[Finding]:
 
 
 def exception_findings(judgement: Judgement) -> Iterator[Finding]:
-    """What is allowed for a while, and why."""
+    """Yield the exceptions in force."""
     for image in judgement.images:
         for exception in image.exceptions:
             yield Finding((Quoted(image.name), ": ", *_allowed(exception)), FindingKind.EXCEPTION)
 
 
 def _allowed(exception: Allowed) -> Parts:
-    """What an exception allows, until when, and why."""
+    """Return in words what an exception allows, until when, and why."""
     row, given = exception.row, exception.exception
     soon = ", which is soon" if given.ends_soon else ""
     said = (
@@ -89,7 +89,7 @@ def _allowed(exception: Allowed) -> Parts:
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:
-    """What passes because noise may explain it, and how much may hide there."""
+    """Yield the rows that pass because noise may explain the growth, with the largest growth that may be hidden."""
     for image in judgement.images:
         for row in image.rows:
             if row.is_within_noise:
@@ -110,7 +110,7 @@ GAPS_TITLE = "not covered"
 
 
 def gap_finding(gap: Gap) -> Finding:
-    """One gap, in a sentence."""
+    """Return a gap as a finding."""
     quoted = Quoted(gap.subject)
     match gap.kind:
         case GapKind.IMAGE:

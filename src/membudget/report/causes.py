@@ -1,4 +1,4 @@
-"""Why a container was as large as it was, and what could be saved in an image, in words."""
+"""The largest causes of a container's memory, and words for what could be saved in an image."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,38 +12,38 @@ from membudget.measure.probe.messages import ProcessUse, Snapshot
 _SMALLEST_SHARE = 0.05
 _INTERPRETER = re.compile(r"(python|pypy|ruby|perl|php|node|nodejs|deno|bun|bash|dash|sh|java|lua)[\d.]*")
 _TITLE = re.compile(r"([\w./-]+): ")
-"""What servers call their processes: "nginx: worker process", "postgres: checkpointer"."""
+"""How servers name their processes: "nginx: worker process", "postgres: checkpointer"."""
 _JAVA_WITH_VALUE = {"-cp", "-classpath", "--class-path", "-p", "--module-path"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Some processes of one program, or a file they have mapped."""
+    """The processes of one program, or a mapped file."""
 
     count: int
-    """How many processes; 1 for a file."""
+    """The number of processes. 1 for a file."""
     name: str
-    """What the container calls it: to be quoted by whoever shows it."""
+    """The name inside the container. It is untrusted, so callers must quote it."""
     words: str
-    """How large, in our words."""
+    """The size in words, such as "40.0 MiB each"."""
     bytes: int
 
 
 def causes(snapshot: Snapshot, most: int = 3) -> tuple[Cause, ...]:
-    """The biggest causes of `snapshot`, biggest first, none of them under five percent of the whole."""
+    """Return the largest causes in a snapshot, largest first. Each is at least five percent of the whole."""
     found = sorted([*_programs(snapshot.processes), *_files(snapshot)], key=lambda cause: cause.bytes, reverse=True)
     whole = snapshot.summed_pss_bytes or snapshot.summed_rss_bytes
     return tuple(cause for cause in found if cause.bytes >= _SMALLEST_SHARE * whole)[:most]
 
 
 def program_name(process: ProcessUse) -> str:
-    """What people call this program: of an interpreter, the script or module it runs."""
+    """Return the usual name of a program. For an interpreter, that is the script or module that it runs."""
     if not process.arguments:
         return process.name
     first = process.arguments[0]
     if title := _TITLE.match(first):
         return PurePosixPath(title[1]).name
-    # Some write over their arguments: "redis-server *:6379".
+    # Some programs overwrite their arguments: "redis-server *:6379".
     own = PurePosixPath(first.split(" ")[0]).name or process.name
     if not _INTERPRETER.fullmatch(own):
         return own
@@ -51,7 +51,7 @@ def program_name(process: ProcessUse) -> str:
 
 
 def _script(arguments: Sequence[str]) -> str | None:
-    """What an interpreter was told to run; None where it reads it from somewhere else."""
+    """Return the script or module that an interpreter runs. None if its arguments do not name one."""
     skip = False
     for number, argument in enumerate(arguments):
         if skip:
@@ -76,7 +76,7 @@ def _programs(processes: Sequence[ProcessUse]) -> Iterator[Cause]:
 
 
 def _program(name: str, group: Sequence[ProcessUse]) -> Cause:
-    """Processes of one program: what is shared among them counts once, where PSS could be read."""
+    """Return the processes of one program as a cause. Memory that they share counts once if PSS could be read."""
     count = len(group)
     rss = sum(process.rss_bytes for process in group) // count
     pss = [process.pss_bytes for process in group if process.pss_bytes is not None]
@@ -136,10 +136,10 @@ _WORDS = {
 
 
 def hint_words(hint: Hint) -> str:
-    """What could be saved, in a few words."""
+    """Return what could be saved, in a few words."""
     return _WORDS[hint.kind][0]
 
 
 def hint_fix(hint: Hint) -> str:
-    """What to do about it."""
+    """Return how to save it."""
     return _WORDS[hint.kind][1]

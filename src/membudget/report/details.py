@@ -1,4 +1,4 @@
-"""What was measured, in detail: each image's phases, and why some values are not there."""
+"""Details of the measurement: phases of each image, missing values, and what was compared."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,12 +17,12 @@ _NO_VALUE = "–"
 
 
 def phase_rows(images: Sequence[ImageMeasurement]) -> list[tuple[Part, ...]]:
-    """A row a phase, of images that have more than one: its time and its own peaks on both sides."""
+    """Return a row for each phase of images with more than one: its duration and its peaks on both sides."""
     return [row for image in images for row in _phase_rows(image)]
 
 
 def not_measured(images: Sequence[ImageMeasurement]) -> list[tuple[list[str], str, str]]:
-    """Which values of heads are not there, and why: each time (the images, the metrics, the reason)."""
+    """Return the missing values of heads, as tuples of images, metrics and reason."""
     names: dict[tuple[str, str], list[str]] = {}
     for image in images:
         if image.head is None or image.head.failure is not None:
@@ -37,7 +37,7 @@ def not_measured(images: Sequence[ImageMeasurement]) -> list[tuple[list[str], st
 
 
 def _was_not_asked_for(image: ImageMeasurement, metric: Metric) -> bool:
-    """A figure that only some workloads have, and for which nobody set a budget."""
+    """Return whether a metric exists only for some workloads and has no budget."""
     return metric in SILENT_WHEN_ABSENT and not image.budgets.get(metric, NO_BUDGET).is_set
 
 
@@ -74,7 +74,7 @@ _MOST_NAMED = 20
 
 
 def compared_in_short(report: Report) -> Finding:
-    """Both commits, trials, limits and platform, in a line."""
+    """Return both commits, the trials, the limits and the platform on one line."""
     base, head = report.comparison.base, report.comparison.head.sha[:_SHA_DIGITS]
     parts = [f"base {base.sha[:_SHA_DIGITS]} → head {head}" if base is not None else f"no base, head {head}"]
     counts = [len(side.trials) for image in report.images for side in (image.base, image.head) if side and side.trials]
@@ -92,7 +92,7 @@ def _range(ends: Sequence[str]) -> str:
 
 
 def compared(report: Report) -> Iterator[Finding]:
-    """The same at length, with the machine and its settings."""
+    """Yield the comparison in detail, with the machine and its settings."""
     comparison, environment = report.comparison, report.environment
     yield _revision("head", comparison.head)
     yield _revision("base", comparison.base) if comparison.base else _ours("no base revision")
@@ -117,7 +117,7 @@ def compared(report: Report) -> Iterator[Finding]:
 
 
 def _settings(report: Report) -> Iterator[Finding]:
-    """The machine's settings as trials found them; they were the same in all, or the verdict says otherwise."""
+    """Yield the machine's settings during the trials. They were equal in all of them, otherwise the verdict says so."""
     trials = [trial for image in report.images if image.head is not None for trial in image.head.trials]
     if not trials:
         return

@@ -1,4 +1,4 @@
-"""What a reader should know beside the figures, of trials and of what images hold."""
+"""Findings: what readers should know besides the figures, about trials and about the contents of images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _DOUBTS = {
 
 
 class FindingKind(StrEnum):
-    """What a finding tells of."""
+    """The subject of a finding."""
 
     REMARK = "remark"
     KILLED = "killed"
@@ -62,41 +62,41 @@ _GRAVE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence: our words, and what it quotes from outside."""
+    """One sentence, with membudget's own words and quoted text from outside."""
 
     parts: tuple[Part, ...]
     kind: FindingKind = FindingKind.REMARK
 
     @property
     def is_grave(self) -> bool:
-        """Whether it belongs beside the verdict, not among the details."""
+        """Whether the finding belongs next to the verdict rather than in the details."""
         return self.kind in _GRAVE
 
     def as_markdown(self) -> str:
-        """For the comment."""
+        """Return the sentence in Markdown, for the comment."""
         return "".join(map(in_markdown, self.parts))
 
     def as_text(self) -> str:
-        """For a terminal."""
+        """Return the sentence as plain text, for a terminal."""
         return "".join(map(in_plain_text, self.parts))
 
     def as_html(self) -> str:
-        """For a place where GitHub reads no Markdown."""
+        """Return the sentence in HTML, for places where GitHub does not interpret Markdown."""
         return "".join(map(in_html, self.parts))
 
     def as_json(self) -> list[str | list[str]]:
-        """For the page, which writes it as text, never as HTML."""
+        """Return the sentence for the page, which inserts it as text, never as HTML."""
         return list(map(in_json, self.parts))
 
 
 def findings(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """What the trials of one side of an image showed, gravest first."""
+    """Yield what the trials of one side of an image showed, gravest first."""
     yield from why(trials)
     yield from circumstances(trials)
 
 
 def why(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """What explains the memory of one side of an image, gravest first: kills, the limit, the largest processes."""
+    """Yield what explains the memory of one side of an image, gravest first: kills, the limit, the large processes."""
     yield from _killed(trials)
     contacts = [trial.at_limit for trial in trials if trial.at_limit is not None]
     if contacts:
@@ -109,7 +109,7 @@ def why(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def limit_words(contact: LimitContact) -> str:
-    """What happened at the limit."""
+    """Return in words what happened at the limit."""
     times = "" if contact.hits is None else " once" if contact.hits == 1 else f" {contact.hits:,} times"
     what = "thrashing at the limit" if contact.is_thrashing else "reached the limit"
     parts = [f"{what}: memory was reclaimed{times}"]
@@ -121,7 +121,7 @@ def limit_words(contact: LimitContact) -> str:
 
 
 def certificate_words(certificate: Certificate) -> str:
-    """How far a sampled peak can be trusted."""
+    """Return in words how reliable a sampled peak is."""
     match certificate.conclusion:
         case Conclusion.CONFIRMED:
             return f"sampled peak confirmed by the kernel's mark to {format_size(certificate.resolution_bytes)}"
@@ -133,7 +133,7 @@ def certificate_words(certificate: Certificate) -> str:
 
 
 def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """Under what load that was."""
+    """Yield the results of the load, and what of the workload ran inside the container."""
     yield from load_findings(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
@@ -141,7 +141,7 @@ def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """Each sidecar's own figures, of the trial in which it was largest."""
+    """Yield the figures of each sidecar, from the trial in which it was largest."""
     names = dict.fromkeys(sidecar.name for trial in trials for sidecar in trial.sidecars)
     for name in names:
         uses = [sidecar for trial in trials for sidecar in trial.sidecars if sidecar.name == name]
@@ -156,14 +156,14 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:
-    """What a soak showed; where it decided the verdict, the reasons say it."""
+    """Yield what a soak showed, unless it decided the verdict, because the reasons then tell it."""
     if judgement.soak is not None and judgement.soak_verdict.passes:
         words = soak_words(judgement.soak, soak_requests(image))
         yield Finding((words,), FindingKind.LEAK if judgement.soak.trend is Trend.GROWTH else FindingKind.SOAK)
 
 
 def load_findings(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """What became of the requests: each group's, of the trial with the median throughput."""
+    """Yield the results of each group of requests, from the trial with the median throughput."""
     for results in zip(*(trial.load for trial in trials if trial.load), strict=False):
         yield _load_finding(sorted(results, key=lambda result: result.per_second)[len(results) // 2])
 
@@ -192,7 +192,7 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """Each kind of contradiction once."""
+    """Yield each kind of contradiction once."""
     for doubt in dict.fromkeys(trial.oom_doubt for trial in trials):
         if doubt is not None:
             yield Finding((_DOUBTS[doubt],), FindingKind.OOM_DOUBT)
@@ -229,7 +229,7 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def _limits_of(snapshot: Snapshot) -> Iterator[str]:
-    """What the snapshot does not show, and why."""
+    """Yield in words what the snapshot does not show, and why."""
     if snapshot.is_late:
         yield f"the snapshot came late: {format_size(snapshot.fell_bytes)} had been given back"
     if snapshot.is_near_limit:
@@ -244,7 +244,7 @@ def _words(cause: Cause) -> list[Part]:
 
 
 LEAST_CAUSE_BYTES = 100_000
-"""A layer that differs by less is not worth a reader's time."""
+"""The smallest difference of a layer that is shown."""
 _MOST_CAUSES = 3
 _MOST_DETAILS = 3
 _LONGEST_INSTRUCTION = 80
@@ -252,12 +252,12 @@ _LEAST_SHARE = 0.05
 
 
 def size_is_in_trouble(judged: ImageJudgement) -> bool:
-    """Whether a budget of the image itself, not of its memory, is broken or near."""
+    """Return whether a budget of the image itself, not of its memory, is broken or nearly so."""
     return any(row.metric in IMAGE_METRICS and row.verdict not in (None, Verdict.PASS) for row in judged.rows)
 
 
 def changed_layers(image: ImageMeasurement) -> tuple[LayerChange, ...]:
-    """The layers that changed most."""
+    """Return the layers that changed most."""
     if image.contents_diff is None:
         return ()
     large = [layer for layer in image.contents_diff.layers if abs(layer.delta_bytes) >= LEAST_CAUSE_BYTES]
@@ -265,7 +265,7 @@ def changed_layers(image: ImageMeasurement) -> tuple[LayerChange, ...]:
 
 
 def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
-    """A sentence a layer: "+48.1 MiB `RUN pip install` (Dockerfile:14): pandas +31.0 MiB, numpy +17.2 MiB"."""
+    """Yield a sentence per layer: "+48.1 MiB `RUN pip install` (Dockerfile:14): pandas +31.0 MiB, numpy +17.2 MiB"."""
     for change in changed_layers(image):
         parts: list[Part] = [f"{_delta(change.delta_bytes)} "]
         if change.is_upstream:
@@ -285,7 +285,7 @@ def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
 
 
 def hint_findings(image: ImageMeasurement) -> Iterator[Finding]:
-    """A sentence a hint, each with its price."""
+    """Yield a sentence for each hint, with the bytes that it would save."""
     if image.head is None or image.head.contents is None:
         return
     for hint in image.head.contents.hints:

@@ -1,4 +1,4 @@
-"""The whole answer in one sentence, with its figures."""
+"""The result of the whole check in one sentence, with figures."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ _SMALLEST_PERCENT = 0.1
 
 
 def headline(result: JudgedReport) -> Finding:
-    """What a reader has to know who reads nothing else; without its sign."""
+    """Return the sentence for readers who read nothing else, without the verdict's sign."""
     parts = _passed(result.judgement) if result.judgement.verdict.passes else _failed(result)
     return Finding(joined([part for part in parts if part], "; ") or ("nothing was measured",))
 
@@ -42,7 +42,7 @@ def _all(count: int) -> str:
 
 
 def _near(image: ImageJudgement) -> str:
-    """What is near its budget; of a soak, nothing is."""
+    """Return in words what is near its budget."""
     for row in image.rows:
         if row.verdict is Verdict.WARN and row.trials_over is not None and not row.is_excepted:
             over = row.trials_over
@@ -85,7 +85,7 @@ def _failed(result: JudgedReport) -> list[Parts]:
 
 
 def _excess(image: ImageJudgement) -> str:
-    """Which of its budgets is broken most, and by how much."""
+    """Return in words which budget is exceeded most, and by how much."""
     broken = [row for row in image.rows if row.verdict is Verdict.FAIL and row.head.value is not None]
     if not broken:
         return ""
@@ -110,7 +110,7 @@ def _largest_change(images: Sequence[ImageJudgement]) -> Parts:
 
 
 def _changes(image: ImageJudgement) -> Iterator[tuple[Row, float]]:
-    """What moved by more than its noise, and by how many percent."""
+    """Yield the rows that changed by more than their noise, with the percentage."""
     for row in image.rows:
         if row.metric in HEADLINES and row.phase is None and row.delta and row.base is not None and row.base.value:
             percent = 100 * row.delta / row.base.value
@@ -129,7 +129,7 @@ def _group_words(group: GroupJudgement) -> Parts:
 
 
 def _missing(gaps: Sequence[Gap]) -> Parts:
-    """Parts first: of one that is missing, nobody knows what else it would have said."""
+    """Return the gaps in words, parts first, because nobody knows what a missing part would have reported."""
     return _list([gap_finding(gap).parts for gap in gaps], "not covered")
 
 
@@ -146,7 +146,7 @@ def _named(image: ImageJudgement, words: str) -> Parts:
 
 
 def _list(findings: Sequence[Parts], shared: str) -> Parts:
-    """As many as one line holds, then how many more there are and what they have in common."""
+    """Join the first few findings, and add how many more there are, with `shared` as what they have in common."""
     more = len(findings) - _MOST_NAMED
     last = [_ours(f"{more} more {shared}".rstrip())] if more > 0 else []
     return joined([*findings[:_MOST_NAMED], *last], "; ")

@@ -1,6 +1,6 @@
 """The notes that a check writes into report.json.
 
-They are stored as sentences, which reports of earlier versions hold as well. Nothing decides anything by them.
+They are stored as sentences. No decision depends on them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,18 +31,18 @@ _SETTINGS = {
 
 
 def outage_note(fault: EngineLost) -> str:
-    """The engine's death, and what to do about it."""
+    """Return the note about a lost engine, with what to do about it."""
     return f"{shortened(fault.what, LONGEST_REASON)}{f' → {fault.fix}' if fault.fix else ''}"
 
 
 def settings_note(change: SettingsChange) -> str:
-    """What of the machine's settings changed between trials."""
+    """Return the note about a setting of the machine that changed between trials."""
     name = _SETTINGS[change.setting]
     return f"the machine's settings changed between trials: {name} from {change.before} to {change.after}"
 
 
 def contradiction_note(found: Contradiction) -> str:
-    """Why remembered trials were dropped."""
+    """Return the note about reused trials that were discarded."""
     return f"the remembered trials were dropped and the image was measured again: {_contradiction(found)}"
 
 
@@ -68,17 +68,17 @@ def _figure(side: Side, metric: Metric, phase: str | None) -> str:
 
 
 def own_settings_note(failure: Failure) -> str:
-    """The head fails when it runs with its own settings."""
+    """Return the note about a head that fails with its own settings."""
     return f"with its own settings, the {failure}"
 
 
 def warm_up_killed_note(side: Side) -> str:
-    """An OOM kill that no trial but the warm-up saw."""
+    """Return the note about an OOM kill that happened only in the warm-up."""
     return f"a process was OOM-killed in the {side}'s warm-up alone, so the warm-up counts as a trial"
 
 
 def warm_up_limit_note(side: Side, contact: LimitContact) -> str:
-    """A warm-up that reached the limit."""
+    """Return the note about a warm-up that reached the limit."""
     return f"{limit_words(contact)} (in the {side}'s warm-up, whose figures do not count)"
 
 
@@ -97,22 +97,22 @@ def setting_notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str
 
 
 def _changed_settings(keys: Sequence[str], *, own_counts: bool) -> str:
-    """What of the measured settings the head changes, and with which both sides were run."""
+    """Return which measured settings the head changes, and which settings both sides were run with."""
     how = "growth is told with the base's, maximums with the head's own"
     waiting = "measured as the base has it, until the change is approved or merged"
     return f"the head changes {', '.join(keys)}: {how if own_counts else waiting}"
 
 
 def _fewer_cpus(wanted: int, there: int) -> str:
-    """The machine has fewer CPUs than the container was to have."""
+    """Return the note about a machine with fewer CPUs than the container should have."""
     return f"it was to have {wanted} CPUs, and the machine has {there}: what sizes itself by CPUs did"
 
 
 def exception_note(metric: Metric, until: date) -> str:
-    """An exception that has ended."""
+    """Return the note about an exception that has expired."""
     return f"its exception for {metric} ended on {until.isoformat()} and counts no more"
 
 
 def machines_note(name: str, one: object, other: object) -> str:
-    """Shards ran on machines that are not alike."""
+    """Return the note about shards that ran on different machines."""
     return f"its shards ran on machines that differ: {name.replace('_', ' ')} {one} and {other}"

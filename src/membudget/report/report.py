@@ -1,6 +1,6 @@
-"""The report: the seam between measuring, which runs other people's code, and publishing, which holds a token.
+"""The model of `report.json`, which passes from measuring, which runs untrusted code, to publishing, which has a token.
 
-`report.json` is complete: whoever renders it judges again from its figures and believes none of its verdicts.
+The report contains all figures. Rendering judges them again and never trusts the stored verdict.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ from membudget.judge.whole import Coverage, GroupMeasurement, Judgement, judge
 from membudget.measure.trial import Trial
 
 SCHEMA_VERSION = 2
-"""Version 1 said in sentences alone what is now also stored as figures: see `restated`."""
+"""Version 1 had some facts only in sentences: see `restated`."""
 LARGEST_REPORT_BYTES = 16_000_000
-"""What is written has no more, and what is read may have been written by anybody."""
+"""The size limit when writing, and when reading a report that a stranger may have written."""
 
 
 class ReportModel(BaseModel):
-    """A part of the report: nothing in it that is not named here."""
+    """A part of the report. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -38,19 +38,19 @@ class RevisionReport(ReportModel):
 
 
 class Comparison(ReportModel):
-    """What was compared with what."""
+    """The two revisions that were compared."""
 
     head: RevisionReport
     base: RevisionReport | None
     no_base_reason: str | None
-    """Why there is no base."""
+    """Why there is no base. None if there is one."""
 
 
 class Environment(ReportModel):
-    """Where it was measured."""
+    """The environment of the measurement."""
 
     engine: str
-    """Version of the container engine."""
+    """The version of the container engine."""
     platform: str
     kernel: str
     cgroup_version: Literal[1, 2]
@@ -59,17 +59,17 @@ class Environment(ReportModel):
     cpus: int
     memory_bytes: int
     probe: str
-    """Where samples were taken from."""
+    """The place that samples were taken from."""
     rate_hz: int
-    """Looks a second while memory rests."""
+    """Samples per second while memory rests."""
     jobs: int = 1
-    """How many images were measured side by side."""
+    """The number of images that were measured at once."""
     log_driver: str = "unknown"
-    """The engine's, for the measured containers."""
+    """The engine's log driver for the measured containers."""
 
     @property
     def rates(self) -> str:
-        """How often it was looked, in words."""
+        """The sampling rate in words."""
         return f"{self.rate_hz} Hz{' and more' if self.rate_hz > 1 else ''}"
 
 
@@ -84,37 +84,40 @@ class Report(ReportModel):
     environment: Environment
     images: Annotated[tuple[ImageMeasurement, ...], Field(max_length=MOST_IMAGES)]
     budgets_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of both revisions' budgets files: parts of one check have the same."""
+    """A digest of the budgets files of both revisions. Parts of one check have the same."""
     shard: Shard | None = None
-    """Which part of a check this is; None: all of it."""
+    """The part of the check. None if the report is about the whole check."""
     coverage: Coverage
-    """Which images it has to be about."""
+    """The images and shards that the report has to cover."""
     groups: tuple[GroupMeasurement, ...] = ()
-    """Images whose sums have budgets."""
+    """The groups of images whose sums have budgets."""
     approval: Approval = Approval.NOT_ASKED
-    """Whether what the head's budgets file loosens may count."""
+    """Whether looser rules of the head count."""
     approval_label: str = DEFAULT_LABEL
-    """The label that approves it."""
+    """The label that approves looser rules."""
     approval_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Of what the label approves: the same, as long as that is the same. None: nothing needs approval."""
+    """A digest of everything that the label would approve. None if nothing needs approval."""
     loosened: tuple[Loosening, ...] = ()
-    """What it loosens."""
+    """The rules that the head loosens."""
     base_problem: str | None = None
-    """Why the rules of the base are not known; None: they are, or there are none."""
+    """Why the rules of the base are unknown. None if they are known, or if there are none."""
     notes: tuple[str, ...] = ()
-    """What a reader has to know of the whole."""
+    """Notes about the whole check."""
     verdict: Verdict
-    """For readers of the file. Publishing judges again, from the figures."""
+    """For readers of the file only. Publishing judges the figures again."""
     inconclusive: Inconclusive | None = None
-    """Why the verdict is inconclusive, for readers of the file as well."""
+    """Why the verdict is inconclusive. For readers of the file only."""
 
     @property
     def lacks_base_rules(self) -> bool:
-        """Whether the base's rules would have to count, and are not known."""
+        """Whether the base's rules would have to count but are unknown."""
         return self.base_problem is not None and not self.approval.counts
 
     def judged(self) -> "JudgedReport":
-        """Judge the figures of this report: the one place where that is done. The result's report has the verdict."""
+        """Judge the figures of this report and store the verdict in it.
+
+        This is the only place where reports are judged.
+        """
         judgement = self._judgement()
         update = {"verdict": judgement.verdict, "inconclusive": judgement.inconclusive}
         return JudgedReport(self.model_copy(update=update), judgement)
@@ -132,14 +135,14 @@ class Report(ReportModel):
 
 @dataclass(frozen=True, slots=True)
 class JudgedReport:
-    """A report and what its figures come to: made by `Report.judged`, and handed on."""
+    """A report with the judgement of its figures, made by `Report.judged`."""
 
     report: Report
     judgement: Judgement
 
     @property
     def measured(self) -> dict[str, ImageMeasurement]:
-        """The report's images by name."""
+        """The measured images, by name."""
         return {image.name: image for image in self.report.images}
 
 

@@ -1,7 +1,7 @@
-"""What a report tells, in the order in which it is told: the same in the comment, on a terminal, the page and in JUnit.
+"""The content of a report in order, the same for the comment, the terminal, the page and JUnit.
 
-Formats lay it out, and add nothing. The verdict comes first, then what is wrong, why, and what to do about it; the rest
-is for those who ask for it.
+Formats only lay it out. The verdict comes first, then what is wrong, why, and what to do about it. Details follow for
+readers who want them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ from membudget.report.timeline import CHART_STEPS, Chart, timeline
 from membudget.report.verdicts import image_reason, joined, next_step, status_mark, verdict_mark
 
 _MOST_CHARTS = 6
-"""GitHub draws each in a frame of its own."""
+"""The most charts, because GitHub draws each in a frame of its own."""
 _GRAVEST_FIRST = (
     Status.OOM_KILLED, Status.OVER_BUDGET, Status.LEAKING, Status.WORKLOAD_FAILED, Status.BUILD_FAILED,
     Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT,
@@ -67,7 +67,7 @@ _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdic
 
 
 def story(result: JudgedReport) -> tuple[Section, ...]:
-    """All that is told after the headline. Sections without content are not there."""
+    """Return the sections after the headline. Sections without content are left out."""
     measured = result.measured
     rows = table_rows(result)
     urgent = _gravest_first([row for row in rows if row.needs_attention])
@@ -91,7 +91,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
 
 
 def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
-    """What fails before what is open; of that, images that were killed; of those, the kill."""
+    """Return the rows sorted: failures before inconclusive results, images with OOM kills first."""
     killed = {row.image for row in rows if row.outcome is Status.OOM_KILLED}
     places = {name: place for place, name in enumerate(dict.fromkeys(row.image for row in rows))}
 
@@ -118,7 +118,7 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
 
 
 def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
-    """Why, outcome by outcome, the gravest first."""
+    """Yield the problems, grouped by outcome, gravest first."""
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
     verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
@@ -163,7 +163,7 @@ def _reasons(image: ImageJudgement) -> Finding:
 
 
 def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
-    """What explains it: kills, the largest processes where memory is short, the layers that grew where size is."""
+    """Yield what explains a problem: kills, the largest processes, or the layers that grew."""
     if judged.status is Status.OOM_KILLED and image.base is not None:
         yield from _base_peak(image.base)
     yield from (finding for finding in why(image.trials) if finding.is_grave or _memory_is_in_trouble(judged))
@@ -178,7 +178,7 @@ def _memory_is_in_trouble(judged: ImageJudgement) -> bool:
 
 
 def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
-    """How far below the limit the base stayed."""
+    """Yield the peak of the base, and whether it was OOM-killed as well."""
     peak, kills = base.metrics.get(Metric.PEAK_RSS), base.metrics.get(Metric.OOM_KILLS)
     if peak is not None and peak.value is not None:
         killed = "and was OOM-killed as well" if kills is not None and kills.value else "and was not killed"
@@ -186,7 +186,7 @@ def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
 
 
 def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Item]:
-    """What belongs in the open although nothing fails by it."""
+    """Yield what is always visible although it fails nothing."""
     for judged in judgement.images:
         image = measured[judged.name]
         base_failure = untold_failure_of_base(image, judged.rows)
@@ -202,7 +202,7 @@ def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
 
 
 def _logs(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Section]:
-    """A single one is unfolded: it is what its reader wants next."""
+    """Yield the logs. A single one is unfolded, because readers want it next."""
     failures = [(image.name, measured[image.name].failure) for image in judgement.images if not image.verdict.passes]
     told = [(name, failure) for name, failure in failures if failure is not None and failure.log_tail]
     for name, failure in told:
@@ -224,7 +224,7 @@ def _count(rows: Sequence[TableRow], what: str) -> str:
 
 
 def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Section:
-    """Of those that need attention first."""
+    """Return charts, images that need attention first."""
     urgent_first = sorted(judgement.images, key=lambda image: image.verdict is Verdict.PASS)
     ran = [image for image in urgent_first if measured[image.name].trials and not measured[image.name].is_unchanged]
     charts = []
@@ -238,7 +238,7 @@ def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Sect
 
 
 def _breaking_point(judged: ImageJudgement) -> int | None:
-    """The peak RSS at which the tightest of its budgets breaks."""
+    """Return the peak RSS at which the tightest budget breaks."""
     for row in judged.rows:
         if row.metric is Metric.PEAK_RSS and row.phase is None and row.headroom is not None:
             return (row.head.value or 0) + row.headroom
@@ -246,12 +246,12 @@ def _breaking_point(judged: ImageJudgement) -> int | None:
 
 
 def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Block]:
-    """How memory was used: phases, causes, and what was not measured."""
+    """Yield how memory was used: phases, causes, and missing values."""
     yield Sheet(PHASE_HEADINGS, tuple(phase_rows(result.report.images)))
     items = []
     for judged in result.judgement.images:
         image = measured[judged.name]
-        if not _memory_is_in_trouble(judged):  # else it stands in the open
+        if not _memory_is_in_trouble(judged):  # otherwise it is always visible
             items += [_of(image, finding) for finding in why(image.trials) if not finding.is_grave]
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]

@@ -1,6 +1,6 @@
-"""The parts of what a report tells, before they are Markdown or lines of a terminal.
+"""The parts of a story, independent of their format.
 
-A section has blocks, a block has elements: those stay or go as a whole where there is no room for all.
+A section has blocks, and a block has elements. If there is not enough room, whole elements are left out.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from membudget.report.verdicts import Mark
 
 
 class Keep(IntEnum):
-    """What is worth more where there is no room for all: the lowest goes first."""
+    """What to keep if there is not enough room. The lowest is left out first."""
 
     CHARTS = 0
     FIGURES = 1
@@ -30,12 +30,12 @@ class Keep(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A sentence, and what belongs under it."""
+    """A sentence, and the sentences below it."""
 
     finding: Finding
     below: tuple[Finding, ...] = ()
     about: str | None = None
-    """The image or the group that it tells of, as rows of the table name it; None: the whole."""
+    """The name of the image or group, as in the table. None for the whole check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Rows that have no budget, so no headroom and no status."""
+    """Rows without a budget, which have neither headroom nor status."""
 
     elements: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Another table: its first two columns are text, the rest figures."""
+    """Another table. Its first two columns are text, the others are figures."""
 
     headings: tuple[str, ...]
     elements: tuple[tuple[Part, ...], ...]
@@ -62,14 +62,14 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Remarks:
-    """What has to be known of the whole."""
+    """Remarks about the whole check."""
 
     elements: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list."""
+    """A list of sentences."""
 
     elements: tuple[Item, ...]
     title: str | None = None
@@ -77,18 +77,18 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong in one way, with the one thing to do about it."""
+    """Images with the same outcome, and the next step for all of them."""
 
     title: Mark
     next_step: Finding
     elements: tuple[Item, ...]
     verdict: Verdict
-    """What it comes to."""
+    """The verdict on these images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The last lines of a log, all of them text from outside: one element, for half a log says nothing."""
+    """The last lines of a log, which are text from outside. They are one element, because half a log is useless."""
 
     elements: tuple[tuple[str, ...]]
 
@@ -102,7 +102,7 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was compared, in one line."""
+    """What was compared, on one line."""
 
     elements: tuple[Finding]
 
@@ -117,6 +117,6 @@ class Section:
     keep: Keep
     blocks: tuple[Block, ...]
     title: Finding | None = None
-    """What it is folded under; None: it stands in the open."""
+    """The title under which the section is folded. None if it is always visible."""
     is_open: bool = False
-    """Whether it is unfolded at first."""
+    """Whether a folded section is open at first."""

@@ -1,4 +1,4 @@
-"""The diff table: the same cells for the comment, the summary and the terminal."""
+"""The diff table, with the same cells for the comment, the summary and the terminal."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,26 +22,26 @@ HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "s
 
 _NO_VALUE = "–"
 _SMALLEST_PERCENT = 0.05
-"""Below it a change would print as zero percent."""
+"""A smaller change would be shown as zero percent."""
 
 
 class RowKind(StrEnum):
-    """What a row of the table is about."""
+    """The kind of a row."""
 
     JUDGED = "judged"
-    """Something that has a budget, or stands for what was not measured."""
+    """A metric with a budget, or metrics that were not measured."""
     FIGURE = "figure"
-    """A figure to know, for which nobody set a budget."""
+    """A metric without a budget."""
     LOOSENED = "loosened"
-    """A rule of the budgets file: what it was, and what it is."""
+    """A loosened rule of the budgets file, before and after."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row as people read it. A stranger may have written what is quoted."""
+    """One row in words. Quoted text may come from strangers."""
 
     image: Quoted
-    """The image, or the group of them."""
+    """The name of the image or group."""
     metric: Part
     base: Part
     head: Part
@@ -51,33 +51,33 @@ class TableRow:
     mark: Mark
     verdict: Verdict | None
     needs_attention: bool
-    """Whether it belongs among the rows that are shown first."""
+    """Whether the row is among those shown first."""
     kind: RowKind = RowKind.JUDGED
     base_picture: str = ""
-    """A sparkline of RSS over time, to stand under `base`; on one scale with the head's."""
+    """A sparkline of RSS over time for the base, on the same scale as the head's."""
     head_picture: str = ""
     reason: Quoted | None = None
-    """Why there is no figure, where the row stands for several budgets."""
+    """Why there are no values, if the row stands for several budgets."""
     outcome: Status | None = None
-    """The status that the row alone comes to; None where it is no more than its verdict."""
+    """The status of the row. None if its verdict says everything."""
     judged: Row | None = None
-    """The judgement that it shows; None where it shows several, or none."""
+    """The judged row that is shown. None if the row shows several, or none."""
 
     @property
     def status(self) -> str:
-        """Its sign and words."""
+        """The sign and the words of the row's status."""
         return str(self.mark)
 
     @property
     def cells(self) -> tuple[Part, ...]:
-        """In the order of HEADINGS."""
+        """The cells in the order of HEADINGS."""
         return (
             self.image, self.metric, self.base, self.head, self.delta, self.budget, self.headroom, self.status,
         )  # fmt: skip
 
 
 def table_rows(result: JudgedReport) -> list[TableRow]:
-    """Every row of a result.report, in the order of its images."""
+    """Return all rows, in the order of the report's images."""
     judged = {image.name: image for image in result.judgement.images}
     rows = [row for image in result.report.images for row in _image_rows(image, judged[image.name])]
     rows += [_group_row(group, row) for group in result.judgement.groups for row in group.rows]
@@ -86,12 +86,12 @@ def table_rows(result: JudgedReport) -> list[TableRow]:
 
 
 def verdict_line(result: JudgedReport) -> str:
-    """The whole answer in one line, without its sign."""
+    """Return the result of the whole check on one line, without the verdict's sign."""
     return headline(result).as_text()
 
 
 def trials_in_words(image: ImageMeasurement) -> str:
-    """How many trials of each side the figures of an image are made of."""
+    """Return in words how many trials of each side the figures of an image come from."""
     counts = [(name, len(side.trials)) for name, side in (("base", image.base), ("head", image.head)) if side]
     numbers = [number for _, number in counts]
     if not any(numbers):
@@ -121,7 +121,7 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
 
 
 def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence[Row]) -> TableRow:
-    """One row for all that could not be had for one reason."""
+    """Return one row for all budgets without a value for the same reason."""
     row = _whole_row(image.name, _NO_VALUE, "not measured", status_mark(judgement.status))
     metric = row_label(lost[0]) if len(lost) == 1 else f"{len(lost)} budgets" if lost else row.metric
     reason = Quoted(str(image.failure)) if image.failure is not None else None
@@ -131,14 +131,14 @@ def _lost_row(image: ImageMeasurement, judgement: ImageJudgement, lost: Sequence
 
 
 def _says_something(row: Row) -> bool:
-    """Not a value without a budget that is not there (the details say why), or that was zero and stays so."""
+    """Return whether to show a metric without a budget: not if it is missing (see the details) or stays zero."""
     if row.budget.is_set:
         return True
     return row.head.value is not None and bool(row.head.value or (row.base is not None and row.base.value))
 
 
 def _goes_without_saying(row: Row) -> bool:
-    """That nothing was killed, by the budget that every image has."""
+    """Return whether the row only says that nothing was killed, by the budget that every image has."""
     return row.metric is Metric.OOM_KILLS and row.verdict in (Verdict.PASS, None) and not row.head.value
 
 
@@ -174,7 +174,7 @@ def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
 
 
 def _gap_row(image: str, kind: GapKind) -> TableRow:
-    """Of an image that no part checked, or more than one."""
+    """Return the row of an image that no part or more than one part checked."""
     head = "checked twice" if kind is GapKind.TWICE else "not checked"
     row = _whole_row(image, _NO_VALUE, head, status_mark(Status.NOT_MEASURED))
     return replace(row, verdict=Verdict.INCONCLUSIVE, needs_attention=True)
@@ -195,7 +195,7 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
 
 
 def _pictured(row: TableRow, image: ImageMeasurement) -> TableRow:
-    """With RSS over time under its figures."""
+    """Return the row with sparklines of RSS over time."""
     seen = timeline(image, SPARKLINE_STEPS)
     if seen is None:
         return row
@@ -234,14 +234,14 @@ def _delta_cell(row: Row) -> str:
     if row.delta is None or row.base is None:
         return _NO_VALUE
     if row.margin and abs(row.delta) <= row.margin:
-        return format_spread(row.metric, row.delta, row.margin)  # a percent of what is noise would mislead
+        return format_spread(row.metric, row.delta, row.margin)  # a percentage of noise would mislead
     change = format_spread(row.metric, row.delta, row.margin) if row.margin else format_delta(row.metric, row.delta)
     percent = 100 * row.delta / row.base.value if row.base.value else 0.0
     return f"{change} ({format_percent(percent, signed=True)})" if abs(percent) >= _SMALLEST_PERCENT else change
 
 
 def _budget_cell(row: Row) -> str:
-    """What it may be, and by how much it may grow: in bytes where there is a base, for that is what is judged."""
+    """Return the maximum and the tolerated growth. Growth is in bytes if there is a base, because bytes are judged."""
     before = row.base.value if row.base is not None else None
     parts = _levels(row.metric, row.budget.max, row.budget.tolerance, before)
     if row.budget.below_limit is not None:
@@ -274,7 +274,7 @@ def _mark(row: Row) -> Mark:
 
 
 def _outcome(row: Row) -> Status | None:
-    """The outcome that the row alone comes to; None where its verdict is the word."""
+    """Return the status of a row. None if its verdict says everything."""
     if row.verdict is Verdict.FAIL:
         return Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET
     if row.inconclusive is Inconclusive.NOT_MEASURED:

@@ -1,7 +1,7 @@
-"""Memory over time of an image's median trials, on one scale: in few steps, in characters for a cell, and as a chart.
+"""Memory over time of the median trials of both sides, on one scale: as sparklines and as a chart.
 
-GitHub draws the chart with Mermaid (https://mermaid.js.org/syntax/xyChart). `xychart-beta` is understood since 10.5,
-and still by 12. It draws no legend, so the colours are named in words.
+GitHub draws the chart with Mermaid (https://mermaid.js.org/syntax/xyChart). Mermaid 10.5 to 12 understand
+`xychart-beta`. It draws no legend, so words name the colours.
 """
 
 from collections.abc import Sequence
@@ -15,31 +15,31 @@ from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
 
 _MOST_BYTES = 2**50
-"""No trial holds more: a report that says so was not written by membudget."""
+"""The most memory that a trial can use. A report with more was not written by membudget."""
 
 
 _NEGLIGIBLE = 0.15
-"""Of the time of the longer side."""
+"""A side that is shorter by less than this share of the other's time is drawn as equally long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Base and head over the same time, in steps of one length. A side ends where its trial ended."""
+    """Base and head over the same time, in steps of equal length. Each side ends with its trial."""
 
     base: tuple[int, ...]
-    """Bytes: the most in each step. Empty where there is nothing to show."""
+    """The maximum of each step, in bytes. Empty if there is nothing to show."""
     head: tuple[int, ...]
     duration_us: int
-    """Of the longer one: what all steps together take."""
+    """The duration of all steps together, which is that of the longer side."""
 
     @property
     def highest_bytes(self) -> int:
-        """The highest of both sides."""
+        """The maximum of both sides."""
         return max((*self.base, *self.head), default=0)
 
 
 def timeline(image: ImageMeasurement, steps: int) -> Timeline | None:
-    """Both sides in at most `steps` steps; None where no side has samples that show something."""
+    """Return both sides in at most `steps` steps. None if neither has useful samples."""
     base, head = _median_series(image.base), _median_series(image.head)
     duration_us = max((series.time_us[-1] for series in (base, head) if series is not None), default=0)
     if duration_us <= 0:
@@ -50,7 +50,7 @@ def timeline(image: ImageMeasurement, steps: int) -> Timeline | None:
 
 
 def _median_series(side: SideMeasurement | None) -> Series | None:
-    """Of the trial whose peak RSS is the median, or the lower of the middle two."""
+    """Return the series of the trial whose peak RSS is the median, or the lower of the middle two."""
     trials = [trial for trial in side.trials if _is_sound(trial.series)] if side is not None else []
     trials.sort(key=_peak)
     return trials[(len(trials) - 1) // 2].series if trials else None
@@ -62,14 +62,17 @@ def _peak(trial: Trial) -> int:
 
 
 def _is_sound(series: Series) -> bool:
-    """Whether there are samples, in order: reports are read from strangers, too."""
+    """Return whether there are samples in order. Reports may come from strangers."""
     times, sizes = series.time_us, series.rss_bytes
     in_order = all(before <= after for before, after in pairwise(times))
     return 0 < len(times) == len(sizes) and times[0] >= 0 and in_order and 0 <= min(sizes) <= max(sizes) < _MOST_BYTES
 
 
 def _highest_in_steps(series: Series | None, duration_us: int, steps: int) -> tuple[int, ...]:
-    """The most in each step: a spike is as high as it was. A step without a look shows what the last look saw."""
+    """Return the maximum of each step, so that spikes keep their height.
+
+    A step without samples repeats the last one.
+    """
     if series is None:
         return ()
     samples: list[list[int]] = [[] for _ in range(1 + _step(series.time_us[-1], duration_us, steps))]
@@ -83,7 +86,10 @@ def _step(time_us: int, duration_us: int, steps: int) -> int:
 
 
 def _nearly_whole(shown: list[int], steps: int) -> list[int]:
-    """A side that ended a little before the other one lasts as long: no two trials take the same time."""
+    """Return the steps of a side.
+
+    If it ends shortly before the other side, its last value is repeated, because the times of trials always differ.
+    """
     missing = steps - len(shown)
     return [*shown, *[shown[-1]] * missing] if missing <= _NEGLIGIBLE * steps else shown
 
@@ -101,7 +107,7 @@ MOST_POINTS = 2000
 
 
 def downsample(series: Series, most_points: int = MOST_POINTS) -> Series:
-    """At most `most_points` samples of `series`: the first, the last, and of each stretch its RSS low and high."""
+    """Return at most `most_points` samples: the first, the last, and the RSS minimum and maximum of each stretch."""
     count = len(series.time_us)
     if count <= most_points:
         return series
@@ -120,28 +126,31 @@ CHART_STEPS = 60
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _GONE = "·"
 _FURTHEST_LINE = 1.6
-"""A line is drawn where it is no more than this many times as high as the curves: else they would be flat."""
+"""A bound is drawn only up to this many times the height of the curves. Otherwise they would look flat."""
 _BASE, _HEAD, _BUDGET, _LIMIT = ("⚪", "#8c959f"), ("🔵", "#218bff"), ("🟠", "#e16f24"), ("🔴", "#fa4549")
 _WIDTH, _HEIGHT = 820, 300
 
 
 def sparkline(values: Sequence[int], highest: int) -> str:
-    """A character a step, where `highest` is the tallest; dots once the container is gone. Empty without values."""
+    """Return one character per step, with `highest` as the tallest, and dots after the container's end.
+
+    Empty without values.
+    """
     blocks = (_BLOCKS[min(value * len(_BLOCKS) // max(highest, 1), len(_BLOCKS) - 1)] for value in values)
     return "".join(blocks).ljust(SPARKLINE_STEPS, _GONE) if values else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Base and head over time, with the lines that they must not cross."""
+    """Base and head over time, with the bounds that they must not exceed."""
 
     timeline: Timeline
     budget_bytes: int | None
-    """Of peak RSS, where the tightest of its budgets breaks."""
+    """The peak RSS at which the tightest budget breaks."""
     limit_bytes: int
 
     def as_mermaid(self) -> str:
-        """The chart's source: figures alone, nothing in it that others wrote."""
+        """Return the source of the chart. It contains only figures and membudget's own words."""
         unit, scale = self._unit()
         curves = [(self.timeline.base, _BASE), (self.timeline.head, _HEAD)]
         lines = [(_padded(values), colour) for values, (_, colour) in curves if values]
@@ -165,7 +174,7 @@ class Chart:
 
     @property
     def legend(self) -> str:
-        """Which line is which; a bound that is too far away to be drawn is named."""
+        """Return in words which line is which. Bounds too high to be drawn are named."""
         named = [(self.timeline.base, _BASE, "base"), (self.timeline.head, _HEAD, "head")]
         parts = [f"{sign} {name}" for values, (sign, _), name in named if values]
         for bound, (sign, _), name in self._bounds():
@@ -186,5 +195,5 @@ class Chart:
 
 
 def _padded(values: Sequence[int]) -> list[int]:
-    """As long as the whole chart: a container that is gone holds nothing."""
+    """Return the values, filled with zeros up to the end of the chart."""
     return [*values, *[0] * (CHART_STEPS - len(values))]

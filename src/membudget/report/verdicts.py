@@ -41,7 +41,7 @@ from membudget.judge.whole import Judgement
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A sign, and the words beside it."""
+    """A sign with words."""
 
     sign: str
     words: str
@@ -97,37 +97,37 @@ _NEXT_STEPS = {
 
 
 def status_mark(status: Status) -> Mark:
-    """What became of an image."""
+    """Return the mark of an image's status."""
     return _STATUS_MARKS[status]
 
 
 def next_step(status: Status) -> str | None:
-    """What the reader of a status does next. None: nothing."""
+    """Return the next step for readers. None if there is nothing to do."""
     return _NEXT_STEPS.get(status)
 
 
 def verdict_mark(verdict: Verdict, words: str | None = None) -> Mark:
-    """A verdict, by its own name or in other words."""
+    """Return the mark of a verdict, with its own name or with other words."""
     return Mark(SIGNS[verdict], words or _VERDICT_WORDS[verdict])
 
 
 def verdict_words(verdict: Verdict) -> str:
-    """A verdict by its own name."""
+    """Return the name of a verdict."""
     return _VERDICT_WORDS[verdict]
 
 
 def neutral_mark(words: str) -> Mark:
-    """What has no verdict."""
+    """Return a mark without a verdict."""
     return Mark(_NEUTRAL, words)
 
 
 def approval_mark(approval: Approval) -> Mark:
-    """What became of a loosened rule."""
+    """Return the mark of a loosened rule."""
     return _APPROVAL_MARKS[approval]
 
 
 def whole_sign(judgement: Judgement) -> str:
-    """Of the whole. If every open answer is open for the same reason, that reason's sign."""
+    """Return the sign of the whole check. If all inconclusive images have the same status, it is that status's sign."""
     unclear = {image.status for image in judgement.images if image.verdict is Verdict.INCONCLUSIVE}
     if judgement.verdict is Verdict.INCONCLUSIVE and len(unclear) == 1:
         return status_mark(unclear.pop()).sign
@@ -156,19 +156,19 @@ _NOT_THERE = {
 
 
 def row_label(row: Row) -> str:
-    """What a row is called."""
+    """Return the name of a row."""
     label = row.metric.definition.label
     of = ", ".join(part for part in (row.phase, "own settings" if row.is_own else None) if part)
     return f"{label} ({of})" if of else label
 
 
 def row_reason(row: Row) -> Parts:
-    """Why a row's verdict is what it is, after the metric's name; empty where there is nothing to say."""
+    """Return the reasons for a row's verdict, to follow the metric's name. Empty if there are none."""
     return joined((_row_reason(row.metric, reason) for reason in row.reasons), " and ")
 
 
 def row_sentence(row: Row, label: str | None = None) -> Parts:
-    """What is wrong with a row, as a sentence about `label`, or about the metric."""
+    """Return what is wrong with a row, as a sentence about `label`, which is the row's name by default."""
     why, label = row_reason(row), label or row_label(row)
     match row.trouble:
         case Trouble.UNCLEAR:
@@ -182,7 +182,7 @@ def row_sentence(row: Row, label: str | None = None) -> Parts:
 
 
 def image_reason(reason: ImageReason) -> Parts:
-    """A reason of an image's verdict."""
+    """Return a reason for an image's verdict in words."""
     match reason:
         case OfRow(row):
             return row_sentence(row)
@@ -208,7 +208,7 @@ def image_reason(reason: ImageReason) -> Parts:
 
 
 def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
-    """What a soak showed. `requests`: how many there were in a soak, where that is known."""
+    """Return in words what a soak showed. `requests` is the number of requests in a soak, if known."""
     over = f"over a soak of {format_duration(verdict.soak_ms)}{', less that of base' if verdict.is_paired else ''}"
     rate = (
         f"{format_size_delta(round(verdict.bytes_per_minute))} a minute"
@@ -228,7 +228,7 @@ def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
 
 
 def joined(sentences: Iterable[Sequence[Part]], between: str) -> Parts:
-    """Several sentences in one, `between` them."""
+    """Join sentences, with `between` between them. Empty ones are left out."""
     parts: list[Part] = []
     for sentence in sentences:
         parts += [between] if parts and sentence else []

@@ -1,4 +1,7 @@
-"""What `membudget inspect --json` and `membudget diff --json` print."""
+"""The models of what `membudget inspect --json` and `membudget diff --json` print.
+
+This module is small and separate, so that rich is imported only for a terminal.
+"""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,21 +11,21 @@ from membudget.core.metrics import Metric, MetricValue
 
 
 class InspectReport(BaseModel):
-    """One image."""
+    """The report about one image."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     image: str
-    """As it was asked for."""
+    """The name that the user gave."""
     scheme: str
-    """Where it was found."""
+    """The kind of store that the image was read from."""
     metrics: dict[Metric, MetricValue]
-    """As in `measure --json`."""
+    """The image's metrics, as in `measure --json`."""
     contents: ImageSummary
 
 
 class DiffReport(BaseModel):
-    """Two images."""
+    """The report about two images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -30,8 +33,8 @@ class DiffReport(BaseModel):
     head_image: str
     base_metrics: dict[Metric, MetricValue]
     metrics: dict[Metric, MetricValue]
-    """Head's."""
+    """Those of the head."""
     base_contents: ImageSummary
     contents: ImageSummary
-    """Head's."""
+    """Those of the head."""
     diff: ImageDiff

@@ -1,4 +1,7 @@
-"""An image on a terminal: figures, layers, biggest folders and packages, what could be saved; and a diff."""
+"""Shows an image on a terminal: figures, layers, largest folders and packages, and possible savings.
+
+Shows diffs, too.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -25,11 +28,11 @@ _LONGEST_INSTRUCTION = 90
 _NEARLY_ALL = 0.95
 _BLANK = Text()
 _FIGURES = frozenset({"value", "size", "waste", "delta"})
-"""Headings of columns that are aligned to the right."""
+"""The headings of right-aligned columns."""
 
 
 def of_image(report: InspectReport) -> RenderableType:
-    """One image for `rich`."""
+    """Return a report about one image, for rich."""
     found = report.contents
     parts: list[RenderableType] = [
         Text(f"{printable(report.image)}, {printable(found.platform)}", style="bold"),
@@ -48,7 +51,7 @@ def of_image(report: InspectReport) -> RenderableType:
 
 
 def of_diff(report: DiffReport) -> RenderableType:
-    """A diff for `rich`."""
+    """Return a report about two images, for rich."""
     found = report.diff
     heading = f"{printable(report.base_image)} → {printable(report.head_image)}"
     parts: list[RenderableType] = [Text(heading, style="bold"), _both_figures(report)]
@@ -135,10 +138,10 @@ def _made_by(instruction: str, lines: tuple[int, int] | None, source: OriginSour
 
 
 def _folders(found: ImageSummary) -> Tree:
-    """The biggest folders, each below the nearest shown one that holds it."""
+    """Return the largest folders, each below the nearest shown folder that contains it."""
     root = Tree(f"/  {format_size(found.live_bytes)}")
     nodes: dict[str, Tree] = {"": root}
-    for folder in _chosen(found.folders):  # the largest first, so parents before what is in them
+    for folder in _chosen(found.folders):  # largest first, so parents come before their children
         parent = folder.path
         while parent not in nodes:
             parent = parent.rpartition("/")[0]
@@ -151,7 +154,10 @@ def _folders(found: ImageSummary) -> Tree:
 
 
 def _chosen(folders: Sequence[FolderSummary]) -> Iterator[FolderSummary]:
-    """The largest; of one within another that is nearly all of it, the inner: its path names both."""
+    """Return the largest folders.
+
+    If one makes up nearly all of another, only the inner one is kept: its path names both.
+    """
     largest_within: dict[str, int] = {}
     for folder in folders:
         parent = folder.path.rpartition("/")[0]
@@ -205,7 +211,7 @@ def _changed_layers(layers: Sequence[LayerChange], same: int) -> Group:
 
 
 def _plain(text: str) -> Text:
-    """Text of an image's."""
+    """Return text from an image, made printable."""
     return Text(printable(text))
 
 

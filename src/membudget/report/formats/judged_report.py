@@ -1,4 +1,4 @@
-"""What `membudget report --format json` prints: the judgement, for programs. `report.json` has no verdicts of rows."""
+"""The judgement as JSON for programs: `membudget report --format json`. `report.json` has no verdicts of rows."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,42 +20,42 @@ class _Model(BaseModel):
 
 
 class JudgedRow(_Model):
-    """One metric of an image, or of a group's sum."""
+    """The judgement of one metric of an image, or of a group's sum."""
 
     metric: Metric
     phase: str | None
-    """None: of the whole trial."""
+    """None for a metric of the whole trial."""
     base: MetricValue | None
     head: MetricValue
     delta: int | None
-    """head - base, in the metric's unit."""
+    """The head's value minus the base's, in the metric's unit."""
     margin: int | None
-    """How far the delta may be off."""
+    """How far the delta may be off, in the metric's unit."""
     budget: EffectiveBudget
     headroom: int | None
     verdict: Verdict | None
-    """None: nothing to judge by."""
+    """None if there is nothing to judge by."""
     reason: str | None
     inconclusive: Inconclusive | None
-    """Why the verdict is inconclusive; None where it is not."""
+    """Why the verdict is inconclusive. None for other verdicts."""
     is_within_noise: bool
     is_excepted: bool
     trials_over: TrialsOver | None
-    """Trials of the head over its maximum, whatever the median is."""
+    """The trials of the head over the maximum, for any median."""
     is_own: bool
-    """Of the head run with its own settings, where base and head are compared by the base's."""
+    """Whether the row is about the additional run of the head with its own settings."""
     trials_at_limit: TrialsAtLimit | None
-    """Trials of the head that reached the limit."""
+    """The trials of the head that reached the limit."""
 
     @classmethod
     def of(cls, row: Row) -> "JudgedRow":
-        """A row as it was judged."""
+        """Return the JSON model of a judged row."""
         same = {name: getattr(row, name) for name in cls.model_fields if name != "reason"}
         return cls(reason=raw(row_reason(row)) or None, **same)
 
 
 class JudgedImage(_Model):
-    """One image."""
+    """The judgement of one image."""
 
     name: str
     verdict: Verdict
@@ -68,7 +68,7 @@ class JudgedImage(_Model):
 
 
 class JudgedGroup(_Model):
-    """One group of images."""
+    """The judgement of one group of images."""
 
     name: str
     verdict: Verdict | None
@@ -77,24 +77,24 @@ class JudgedGroup(_Model):
 
 
 class JudgedDocument(_Model):
-    """A report, judged by who prints it."""
+    """The judgement of a report. It was judged by the membudget that printed it."""
 
     verdict: Verdict
     inconclusive: Inconclusive | None
-    """Why the verdict is inconclusive: noise leaves it open, or something was not measured."""
+    """Why the verdict is inconclusive: because of noise, or because something was not measured."""
     verdict_line: str
     comparison: Comparison
     images: tuple[JudgedImage, ...]
     groups: tuple[JudgedGroup, ...]
     missing_shards: tuple[int, ...]
     gaps: tuple[Gap, ...]
-    """What was to be covered, and is not: images, shards, and parts that were left out."""
+    """The gaps in coverage: images, shards, and parts that were left out."""
     unapproved: tuple[str, ...]
-    """Keys of the budgets file that are looser than the base's and not approved."""
+    """The keys of the budgets file that are looser than the base's without approval."""
 
 
 def render(result: JudgedReport) -> str:
-    """As JSON, in which no line can be a command of a workflow's runner."""
+    """Return the judgement as JSON. None of its lines can be a command for a workflow's runner."""
     limits = {image.name: image.limit_bytes for image in result.report.images}
     judged = JudgedDocument(
         verdict=result.judgement.verdict,

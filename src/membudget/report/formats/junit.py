@@ -1,7 +1,7 @@
-"""The report as JUnit XML, which CI servers show as test results: a suite an image, a case a row of the table.
+"""The report as JUnit XML, which CI servers show as test results: a suite per image, a case per row of the table.
 
-There is no standard; the elements and attributes are those that the schemas of Apache Ant (windyroad/JUnit-Schema) and
-of Jenkins (xunit-plugin, junit-10.xsd) both allow. A broken budget is a failure; what could not be judged is an error.
+There is no standard. The elements and attributes used are allowed by the schemas of Apache Ant (windyroad/JUnit-Schema)
+and of Jenkins (xunit-plugin, junit-10.xsd). A broken budget is a failure. An inconclusive result is an error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verd
 from membudget.report.verdicts import row_sentence
 
 _WHOLE = "membudget"
-"""The suite of what belongs to no image."""
+"""The suite for everything that belongs to no image."""
 _LONGEST_MESSAGE = 1000
 _TAGS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
@@ -33,13 +33,13 @@ class _Case:
 
     name: str
     verdict: Verdict | None
-    """None: nothing to judge by, which is a skipped test."""
+    """None if there is nothing to judge by. The test is then skipped."""
     message: str
     text: str = ""
 
 
 def render(result: JudgedReport) -> str:
-    """The whole report as one document. It has a failure or an error if, and only if, the verdict is no pass."""
+    """Return the whole report as one document. It has a failure or an error exactly if the verdict does not pass."""
     sections = story(result)
     suites = list(_suites(result, sections))
     root = ET.Element("testsuites")
@@ -72,12 +72,15 @@ def render(result: JudgedReport) -> str:
         ET.SubElement(suite, "system-err").text = "\n".join(_log(image))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
-    # A runner of GitHub's obeys ##[commands] anywhere in a line; nothing but text and attributes can hold one.
+    # GitHub's runner obeys ##[commands] anywhere in a line. Only text and attributes can contain one.
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.replace("##[", "&#35;#[") + "\n"
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Without a zone. In the years 1 and 9999, which only a forged report has, UTC may be beyond what there is."""
+    """Return the time in UTC, without a zone.
+
+    UTC may not exist in the years 1 and 9999, which only forged reports have.
+    """
     try:
         return moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
@@ -85,7 +88,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _suites(result: JudgedReport, sections: Sequence[Section]) -> Iterator[tuple[str | None, Sequence[_Case]]]:
-    """Suites by the image or the group that they are about; the last one is about the whole."""
+    """Yield the suites by image or group. The last one is about the whole check."""
     rows: dict[str, list[TableRow]] = {image.name: [] for image in result.report.images}
     for row in table_rows(result):
         rows.setdefault(row.image.text, []).append(row)
@@ -120,7 +123,7 @@ def _problems(sections: Sequence[Section], about: str | None) -> list[tuple[Prob
 
 
 def _explained(cases: list[_Case], problems: Sequence[tuple[Problem, Item]]) -> list[_Case]:
-    """The first case that fails says why, and what to do. Where no row fails, what fails is a case of its own."""
+    """Add reasons and next step to the first failing case. If no row fails, add a case for the failure."""
     for problem, item in problems:
         if problem.verdict not in _TAGS:
             continue
@@ -134,7 +137,7 @@ def _explained(cases: list[_Case], problems: Sequence[tuple[Problem, Item]]) -> 
 
 
 def _with(case: _Case, problem: Problem, item: Item) -> _Case:
-    """A case that says of its image why, and what to do, after its own words."""
+    """Return a case with the reasons and the next step of its image after its own message."""
     _, _, *why = item.finding.parts  # after the name
     reasons = printable(raw(why), _LONGEST_MESSAGE)
     message = reasons if reasons.endswith(case.message) else case.message
@@ -148,7 +151,7 @@ def _title(problem: Problem) -> str:
 
 
 def _lines(findings: Iterable[Finding]) -> list[str]:
-    """With something of ours before what is quoted: no line begins as a command of a runner."""
+    """Return lines that begin with membudget's own words, so that none can be a command for a runner."""
     return [f"- {finding.as_text()}" for finding in findings]
 
 
@@ -163,7 +166,7 @@ def _add(suite: ET.Element, name: str, case: _Case) -> None:
 
 
 def _said(sections: Sequence[Section], about: str | None, messages: AbstractSet[str]) -> Iterator[str]:
-    """What the story tells of an image or group, or of the whole, beside the `messages` of its cases."""
+    """Yield what the story tells about an image, a group or the whole check besides the `messages` of its cases."""
     for block in (block for section in sections for block in section.blocks):
         match block:
             case Remarks() if about is None:

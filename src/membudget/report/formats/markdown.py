@@ -38,12 +38,12 @@ _ROW_HEADINGS = (
     ("status", ":--"), ("image, metric", ":--"), ("base", "--:"), ("head", "--:"), ("delta", "--:"),
     ("budget", ":--"), ("headroom", "--:"),
 )  # fmt: skip
-"""The status first: a phone shows the left of a table. Image and metric in one, or it is wider than a comment."""
+"""The status comes first, because phones show the left of a table. Image and metric share a column to save width."""
 _FIGURE_HEADINGS = (("image", ":--"), ("metric", ":--"), ("base", "--:"), ("head", "--:"), ("delta", "--:"))
 
 
 def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
-    """What may stay or go, each in Markdown."""
+    """Return the elements of a block in Markdown. Each may be left out."""
     match block:
         case Rows():
             return _lines(_ROW_HEADINGS, [_row(row) for row in block.elements])
@@ -64,7 +64,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
 
 
 def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # noqa: PLR0911 - one for each kind
-    """A block of which the elements `shown` are left: some of those of `elements`."""
+    """Return a block in Markdown that consists of `shown`, which are some of its `elements`."""
     match block:
         case Rows():
             return "\n".join([*markdown_table(_ROW_HEADINGS, []), *shown])
@@ -86,12 +86,12 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
 
 
 def folded(title: Finding, content: str, *, is_open: bool = False) -> str:
-    """Something to unfold, or to fold."""
+    """Return a section that readers can fold and unfold."""
     return f"<details{' open' if is_open else ''}><summary>{title.as_html()}</summary>\n\n{content}\n\n</details>"
 
 
 def _lines(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A line of Markdown for each row: what stands above them comes with what is shown."""
+    """Return a line of Markdown for each row, without the lines of the heading."""
     return markdown_table(columns, rows)[len(markdown_table(columns, [])) :]
 
 
@@ -105,19 +105,19 @@ def _row(row: TableRow) -> list[str]:
 
 
 def _cells(row: TableRow) -> list[str]:
-    """Those that rows with and without budgets have in common."""
+    """Return the cells that rows with and without budgets have in common."""
     metric = _key(row.metric.text) if isinstance(row.metric, Quoted) else _whole(row.metric)
     base, head = _pictured(row.base, row.base_picture), _pictured(row.head, row.head_picture)
     return [_cell(row.image), metric, base, head, _whole(row.delta)]
 
 
 def _cell(part: Part) -> str:
-    """A cell that breaks where it reads well. What is quoted is a code span."""
+    """Return a cell that wraps at good places. Quoted text becomes a code span."""
     return code_cell(part.text) if isinstance(part, Quoted) else _whole(part)
 
 
 def _key(key: str) -> str:
-    """A key of the budgets file; a long one on two lines, broken at a dot."""
+    """Return a key of the budgets file. A long one is split into two lines at a dot."""
     first, dot, rest = key[:_LONGEST_KEY].rpartition(".")
     if len(key) <= _LONGEST_KEY or not first:
         return code_cell(key)
@@ -129,7 +129,7 @@ def _pictured(figure: Part, picture: str) -> str:
 
 
 def _whole(cell: str) -> str:
-    """A cell that breaks where it reads well, not between a number and its unit."""
+    """Return a cell that wraps at good places, but not between a number and its unit."""
     return _GOOD_BREAK.sub(" ", cell.replace(", ", "<br>").replace(" ", _NO_BREAK))
 
 
@@ -142,9 +142,9 @@ def _chart(name: Quoted, chart: Chart) -> str:
 
 
 LONGEST_COMMENT = 60_000
-"""Characters. GitHub refuses more than 65,536."""
+"""The length limit in characters. GitHub refuses more than 65,536."""
 LONGEST_SUMMARY = 260_000
-"""Characters: at up to four bytes each, within the mebibyte that GitHub takes a step (workflow commands)."""
+"""The length limit in characters. At four bytes each, it is below GitHub's limit of 1 MiB for a step's summary."""
 
 _TITLE = "membudget"
 
@@ -156,11 +156,11 @@ def render(
     run_url: str | None = None,
     history: str | None = None,
 ) -> str:
-    """The whole result.report, verdict first, in at most `longest` characters.
+    """Return the report, verdict first, in at most `longest` characters.
 
-    What does not fit goes by whole elements (rows, explanations, logs), in the order of `Keep`, the last ones of a kind
-    first: of what fails, the rows go last.
-    `run_url`: where the rest can be read. `history`: Markdown of the runs before this one, which stays whole.
+    What does not fit is left out by whole elements (rows, explanations, logs), in the order of `Keep`, the last of a
+    kind first. `run_url` is where the rest can be read. `history` is Markdown about earlier runs, which is never
+    shortened.
     """
     first = f"### {whole_sign(result.judgement)} {_TITLE}: {headline(result).as_markdown()}"
     parts = [_Part.of(section) for section in story(result)]
@@ -179,10 +179,10 @@ def render(
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Unit:
-    """An element, in the order of importance."""
+    """An element with its importance."""
 
     importance: int
-    """The lowest is kept longest."""
+    """The element with the lowest value is kept longest."""
     part: int
     block: int
     element: int
@@ -190,7 +190,7 @@ class _Unit:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A section whose elements are rendered."""
+    """A section with rendered elements."""
 
     section: Section
     blocks: tuple[tuple[Block, list[str]], ...]
@@ -231,7 +231,7 @@ def _page(
 
 
 def _left_out(gone: Sequence[_Unit], parts: Sequence[_Part], run_url: str | None) -> str | None:
-    """How much is not there, and where it is."""
+    """Return what was left out, and where to find it."""
     if not gone:
         return None
     rows = sum(isinstance(parts[unit.part].blocks[unit.block][0], Rows | Figures | Sheet) for unit in gone)

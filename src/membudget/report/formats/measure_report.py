@@ -1,4 +1,4 @@
-"""What `membudget measure` found out about one image, as JSON and on a terminal."""
+"""The result of `membudget measure`, as JSON and on a terminal."""
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
@@ -22,27 +22,27 @@ _OUTCOMES = {
 
 
 class MeasureReport(BaseModel):
-    """What `membudget measure --json` prints."""
+    """The model of what `membudget measure --json` prints."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     image: str
-    """As it was asked for."""
+    """The name that the user gave."""
     image_id: str
     limit_bytes: int | None
     environment: Environment
     metrics: dict[Metric, MetricValue]
-    """Over all measured trials: the median, of OOM kills the most."""
+    """The values over all measured trials: the median, or the maximum for OOM kills."""
     trials: tuple[Trial, ...]
 
     @property
     def judgeable_trials(self) -> tuple[Trial, ...]:
-        """The trials whose figures the metrics are made of."""
+        """The trials that the metrics are computed from."""
         return tuple(trial for trial in self.trials if trial.judgeable)
 
 
 def render(report: MeasureReport) -> RenderableType:
-    """The report for `rich`: a row a metric, a column a trial."""
+    """Return the report for rich, with a row per metric and a column per trial."""
     limit = f"limit {format_size(report.limit_bytes)}" if report.limit_bytes is not None else "no limit"
     parts: list[RenderableType] = [Text(f"{printable(report.image)}, {limit}", style="bold"), _table(report)]
     for number, trial in enumerate(report.trials, 1):
@@ -66,7 +66,7 @@ def render(report: MeasureReport) -> RenderableType:
 
 
 def _certificates(report: MeasureReport) -> list[str]:
-    """Each certificate that says it all is well, once: the others are findings."""
+    """Return each positive certificate once. The others are findings."""
     words = {
         certificate_words(trial.certificate): None
         for trial in report.trials

@@ -1,7 +1,7 @@
-"""The report as OpenMetrics text, for what keeps figures over time: a gauge a metric, labelled by image and side.
+"""The report as OpenMetrics text, for databases of figures over time: a gauge per metric, labelled by image and side.
 
 Source: the OpenMetrics specification 1.0 (prometheus/OpenMetrics): base units, the unit as the name's last word,
-families in one piece, `# EOF` last. Values are those that the verdict rests on; what was not measured is left out.
+families in one piece, `# EOF` last. The values are those that the verdict is based on. Missing values are left out.
 """
 
 import re
@@ -26,19 +26,19 @@ class _Family:
     """A metric family and its samples."""
 
     name: str
-    """With its unit."""
+    """The name, including the unit."""
     kind: str
     unit: str
     help: str
     samples: list[str] = field(default_factory=list)
 
     def add(self, value: str, labels: Mapping[str, str], suffix: str = "") -> None:
-        """One more sample."""
+        """Add a sample."""
         shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
         self.samples.append(f"{self.name}{suffix}{{{shown}}} {value}" if shown else f"{self.name}{suffix} {value}")
 
     def lines(self) -> Iterator[str]:
-        """As they are written: nothing for a family without samples."""
+        """Yield the lines of the family. None for a family without samples."""
         if self.samples:
             yield f"# TYPE {self.name} {self.kind}"
             if self.unit:
@@ -48,7 +48,7 @@ class _Family:
 
 
 def render(result: JudgedReport) -> str:
-    """The whole result.report."""
+    """Return the whole report as text."""
     families = [_about(result.report), _duration(result.report), _verdict(result.judgement), *_images(result)]
     lines = [line for family in families for line in family.lines()]
     return "\n".join([*lines, "# EOF"]) + "\n"

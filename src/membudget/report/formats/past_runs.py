@@ -1,7 +1,7 @@
-"""The last runs of a pull request, as the comment carries them on: a hidden record, and a folded table.
+"""The last runs of a pull request, which the comment keeps as a hidden record and shows as a folded table.
 
-The comment is the only memory there is. Its record is read as what anybody may have written: by an exact form, a
-few entries of known kinds, and whatever it says is quoted.
+There is no other memory than the comment. Anybody may have written its record. So it must have an exact form with few
+entries, and its texts are quoted.
 """
 
 import base64
@@ -25,18 +25,18 @@ HEAD_CHARACTERS = 12
 LONGEST_RESULT = 160
 _LONGEST_RECORD = 6000
 _RECORD = re.compile(r"<!-- membudget-runs:([A-Za-z0-9+/]*={0,2}) -->", re.ASCII)
-"""Base64 has neither the dashes that would end an HTML comment nor anything that GitHub renders."""
+"""Base64 contains no dashes, which would end an HTML comment, and nothing that GitHub renders."""
 _Number = Annotated[int, Field(ge=0, le=10**18)]
 
 
 class PastRun(ReportModel):
-    """A run of the check on this pull request, and what came of it."""
+    """A run of the check on this pull request, with its result."""
 
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-    """The start of the commit's id."""
+    """The beginning of the commit's ID."""
     verdict: Verdict
     result: Annotated[str, Field(max_length=LONGEST_RESULT)]
-    """The verdict in one line. It has names in it that are not ours."""
+    """The verdict on one line. It contains names from strangers."""
     id: _Number
     number: _Number
     attempt: _Number
@@ -47,18 +47,18 @@ _RUNS = TypeAdapter(Annotated[tuple[PastRun, ...], Field(max_length=MOST_RUNS)])
 
 
 def carried_on(earlier: Sequence[PastRun], now: PastRun) -> tuple[PastRun, ...]:
-    """The runs to keep, the newest first: `now` once, however often it is told."""
+    """Return the runs to keep, newest first. `now` is included once, even if it was there before."""
     others = [one for one in earlier if (one.id, one.attempt) != (now.id, now.attempt)]
     return (now, *others)[:MOST_RUNS]
 
 
 def encode(runs: Sequence[PastRun]) -> str:
-    """The record, a hidden line."""
+    """Return the record as a hidden line."""
     return f"<!-- membudget-runs:{base64.b64encode(_RUNS.dump_json(tuple(runs))).decode()} -->"
 
 
 def decode(line: str) -> tuple[PastRun, ...]:
-    """The runs of a record; none of anything that is not exactly one."""
+    """Return the runs of a record. Empty if the line is not exactly a record."""
     found = _RECORD.fullmatch(line) if len(line) <= _LONGEST_RECORD else None
     if found is None:
         return ()
@@ -68,9 +68,9 @@ def decode(line: str) -> tuple[PastRun, ...]:
 
 
 def render(runs: Sequence[PastRun], link: Callable[[PastRun], str]) -> str:
-    """The folded table, the newest first; empty where there is no other run than this one.
+    """Return the folded table, newest first. Empty if there is only one run.
 
-    `link` makes the address of a run.
+    `link` returns the address of a run.
     """
     if len(runs) < 2:
         return ""

@@ -1,4 +1,4 @@
-"""Tables, as tabulate makes them: in Markdown, and on a terminal of any width."""
+"""Tables made by tabulate, in Markdown and on terminals of any width."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from rich.text import Text
 from tabulate import DataRow, TableFormat, tabulate
 
 _WIDE, _NARROW = 2, 1
-"""Spaces between the columns of a terminal."""
+"""The spaces between columns on a terminal."""
 
 
 def markdown_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table: headings, how their columns are aligned (":--", "--:"), then a line for each row.
+    """Return the lines of a table: the headings, the alignment (":--", "--:"), then a line per row.
 
-    Cells are Markdown already and stay as they are, without padding: a comment may only have so many characters.
+    Cells must be Markdown. They are not padded, because the length of a comment is limited.
     """
     rule = f"|{'|'.join(alignment for _, alignment in columns)}|"
     line = DataRow("|", "|", "|")
@@ -28,14 +28,14 @@ def markdown_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[s
 
 @dataclass(frozen=True, slots=True)
 class TerminalTable:
-    """A table for `rich`. On a line too short for it, cells take several lines: nothing of them is ever cut off."""
+    """A table for rich. If the terminal is too narrow, cells wrap. Nothing is ever cut off."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[Text]]
     right: frozenset[str]
-    """Headings of the columns of figures."""
+    """The headings of the columns with figures."""
     good_break: re.Pattern[str] | None = None
-    """Where cells that have to be broken are broken first."""
+    """Where cells are wrapped first if they have to be."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         headings = [Text(heading, style="bold") for heading in self.headings]
@@ -75,7 +75,7 @@ def _lines(cell: Text) -> list[Text]:
 
 
 def _widest_that_fits(widths: Sequence[int], room: int) -> int:
-    """How wide the widest columns may be, so that all of them fit."""
+    """Return how wide the widest columns may be so that all columns fit."""
     return next((most for most in range(max(widths), 1, -1) if sum(min(width, most) for width in widths) <= room), 1)
 
 
@@ -84,10 +84,10 @@ def _wrapped(cell: Text, console: Console, most: int) -> Text:
 
 
 def _ansi(cell: Text, console: Console) -> list[str]:
-    """The lines of a cell, each with its colours, so that a line of the table has those of all its cells."""
+    """Return the lines of a cell, each with its own colour codes, because lines of a table cross several cells."""
     return [_ansi_line(line, console) for line in _lines(cell)]
 
 
 def _ansi_line(line: Text, console: Console) -> str:
-    segments = Text().join([line]).render(console)  # joined: else its own style would not count
+    segments = Text().join([line]).render(console)  # joined, because otherwise its own style is ignored
     return "".join((segment.style or Style.null()).render(segment.text) for segment in segments)

@@ -1,4 +1,4 @@
-"""The report on a terminal and in a log: the comment's story in the comment's order, with nothing folded or cut."""
+"""The report on a terminal and in a log: the same story as in the comment, but nothing is folded or cut."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ _GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
 
 
 def render(result: JudgedReport) -> RenderableType:
-    """The whole report for `rich`."""
+    """Return the whole report for rich."""
     line = f"{whole_sign(result.judgement)} {verdict_line(result)}"
     parts: list[RenderableType] = [Text(line, style=_STYLES[result.judgement.verdict])]
     for section in story(result):
@@ -47,7 +47,7 @@ def render(result: JudgedReport) -> RenderableType:
 
 
 def _section(section: Section) -> Iterator[RenderableType]:
-    """A chart is for those who can see one: the sparklines show the same here."""
+    """Yield the lines of a section. Charts are left out, because sparklines show the same here."""
     blocks = [block for block in section.blocks if block.elements and not isinstance(block, Charts)]
     for number, block in enumerate(blocks):
         yield _BLANK
@@ -92,7 +92,7 @@ def _items(block: Items | Problem) -> Text:
 
 
 def _once_named(rows: Sequence[TableRow]) -> Iterator[tuple[TableRow, str]]:
-    """Rows, each with its image's name, but for those of the image before."""
+    """Yield the rows. Only the first row of an image has its name."""
     previous = None
     for row in rows:
         yield row, in_plain_text(row.image) if row.image != previous else ""
@@ -106,7 +106,7 @@ def _row(named: tuple[TableRow, str]) -> list[Text]:
 
 
 def _cells(named: tuple[TableRow, str]) -> list[Text]:
-    """Those that rows with and without budgets have in common."""
+    """Return the cells that rows with and without budgets have in common."""
     row, image = named
     figures = [_pictured(row.base, row.base_picture), _pictured(row.head, row.head_picture)]
     return [Text(image, style="bold"), Text(in_plain_text(row.metric)), *figures, Text(row.delta)]

@@ -1,4 +1,4 @@
-"""What the page draws of an image's bytes: folders, packages and layers of both sides, and what changed."""
+"""The page's data about an image's bytes: folders, packages and layers of both sides, and what changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
@@ -14,11 +14,11 @@ _LONGEST_PATH = 160
 
 _Key = TypeVar("_Key")
 _Sizes: TypeAlias = tuple[int | None, int | None]
-"""Of base and head; None: it is not there, or too small to be listed."""
+"""The sizes in base and head. None if the item is missing or too small to be listed."""
 
 
 def contents(image: ImageMeasurement, most: int) -> dict[str, Json] | None:
-    """Both sides' contents, at most `most` of each kind. None: neither side's layers could be read."""
+    """Return the contents of both sides, at most `most` of each kind. None if no side's layers could be read."""
     base, head = (side.contents if side is not None else None for side in (image.base, image.head))
     if (base is None and head is None) or not most:
         return None
@@ -60,11 +60,11 @@ def _larger(sizes: _Sizes) -> int:
 
 
 def _tree(folders: Mapping[str, _Sizes], files: Mapping[str, _Sizes], most: int) -> Json:
-    """The largest as [name, base, head, what is inside], each below the nearest folder listed that holds it."""
+    """Return the largest as [name, base, head, children], each below the nearest listed folder that contains it."""
     chosen = nlargest(most, folders, key=lambda path: (_larger(folders[path]), -len(path)))
     large = nlargest(most, files.keys() - folders.keys(), key=lambda path: (_larger(files[path]), path))
     inside: dict[str, list[Json]] = {"": []}
-    for path in [*sorted(chosen), *sorted(large)]:  # a file holds nothing, so no folder is looked for below one
+    for path in [*sorted(chosen), *sorted(large)]:  # files come last, because nothing lies below them
         parent = path
         while parent not in inside or parent == path:
             parent = parent.rpartition("/")[0]
@@ -77,7 +77,7 @@ def _tree(folders: Mapping[str, _Sizes], files: Mapping[str, _Sizes], most: int)
 
 
 def _packages(base: ImageSummary | None, head: ImageSummary | None, most: int) -> Json:
-    """The largest packages: [ecosystem, name, base's version, head's version, base, head]."""
+    """Return the largest packages as [ecosystem, name, base's version, head's version, base, head]."""
     versions: list[dict[tuple[str, str], str]] = []
     sizes: list[dict[tuple[str, str], int]] = []
     for side in (base, head):
@@ -97,7 +97,10 @@ def _packages(base: ImageSummary | None, head: ImageSummary | None, most: int) -
 
 
 def _layers(side: ImageSummary | None, changes: ImageDiff | None, most: int, *, is_head: bool) -> Json:
-    """Each layer: [number, what made it, first line, bytes, waste, whether inherited, delta]. None without a side."""
+    """Return each layer as [number, what made it, first line, bytes, waste, whether inherited, delta].
+
+    None without a side.
+    """
     if side is None:
         return None
     deltas: dict[int | None, int] = {}

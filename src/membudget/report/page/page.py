@@ -1,7 +1,7 @@
-"""The report as one HTML file. Scripts and styles are within it; it fetches nothing, and its policy forbids it.
+"""The report as one HTML file with scripts and styles. It makes no network requests, and its policy forbids them.
 
-What comes from the report is data, never HTML: JSON in a block that no browser runs, written into the page as text by
-scripts of ours. The policy allows those scripts alone, by their hashes, and refuses HTML made from strings altogether.
+The report is included as JSON in a block that browsers do not execute. membudget's scripts insert it as text, never as
+HTML. The policy allows only those scripts, by their hashes, and forbids making HTML from strings.
 """
 
 import base64
@@ -42,7 +42,7 @@ _MOST_NOTES = 100
 
 
 def overview(result: JudgedReport, sections: Sequence[Section], most_rows: int) -> dict[str, Json]:
-    """All that is said of the whole."""
+    """Return the data of the page's upper part, which is about the whole check."""
     rows = table_rows(result)
     urgent_first = sorted(range(len(rows)), key=lambda number: not rows[number].needs_attention)
     chosen = [rows[number] for number in sorted(urgent_first[:most_rows])]
@@ -62,7 +62,7 @@ def overview(result: JudgedReport, sections: Sequence[Section], most_rows: int) 
 
 
 def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
-    """The story but for its tables and charts: those of the page can be sorted and touched."""
+    """Return the story without its tables and charts, because the page has interactive ones."""
     remarks: list[Json] = []
     problems: list[Json] = []
     also: list[Json] = []
@@ -102,13 +102,13 @@ def _items(items: Iterable[Item]) -> list[Json]:
 
 
 def told_above(sections: Sequence[Section]) -> frozenset[Finding]:
-    """What the page says under its verdict, so that no image's details say it again."""
+    """Return the findings below the verdict, so that the details of images do not repeat them."""
     problems = [block for section in sections for block in section.blocks if isinstance(block, Problem)]
     return frozenset(below for problem in problems for item in problem.elements for below in item.below)
 
 
 def seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Finding]) -> list[Json]:
-    """What an image's trials and layers showed beside what is `told`."""
+    """Return what the trials and layers of an image showed, without the findings in `told`."""
     found = (*findings(image.trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
     return [finding.as_json() for finding in found if finding not in told]
 
@@ -128,13 +128,13 @@ def _revision(revision: RevisionReport) -> list[str]:
 
 
 CHARTS_VERSION = "1.6.32"
-"""Of uPlot (MIT). `make page-assets` fetches it anew from npm."""
+"""The version of uPlot (MIT). `make page-assets` downloads it from npm."""
 CHARTS_SHA256 = {
     "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
     "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
     "uPlot-LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
 }
-"""What each of its files has to be; a test compares."""
+"""The hashes of its files. A test compares them."""
 
 _SCRIPTS = (
     "dom.js",
@@ -147,31 +147,31 @@ _SCRIPTS = (
     "image.js",
     "overview.js",
 )
-"""In this order: each uses what stands before it."""
+"""The scripts in order, because each uses the earlier ones."""
 
 
 def asset(name: str) -> str:
-    """The text of one file."""
+    """Return the text of a file in the folder `assets`."""
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 @cache
 def chart_script() -> str:
-    """The charting library, with the notice that its licence asks for."""
+    """Return the charting library, with the notice that its licence requires."""
     notice = asset("uPlot-LICENSE").replace("*/", "* /")
     return f"/*\n{notice}*/\n{asset('uPlot.iife.min.js')}"
 
 
 @cache
 def page_script() -> str:
-    """Our own scripts, as one that leaves nothing behind in the page's global scope."""
+    """Return membudget's scripts as one, which adds nothing to the page's global scope."""
     parts = "\n".join(asset(name) for name in _SCRIPTS)
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
 @cache
 def style() -> str:
-    """All style sheets."""
+    """Return all style sheets."""
     return f"{asset('uPlot.min.css')}\n{asset('page.css')}"
 
 
@@ -184,15 +184,15 @@ class _DetailLevel:
     """One amount of detail."""
 
     points: int
-    """Samples of a trial that is shown first, at the most."""
+    """The most samples of a trial that is shown first."""
     other_points: int
-    """Samples of every other trial."""
+    """The most samples of every other trial."""
     listed: int
-    """Folders, packages, layers and files, of each at the most."""
+    """The most folders, packages, layers and files, each."""
     images: int
-    """Images with charts, those in trouble first."""
+    """The most images with charts, those with problems first."""
     rows: int
-    """Rows of the table, those in trouble first."""
+    """The most rows of the table, those with problems first."""
 
 
 _LEVELS = (
@@ -207,11 +207,11 @@ _LEVELS = (
     _DetailLevel(points=40, other_points=0, listed=5, images=1, rows=100),
     _DetailLevel(points=0, other_points=0, listed=0, images=0, rows=40),
 )
-"""From the most to the least."""
+"""All levels, from most to least detail."""
 
 
 def render(result: JudgedReport, largest: int = LARGEST_PAGE_BYTES) -> str:
-    """The page, with as much detail as `largest` bytes hold; what is left out is said in it."""
+    """Return the page, with as much detail as fits into `largest` bytes. The page says what was left out."""
     around = len(_page("").encode())
     sections = story(result)
     for level in _LEVELS:
@@ -259,7 +259,7 @@ def _image(
 
 
 def _cuts(report: Report, level: _DetailLevel, shown: Sequence[ImageMeasurement]) -> list[Json]:
-    """What the page does not show of the report."""
+    """Return what the page does not show of the report, in words."""
     said = []
     trials = [
         trial for image in shown for side in (image.base, image.head) if side is not None for trial in side.trials
@@ -281,7 +281,7 @@ def _cuts(report: Report, level: _DetailLevel, shown: Sequence[ImageMeasurement]
 
 
 def _as_json(data: Json) -> str:
-    """`data` as JSON that ends no script block, begins no comment, and looks like no command of a workflow's runner."""
+    """Return `data` as JSON that cannot end a script block, begin a comment, or command a workflow's runner."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -302,5 +302,5 @@ def _page(data: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a content security policy names the text of an element (CSP level 3, "hash-source")."""
+    """Return the hash of an element's text as content security policies write it (CSP level 3, "hash-source")."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""What the page draws of an image's trials: memory over time by kind, phases, budgets, and the trials' own figures."""
+"""The page's data about an image's trials: memory over time by kind, phases, budgets, and the figures of each trial."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from membudget.measure.trial import Outcome, Trial
 from membudget.report.timeline import downsample
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
-"""Whose budgets are lines in the chart of what they are the peak of."""
+"""The metrics whose budgets are drawn as lines in the chart."""
 _OUTCOMES = {
     Outcome.COMPLETED: "completed",
     Outcome.OOM_KILLED: "OOM-killed",
@@ -31,7 +31,7 @@ _MOST_PROCESSES = 12
 
 
 def sides(image: ImageMeasurement, points: int, other_points: int) -> dict[str, Json]:
-    """Both sides' trials."""
+    """Return the trials of both sides."""
     return {
         name: _side(side, points, other_points) if side is not None else None
         for name, side in (("base", image.base), ("head", image.head))
@@ -49,7 +49,7 @@ def _side(side: SideMeasurement, points: int, other_points: int) -> dict[str, Js
 
 
 def typical(trials: Sequence[Trial]) -> int | None:
-    """The trial to show first: one that was OOM-killed, else the one whose peak RSS is nearest to the median."""
+    """Return the number of the trial to show first: one with an OOM kill, or the one with the median peak RSS."""
     killed = next((number for number, trial in enumerate(trials) if trial.outcome is Outcome.OOM_KILLED), None)
     peaks = {number: _value(trial, Metric.PEAK_RSS) for number, trial in enumerate(trials)}
     known = {number: peak for number, peak in peaks.items() if peak is not None}
@@ -84,11 +84,10 @@ def _trial(trial: Trial, points: int) -> dict[str, Json]:
 
 
 def columns(series: Series, points: int) -> list[Json]:
-    """Time in milliseconds and memory in KiB, by kind, each value as its difference to the one before.
+    """Return time in milliseconds and memory in KiB, by kind. Each value is the difference to the previous one.
 
-    The kinds are what can be told apart: anonymous; shared; what else of usage is not inactive file cache (active page
-    cache and kernel memory); inactive file cache. They add up to usage: RSS is the first two, the working set the first
-    three.
+    The kinds add up to usage: anonymous memory, shared memory, active page cache with kernel memory, and inactive page
+    cache. RSS is the first two, the working set is the first three.
     """
     if not points:
         return [[], [], [], [], []]
@@ -112,7 +111,7 @@ def _differences(values: Sequence[int]) -> list[int]:
 
 
 def lines(image: ImageMeasurement) -> dict[str, Json]:
-    """The horizontal lines of each chart: [bytes, words, kind, phase]. The limit is one of every chart."""
+    """Return the horizontal lines of each chart as [bytes, words, kind, phase]. Every chart has the limit."""
     return {metric.value: list(_lines(image, metric)) for metric in _DRAWN}
 
 
@@ -139,7 +138,7 @@ def _levels(budget: EffectiveBudget, base: int | None) -> Iterator[tuple[int, st
 
 
 def figures(image: ImageMeasurement, judged: ImageJudgement) -> list[Json]:
-    """The trials' own values of every metric that was measured more than once, with the interval of their median."""
+    """Return the values of each trial for every metric measured more than once, with the interval of their median."""
     if image.head is None:
         return []
     rows = {row.metric: row for row in judged.rows if row.phase is None and not row.is_own}
@@ -176,7 +175,7 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
 
 
 def _interval(values: Sequence[int]) -> Json:
-    """Low, median, high, and the confidence in percent; None of too few to tell."""
+    """Return low, median, high, and the confidence in percent. None if there are too few values."""
     if len(values) < 2:
         return None
     found = median_interval(values, _CONFIDENCE)
