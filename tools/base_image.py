@@ -17,6 +17,7 @@ from pathlib import Path
 import debian
 import dev_cache
 import processes
+import second_engine
 
 _PULL_S = 120
 _LEFT_OUT = (
@@ -44,19 +45,20 @@ def main() -> int:
 def provide(suite: str) -> str:
     """Make sure that the engine has `debian:SUITE-slim`; its reference."""
     reference = f"debian:{suite}-slim"
-    if _docker("image", "inspect", reference) or _pull(reference):
-        return reference
-    archive = _made(suite)
-    debian.say(f"giving the engine {reference}, made here")
-    if not _docker("import", "--change", 'CMD ["bash"]', str(archive), reference):
-        raise SystemExit(f"the engine does not take {archive}")
+    if not (_docker("image", "inspect", reference) or _pull(reference)):
+        archive = _made(suite)
+        debian.say(f"giving the engine {reference}, made here")
+        if not _docker("import", "--change", 'CMD ["bash"]', str(archive), reference):
+            raise SystemExit(f"the engine does not take {archive}")
+    second_engine.copy(reference)
     return reference
 
 
 def is_pulled(reference: str) -> bool:
     """Whether the engine has an image from a registry, which then has others as well. One made here has no digest."""
     asked = ["docker", "image", "inspect", "--format", "{{len .RepoDigests}}", reference]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip() != "0"
+    environ = second_engine.builder_environ()
+    return subprocess.run(asked, env=environ, capture_output=True, text=True, check=True).stdout.strip() != "0"
 
 
 def _pull(reference: str) -> bool:
@@ -68,7 +70,7 @@ def _pull(reference: str) -> bool:
 
 
 def _docker(*arguments: str, timeout: float | None = None) -> bool:
-    return processes.run(["docker", *arguments], timeout).returncode == 0
+    return processes.run(["docker", *arguments], timeout, env=second_engine.builder_environ()).returncode == 0
 
 
 def _made(suite: str) -> Path:

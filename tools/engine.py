@@ -12,20 +12,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import debian
 import dev_cache
-import processes
-from engine_socket import answers
+import dockerd
 
 _SYSTEM_SOCKET = Path("/var/run/docker.sock")
 _PLUGINS = ["docker-buildx", "docker-compose"]
 _PLUGIN_SUITE = "trixie"  # the newest Debian that has them; static enough to run on older ones
-_START_S = 300
-"""An engine with many builds behind it reads their records first: 9 s of CPU time, on a busy machine minutes."""
-_STOP_S = 30
 
 
 def main() -> int:
@@ -35,7 +30,7 @@ def main() -> int:
             return run(command)
         case ["stop"]:
             debian.say("stopping the private container engine")
-            stop()
+            dockerd.stop(_folder())
             return 0
     print(__doc__, file=sys.stderr)
     return 2
@@ -49,10 +44,12 @@ def run(command: list[str]) -> int:
         if not _answers_already(environ):
             _provide_dockerd()
             if not _answers_already(environ):  # a package may start what it installs
-                started = not answers(_private_socket())
+                address = dockerd.socket_in(_folder())
+                started = not dockerd.answers(address)
                 if started:
-                    _start()
-                environ["DOCKER_HOST"] = f"unix://{_private_socket()}"
+                    debian.say("starting a private container engine (dockerd)")
+                    dockerd.start(_folder())
+                environ["DOCKER_HOST"] = f"unix://{address}"
         _provide_plugins(environ)
         process = subprocess.Popen(command, env=environ)
         # The command gets the terminal's Ctrl-C itself and we wait for it to end; a SIGTERM is passed on.
@@ -61,53 +58,25 @@ def run(command: list[str]) -> int:
         return process.wait()
     finally:
         if started and environ.get("KEEP_ENGINE") != "1":
-            stop()  # without a word: the last one is the command's
-
-
-def stop() -> None:
-    """Stop the private engine, if it runs."""
-    pid_file = _folder() / "dockerd.pid"
-    try:
-        pid = int(pid_file.read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if f"--pidfile={pid_file}".encode() not in words:
-            return  # the number is another process's now
-        os.kill(pid, signal.SIGTERM)
-    except (OSError, ValueError):
-        return
-    deadline = time.monotonic() + _STOP_S
-    while time.monotonic() < deadline and _runs(pid):
-        time.sleep(0.05)
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process lives; one that waits for its parent to take note of its end does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+            dockerd.stop(_folder())  # without a word: the last one is the command's
 
 
 def _folder() -> Path:
     return dev_cache.folder("engine")
 
 
-def _private_socket() -> Path:
-    return _folder() / "docker.sock"
-
-
 def _answers_already(environ: dict[str, str]) -> bool:
     """Whether the engine that docker would use answers: by DOCKER_HOST, the usual socket, or the current context."""
     if environ.get("DOCKER_HOST"):
         return True  # asked for: if it does not answer, the command says so
-    if answers(_SYSTEM_SOCKET):
+    if dockerd.answers(_SYSTEM_SOCKET):
         return True
     client = shutil.which("docker")
     if client is None:
         return False
     asked = [client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     host = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return host.startswith("unix://") and answers(Path(host.removeprefix("unix://")))
+    return host.startswith("unix://") and dockerd.answers(Path(host.removeprefix("unix://")))
 
 
 def _provide_dockerd() -> None:
@@ -120,30 +89,6 @@ def _provide_dockerd() -> None:
             "Start Docker, or set DOCKER_HOST."
         )
     debian.install("docker.io", "iptables")
-
-
-def _start() -> None:
-    """Start a private engine and wait until it answers."""
-    debian.say("starting a private container engine (dockerd)")
-    folder = _folder()
-    log = folder / "dockerd.log"
-    command = [
-        "dockerd",
-        f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}",
-        f"--host=unix://{_private_socket()}",
-        f"--pidfile={folder / 'dockerd.pid'}",
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-    deadline = time.monotonic() + _START_S
-    while not answers(_private_socket()):
-        if process.poll() is not None or time.monotonic() > deadline:
-            processes.end_group(process)
-            raise SystemExit(f"the engine does not start:\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.05)
 
 
 def _provide_plugins(environ: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import base_image
 import debian
+import second_engine
 
 _TOP = Path(__file__).resolve().parent.parent
 
@@ -24,17 +25,14 @@ def build(tag: str) -> None:
     here = [] if base_image.is_pulled(base) else [f"--build-arg=BASE={base}", "--build-arg=PACKAGES=newest"]
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", tag, *secret, *here]
     command.append(str(_TOP))
-    before = _image_id(tag)
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    environ = second_engine.builder_environ()
+    before = second_engine.image_id(tag, environ)
+    done = subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise SystemExit(f"membudget's own image cannot be built: {' '.join(command)}")
-    if before and before != _image_id(tag):
-        subprocess.run(["docker", "image", "rm", before], capture_output=True, check=False)
-
-
-def _image_id(reference: str) -> str:
-    asked = ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    if before and before != second_engine.image_id(tag, environ):
+        subprocess.run(["docker", "image", "rm", before], env=environ, capture_output=True, check=False)
+    second_engine.copy(tag)
 
 
 def main() -> int:

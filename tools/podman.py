@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian
+import dockerd
 import processes
-from engine_socket import answers
 
 _START_S = 30
 _STOP_S = 20
@@ -150,7 +150,7 @@ def _start(podman: Podman) -> "subprocess.Popen[bytes]":
 
 def _await(podman: Podman, service: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _START_S
-    while not answers(podman.folder / "podman.sock"):
+    while not dockerd.answers(podman.folder / "podman.sock"):
         if service.poll() is not None or time.monotonic() > deadline:
             said = (podman.folder / "log").read_text(errors="replace")[-2000:]
             raise CannotHavePodman(f"`podman system service` does not answer:\n{said}")

@@ -2,9 +2,12 @@
 
     python tools/test.py [PYTEST ARGUMENTS...]
 
-`make test` runs it, with an engine at hand. Without arguments, three runs of pytest go on side by side: the tests on
-the engine, one after another, for a run of membudget removes what a killed one left; the tests that need no engine, in
-one process for each CPU; and the emulated cgroup v2 machine.
+`make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
+
+- the tests on the engine, one after another, for a run of membudget removes what a killed one left;
+- most integration tests, on a second engine, where one can be started;
+- the tests that need no engine, in one process for each CPU;
+- the emulated cgroup v2 machine.
 
 Nothing is skipped for want of a machine or a program: that fails. The emulated machine is the exception, for its tool
 cannot be installed (tools/cgroup2_vm.py): where it is missing, its tests are left out, and the first and the last line
@@ -15,7 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -26,10 +29,14 @@ import browser
 import cgroup2_vm
 import debian
 import own_image
+import second_engine
 from membudget.version import VERSION
 
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
 _WITHOUT_ENGINE = ("tests/unit", "tests/extension", "tests/browser")
+_ON_SECOND_ENGINE = "tests/integration"
+_WITH_A_WAY_OUT = ("test_containerd_store.py", "test_networks.py", "test_production_examples.py")
+"""Those of the former that are left to the first engine: they reach the machine's network, or install programs."""
 
 
 def main() -> int:
@@ -50,22 +57,29 @@ def main() -> int:
 
 
 def _every_test(*, with_machine: bool) -> int:
-    """The exit code of the first of the three that failed; 0 where none did."""
-    elsewhere = [f"--ignore={path}" for path in (*_WITHOUT_ENGINE, _OF_THE_MACHINE)]
+    """The exit code of the first run that failed; 0 where none did."""
+    elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE]
     with ExitStack() as stack:
         beside = [stack.enter_context(_in_background("-n", str(os.cpu_count() or 1), *_WITHOUT_ENGINE))]
         if with_machine:
             beside.append(stack.enter_context(_in_background(_OF_THE_MACHINE)))
-        codes = [int(pytest.main([*elsewhere, "tests"])), *(ended() for ended in beside)]
+        if second_engine.why_none() is None:
+            environ = stack.enter_context(second_engine.opened())
+            tests = sorted(Path(_ON_SECOND_ENGINE).glob("test_*.py"))
+            there = [str(path) for path in tests if path.name not in _WITH_A_WAY_OUT]
+            beside.append(stack.enter_context(_in_background(*there, environ=environ)))
+            elsewhere += there
+        here = [*(f"--ignore={path}" for path in elsewhere), "tests"]
+        codes = [int(pytest.main(here)), *(ended() for ended in beside)]
     return next((code for code in codes if code != 0), 0)
 
 
 @contextmanager
-def _in_background(*arguments: str) -> Iterator[Callable[[], int]]:
+def _in_background(*arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Callable[[], int]]:
     """Run pytest beside us. The function waits for its end, prints what it said, and returns its exit code."""
     with tempfile.NamedTemporaryFile("w+", prefix="tests-beside-", suffix=".txt") as said:
         command = [sys.executable, "-m", "pytest", *arguments]
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environ, stdout=said, stderr=subprocess.STDOUT)
 
         def ended() -> int:
             code = process.wait()

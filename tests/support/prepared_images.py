@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import second_engine
 from membudget.version import VERSION
 
 _FOLDER = Path(__file__).parent / "images"
@@ -42,5 +43,7 @@ def _build(target: str, **arguments: str) -> str:
     reference = f"membudget-test/{target}"
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--target", target]
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
-    subprocess.run([*command, *given, "--tag", reference, str(_FOLDER)], check=True, stdout=subprocess.DEVNULL)
+    command += [*given, "--tag", reference, str(_FOLDER)]
+    subprocess.run(command, env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
+    second_engine.copy(reference)
     return reference

@@ -6,12 +6,11 @@ import signal
 import subprocess
 from pathlib import Path
 
+import dockerd
 import processes
 from membudget.engine.connection import Engine, connect
-from tests.support.awaited import PATIENCE_S, until
+from tests.support.awaited import PATIENCE_S
 from tests.support.started import started
-
-_APART = ("unshare", "--net", "--mount")  # or it would take the first engine's bridge down, and leave mounts
 
 
 class PrivateEngine:
@@ -19,18 +18,12 @@ class PrivateEngine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.address = f"unix://{folder / 'docker.sock'}"
+        self.address = f"unix://{dockerd.socket_in(folder)}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Engine:
         """Start it; a connection to it."""
-        parts = {"data-root": "data", "exec-root": "exec", "pidfile": "dockerd.pid"}
-        options = [f"--{key}={self.folder / name}" for key, name in parts.items()]
-        offline = ["--iptables=false", "--ip-forward=false", f"--host={self.address}"]
-        with (self.folder / "log").open("ab") as log:
-            command = [*_APART, "dockerd", *options, *offline]
-            self._process = started(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
-        until(lambda: self.docker("version").returncode == 0, "the second engine")
+        self._process = started(dockerd.start(self.folder, "--iptables=false", "--ip-forward=false", apart=True))
         return self.connect()
 
     def connect(self) -> Engine:
@@ -48,8 +41,8 @@ class PrivateEngine:
 
     def stop(self) -> None:
         """End it in peace; by force where it does not go."""
-        assert self._process is not None
-        processes.end_group(self._process, PATIENCE_S)
+        if self._process is not None:
+            processes.end_group(self._process, PATIENCE_S)
         for pid in self._shims():  # of containers that were being started as it was killed
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
