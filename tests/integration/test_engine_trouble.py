@@ -32,7 +32,7 @@ def test_a_slow_engine_gives_right_figures_and_is_called_slow(
         arguments = ("check", "--base", "main", "--report", str(report))
         done = run(*arguments, folder=repository.folder, environ={"DOCKER_HOST": address})
 
-    assert done.exit_code == FAILS, done.stderr
+    assert done.exit_code == FAILS, done.stderr + done.stdout
     assert list(wrong_figures(report, complete=True)) == []
     (note,) = json.loads(report.read_text())["notes"]
     assert note.startswith("the engine is slow: a call takes ")

@@ -7,7 +7,7 @@ import pytest
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.connection import Engine, Vantage
+from membudget.engine.connection import Engine, Vantage, vantage_on
 from membudget.judge.metric import Verdict, judge_metric
 from membudget.measure import equipment
 from membudget.measure.certificate import Conclusion
@@ -119,7 +119,7 @@ def test_memory_that_the_statistics_never_saw_is_not_confirmed(by_engine: Trials
 def test_where_neither_cgroups_nor_a_helper_image_are_the_statistics_are_left(
     engine: Engine, images: PreparedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(equipment, "look", lambda *_: Vantage(reads_cgroups=False, is_root=False))
+    monkeypatch.setattr(equipment, vantage_on.__name__, lambda *_: Vantage(reads_cgroups=False, is_root=False))
 
     with trials(engine, MeasuringOptions("0.0.0")) as running:
         trial = running.run(images.truth, command(20, 0, 100, 1, 0))

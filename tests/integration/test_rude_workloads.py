@@ -17,7 +17,8 @@ from membudget.measure.trial import Outcome
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, command, http
 
-LONGEST_OVERTIME_S = 5
+LONGEST_OVERTIME_S = 60
+"""Also on a busy machine; left alone, they would take ten minutes and more."""
 MOST_MEMORY_BYTES = 150 * MIB
 FORK_BOMB = f"""# of {os.getpid()}, and of nobody else on this machine
 import os, time
@@ -43,35 +44,33 @@ def steps(step: Step) -> StepsWorkload:
 
 
 @pytest.mark.parametrize(
-    ("workload", "outcome", "reason"),
+    "workload",
     [
-        (http(HttpRequests(path="/sleep/600", count=1)), Outcome.TIMED_OUT, "still running after 1.5 s"),
-        (
-            http(ready=Readiness(tcp=9, timeout="500ms")),
-            Outcome.WORKLOAD_FAILED,
-            "not ready within 0.5 s: connection refused",
-        ),
-        (http(HttpRequests(path="/sleep/600", connections=5, count=9, rate=2)), Outcome.TIMED_OUT, "still running"),
-        (http(HttpRequests(path="/endless", count=1)), Outcome.TIMED_OUT, "still running after 1.5 s"),
-        (steps(Step(exec=(ExecCommand(run=("sleep", "600")),))), Outcome.TIMED_OUT, "still running after 1.5 s"),
-        (steps(Step(exec=(ExecCommand(run=("true",)),), duration="1h")), Outcome.TIMED_OUT, "still running"),
-        (steps(Step(idle="1h")), Outcome.TIMED_OUT, "still running after 1.5 s"),
-        (steps(Step(driver=Driver(image="IMAGE", command=("sleep", "600")))), Outcome.TIMED_OUT, "still running"),
-        (command("python3", "-c", "import signal; signal.pause()"), Outcome.TIMED_OUT, "still running after 1.5 s"),
+        http(HttpRequests(path="/sleep/600", count=1)),
+        http(HttpRequests(path="/sleep/600", connections=5, count=9, rate=2)),
+        http(HttpRequests(path="/endless", count=1)),
+        steps(Step(exec=(ExecCommand(run=("sleep", "600")),))),
+        steps(Step(exec=(ExecCommand(run=("true",)),), duration="1h")),
+        steps(Step(idle="1h")),
+        steps(Step(driver=Driver(image="IMAGE", command=("sleep", "600")))),
+        command("python3", "-c", "import signal; signal.pause()"),
     ],
 )
-def test_a_trial_ends_in_its_time(
-    from_host: Trials, images: PreparedImages, workload: Workload, outcome: Outcome, reason: str
-) -> None:
+def test_a_trial_ends_in_its_time(from_host: Trials, images: PreparedImages, workload: Workload) -> None:
     if isinstance(workload, StepsWorkload) and workload.steps[0].driver is not None:
         driver = workload.steps[0].driver.model_copy(update={"image": images.service})
         workload = steps(Step(driver=driver))
     begun = time.monotonic()
     trial = from_host.run(images.service, workload, timeout_ms=1500)
     took_s = time.monotonic() - begun
-    assert trial.outcome is outcome
-    assert reason in str(trial.reason)
+    assert (trial.outcome, trial.reason) == (Outcome.TIMED_OUT, "still running after 1.5 s")
     assert took_s < 1.5 + LONGEST_OVERTIME_S
+
+
+def test_a_service_that_is_not_ready_in_its_time(from_host: Trials, images: PreparedImages) -> None:
+    trial = from_host.run(images.service, http(ready=Readiness(tcp=9, timeout="500ms")), timeout_ms=600_000)
+    assert trial.outcome is Outcome.WORKLOAD_FAILED
+    assert str(trial.reason) == "not ready within 0.5 s: connection refused"
 
 
 def test_a_fork_bomb_ends_with_its_container(from_host: Trials, images: PreparedImages) -> None:
