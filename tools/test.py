@@ -15,6 +15,7 @@ say so. MEMBUDGET_WITHOUT_CGROUP2_VM=1 leaves them out where it is there.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_networks.py", "test_product
 
 def main() -> int:
     """Provide, then test; pytest's exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs beside us ends with us
     left_out = cgroup2_vm.why_left_out()
     if left_out is not None:
         os.environ["MEMBUDGET_WITHOUT_CGROUP2_VM"] = "1"

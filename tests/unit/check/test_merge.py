@@ -382,7 +382,12 @@ def test_a_merge_never_passes_what_a_whole_check_would_not(data: st.DataObject) 
 def test_ten_thousand_images() -> None:
     names = {number: tuple(f"i{number}-{one}" for one in range(100)) for number in range(1, 101)}
     known = tuple(name for part_names in names.values() for name in part_names)
-    parts = {str(number): part(number, *names[number], of=100, known=known) for number in range(1, 101)}
+    whole, one = part(1, "one", of=100), measured("one")
+    parts = {}
+    for number, part_names in names.items():
+        images = tuple(replace(one, name=name) for name in part_names)
+        update = {"images": images, "shard": Shard(number, 100), "coverage": Coverage(part_names, known)}
+        parts[str(number)] = whole.model_copy(update=update)
     merged = merge(parts)
     assert len(merged.images) == 10_000
     assert merged.judged().judgement.gaps == ()

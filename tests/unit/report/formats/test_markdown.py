@@ -183,7 +183,8 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
         image(f"fail{number}", base=side(trial(40)), head=side(trial(70)), allowed=allowed) for number in range(30)
     ]
     made = report(*passing, *failing, image("broken", head=side(failure=log)))
-    whole = render(made.judged(), 10**6)
+    judged = made.judged()
+    whole = render(judged, 10**6)
     marks = {
         "charts": "```mermaid", "figures": " more figures", "details": "What was compared", "logs": "y" * 100,
         "passing": "`pass0`<br>", "why": "`fail0`: peak RSS is", "compared": "<sub>base", "failing": "`fail0`<br>",
@@ -191,12 +192,12 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     assert all(mark in whole for mark in marks.values())
     gone = []
     for longest in range(len(whole), 400, -150):
-        text = render(made.judged(), longest)
+        text = render(judged, longest)
         assert len(text) <= longest
         gone += [name for name, mark in marks.items() if mark not in text and name not in gone]
     assert gone == list(marks)
 
-    short = render(made.judged(), 3_000)
+    short = render(judged, 3_000)
     assert 2_800 < len(short) <= 3_000  # as many as there is room for
     assert "`fail3`" in short
     assert "rows are left out here" in short
