@@ -12,10 +12,11 @@ from membudget.core.metrics import Metric
 from membudget.engine.cgroups import memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
-from membudget.engine.connection import Engine, connect, vantage_on
+from membudget.engine.connection import Engine, connect
 from membudget.engine.containers import Containers
 from membudget.engine.helper import SubprocessHelper
 from membudget.engine.run_id import own_run_id
+from membudget.engine.vantage import vantage_on
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner

@@ -13,7 +13,8 @@ from pathlib import Path
 import base_image
 import debian
 import own_image
-from membudget.engine.connection import connect, vantage_on
+from membudget.engine.connection import connect
+from membudget.engine.vantage import vantage_on
 from membudget.version import VERSION
 
 _TOP = Path(__file__).resolve().parent.parent

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import own_image
-from membudget.engine.connection import Engine, vantage_on
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import vantage_on
 from membudget.measure.equipment import MeasuringOptions
 from membudget.version import VERSION
 from tests.support import engine_fixtures

@@ -7,7 +7,8 @@ import pytest
 
 from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric
 from membudget.core.quantities import MIB
-from membudget.engine.connection import Engine, vantage_on
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import vantage_on
 from tests.support.awaited import running_trials, until
 from tests.support.membudget_process import finish, run, start
 from tests.support.missing import skip_for_want_of

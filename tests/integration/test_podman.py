@@ -15,8 +15,9 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.cgroup_removal import our_cgroups
 from membudget.engine.cgroups import run_of
-from membudget.engine.connection import Engine, connect, vantage_on
+from membudget.engine.connection import Engine, connect
 from membudget.engine.run_id import own_run_id
+from membudget.engine.vantage import vantage_on
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import Outcome, TrialSpec
 from membudget.version import VERSION

@@ -7,7 +7,8 @@ import pytest
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.connection import Engine, Vantage, vantage_on
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import Vantage, vantage_on
 from membudget.judge.metric import Verdict, judge_metric
 from membudget.measure import equipment
 from membudget.measure.certificate import Conclusion

@@ -9,7 +9,8 @@ from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.engine.connection import Engine, vantage_on
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import vantage_on
 from membudget.measure.equipment import MeasuringOptions
 from membudget.measure.trial import Outcome, TrialSpec
 from membudget.version import VERSION

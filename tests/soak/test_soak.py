@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from membudget.core.quantities import KIB, MIB
-from membudget.engine.connection import Engine, vantage_on
+from membudget.engine.connection import Engine
+from membudget.engine.vantage import vantage_on
 from tests.soak.pull_request import figures, wrong_figures
 from tests.soak.rounds import ROUNDS, Round
 from tests.soak.world import World, opened

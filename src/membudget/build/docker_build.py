@@ -84,8 +84,7 @@ class Builder:
     def _built(self, reference: str, sent: str) -> ImageFacts:
         """Return the image `reference`. Raises EnvironmentFault if it was not built from the files that were sent."""
         # The client's --iidfile contains the digest of the configuration. Engines with the containerd image store do
-        # not
-        # know images by it.
+        # not know images by it.
         built = inspect_own(self._engine, reference)
         label = built.labels.get(CONTENT_LABEL)
         if label != sent:

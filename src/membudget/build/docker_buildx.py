@@ -235,8 +235,7 @@ def check_context(buildx: Buildx, context: OwnContext) -> None:
     """Read the builder's copy of a context back and compare it. Raises EnvironmentFault if it differs.
 
     A build of the same name uses the same snapshot, with the same idea of unchanged files as the first build. This
-    build's
-    own ignore file takes precedence over the repository's, so that the whole context is compared.
+    build's own ignore file takes precedence over the repository's, so that the whole context is compared.
     """
     folder = _recipe(context, "read-back")
     command = [*_options(context, folder), "--output=type=tar,dest=-", str(context.path)]

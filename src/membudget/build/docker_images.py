@@ -75,14 +75,11 @@ def read_images(
     """Return the content of each image, by image ID.
 
     All images come in one export, so that shared layers are read once. Images whose layers are all known are not
-    exported.
-    If `compresses` is set, the compressed size of plain layers is determined too. The engine's own `.Size` is not used:
-    it
-    gave 250 to 1,170 MB for one image.
+    exported. If `compresses` is set, the compressed size of plain layers is determined too. The engine's own `.Size` is
+    not used: it gave 250 to 1,170 MB for one image.
 
     Raises EnvironmentFault, and UnreadableImage if the export is not understood. For a broken image, the result
-    contains
-    its error.
+    contains its error.
     """
     facts = [inspect_own(engine, image_id) for image_id in dict.fromkeys(image_ids)]
     contents: dict[str, ImageContents | UnreadableImage] = {}

@@ -40,8 +40,7 @@ def _in_header(header: str) -> Iterator[str]:
 
 _QUIET_AND_HARMLESS = (
     # A workspace may belong to another user, such as the runner's seen from inside the action. Git respects this key
-    # only
-    # in some scopes, and the command line is one of them (git-config(1), safe.directory).
+    # only in some scopes, and the command line is one of them (git-config(1), safe.directory).
     ("safe.directory", "*"),
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),

@@ -11,8 +11,7 @@ def find_base(repository: GitRepository, head: Commit, request: BaseRequest) -> 
     """Return the commit to compare `head` with.
 
     Raises ConfigurationError if a revision does not exist, or if the clone lacks the base. A base other than the
-    event's
-    would be a guess, because the clone of a fork has the fork's default branch.
+    event's would be a guess, because the clone of a fork has the fork's default branch.
     """
     if request.none:
         return NoBase("--no-base was given")

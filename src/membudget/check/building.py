@@ -161,7 +161,7 @@ class Subject:
     """Whether a sum over a group needs its figures, even if nothing changed."""
     own: OwnRun | None = None
     """The additional run of the head with its own settings. None if the comparison already uses them."""
-    is_by_itself: bool = False
+    is_own_run: bool = False
     """Whether this is such an additional run."""
     base_waived: bool = False
     """Whether growth need not be judged if the base does not work, because someone with the right to do so approved it.
@@ -190,7 +190,7 @@ class Subject:
             replace(judged_by, spec=spec, own=None, settings_of_base=()),
             self.exceptions,
             is_summed=self.is_summed,
-            is_by_itself=True,
+            is_own_run=True,
         )
 
     def trial_spec(self, image: BuiltImage, spec: ImageSpec) -> TrialSpec:

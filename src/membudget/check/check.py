@@ -1,7 +1,7 @@
-"""Use case 1: build base and head, inspect them, run trials, and record the results.
+"""Use case: build base and head, inspect them, run trials, and record the results.
 
 This code builds and runs the pull request's code, so it holds no token. `run` reads like the README's first sentence.
-The protocols below hide how each step is done, and `commands` provides their implementations.
+The protocols below hide how each step is done. `cli/tools` fulfils them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

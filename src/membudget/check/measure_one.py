@@ -1,4 +1,4 @@
-"""Use case 3: measure one image, without a budgets file and without a verdict."""
+"""Use case: measure one image, without a budgets file and without a verdict."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -211,7 +211,7 @@ class _Rounds:
         """Run a trial and add its result."""
         if any(isinstance(earlier, Failure) for earlier in results):
             return  # a side whose workload failed is not run again, because it would fail again
-        which = "own settings" if self.subject.is_by_itself else turn.side
+        which = "own settings" if self.subject.is_own_run else turn.side
         with self.progress.working(f"{self.subject.pair.name} ({which}), {label}"):
             outcome = self._run_trial(self.subject.images[turn.side])
         if turn.is_warm_up and isinstance(outcome, Trial):
@@ -316,5 +316,7 @@ def _side(
 
 
 def _hid_image(failure: Failure, found: ImageSummary | Unavailable | None) -> bool:
-    """Return whether the failure is also why the image could not be read."""
+    """Return whether a failure of the environment is also why the image could not be read."""
+    if failure.stage is not FailureStage.ENVIRONMENT:
+        return False
     return found is None or (isinstance(found, Unavailable) and found.engine_lost and failure.engine_lost)

@@ -58,7 +58,7 @@ def _number_up_to(most: int) -> Callable[[str], int]:
     return parse
 
 
-def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_report_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget report`."""
     command = commands.add_parser(
         "report",
@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
-    add_report(commands)
+    _add_report_command(commands)
     _add_publish(commands)
     _add_schema(commands)
     _add_action(commands)
@@ -139,7 +139,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     base.add_argument("--no-base", action="store_true", help="compare with nothing: absolute budgets only")
     command.add_argument("--image", action="append", metavar="NAME", help="check this image only (may be repeated)")
     command.add_argument("--shard", metavar="I/N", help="check only part I of N; merge makes one report of the parts")
-    _add_report(command)
+    _add_report_option(command)
     command.add_argument(
         "--jobs",
         type=_number_up_to(64),
@@ -179,7 +179,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.set_defaults(handler=measure)
 
 
-def _add_report(command: argparse.ArgumentParser) -> None:
+def _add_report_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--report", default="report.json", metavar="FILE", help="where to write it (default: %(default)s)"
     )
@@ -219,7 +219,7 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "reports", nargs="+", metavar="REPORT", help="a part's report.json, or a folder that holds some"
     )
-    _add_report(command)
+    _add_report_option(command)
     _add_exit_policy(command)
     command.set_defaults(handler=_merge)
 

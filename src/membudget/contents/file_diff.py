@@ -48,8 +48,7 @@ def diff_files(base: LayerStack, head: LayerStack) -> tuple[tuple[FileChange, ..
     """Return the largest changes of live files, and the totals for each kind of change.
 
     A file has moved if the base's path is gone and the head has the same content at a new path. A file with several
-    names
-    counts once, under its first name.
+    names counts once, under its first name.
     """
     changes: list[FileChange] = []
     gone: dict[tuple[int, int], list[str]] = {}

@@ -47,8 +47,7 @@ class LiveDocuments(Mapping[str, bytes]):
     """The live documents by path. They are unpacked on every access, and not kept.
 
     All accesses together may return `MOST_DOCUMENT_BYTES`. After that, documents are missing although their paths are
-    not,
-    so that `get` returns its default.
+    not, so that `get` returns its default.
     """
 
     def __init__(self, image: ImageContents, stack: LayerStack) -> None:

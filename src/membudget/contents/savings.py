@@ -12,7 +12,7 @@ from membudget.contents.image import shown
 from membudget.contents.layer_stack import LayerStack, WasteKind
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import BaseVariant, LayerOrigin
-from membudget.contents.packages.package import FOLDER, Ecosystem, compiled_module
+from membudget.contents.packages.package import BYTE_CODE_FOLDER, Ecosystem, compiled_module
 from membudget.core.files import Stored
 
 LEAST_SHARE = 0.01
@@ -158,7 +158,7 @@ def _of_files(image: MergedImage) -> dict[HintKind, _Sum]:
             sums.setdefault(kind, _Sum()).add(path, size, layer)
             continue
         folder, _, name = path.rpartition("/")
-        module = compiled_module(name) if folder.endswith(f"/{FOLDER}") else None
+        module = compiled_module(name) if folder.endswith(f"/{BYTE_CODE_FOLDER}") else None
         if module is not None:
             byte_code.setdefault((folder, module), []).append((size, path, layer))
         elif size >= _LEAST_DUPLICATE_BYTES and stack.digest(number) in repeated:

@@ -1,6 +1,6 @@
 """All ways in which membudget can end.
 
-There is one class for each exit code. Every error says what failed, where, and what to do.
+Every error has an exit code, and says what failed, where, and what to do.
 """
 
 from dataclasses import dataclass

@@ -41,10 +41,8 @@ def assign(names: Sequence[str], durations_ms: Mapping[str, int], shards: int) -
     """Distribute images over shards so that all shards take about the same time.
 
     The slowest image goes first, to the shard with the least work. An image without a known duration counts as the
-    median
-    of the known ones. Each shard keeps the order of `names`. No shard is empty, so there may be fewer than `shards`.
-    The
-    result depends only on the arguments.
+    median of the known ones. Each shard keeps the order of `names`. No shard is empty, so there may be fewer than
+    `shards`. The result depends only on the arguments.
     """
     usual = median(durations_ms.values()) if durations_ms else 1
     order = {name: place for place, name in enumerate(names)}

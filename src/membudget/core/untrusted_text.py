@@ -99,8 +99,7 @@ def json_without_commands(document: str) -> str:
     """Return an equivalent JSON document that contains no command for a workflow's runner.
 
     The older `##[command]` is recognised anywhere in a line, but in JSON a # only occurs inside a string. `::command`
-    is
-    recognised only at the start of a line, where JSON has a bracket, a quote or a key (actions/runner:
+    is recognised only at the start of a line, where JSON has a bracket, a quote or a key (actions/runner:
     ActionCommand.cs).
     """
     return document.replace("##[", "\\u0023#[")

@@ -40,8 +40,7 @@ class TrialCgroup:
         """Return whether the engine adds processes of its own next to the container's cgroup.
 
         Podman adds conmon, which watches the container, and the programs that conmon starts when the container has
-        ended. The
-        kernel's marks of the parent then include their memory.
+        ended. The kernel's marks of the parent then include their memory.
         """
         return self.engine == "podman"
 

@@ -2,14 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
-from membudget.engine.cgroups import CGROUP_ROOT, run_name, run_of
+from membudget.engine.cgroups import CGROUP_ROOT, CgroupDriver, run_name, run_of
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers, remove_networks_and_volumes, unless_gone
 from membudget.engine.helper import DockerHelper
@@ -105,8 +106,7 @@ def cleaned_up(
     """Remove leftovers of dead runs, do the work, then remove everything of this run, whatever happens.
 
     `helper_image` is None if this process may remove cgroups itself. Failures to remove something are passed to `warn`,
-    so
-    that they do not hide the result of the work.
+    so that they do not hide the result of the work.
     """
     with _told(warn):
         for run in abandoned(engine, runs_present(engine), owner_lives):
@@ -117,8 +117,11 @@ def cleaned_up(
         with _told(warn):
             remove_run(engine, containers.run)
         if makes_cgroups:
-            with _told(warn):
-                _remove_cgroups(engine, containers, helper_image)
+            with _told(warn), _removal(engine, containers, helper_image) as cgroups:
+                own = run_name(containers.run, engine.info.cgroup_driver)
+                with _told(warn):  # first and apart, because only a live engine can tell about other runs
+                    cgroups.remove([own])
+                cgroups.remove(_of_dead_runs(engine, cgroups.ours(), own))
 
 
 @contextmanager
@@ -129,30 +132,61 @@ def _told(warn: Warn) -> Iterator[None]:
         warn(f"clean-up is incomplete, the next run tries again: {error}")
 
 
-def _remove_cgroups(engine: Engine, containers: Containers, helper_image: str | None) -> None:
-    """Remove the cgroups of this run and of dead runs."""
+class _Removal(Protocol):
+    """Lists and removes cgroups of ours on the engine's machine."""
+
+    def ours(self) -> Sequence[str]:
+        """Return the names of the top-level cgroups of every run."""
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Raise CgroupsRemain if some stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnRemoval:
+    """Removes cgroups in this process."""
+
+    driver: CgroupDriver
+
+    def ours(self) -> Sequence[str]:
+        return our_cgroups(Path(CGROUP_ROOT))
+
+    def remove(self, names: Sequence[str]) -> None:
+        remove_cgroups(Path(CGROUP_ROOT), names, self.driver)
+
+
+@dataclass(frozen=True, slots=True)
+class _HelperRemoval:
+    """Removes cgroups in a helper container."""
+
+    helper: DockerHelper
+    driver: CgroupDriver
+
+    def ours(self) -> Sequence[str]:
+        listed = _ask(self.helper, {"order": "list", "root": str(_MOUNT)})["names"]
+        return [str(name) for name in listed] if isinstance(listed, list) else []
+
+    def remove(self, names: Sequence[str]) -> None:
+        order: dict[str, object] = {"order": "remove", "root": str(_MOUNT), "names": list(names), "driver": self.driver}
+        remaining = _ask(self.helper, order)["remaining"]
+        if remaining:
+            raise CgroupsRemain(str(remaining))
+
+
+@contextmanager
+def _removal(engine: Engine, containers: Containers, helper_image: str | None) -> Iterator[_Removal]:
     driver = engine.info.cgroup_driver
-    own = run_name(containers.run, driver)
     if helper_image is None:
-        root = Path(CGROUP_ROOT)
-        remove_cgroups(root, [own], driver)  # first, because only a live engine can tell about other runs
-        remove_cgroups(root, _of_dead_runs(engine, our_cgroups(root), own), driver)
+        yield _OwnRemoval(driver)
         return
     helper = DockerHelper(containers, _MODULE, _removal_options(helper_image, driver == "systemd"))
     try:
-        listed = _ask(helper, {"order": "list", "root": str(_MOUNT)})["names"]
-        names = [own]
-        if isinstance(listed, list):
-            names += _of_dead_runs(engine, map(str, listed), own)
-        order: dict[str, object] = {"order": "remove", "root": str(_MOUNT), "names": names, "driver": driver}
-        remaining = _ask(helper, order)["remaining"]
+        yield _HelperRemoval(helper, driver)
     finally:
         helper.close()
-    if remaining:
-        raise CgroupsRemain(str(remaining))
 
 
-def _of_dead_runs(engine: Engine, names: Iterable[str], own: str) -> list[str]:
+def _of_dead_runs(engine: Engine, names: Sequence[str], own: str) -> list[str]:
     others = {run: name for name in names if name != own and (run := run_of(name)) is not None}
     dead = abandoned(engine, others, owner_lives)
     return [name for run, name in others.items() if run in dead]

@@ -126,7 +126,7 @@ class Containers:
                 except (requests.exceptions.Timeout, ReadTimeoutError):
                     continue
                 except requests.exceptions.ConnectionError as error:
-                    if "timed out" in str(error).lower():
+                    if error.args and isinstance(error.args[0], ReadTimeoutError):
                         continue
                     raise
                 return True

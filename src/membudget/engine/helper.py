@@ -164,8 +164,7 @@ def find_helper_image(engine: Engine, version: str, asked: str | None) -> str:
     """Return the ID of an image that contains membudget.
 
     This is the image `asked` for, else the image of our own container, else the image with membudget's tag. A label is
-    not
-    enough, because any Dockerfile can set it, including a pull request's, and helpers have more rights than other
+    not enough, because any Dockerfile can set it, including a pull request's, and helpers have more rights than other
     containers. Raises EnvironmentFault if there is none.
     """
     images = engine.client.images
@@ -254,5 +253,5 @@ class DockerHelper:
             return
 
     def _failure(self) -> HelperFailed:
-        said = "\n".join(self._errors.lines()) or "it said nothing"
+        said = "\n".join(self._errors.lines()) or "no output"
         return HelperFailed(f"the helper {self._module} ended early in its container: {said}")

@@ -156,7 +156,7 @@ def untold_failure_of_base(image: ImageMeasurement, rows: Sequence[Row]) -> Fail
 
 def _of_row(image: ImageMeasurement, row: Row, failure: Failure | None) -> Iterator[ImageReason]:
     if row.verdict is Verdict.FAIL and row.metric is Metric.OOM_KILLS:
-        in_sidecar = image.by_itself is not None and image.by_itself.only_sidecars_were_killed
+        in_sidecar = image.side_for_maximums is not None and image.side_for_maximums.only_sidecars_were_killed
         yield Killed(row.head, image.limit_bytes, in_sidecar)
     elif (
         row.verdict in (Verdict.FAIL, Verdict.WARN)
@@ -249,7 +249,7 @@ def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> 
 
 
 def _forbidden_kills(rows: Sequence[Row]) -> int | None:
-    """Return the row of OOM kills beyond the budget. None if there are none."""
+    """Return the number of OOM kills beyond the budget. None if they are within it."""
     failing = (row for row in rows if row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL)
     return next((row.head.value for row in failing), None)
 

@@ -245,7 +245,7 @@ def soak_answer(image: ImageMeasurement) -> SoakAnswer:
         return SoakAnswer(found)
     if found is None:
         unseen = SoakAnswer(None, Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-        return unseen if any(_soaks(image.by_itself)) else SoakAnswer()
+        return unseen if any(_soaks(image.side_for_maximums)) else SoakAnswer()
     if found.trend not in _VERDICTS:
         return SoakAnswer(found)
     verdict = _VERDICTS[found.trend]
@@ -258,7 +258,7 @@ _VERDICTS = {Trend.GROWTH: Verdict.FAIL, Trend.UNDECIDED: Verdict.INCONCLUSIVE}
 
 def soak_verdict(image: ImageMeasurement) -> LeakVerdict | None:
     """Return the trend of the head's soak, less that of the base. None if there was no soak."""
-    head = list(_soaks(image.by_itself))
+    head = list(_soaks(image.side_for_maximums))
     return judge_soak(head, list(_soaks(image.base))) if head else None
 
 

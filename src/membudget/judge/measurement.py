@@ -38,7 +38,7 @@ class Failure(Stored):
 
     stage: FailureStage
     reason: str
-    """A sentence for people. No decision depends on it."""
+    """A sentence for people. Only whether two failures are told once or twice depends on it."""
     log_tail: tuple[str, ...] = ()
     engine_lost: bool = False
     """Whether the engine stopped answering. The report tells that once, for the whole check."""
@@ -142,12 +142,12 @@ class ImageMeasurement(Stored):
     """None if base and head were run with the head's settings."""
 
     @property
-    def by_itself(self) -> SideMeasurement | None:
+    def side_for_maximums(self) -> SideMeasurement | None:
         """The run of the head that maximums are judged by."""
         return self.own.side if self.own is not None and self.own.counts else self.head
 
     @property
-    def lacks_old_way(self) -> bool:
+    def fails_with_base_settings(self) -> bool:
         """Whether a side fails with the base's settings although the head's own settings count."""
         if self.own is None or not self.own.counts:
             return False
@@ -157,13 +157,13 @@ class ImageMeasurement(Stored):
     @property
     def trials(self) -> tuple[Trial, ...]:
         """The trials that maximums are judged by."""
-        return self.by_itself.trials if self.by_itself is not None else ()
+        return self.side_for_maximums.trials if self.side_for_maximums is not None else ()
 
     @property
     def failure(self) -> Failure | None:
         """Why required figures of the head are missing. None if none are."""
-        of_itself = self.by_itself.failure if self.by_itself is not None else None
-        is_needed = self.head is not None and not self.lacks_old_way
+        of_itself = self.side_for_maximums.failure if self.side_for_maximums is not None else None
+        is_needed = self.head is not None and not self.fails_with_base_settings
         return of_itself or (self.head.failure if self.head is not None and is_needed else None)
 
     def with_each_side(self, of: Callable[[SideMeasurement], SideMeasurement]) -> "ImageMeasurement":

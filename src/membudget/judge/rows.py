@@ -25,7 +25,7 @@ def growth_excuse(image: ImageMeasurement) -> Excuse | None:
             return Excuse.NO_BASE_REVISION
         case _ if image.base_waived and base_is_broken(image):
             return Excuse.BASE_WAIVED
-        case _ if image.lacks_old_way:
+        case _ if image.fails_with_base_settings:
             return Excuse.SETTINGS_CHANGED
         case _:
             return None
@@ -55,7 +55,7 @@ def _compared_by(image: ImageMeasurement, budget: EffectiveBudget) -> EffectiveB
     """Return the part of a budget that applies to the runs compared with the base."""
     if image.own is None or not image.own.counts:
         return budget
-    return NO_BUDGET if image.lacks_old_way else budget.growth_alone
+    return NO_BUDGET if image.fails_with_base_settings else budget.growth_alone
 
 
 def _phase_rows(image: ImageMeasurement, head: SideMeasurement, excuse: Excuse | None) -> Iterator[Row]:

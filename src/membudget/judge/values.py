@@ -43,7 +43,9 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
     )
     precision = lesser[0] if lesser else None
     if missing or any(reading.is_lower_bound for reading in readings):
-        precision = precision or f"lower bound: {missing[0].reason if missing else 'a trial has no more'}"
+        precision = (
+            precision or f"lower bound: {missing[0].reason if missing else 'the value of a trial is a lower bound'}"
+        )
         return MetricValue.of(metric, value, precision, is_lower_bound=True)
     return MetricValue.of(metric, value, precision, at_most if at_most > value else None)
 

@@ -14,6 +14,7 @@ from membudget.core.errors import ExitCode
 from membudget.core.files import Stored
 from membudget.core.intervals import median_interval
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
+from membudget.core.sharding import MOST_SHARDS
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
@@ -24,7 +25,6 @@ from membudget.judge.values import trial_samples
 LONGEST_FILE_NAME = 1000
 MOST_LEFT_OUT = 1000
 """The most parts that are named. No more than this are merged."""
-_MOST_SHARDS = 256
 _Names = Annotated[tuple[ImageName, ...], Field(max_length=MOST_IMAGES)]
 
 
@@ -57,7 +57,7 @@ class Coverage(Stored):
     """The images to check. For a shard, those that `plan` assigned to it."""
     known: _Names
     """All images of the head's budgets file, followed by those that only the base's has."""
-    missing_shards: Annotated[tuple[int, ...], Field(max_length=_MOST_SHARDS)] = ()
+    missing_shards: Annotated[tuple[int, ...], Field(max_length=MOST_SHARDS)] = ()
     """The shards without a report when the parts were merged."""
     checked_twice: _Names = ()
     """The images that more than one part checked."""
@@ -206,10 +206,10 @@ def _judge_sum(metric: Metric, budget: EffectiveBudget, members: Sequence[ImageM
     if metric in IMAGE_METRICS or not any(image.own is not None and image.own.counts for image in present):
         yield _compared_sum(metric, budget, present)
         return
-    if budget.growth_alone.is_set and not any(image.lacks_old_way for image in present):
+    if budget.growth_alone.is_set and not any(image.fails_with_base_settings for image in present):
         yield _compared_sum(metric, budget.growth_alone, present)
     if budget.maximum_alone.is_set:
-        total = _sum(metric, ((image.name, image.by_itself) for image in present))
+        total = _sum(metric, ((image.name, image.side_for_maximums) for image in present))
         yield replace(judge_metric(metric, None, total, budget.maximum_alone), is_own=True)
 
 

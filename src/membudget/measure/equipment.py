@@ -15,11 +15,12 @@ from membudget.core.work import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
-from membudget.engine.connection import Engine, connect, vantage_on
+from membudget.engine.connection import Engine, connect
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import DockerHelper, SubprocessHelper, find_helper_image
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
+from membudget.engine.vantage import vantage_on
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
@@ -140,7 +141,6 @@ def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], Non
     """Choose the best place to measure from.
 
     In order: membudget's own view of the cgroups, a container's view, the engine's statistics.
-
 
     Raises EnvironmentFault or ConfigurationError if the requested place is not available.
     """

@@ -1,6 +1,7 @@
 """A load on the service: what is ordered, how it proceeds, what came of it, and what memory each unit of it costs.
 
-The HTTP driver and the rest of membudget exchange these messages, one JSON object per line.
+membudget sends the HTTP driver a DriveOrder with its RequestGroups. The driver answers with DriveEvents. Each order and
+each event is one JSON object on one line.
 
 Memory per unit is RSS, fitted over the number of connections, streams or requests. A load that grows evenly (a ramp)
 shows the cost of each additional unit. RSS is divided into blocks of equal load, and the median represents a block. The

@@ -1,4 +1,4 @@
-"""Decides which trials may run side by side: as many as there are places, and as memory can hold at their limits."""
+"""Decides which trial comes next, and which may run beside it."""
 
 import threading
 from collections.abc import Iterator, Sequence

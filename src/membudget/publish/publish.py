@@ -1,4 +1,4 @@
-"""Use case 2: publish a report to the workflow, the pull request and its head commit.
+"""Use case: publish a report to the workflow, the pull request and its head commit.
 
 This code holds the token. It takes only figures and quoted text from the report, and judges and renders them itself.
 The event, not the file, says which pull request this is.

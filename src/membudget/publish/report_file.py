@@ -188,10 +188,11 @@ def parse_report(data: bytes, where: str) -> Report:
     problem = next(_inconsistencies(report), None)
     if problem is not None:
         raise _no_report(where, problem)
+    report = restated(report)
     for image in report.images:
         for side in image.sides:
             _complete(side.metrics)
-    return restated(report)
+    return report
 
 
 def _complete(metrics: dict[Metric, MetricValue]) -> None:

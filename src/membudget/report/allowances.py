@@ -52,7 +52,7 @@ def label_request(otherwise: str, report: Report) -> Finding:
     return Finding((asked, Quoted(report.approval_label)))
 
 
-def old_ways(report: Report) -> Iterator[Finding]:
+def failures_with_base_settings(report: Report) -> Iterator[Finding]:
     """Yield a finding for each head that fails with the base's settings, which count until the change is approved."""
     for image in report.images:
         waits = image.settings_of_base and (image.own is None or not image.own.counts)

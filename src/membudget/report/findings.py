@@ -17,7 +17,8 @@ from membudget.measure.certificate import Certificate, Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import LimitContact, Trial
-from membudget.report.causes import Cause, causes, hint_fix, hint_words
+from membudget.report.causes import Cause, causes
+from membudget.report.hints import hint_fix, hint_words
 from membudget.report.verdicts import soak_words
 
 _MOST_KILLED = 3

@@ -146,11 +146,22 @@ class JudgedReport:
         return {image.name: image for image in self.report.images}
 
 
+_USUAL_PRECISION_1 = {
+    **dict.fromkeys((Metric.PEAK_RSS, Metric.PEAK_WORKING_SET, Metric.POD_PEAK_RSS), "sampled, lower bound"),
+    **dict.fromkeys((Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS), "estimated"),
+    Metric.PEAK_MEMORY: "exact, to 256 KiB a CPU",
+    Metric.SETTLED_RSS: "sampled",
+    Metric.STARTUP_TIME: "timed, to 20 ms",
+}
+"""The words of version 1, which stay although those of a definition may change. Other metrics were exact."""
+
+
 def restated(report: Report) -> Report:
     """Return a report of schema version 1 in today's version. Anything newer is returned unchanged.
 
     Version 1 has two facts in sentences alone: whether a value is less precise than its metric usually is, and whether
-    a side's failure is also why its image could not be read. Nothing else looks into stored sentences.
+    a side's failure is also why its image could not be read. Nothing else about a verdict is read out of stored
+    sentences.
     """
     if report.schema_version > 1:
         return report
@@ -188,4 +199,4 @@ def _restated_metrics(metrics: Mapping[Metric, MetricValue]) -> dict[Metric, Met
 
 
 def _restated_value(metric: Metric, value: MetricValue) -> MetricValue:
-    return replace(value, is_less_precise=value.precision != metric.definition.precision)
+    return replace(value, is_less_precise=value.precision != _USUAL_PRECISION_1.get(metric, "exact"))

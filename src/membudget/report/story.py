@@ -18,12 +18,12 @@ from membudget.report.allowances import (
     GAPS_TITLE,
     approval_step,
     exception_findings,
+    failures_with_base_settings,
     gap_finding,
     group_findings,
     label_request,
     loosened_finding,
     noise,
-    old_ways,
     unapproved,
 )
 from membudget.report.details import PHASE_HEADINGS, compared, compared_in_short, not_measured, phase_rows
@@ -111,7 +111,7 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
         yield _ours("base and head are the same images: nothing was run → nothing has to be done")
     if result.report.lacks_base_rules:
         yield label_request("the base's budgets are not known → repair its file", result.report)
-    yield from old_ways(result.report)
+    yield from failures_with_base_settings(result.report)
     yield from (Finding((Quoted(note),)) for note in result.report.notes)
     for image in result.report.images:
         yield from (Finding((Quoted(image.name), ": ", Quoted(note))) for note in image.notes)

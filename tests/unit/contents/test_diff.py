@@ -14,7 +14,7 @@ from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
 from membudget.contents.savings import HintKind
 from membudget.contents.summary import ImageSummary, summarise
-from membudget.report.causes import hint_fix
+from membudget.report.hints import hint_fix
 from tests.unit.contents.archives import file, special, tar
 from tests.unit.contents.stacks import contents, merged
 

@@ -9,7 +9,8 @@ import docker
 import pytest
 
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.engine.connection import Engine, EngineInfo, ProbePlace, _engine_info, vantage_on
+from membudget.engine.connection import Engine, EngineInfo, _engine_info
+from membudget.engine.vantage import ProbePlace, vantage_on
 
 # Docker 20.10.24 of Debian 12, on cgroup v1.
 DOCKER_INFO: Mapping[str, object] = {

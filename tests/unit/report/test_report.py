@@ -1,8 +1,12 @@
+import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.report.report import Report
 from tests.unit.report.reports import everything
 
@@ -30,3 +34,24 @@ def test_an_unknown_key_is_refused(place: str) -> None:
     (document[place] if place else document)["surprise"] = 1
     with pytest.raises(ValidationError, match="surprise"):
         Report.model_validate_json(json.dumps(document))
+
+
+def test_outline_in_the_docs_names_every_key() -> None:
+    outline = _outline()
+    image = outline[outline.index("\nimages[]") : outline.index("\ngroups[]")]
+    side = image[image.index("\n  base, head ") :]
+    top = "\n".join(line for line in outline.splitlines() if not line.startswith(" "))
+    assert set(Report.model_fields) <= _words(top)
+    assert {field.name for field in dataclasses.fields(ImageMeasurement)} <= _words(image)
+    assert {field.name for field in dataclasses.fields(SideMeasurement)} <= _words(side)
+
+
+def _outline() -> str:
+    """Return the outline of `report.json` in docs/measurements.md."""
+    page = (Path(__file__).parents[3] / "docs" / "measurements.md").read_text(encoding="utf-8")
+    after = page[page.index("`report.json` (model: ") :]
+    return after.split("```")[1]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))

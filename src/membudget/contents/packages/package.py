@@ -11,13 +11,13 @@ from membudget.contents.image import shown
 from membudget.contents.layer_stack import NO_FILE, LayerStack
 from membudget.core.files import Stored
 
-FOLDER = "__pycache__"
-_NAME = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
+BYTE_CODE_FOLDER = "__pycache__"
+_BYTE_CODE_NAME = re.compile(r"(.+?)\.[^.]+(?:\.opt-[^.]+)?\.pyc", re.DOTALL)
 
 
 def compiled_module(name: str) -> str | None:
     """Return the module that a file of a `__pycache__` folder was compiled from, or None."""
-    match = _NAME.fullmatch(name)
+    match = _BYTE_CODE_NAME.fullmatch(name)
     return match[1] if match is not None else None
 
 
@@ -114,7 +114,7 @@ class Claims:
         while waiting:
             folder = waiting.pop()
             waiting += [node for node in folder.values() if isinstance(node, dict)]
-            compiled = folder.get(FOLDER)
+            compiled = folder.get(BYTE_CODE_FOLDER)
             for name, node in compiled.items() if isinstance(compiled, dict) else ():
                 module = compiled_module(name)
                 source = folder.get(f"{module}.py") if module is not None else None

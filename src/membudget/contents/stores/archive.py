@@ -90,10 +90,8 @@ def read_archive(
     """Return all images of an archive. Layers whose names contain a known digest are not read again.
 
     `is_trusted` means that the layers match their DiffIDs, as in an engine's own export. The layers of other archives
-    are
-    hashed. If `compresses` is set, the compressed size of plain layers is determined. Raises UnreadableImage if no
-    image is
-    found.
+    are hashed. If `compresses` is set, the compressed size of plain layers is determined. Raises UnreadableImage if no
+    image is found.
     """
     outer = Expansion()
     plain, around = decompressed(stream, outer)

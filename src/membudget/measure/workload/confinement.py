@@ -152,7 +152,10 @@ class AnswerRefused(aiohttp.ClientError):
 
 
 class BoundedConnector(aiohttp.TCPConnector):
-    """Opens such connections, as many as there are requests. A request fails with AnswerRefused at a limit."""
+    """Opens connections that limit what comes before an answer's body. It opens as many as there are requests.
+
+    A request fails with AnswerRefused at a limit.
+    """
 
     def __init__(self, *, force_close: bool = False) -> None:
         super().__init__(limit=0, force_close=force_close)

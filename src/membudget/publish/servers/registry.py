@@ -1,7 +1,7 @@
 """Which server runs the job: one entry for each server.
 
-Importing this module imports no HTTP library. The environment's tokens are removed before anything else runs, and
-`membudget check` only asks for the event.
+Importing this module imports no HTTP library. A server's class is imported only after the tokens have left the
+environment; `membudget check` passes no token, and only asks for the event.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping

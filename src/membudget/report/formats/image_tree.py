@@ -16,9 +16,9 @@ from membudget.contents.summary import FolderSummary, ImageSummary, LayerSummary
 from membudget.core.metrics import Metric, MetricValue, format_delta, format_reading
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
-from membudget.report.causes import hint_fix, hint_words
 from membudget.report.formats.image_report import DiffReport, InspectReport
 from membudget.report.formats.tables import TerminalTable
+from membudget.report.hints import hint_fix, hint_words
 
 _MOST_FOLDERS = 14
 _MOST_PACKAGES = 12

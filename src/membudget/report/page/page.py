@@ -101,13 +101,13 @@ def _items(items: Iterable[Item]) -> list[Json]:
     return [[item.finding.as_json(), [below.as_json() for below in item.below]] for item in items]
 
 
-def told_above(sections: Sequence[Section]) -> frozenset[Finding]:
+def _told_above(sections: Sequence[Section]) -> frozenset[Finding]:
     """Return the findings below the verdict, so that the details of images do not repeat them."""
     problems = [block for section in sections for block in section.blocks if isinstance(block, Problem)]
     return frozenset(below for problem in problems for item in problem.elements for below in item.below)
 
 
-def seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Finding]) -> list[Json]:
+def _seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Finding]) -> list[Json]:
     """Return what the trials and layers of an image showed, without the findings in `told`."""
     found = (*findings(image.trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
     return [finding.as_json() for finding in found if finding not in told]
@@ -226,7 +226,7 @@ def _data(result: JudgedReport, sections: Sequence[Section], level: _DetailLevel
     worst_first = sorted(result.report.images, key=lambda image: _GRAVITY[judged[image.name].verdict])
     detailed = {image.name for image in worst_first[: level.images]}
     shown = [image for image in result.report.images if image.name in detailed]
-    told = told_above(sections)
+    told = _told_above(sections)
     return {
         **overview(result, sections, level.rows),
         "images": [_image(image, judged[image.name], level, told) for image in shown],
@@ -248,7 +248,7 @@ def _image(
             f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: ",
             in_json(Quoted(image.workload)),
         ],
-        "found": seen(image, judged, told),
+        "found": _seen(image, judged, told),
         "sides": sides(image, level.points, level.other_points),
         "lines": lines(image),
         "figures": figures(image, judged),
