@@ -5,7 +5,7 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- most integration tests, on a second engine, where one can be started;
+- most integration tests, on a second engine, where one can be started and the emulated machine leaves a CPU for it;
 - the tests that need no engine, in one process for each CPU;
 - the emulated cgroup v2 machine.
 
@@ -65,7 +65,7 @@ def _every_test(*, with_machine: bool) -> int:
         beside = [stack.enter_context(_in_background("-n", str(os.cpu_count() or 1), *_WITHOUT_ENGINE))]
         if with_machine:
             beside.append(stack.enter_context(_in_background(_OF_THE_MACHINE)))
-        if second_engine.why_none() is None:
+        if (os.cpu_count() or 1) > 1 + with_machine and second_engine.why_none() is None:
             environ = stack.enter_context(second_engine.opened())
             tests = sorted(Path(_ON_SECOND_ENGINE).glob("test_*.py"))
             there = [str(path) for path in tests if path.name not in _WITH_A_WAY_OUT]
