@@ -16,6 +16,7 @@ from tests.support.prepared_images import PreparedImages
 
 _ALWAYS = {"image_size", "image_waste", "image_layers", "peak_rss", "peak_memory", "peak_working_set", "oom_kills"}
 _ALWAYS |= {"cpu_seconds", "swap_peak"}
+_KEYS_OF_A_VALUE = {"value", "unit", "precision", "is_less_precise", "reason", "at_most", "interval", "is_lower_bound"}
 _OF_SERVICES = {"settled_rss", "startup_time", *(metric.value for metric in SILENT_WHEN_ABSENT)}
 
 
@@ -49,7 +50,7 @@ def test_the_json_has_the_promised_shape(images: PreparedImages) -> None:
     metrics = done.json["metrics"]
     assert set(metrics) == {metric.value for metric in Metric}
     for value in metrics.values():
-        assert set(value) == {"value", "unit", "precision", "reason", "at_most", "interval", "is_lower_bound"}
+        assert set(value) == _KEYS_OF_A_VALUE
         assert (value["value"] is None) == (value["reason"] is not None)
     assert all(isinstance(metrics[name]["value"], int) for name in _ALWAYS)
     assert all(metrics[name]["value"] is None for name in _OF_SERVICES)
