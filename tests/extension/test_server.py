@@ -29,7 +29,7 @@ class TestServer(Extension):
         return told
 
     def test_the_merge_request_gets_a_note_which_the_next_pipeline_edits(self, pipelines: list[dict[str, Any]]) -> None:
-        over, fine, _ = pipelines
+        over, fine, *_ = pipelines
         assert (over["code"], fine["code"]) == (0, 0)
         (before,), (after,) = over["notes"], fine["notes"]
         assert "over budget" in before
@@ -53,16 +53,19 @@ class TestServer(Extension):
         note = "https://gitlab.example/octo/team/shop/-/merge_requests/7#note_1130"
         lacks = "the token may not write"
         needs = "GITLAB_TOKEN needs the scope `api` and the role"
-        never = "(a fork's token never may)"
-        assert [one["said"] for one in pipelines] == [
-            [fell_back, f"membudget: comment updated: {note}"],
+        assert [one["said"] for one in pipelines[:3]] == [
+            [fell_back, f"membudget: comment created: {note}"],
             [fell_back, f"membudget: comment updated: {note}"],
             [
                 fell_back,
-                f"membudget: no commit status was posted: {lacks} commit statuses: {needs} Developer {never}",
-                f"membudget: no comment was posted: {lacks} comments: {needs} Reporter {never}",
+                f"membudget: no commit status was posted: {lacks} commit statuses: {needs} Developer",
+                f"membudget: no comment was posted: {lacks} comments: {needs} Reporter",
             ],
         ]
+
+    def test_a_pipeline_without_a_number_is_a_wrong_setting(self, pipelines: list[dict[str, Any]]) -> None:
+        said = "membudget: error: CI_PIPELINE_IID: is no whole number above 0"
+        assert [(one["code"], one["said"][0]) for one in pipelines[3:]] == [(2, said)] * 3
 
     def test_the_token_leaves_the_environment(self, pipelines: list[dict[str, Any]]) -> None:
         assert not any(one["knows the token"] for one in pipelines)

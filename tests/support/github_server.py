@@ -52,6 +52,7 @@ class Fault:
     method: str | None
     raw: bytes | None
     too_late: bool
+    path: str | None
 
 
 class Github:
@@ -132,13 +133,14 @@ class Github:
         method: str | None = None,
         raw: bytes | None = None,
         too_late: bool = False,
+        path: str | None = None,
     ) -> None:
-        """Answer the next requests (of `method` alone, where given) with a failure.
+        """Answer the next requests (of `method` and `path` alone, where given) with a failure.
 
         With `raw`, that is the body, and it is not GitHub's but that of a proxy before it: not judged. With `too_late`,
         what was asked is done all the same.
         """
-        self.faults.extend([Fault(status, message, headers or {}, method, raw, too_late)] * times)
+        self.faults.extend([Fault(status, message, headers or {}, method, raw, too_late, path)] * times)
 
     def _add_token(self, prefix: str, token: Token) -> str:
         text = f"{prefix}{len(self.tokens):036d}"
@@ -273,7 +275,7 @@ class Application:
     def _fault(self, request: Request) -> Fault | None:
         """The fault that is meant for this request, if any."""
         faults = self.github.faults
-        if not faults or faults[0].method not in (None, request.method):
+        if not faults or faults[0].method not in (None, request.method) or faults[0].path not in (None, request.path):
             return None
         return faults.popleft()
 

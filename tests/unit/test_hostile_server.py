@@ -11,8 +11,8 @@ from membudget.core.errors import MembudgetError, UnreadableImage
 from membudget.core.quantities import MIB
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.servers.github_api import GITHUB, github
-from membudget.publish.servers.http_api import HttpApi, _stream
-from membudget.web.bounded_http import Deadline
+from membudget.publish.servers.http_api import HttpApi
+from membudget.web.bounded_http import Deadline, Limits, save
 from membudget.web.retries import Policy
 from tests.support.hostile_server import ANSWERS, SLOW, Hostile, hostile_server
 
@@ -85,6 +85,6 @@ def test_the_time_is_that_of_all_calls_together() -> None:
 def test_a_download_without_an_end_stops_behind_what_it_may_have() -> None:
     with hostile_server("a body without an end") as server:
         into = io.BytesIO()
-        assert not _stream(f"http://{server.host}/blob", into, MIB, Deadline(60))
+        assert not save(f"http://{server.host}/blob", into, MIB, Limits(Deadline(60), 2 * MIB, 20))
     assert into.tell() <= MIB
     assert server.sent_bytes < MOST_TAKEN_BYTES

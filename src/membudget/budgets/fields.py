@@ -165,8 +165,8 @@ RepositoryPath = NonEmpty
 """A path from the top of the repository, as committed."""
 
 _RUNNERS_OWN = (
-    "ACTIONS_", "AWS_", "AZURE_", "CI_", "DOCKER_", "FORGEJO_", "GH_", "GITEA_", "GITHUB_", "GOOGLE_", "INPUT_",
-    "MEMBUDGET_", "NPM_", "PYPI_", "RUNNER_", "SSH_",
+    "ACTIONS_", "AWS_", "AZURE_", "CI_", "DOCKER_", "FORGEJO_", "GH_", "GITEA_", "GITHUB_", "GITLAB_", "GOOGLE_",
+    "INPUT_", "MEMBUDGET_", "NPM_", "PYPI_", "RUNNER_", "SSH_",
 )  # fmt: skip
 """Prefixes of the variables of the runner, a cloud or a package index. A pull request edits the budgets file and must
 not be able to obtain their tokens by name.

@@ -24,7 +24,7 @@ from membudget.contents.stores.manifest import LARGEST_DOCUMENT, Selection
 from membudget.contents.stores.streams import Peekable, RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.masking import Mask, masked_errors
-from membudget.web.bounded_http import Deadline, Limits, PastLimit, TooLarge, ask, body, bounded_session
+from membudget.web.bounded_http import Deadline, LimitExceeded, Limits, TooLarge, ask, body, bounded_session
 from membudget.web.retries import Answer, Policy, Retries
 
 _ALLOWED_S = 900.0
@@ -162,13 +162,13 @@ class RegistryImage:
         except (requests.RequestException, HTTPError) as error:
             # The error's own text may contain the signed address of a storage.
             raise EnvironmentFault(f"the registry of {what} could not be read: {type(error).__name__}") from None
-        except PastLimit as error:
+        except LimitExceeded as error:
             raise EnvironmentFault(f"the registry of {what} {error}") from None
 
     def _ask(self, path: str) -> requests.Response:
         headers = {"Accept": _ACCEPT if path.startswith("manifests/") else "*/*"}
         if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"  # requests drops it on redirects to another host
+            headers["Authorization"] = f"Bearer {self._token}"  # `ask` drops it on redirects to another server
         url = f"{self._base}/{path}"
         return self._tried(url, login=self._basic, headers=headers)
 
@@ -198,12 +198,21 @@ class RegistryImage:
             return
         fields = dict(_CHALLENGE.findall(rest))
         realm = fields.get("realm", "")
-        if scheme.lower() != "bearer" or (not realm.startswith("https://") and not self._is_local):
-            return  # never send a password over an unencrypted connection
+        if scheme.lower() != "bearer" or not self._may_have_login(realm):
+            return
         query = {key: fields[key] for key in ("service", "scope") if key in fields}
         with self._tried(realm, login=credentials, query=query) as response:
             if response.ok:
                 self._token = _token(body(response, LARGEST_DOCUMENT))
+
+    def _may_have_login(self, realm: str) -> bool:
+        """Return whether a token server may get the login: over HTTPS, or on this machine for a registry on it."""
+        try:
+            parts = urlsplit(realm)
+            host, _ = parts.hostname, parts.port
+        except ValueError:  # brackets that hold no address, or a port that is none
+            return False
+        return parts.scheme == "https" or (self._is_local and parts.scheme == "http" and host in _LOCAL)
 
 
 def _is_host(text: str) -> bool:
@@ -231,7 +240,7 @@ class _Body(RawStream):
             data = cast("bytes", self._response.raw.read(min(size, self._left), decode_content=False))
         except HTTPError as error:
             raise UnreadableImage(f"the layer {self._blob.digest} was cut off ({type(error).__name__})") from None
-        except PastLimit as error:
+        except LimitExceeded as error:
             raise EnvironmentFault(f"the layer {self._blob.digest} cannot be read: the registry {error}") from None
         if not data and self._left:
             raise UnreadableImage(f"the layer {self._blob.digest} was cut off")

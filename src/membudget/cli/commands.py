@@ -62,6 +62,7 @@ _LEAST_DURATION_MS = 1000
 
 def check(options: argparse.Namespace) -> ExitCode:
     """Run `membudget check`."""
+    registry.take_token(os.environ)  # unused: no workload may ask for it by its name
     wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),
@@ -115,6 +116,7 @@ def measure(options: argparse.Namespace) -> ExitCode:
 
 def publish(options: argparse.Namespace) -> ExitCode:
     """Run `membudget publish`."""
+    token = registry.take_token(os.environ)
     path = Path(options.report)
     settings = PublishSettings(
         CommentSettings(options.key, CommentMode(options.comment)),
@@ -122,7 +124,7 @@ def publish(options: argparse.Namespace) -> ExitCode:
         ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive),
     )
     report = read_report(path)
-    _publisher(registry.server(os.environ, registry.take_token(os.environ)), settings).publish(report.judged(), path)
+    _publisher(registry.server(os.environ, token), settings).publish(report.judged(), path)
     return ExitCode.WITHIN_BUDGET
 
 
@@ -169,18 +171,20 @@ def _publisher(server: Server, settings: PublishSettings) -> Publisher:
 def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
     """Publish what another run measured, maybe a stranger's code. That run's own exit code is the gate."""
     measured = server.event().measured
-    if measured is None or not server.capabilities.foreign_reports:
-        raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`, on GitHub")
+    if not server.capabilities.foreign_reports:
+        raise ConfigurationError(f"command: {server.name} has no reports of other runs, which `report` would publish")
+    if measured is None:
+        raise ConfigurationError("command: report belongs into a workflow `on: workflow_run`")
     if not server.has_token:
         raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
-    publisher = Publisher(server, settings, Addressee(None, measured.run, is_elsewhere=True), os.environ)
+    publisher = Publisher(server, settings, Addressee(None, measured.run, measured_elsewhere=True), os.environ)
     with publisher.or_no_verdict():
         found = server.report_of(measured, artifact)
     if isinstance(found, NotPosted):
         warn(f"nothing was posted: {found.reason}")
         return ExitCode.WITHIN_BUDGET
     write_report(found.report, path)
-    addressee = Addressee(found.pull_request, measured.run, is_elsewhere=True)
+    addressee = Addressee(found.pull_request, measured.run, measured_elsewhere=True)
     Publisher(server, settings, addressee, os.environ).publish(found.report.judged(), path)
     return ExitCode.WITHIN_BUDGET
 

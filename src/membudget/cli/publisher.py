@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from membudget.publish.pull_request import NotPosted, Posted, PullRequest, Workf
 from membudget.publish.server import Server
 from membudget.publish.workflow import WorkflowStep, warn
 from membudget.report.report import JudgedReport
+
+
+_PAUSE_S = 2.0
+"""Before a comment is looked for that the server did not confirm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Addressee:
     pull_request: PullRequest | None
     run: WorkflowRun | None
     """The run that measured. None outside of a workflow."""
-    is_elsewhere: bool = False
+    measured_elsewhere: bool = False
     """Whether another run measured. Annotations of this run would be at the wrong commit."""
 
 
@@ -45,15 +50,21 @@ class Publisher:
     """Publishes to one addressee."""
 
     def __init__(
-        self, server: Server, settings: PublishSettings, addressee: Addressee, environ: Mapping[str, str]
+        self,
+        server: Server,
+        settings: PublishSettings,
+        addressee: Addressee,
+        environ: Mapping[str, str],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._server = server
         self._settings = settings
         self._addressee = addressee
-        self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not addressee.is_elsewhere)
+        self._step = WorkflowStep(environ, sys.stdout, warn, annotates=not addressee.measured_elsewhere)
         self._commit = self._commit_states()
-        self._is_told = False
-        """Whether the commit's state is final."""
+        self._is_state_final = False
+        """Whether the commit's verdict was set. An interruption after that must not replace it."""
+        self._sleep = sleep
         self._said: set[str] = set()
 
     def _commit_states(self) -> CommitStates | None:
@@ -79,7 +90,7 @@ class Publisher:
         try:
             yield
         except BaseException:
-            if not self._is_told:
+            if not self._is_state_final:
                 self._tell(NO_VERDICT)
             raise
 
@@ -87,22 +98,20 @@ class Publisher:
         """Publish everywhere. Warn about what could not be published."""
         destination = publish.Destination(
             self._addressee.pull_request,
-            ServerCommenter(self._server.comments) if self._server.has_token else None,
+            ServerCommenter(self._server.comments, self._pause) if self._server.has_token else None,
             self._settings.comment,
             run=self._addressee.run,
             run_link=self._server.run_link,
-            commit=self._commit,
+            commit=_VerdictStates(self._commit, self._set_state_final) if self._commit is not None else None,
             capabilities=self._server.capabilities,
             policy=self._settings.policy,
-            records_approval=not self._addressee.is_elsewhere,
+            records_approval=not self._addressee.measured_elsewhere,
             lines=lines,
         )
         outcome = publish.run(result, str(path), self._step, destination)
-        self._is_told = True
         self._warn_of(outcome.commit if self._commit is not None else self._no_states())
         if isinstance(outcome.comment, Posted):
-            done = "created" if outcome.comment.created else "updated"
-            warn(f"comment {done}: {outcome.comment.url}")
+            warn(f"comment {_done(outcome.comment)}: {outcome.comment.url}")
         elif outcome.comment.is_known:
             warn(f"no comment was posted: {outcome.comment.reason}")
         else:
@@ -114,6 +123,12 @@ class Publisher:
             return None
         has_token = self._server.has_token
         return NotPosted("this run's event names no commit" if has_token else "there is no token")
+
+    def _set_state_final(self) -> None:
+        self._is_state_final = True
+
+    def _pause(self) -> None:
+        self._sleep(_PAUSE_S)
 
     def _tell(self, state: CommitState) -> None:
         if self._commit is not None:
@@ -127,6 +142,27 @@ class Publisher:
                 warn(f"no commit status was posted: {outcome.reason}")
             else:
                 warn(f"a commit status may have been posted, but membudget could not check: {outcome.reason}")
+
+
+class _VerdictStates(CommitStates):
+    """Notes that the commit's verdict is set. The comment follows, and may be interrupted."""
+
+    def __init__(self, states: CommitStates, note: Callable[[], None]) -> None:
+        self._states = states
+        self._note = note
+
+    def tell(self, state: CommitState) -> Posted | NotPosted:
+        """Set the commit's state."""
+        outcome = self._states.tell(state)
+        self._note()
+        return outcome
+
+
+def _done(comment: Posted) -> str:
+    """Return what was done about a comment, in words that follow its name."""
+    if comment.created:
+        return "created"
+    return "updated" if comment.written else "is current"
 
 
 def lines_of(budgets: str) -> KeyLines | None:

@@ -59,7 +59,7 @@ class ApprovalLabel:
         pull_request: PullRequest | None = self._event.pull_request
         if pull_request is None or not self._is_known:
             return
-        why_not = self._server.take_label_off(pull_request, self._name)
+        why_not = self._server.remove_label(pull_request, self._name)
         if why_not is None:
             warn(f"the label {self._name} was removed: the changes that it approved have changed since")
         else:

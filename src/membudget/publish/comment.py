@@ -7,9 +7,9 @@ first. Workflows close that gap with a `concurrency` group.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -133,27 +133,36 @@ _ROUNDS = 2
 class ServerCommenter:
     """Posts over a server, and creates no comment twice."""
 
-    def __init__(self, comments: Callable[[PullRequest], CommentServer]) -> None:
+    def __init__(self, comments: Callable[[PullRequest], CommentServer], pause: Callable[[], None]) -> None:
+        """`pause` is called after a write that the server did not confirm, before the comment is looked for.
+
+        Such a write may take effect only after its answer was lost.
+        """
         self._comments = comments
+        self._pause = pause
 
     def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
         """Create the comment, or edit the existing one. Never raises errors of the server."""
-        may_be_there = False
+        lost: _WriteFault | None = None
         for _ in range(_ROUNDS):
             server = self._comments(pull_request)
             try:
-                return _keep_current(server, draft)
+                return _with_lost(_keep_current(server, draft), lost)
             except _WriteFault as failed:
                 fault = failed.fault
-                may_be_there |= fault.may_have_happened
+                if fault.may_have_happened:
+                    lost = failed
+                    self._pause()
             except ServerFault as failed:
                 fault = failed
             reason = server.why_not(fault)
             if not fault.may_have_happened and not fault.is_gone:
                 break
-        return self._found(pull_request, draft, reason) if may_be_there else NotPosted(reason)
+        return self._found(pull_request, draft, reason, lost) if lost is not None else NotPosted(reason)
 
-    def _found(self, pull_request: PullRequest, draft: Draft, reason: str) -> Posted | NotPosted:
+    def _found(
+        self, pull_request: PullRequest, draft: Draft, reason: str, lost: "_WriteFault"
+    ) -> Posted | NotPosted:
         """Look for a comment that the server did not confirm."""
         try:
             found = self._comments(pull_request).own(draft.settings.prefix)
@@ -161,25 +170,34 @@ class ServerCommenter:
             return NotPosted(reason, is_known=False)
         for comment in found:
             if draft.is_same(comment.body) and draft.settings.written_by(comment.body) == draft.run:
-                return Posted(comment.url, created=True)
+                return Posted(comment.url, created=lost.creates)
         return NotPosted(reason)
 
 
 class _WriteFault(Exception):
     """A call that writes the comment failed. The comment may be there all the same."""
 
-    def __init__(self, fault: ServerFault) -> None:
+    def __init__(self, fault: ServerFault, *, creates: bool) -> None:
         super().__init__(str(fault))
         self.fault = fault
+        self.creates = creates
+        """Whether the call creates the comment. Otherwise, it edits one."""
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def _writing(*, creates: bool) -> Iterator[None]:
     """Raise faults of calls that write the comment as _WriteFault."""
     try:
         yield
     except ServerFault as fault:
-        raise _WriteFault(fault) from None
+        raise _WriteFault(fault, creates=creates) from None
+
+
+def _with_lost(outcome: Posted | NotPosted, lost: _WriteFault | None) -> Posted | NotPosted:
+    """Return the outcome of a round. If it found the comment current, an earlier unconfirmed write has made it so."""
+    if lost is None or not isinstance(outcome, Posted) or outcome.written:
+        return outcome
+    return replace(outcome, created=lost.creates, written=True)
 
 
 def _keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
@@ -195,25 +213,35 @@ def _keep_current(server: CommentServer, draft: Draft) -> Posted | NotPosted:
     first, *doubles = existing
     if any(_is_newer(server, comment, draft) for comment in existing):
         return NotPosted(ANOTHER_IS_NEWER, is_wanted=True)
-    with _writing():
-        if not draft.is_same(first.body):
+    is_current = draft.is_same(first.body)
+    if not is_current:
+        with _writing(creates=False):
             server.edit(first, draft.body(first.body))
-        for double in doubles:
-            server.delete(double)
-    return Posted(first.url, created=False)
+    _remove(server, doubles)
+    return Posted(first.url, created=False, written=not is_current)
 
 
 def _create(server: CommentServer, draft: Draft) -> Posted | NotPosted:
-    with _writing():
+    with _writing(creates=True):
         created = server.create(draft.body(None))
-    others = [comment for comment in server.own(draft.settings.prefix) if comment.id != created.id]
+    posted = Posted(created.url, created=True)
+    try:
+        others = [comment for comment in server.own(draft.settings.prefix) if comment.id != created.id]
+    except ServerFault:
+        return posted
     for other in others:
         if _order(other, draft) > (draft.run.order if draft.run else (0, 0), -created.id):
-            server.delete(created)
+            _remove(server, [created])
             return NotPosted(ANOTHER_IS_NEWER, is_wanted=True)
-    for other in others:
-        server.delete(other)
-    return Posted(created.url, created=True)
+    _remove(server, others)
+    return posted
+
+
+def _remove(server: CommentServer, superfluous: Iterable[Comment]) -> None:
+    """Delete comments. If that fails, the next run deletes them."""
+    for comment in superfluous:
+        with suppress(ServerFault):
+            server.delete(comment)
 
 
 def _order(comment: Comment, draft: Draft) -> tuple[tuple[int, int], int]:

@@ -38,6 +38,8 @@ class Posted:
     url: str
     created: bool
     """False if an earlier one was edited or already says the same."""
+    written: bool = True
+    """False if it already said the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,15 @@ class Place:
 class ServerFault(Exception):
     """A call to a server failed. `str()` says why, on one line."""
 
-    def __init__(self, reason: str, status: int | None = None, said: str = "", *, is_answer: bool = True) -> None:
+    def __init__(
+        self,
+        reason: str,
+        status: int | None = None,
+        said: str = "",
+        *,
+        is_answer: bool = True,
+        is_limit: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.status = status
         """The HTTP status. None: there was no answer, or none that the API gives."""
@@ -71,6 +81,8 @@ class ServerFault(Exception):
         """The server's message."""
         self.is_answer = is_answer
         """Whether the API itself answered. A proxy in front of it may have passed the call on first."""
+        self.is_limit = is_limit
+        """Whether a rate limit is used up. Then the status says nothing about the token's rights."""
 
     @property
     def may_have_happened(self) -> bool:

@@ -15,7 +15,7 @@ from membudget.report.report import Report
 
 @dataclass(frozen=True, slots=True)
 class MeasuringRun:
-    """The workflow run that measured, as the event of the reporting one has it: the server's word, not the fork's."""
+    """The workflow run that measured. The server wrote these fields, so a fork cannot forge them."""
 
     run: WorkflowRun
     event: str
@@ -28,7 +28,7 @@ class MeasuringRun:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The event that started this run. All None outside of a server's job."""
+    """The event that started this run. Empty outside of a server's job."""
 
     pull_request: PullRequest | None = None
     base_sha: str | None = None
@@ -80,7 +80,7 @@ class Server(Protocol):
     """A server, and membudget's job on it.
 
     The class is made with the job's environment and a token, which may be empty. It raises ConfigurationError for
-    settings that cannot work. Methods that are given a pull request or a run need a token.
+    settings that cannot work. `comments`, `commit_states`, `remove_label` and `report_of` need a token.
     """
 
     capabilities: Capabilities
@@ -105,8 +105,8 @@ class Server(Protocol):
     def commit_states(self, mode: StatusMode, run: WorkflowRun, name: str) -> CommitStates:
         """Return the state of a run's commit, under a name. `mode` is one that the server is capable of."""
 
-    def take_label_off(self, pull_request: PullRequest, label: str) -> str | None:
-        """Remove a label. Return why not if it stays, which is what a server does that has no way for it."""
+    def remove_label(self, pull_request: PullRequest, label: str) -> str | None:
+        """Remove a label. Return the reason if it stays. Default: the server cannot remove labels."""
         del pull_request, label
         return f"{self.name} cannot remove a label by its name"
 

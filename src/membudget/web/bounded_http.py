@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPResponse
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import urljoin
 
 import requests
@@ -66,18 +66,18 @@ class Allowance:
                 self._left -= self._clock() - begun
 
 
-class PastLimit(Exception):
+class LimitExceeded(Exception):
     """A server takes too long or sends too much. `str()` says which, in words that follow the server's name."""
 
 
-class TooSlow(PastLimit):
+class TooSlow(LimitExceeded):
     """The deadline has passed."""
 
     def __init__(self) -> None:
         super().__init__("took too long to answer")
 
 
-class TooLarge(PastLimit):
+class TooLarge(LimitExceeded):
     """An answer is larger than any that was asked for."""
 
 
@@ -105,7 +105,7 @@ class _Session(requests.Session):
     """A session without redirects of its own: requests reads and decompresses their bodies without limit."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None."""
+        """Report no redirect, so that requests follows none."""
         del resp
 
 
@@ -132,7 +132,7 @@ def ask(  # noqa: PLR0913 - a request has so many parts
 ) -> requests.Response:
     """Send a request, and return the answer with its body unread.
 
-    Redirects of a GET are followed, without login if they lead to another server. Raises PastLimit and
+    Redirects of a GET are followed, without login if they lead to another server. Raises LimitExceeded and
     requests.RequestException.
     """
     sent = {"Accept-Encoding": "identity", **(headers or {})}
@@ -143,7 +143,7 @@ def ask(  # noqa: PLR0913 - a request has so many parts
             params=query,
             data=content,
             headers=sent,
-            auth=login or nobody,
+            auth=login or no_login,
             timeout=limits.patience(),
             stream=True,
             allow_redirects=False,
@@ -153,21 +153,22 @@ def ask(  # noqa: PLR0913 - a request has so many parts
         answer.close()  # unread
         try:
             asked, url, query = answer.url, urljoin(answer.url, answer.headers["Location"]), None
-        except ValueError:  # brackets that hold no address
+            leaves = session.should_strip_auth(asked, url)  # type: ignore[no-untyped-call] # as the stubs have it
+        except ValueError:  # brackets that hold no address, or a port that is none
             raise requests.exceptions.InvalidURL from None
-        if session.should_strip_auth(asked, url):  # type: ignore[no-untyped-call] # as the stubs have it
+        if leaves:
             login = None
             sent = {name: value for name, value in sent.items() if name != "Authorization"}
     raise requests.TooManyRedirects
 
 
-def nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Add no login. If requests were given none, it would use that of `.netrc`."""
     return request
 
 
 def body(answer: requests.Response, most_bytes: int) -> bytes:
-    """Return the body. Raises PastLimit if it has more than `most_bytes`, and what urllib3 raises."""
+    """Return the body. Raises LimitExceeded if it has more than `most_bytes`, and what urllib3 raises."""
     content = bytearray()
     for chunk in chunks(answer):
         content += chunk
@@ -179,12 +180,28 @@ def body(answer: requests.Response, most_bytes: int) -> bytes:
 def chunks(answer: requests.Response) -> Iterator[bytes]:
     """Yield the body as it arrives. Compressed bodies are refused, because none was asked for.
 
-    Raises PastLimit, and what urllib3 raises.
+    Raises LimitExceeded, and what urllib3 raises.
     """
     if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
-        raise PastLimit("sent a compressed answer, which nobody asked for")
+        raise LimitExceeded("sent a compressed answer, which nobody asked for")
     while chunk := answer.raw.read(_CHUNK_BYTES, decode_content=False):
         yield chunk
+
+
+def save(url: str, into: BinaryIO, most_bytes: int, limits: Limits) -> bool:
+    """Write the body of an answer to a file. Return False if it has more than `most_bytes`.
+
+    Raises LimitExceeded, requests.HTTPError for an answer that is no success, and what `ask` and urllib3 raise.
+    """
+    with bounded_session(limits) as session, ask(session, limits, "GET", url) as answer:
+        answer.raise_for_status()
+        written = 0
+        for chunk in chunks(answer):
+            written += len(chunk)
+            if written > most_bytes:
+                return False
+            into.write(chunk)
+    return True
 
 
 class _Socket(Protocol):
@@ -211,7 +228,7 @@ class _Source(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int | None:
-        """Read some bytes. Raises PastLimit."""
+        """Read some bytes. Raises LimitExceeded."""
         target = memoryview(buffer)  # type: ignore[arg-type] # io.RawIOBase promises a buffer
         if self._left <= 0:
             what, most = ("head", _MOST_HEAD_BYTES) if self._is_head else ("body", self._limits.body_bytes)

@@ -24,8 +24,8 @@ class Policy:
     backoff_s: float
     """The shortest wait after the first try. Doubles with each further try."""
     longest_wait_s: float = math.inf
-    """The most for all waits of one request together."""
-    unsaid_wait_s: float = 0.0
+    """The most for all waits together that the server of one request asks for."""
+    default_limit_wait_s: float = 0.0
     """The wait if a rate limit names no time."""
 
 
@@ -56,7 +56,8 @@ class Retries:
         self._left = left
         self._clock = clock
         self._tried = 0
-        self._waited_s = 0.0
+        self._asked_s = 0.0
+        """The waits that the server asked for."""
 
     def wait(self, answer: Answer | None, *, repeatable: bool = True) -> float | None:
         """Return the seconds to wait before the next try. None if the outcome of this try is final.
@@ -65,15 +66,15 @@ class Retries:
         nothing. If the server asks for a longer wait than the policy or the deadline allows, its answer is final.
         """
         self._tried += 1
-        wait = self._wanted(answer, repeatable=repeatable)
-        longest = min(self._policy.longest_wait_s - self._waited_s, self._left())
-        if wait is None or wait > longest or self._tried >= self._policy.tries:
-            return None
-        self._waited_s += wait
-        return wait
-
-    def _wanted(self, answer: Answer | None, *, repeatable: bool) -> float | None:
         backoff: float = self._policy.backoff_s * 2 ** (self._tried - 1)
+        wait = self._wanted(answer, backoff, repeatable=repeatable)
+        if wait is None or wait > self._left() or self._tried >= self._policy.tries:
+            return None
+        if wait > backoff:
+            self._asked_s += wait
+        return wait if self._asked_s <= self._policy.longest_wait_s else None
+
+    def _wanted(self, answer: Answer | None, backoff: float, *, repeatable: bool) -> float | None:
         if answer is not None and answer.is_rate_limit:
             return max(self._until_reset(answer.headers), backoff)
         if not repeatable or (answer is not None and answer.status < 500):
@@ -89,7 +90,7 @@ class Retries:
         reset = _whole_number(headers.get("x-ratelimit-reset"))
         if reset is not None and headers.get("x-ratelimit-remaining", "0") == "0":
             return max(0.0, reset - now)
-        return self._policy.unsaid_wait_s
+        return self._policy.default_limit_wait_s
 
 
 def asked_wait(text: str | None, now: float) -> float | None:

@@ -139,14 +139,36 @@ def test_a_registry_that_wants_to_be_asked_after_the_deadline_is_given_up_at_onc
     assert len(server.seen) == 1
 
 
-def test_a_redirect_to_no_address() -> None:
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "http://127.0.0.2:1/token",
+        "ftp://127.0.0.1/token",
+        "//127.0.0.1/token",
+        "http://[::1/token",
+        "https://127.0.0.1:99999/token",
+        "token",
+        "",
+    ],
+)
+def test_a_login_goes_to_no_token_server_that_is_neither_encrypted_nor_here(
+    server: Server, slept: list[float], realm: str
+) -> None:
+    server.asks, server.brings = f'Bearer realm="{realm}",service="here"', "Bearer the-token"
+    with pytest.raises(ConfigurationError, match="requires a login"):
+        read(server)
+    assert slept == []
+
+
+@pytest.mark.parametrize("location", [b"http://[", b"https://127.0.0.1:99999/"])
+def test_a_redirect_to_no_address(location: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(1 << 16)
-                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
+                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n")
 
         thread = threading.Thread(target=answer)
         thread.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from membudget.cli import commands
+from membudget.cli.arguments import make_parser
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.sharding import Shard
 from membudget.judge.whole import Coverage
@@ -56,6 +57,20 @@ def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytes
     assert [one.name for one in read_report(job / "report.json").images] == ["image1", "image2"]
     assert "1 of 2 images over budget" in (job / "summary").read_text()
     assert "verdict-image2" in (job / "output").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["publish", "missing.json"]])
+def test_tokens_leave_the_environment_before_anything_is_read(
+    job: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    monkeypatch.setenv("GITEA_TOKEN", "secret")
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
+    assert job == Path.cwd()
+    options = make_parser().parse_args(arguments)
+    with pytest.raises(ConfigurationError):
+        options.handler(options)
+    assert {"GITHUB_TOKEN", "GITEA_TOKEN"} & os.environ.keys() == set()
 
 
 @pytest.mark.parametrize(

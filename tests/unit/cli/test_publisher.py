@@ -12,7 +12,7 @@ from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines
 from membudget.core.errors import EnvironmentFault, Interrupted
 from membudget.judge.measurement import Failure, FailureStage
 from membudget.judge.whole import ExitPolicy
-from membudget.publish.comment import CommentMode, CommentSettings
+from membudget.publish.comment import CommentMode, CommentSettings, ServerCommenter
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.pull_request import PullRequest, WorkflowRun
 from membudget.publish.servers.github_server import GithubServer
@@ -174,6 +174,29 @@ def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Gi
     assert statuses(shop)[-1][1] == "success"
 
 
+def test_an_interruption_of_the_comment_does_not_replace_the_verdict(
+    shop: Github, step: StepOfWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def post(*_: object) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(ServerCommenter, "post", post)
+    with pytest.raises(Interrupted):
+        publish(step.publisher(STATUS), FINE)
+    assert [state for _, state, _ in statuses(shop)] == ["pending", "success"]
+
+
+def test_a_comment_is_said_to_be_created_updated_or_current(
+    shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, of in enumerate((OVER, FINE, FINE), start=1):
+        publish(step.publisher(STATUS, number=number), of)
+    url = shop.comments(SHOP, 7)[0].html_url
+    assert said_of("comment", capsys) == [
+        f"membudget: comment {done}: {url}" for done in ("created", "updated", "is current")
+    ]
+
+
 def interrupted_after(publisher: Publisher, of: Report) -> None:
     with publisher.measuring():
         publisher.publish(of.judged(), Path("report.json"))
@@ -214,7 +237,7 @@ def test_workflows_with_different_keys_have_states_of_their_own(shop: Github, st
 def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github, step: StepOfWorkflow) -> None:
     environ = step.environ(MERGE_GROUP)
     measured = WorkflowRun(99, 12, 3, HEAD)
-    subject = Addressee(PullRequest(SHOP, 7), measured, is_elsewhere=True)
+    subject = Addressee(PullRequest(SHOP, 7), measured, measured_elsewhere=True)
     publisher = Publisher(GithubServer(environ, SecretStr(step.token)), CHECK, subject, environ)
     publisher.publish(OVER.judged(), Path("report.json"), key_lines("[images.over]\n", "budgets.toml"))
     told = check_run(shop)

@@ -128,6 +128,15 @@ def test_a_comment_that_cannot_be_read_approves_nothing_and_takes_no_label_off(s
     assert labels(shop) == {LABEL, "bug"}
 
 
+def test_a_label_stays_if_a_rate_limit_hides_whose_comment_it_is(shop: Github, tmp_path: Path) -> None:
+    shop.add_comment(SHOP, 7, "ann", f"{MARKER}\n{RECORD}\nall is well")
+    shop.fail_next(403, "API rate limit exceeded.", {"X-RateLimit-Reset": "4102444800"}, path="/user")
+    label = label_of(shop, event(tmp_path, "synchronize", LABEL), shop.add_token("ann"))
+    assert label.state() == LabelState(is_set=True)
+    label.withdraw()
+    assert labels(shop) == {LABEL, "bug"}
+
+
 def test_a_token_that_may_not_write_says_so(shop: Github, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     label = label_of(shop, event(tmp_path, "synchronize", LABEL), shop.add_workflow_token(Permission.READ))
     label.state()

@@ -32,7 +32,7 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
     assert asked_wait(text, NOW) == seconds
 
 
-POLICY = Policy(tries=4, backoff_s=0.5, longest_wait_s=60, unsaid_wait_s=30)
+POLICY = Policy(tries=4, backoff_s=0.5, longest_wait_s=60, default_limit_wait_s=30)
 
 
 def waits(*answers: Answer | None, repeatable: bool = True, left: float = 1000, policy: Policy = POLICY) -> list[float]:

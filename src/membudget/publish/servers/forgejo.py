@@ -33,7 +33,7 @@ _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
 _REFUSAL = re.compile(r"required scope|permission")
 _ADVICE = {
     Right.COMMENTS: "a token of your own needs the scopes `write:issue` and `read:user`",
-    Right.STATUSES: "a token of your own needs the scope `write:repository`",
+    Right.STATUSES: "a token of your own needs the scope `write:repository` (a fork's token never may)",
 }
 FORGEJO = Dialect("Forgejo", _ADVICE, _REFUSAL)
 GITEA = Dialect("Gitea", _ADVICE, _REFUSAL)
@@ -44,7 +44,8 @@ class ForgejoServer(GithubServer):
 
     dialect = FORGEJO
     capabilities = Capabilities()
-    take_label_off = Server.take_label_off
+    usual_url = ""
+    remove_label = Server.remove_label
     report_of = Server.report_of
 
     def _usual_api_url(self) -> str:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 GITHUB = Dialect(
     "GitHub",
     {
-        Right.COMMENTS: "give the job `permissions: pull-requests: write`",
-        Right.LABELS: "give the job `permissions: pull-requests: write`",
-        Right.STATUSES: "give the job `permissions: statuses: write`",
-        Right.CHECK_RUNS: "give the job `permissions: checks: write`",
+        Right.COMMENTS: "give the job `permissions: pull-requests: write` (a fork's token never may)",
+        Right.LABELS: "give the job `permissions: pull-requests: write` (a fork's token never may)",
+        Right.STATUSES: "give the job `permissions: statuses: write` (a fork's token never may)",
+        Right.CHECK_RUNS: "give the job `permissions: checks: write` (a fork's token never may)",
     },
     refusal=re.compile(r"Resource not accessible"),
     accept="application/vnd.github+json",
@@ -69,7 +69,7 @@ def asked_name(api: HttpApi, otherwise: frozenset[str]) -> frozenset[str]:
     except ServerFault as fault:
         if "required scope" in fault.said:  # on Forgejo and Gitea, where workflows' tokens have no scopes
             raise ServerFault(_NAMELESS, fault.status) from None
-        if fault.status in (401, 403, 404):
+        if fault.status in (401, 403, 404) and not _says_nothing(fault):
             return otherwise
         raise
 
@@ -89,6 +89,11 @@ def _app_name(api: HttpApi, authors: frozenset[str]) -> frozenset[str]:
         )
         return frozenset({viewed.data.viewer.login})
     except ServerFault as fault:
-        if fault.may_have_happened:
+        if _says_nothing(fault):
             raise
         return frozenset({WORKFLOW_TOKEN_AUTHOR})
+
+
+def _says_nothing(fault: ServerFault) -> bool:
+    """Return whether a refusal says nothing about the token: a rate limit, or an answer that is not the API's."""
+    return fault.is_limit or fault.may_have_happened

@@ -54,20 +54,30 @@ class GithubServer(Server):
 
     dialect: Dialect = GITHUB
     capabilities = Capabilities(check_runs=True, foreign_reports=True)
+    usual_url = "https://github.com"
+    """The server's address if the environment has none. Empty: there is no usual one."""
 
     def __init__(self, environ: Mapping[str, str], token: SecretStr) -> None:
         """Raises ConfigurationError for invalid addresses and tokens. Without a token, addresses are not used."""
         self._environ = environ
         self._token = token
-        self._url = (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
+        self._url = (environ.get("GITHUB_SERVER_URL") or self.usual_url).rstrip("/")
         self._api = self._connected() if token.get_secret_value() else None
 
     def _connected(self) -> HttpApi:
+        if not self._url:
+            raise ConfigurationError("is not set", where="GITHUB_SERVER_URL", fix="pass it on as the runner set it")
         if not is_web_address(self._url):
             raise ConfigurationError(f"is no address: {WEB_ADDRESS}", where="GITHUB_SERVER_URL")
         return HttpApi(self._environ.get("GITHUB_API_URL") or self._usual_api_url(), self._token, self.dialect)
 
     def _usual_api_url(self) -> str:
+        if self._url.lower() != self.usual_url:
+            raise ConfigurationError(
+                "is not set, although GITHUB_SERVER_URL names a server other than github.com",
+                where="GITHUB_API_URL",
+                fix="pass it on as the runner set it, such as https://HOST/api/v3",
+            )
         return "https://api.github.com"
 
     def _own_names(self) -> OwnNames:
@@ -115,7 +125,7 @@ class GithubServer(Server):
         kind = CheckRun if mode is StatusMode.CHECK else CommitStatus
         return kind(self.api, self.repository, run.head_sha, name, self.run_link(run))
 
-    def take_label_off(self, pull_request: PullRequest, label: str) -> str | None:
+    def remove_label(self, pull_request: PullRequest, label: str) -> str | None:
         """Remove a label from a pull request. Return why not if it stays."""
         # PyGithub's remove_from_labels does not escape a slash in the label, which makes another path.
         path = f"/repos/{pull_request.repository}/issues/{pull_request.number}/labels/{quote(label, safe='')}"
@@ -165,7 +175,7 @@ def pull_request_of(api: HttpApi, repository: str, measured: MeasuringRun) -> Pu
     head = f"{measured.head_owner}:{measured.head_branch}"
     pages = api.pages(
         lambda exchange, page: (
-            github(exchange).repository(quote(repository)).get_pulls(state="open", head=head).get_page(page - 1)
+            github(exchange).repository(repository).get_pulls(state="open", head=head).get_page(page - 1)
         ),
         list[_PullRequest],
     )

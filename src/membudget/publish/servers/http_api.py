@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, TypeAdapter, ValidationError
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
@@ -27,7 +27,17 @@ from membudget.core.masking import Mask
 from membudget.core.untrusted_text import printable
 from membudget.publish.json_bounds import oversized
 from membudget.publish.pull_request import ServerFault
-from membudget.web.bounded_http import Allowance, Deadline, Limits, Login, PastLimit, ask, body, bounded_session, chunks
+from membudget.web.bounded_http import (
+    Allowance,
+    Deadline,
+    LimitExceeded,
+    Limits,
+    Login,
+    ask,
+    body,
+    bounded_session,
+    save,
+)
 from membudget.web.retries import Answer, Policy, Retries
 
 Model = TypeVar("Model")
@@ -41,7 +51,7 @@ _TIMEOUT_S = 20.0
 """Between two pieces of an answer."""
 _ALLOWED_S = 120.0
 """For all calls together, with the waits between them. Usual calls take seconds."""
-_RETRIES = Policy(tries=4, backoff_s=0.2, longest_wait_s=60, unsaid_wait_s=60)
+_RETRIES = Policy(tries=4, backoff_s=0.2, longest_wait_s=60, default_limit_wait_s=60)
 """GitHub asks for a minute if a secondary limit names no time. Waiting longer is not worth a comment."""
 _MOST_ANSWER_BYTES = 8 << 20
 """A hundred comments of the greatest length have 7 MB."""
@@ -71,7 +81,7 @@ class Dialect:
     """Found in the message of a 403 if the token lacks a right. Servers answer 403 for other reasons, too."""
     accept: str = "application/json"
     most_a_page: int | None = None
-    """Elements per page of a list. None: lists have no pages."""
+    """Elements per page of a list. None: membudget does not ask for pages of a size."""
     scheme: str = "token"
     """Precedes the token in the header `Authorization`."""
     url_variable: str = "GITHUB_API_URL"
@@ -91,7 +101,7 @@ class Got:
     status: int
     headers: CaseInsensitiveDict[str]
     content: bytes
-    names_next: bool
+    has_next_page: bool
     """Whether the list continues, by the header `Link`."""
     is_success: bool
 
@@ -109,7 +119,7 @@ class Exchange:
         self.answer: Got | None = None
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], content: str | None = None) -> None:
-        """Send the request, and keep the answer. Raises PastLimit, and what requests and urllib3 raise."""
+        """Send the request, and keep the answer. Raises LimitExceeded, and what requests and urllib3 raise."""
         if self.answer is not None:
             raise _AskedAgain
         with bounded_session(self.limits) as session:
@@ -128,8 +138,17 @@ class Exchange:
         is_success = answer.status_code < (400 if method == "GET" else 300)
         problem = oversized(read, _MOST_TABLES) if is_success else None
         if problem is not None:
-            raise PastLimit(f"sent an answer that {problem}")
+            raise LimitExceeded(f"sent an answer that {problem}")
         self.answer = Got(answer.status_code, answer.headers, read, "next" in answer.links, is_success)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    """What prevented an answer, in words that follow the server's name."""
+
+    reason: str
+    is_final: bool = False
+    """Whether another try would end in the same way."""
 
 
 class _AskedAgain(Exception):
@@ -198,14 +217,14 @@ class HttpApi:
         for number in range(first, first + _MOST_PAGES):
             answer = self._answered(partial(_asked_for_page, action, number))
             yield self._parsed(answer, model)
-            if not answer.names_next:
+            if not answer.has_next_page:
                 return
 
     def why_not(self, fault: ServerFault, right: Right) -> str:
         """Return why a call that needs a right failed, and what would help, on one line."""
         advice = self.dialect.advice.get(right)
         if advice is not None and fault.status == 403 and self.dialect.refusal.search(fault.said):
-            return f"the token may not write {right.value}: {advice} (a fork's token never may)"
+            return f"the token may not write {right.value}: {advice}"
         return str(fault)
 
     def delete(self, action: Action) -> None:
@@ -228,9 +247,10 @@ class HttpApi:
                 into.truncate()
                 refusal = None
                 try:
-                    return _stream(location, into, most_bytes, deadline)
-                except PastLimit as error:
+                    return save(location, into, most_bytes, Limits(deadline, 2 * most_bytes, _TIMEOUT_S))
+                except LimitExceeded as error:
                     reason = f"the storage server {error}"
+                    break
                 except (requests.RequestException, HTTPError) as error:
                     reason = type(error).__name__  # the address itself is a key: not to be told
                     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -248,6 +268,8 @@ class HttpApi:
                 outcome = self._try(action, deadline, follows=follows)
                 if isinstance(outcome, Got) and outcome.is_success:
                     return outcome
+                if isinstance(outcome, _NoAnswer) and outcome.is_final:
+                    break
                 answer = _answer(outcome) if isinstance(outcome, Got) else None
                 wait = retries.wait(answer, repeatable=repeatable)
                 if wait is None:
@@ -255,24 +277,24 @@ class HttpApi:
                 self._sleep(wait)
         raise _fault(self.dialect.name, outcome, self.hide)
 
-    def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> Got | str:
-        """Return the answer, or what prevented it, in words that follow the server's name."""
+    def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> Got | _NoAnswer:
+        """Return the answer, or what prevented it."""
         limits = Limits(deadline, _MOST_ANSWER_BYTES, _TIMEOUT_S)
         exchange = Exchange(self._url, self._authorization, self.dialect, limits, follows=follows)
         interruption: BaseException
         try:
             action(exchange)
-        except PastLimit as error:
-            return str(error)
+        except LimitExceeded as error:
+            return _NoAnswer(str(error), is_final=True)
         except (requests.RequestException, HTTPError) as error:
-            return f"cannot be reached: {type(error).__name__}"
+            return _NoAnswer(f"cannot be reached: {type(error).__name__}")
         except BaseException as error:  # noqa: BLE001 - a signal, or a bug: without the frames that hold the token
             if isinstance(error, Exception) and exchange.answer is not None:
                 return exchange.answer  # PyGithub cannot read it; the model decides whether membudget can
             interruption = error.with_traceback(None)
             interruption.__context__ = interruption.__cause__ = None
         else:
-            return exchange.answer or "was asked nothing"
+            return exchange.answer or _NoAnswer("was asked nothing", is_final=True)
         raise interruption
 
     def _parsed(self, answer: Got, model: type[Model]) -> Model:
@@ -297,41 +319,31 @@ def _asked_for_page(action: Callable[[Exchange, int], object], number: int, exch
     return action(exchange, number)
 
 
-def _stream(location: str, into: BinaryIO, most_bytes: int, deadline: Deadline) -> bool:
-    limits = Limits(deadline, 2 * most_bytes, _TIMEOUT_S)  # with the lines around chunks
-    with bounded_session(limits) as session, ask(session, limits, "GET", location) as answer:
-        answer.raise_for_status()
-        written = 0
-        for chunk in chunks(answer):
-            written += len(chunk)
-            if written > most_bytes:
-                return False
-            into.write(chunk)
-    return True
-
-
 class _Said(ApiModel):
-    message: str = ""
-    error: str = ""
+    message: JsonValue = None
+    """GitLab may send an object here."""
+    error: JsonValue = None
     """Instead of a message, where OAuth 2.0 refuses a token (RFC 6750)."""
 
 
 def _answer(response: Got) -> Answer:
     said = None
-    with suppress(ValidationError):
-        parsed = _Said.model_validate_json(response.content)
-        said = parsed.message or parsed.error
+    if oversized(response.content, _MOST_TABLES) is None:
+        with suppress(ValidationError):
+            parsed = _Said.model_validate_json(response.content)
+            said = next((text for text in (parsed.message, parsed.error) if text and isinstance(text, str)), "")
     return Answer(response.status, response.headers, said)
 
 
-def _fault(name: str, outcome: Got | str, hide: Mask) -> ServerFault:
-    if isinstance(outcome, str):
-        return ServerFault(f"{name} {outcome}")
+def _fault(name: str, outcome: Got | _NoAnswer, hide: Mask) -> ServerFault:
+    if isinstance(outcome, _NoAnswer):
+        return ServerFault(f"{name} {outcome.reason}")
     answer = _answer(outcome)
     said = hide(answer.said or "")
     if answer.is_rate_limit:
-        return ServerFault(f"{name}'s rate limit is used up", answer.status, said)
+        return ServerFault(f"{name}'s rate limit is used up", answer.status, said, is_limit=True)
+    is_answer = answer.said is not None
     if answer.status == 401:
-        return ServerFault(f"{name} does not accept the token", answer.status, said)
+        return ServerFault(f"{name} does not accept the token", answer.status, said, is_answer=is_answer)
     told = f": {printable(said)}" if said else ""
-    return ServerFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=answer.said is not None)
+    return ServerFault(f"{name} answered {answer.status}{told}", answer.status, said, is_answer=is_answer)

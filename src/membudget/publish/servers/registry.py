@@ -1,7 +1,7 @@
 """Which server runs the job: one entry for each server.
 
 Importing this module imports no HTTP library. A server's class is imported only after the tokens have left the
-environment; `membudget check` passes no token, and only asks for the event.
+environment. `membudget check` drops them, and only asks for the event.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from membudget.publish.server import Server
 
-Class = Callable[[Mapping[str, str], SecretStr], Server]
+ServerClass = Callable[[Mapping[str, str], SecretStr], Server]
 """Makes the server from the job's environment and a token, which may be empty."""
 
 
@@ -23,23 +23,23 @@ class Entry:
     """The environment variable that the server's runners set to "true"."""
     tokens: tuple[str, ...]
     """The variables that hold a token. The first one is read, and all are removed from the environment."""
-    load: Callable[[], Class]
+    load: Callable[[], ServerClass]
     """Imports the server's class."""
 
 
-def _forgejo() -> Class:
+def _forgejo() -> ServerClass:
     from membudget.publish.servers.forgejo import ForgejoServer
 
     return ForgejoServer
 
 
-def _gitea() -> Class:
+def _gitea() -> ServerClass:
     from membudget.publish.servers.forgejo import GiteaServer
 
     return GiteaServer
 
 
-def _github() -> Class:
+def _github() -> ServerClass:
     from membudget.publish.servers.github_server import GithubServer
 
     return GithubServer
@@ -47,7 +47,7 @@ def _github() -> Class:
 
 _TOKENS = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")
 """Runners of Forgejo and Gitea set the token under each of these names."""
-_SERVERS = (
+SERVERS = (
     Entry("FORGEJO_ACTIONS", _TOKENS, _forgejo),
     Entry("GITEA_ACTIONS", _TOKENS, _gitea),
     Entry("GITHUB_ACTIONS", _TOKENS, _github),
@@ -65,11 +65,11 @@ def server(environ: Mapping[str, str], token: SecretStr) -> Server:
 def take_token(environ: MutableMapping[str, str]) -> SecretStr:
     """Return the job's token, and remove all tokens from `environ`: a traceback may show the environment."""
     token = environ.get(_entry(environ).tokens[0], "").strip()
-    for entry in _SERVERS:
+    for entry in SERVERS:
         for name in entry.tokens:
             environ.pop(name, None)
     return SecretStr(token)
 
 
 def _entry(environ: Mapping[str, str]) -> Entry:
-    return next((entry for entry in _SERVERS if environ.get(entry.variable) == "true"), _SERVERS[-1])
+    return next((entry for entry in SERVERS if environ.get(entry.variable) == "true"), SERVERS[-1])

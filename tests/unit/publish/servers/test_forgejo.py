@@ -162,7 +162,7 @@ def test_a_forks_token_may_comment_and_not_tell_the_commit(
             "write:issue",
             (
                 "no comment was posted: the token may not write comments"
-                ": a token of your own needs the scopes `write:issue` and `read:user` (a fork's token never may)"
+                ": a token of your own needs the scopes `write:issue` and `read:user`"
             ),
         ),
         (

@@ -157,6 +157,23 @@ def test_a_refusal_that_pygithub_trips_over_is_told_by_its_status(shop: Github, 
         api(shop).call(create, dict, repeatable=False)
 
 
+@pytest.mark.parametrize("raw", [b'{"message": {"base": ["no"]}}', b'{"message": ["no"]}', b'{"error": 1}'])
+def test_a_refusal_whose_message_is_no_text_is_the_apis_answer(shop: Github, raw: bytes) -> None:
+    shop.fail_next(422, raw=raw)
+    with pytest.raises(ServerFault, match=r"GitHub answered 422$") as refused:
+        api(shop).call(create, dict, repeatable=False)
+    assert not refused.value.may_have_happened
+
+
+def test_an_answer_that_is_too_large_is_not_asked_for_again(shop: Github, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_api, "_MOST_ANSWER_BYTES", 1000)
+    shop.fail_next(200, raw=b"[" + b" " * 2000 + b"]", times=9)
+    waits: list[float] = []
+    with pytest.raises(ServerFault, match="GitHub sent more than 1,000 bytes"):
+        comments(api(shop, waits))
+    assert (len(shop.requests), waits) == (1, [])
+
+
 def test_headers_that_pygithub_trips_over_do_not_matter(shop: Github) -> None:
     shop.fail_next(200, raw=b"[{}]", headers={"X-RateLimit-Reset": "soon"})
     assert comments(api(shop)) == [{}]
@@ -173,7 +190,7 @@ def test_a_label_with_a_slash_is_one_part_of_the_address(shop: Github, monkeypat
     monkeypatch.setattr(Exchange, "ask", ask)
     monkeypatch.setattr(http_api, "_RETRIES", Policy(tries=1, backoff_s=0))
     server = GithubServer({"GITHUB_API_URL": shop.url}, SecretStr("token"))
-    server.take_label_off(PullRequest(SHOP, 7), "memory/approved")
+    server.remove_label(PullRequest(SHOP, 7), "memory/approved")
     assert asked == [f"DELETE {shop.url}/repos/octo/shop/issues/7/labels/memory%2Fapproved"]
 
 
