@@ -4,6 +4,7 @@ Each server is one class in `publish/servers` that fulfils `Server`. Nothing els
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from membudget.publish.comment import CommentServer
@@ -61,6 +62,15 @@ class ForeignReport:
     report: Report
     pull_request: PullRequest | None
     """None for a merge queue or a push."""
+
+
+class Right(Enum):
+    """What a token may be allowed to write, as messages name it."""
+
+    COMMENTS = "comments"
+    LABELS = "labels"
+    STATUSES = "commit statuses"
+    CHECK_RUNS = "check runs"
 
 
 @dataclass(frozen=True, slots=True)

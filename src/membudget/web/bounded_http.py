@@ -17,7 +17,9 @@ from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import urljoin
 
 import requests
+from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
@@ -33,6 +35,19 @@ Clock = Callable[[], float]
 """Returns the seconds since some time in the past."""
 Login = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 """Adds what authorises a request."""
+
+
+class TokenLogin(AuthBase):
+    """Adds a token to a request."""
+
+    def __init__(self, token: SecretStr, scheme: str) -> None:
+        """`scheme` precedes the token in the header `Authorization`."""
+        self._token = token
+        self._scheme = scheme
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"{self._scheme} {self._token.get_secret_value()}"
+        return request
 
 
 class Deadline:

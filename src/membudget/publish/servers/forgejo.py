@@ -23,10 +23,10 @@ tests check requests and answers against. Facts marked * come from users of thes
 import re
 
 from membudget.publish.pull_request import WorkflowRun
-from membudget.publish.server import Capabilities, Server
+from membudget.publish.server import Capabilities, Right, Server
 from membudget.publish.servers.github_api import OwnNames, asked_name
 from membudget.publish.servers.github_server import GithubServer
-from membudget.publish.servers.http_api import Dialect, HttpApi, Right
+from membudget.publish.servers.http_api import Dialect, HttpApi
 
 _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
 """The authors of comments with a workflow's token, if that token may not ask."""

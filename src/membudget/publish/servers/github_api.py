@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from membudget.publish.pull_request import ServerFault
-from membudget.publish.servers.http_api import ApiModel, Dialect, Exchange, HttpApi, Right
+from membudget.publish.server import Right
+from membudget.publish.servers.http_api import ApiModel, Dialect, Exchange, HttpApi
 
 if TYPE_CHECKING:
     from membudget.publish.servers.github_requester import GithubRequester

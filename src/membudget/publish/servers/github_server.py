@@ -12,7 +12,7 @@ from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault, WorkflowRun
 from membudget.publish.report_archive import LARGEST_ARCHIVE_BYTES, report_in
 from membudget.publish.report_file import parse_report
-from membudget.publish.server import Capabilities, Event, ForeignReport, MeasuringRun, Server
+from membudget.publish.server import Capabilities, Event, ForeignReport, MeasuringRun, Right
 from membudget.publish.servers.comments import ApiComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
 from membudget.publish.servers.github_api import GITHUB, OwnNames, github, github_names
@@ -20,10 +20,10 @@ from membudget.publish.servers.github_event import read_event, repository_name
 from membudget.publish.servers.http_api import (
     WEB_ADDRESS,
     ApiModel,
+    ApiServer,
     Dialect,
     Exchange,
     HttpApi,
-    Right,
     is_web_address,
 )
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from github.PaginatedList import PaginatedList
 
 
-class GithubServer(Server):
+class GithubServer(ApiServer):
     """GitHub, or a server that speaks its API and has its runners' environment."""
 
     dialect: Dialect = GITHUB
@@ -45,7 +45,7 @@ class GithubServer(Server):
         self._environ = environ
         self._token = token
         self._url = (environ.get("GITHUB_SERVER_URL") or self.usual_url).rstrip("/")
-        self._api = self._connected() if token.get_secret_value() else None
+        super().__init__(self._connected() if token.get_secret_value() else None)
 
     def _connected(self) -> HttpApi:
         if not self._url:
@@ -70,18 +70,6 @@ class GithubServer(Server):
     def name(self) -> str:
         """The server's name in messages."""
         return self.dialect.name
-
-    @property
-    def has_token(self) -> bool:
-        """Whether there is a token."""
-        return self._api is not None
-
-    @property
-    def api(self) -> HttpApi:
-        """The API, with the token."""
-        if self._api is None:
-            raise ValueError("there is no token")
-        return self._api
 
     @property
     def repository(self) -> str:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
@@ -27,12 +26,14 @@ from membudget.core.masking import Mask
 from membudget.core.untrusted_text import printable
 from membudget.publish.json_bounds import oversized
 from membudget.publish.pull_request import ServerFault
+from membudget.publish.server import Right, Server
 from membudget.web.bounded_http import (
     Allowance,
     Deadline,
     LimitExceeded,
     Limits,
     Login,
+    TokenLogin,
     ask,
     body,
     bounded_session,
@@ -58,15 +59,6 @@ _MOST_ANSWER_BYTES = 8 << 20
 _MOST_TABLES = 20_000
 """Objects and arrays of one answer. A hundred pull requests have a fifth of it; PyGithub takes kilobytes for each."""
 _MOST_PAGES = 100
-
-
-class Right(Enum):
-    """What a token may be allowed to write, as messages name it."""
-
-    COMMENTS = "comments"
-    LABELS = "labels"
-    STATUSES = "commit statuses"
-    CHECK_RUNS = "check runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +185,7 @@ class HttpApi:
             raise ConfigurationError("the token contains a space, an end of line or a character that no token has")
         self.dialect = dialect
         self._url = url.rstrip("/")
-        self._authorization = _Authorization(token, dialect.scheme)
+        self._authorization = TokenLogin(token, dialect.scheme)
         self.hide = Mask([token.get_secret_value()])
         """Removes the token from texts of the server."""
         self._sleep = sleep
@@ -303,16 +295,23 @@ class HttpApi:
         raise NotThisApi(self.dialect)
 
 
-class _Authorization(requests.auth.AuthBase):
-    """Adds the token to a request."""
+class ApiServer(Server):
+    """A server that is asked over its API, with a token. Without one, it only reads the job's environment."""
 
-    def __init__(self, token: SecretStr, scheme: str) -> None:
-        self._token = token
-        self._scheme = scheme
+    def __init__(self, api: HttpApi | None) -> None:
+        self._api = api
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"{self._scheme} {self._token.get_secret_value()}"
-        return request
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token."""
+        return self._api is not None
+
+    @property
+    def api(self) -> HttpApi:
+        """The API, with the token."""
+        if self._api is None:
+            raise ValueError("there is no token")
+        return self._api
 
 
 def _asked_for_page(action: Callable[[Exchange, int], object], number: int, exchange: Exchange) -> object:
