@@ -80,7 +80,8 @@ class Handler(BaseHTTPRequestHandler):
         content = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
         path = path.removeprefix("/api/v4")
         self.server.requests.append(f"{self.command} {path}")
-        status, body = 401, {"message": "401 Unauthorized"}
+        status: int = 401
+        body: Any = {"message": "401 Unauthorized"}
         if self.headers.get("Authorization") == f"Bearer {TOKEN}":
             status, body = self.server.answer(self.command, path, query, content)
         if self.command == "POST" and path.endswith("/notes") and self.server.loses:

@@ -86,8 +86,9 @@ def told(url: str) -> list[Posted | NotPosted]:
     token = SecretStr(SECRET)
     api = HttpApi(url, token, GITHUB, sleep=lambda _: None)
     draft = Draft(CommentSettings(), None, is_worth_creating=True, body=lambda _: CommentSettings().marker(None))
+    commenter = ServerCommenter(partial(ApiComments, api, github_names(token)), lambda: None)
     return [
-        ServerCommenter(partial(ApiComments, api, github_names(token))).post(PullRequest("octo/shop", 7), draft),
+        commenter.post(PullRequest("octo/shop", 7), draft),
         CommitStatus(api, "octo/shop", "b" * 40, "membudget", "https://run.example").tell(PENDING),
         CheckRun(api, "octo/shop", "b" * 40, "membudget", "https://run.example").tell(PENDING),
     ]

@@ -20,7 +20,6 @@ from membudget.publish.server import Server
 from membudget.publish.workflow import WorkflowStep, warn
 from membudget.report.report import JudgedReport
 
-
 _PAUSE_S = 2.0
 """Before a comment is looked for that the server did not confirm."""
 

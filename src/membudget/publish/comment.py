@@ -160,9 +160,7 @@ class ServerCommenter:
                 break
         return self._found(pull_request, draft, reason, lost) if lost is not None else NotPosted(reason)
 
-    def _found(
-        self, pull_request: PullRequest, draft: Draft, reason: str, lost: "_WriteFault"
-    ) -> Posted | NotPosted:
+    def _found(self, pull_request: PullRequest, draft: Draft, reason: str, lost: "_WriteFault") -> Posted | NotPosted:
         """Look for a comment that the server did not confirm."""
         try:
             found = self._comments(pull_request).own(draft.settings.prefix)

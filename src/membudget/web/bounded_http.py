@@ -46,6 +46,7 @@ class TokenLogin(AuthBase):
         self._scheme = scheme
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token."""
         request.headers["Authorization"] = f"{self._scheme} {self._token.get_secret_value()}"
         return request
 

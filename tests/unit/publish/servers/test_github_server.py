@@ -106,7 +106,10 @@ def test_a_token_that_may_not_read(shop: Github) -> None:
     ("made", "said"),
     [
         (b"<html>", "artifact membudget-report of run 4711: the artifact is no zip file"),
-        (zipped({"report.json": TEXT}) + b"x" * LARGEST_ARCHIVE_BYTES, "artifact membudget-report of run 4711: has more than 16000000 bytes"),
+        (
+            zipped({"report.json": TEXT}) + b"x" * LARGEST_ARCHIVE_BYTES,
+            "artifact membudget-report of run 4711: has more than 16000000 bytes",
+        ),
     ],
     ids=["another file", "a large one"],
 )
