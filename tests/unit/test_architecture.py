@@ -71,6 +71,7 @@ def test_use_cases_read_like_a_sentence() -> None:
         assert run.end_lineno - run.lineno < 60
 
 
+@pytest.mark.thorough
 def test_words_for_figures_are_made_in_the_report() -> None:
     """What judges and checks hands figures on; only `report/` says them."""
     lower = [path for path in SOURCES if {"judge", "check"} & {path.parent.name, path.parent.parent.name}]

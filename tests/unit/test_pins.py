@@ -169,6 +169,7 @@ def test_a_pin_goes_to_the_newest_release_of_its_major_version(github_here: Path
     assert renewed == workflow.format("/sub", commits["1.10.0"], "1.10.0")
 
 
+@pytest.mark.thorough
 def test_a_pin_of_ours_gets_a_commit_once_the_version_has_its_tag(github_here: Path) -> None:
     ours = Repository.new(github_here / "membudget/membudget")
     commit = ours.commit("A release", {"action.yml": ""})

@@ -69,6 +69,7 @@ TABLES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(TABLES, st.randoms(use_true_random=False))
 def test_every_key_is_found_on_the_line_where_it_was_written(table: dict[str, Any], random: Random) -> None:
     lines: list[str] = []

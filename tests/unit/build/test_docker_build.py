@@ -344,6 +344,7 @@ def test_a_builder_that_has_other_files_than_the_commit_is_found_out(
     assert "nothing was measured" in str(told.value)
 
 
+@pytest.mark.thorough
 def test_many_different_files_are_counted(fake: Path, checkout: Path) -> None:
     (fake / "held").mkdir()
     for number in range(9):
@@ -352,6 +353,7 @@ def test_many_different_files_are_counted(fake: Path, checkout: Path) -> None:
         builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+@pytest.mark.thorough
 def test_a_builder_that_does_not_give_the_files_back_is_the_environments_fault(fake: Path, checkout: Path) -> None:
     (fake / "export-exit-code").write_text("3")
     with pytest.raises(EnvironmentFault, match="cannot be read back: docker buildx build exited with code 3"):

@@ -52,12 +52,14 @@ def test_a_checkout_goes_away_on_every_path(repository: Repository, tmp_path: Pa
     assert worktrees(repository) == 1
 
 
+@pytest.mark.thorough
 def test_two_checkouts_of_one_commit(repository: Repository, tmp_path: Path) -> None:
     git = GitRepository(repository.folder)
     with git.checkout(head(git), tmp_path / "one") as one, git.checkout(head(git), tmp_path / "two") as two:
         assert (one / "file").read_text() == (two / "file").read_text()
 
 
+@pytest.mark.thorough
 def test_the_users_hooks_and_environment_stay_out(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +82,7 @@ def test_a_repository_of_another_user(repository: Repository) -> None:
     assert head(GitRepository(repository.folder, {**os.environ, "HOME": "/nonexistent"})).subject == "first"
 
 
+@pytest.mark.thorough
 def test_files_of_a_commit(repository: Repository) -> None:
     git = GitRepository(repository.folder)
     repository.write({"file": "changed"})
@@ -109,6 +112,7 @@ def test_what_names_no_commit_is_none(repository: Repository, revision: str) -> 
     assert GitRepository(repository.folder).commit(revision) is None
 
 
+@pytest.mark.thorough
 def test_branches_tags_and_beginnings_of_ids_name_commits(repository: Repository) -> None:
     repository.git("tag", "--annotate", "--message", "tagged", "v1")
     sha = repository.git("rev-parse", "HEAD")
@@ -202,6 +206,7 @@ def test_both_kinds_of_object_ids_are_understood(tmp_path: Path, algorithm: str)
         assert (folder / "file").read_text() == "one"
 
 
+@pytest.mark.thorough
 def test_a_sparse_clone_leaves_out_what_it_was_told_to(repository: Repository, tmp_path: Path) -> None:
     repository.commit("more", {"api/file": "1", "web/file": "1"})
     repository.git("sparse-checkout", "set", "api")
@@ -210,6 +215,7 @@ def test_a_sparse_clone_leaves_out_what_it_was_told_to(repository: Repository, t
         assert (folder / "api/file").exists()
 
 
+@pytest.mark.thorough
 def test_a_submodule_stays_empty(repository: Repository, tmp_path: Path) -> None:
     sha = repository.git("rev-parse", "HEAD")
     repository.git("update-index", "--add", "--cacheinfo", f"160000,{sha},module")

@@ -100,6 +100,7 @@ def test_a_shallow_clone_that_cannot_show_the_base_branch_is_told_as_a_note(
     assert unproven_note(git, head, BaseRequest(event_head=change, event_base=tip)) is None
 
 
+@pytest.mark.thorough
 def test_a_branch_that_took_main_in_is_no_merge_of_githubs(repository: Repository) -> None:
     """With `ref: head.sha` the checkout is the branch itself, whose last commit may be a merge of its own."""
     repository.commit("fork")
@@ -113,6 +114,7 @@ def test_a_branch_that_took_main_in_is_no_merge_of_githubs(repository: Repositor
     assert base_of(repository.folder, BaseRequest(event_head=head, event_base=tip)) == tip
 
 
+@pytest.mark.thorough
 def test_what_a_push_replaced_may_be_nowhere_any_more(repository: Repository) -> None:
     fork = repository.commit("fork")
     repository.branch("change")
@@ -128,6 +130,7 @@ def test_what_a_push_replaced_may_be_nowhere_any_more(repository: Repository) ->
     assert replaced_note(git, BaseRequest()) is None
 
 
+@pytest.mark.thorough
 def test_the_base_of_a_pull_request_is_not_guessed(repository: Repository) -> None:
     """A checkout of a fork has a main branch of the fork's own: it is not what the pull request goes into."""
     repository.commit("fork")
@@ -142,12 +145,14 @@ def test_the_base_of_a_pull_request_is_not_guessed(repository: Repository) -> No
         assert "fetch-depth: 0" in str(caught.value)
 
 
+@pytest.mark.thorough
 def test_on_the_default_branch_it_is_the_commit_before(repository: Repository) -> None:
     first = repository.commit("first")
     repository.commit("second")
     assert base_of(repository.folder, BaseRequest()) == first
 
 
+@pytest.mark.thorough
 def test_an_old_branch_of_another_default_name_does_not_matter(repository: Repository) -> None:
     repository.commit("long ago")
     repository.git("branch", "master")  # what the default branch was called before
@@ -156,6 +161,7 @@ def test_an_old_branch_of_another_default_name_does_not_matter(repository: Repos
     assert base_of(repository.folder, BaseRequest()) == before
 
 
+@pytest.mark.thorough
 def test_a_commit_that_is_not_pushed_yet_is_compared_with_what_is(repository: Repository, tmp_path: Path) -> None:
     pushed = repository.commit("pushed")
     repository.git("clone", "--quiet", str(repository.folder), str(tmp_path / "clone"))
@@ -165,6 +171,7 @@ def test_a_commit_that_is_not_pushed_yet_is_compared_with_what_is(repository: Re
     assert base_of(clone.folder, BaseRequest()) == pushed
 
 
+@pytest.mark.thorough
 def test_the_first_commit_has_none(repository: Repository) -> None:
     only = repository.commit("first")
     assert base_of(repository.folder, BaseRequest()) == "this is the first commit"
@@ -172,6 +179,7 @@ def test_the_first_commit_has_none(repository: Repository) -> None:
     assert base_of(repository.folder, BaseRequest(revision=only)) == f"{only} already contains the head"
 
 
+@pytest.mark.thorough
 def test_histories_that_have_nothing_in_common(repository: Repository) -> None:
     repository.commit("first")
     repository.git("checkout", "--quiet", "--orphan", "other")
@@ -179,6 +187,7 @@ def test_histories_that_have_nothing_in_common(repository: Repository) -> None:
     assert base_of(repository.folder, BaseRequest(revision="main")) == "main and the head have no common history"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("revision", ["nowhere", "--help", "0" * 40])
 def test_a_revision_that_does_not_exist(repository: Repository, revision: str) -> None:
     repository.commit("first")
@@ -213,6 +222,7 @@ def test_a_clone_that_is_too_shallow_is_told_the_line_to_add(
         base_of(shallow, request_)
 
 
+@pytest.mark.thorough
 def test_a_shallow_first_commit_is_still_told_apart_from_a_cut(repository: Repository, tmp_path: Path) -> None:
     repository.commit("first")
     repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(tmp_path / "shallow"))

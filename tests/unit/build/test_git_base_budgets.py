@@ -56,6 +56,7 @@ def test_a_link_in_place_of_the_file_does_not_hide_what_base_has(work: Repositor
     assert set(of_base(work).budgets.images) == {"api"}
 
 
+@pytest.mark.thorough
 def test_a_link_in_base_is_followed_inside_its_commit(work: Repository) -> None:
     work.git("mv", "budgets.toml", "real.toml")
     (work.folder / "budgets.toml").symlink_to("real.toml")
@@ -72,6 +73,7 @@ def test_a_link_out_of_the_commit_is_no_file_of_it(work: Repository, tmp_path: P
     assert git.file_at(commits(work)[1], "link.toml", 1000) is None
 
 
+@pytest.mark.thorough
 def test_a_file_that_moved_keeps_its_rules(work: Repository) -> None:
     work.folder.joinpath("ci").mkdir()
     work.git("mv", "budgets.toml", "ci/memory.toml")
@@ -81,6 +83,7 @@ def test_a_file_that_moved_keeps_its_rules(work: Repository) -> None:
     assert "those of budgets.toml" in found.notes[0]
 
 
+@pytest.mark.thorough
 def test_a_second_file_guards_nothing_while_the_first_one_stays(work: Repository) -> None:
     work.commit("Add", {"ci/memory.toml": FILE})
     found = of_base(work, "ci/memory.toml")
@@ -98,6 +101,7 @@ def test_a_base_that_cannot_be_read_is_a_problem_and_not_a_base_without_rules(wo
     assert problem.startswith("the base's budgets.toml cannot be used")
 
 
+@pytest.mark.thorough
 def test_an_image_that_is_renamed_with_equal_content_keeps_its_budgets(work: Repository) -> None:
     work.git("mv", "api", "service")
     work.commit("Rename", {"budgets.toml": FILE.replace("images.api", "images.shop").replace('"api"', '"service"')})
@@ -122,16 +126,19 @@ def decoy(work: Repository, text: str) -> None:
     })  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_copy_of_the_old_files_is_no_rename_while_the_old_place_has_others(work: Repository) -> None:
     decoy(work, FILE.replace("images.api", "images.shop").replace('"api"', '"decoy"'))
     assert set(of_base(work).budgets.images) == {"api"}
 
 
+@pytest.mark.thorough
 def test_a_copy_of_the_old_files_is_no_move_while_the_old_place_has_others(work: Repository) -> None:
     decoy(work, FILE.replace('"api"', '"decoy"'))
     assert of_base(work).moved == set()
 
 
+@pytest.mark.thorough
 def test_an_image_that_only_changes_its_name_is_renamed(work: Repository) -> None:
     work.commit("Rename", {"budgets.toml": FILE.replace("images.api", "images.shop")})
     assert set(of_base(work).budgets.images) == {"shop"}
@@ -147,6 +154,7 @@ def test_a_sibling_of_a_nested_context_does_not_touch_it(work: Repository) -> No
     assert not is_untouched(work)
 
 
+@pytest.mark.thorough
 def test_a_group_with_the_same_images_is_the_same_group(work: Repository) -> None:
     group = '[groups.{}]\nimages = ["api"]\ntotal.image_size.max = "1GiB"\n'
     work.commit("Group", {"budgets.toml": FILE + group.format("old")})

@@ -72,10 +72,12 @@ def test_a_file_that_the_workload_names_is_a_change_to_approve(tmp_path: Path) -
     assert None not in (weaker, weakest)
 
 
+@pytest.mark.thorough
 def test_settings_of_what_is_measured_are_changes_to_approve(tmp_path: Path) -> None:
     assert digest(tmp_path, changed('[["/smoke/run"]]', '[["true"]]')) is not None
 
 
+@pytest.mark.thorough
 def test_an_image_that_is_gone_is_a_change_to_approve(tmp_path: Path) -> None:
     assert digest(tmp_path, changed(OTHER, "")) is not None
 

@@ -99,6 +99,7 @@ def test_all_of_it_goes_away_on_every_path(repository: Repository, temporary: Pa
     assert len(repository.git("worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_commit_that_cannot_be_checked_out_leaves_nothing(repository: Repository, temporary: Path) -> None:
     repository.commit("head")
     git = GitRepository(repository.folder)

@@ -39,6 +39,7 @@ def test_the_json_has_the_metrics_of_measure(tmp_path: Path, capsys: pytest.Capt
     assert [one["kind"] for one in found["contents"]["hints"]] == ["package_cache"]
 
 
+@pytest.mark.thorough
 def test_a_person_sees_layers_folders_and_what_could_be_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_check_run_is_in_progress_and_then_the_whole_report(
     assert ended.output["title"] in ended.output["summary"].replace("`", "")
 
 
+@pytest.mark.thorough
 def test_an_answer_that_is_open_passes_where_the_settings_say_so(shop: Github, step: StepOfWorkflow) -> None:
     lenient = PublishSettings(CommentSettings(), StatusMode.CHECK, ExitPolicy(allows_inconclusive=True))
     publish(step.publisher(lenient), NOISY)
@@ -186,6 +187,7 @@ def test_an_interruption_of_the_comment_does_not_replace_the_verdict(
     assert [state for _, state, _ in statuses(shop)] == ["pending", "success"]
 
 
+@pytest.mark.thorough
 def test_a_comment_is_said_to_be_created_updated_or_current(
     shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +230,7 @@ def test_in_a_merge_queue_the_queues_commit_is_told_of_and_nothing_is_commented(
     assert shop.comments(SHOP, 7) == []
 
 
+@pytest.mark.thorough
 def test_workflows_with_different_keys_have_states_of_their_own(shop: Github, step: StepOfWorkflow) -> None:
     for key in ("default", "nightly"):
         publish(step.publisher(PublishSettings(CommentSettings(key), StatusMode.STATUS)), FINE)
@@ -322,6 +325,7 @@ def test_a_server_that_stumbles_gets_the_verdict_all_the_same(
         assert check_run(shop).conclusion == "success"
 
 
+@pytest.mark.thorough
 def test_a_check_run_whose_beginning_failed_is_created_complete(shop: Github, step: StepOfWorkflow) -> None:
     shop.fail_next(502, method="POST")
     publish(step.publisher(CHECK), FINE)
@@ -369,6 +373,7 @@ def test_a_state_that_is_not_there_is_told_as_that(
     assert [request.method for request in shop.requests] == ["POST", "GET"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [STATUS, CHECK], ids=["status", "check"])
 def test_a_state_that_nobody_could_look_at_is_not_told_as_known(
     shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str], settings: PublishSettings

@@ -73,6 +73,7 @@ def test_a_package_that_grew_is_the_cause_of_its_layer() -> None:
     assert (package.base_versions, package.head_versions, package.head_bytes) == (("1.0",), ("2.0",), 9047)
 
 
+@pytest.mark.thorough
 def test_more_layers_than_are_told_of_add_up_as_well() -> None:
     def image(size: int) -> MergedImage:
         layers = [tar([file(f"f{number}", bytes(number * size))]) for number in range(1, 130)]

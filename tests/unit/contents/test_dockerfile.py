@@ -164,6 +164,7 @@ def test_a_history_that_does_not_tell_layers_from_settings() -> None:
     assert layer_origins(config([("", False)]))[0].instruction == ""
 
 
+@pytest.mark.thorough
 def test_thousands_of_steps_are_aligned_at_their_end() -> None:
     history = [(f"RUN /bin/sh -c step {number} # buildkit", False) for number in range(3000)]
     text = "FROM x\n" + "".join(f"RUN step {number}\n" for number in range(2900, 3000))

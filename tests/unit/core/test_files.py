@@ -76,6 +76,7 @@ def test_a_file_is_written_whole_with_the_folders_above_it(tmp_path: Path) -> No
     assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["file"]
 
 
+@pytest.mark.thorough
 def test_a_file_that_cannot_be_written_whole_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"first")

@@ -82,6 +82,7 @@ def test_text_without_secrets_is_unchanged(text: str, secrets: list[str]) -> Non
     assert Mask(secrets)(plain) == plain
 
 
+@pytest.mark.thorough
 @given(SECRETS, st.text(max_size=50))
 def test_masking_twice_changes_nothing_more(secret: str, text: str) -> None:
     mask = Mask([secret])

@@ -120,6 +120,7 @@ def test_series_that_nobody_measured_break_nothing() -> None:
     assert verdict.trend is Trend.NOISE
 
 
+@pytest.mark.thorough
 @given(st.lists(st.integers(0, 1 << 50), min_size=BLOCKS * 3, max_size=200))
 def test_any_series_has_a_verdict(rss: list[int]) -> None:
     verdict = judge_soak([SoakSeries([float(number) for number in range(len(rss))], rss)])

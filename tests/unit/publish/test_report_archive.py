@@ -70,6 +70,7 @@ def _many() -> bytes:
     return entry * count + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, count * len(entry), 0, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("made", "said"),
     [

@@ -74,6 +74,7 @@ def as_page(made: Report) -> str:
 MADE: dict[str, Callable[[], Report]] = {**REPORTS, "busy": lambda: busy_report(images=3, trials=2)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["everything", "guarded", "busy"])
 @pytest.mark.parametrize("render", [on_terminal, as_comment, as_page])
 def test_a_format_tells_the_story_in_its_order(render: Callable[[Report], str], name: str) -> None:
@@ -86,6 +87,7 @@ def test_a_format_tells_the_story_in_its_order(render: Callable[[Report], str], 
         assert position >= 0, f"{sentence!r} is missing, or stands before what the story tells first"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["everything", "guarded", "busy"])
 def test_junit_tells_of_each_image_what_the_story_tells(name: str) -> None:
     made = MADE[name]()

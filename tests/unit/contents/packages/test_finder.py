@@ -260,6 +260,7 @@ def test_a_go_module_that_is_replaced_is_the_one_that_replaces_it() -> None:
     assert one.parts == (("b", "v2", None), ("c", "v3", None), ("./local", "", None))
 
 
+@pytest.mark.thorough
 @given(size=st.integers(1, 5000))
 def test_build_information_is_found_wherever_the_parts_of_a_file_end(size: int) -> None:
     data = go_binary("path\tx\nmod\tm\tv1\n", before=GO_CONSTANTS)[298_992:]

@@ -241,6 +241,7 @@ def test_near_the_limit_command_lines_of_an_earlier_look_are_told(processes: Pro
     assert snapshot.processes[0].arguments == (), "another trial's process 7 is another process"
 
 
+@pytest.mark.thorough
 @given(times=st.integers(0, 60))
 def test_from_the_moment_usage_is_near_the_limit_no_more_of_a_map_is_read(
     tmp_path_factory: pytest.TempPathFactory, times: int

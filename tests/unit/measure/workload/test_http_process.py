@@ -153,6 +153,7 @@ def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> 
     assert "GET /200" not in Handler.seen
 
 
+@pytest.mark.thorough
 def test_progress_is_told_while_requests_are_sent(port: int) -> None:
     said: list[DriveEvent] = []
     with mock.patch.object(http_process, "_say", said.append):

@@ -94,6 +94,7 @@ def test_the_next_push_edits_it(shop: Github) -> None:
     assert outcome == Posted(shop.comments(SHOP, 7)[0].html_url, created=False)
 
 
+@pytest.mark.thorough
 def test_what_is_there_already_is_not_written_again(shop: Github) -> None:
     post(shop)
     assert post(shop) == Posted(shop.comments(SHOP, 7)[0].html_url, created=False, written=False)
@@ -108,6 +109,7 @@ def test_a_persons_token_finds_its_own_comment(shop: Github) -> None:
     assert texts(shop) == [("ann", body_of(SECOND))]
 
 
+@pytest.mark.thorough
 def test_the_token_of_an_app_of_ones_own_finds_its_own_comment(shop: Github) -> None:
     """It begins as a workflow's does, and comments by another name."""
     token = shop.add_app_token("sizes")
@@ -187,6 +189,7 @@ def test_the_comment_is_found_on_another_page_of_a_server_that_calls_itself_othe
     assert texts(shop)[200:] == [(WORKFLOW_USER, body_of(SECOND))]
 
 
+@pytest.mark.thorough
 def test_workflows_with_different_keys_keep_comments_of_their_own(shop: Github) -> None:
     keys = ("default", "nightly", "night")
     for text in ("first", "second"):
@@ -195,6 +198,7 @@ def test_workflows_with_different_keys_keep_comments_of_their_own(shop: Github) 
     assert [body.split("\n")[1] for _, body in texts(shop)] == [f"second of {key}" for key in keys]
 
 
+@pytest.mark.thorough
 def test_a_comment_of_an_earlier_version_is_ours_too(shop: Github) -> None:
     shop.add_comment(SHOP, 7, WORKFLOW_USER, "<!-- membudget:default -->\nover budget")
     post(shop, draft("fine", run(1)))
@@ -245,6 +249,7 @@ def test_an_older_run_replaces_nothing(shop: Github, before: WorkflowRun, late: 
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("before", before)))]
 
 
+@pytest.mark.thorough
 def test_numbers_that_start_again_with_a_renamed_workflow_do_not_silence_it(shop: Github) -> None:
     post(shop, draft("before", run(57, head=OLD_HEAD)))
     assert isinstance(post(shop, draft("after", run(1))), Posted)
@@ -347,6 +352,7 @@ def test_a_read_only_token_costs_the_comment_and_says_what_would_help(shop: Gith
     assert texts(shop) == []
 
 
+@pytest.mark.thorough
 def test_a_read_only_token_cannot_edit_either(shop: Github) -> None:
     post(shop, FIRST)
     assert isinstance(post(shop, SECOND, shop.add_workflow_token(Permission.READ)), NotPosted)
@@ -373,6 +379,7 @@ def test_a_locked_conversation(shop: Github) -> None:
     assert outcome == NotPosted("GitHub answered 403: Unable to create comment because issue is locked.")
 
 
+@pytest.mark.thorough
 def test_a_server_that_stumbles_is_asked_again(shop: Github) -> None:
     shop.fail_next(502)
     assert astuple(post(shop))[1:2] == (True,)
@@ -426,6 +433,7 @@ def test_the_last_try_is_looked_at_too(shop: Github) -> None:
     assert [request.method for request in shop.requests].count("POST") == 2
 
 
+@pytest.mark.thorough
 def test_an_edit_that_a_proxy_answered_is_looked_at(shop: Github) -> None:
     post(shop, FIRST)
     shop.fail_next(200, raw=b"<html>", method="PATCH", too_late=True)
@@ -434,6 +442,7 @@ def test_an_edit_that_a_proxy_answered_is_looked_at(shop: Github) -> None:
     assert [request.method for request in shop.requests].count("PATCH") == 1
 
 
+@pytest.mark.thorough
 def test_what_nobody_could_look_at_is_not_told_as_known(shop: Github) -> None:
     shop.fail_next(502, raw=b"<html>", method="POST", too_late=True)
     shop.fail_next(502, raw=b"<html>", times=100)
@@ -447,6 +456,7 @@ def test_what_github_itself_refuses_is_not_looked_at(shop: Github) -> None:
     assert [request.method for request in shop.requests] == ["GET", "POST"]
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_down(shop: Github, waits: list[float]) -> None:
     shop.fail_next(502, times=100)
     assert post(shop, waits=waits) == NotPosted("GitHub answered 502: Server Error")
@@ -525,6 +535,7 @@ def test_a_repository_that_has_moved_is_said_to_have(shop: Github, method: str) 
     assert post(shop, SECOND) == NotPosted("GitHub answered 307: Moved Permanently")
 
 
+@pytest.mark.thorough
 def test_a_comment_that_somebody_deletes_meanwhile_is_created_anew(shop: Github) -> None:
     post(shop, FIRST)
 

@@ -66,12 +66,14 @@ def test_the_comment_is_created_and_then_edited(
     assert said(capsys) == [f"comment created: {page}", f"comment updated: {page}"]
 
 
+@pytest.mark.thorough
 def test_what_is_there_already_is_not_written_again(shop: Forgejo, tmp_path: Path) -> None:
     publish(step(shop, tmp_path), OVER)
     publish(step(shop, tmp_path), OVER, number=2)
     assert [request.method for request in shop.requests].count("PATCH") == 0
 
 
+@pytest.mark.thorough
 def test_an_older_run_replaces_nothing(shop: Forgejo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish(step(shop, tmp_path), OVER, number=3)
     publish(step(shop, tmp_path), FINE, number=2)
@@ -144,6 +146,7 @@ def test_the_api_is_below_the_server_where_the_runner_does_not_name_it(shop: For
     assert len(shop.comments(SHOP, 7)) == 1
 
 
+@pytest.mark.thorough
 def test_a_forks_token_may_comment_and_not_tell_the_commit(
     shop: Forgejo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +158,7 @@ def test_a_forks_token_may_comment_and_not_tell_the_commit(
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("missing", "said_of_it"),
     [
@@ -196,6 +200,7 @@ def test_a_token_that_may_not_ask_who_it_is_says_so_and_makes_no_second_comment(
     )
 
 
+@pytest.mark.thorough
 def test_a_token_of_ones_own_finds_its_own_comment(shop: Forgejo, tmp_path: Path) -> None:
     token = shop.add_token("ann")
     publish(step(shop, tmp_path, token), OVER)

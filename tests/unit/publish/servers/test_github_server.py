@@ -40,6 +40,7 @@ def fetched(
     return server.report_of(measured, "membudget-report")
 
 
+@pytest.mark.thorough
 def test_the_report_and_the_pull_request_that_github_knows_for_the_run(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, zipped({"report.json": TEXT}))
     assert fetched(shop) == ForeignReport(REPORT, PullRequest(SHOP, 7))
@@ -102,6 +103,7 @@ def test_a_token_that_may_not_read(shop: Github) -> None:
     assert outcome == NotPosted("the report of run 4711 cannot be fetched: GitHub answered 404: Not Found")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("made", "said"),
     [

@@ -108,6 +108,7 @@ def test_base_and_head_over_time_share_a_scale() -> None:
     assert "35.0\N{NO-BREAK SPACE}MiB<br>`▂▄▅▄▅▅▄▃▃▃` | 70.0\N{NO-BREAK SPACE}MiB<br>`▄██████▅▅▅`" in row
 
 
+@pytest.mark.thorough
 def test_the_run_is_linked_where_it_is_known() -> None:
     made = everything()
     url = "https://localhost/shop/actions/runs/7"

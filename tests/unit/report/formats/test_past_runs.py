@@ -70,6 +70,7 @@ def test_a_line_that_is_no_record_has_no_runs(line: str) -> None:
     assert decode(line) == ()
 
 
+@pytest.mark.thorough
 @given(JSON | st.binary().map(bytes))
 def test_a_record_of_something_else_has_no_runs(content: Any) -> None:
     assert decode(record(content)) == () or content == []
