@@ -17,6 +17,8 @@ import processes
 
 _FIRST = "MEMBUDGET_TEST_FIRST_ENGINE"
 """For tests on the second engine: the address of the first."""
+TESTS_BESIDE = "MEMBUDGET_TESTS_BESIDE"
+"""Set for all tests while those on the second engine run: both leave their cgroups in one place."""
 _ANY_ENGINE = "unix:///var/run/docker.sock"
 
 
@@ -30,13 +32,17 @@ def why_none() -> str | None:
 
 @contextmanager
 def opened() -> Iterator[dict[str, str]]:
-    """A second engine: the environment of tests on it. Nothing of it stays."""
+    """A second engine: the environment of tests on it. Nothing of it stays.
+
+    Tests on the first engine have to start after it.
+    """
     debian.say("starting a second container engine, for half of the tests")
     folder = Path(tempfile.mkdtemp(prefix="mb2-"))  # short: sockets lie in it
     try:
         scratch = folder / "tmp"
         scratch.mkdir()
         process = dockerd.start(folder, apart=True)
+        os.environ[TESTS_BESIDE] = "1"
         try:
             yield {
                 **os.environ,

@@ -22,6 +22,7 @@ from membudget.engine.cgroup_removal import CgroupsRemain, our_cgroups, remove_c
 from membudget.engine.cleanup import TRIAL_IMAGES
 from membudget.engine.connection import RUN_LABEL, Engine
 from membudget.engine.run_id import RunId, own_run_id, owner_lives
+from second_engine import TESTS_BESIDE
 from tests.support.awaited import PATIENCE_S
 from tests.support.started import end_started, started_pids
 
@@ -80,7 +81,7 @@ def leftovers(engine: Engine, repository: Path | None = None) -> Listed:
         "networks": {name for one in api.networks() if _is_ours(name := str(one["Name"]))},
         "volumes": {name for name in volumes if _is_ours(name) or _ANONYMOUS.fullmatch(name)} - of_others,
         "images": _images(engine),
-        "cgroups": set(our_cgroups(_CGROUPS)),
+        "cgroups": {name for name in our_cgroups(_CGROUPS) if not _may_be_of_tests_beside(name)},
         "temporary": {path.name for path in _TEMPORARY.glob("membudget*") if _is_of_a_run(path.name)},
         "helpers": _helper_processes(),
     }
@@ -160,6 +161,14 @@ def _is_of_a_stranger(name: str) -> bool:
     """Whether something belongs to a run that we know not to have started, or may not have started."""
     run = _run_in(name)
     return run is not None and run.owner.pid not in {os.getpid(), *started_pids()}
+
+
+def _may_be_of_tests_beside(name: str) -> bool:
+    """Whether a cgroup may be that of a run which tests on another engine started, and perhaps killed."""
+    run = _run_in(name)
+    if os.environ.get(TESTS_BESIDE) != "1" or run is None:
+        return False
+    return run.owner.pid_namespace == own_run_id().owner.pid_namespace and _is_of_a_stranger(name)
 
 
 def _namespace_lives(namespace: str) -> bool:

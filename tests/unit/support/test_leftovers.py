@@ -1,0 +1,33 @@
+"""Whose a cgroup is that a test finds after its run."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from membudget.engine.run_id import own_run_id
+from second_engine import TESTS_BESIDE
+from tests.support import leftovers
+
+
+def cgroup_of(**owner: object) -> str:
+    """The name of a cgroup of a run with another process."""
+    run = own_run_id()
+    return f"membudget_{replace(run, owner=replace(run.owner, **owner))}"  # type: ignore[arg-type] # as the test says
+
+
+@pytest.mark.parametrize(
+    ("beside", "name", "expected"),
+    [
+        ("1", cgroup_of(pid=4194304), True),
+        ("", cgroup_of(pid=4194304), False),
+        ("1", cgroup_of(pid=4194304, pid_namespace="0badcafe"), False),
+        ("1", cgroup_of(pid=os.getpid()), False),
+    ],
+    ids=["of nobody we started", "with no tests beside", "of a container, as under act", "ours"],
+)
+def test_a_cgroup_may_be_of_tests_on_another_engine(
+    beside: str, name: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TESTS_BESIDE, beside)
+    assert leftovers._may_be_of_tests_beside(name) is expected
