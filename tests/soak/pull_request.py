@@ -19,7 +19,7 @@ version = 1
 [defaults]
 trials = 1
 settle = "0s"
-timeout = "60s"
+timeout = "10m"
 
 [images.steady]
 build = { context = "steady" }
@@ -101,10 +101,11 @@ def figures(report: Path) -> dict[tuple[str, str, str], float]:
 def _wrong_of(truth: Truth, side: dict[str, Any], *, complete: bool) -> Iterator[str]:
     expected = {"image_waste": 0, "image_layers": 1, "oom_kills": int(truth.is_killed)}
     for metric, value in {**expected, "peak_rss": truth.held_mib * MIB}.items():
-        seen = side["metrics"].get(metric, {"value": None})["value"]
+        found = side["metrics"].get(metric) or {"value": None, "reason": "of what was not measured"}
+        seen = found["value"]
         if seen is None:
             if complete:
-                yield f"{metric} is absent, which is {value}"
+                yield f"{metric} is absent, which is {value}: {found['reason']}"
         elif metric == "peak_rss" and not truth.is_killed:
             if abs(seen - value) > _RESOLUTION_BYTES:
                 yield f"{metric} is {seen / MIB:.2f} MiB, which is {truth.held_mib}"
