@@ -30,7 +30,7 @@ events { worker_connections 25000; }
 http { access_log off; keepalive_timeout 600; client_header_timeout 600;
        server { listen 127.0.0.1:8080 backlog=4096; location / { return 200 "%s"; } } }
 """ % ("x" * 200)
-GROUP = RequestGroup(method="GET", path="/", headers={}, count=20_000, concurrency=32, expect=200)
+GROUP = RequestGroup(method="GET", path="/", headers={}, count=20_000, concurrency=32, timeout_ms=60_000, expect=200)
 
 
 def main() -> int:

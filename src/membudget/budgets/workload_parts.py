@@ -85,6 +85,10 @@ class HttpRequests(FileModel):
     """Bytes per second at which to read each answer, to imitate slow clients. If absent, as fast as possible."""
     read_for: DurationMs | None = None
     """How long to read each answer before closing the connection, for streams that never end."""
+    timeout: DurationMs = 60_000
+    """How long to wait for a whole answer. With `read_rate` or `read_for`, for each piece of one. An answer that comes
+    later is an error.
+    """
     expect: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
     """Expected status of each answer. Any other status is an error."""
     errors: Percent = 0.0

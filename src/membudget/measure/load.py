@@ -48,6 +48,8 @@ class RequestGroup:
     read_rate: int | None = None
     """Bytes per second. None means as fast as possible."""
     read_for_ms: int | None = None
+    timeout_ms: int
+    """How long to wait for a whole answer. For an answer that is read slowly or for a time: for each piece."""
     expect: int
     errors_percent: float = 0.0
     phase: str = "steady"

@@ -108,6 +108,7 @@ def _group(group: HttpRequests, phase: str, checkout: Path | None) -> RequestGro
         connections=group.connections,
         read_rate=group.read_rate,
         read_for_ms=group.read_for,
+        timeout_ms=group.timeout,
         expect=group.expect,
         errors_percent=group.errors,
         phase=phase,

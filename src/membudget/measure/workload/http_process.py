@@ -32,7 +32,8 @@ from membudget.measure.workload.http_sender import in_words, send
 _READINESS_POLL_S = 0.02
 _TELLING_S = 0.1
 """An attempt that was cut off after less time says nothing about the service."""
-_REQUEST_TIMEOUT_S = 60.0
+_ATTEMPT_TIMEOUT_S = 60.0
+"""How long one attempt waits to learn whether the service is ready."""
 _MEMORY_BYTES = 512 << 20
 """The child's memory limit, the same as that of the container in which the driver runs if it cannot run on the host."""
 
@@ -81,7 +82,8 @@ async def _drive(order: DriveOrder) -> None:
         try:
             result, failures = await send(order.port, group, partial(_say_point, number))
         except OSError as error:
-            _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {in_words(error)}"))
+            why = in_words(error, group.timeout_ms / 1000)
+            _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {why}"))
             return
         _say(DriveEvent("load", load=result))
         if result.errors > result.requests * group.errors_percent / 100:
@@ -92,7 +94,7 @@ async def _drive(order: DriveOrder) -> None:
 
 async def _become_ready(order: DriveOrder) -> tuple[str | None, int]:
     connections = BoundedConnector()
-    timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=_ATTEMPT_TIMEOUT_S)
     service = f"http://127.0.0.1:{order.port}"
     async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
         return await _wait_until_ready(session, service, order)
@@ -129,7 +131,7 @@ async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveO
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
     except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid status
-        return in_words(error)
+        return in_words(error, _ATTEMPT_TIMEOUT_S)
     return None
 
 

@@ -21,8 +21,6 @@ import aiohttp
 from membudget.measure.load import LoadPoint, LoadResult, RequestGroup
 from membudget.measure.workload.confinement import BoundedConnector, is_out_of_memory
 
-_REQUEST_TIMEOUT_S = 60.0
-"""The longest time between two pieces of an answer. Also for a whole answer, unless answers are read slowly."""
 _FAILURES_TO_GIVE_UP = 200
 """Sending stops after this many failed requests, because more of them tell nothing new."""
 _MOST_REASONS = 20
@@ -91,9 +89,8 @@ class _Load:
         """Provide connections for as long as the context lasts."""
         group = self.group
         reads_slowly = group.read_rate is not None or group.read_for_ms is not None
-        timeout = aiohttp.ClientTimeout(
-            total=None if reads_slowly else _REQUEST_TIMEOUT_S, sock_read=_REQUEST_TIMEOUT_S
-        )
+        timeout_s = group.timeout_ms / 1000
+        timeout = aiohttp.ClientTimeout(total=None if reads_slowly else timeout_s, sock_read=timeout_s)
         connections = BoundedConnector(force_close=not group.keep_alive)
         async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
             self._session = session
@@ -175,7 +172,7 @@ class _Load:
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that HTTP cannot carry
             if is_out_of_memory(error):
                 raise MemoryError from error
-            return in_words(error)
+            return in_words(error, group.timeout_ms / 1000)
 
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
         """Read the body and discard it."""
@@ -280,13 +277,13 @@ async def _sleep_until(at: float) -> None:
         await asyncio.sleep(left)
 
 
-def in_words(error: Exception) -> str:
-    """Return an error in the kernel's words, on one short line.
+def in_words(error: Exception, timeout_s: float) -> str:
+    """Return an error in the kernel's words, on one short line. `timeout_s` is how long an answer was awaited.
 
     The line has no addresses, so that equal failures are counted together.
     """
     if isinstance(error, TimeoutError):  # includes aiohttp's
-        return f"no whole answer within {_REQUEST_TIMEOUT_S:g} s"
+        return f"no whole answer within {timeout_s:g} s"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)

@@ -67,7 +67,7 @@ def test_a_driver_at_its_limit_says_so_and_obeys_the_next_order() -> None:
         "http_sender._body = lambda group: bytearray(1 << 30)\n"
         "http_process.main()\n"
     )
-    group = RequestGroup(method="GET", path="/big", headers={}, count=1, concurrency=1, expect=200)
+    group = RequestGroup(method="GET", path="/big", headers={}, count=1, concurrency=1, timeout_ms=60_000, expect=200)
     orders = [DriveOrder(None, 1, None, None, 100, (group,)), DriveOrder(None, 1, None, None, 100, ())]
     given = "".join(json.dumps(asdict(order)) + "\n" for order in orders)
     done = subprocess.run(

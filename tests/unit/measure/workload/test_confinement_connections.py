@@ -45,8 +45,8 @@ def load(answer: Iterator[bytes], **changes: object) -> tuple[LoadResult, Counte
     async def run() -> tuple[LoadResult, Counter[str]]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        usual: dict[str, object] = {"method": "GET", "path": "/", "headers": {}, "count": 1, "concurrency": 1}
-        group = RequestGroup(**{**usual, "expect": 200, **changes})  # type: ignore[arg-type] # as the test says
+        usual: dict[str, object] = {"method": "GET", "path": "/", "headers": {}, "count": 1, "timeout_ms": 60_000}
+        group = RequestGroup(**{**usual, "concurrency": 1, "expect": 200, **changes})  # type: ignore[arg-type] # as the test says
         try:
             return await http_sender.send(port, group, lambda _: None)
         finally:
@@ -89,11 +89,8 @@ def test_an_answer_without_an_end_fails_its_request_early(answer: Iterator[bytes
         forever(CHUNKED + b"1;", b"a=b;" * 16000),
     ],
 )
-def test_a_body_without_an_end_is_read_for_its_time_and_not_kept(
-    answer: Iterator[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_sender, "_REQUEST_TIMEOUT_S", 0.3)
-    result, failures, _ = load(answer)
+def test_a_body_without_an_end_is_read_for_its_time_and_not_kept(answer: Iterator[bytes]) -> None:
+    result, failures, _ = load(answer, timeout_ms=300)
     assert (result.errors, dict(failures)) == (1, {"no whole answer within 0.3 s": 1})
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from membudget.engine.containers import HELPER_MEMORY_BYTES
 from membudget.measure.load import DriveEvent, DriveOrder, RequestGroup
-from membudget.measure.workload import http_process, http_sender
+from membudget.measure.workload import http_process
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -109,6 +109,7 @@ def group(path: str = "/200", **changes: object) -> RequestGroup:
         "headers": {},
         "count": 5,
         "concurrency": 2,
+        "timeout_ms": 60_000,
         "expect": 200,
         "phase": "steady",
     }
@@ -252,10 +253,9 @@ def test_silence_does_not_hide_what_was_seen_before(rude: int, monkeypatch: pyte
 
 @pytest.mark.thorough
 def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_sender, "_REQUEST_TIMEOUT_S", 0.1)
     said: list[DriveEvent] = []
     monkeypatch.setattr(http_process, "_say", said.append)
-    asyncio.run(http_process._drive(order(rude, group("/", count=2), ready_tcp=rude)))
+    asyncio.run(http_process._drive(order(rude, group("/", count=2, timeout_ms=100), ready_tcp=rude)))
     assert [event.event for event in said if event.point is None] == ["ready", "load", "failed"]
     assert said[-1].reason == ("2 of 2 requests GET / failed: 2 x no whole answer within 0.1 s (expected status 200)")
 
