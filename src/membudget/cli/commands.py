@@ -4,14 +4,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import platformdirs
 from pydantic import SecretStr
-from rich.console import Console
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.file import budgets_schema
@@ -31,12 +29,12 @@ from membudget.cli.action import ActionInputs
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
+from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import write_text
 from membudget.core.sharding import Shard, assign
-from membudget.core.work import Progress
-from membudget.engine.connection import Engine, connect, slowness
+from membudget.engine.connection import slowness
 from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache, read_durations, remember_durations
@@ -45,12 +43,11 @@ from membudget.measure.trial import TrialSpec
 from membudget.publish.approval_label import ApprovalLabel, label_state
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.publish.progress_display import LogProgress, TerminalProgress, WorkflowProgress
 from membudget.publish.pull_request import NotPosted
 from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.publish.server import Event, Server
 from membudget.publish.servers import registry
-from membudget.publish.workflow import WorkflowStep, obeys_commands, show, show_json, warn
+from membudget.publish.workflow import WorkflowStep, show, show_json, warn
 from membudget.report.formats import measure_report, terminal
 from membudget.report.page import page
 from membudget.report.report import JudgedReport, Report
@@ -94,8 +91,8 @@ def merge(options: argparse.Namespace) -> ExitCode:
 
 def measure(options: argparse.Namespace) -> ExitCode:
     """Run `membudget measure`."""
-    progress = _progress(os.environ)
-    with _engine() as engine:
+    progress = progress_display(os.environ)
+    with connected_engine() as engine:
         image = inspect(engine, options.image)
         spec = TrialSpec(
             name=options.image,
@@ -105,7 +102,7 @@ def measure(options: argparse.Namespace) -> ExitCode:
             workload=CommandWorkload(command=tuple(options.container_command) or None),
         )
         with measuring(engine, own_run_id(), _measuring_options(options), progress.note) as runner:
-            tools = MeasuringTools(engine, runner, _layer_cache())
+            tools = MeasuringTools(engine, runner, layer_cache())
             report = measure_use_case.run(spec, options.image, options.trials, tools, progress)
     if options.json:
         show_json(report.model_dump_json(indent=1))
@@ -213,7 +210,7 @@ def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
 def _matrix(budgets: Path, shards: int) -> str:
     """Return the JSON for `strategy.matrix` of a workflow: one job for each shard."""
     names = tuple(budgets_file.parse(budgets_file.read(budgets), str(budgets)))
-    parts = assign(names, read_durations(_cache_folder()), shards)
+    parts = assign(names, read_durations(cache_folder()), shards)
     jobs = [
         {"shard": str(Shard(number, len(parts))), "images": " ".join(part)}
         for number, part in enumerate(parts, start=1)
@@ -228,7 +225,7 @@ def _run_check(
     options: MeasuringOptions,
     when_stale: Callable[[], None] = lambda: None,
 ) -> JudgedReport:
-    progress = _progress(os.environ)
+    progress = progress_display(os.environ)
     repository = GitRepository(Path.cwd())
     wanted = replace(wanted, base=_with_event(wanted.base, event))
     request = check_request(repository, wanted, label)
@@ -239,7 +236,7 @@ def _run_check(
     cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
     options = replace(options, cpus_each=cpus_each)
     run = own_run_id()
-    with _engine() as engine:
+    with connected_engine() as engine:
         if (slow := slowness(engine)) is not None:
             progress.note(slow)
             request = replace(request, notes=(*request.notes, slow))
@@ -252,8 +249,8 @@ def _run_check(
             # A pull request can write to its own cache, even in a merge queue. So its trials are run anew, and its
             # sizes are read from the image.
             is_trusted = not event.is_before_merge
-            results = ResultCache(_cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
-            cache = _layer_cache() if is_trusted else LayerCache(checkouts.scratch)
+            results = ResultCache(cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
+            cache = layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             report = check_use_case.run(request, tools, progress, VERSION)
@@ -271,7 +268,7 @@ def _with_event(request: BaseRequest, event: Event) -> BaseRequest:
 
 def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy) -> ExitCode:
     write_report(result.report, path)
-    remember_durations(_cache_folder(), _durations(result.report))
+    remember_durations(cache_folder(), _durations(result.report))
     show(terminal.render(result))
     return policy.exit_code(result.judgement)
 
@@ -281,30 +278,5 @@ def _durations(report: Report) -> dict[str, int]:
     return {image.name: image.duration_ms for image in report.images if image.duration_ms >= _LEAST_DURATION_MS}
 
 
-@contextmanager
-def _engine() -> Iterator[Engine]:
-    engine = connect()
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
 def _measuring_options(options: argparse.Namespace) -> MeasuringOptions:
     return MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate, getattr(options, "jobs", 1))
-
-
-def _layer_cache() -> LayerCache:
-    return LayerCache(_cache_folder())
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget"))
-
-
-def _progress(environ: Mapping[str, str]) -> Progress:
-    if obeys_commands(environ):
-        return WorkflowProgress(sys.stderr)
-    if sys.stderr.isatty():
-        return TerminalProgress(Console(stderr=True))
-    return LogProgress(sys.stderr)

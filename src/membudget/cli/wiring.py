@@ -1,0 +1,45 @@
+"""The adapters that several commands need: the engine, the cache, and a display of progress."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+
+from membudget.contents.stores.layer_cache import LayerCache
+from membudget.core.work import Progress
+from membudget.engine.connection import Engine, connect
+from membudget.publish.progress_display import LogProgress, TerminalProgress, WorkflowProgress
+from membudget.publish.workflow import obeys_commands
+
+
+@contextmanager
+def connected_engine() -> Iterator[Engine]:
+    """Provide the engine. Raises EnvironmentFault if none answers."""
+    engine = connect()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def cache_folder() -> Path:
+    """Return the folder of everything that is kept between runs."""
+    return Path(os.environ.get("MEMBUDGET_CACHE_DIR") or platformdirs.user_cache_dir("membudget"))
+
+
+def layer_cache() -> LayerCache:
+    """Return the cache of what layers contain."""
+    return LayerCache(cache_folder())
+
+
+def progress_display(environ: Mapping[str, str]) -> Progress:
+    """Return the display that fits where standard error goes."""
+    if obeys_commands(environ):
+        return WorkflowProgress(sys.stderr)
+    if sys.stderr.isatty():
+        return TerminalProgress(Console(stderr=True))
+    return LogProgress(sys.stderr)
