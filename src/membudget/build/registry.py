@@ -145,8 +145,8 @@ class RegistryImage:
         try:
             response = self._ask(path)
             if response.status_code == requests.codes.unauthorized:  # no token yet, or an expired one
-                self._authorize(response.headers.get("WWW-Authenticate", ""))
-                response.close()
+                with response:
+                    self._authorize(response.headers.get("WWW-Authenticate", ""))
                 response = self._ask(path)
             with response:
                 if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
