@@ -6,16 +6,19 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attacks soak unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.installed  ## run the main job on the bundled example (sets up an engine where none answers)
 	@$(ENGINE) $(BIN)/python tools/demo.py
 
 test: $(VENV)/.installed-dev  ## run every test, on a real engine
 	@$(ENGINE) $(BIN)/python tools/test.py
+
+test-cgroup2: $(VENV)/.installed-dev  ## run the tests on an emulated cgroup v2 machine, for hosts that have cgroup v1
+	@$(ENGINE) $(BIN)/python tools/test.py tests/e2e/test_cgroup2_vm.py
 
 attacks: $(VENV)/.installed-dev  ## run the whole attack suite, of which make test runs a sample
 	@$(ENGINE) $(BIN)/python tools/test.py tests/attacks

@@ -5,9 +5,11 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- most integration tests, on a second engine, where one can be started and the emulated machine leaves a CPU for it;
-- the tests that need no engine, in one process for each CPU;
-- the emulated cgroup v2 machine.
+- most integration tests, on a second engine, where one can be started;
+- the tests that need no engine, in one process for each CPU.
+
+The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
+`make test-cgroup2`.
 
 Nothing is skipped for want of a machine or a program: that fails. The emulated machine is the exception, for its tool
 cannot be installed (tools/cgroup2_vm.py): where it is missing, its tests are left out, and the first and the last line
@@ -43,7 +45,8 @@ _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_networks.py", "test_product
 def main() -> int:
     """Provide, then test; pytest's exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs beside us ends with us
-    left_out = cgroup2_vm.why_left_out()
+    asked = sys.argv[1:]
+    left_out = cgroup2_vm.why_left_out() if asked else "make test-cgroup2 runs its tests"
     if left_out is not None:
         os.environ["MEMBUDGET_WITHOUT_CGROUP2_VM"] = "1"
     _say(left_out)
@@ -53,19 +56,17 @@ def main() -> int:
     own_image.build(f"membudget:{VERSION}")
     debian.say("pytest")
     os.environ["MEMBUDGET_TEST_ALL"] = "1"
-    code = int(pytest.main(sys.argv[1:])) if sys.argv[1:] else _every_test(with_machine=left_out is None)
+    code = int(pytest.main(asked)) if asked else _every_test()
     _say(left_out)
     return code
 
 
-def _every_test(*, with_machine: bool) -> int:
+def _every_test() -> int:
     """The exit code of the first run that failed; 0 where none did."""
     elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE]
     with ExitStack() as stack:
         beside = [stack.enter_context(_in_background("-n", str(os.cpu_count() or 1), *_WITHOUT_ENGINE))]
-        if with_machine:
-            beside.append(stack.enter_context(_in_background(_OF_THE_MACHINE)))
-        if (os.cpu_count() or 1) > 1 + with_machine and second_engine.why_none() is None:
+        if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
             environ = stack.enter_context(second_engine.opened())
             tests = sorted(Path(_ON_SECOND_ENGINE).glob("test_*.py"))
             there = [str(path) for path in tests if path.name not in _WITH_A_WAY_OUT]

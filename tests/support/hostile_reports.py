@@ -1,6 +1,5 @@
 """A hundred reports as a stranger would write them, to be told or to be refused."""
 
-import copy
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -149,7 +148,7 @@ def _at(document: Any, path: Path) -> Any:
 
 
 def _changed(document: Document, paths: list[Path], value: Any) -> Document:
-    changed = copy.deepcopy(document)
+    changed: Document = json.loads(json.dumps(document))  # several times as fast as a deep copy
     for path in paths:
         _at(changed, path[:-1])[path[-1]] = value
     return changed

@@ -379,8 +379,8 @@ def test_a_merge_never_passes_what_a_whole_check_would_not(data: st.DataObject) 
 
 
 @pytest.mark.thorough
-def test_ten_thousand_images() -> None:
-    names = {number: tuple(f"i{number}-{one}" for one in range(100)) for number in range(1, 101)}
+def test_a_hundred_parts_of_ten_images_each() -> None:
+    names = {number: tuple(f"i{number}-{one}" for one in range(10)) for number in range(1, 101)}
     known = tuple(name for part_names in names.values() for name in part_names)
     whole, one = part(1, "one", of=100), measured("one")
     parts = {}
@@ -389,7 +389,7 @@ def test_ten_thousand_images() -> None:
         update = {"images": images, "shard": Shard(number, 100), "coverage": Coverage(part_names, known)}
         parts[str(number)] = whole.model_copy(update=update)
     merged = merge(parts)
-    assert len(merged.images) == 10_000
+    assert len(merged.images) == 1000
     assert merged.judged().judgement.gaps == ()
 
 

@@ -19,7 +19,10 @@ from tests.support.written_reports import written_reports
 
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    max_examples=50,
+)
 @given(written_reports())
 def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:

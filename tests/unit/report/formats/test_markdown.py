@@ -192,7 +192,7 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     }  # fmt: skip
     assert all(mark in whole for mark in marks.values())
     gone = []
-    for longest in range(len(whole), 400, -150):
+    for longest in range(len(whole), 400, -200):
         text = render(judged, longest)
         assert len(text) <= longest
         gone += [name for name, mark in marks.items() if mark not in text and name not in gone]
