@@ -56,7 +56,8 @@ class BudgetException(FileModel):
                 case _:
                     raise not_allowed(_HINTS[unit])
         except ValueError:
-            raise not_allowed(_HINTS[unit]) from None
+            hint = quantities.size_hint(str(value)) if unit is Unit.BYTES else _HINTS[unit]
+            raise not_allowed(hint) from None
         if allowed <= LARGEST_SIZE_BYTES:  # larger values could be written to a report, but not read again
             return allowed
         raise not_allowed(_HINTS[unit])

@@ -60,8 +60,14 @@ def _size(value: object) -> int:
     except ValueError:
         size = None
     if size is None or size > LARGEST_SIZE_BYTES:
-        raise not_allowed(quantities.SIZE_HINT if size is None else f"{LARGEST_SIZE} or less")
+        raise not_allowed(_size_hint(value) if size is None else f"{LARGEST_SIZE} or less")
     return size
+
+
+def _size_hint(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_SIZE_BYTES:
+        value = str(value)
+    return quantities.size_hint(value) if isinstance(value, str) else quantities.SIZE_HINT
 
 
 def _duration(value: object) -> int:
@@ -86,7 +92,7 @@ def _percent(value: object) -> float:
 SizeBytes = Annotated[
     int,
     BeforeValidator(_size),
-    WithJsonSchema({"type": "string", "pattern": quantities.SIZE_PATTERN, "examples": ["256MiB"]}),
+    WithJsonSchema({"type": "string", "pattern": quantities.SIZE_PATTERN, "examples": ["256MiB", "128Mi"]}),
 ]
 """A size in bytes, written such as "256MiB"."""
 

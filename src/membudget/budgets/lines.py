@@ -1,19 +1,49 @@
-"""Finds the line of each key of `budgets.toml`, for annotations.
+"""Finds the line and the column of each key and value of `budgets.toml`.
 
-`tomllib` reports no line numbers. So each statement is found by calling it: lines are added until `tomllib` can read
-them, which is the end of the statement. No other TOML parser is needed.
+`tomllib` reports neither. This scanner follows valid TOML (https://toml.io/en/v1.0.0) and skips what values mean: it
+relies on `tomllib` to refuse invalid files. Of an invalid file, it returns what comes before the first error.
 """
 
+import contextlib
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_MOST_WORK_CHARACTERS = 2_000_000
-"""A limit on the work. A stranger's file may have values of many lines, and each such line parses the whole value
-again.
-"""
+Keys = tuple[str | int, ...]
+"""Keys from the top of the file, one for each level. The items of arrays are numbered from 0."""
+Names = tuple[str, ...]
+"""Keys without the numbers of items."""
 
-Keys = tuple[str, ...]
+_MOST_KEYS = 100_000
+_MOST_ITEMS = 20_000
+_DEEPEST = 32
+"""Limits on memory for a stranger's file. A valid budgets file has fewer keys and fewer levels."""
+
+_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_SPACE = re.compile(r"[ \t]*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_ONE_LINE_STRING = r'(?!""")"(?:[^"\\\n]|\\.)*"|' r"(?!''')'[^'\n]*'"
+_QUOTED_KEY = re.compile(_ONE_LINE_STRING)
+_STRING = re.compile(r'"""(?:[^\\]|\\.)*?"""(?:"{0,2})|' r"'''.*?'''(?:'{0,2})|" + _ONE_LINE_STRING, re.DOTALL)
+_PLAIN_VALUE = re.compile(r"[^,\]}#\s][^,\]}#\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a text. Lines and columns count characters from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a key and its value begin. A table's value begins at its key."""
+
+    key: Position
+    value: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,72 +52,176 @@ class KeyLines:
 
     path: str
     """Path of the file, from the top of the repository."""
-    lines: Mapping[Keys, int]
-    """Line numbers from 1. For a key inside an inline table, the line on which the whole value begins."""
+    lines: Mapping[Names, int]
+    """Line numbers from 1, by key."""
 
-    def first_of(self, candidates: Iterable[Keys]) -> int | None:
+    def first_of(self, candidates: Iterable[Names]) -> int | None:
         """Return the line of the first of `candidates` that the file has."""
         return next((self.lines[keys] for keys in candidates if keys in self.lines), None)
 
 
 def key_lines(text: str, path: str) -> KeyLines:
-    """Return the lines of the keys of `text`. Invalid TOML and extremely long values yield none."""
-    lines: dict[Keys, int] = {}
-    table: Keys = ()
-    for first_line, statement, is_header in _statements(text):
-        parsed = tomllib.loads(statement)
-        if is_header:
-            table = _header(parsed)
-            _note(lines, table, first_line)
-        else:
-            for keys in _paths(parsed):
-                _note(lines, table + keys, first_line)
+    """Return the lines of the keys of `text`. Of invalid TOML, those before the first error."""
+    lines: dict[Names, int] = {}
+    for keys, spot in positions(text).items():
+        names = tuple(key for key in keys if isinstance(key, str))
+        lines[names] = min(lines.get(names, spot.key.line), spot.key.line)
     return KeyLines(path, lines)
 
 
-def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield each statement with its first line and whether it is a table header."""
-    work = 0
-    begun, statement = 0, ""
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
-        if not statement:
-            begun = number
-        statement += f"{line}\n"
-        work += len(statement)
-        if work > _MOST_WORK_CHARACTERS:
-            return
-        try:
-            parsed = tomllib.loads(statement)
-        except (ValueError, RecursionError):  # the statement is incomplete, or can never be read (see file.py)
-            continue
-        if parsed:
-            yield begun, statement, statement.lstrip().startswith("[")
-        statement = ""
+def positions(text: str) -> Mapping[Keys, Spot]:
+    """Return where each key of a TOML document is first mentioned. The time is linear in the length of `text`."""
+    scanner = _Scanner(text)
+    with contextlib.suppress(_InvalidToml, RecursionError):
+        scanner.document()
+    return scanner.found
 
 
-def _header(parsed: Mapping[str, object]) -> Keys:
-    """Return the path in `[a.b]` or `[[a.b]]`, which has one key per level."""
-    keys: list[str] = []
-    value: object = parsed
-    while True:
-        if isinstance(value, list):
-            value = value[0]
-        elif isinstance(value, dict) and value:
-            ((key, value),) = value.items()
-            keys.append(key)
+class _InvalidToml(Exception):
+    """The text is not TOML from here on."""
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.found: dict[Keys, Spot] = {}
+        self._text = text
+        self._at = 0
+        self._line_starts = [0, *(matched.end() for matched in re.finditer("\n", text))]
+        self._counts: dict[Keys, int] = {}
+        """How many items each array of tables has so far."""
+
+    def document(self) -> None:
+        """Scan the whole text."""
+        table: Keys = ()
+        while True:
+            self._skip(_BLANK)
+            if self._at >= len(self._text):
+                return
+            if self._text.startswith("[", self._at):
+                table = self._header()
+            else:
+                self._pair(table)
+                self._skip(_SPACE)
+                if not self._text.startswith(("\n", "\r", "#"), self._at) and self._at < len(self._text):
+                    raise _InvalidToml
+
+    def _header(self) -> Keys:
+        is_array = self._text.startswith("[[", self._at)
+        self._at += 2 if is_array else 1
+        parts = self._key()
+        self._expect("]]" if is_array else "]")
+        table: Keys = ()
+        for number, (name, position) in enumerate(parts, start=1):
+            table += (name,)
+            self._note(table, Spot(position, position))
+            if is_array and number == len(parts):
+                self._counts[table] = self._counts.get(table, 0) + 1
+            if table in self._counts:
+                table += (self._counts[table] - 1,)
+                self._note(table, Spot(position, position))
+        return table
+
+    def _pair(self, table: Keys) -> None:
+        """Scan `key = value`."""
+        parts = self._key()
+        self._expect("=")
+        self._skip(_SPACE)
+        value = self._position()
+        keys = table
+        inner: list[tuple[Keys, Spot]] = []
+        for name, position in parts:
+            keys += (name,)
+            inner.append((keys, Spot(position, value if len(inner) == len(parts) - 1 else position)))
+        self._value(keys)
+        for above, spot in inner:  # noted after the value, so that a key with an invalid value has no place
+            self._note(above, spot)
+
+    def _value(self, keys: Keys) -> None:
+        if self._text.startswith(("'", '"'), self._at):
+            self._match(_STRING)
+        elif self._text.startswith("[", self._at):
+            self._items(keys)
+        elif self._text.startswith("{", self._at):
+            self._at += 1
+            while not self._ends("}"):
+                self._pair(keys)
+                self._separator("}")
         else:
-            return tuple(keys)
+            self._match(_PLAIN_VALUE)
+
+    def _items(self, keys: Keys) -> None:
+        self._at += 1
+        number = 0
+        while not self._ends("]"):
+            position = self._position()
+            item = (*keys, number)
+            self._value(item)
+            if number < _MOST_ITEMS:
+                self._note(item, Spot(position, position))
+            self._separator("]")
+            number += 1
+
+    def _separator(self, end: str) -> None:
+        """Go past the comma behind an item. Without a comma, the end has to follow."""
+        self._skip(_BLANK)
+        if self._text.startswith(",", self._at):
+            self._at += 1
+        elif not self._text.startswith(end, self._at):
+            raise _InvalidToml
+
+    def _ends(self, end: str) -> bool:
+        self._skip(_BLANK)
+        if self._text.startswith(end, self._at):
+            self._at += 1
+            return True
+        return False
+
+    def _key(self) -> list[tuple[str, Position]]:
+        """Scan a dotted key. Levels beyond the deepest are left out."""
+        parts: list[tuple[str, Position]] = []
+        while True:
+            self._skip(_SPACE)
+            position = self._position()
+            if self._text.startswith(("'", '"'), self._at):
+                name = _unquoted(self._match(_QUOTED_KEY))
+            else:
+                name = self._match(_BARE_KEY)
+            if len(parts) < _DEEPEST:
+                parts.append((name, position))
+            self._skip(_SPACE)
+            if not self._text.startswith(".", self._at):
+                return parts
+            self._at += 1
+
+    def _note(self, keys: Keys, spot: Spot) -> None:
+        if len(self.found) < _MOST_KEYS and len(keys) <= 2 * _DEEPEST:
+            self.found.setdefault(keys, spot)
+
+    def _position(self) -> Position:
+        line = bisect_right(self._line_starts, self._at)
+        return Position(line, self._at - self._line_starts[line - 1] + 1)
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        matched = pattern.match(self._text, self._at)
+        self._at = matched.end() if matched is not None else self._at
+
+    def _match(self, pattern: re.Pattern[str]) -> str:
+        matched = pattern.match(self._text, self._at)
+        if matched is None:
+            raise _InvalidToml
+        self._at = matched.end()
+        return matched[0]
+
+    def _expect(self, sign: str) -> None:
+        self._skip(_SPACE)
+        if not self._text.startswith(sign, self._at):
+            raise _InvalidToml
+        self._at += len(sign)
 
 
-def _paths(value: object, above: Keys = ()) -> Iterator[Keys]:
-    """Yield every key in a statement, including those of inline tables."""
-    if isinstance(value, dict):
-        for key, below in value.items():
-            yield (*above, key)
-            yield from _paths(below, (*above, key))
-
-
-def _note(lines: dict[Keys, int], keys: Keys, line: int) -> None:
-    """Note the first line that mentions a key, and the same line for surrounding tables not mentioned before."""
-    for length in range(1, len(keys) + 1):
-        lines.setdefault(keys[:length], line)
+def _unquoted(key: str) -> str:
+    try:
+        (name,) = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        raise _InvalidToml from None
+    return name

@@ -3,156 +3,192 @@
 Examples are limits under which no container starts, and budgets that no container can exceed.
 """
 
+from collections.abc import Iterable, Mapping
+
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
+from membudget.budgets.faults import Fault
+from membudget.budgets.key_path import dotted, similar
+from membudget.budgets.lines import Keys
 from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
+from membudget.budgets.salvage import Salvaged
 from membudget.core.definition import Aggregation
-from membudget.core.errors import BudgetsFileError, Problem, shortened
+from membudget.core.errors import shortened
 from membudget.core.metrics import BOUNDED_BY_LIMIT, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below this limit, one would only measure the container runtime's own start (4 to 7 MiB, runc #4021)."""
 
+_MOST_GUESSES = 100
+"""For how many unknown images a similar name is searched, because comparing takes time."""
 _LONGEST_LIST = 200
 """The longest list of image names in an error, in characters. Each unknown name repeats the list."""
 
 
-def impossible(image: ImageSpec, where: str) -> list[Problem]:
-    """Return the settings of `image` that cannot work, with defaults applied. `where` is the image's own key path."""
+def impossible(image: ImageSpec, name: str, salvaged: Salvaged) -> list[Fault]:
+    """Return the settings of the image `name` that cannot work, with defaults applied.
+
+    Faults that may follow from what is lost of a broken file are left out.
+    """
+    table: Keys = ("images", name)
+    faults = _senseless_every(image, table, salvaged)
+    if not salvaged.doubts("images", name, "workload"):
+        faults += _unreachable(image, table)
+    if not salvaged.doubts("images", name, "compose"):
+        faults += _without_sidecars(image, table)
+    if salvaged.doubts("images", name, "limit") or (image.limit is None and salvaged.doubts("defaults", "limit")):
+        return faults
     if image.limit is None:
-        return [
-            Problem(f"{where}.limit", "is missing", None, 'a size, for this image or in [defaults]: limit = "256MiB"')
-        ]
+        allowed = 'a size, for this image or in [defaults]: limit = "256MiB"'
+        return [*faults, Fault((*table, "limit"), "is missing", None, allowed)]
     if image.limit < SMALLEST_LIMIT_BYTES:
         allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: the container runtime alone needs 4 to 7 MiB"
-        return [Problem(f"{where}.limit", "is too small for any container", format_size(image.limit), allowed)]
-    return (
-        _unreachable(image, where)
-        + _senseless_headroom(image, where)
-        + _without_sidecars(image, where)
-        + _senseless_every(image, where)
-        + [
-            Problem(
-                f"{where}.budgets.{metric}.max",
-                "is above the memory limit: the kernel kills the container before it can exceed this budget",
-                format_size(maximum),
-                f"the memory limit, {format_size(image.limit)}, or less",
-            )
-            for metric in BOUNDED_BY_LIMIT
-            if (maximum := _maximum(image, metric)) is not None and maximum > image.limit
-        ]
-    )
+        found = format_size(image.limit)
+        return [*faults, Fault((*table, "limit"), "is too small for any container", found, allowed)]
+    return faults + _senseless_headroom(image, table) + _above_limit(image, table, image.limit)
 
 
-def check_members(file: BudgetsFile, name: str) -> None:
-    """Raise BudgetsFileError if the groups of the file `name` contain more images than a report can hold."""
-    if file.members > MOST_MEMBERS:
-        what = "list too many images in total; a group without `images` contains every image"
-        raise BudgetsFileError([Problem(f"{name}: groups", what, f"{file.members:,}", f"{MOST_MEMBERS:,} at most")])
+def _above_limit(image: ImageSpec, table: Keys, limit_bytes: int) -> list[Fault]:
+    """Return the maxima that no container can exceed, because the kernel kills it before."""
+    return [
+        Fault(
+            (*table, "budgets", metric.value, "max"),
+            "is above the memory limit: the kernel kills the container before it can exceed this budget",
+            format_size(maximum),
+            f"the memory limit, {format_size(limit_bytes)}, or less",
+        )
+        for metric in BOUNDED_BY_LIMIT
+        if (maximum := _maximum(image, metric)) is not None and maximum > limit_bytes
+    ]
 
 
-def unknown_images(budgets: Budgets, name: str) -> list[Problem]:
-    """Return the problems of groups and exceptions.
+def too_many_members(file: BudgetsFile) -> list[Fault]:
+    """Return the fault of groups that contain more images than a report can hold."""
+    if file.members <= MOST_MEMBERS:
+        return []
+    what = "list too many images in total; a group without `images` contains every image"
+    return [Fault(("groups",), what, f"{file.members:,}", f"{MOST_MEMBERS:,} at most")]
 
-    These are images that the file `name` does not have, images that get budgets from two groups, and `every` on totals.
-    """
-    known = shortened(", ".join(budgets.images), _LONGEST_LIST)
-    problems = []
+
+def unknown_images(raw: Mapping[str, object]) -> list[Fault]:
+    """Return the images that groups and exceptions name and a parsed file does not define. The file may be broken."""
+    names = tuple(_table(raw.get("images")))
+    known, listed = frozenset(names), shortened(", ".join(names), _LONGEST_LIST)
+    named: list[tuple[Keys, object]] = []
+    for group, table in _table(raw.get("groups")).items():
+        named += [(("groups", group, "images", number), one) for number, one in _items(_table(table).get("images"))]
+    for number, table in _items(raw.get("exceptions")):
+        named.append((("exceptions", number, "image"), _table(table).get("image")))
+    unknown = [(keys, image) for keys, image in named if isinstance(image, str) and image not in known]
+    what = "names an image that this file does not define"
+    return [
+        Fault(keys, what, image, listed, similar(image, names) if number < _MOST_GUESSES else None)
+        for number, (keys, image) in enumerate(unknown)
+    ]
+
+
+def _table(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _items(value: object) -> Iterable[tuple[int, object]]:
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def conflicts(budgets: Budgets) -> list[Fault]:
+    """Return the faults of groups: images that get budgets from two groups, and `every` on totals."""
+    faults: list[Fault] = []
     budgeted: dict[str, str] = {}
     for group_name, group in budgets.groups.items():
-        where = f"{name}: groups.{group_name}"
+        table: Keys = ("groups", group_name)
         for metric, total in group.total.by_metric().items():
-            problems += [_no_matter_of_trials(f"{where}.total.{metric}")] if total.every else []
+            faults += [_no_matter_of_trials((*table, "total", metric.value))] if total.every else []
         for image in group.images or ():
-            if image not in budgets.images:
-                problems.append(
-                    Problem(f"{where}.images", "names an image that this file does not define", image, known)
-                )
-            elif group.budgets != MetricBudgets() and image in budgeted:
+            if group.budgets != MetricBudgets() and image in budgeted:
                 why = f"gives budgets to {image}, which already gets budgets from the group {budgeted[image]}"
-                problems.append(Problem(f"{where}.budgets", why, None, "budgets from one group for each image"))
+                faults.append(Fault((*table, "budgets"), why, None, "budgets from one group for each image"))
             elif group.budgets != MetricBudgets():
                 budgeted[image] = group_name
-    problems += [
-        Problem(f"{name}: exceptions.{number}.image", "names an image that this file does not define", one.image, known)
-        for number, one in enumerate(budgets.exceptions)
-        if one.image not in budgets.images
-    ]
-    return problems
+    return faults
 
 
-def _senseless_headroom(image: ImageSpec, where: str) -> list[Problem]:
-    """Return the problems of `headroom`: metrics that the limit does not bound, and headroom as large as the limit."""
-    problems = []
+def _senseless_headroom(image: ImageSpec, table: Keys) -> list[Fault]:
+    """Return the faults of `headroom`: metrics that the limit does not bound, and headroom as large as the limit."""
+    faults = []
     for metric in Metric:
         budget = image.budgets.of(metric)
         headroom = budget.headroom if isinstance(budget, SizeBudget) else None
-        key = f"{where}.budgets.{metric}.headroom"
+        keys = (*table, "budgets", metric.value, "headroom")
         if headroom is not None and metric not in BOUNDED_BY_LIMIT:
             allowed = f"headroom for {', '.join(BOUNDED_BY_LIMIT)}"
-            problems.append(Problem(key, "does not apply: the memory limit does not bound this metric", None, allowed))
+            faults.append(Fault(keys, "does not apply: the memory limit does not bound this metric", None, allowed))
         elif headroom is not None and headroom.of(image.limit_bytes) >= image.limit_bytes:
             allowed = f"less than the memory limit, {format_size(image.limit_bytes)}"
-            problems.append(
-                Problem(key, "is not smaller than the memory limit", format_size(headroom.size or 0), allowed)
-            )
-    return problems
+            faults.append(Fault(keys, "is not smaller than the memory limit", format_size(headroom.size or 0), allowed))
+    return faults
 
 
-def _senseless_every(image: ImageSpec, where: str) -> list[Problem]:
-    """Return the problems of `every` for metrics that have one value for all trials, or without a maximum."""
-    budgets = [(f"budgets.{metric}", metric, image.budgets.of(metric)) for metric in Metric]
+def _senseless_every(image: ImageSpec, table: Keys, salvaged: Salvaged) -> list[Fault]:
+    """Return the faults of `every` for metrics that have one value for all trials, or without a maximum."""
+    budgets = [((*table, "budgets", metric.value), metric, image.budgets.of(metric)) for metric in Metric]
     for name, phase in image.phases.items():
-        budgets += [(f"phases.{name}.{metric}", metric, budget) for metric, budget in phase.by_metric.items()]
-    problems = []
-    for name, metric, budget in budgets:
+        phase_table = (*table, "phases", name)
+        budgets += [((*phase_table, metric.value), metric, budget) for metric, budget in phase.by_metric.items()]
+    faults = []
+    for keys, metric, budget in budgets:
         if not isinstance(budget, SizeBudget | DurationBudget) or not budget.every:
             continue
         headroom = budget.headroom if isinstance(budget, SizeBudget) else None
         if metric.definition.aggregation is not Aggregation.MEDIAN:
-            problems.append(_no_matter_of_trials(f"{where}.{name}"))
-        elif budget.max is None and headroom is None:
-            problems.append(
-                Problem(
-                    f"{where}.{name}.every",
-                    "needs a maximum for each trial",
-                    None,
-                    "every = true beside `max` or `headroom`",
-                )
-            )
-    return problems
+            faults.append(_no_matter_of_trials(keys))
+        elif budget.max is None and headroom is None and not _may_be_set(keys, salvaged):
+            allowed = "every = true beside `max` or `headroom`"
+            faults.append(Fault((*keys, "every"), "needs a maximum for each trial", None, allowed))
+    return faults
 
 
-def _no_matter_of_trials(where: str) -> Problem:
+def _may_be_set(keys: Keys, salvaged: Salvaged) -> bool:
+    """Whether a broken file may set a maximum of this budget."""
+    names = tuple(map(str, keys))
+    return salvaged.doubts(*names) or salvaged.doubts("defaults", *names[2:]) or salvaged.doubts("groups")
+
+
+def _no_matter_of_trials(keys: Keys) -> Fault:
     of_median = (metric for metric in Metric if metric.definition.aggregation is Aggregation.MEDIAN)
     allowed = f"in the budgets of an image or a phase, for {', '.join(of_median)}"
-    return Problem(
-        f"{where}.every", "does not apply: there is one value for all trials, not one for each trial", None, allowed
-    )
+    what = "does not apply: there is one value for all trials, not one for each trial"
+    return Fault((*keys, "every"), what, None, allowed)
 
 
-def _unreachable(image: ImageSpec, where: str) -> list[Problem]:
-    """Return the problems of phases that no trial of this workload has."""
+def _unreachable(image: ImageSpec, table: Keys) -> list[Fault]:
+    """Return the faults of phases that no trial of this workload has."""
     names = image.workload.phase_names
-    problems = [
-        Problem(f"{where}.phases.{name}", "names a phase that this workload does not have", name, ", ".join(names))
+    faults = [
+        Fault(
+            (*table, "phases", name),
+            "names a phase that this workload does not have",
+            name,
+            ", ".join(names),
+            similar(name, names),
+            is_of_key=True,
+        )
         for name in image.phases
         if name not in names
     ]
     if image.unjudged_phases.issuperset(names):
-        problems.append(
-            Problem(f"{where}.phases", "leave no phase to judge", None, "at least one phase without `judged = false`")
-        )
-    return problems
+        allowed = "at least one phase without `judged = false`"
+        faults.append(Fault((*table, "phases"), "leave no phase to judge", None, allowed))
+    return faults
 
 
-def _without_sidecars(image: ImageSpec, where: str) -> list[Problem]:
-    """Return the problem of a pod budget for an image without sidecars."""
+def _without_sidecars(image: ImageSpec, table: Keys) -> list[Fault]:
+    """Return the fault of a pod budget for an image without sidecars."""
     has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != SizeBudget()
     if not has_budget or (image.compose is not None and image.compose.sidecars):
         return []
-    allowed = f'peak_rss, or this budget with sidecars: {where}.compose.sidecars = ["a-service"]'
-    return [Problem(f"{where}.budgets.{Metric.POD_PEAK_RSS}", "needs an image with sidecars", None, allowed)]
+    allowed = f'peak_rss, or this budget with sidecars: {dotted(table)}.compose.sidecars = ["a-service"]'
+    keys = (*table, "budgets", Metric.POD_PEAK_RSS.value)
+    return [Fault(keys, "needs an image with sidecars", None, allowed, is_of_key=True)]
 
 
 def _maximum(image: ImageSpec, metric: Metric) -> int | None:

@@ -54,16 +54,35 @@ class MembudgetError(Exception):
 class Problem:
     """One problem in a file that the user wrote."""
 
-    where: str
-    """The name of the file, and the path of the key in it."""
+    file: str
+    """The name of the file, as the user gave it."""
+    key: str
+    """The path of the key in the file: "images.api.limit". Empty if the problem is about the whole file."""
     what: str
     found: str | None = None
     allowed: str | None = None
+    guess: str | None = None
+    """What the user probably meant."""
+    line: int | None = None
+    """Line and column count from 1. None if the place is not known."""
+    column: int | None = None
 
     def __str__(self) -> str:
-        found = f" (found: {shortened(self.found)})" if self.found is not None else ""
         allowed = f"\n    allowed: {self.allowed}" if self.allowed else ""
-        return f"{self.where}: {self.what}{found}{allowed}"
+        return f"{self.where}: {self.message}{allowed}"
+
+    @property
+    def where(self) -> str:
+        """The place and the key: "budgets.toml:3:9: images.api.limit"."""
+        place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.key}" if self.key else place
+
+    @property
+    def message(self) -> str:
+        """What is wrong, what was found, and what was probably meant."""
+        found = f" (found: {shortened(self.found)})" if self.found is not None else ""
+        guess = f"; did you mean {self.guess}?" if self.guess is not None else ""
+        return f"{self.what}{found}{guess}"
 
 
 def shortened(text: str, length: int = 80) -> str:

@@ -1,7 +1,8 @@
 """Sizes, durations and percentages: parses what people write and formats what people read.
 
 Inside membudget, a size is an `int` of bytes and a duration an `int` of milliseconds. Names end in `_bytes` or `_ms`.
-Units are those of IEC 80000-13: `MiB` is 2**20 bytes, `MB` is 10**6 bytes.
+Units are those of IEC 80000-13: `MiB` is 2**20 bytes, `MB` is 10**6 bytes. Kubernetes writes the same without the B:
+`Mi` and `M` (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/).
 """
 
 import re
@@ -13,28 +14,47 @@ _BYTES_PER_UNIT = {
     "B": 1,
     "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 2**40,
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "Ki": KIB, "Mi": MIB, "Gi": GIB, "Ti": 2**40,
+    "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
 }  # fmt: skip
 _MS_PER_UNIT = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 
-SIZE_HINT = 'a number with a unit: "256MiB", "1.5GiB", "64KiB" (powers of 1024) or "500MB" (powers of 1000)'
+SIZE_HINT = 'a number with a unit: "256MiB", "1.5GiB", "128Mi" (powers of 1024) or "500MB", "500M" (powers of 1000)'
 DURATION_HINT = 'a number with a unit: "500ms", "30s", "2m", "1h"'
 PERCENT_HINT = 'a number from 0 to 1000, with or without a percent sign: 5, 2.5, "5%"'
 
-SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)\s*$"
+SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|[KMGT]iB?|[kKMGT]B|[kMGT])\s*$"
 DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|min|h)\s*$"
 
-_NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", re.ASCII)
+_NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
 _LONGEST_QUANTITY = 40  # limits the cost of arithmetic on text from outside
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes of a text such as "256MiB" or "1.5 GB".
+    """Return the bytes of a text such as "256MiB", "1.5 GB" or Kubernetes' "128Mi".
 
     Raises ValueError if the unit is missing or unknown. Tools disagree on the meaning of bare numbers and of docker's
     `256m`.
     """
-    return _parse(text, _BYTES_PER_UNIT, "size", SIZE_HINT)
+    return _parse(text, _BYTES_PER_UNIT, "size", size_hint(text))
+
+
+def size_hint(text: str) -> str:
+    """Return how to write a size, and what is wrong with `text` if it is a known mistake."""
+    matched = _NUMBER_WITH_UNIT.fullmatch(text) if len(text) <= _LONGEST_QUANTITY else None
+    if matched is None or matched[2] in _BYTES_PER_UNIT:
+        return SIZE_HINT
+    number, unit = matched[1], matched[2]
+    if not unit:
+        return f'{SIZE_HINT}; "{number}" has no unit: write "{number}MiB", or "{number}B" for bytes'
+    if unit == "m":
+        return f'{SIZE_HINT}; "m" is MiB in docker and 1/1000 in Kubernetes: write "{number}MiB"'
+    if unit in ("K", "g", "t"):
+        whole = f"{unit.upper()}iB"
+        return f'{SIZE_HINT}; "{unit}" is {whole} in docker and unknown in Kubernetes: write "{number}{whole}"'
+    meant = next((known for known in _BYTES_PER_UNIT if known.lower() == unit.lower()), None)
+    return f'{SIZE_HINT}; write "{number}{meant}"' if meant is not None else SIZE_HINT
 
 
 def parse_duration(text: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from membudget.budgets.lines import KeyLines, Keys
+from membudget.budgets.lines import KeyLines, Names
 from membudget.budgets.loosening import Loosening
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
@@ -61,7 +61,7 @@ def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
     step = next_step(image.status)
     message = f"{reasons}. Next: {step}" if step else reasons
     broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
-    keys: tuple[Keys, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
+    keys: tuple[Names, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
     if image.status is Status.LEAKING:
         keys = (("images", image.name, "leak"), ("defaults", "leak"))
     return Annotation(
@@ -109,14 +109,14 @@ def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
             yield Annotation(f"{image.name}: image size", finding.as_text(), place)
 
 
-def _place(lines: KeyLines | None, candidates: tuple[Keys, ...]) -> Place | None:
+def _place(lines: KeyLines | None, candidates: tuple[Names, ...]) -> Place | None:
     line = lines.first_of(candidates) if lines is not None else None
     return Place(lines.path, line, line) if lines is not None and line is not None else None
 
 
-def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Keys, ...]:
+def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Names, ...]:
     """Return where the budget of a row may be written, nearest first."""
-    image: Keys = ("images", name)
+    image: Names = ("images", name)
     if row.phase is not None:
         return (*image, "phases", row.phase, row.metric), (*image, "phases", row.phase), image
     own = (*image, "budgets", row.metric)
@@ -129,13 +129,13 @@ def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Keys, ...
     return own, ("defaults", *in_group), image
 
 
-def _keys_of_group(group: GroupJudgement, row: Row) -> tuple[Keys, ...]:
-    table: Keys = ("groups", group.name)
+def _keys_of_group(group: GroupJudgement, row: Row) -> tuple[Names, ...]:
+    table: Names = ("groups", group.name)
     return (*table, "total", row.metric), (*table, "total"), table
 
 
-def _keys_of_loosening(loosening: Loosening) -> tuple[Keys, ...]:
-    table: Keys = ("groups" if loosening.is_group else "images", loosening.subject)
+def _keys_of_loosening(loosening: Loosening) -> tuple[Names, ...]:
+    table: Names = ("groups" if loosening.is_group else "images", loosening.subject)
     keys = (*table, *loosening.key.split("."))
     return tuple(keys[:length] for length in range(len(keys), 1, -1))
 

@@ -68,7 +68,8 @@ def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
 
 def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
-    (tmp_path / "web/Dockerfile.prod").touch()
+    for name in ("Dockerfile.prod", "settings.env", "compose.yaml"):
+        (tmp_path / "web" / name).touch()
     text = (Path(__file__).parent / "broken.toml").read_text()
     golden = Path(__file__).parent / "broken.txt"
     with pytest.raises(BudgetsFileError) as caught:
@@ -78,8 +79,7 @@ def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
 
 def test_no_toml_at_all() -> None:
     (problem,) = problems_of("version = = 1")
-    assert problem.startswith("budgets.toml: is not valid TOML: ")
-    assert "line 1" in problem
+    assert problem == "budgets.toml:1:11: is not valid TOML: Invalid value"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_no_toml_at_all() -> None:
 )
 def test_toml_that_no_parser_reads(text: str) -> None:
     (problem,) = problems_of(text)
-    assert problem.startswith("budgets.toml: ")
+    assert problem.startswith("budgets.toml:")
     assert len(problem) < 200
 
 
@@ -107,7 +107,8 @@ def test_toml_that_no_parser_reads(text: str) -> None:
 def test_numbers_beyond_all_bounds_are_said_like_any_others(key: str, allowed: str, number: str) -> None:
     line = key.replace("NUMBER", number) if "NUMBER" in key else f"{key} = {number}"
     (problem,) = problems_of(SMALLEST + line)
-    assert problem.startswith("budgets.toml: images.api.")
+    assert problem.startswith("budgets.toml:4:")
+    assert ": images.api." in problem
     assert allowed in problem
     assert len(problem) < 350
 
@@ -232,7 +233,7 @@ def test_the_runners_own_tokens_are_not_for_workloads(name: str) -> None:
 @pytest.mark.thorough
 def test_more_images_than_a_report_holds_are_refused() -> None:
     text = "version = 1\n" + "".join(f"[images.i{number}]\n" for number in range(10_001))
-    with pytest.raises(BudgetsFileError, match=r"10,?000"):
+    with pytest.raises(BudgetsFileError, match=r"found: 10001\)\n    allowed: 500 at most"):
         budgets_file.parse_budgets(text, "budgets.toml")
 
 
@@ -256,7 +257,7 @@ def test_groups_have_so_many_images_together_that_a_report_can_hold_them() -> No
         budgets_file.parse_budgets(many(41, 500), "budgets.toml")
     (problem,) = caught.value.problems
     assert str(problem) == (
-        "budgets.toml: groups: list too many images in total; a group without `images` contains every image"
+        "budgets.toml:3:1: groups: list too many images in total; a group without `images` contains every image"
         " (found: 20,500)\n    allowed: 20,000 at most"
     )
 

@@ -1,5 +1,6 @@
 """The lines of keys: of any file, whatever way it is written."""
 
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.lines import key_lines
+from membudget.budgets.lines import key_lines, positions
 
 TOP = Path(__file__).parents[3]
 
@@ -55,9 +56,57 @@ def test_a_key_that_is_there_twice_is_where_it_is_first() -> None:
 
 
 @pytest.mark.thorough
-def test_a_file_made_to_take_long_is_given_up() -> None:
-    text = "a = [\n" + "1,\n" * 200_000 + "]\n"
-    assert key_lines(text, "budgets.toml").lines == {}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = [\n" + "1,\n" * 200_000 + "]\nb = 1",
+        "a = [" + "{x=1}," * 100_000 + "]",
+        "[" + "a." * 200_000 + "a]\nb = 1",
+        "a = " + "[" * 100_000,
+        "a = " + '"\\u0041' * 80_000,
+        'a = """' + '\\"' * 200_000 + '"""\nb = 1',
+        "a" * 500_000,
+        "[[a]]\n" * 80_000,
+        "[[a.b]]\n" * 80_000,
+        "x = 1979-05-27 07:32:00 # when\n" * 20_000,
+        "# " + "c" * 600_000 + "\n" * 600_000,
+    ],
+    ids=range(11),
+)
+def test_a_file_made_to_take_long_takes_seconds_and_little_memory(text: str) -> None:
+    began = time.process_time()
+    assert len(positions(text)) <= 100_000
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "key", "value"),
+    [
+        ('[images.api]\nlimit  =  "1MiB"', ("images", "api", "limit"), (2, 1), (2, 11)),
+        ("[images.api]\n", ("images", "api"), (1, 9), (1, 9)),
+        ("  [ images . 'api' ]\n", ("images", "api"), (1, 14), (1, 14)),
+        ("a.b = { c = [1, [2, 3]] }", ("a", "b", "c", 1, 0), (1, 18), (1, 18)),
+        ("a.b = { c = [1, [2, 3]] }", ("a", "b", "c"), (1, 9), (1, 13)),
+        ("a.b = 1", ("a",), (1, 1), (1, 1)),
+        ("[[e]]\nx = 1\n[[e]]\nx = 2\n[e.t]\ny = 3", ("e", 1, "x"), (4, 1), (4, 5)),
+        ("[[e]]\nx = 1\n[[e]]\nx = 2\n[e.t]\ny = 3", ("e", 1, "t", "y"), (6, 1), (6, 5)),
+        ("[[e]]\n[[e.f]]\n[[e.f]]\nz = 1", ("e", 0, "f", 1, "z"), (4, 1), (4, 5)),
+        ("a = [ # one ]\n  1,\n\n  2 ]", ("a", 1), (4, 3), (4, 3)),
+        ("ü = 1", ("ü",), None, None),
+        ('"ü\\t" = "ü" # ü\n', ("ü\t",), (1, 1), (1, 9)),
+        ('a = """x""""\nb = 1', ("b",), (2, 1), (2, 5)),
+        ("a = '''x''''\nb = 1", ("b",), (2, 1), (2, 5)),
+        ("a = ''\nb = \"\"", ("b",), (2, 1), (2, 5)),
+        ('w = { kind = "x", r = [{ p = "/" }, { p = "}" }] }', ("w", "r", 1, "p"), (1, 39), (1, 43)),
+        ("d = 1979-05-27 07:32:00 # when\nf = 1", ("f",), (2, 1), (2, 5)),
+    ],
+)
+def test_a_key_and_its_value_have_a_line_and_a_column(
+    text: str, keys: tuple[str | int, ...], key: tuple[int, int] | None, value: tuple[int, int] | None
+) -> None:
+    spot = positions(text).get(keys)
+    assert (spot and (spot.key.line, spot.key.column)) == key
+    assert (spot and (spot.value.line, spot.value.column)) == value
 
 
 NAMES = st.text("abcdefgh-_0", min_size=1, max_size=4)

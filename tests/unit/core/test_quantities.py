@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +7,8 @@ from hypothesis import strategies as st
 from membudget.core.quantities import (
     KIB,
     MIB,
+    SIZE_HINT,
+    SIZE_PATTERN,
     format_duration,
     format_percent,
     format_size,
@@ -14,14 +18,26 @@ from membudget.core.quantities import (
     parse_percent,
     parse_size,
     parse_whole,
+    size_hint,
 )
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+OF_KUBERNETES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("256MiB", 256 * 2**20), ("1.5 GiB", 3 * 2**29), ("500MB", 500_000_000), (" 64KiB ", 65536), ("0B", 0)],
+    [
+        ("256MiB", 256 * 2**20),
+        ("1.5 GiB", 3 * 2**29),
+        ("500MB", 500_000_000),
+        (" 64KiB ", 65536),
+        ("0B", 0),
+        ("128Mi", 128 * 2**20),
+        ("1.5Gi", 3 * 2**29),
+        ("500M", 500_000_000),
+        ("100k", 100_000),
+    ],
 )
 def test_sizes_mean_what_is_written(text: str, size: int) -> None:
     assert parse_size(text) == size
@@ -35,9 +51,42 @@ def test_ambiguous_or_broken_sizes_are_refused_with_a_hint(text: str) -> None:
         parse_size(text)
 
 
-@given(st.integers(0, 10**6), st.sampled_from(sorted(UNITS)))
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("256", '"256" has no unit: write "256MiB", or "256B" for bytes'),
+        ("256m", '"m" is MiB in docker and 1/1000 in Kubernetes: write "256MiB"'),
+        ("1.5g", '"g" is GiB in docker and unknown in Kubernetes: write "1.5GiB"'),
+        ("64K", '"K" is KiB in docker and unknown in Kubernetes: write "64KiB"'),
+        ("256mib", 'write "256MiB"'),
+        ("256mi", 'write "256Mi"'),
+        ("1 gb", 'write "1GB"'),
+    ],
+)
+def test_a_size_that_is_nearly_right_is_refused_with_what_was_probably_meant(text: str, remark: str) -> None:
+    with pytest.raises(ValueError, match="not a size; write a number with a unit") as caught:
+        parse_size(text)
+    assert str(caught.value).endswith(f"; {remark}")
+
+
+@pytest.mark.parametrize("text", ["x", "1Mix", "1e3Mi", "1Pi", "1E", "-1Mi", "", "9" * 50 + "m"])
+def test_other_mistakes_get_the_general_hint(text: str) -> None:
+    assert size_hint(text) == SIZE_HINT
+
+
+@given(st.integers(0, 10**6), st.sampled_from(sorted(UNITS | OF_KUBERNETES)))
 def test_every_whole_number_with_a_unit_is_exact(number: int, unit: str) -> None:
-    assert parse_size(f"{number}{unit}") == number * UNITS[unit]
+    assert parse_size(f"{number}{unit}") == number * (UNITS | OF_KUBERNETES)[unit]
+
+
+@given(st.from_regex(re.compile(r"\s?[0-9]{1,3}(\.[0-9]{1,2})?\s?[BKMGTbkmgtiIx]{0,3}", re.ASCII), fullmatch=True))
+def test_the_schemas_pattern_allows_exactly_what_is_parsed(text: str) -> None:
+    try:
+        parse_size(text)
+    except ValueError:
+        assert re.search(SIZE_PATTERN, text, re.ASCII) is None
+    else:
+        assert re.search(SIZE_PATTERN, text, re.ASCII) is not None
 
 
 @given(st.integers(0, 2**50))

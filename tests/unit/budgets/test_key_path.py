@@ -1,11 +1,11 @@
-from membudget.budgets.file import locate
+from membudget.budgets.key_path import locate
 
 
 def test_a_union_tag_is_not_part_of_what_the_user_wrote() -> None:
     path = locate(("images", "api", "workload", "http", "prot"))
     assert str(path) == "images.api.workload.prot"
     assert path.siblings == ("kind", "port", "ready", "requests")
-    assert path.siblings_with_guess == "kind, port, ready, requests (did you mean port?)"
+    assert path.guess == "port"
 
 
 def test_an_image_may_be_called_like_a_kind() -> None:

@@ -1,0 +1,94 @@
+"""Finds files and folders that the budgets file names and the repository does not have."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from membudget.budgets.entries import ImageSpec
+from membudget.budgets.faults import Fault
+from membudget.budgets.key_path import similar
+from membudget.budgets.lines import Keys
+from membudget.budgets.salvage import Salvaged
+
+_MOST_LISTED = 5
+
+
+def missing_files(image: ImageSpec, name: str, checkout: Path, salvaged: Salvaged) -> list[Fault]:
+    """Return the faults of paths that the image `name` names. What is lost of a broken file is not looked for."""
+    table: Keys = ("images", name)
+    faults = [] if salvaged.doubts("images", name, "build") else list(_of_build(image, table, checkout))
+    for keys, path, is_wanted, what in _named(image, table):
+        if _existing(checkout, path, is_wanted) is None:
+            guess = _guess(checkout, path, is_wanted)
+            faults.append(Fault(keys, f"names no {what} in the repository", path, _FROM_THE_TOP, guess))
+    return faults
+
+
+_FROM_THE_TOP = "a path from the top of the repository"
+
+
+def _of_build(image: ImageSpec, table: Keys, checkout: Path) -> Iterator[Fault]:
+    build = image.build
+    context = _existing(checkout, build.context, Path.is_dir)
+    if context is None:
+        allowed = "a folder, relative to the root of the repository"
+        guess = _guess(checkout, build.context, Path.is_dir)
+        yield Fault((*table, "build", "context"), "names no folder in the repository", build.context, allowed, guess)
+    elif _existing(checkout, f"{build.context}/{build.dockerfile}", Path.is_file) is None:
+        allowed = "a file, relative to the build context" + _dockerfiles_in(context)
+        keys = (*table, "build", "dockerfile")
+        yield Fault(keys, "names no file in the repository", build.dockerfile, allowed)
+
+
+def _named(image: ImageSpec, table: Keys) -> Iterator[tuple[Keys, str, Callable[[Path], bool], str]]:
+    """Yield each path beside those of the build: its keys, the path, and what has to be there."""
+    container = image.container
+    for number, path in enumerate(container.env_files):
+        yield (*table, "container", "env_files", number), path, Path.is_file, "file"
+    for target, path in container.volumes.items():
+        yield (*table, "container", "volumes", target), path, Path.is_dir, "folder"
+    if image.compose is not None:
+        yield (*table, "compose", "file"), image.compose.file, Path.is_file, "file"
+    workload = image.workload.model_dump(exclude_unset=True)
+    for path in dict.fromkeys(image.workload.named_files):
+        inside = next(_paths_to(path, workload), ())
+        yield (*table, "workload", *inside), path, Path.exists, "file"
+
+
+def _paths_to(text: str, value: object, above: Keys = ()) -> Iterator[Keys]:
+    """Yield the keys whose value is `text`. Words of commands are in lists and do not count."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            if below == text:
+                yield (*above, str(key))
+            yield from _paths_to(text, below, (*above, str(key)))
+    elif isinstance(value, list | tuple):
+        for number, below in enumerate(value):
+            yield from _paths_to(text, below, (*above, number))
+
+
+def _existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
+    """Return the path of `name` below the checkout, or None if it is elsewhere or not what is wanted."""
+    try:
+        path = (checkout / name).resolve()
+        return path if path.is_relative_to(checkout.resolve()) and is_wanted(path) else None
+    except (OSError, ValueError, RuntimeError):  # the name is too long or contains NUL, or links form a circle
+        return None
+
+
+def _guess(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> str | None:
+    """Return a path of the same folder that was probably meant."""
+    above, slash, last = name.rpartition("/")
+    folder = _existing(checkout, above or ".", Path.is_dir)
+    if folder is None:
+        return None
+    try:
+        there = sorted(path.name for path in folder.iterdir() if is_wanted(path))
+    except OSError:
+        return None
+    found = similar(last, there)
+    return f"{above}{slash}{found}" if found is not None else None
+
+
+def _dockerfiles_in(context: Path) -> str:
+    found = sorted(path.name for path in context.glob("*ockerfile*") if path.is_file())[:_MOST_LISTED]
+    return f" (the context contains: {', '.join(found)})" if found else ""
