@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from membudget.build.file_tree import FileTree, read_archive
-from membudget.core.errors import BuildFailed, EnvironmentFault
+from membudget.core.errors import BuildFailed, DoctorCheck, EnvironmentFault
 from membudget.core.quantities import MIB, format_size
 from membudget.engine.child_environment import builder_environment, client_mask
 from membudget.engine.containers import LOG_TAIL_LINES
@@ -62,19 +62,26 @@ class Buildx:
         self._lock = threading.Lock()
         self._is_cancelled = False
 
-    def check(self) -> None:
-        """Check that the docker client and its buildx plugin are installed. Raises EnvironmentFault if not."""
+    def check(self) -> str:
+        """Check that the docker client and its buildx plugin are installed, and return what it says of its version.
+
+        Raises EnvironmentFault if they are not.
+        """
         try:
             done = subprocess.run(
                 ["docker", "buildx", "version"], env=self._environ, capture_output=True, text=True, check=False
             )
         except FileNotFoundError:
-            raise EnvironmentFault("the docker client is not installed", fix="install docker and its buildx") from None
+            raise EnvironmentFault(
+                "the docker client is not installed", fix="install docker and its buildx", check=DoctorCheck.BUILDX
+            ) from None
         if done.returncode != 0:
             raise EnvironmentFault(
                 "the docker client has no buildx plugin, which builds the images",
                 fix="install the plugin: packages docker-buildx-plugin (Docker's) or docker-buildx (Debian's)",
+                check=DoctorCheck.BUILDX,
             )
+        return done.stdout
 
     def build(self, options: Sequence[str], on_line: OnLine) -> None:
         """Build, and pass each line of output to `on_line`. Raises BuildFailed."""

@@ -12,7 +12,7 @@ from typing import IO
 
 from membudget.build.file_tree import differences_from_commit
 from membudget.build.revision import Commit
-from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.errors import ConfigurationError, DoctorCheck, EnvironmentFault
 from membudget.core.masking import Mask, environment_secrets, login_in, login_in_base64
 from membudget.core.work import shielded
 from membudget.engine.child_environment import git_environment
@@ -72,6 +72,7 @@ class GitRepository:
             raise ConfigurationError(
                 f"{folder} is not in a git repository",
                 fix="run membudget inside the repository whose images it builds",
+                check=DoctorCheck.GIT,
             )
         self.top = Path(top)
 
@@ -208,6 +209,14 @@ class GitRepository:
         done = self._git(("config", "--type=bool", "--get", key), folder)
         return done.stdout.strip() != b"false"
 
+    def setting(self, key: str) -> str | None:
+        """Return a setting of the repository or the user. None if it is not set."""
+        return self._try("config", "--get", key)
+
+    def version(self) -> str:
+        """Return git's version, such as "2.39.5"."""
+        return self._run("version").removeprefix("git version ")
+
     def _check_checkout(self, commit: Commit, folder: Path) -> None:
         try:
             found = differences_from_commit(self, folder)
@@ -223,6 +232,7 @@ class GitRepository:
                 where=str(folder),
                 fix="point TMPDIR to a folder of a file system that keeps names, modes and links; look at the filters"
                 " in .gitattributes",
+                check=DoctorCheck.LFS,
             )
 
     def worktrees(self) -> list[Path]:
@@ -282,4 +292,4 @@ class GitRepository:
                 check=False,
             )
         except FileNotFoundError:
-            raise EnvironmentFault("git is not installed", fix="install git") from None
+            raise EnvironmentFault("git is not installed", fix="install git", check=DoctorCheck.GIT) from None

@@ -2,7 +2,7 @@
 
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest, Commit, NoBase
-from membudget.core.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError, DoctorCheck
 
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
@@ -92,6 +92,7 @@ def _merge_base(repository: GitRepository, head: Commit, revision: str, asked_by
         raise ConfigurationError(
             f"{asked_by} names {revision}, which is not a commit of this repository",
             fix="fetch it (git fetch origin), or name another",
+            check=DoctorCheck.BASE,
         )
     fork = repository.merge_base(named, head)
     if fork is None:
@@ -114,6 +115,7 @@ def _elsewhere(merged_into: Commit, event_base: str) -> ConfigurationError:
         f" {event_base[:12]}",
         fix="check out the event's own merge commit; after a force push of the base branch, push the pull request"
         " again; or name a base with --base (the action's input `base`)",
+        check=DoctorCheck.BASE,
     )
 
 
@@ -123,6 +125,7 @@ def _not_here(revision: str) -> ConfigurationError:
         " repository was checked out",
         fix="check out the base's repository with `fetch-depth: 0`; after a force push, push the pull request again;"
         " or name a base with --base (the action's input `base`)",
+        check=DoctorCheck.BASE,
     )
 
 
@@ -130,4 +133,5 @@ def _too_shallow(revision: str, depth: int) -> ConfigurationError:
     return ConfigurationError(
         f"this clone is shallow and lacks the base {revision[:12]}, so there is nothing to compare with",
         fix=f"give actions/checkout the line `fetch-depth: {depth}` under `with:` (or use --no-base)",
+        check=DoctorCheck.BASE,
     )

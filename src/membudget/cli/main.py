@@ -13,7 +13,7 @@ from membudget.cli.arguments import Handler, make_parser, measure
 from membudget.core.errors import ExitCode, MembudgetError
 
 _LONGEST_LINE = 2000
-_FREE_SPACE = "free space where TMPDIR, the cache and the report lie, then run again"
+_FREE_SPACE = "free space where TMPDIR, the cache and the report lie, then run again (membudget doctor --only disk)"
 _LACKS = {
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: _FREE_SPACE,

@@ -4,7 +4,7 @@ Every error has an exit code, and says what failed, where, and what to do.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 LONGEST_REASON = 200
 
@@ -33,20 +33,56 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class DoctorCheck(StrEnum):
+    """The checks of `membudget doctor`, in order. The values are their names for `--only`."""
+
+    ENGINE = "engine"
+    BUILDX = "buildx"
+    COMPOSE = "compose"
+    CLOCK = "clock"
+    DISK = "disk"
+    CGROUPS = "cgroups"
+    HELPER_IMAGE = "helper-image"
+    PROBE = "probe"
+    MEMORY = "memory"
+    SWAP = "swap"
+    PRESSURE = "pressure"
+    SELF_TEST = "self-test"
+    GIT = "git"
+    BASE = "base"
+    SUBMODULES = "submodules"
+    LFS = "lfs"
+    WORKFLOWS = "workflows"
+    TRIGGERS = "triggers"
+    FETCH_DEPTH = "fetch-depth"
+    PERMISSIONS = "permissions"
+    PINS = "pins"
+    FORKS = "forks"
+    TOKEN = "token"  # noqa: S105 - a name
+
+
 class MembudgetError(Exception):
     """An expected failure. The user sees `str()` of it, without a traceback."""
 
     exit_code = ExitCode.BUG
+    usual_check: DoctorCheck | None = None
+    """The check of `membudget doctor` that explains failures of this class."""
 
-    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, where: str | None = None, fix: str | None = None, check: DoctorCheck | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix
+        self.check = check or self.usual_check
+        """The check of `membudget doctor` that explains this failure. None if no check looks at its cause."""
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        remedy = f"\n  fix: {self.fix}" if self.fix else ""
+        doctor = f"membudget doctor --only {self.check}" if self.check is not None else None
+        parts = [part for part in (self.fix, doctor and (f"({doctor})" if self.fix else doctor)) if part]
+        remedy = f"\n  fix: {' '.join(parts)}" if parts else ""
         return f"{place}{self.what}{remedy}"
 
 
@@ -115,6 +151,8 @@ class EnvironmentFault(MembudgetError):
 
 class EngineLost(EnvironmentFault):
     """The engine answered before, but no longer does."""
+
+    usual_check = DoctorCheck.ENGINE
 
 
 class BuildFailed(MembudgetError):

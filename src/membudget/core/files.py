@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import ClassVar
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 
 _CHUNK_BYTES = 1 << 20
 
@@ -59,7 +59,8 @@ def write_text(text: str | bytes, path: Path, what: str) -> None:
     try:
         write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
     except OSError as error:
-        raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path)) from None
+        check = DoctorCheck.DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else None
+        raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path), check=check) from None
 
 
 class Stored:

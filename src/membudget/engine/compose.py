@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.engine.child_environment import client_mask, engine_client_environment, reader_environment
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
@@ -36,14 +36,18 @@ class Compose:
         folder = environ.get("DOCKER_CONFIG")  # an option, because the compose file could read a variable
         self._config = ["--config", folder] if folder else []
 
-    def check(self) -> None:
-        """Check that the plugin is installed. Raises EnvironmentFault if it is not."""
+    def check(self) -> str:
+        """Check that the plugin is installed, and return what it says of its version.
+
+        Raises EnvironmentFault if it is not.
+        """
         try:
-            self._run(self._reading_environ, ["version"], "", _CONFIG_S)
+            return self._run(self._reading_environ, ["version"], "", _CONFIG_S)
         except ComposeRefused:
             raise EnvironmentFault(
                 "the docker client has no compose plugin, which images with `compose` need",
                 fix="install the plugin: packages docker-compose-plugin (Docker's) or docker-compose (Debian's)",
+                check=DoctorCheck.COMPOSE,
             ) from None
 
     def resolve(self, model: ComposeModel, project: Path, env_file: Path | None) -> ComposeModel:
@@ -84,7 +88,9 @@ class Compose:
                     check=False,
                 ).returncode
             except FileNotFoundError:
-                raise EnvironmentFault("the docker client is not installed", fix="install docker and compose") from None
+                raise EnvironmentFault(
+                    "the docker client is not installed", fix="install docker and compose", check=DoctorCheck.COMPOSE
+                ) from None
             except subprocess.TimeoutExpired:
                 raise TimeoutError from None
             if code != 0:

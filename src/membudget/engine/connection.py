@@ -14,7 +14,7 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException
 from urllib3.exceptions import HTTPError
 
-from membudget.core.errors import BuildFailed, EngineLost, EnvironmentFault, MembudgetError
+from membudget.core.errors import BuildFailed, DoctorCheck, EngineLost, EnvironmentFault, MembudgetError
 from membudget.core.masking import masked_errors
 from membudget.engine.cgroups import CgroupDriver, CgroupVersion, EngineKind
 from membudget.engine.child_environment import client_mask
@@ -30,7 +30,7 @@ _ROOTLESS_LIMITS = (
 
 
 _ASKED = 5
-_SLOW_MS = 100.0
+SLOW_MS = 100.0
 """Engines on the same machine answer in a few milliseconds, or in tens of them if the machine is busy."""
 
 
@@ -82,7 +82,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
 
     Raises EnvironmentFault if no engine answers, or if it cannot limit memory.
     """
-    address = environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
+    address = engine_address(environ)
     try:
         client = docker.DockerClient.from_env(environment={**environ, "DOCKER_HOST": address}, timeout=60)
         try:
@@ -93,9 +93,16 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     except (DockerException, requests.RequestException, HTTPError, OSError) as error:
         hide = client_mask(environ)
         raise EnvironmentFault(
-            hide(f"no container engine answers at {address}: {_innermost(error)}"), fix=_START_DOCKER
+            hide(f"no container engine answers at {address}: {_innermost(error)}"),
+            fix=_START_DOCKER,
+            check=DoctorCheck.ENGINE,
         ) from None
     return Engine(client, _engine_info(raw_info, raw_version), address)
+
+
+def engine_address(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the address of the engine that the docker command would use, whether or not one answers there."""
+    return environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
 
 
 @contextmanager
@@ -148,15 +155,20 @@ def engine_lost_is_told(engine: Engine, doing: str) -> Iterator[None]:
     raise failed
 
 
-def slowness(engine: Engine) -> str | None:
-    """Return a warning if the engine answers the simplest request slowly, otherwise None."""
+def answer_ms(engine: Engine) -> float:
+    """Return how long the engine takes to answer the simplest request: the median of a few, in milliseconds."""
     taken = []
     for _ in range(_ASKED):
         begun = time.monotonic()
         require_answer(engine, "asking the engine")
         taken.append(time.monotonic() - begun)
-    call_ms = 1000 * statistics.median(taken)
-    if call_ms < _SLOW_MS:
+    return 1000 * statistics.median(taken)
+
+
+def slowness(engine: Engine) -> str | None:
+    """Return a warning if the engine answers the simplest request slowly, otherwise None."""
+    call_ms = answer_ms(engine)
+    if call_ms < SLOW_MS:
         return None
     return (
         f"the engine is slow: a call takes {call_ms:.0f} ms (median of {_ASKED}). Figures are right, and"
@@ -203,11 +215,13 @@ def _engine_info(info: Mapping[str, object], version: Mapping[str, object]) -> E
         raise EnvironmentFault(
             f"the engine manages no cgroups (cgroup driver: {driver or 'none'}), so it cannot limit memory",
             fix="use an engine whose `docker info` names the cgroupfs or the systemd driver",
+            check=DoctorCheck.CGROUPS,
         )
     if not info.get("MemoryLimit", False):
         raise EnvironmentFault(
             "the engine cannot limit memory: its memory cgroup controller is off",
             fix="boot the engine's machine with cgroup_enable=memory, or delegate the memory controller to it",
+            check=DoctorCheck.MEMORY,
         )
     return EngineInfo(
         name=str(info.get("Name", "")),
@@ -256,4 +270,6 @@ def _require_rootless_limits(
         missing = "the memory controller is not delegated to its user"
     if missing is not None:
         name = "Podman" if kind == "podman" else "Docker"
-        raise EnvironmentFault(f"this rootless {name} cannot limit memory: {missing}", fix=_ROOTLESS_LIMITS)
+        raise EnvironmentFault(
+            f"this rootless {name} cannot limit memory: {missing}", fix=_ROOTLESS_LIMITS, check=DoctorCheck.CGROUPS
+        )

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from docker.errors import NotFound
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.engine.child_environment import helper_environment
 from membudget.engine.connection import Engine, engine_errors
 from membudget.engine.containers import Containers
@@ -26,6 +26,8 @@ from membudget.engine.stream import STDOUT, LineTail
 
 class HelperFailed(EnvironmentFault):
     """A helper ended, or did not answer in time."""
+
+    usual_check = DoctorCheck.PROBE
 
 
 class Helper(Protocol):
@@ -178,12 +180,15 @@ def find_helper_image(engine: Engine, version: str, asked: str | None) -> str:
                 continue
     if asked:
         raise EnvironmentFault(
-            f"the helper image {asked} is not in the engine", fix=f"docker pull {asked}, or build it"
+            f"the helper image {asked} is not in the engine",
+            fix=f"docker pull {asked}, or build it",
+            check=DoctorCheck.HELPER_IMAGE,
         )
     raise EnvironmentFault(
         f"membudget cannot see this engine's cgroups itself, and the engine has no image membudget:{version}"
         " to look from",
         fix=f"build it once, from membudget's repository: docker buildx build --load -t membudget:{version} .",
+        check=DoctorCheck.HELPER_IMAGE,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.errors import ConfigurationError, DoctorCheck, EnvironmentFault
 from membudget.engine.connection import Engine
 
 ProbePlace = Literal["auto", "host", "container"]
@@ -62,7 +62,7 @@ def _look_at_rootless(engine: Engine, asked: ProbePlace) -> Vantage:
         " user yet: its trials get none of their own"
     )
     if engine.info.kind == "podman":  # its statistics, the last resort, do not contain RSS
-        raise EnvironmentFault(why, fix="use an engine that runs as root (docs/engines.md)")
+        raise EnvironmentFault(why, fix="use an engine that runs as root (docs/engines.md)", check=DoctorCheck.PROBE)
     if asked != "auto":
         raise ConfigurationError(
             f"--probe {asked}: {why}",

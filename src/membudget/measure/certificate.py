@@ -8,7 +8,7 @@ kernel's log has to cover the rest.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB, format_size
@@ -186,4 +186,5 @@ def require_swap_limit(*, limits_swap: bool, swap_bytes: int | None) -> None:
         f"the engine's machine {swap}, and its kernel does not limit swap by container: a container would swap"
         " instead of reaching its memory limit, so no memory figure or OOM kill would mean anything",
         fix=_FIX,
+        check=DoctorCheck.SWAP,
     )

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from membudget.budgets.workload_parts import ServiceKind, WorkloadKind
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import DockerHelper, Helper, HelperFailed, SubprocessHelper
 from membudget.engine.options import ContainerOptions
@@ -84,7 +84,7 @@ class MissingDrivers:
     def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
         """Raise EnvironmentFault."""
         del container_id, pid, module
-        raise EnvironmentFault(f"this workload needs a helper container: {self._why}")
+        raise EnvironmentFault(f"this workload needs a helper container: {self._why}", check=DoctorCheck.HELPER_IMAGE)
 
     def close(self) -> None:
         """Do nothing, because nothing is kept."""
