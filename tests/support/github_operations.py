@@ -137,6 +137,16 @@ _COMMENT = f"{_REPOSITORY}/issues/comments/{{comment_id}}"
 _COMMIT = f"{_REPOSITORY}/commits/{{ref}}"
 
 
+@_plays("GET", _REPOSITORY)
+def _get_repository(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
+    found = call.repository(owner, repo)
+    whole = {**description.smallest("full-repository"), "id": found.id, "name": repo, "full_name": f"{owner}/{repo}"}
+    may_write = call.token.permission >= Permission.WRITE
+    if not call.token.is_installation:
+        whole["permissions"] = {"admin": False, "push": may_write, "pull": True}
+    return Answer(200, whole)
+
+
 @_plays("GET", "/user")
 def _who_am_i(call: Call, description: GithubDescription) -> Answer:
     if call.token.is_installation:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from membudget.budgets.entries import DEFAULT_CPUS
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.work import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
@@ -22,7 +22,7 @@ from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
 from membudget.engine.vantage import vantage_on
 from membudget.measure.pod.pod import PodTools
-from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Probe
+from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, MachineState, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
 from membudget.measure.probe.machine import KMSG
 from membudget.measure.runner import LiveTrial, RunnerSettings, TrialRunner
@@ -56,6 +56,15 @@ class TrialPool:
     def rate_hz(self) -> int:
         """Looks per second at rest."""
         return self._runners[0].rate_hz
+
+    @property
+    def sees_cgroups(self) -> bool:
+        """Whether the kernel's own files are read. Otherwise, the engine's statistics are, once a second."""
+        return self._runners[0].sees_cgroups
+
+    def machine(self) -> MachineState:
+        """Return what can be seen of the engine's machine. Raises HelperFailed."""
+        return self._runners[0].machine()
 
     def run(self, spec: TrialSpec) -> Trial:
         """Run `spec` when there is room. Raises EnvironmentFault if the trial says nothing about the image."""
@@ -148,6 +157,7 @@ def _choose(engine: Engine, options: MeasuringOptions, warn: Callable[[str], Non
         raise EnvironmentFault(
             "Podman's statistics have no RSS: its containers can be measured by their cgroups alone",
             fix="leave --probe out",
+            check=DoctorCheck.PROBE,
         )
     vantage = vantage_on(engine, "auto" if options.probe == "engine" else options.probe)
     if vantage.acts_alone:
@@ -225,7 +235,9 @@ def _probe(engine: Engine, containers: Containers, setup: _Setup) -> Probe:
     probe.close()
     missing = "the probe container does not find its own cgroup below /sys/fs/cgroup of the engine's machine"
     if setup.options.probe == "container":
-        raise EnvironmentFault(missing, fix="leave --probe out, to measure by the engine's statistics")
+        raise EnvironmentFault(
+            missing, fix="leave --probe out, to measure by the engine's statistics", check=DoctorCheck.PROBE
+        )
     setup.warn(f"{missing}: the engine's own statistics are used, 1 Hz, may miss spikes")
     return EngineStatsProbe(engine)
 
@@ -248,4 +260,5 @@ def _container_probe(engine: Engine, containers: Containers, image: str) -> Cgro
     )
     helper = DockerHelper(containers, _PROBE_MODULE, options, _LONGEST_SERIES_BYTES)
     root = _MOUNT / memory_root(version).relative_to(CGROUP_ROOT)
-    return CgroupProbe(helper, "probe container, host cgroup files read-only", root, version)
+    place = "probe container, host cgroup files read-only"
+    return CgroupProbe(helper, place, root, version, is_in_container=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
@@ -15,7 +15,7 @@ from membudget.measure.certificate import Conclusion, EngineWord, require_swap_l
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
-from membudget.measure.probe.client import DEFAULT_RATE_HZ, Probe, Watching
+from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.trial import (
@@ -132,6 +132,15 @@ class TrialRunner:
     def available_bytes(self) -> int | None:
         """Return the memory that the machine can spare, in bytes."""
         return self._probe.available_bytes()
+
+    @property
+    def sees_cgroups(self) -> bool:
+        """Whether the kernel's own files are read. Otherwise, the engine's statistics are."""
+        return self._probe.sees_cgroups
+
+    def machine(self) -> MachineState:
+        """Return what the probe sees of the engine's machine."""
+        return self._probe.machine()
 
     def _cpus(self) -> tuple[int, ...]:
         return self._settings.cpus or tuple(range(self._info.cpus))
@@ -273,7 +282,9 @@ class TrialRunner:
         self._containers.kill(container_id)
         if not self._containers.wait(container_id, _KILL_S):
             raise EnvironmentFault(
-                f"a killed container still ran after {_KILL_S:.0f} s", fix="look at the engine's log and the disk"
+                f"a killed container still ran after {_KILL_S:.0f} s",
+                fix="look at the engine's log and the disk",
+                check=DoctorCheck.SELF_TEST,
             )
         return self._containers.state(container_id), False
 
@@ -283,6 +294,7 @@ class TrialRunner:
             f"the container ran, but its cgroup {cgroup.path} was never seen from {self._probe.place}"
             f" ({report.kernel_peak.reason})",
             fix="choose where to measure from: --probe container, or --probe engine",
+            check=DoctorCheck.PROBE,
         )
 
 

@@ -86,6 +86,20 @@ class Capabilities:
     longest_check_summary_bytes: int = 65_535
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server says of a token, without anything being written. Rights to write show only when they are used."""
+
+    repository: str
+    owner: str | None = None
+    """The account. None for the token of a workflow or an app, and if the server does not say."""
+    reads_repository: bool | None = None
+    """Whether the token may read the repository. None if that was not asked."""
+    reads_pull_requests: bool | None = None
+    may_push: bool | None = None
+    """Whether the account may push to the repository. None if the server does not say."""
+
+
 class Server(Protocol):
     """A server, and membudget's job on it.
 
@@ -119,6 +133,13 @@ class Server(Protocol):
         """Remove a label. Return the reason if it stays. Default: the server cannot remove labels."""
         del pull_request, label
         return f"{self.name} cannot remove a label by its name"
+
+    def access(self) -> Access | None:
+        """Return what the server says of the token. It only reads. Raises ServerFault and ConfigurationError.
+
+        Default: None, because the server is not asked.
+        """
+        return None
 
     def report_of(self, measured: MeasuringRun, artifact: str) -> ForeignReport | NotPosted:
         """Return the report of another run. Raises ConfigurationError if the artifact is no report."""

@@ -25,6 +25,20 @@ class Watching(NamedTuple):
     depth: Depth
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class MachineState:
+    """The engine's machine, as a probe sees it. None stands for what it cannot see."""
+
+    available_bytes: int | None = None
+    """The memory that the machine can spare."""
+    swap_bytes: int | None = None
+    """The machine's swap space."""
+    has_pressure: bool | None = None
+    """Whether the kernel counts the time that processes wait for memory."""
+    engine_free_bytes: int | None = None
+    """The space that is left where the engine keeps containers."""
+
+
 class Probe(Protocol):
     """Samples one container at a time, from outside the container."""
 
@@ -60,6 +74,9 @@ class Probe(Protocol):
     def swap_bytes(self) -> int | None:
         """Return the machine's swap space, in bytes, or None if unknown."""
 
+    def machine(self) -> MachineState:
+        """Return what the probe sees of the engine's machine."""
+
     def close(self) -> None:
         """Stop the probe."""
 
@@ -68,6 +85,8 @@ class _Machine(BaseModel):
     available_bytes: int | None
     swap_bytes: int | None
     sees_cgroups: bool
+    has_pressure: bool
+    root_free_bytes: int | None
 
 
 class _Now(BaseModel):
@@ -79,8 +98,18 @@ class CgroupProbe:
 
     sees_cgroups = True
 
-    def __init__(self, helper: Helper, place: str, memory_root: PurePosixPath, version: CgroupVersion) -> None:
+    def __init__(
+        self,
+        helper: Helper,
+        place: str,
+        memory_root: PurePosixPath,
+        version: CgroupVersion,
+        *,
+        is_in_container: bool = False,
+    ) -> None:
+        """`is_in_container`: whether the helper's own root lies where the engine keeps containers."""
         self._helper = helper
+        self._is_in_container = is_in_container
         self.place = place
         self._root = memory_root
         self._version = version
@@ -128,6 +157,12 @@ class CgroupProbe:
     def swap_bytes(self) -> int | None:
         """Return the machine's swap space, in bytes."""
         return self._machine().swap_bytes
+
+    def machine(self) -> MachineState:
+        """Return what the helper process sees of its machine."""
+        found = self._machine()
+        engine_free = found.root_free_bytes if self._is_in_container else None
+        return MachineState(found.available_bytes, found.swap_bytes, found.has_pressure, engine_free)
 
     def finds_its_cgroup(self) -> bool:
         """Return whether the probe sees the engine's own cgroup tree."""

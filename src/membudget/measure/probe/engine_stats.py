@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroups import TrialCgroup
 from membudget.engine.connection import Engine, engine_errors
+from membudget.measure.probe.client import MachineState
 from membudget.measure.probe.messages import Depth, HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
 from membudget.measure.probe.readings import MemoryReading
 
@@ -122,6 +123,10 @@ class EngineStatsProbe:
     def swap_bytes(self) -> int | None:
         """Return None: the engine's statistics do not say."""
         return None
+
+    def machine(self) -> MachineState:
+        """Return nothing: the engine's statistics do not say."""
+        return MachineState()
 
     def close(self) -> None:
         """Wait for the engine's last answer."""

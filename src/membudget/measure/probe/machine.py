@@ -33,6 +33,23 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     return _meminfo(root, "MemAvailable")
 
 
+def has_pressure(root: Path = Path("/")) -> bool:
+    """Return whether the kernel counts the time that processes wait for memory (Documentation/accounting/psi.rst).
+
+    With `psi=0` the file is missing, or cannot be read.
+    """
+    return _text(root / "proc/pressure/memory") is not None
+
+
+def free_bytes(folder: Path = Path("/")) -> int | None:
+    """Return the space that is left on a folder's file system, for users without privileges, in bytes."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
 def cpu_model(root: Path = Path("/")) -> str:
     """Return the name of this machine's processor, or "unknown" (proc(5), /proc/cpuinfo)."""
     found = re.search(r"^(?:model name|CPU part)\s*:\s*(.+)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from membudget.measure.probe.machine import available_bytes, host_settings, sees_itself
+from membudget.measure.probe.machine import available_bytes, free_bytes, has_pressure, host_settings, sees_itself
 from membudget.measure.probe.messages import Follow
 from membudget.measure.probe.sampler import Sampler
 from membudget.measure.probe.snapshots import SnapshotProcess
@@ -65,9 +65,13 @@ class _Probe:
     def _obey(self, order: dict[str, object]) -> dict[str, object]:
         kind = order.pop("order")
         if kind == "machine":
-            root = Path(str(order["root"]))
-            swap = host_settings().swap_bytes
-            return {"available_bytes": available_bytes(), "swap_bytes": swap, "sees_cgroups": sees_itself(root)}
+            return {
+                "available_bytes": available_bytes(),
+                "swap_bytes": host_settings().swap_bytes,
+                "sees_cgroups": sees_itself(Path(str(order["root"]))),
+                "has_pressure": has_pressure(),
+                "root_free_bytes": free_bytes(),
+            }
         if kind == "now":
             return {"rss_bytes": self._sampler.now() if self._sampler is not None else None}
         if kind == "follow":

@@ -23,7 +23,7 @@ tests check requests and answers against. Facts marked * come from users of thes
 import re
 
 from membudget.publish.pull_request import WorkflowRun
-from membudget.publish.server import Capabilities, Right, Server
+from membudget.publish.server import Access, Capabilities, Right, Server
 from membudget.publish.servers.github_api import OwnNames, asked_name
 from membudget.publish.servers.github_server import GithubServer
 from membudget.publish.servers.http_api import Dialect, HttpApi
@@ -47,6 +47,10 @@ class ForgejoServer(GithubServer):
     usual_url = ""
     remove_label = Server.remove_label
     report_of = Server.report_of
+
+    def access(self) -> Access:
+        """Return whose token it is. A workflow's token belongs to the server's own account."""
+        return Access(self.repository, next(iter(asked_name(self.api, frozenset())), None))
 
     def _usual_api_url(self) -> str:
         return f"{self._url}/api/v1"

@@ -1,7 +1,7 @@
 """GitHub and GitHub Enterprise Server: the job's environment, comments, commit states, and reports of other runs."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
@@ -12,10 +12,10 @@ from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault, WorkflowRun
 from membudget.publish.report_archive import LARGEST_ARCHIVE_BYTES, report_in
 from membudget.publish.report_file import parse_report
-from membudget.publish.server import Capabilities, Event, ForeignReport, MeasuringRun, Right
+from membudget.publish.server import Access, Capabilities, Event, ForeignReport, MeasuringRun, Right
 from membudget.publish.servers.comments import ApiComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
-from membudget.publish.servers.github_api import GITHUB, OwnNames, github, github_names
+from membudget.publish.servers.github_api import GITHUB, OwnNames, asked_name, github, github_names
 from membudget.publish.servers.github_event import read_event, repository_name
 from membudget.publish.servers.http_api import (
     WEB_ADDRESS,
@@ -106,6 +106,29 @@ class GithubServer(ApiServer):
             return self.api.why_not(fault, Right.LABELS)
         return None
 
+    def access(self) -> Access:
+        """Return whose token it is, and whether it reads the repository and its pull requests."""
+        repository = self.repository
+        path = f"/repos/{repository}"
+        try:
+            rights = self.api.call(_get(path), _RepositoryRights)
+        except ServerFault as fault:
+            if fault.status not in (403, 404) or fault.is_limit:
+                raise
+            return Access(repository, reads_repository=False)
+        try:
+            self.api.call(_get(f"{path}/pulls?state=open&per_page=1"), list[_PullRequest])
+            reads_pull_requests = True
+        except ServerFault as fault:
+            if fault.status not in (403, 404) or fault.is_limit:
+                raise
+            reads_pull_requests = False
+        if self._token.get_secret_value().startswith("ghs_"):  # GitHub does not tell an app's own rights
+            return Access(repository, reads_repository=True, reads_pull_requests=reads_pull_requests)
+        owner = next(iter(asked_name(self.api, frozenset())), None)
+        may_push = rights.permissions.push if rights.permissions is not None else None
+        return Access(repository, owner, True, reads_pull_requests, may_push)
+
     def report_of(self, measured: MeasuringRun, artifact: str) -> ForeignReport | NotPosted:
         """Return the report of another workflow run, which may have run a stranger's code, and its pull request."""
         try:
@@ -119,6 +142,19 @@ class GithubServer(ApiServer):
             return NotPosted(f"run {measured.run.id} left no artifact {artifact}; its log says why")
         report = parse_report(data, f"report.json of run {measured.run.id}")
         return ForeignReport(report, pull_request if isinstance(pull_request, PullRequest) else None)
+
+
+def _get(path: str) -> Callable[[Exchange], object]:
+    return lambda exchange: github(exchange).requestJsonAndCheck("GET", path)
+
+
+class _Permissions(ApiModel):
+    push: bool
+
+
+class _RepositoryRights(ApiModel):
+    full_name: str
+    permissions: _Permissions | None = None
 
 
 class _Repository(ApiModel):
