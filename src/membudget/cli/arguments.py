@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
+from membudget.cli.setup_arguments import add_doctor
 from membudget.core.errors import ExitCode
 
 
@@ -109,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_merge(commands)
     _add_report_command(commands)
     _add_publish(commands)
+    add_doctor(commands, _add_measuring_options)
     _add_schema(commands)
     _add_action(commands)
     return parser

@@ -27,7 +27,7 @@ from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
-from membudget.cli.request import Wanted, check_request
+from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.contents.stores.layer_cache import LayerCache
@@ -227,7 +227,7 @@ def _run_check(
 ) -> JudgedReport:
     progress = progress_display(os.environ)
     repository = GitRepository(Path.cwd())
-    wanted = replace(wanted, base=_with_event(wanted.base, event))
+    wanted = replace(wanted, base=base_request(wanted.base, event))
     request = check_request(repository, wanted, label)
     if request.approval is Approval.STALE:
         when_stale()  # now: during the check, somebody may set the label again for the current changes
@@ -257,13 +257,6 @@ def _run_check(
             if results is not None:
                 results.prune()
             return report
-
-
-def _with_event(request: BaseRequest, event: Event) -> BaseRequest:
-    if request.none or request.revision is not None:
-        return request
-    may_be_replaced = not event.is_before_merge
-    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
 def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy) -> ExitCode:

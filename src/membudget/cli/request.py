@@ -22,6 +22,7 @@ from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import CheckRequest
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard, assign
+from membudget.publish.server import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,14 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         approval_digest,
         tuple({**of_head.images, **known.budgets.images}),
     )
+
+
+def base_request(asked: BaseRequest, event: Event) -> BaseRequest:
+    """Return how the base is requested: by the user, or else by the event."""
+    if asked.none or asked.revision is not None:
+        return asked
+    may_be_replaced = not event.is_before_merge
+    return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
 def _notes(repository: GitRepository, head: Commit, wanted: Wanted, known: BaseBudgets) -> Iterator[str]:

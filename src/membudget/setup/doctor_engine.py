@@ -1,0 +1,146 @@
+"""Checks of the engine and its clients: reachable, buildx, compose, clock, and the space on disks."""
+
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from membudget.core.errors import DoctorCheck, EnvironmentFault
+from membudget.core.quantities import GIB, MIB, format_duration, format_size
+from membudget.core.untrusted_text import Quoted
+from membudget.engine.child_environment import client_mask
+from membudget.engine.connection import SLOW_MS, Engine, EngineInfo, engine_errors
+from membudget.setup.doctor import CannotLook, Finding, State, failed, ok, refused, warning
+
+EngineFound = EngineInfo | EnvironmentFault
+"""The engine's properties, or why it cannot be used."""
+
+_KINDS = {"docker": "Docker", "podman": "Podman"}
+_VERSION = re.compile(r"v?\d+(?:\.\d+)+\S*", re.ASCII)
+
+
+def usable(found: EngineFound) -> EngineInfo:
+    """Return the engine's properties. Raises CannotLook if it cannot be used."""
+    if isinstance(found, EnvironmentFault):
+        raise CannotLook("no engine can be used, see ", found.check or DoctorCheck.ENGINE)
+    return found
+
+
+def engine_finding(found: EngineFound, address: str, answer_ms: float) -> Finding:
+    """Say which engine answers, and how fast. An engine that cannot limit memory answers all the same."""
+    check = DoctorCheck.ENGINE
+    if isinstance(found, EnvironmentFault):
+        if found.check in (None, check):
+            return refused(check, found)
+        return ok(check, "an engine answers, but cannot be used: see ", str(found.check))
+    name = f"{'rootless ' if found.rootless else ''}{_KINDS[found.kind]} "
+    where = client_mask()(address)
+    seen = (name, Quoted(found.version), ", API ", Quoted(found.api_version), ", ", Quoted(found.platform), ", at ",
+            Quoted(where), f", answers in {answer_ms:.0f} ms")  # fmt: skip
+    if answer_ms < SLOW_MS:
+        return ok(check, *seen)
+    fix = "look at the load of the engine's machine, and at the connection to it; figures are right, checks take longer"
+    return warning(check, *seen, ": that is slow", fix=fix)
+
+
+def buildx_finding(said: str, found: EngineFound) -> Finding:
+    """Say which buildx builds the images. `said` is the output of `docker buildx version`."""
+    check = DoctorCheck.BUILDX
+    if isinstance(found, EngineInfo) and found.kind == "podman":
+        fix = "let the engine pull moby/buildkit, or check on a Docker engine (docs/engines.md)"
+        return warning(check, *_version(said), "; on Podman it builds in a container of its own", fix=fix)
+    return ok(check, *_version(said))
+
+
+def compose_finding(said: str | EnvironmentFault, found: EngineFound, *, is_needed: bool) -> Finding:
+    """Say which compose runs services beside images. It matters only to images with `compose`."""
+    check = DoctorCheck.COMPOSE
+    if isinstance(found, EngineInfo) and found.kind == "podman":
+        what = "services beside an image need a Docker engine, and this is Podman"
+        fix = "check images with `compose` on a Docker engine"
+        return failed(check, what, fix=fix) if is_needed else warning(check, what, fix=fix)
+    if isinstance(said, EnvironmentFault):
+        return refused(check, said, State.FAILED if is_needed else State.WARNING)
+    return ok(check, *_version(said))
+
+
+def _version(said: str) -> tuple[str | Quoted, ...]:
+    version = _VERSION.search(said)
+    return ("version ", Quoted(version[0].removeprefix("v"))) if version is not None else ("unknown version",)
+
+
+_SKEW_S = 30
+"""Clocks that are kept in step differ by less. Virtual machines fall behind when a laptop sleeps."""
+
+
+def clock_finding(skew_s: float | None) -> Finding:
+    """Say how far the engine's clock is ahead of this process's, in seconds. None if the engine does not tell."""
+    check = DoctorCheck.CLOCK
+    if skew_s is None:
+        raise CannotLook("the engine does not tell its time")
+    if abs(skew_s) < 1:
+        return ok(check, "the engine's clock and this one agree within a second")
+    apart = f"the engine's clock is {format_duration(round(abs(skew_s) * 1000))} {'ahead' if skew_s > 0 else 'behind'}"
+    if abs(skew_s) < _SKEW_S:
+        return ok(check, apart)
+    fix = "set both clocks by NTP; on Docker Desktop, restart it: times in logs and the removal of leftovers go by them"
+    return warning(check, apart, fix=fix)
+
+
+def clock_skew_s(engine: Engine) -> float | None:
+    """Return how many seconds the engine's clock is ahead (GET /info, SystemTime). None if the engine does not tell."""
+    with engine_errors("asking the engine for its time"):
+        before = time.time()
+        told = engine.client.info().get("SystemTime")
+        after = time.time()
+    try:
+        then = datetime.fromisoformat(str(told)).timestamp()
+    except ValueError:
+        return None
+    return then - (before + after) / 2 if abs(then - before) > after - before else 0.0
+
+
+_LITTLE_BYTES = 2 * GIB
+_TOO_LITTLE_BYTES = 256 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The space that is left at a place."""
+
+    place: str
+    """Whose place it is, in words that follow "for"."""
+    folder: str | None
+    free_bytes: int | None
+    """None if it cannot be seen."""
+
+
+def disk_finding(spaces: tuple[Space, ...]) -> Finding:
+    """Say how much space is left where the engine and temporary files lie."""
+    check = DoctorCheck.DISK
+    seen: list[str | Quoted] = []
+    for space in spaces:
+        free = f"{format_size(space.free_bytes)} free" if space.free_bytes is not None else "cannot be seen from here"
+        seen += ["; " if seen else "", f"{space.place} "]
+        seen += [Quoted(space.folder), " "] if space.folder is not None else []
+        seen.append(free)
+    least = min((space.free_bytes for space in spaces if space.free_bytes is not None), default=None)
+    if least is None:
+        raise CannotLook(*seen)
+    fix = "free some space: docker system df shows what the engine keeps; TMPDIR names another folder for checkouts"
+    if least < _TOO_LITTLE_BYTES:
+        return failed(check, *seen, fix=fix)
+    return warning(check, *seen, fix=fix) if least < _LITTLE_BYTES else ok(check, *seen)
+
+
+def engine_folder(engine: Engine) -> str | None:
+    """Return the folder of the engine's machine that holds images and containers (GET /info, DockerRootDir)."""
+    with engine_errors("asking the engine where it keeps images"):
+        return str(engine.client.info().get("DockerRootDir") or "") or None
+
+
+def temporary_folder() -> Path:
+    """Return the folder for checkouts and temporary files. Raises OSError if no folder can be written to."""
+    return Path(tempfile.gettempdir())

@@ -1,0 +1,167 @@
+"""Checks of the git repository: its base, its submodules, and files that Git LFS keeps elsewhere."""
+
+import shutil
+from dataclasses import dataclass
+
+from membudget.build.git import GitRepository
+from membudget.build.git_base import find_base, unproven_note
+from membudget.build.revision import BaseRequest, Commit, NoBase
+from membudget.core.errors import ConfigurationError, DoctorCheck
+from membudget.core.untrusted_text import Quoted
+from membudget.setup.doctor import CannotLook, Finding, Parts, failed, ok, refused, warning
+
+_MOST_NAMED = 3
+_MOST_ATTRIBUTES = 200
+_LARGEST_ATTRIBUTES_BYTES = 256 * 1024
+_SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySeen:
+    """A repository, and its state."""
+
+    top: str
+    version: str
+    """git's version."""
+    head: Commit | None
+    uncommitted: int
+    """How many tracked files differ from HEAD."""
+
+
+def git_finding(seen: RepositorySeen) -> Finding:
+    """Say which repository is checked."""
+    check = DoctorCheck.GIT
+    place = ("git ", Quoted(seen.version), ", repository ", Quoted(seen.top))
+    if seen.head is None:
+        return failed(check, *place, ", without a commit", fix="commit what is to be built")
+    head = (*place, f", HEAD {seen.head.sha[:_SHORT]}")
+    if not seen.uncommitted:
+        return ok(check, *head)
+    files = "1 file has" if seen.uncommitted == 1 else f"{seen.uncommitted} files have"
+    fix = "commit them to have them built; the budgets file is read as it is"
+    return warning(check, *head, f"; {files} uncommitted changes, which check does not build", fix=fix)
+
+
+def look_at_git(repository: GitRepository) -> Finding:
+    """Look at the repository."""
+    head = repository.commit("HEAD")
+    uncommitted = len(repository.uncommitted()) if head is not None else 0
+    return git_finding(RepositorySeen(str(repository.top), repository.version(), head, uncommitted))
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSeen:
+    """The commit that HEAD would be compared with."""
+
+    base: Commit | NoBase | ConfigurationError
+    """Or why the clone does not have it."""
+    is_shallow: bool
+    doubt: str | None = None
+    """Why it is not certain that this is the right base."""
+
+
+def base_finding(seen: BaseSeen) -> Finding:
+    """Say which commit HEAD is compared with."""
+    check = DoctorCheck.BASE
+    clone = ", in a shallow clone" if seen.is_shallow else ""
+    match seen.base:
+        case ConfigurationError() as error:
+            return refused(check, error)
+        case NoBase(reason):
+            fix = "name a base with --base, if there is another branch to compare with; else only maxima count"
+            return warning(check, "nothing to compare with: ", Quoted(reason), clone, fix=fix)
+        case Commit(sha, subject):
+            found = (f"the merge base is {sha[:_SHORT]} ", Quoted(subject), clone)
+            if seen.doubt is None:
+                return ok(check, *found)
+            return warning(check, *found, "; ", Quoted(seen.doubt), fix="give actions/checkout `fetch-depth: 0`")
+
+
+def look_for_base(repository: GitRepository, request: BaseRequest) -> Finding:
+    """Look for the commit that `check` would compare HEAD with."""
+    head = _head(repository)
+    try:
+        base: Commit | NoBase | ConfigurationError = find_base(repository, head, request)
+    except ConfigurationError as error:
+        base = error
+    doubt = unproven_note(repository, head, request) if isinstance(base, Commit) else None
+    return base_finding(BaseSeen(base, repository.is_shallow(), doubt))
+
+
+def submodules_finding(missing: tuple[str, ...], count: int) -> Finding:
+    """Say which submodules the clone lacks, of `count`. Their folders are empty in what is built."""
+    check = DoctorCheck.SUBMODULES
+    if count == 0:
+        raise CannotLook("HEAD has no submodules")
+    if not missing:
+        return ok(check, "the clone has the only one" if count == 1 else f"the clone has all {count}")
+    fix = "git submodule update --init --recursive; in a workflow, give actions/checkout `submodules: recursive`"
+    return warning(check, f"the clone lacks {len(missing)} of {count}: ", *_named(missing), fix=fix)
+
+
+def look_at_submodules(repository: GitRepository) -> Finding:
+    """Look for the submodules of HEAD."""
+    listed = repository.submodules(_head(repository))
+    missing = []
+    for path, sha in listed:
+        module = repository.submodule(path)
+        if module is None or module.commit(sha) is None:
+            missing.append(path)
+    return submodules_finding(tuple(missing), len(listed))
+
+
+@dataclass(frozen=True, slots=True)
+class LfsSeen:
+    """What a repository and this machine have of Git LFS."""
+
+    attributes: tuple[str, ...]
+    """The files that hand patterns to Git LFS."""
+    is_installed: bool
+    """Whether the program is there."""
+    is_set_up: bool
+    """Whether git has the filter."""
+
+
+def lfs_finding(seen: LfsSeen) -> Finding:
+    """Say whether files of Git LFS come with their content."""
+    check = DoctorCheck.LFS
+    if not seen.attributes:
+        raise CannotLook("no file of HEAD is kept in Git LFS")
+    by = ("files are kept in Git LFS, by ", *_named(seen.attributes))
+    if seen.is_installed and seen.is_set_up:
+        return ok(check, *by, "; git-lfs is set up")
+    lacks = "git-lfs is not installed" if not seen.is_installed else "git has no filter for it"
+    fix = "git lfs install; in a workflow, give actions/checkout `lfs: true`"
+    if not seen.is_installed:
+        fix = "install git-lfs, then: git lfs install"
+    return failed(check, *by, f", and {lacks}: images would be built from pointers", fix=fix)
+
+
+def look_for_lfs(repository: GitRepository) -> Finding:
+    """Look for patterns that HEAD hands to Git LFS, and for the program."""
+    head = _head(repository)
+    files = [path for path in repository.paths(head) if path.rpartition("/")[2] == ".gitattributes"]
+    texts = ((path, repository.file_at(head, path, _LARGEST_ATTRIBUTES_BYTES)) for path in files[:_MOST_ATTRIBUTES])
+    found = tuple(path for path, text in texts if text is not None and _names_lfs(text))
+    is_set_up = bool(repository.setting("filter.lfs.process") or repository.setting("filter.lfs.smudge"))
+    return lfs_finding(LfsSeen(found, shutil.which("git-lfs") is not None, is_set_up))
+
+
+def _names_lfs(attributes: str) -> bool:
+    lines = (line.split() for line in attributes.splitlines() if not line.lstrip().startswith("#"))
+    return any("filter=lfs" in words[1:] for words in lines)
+
+
+def _head(repository: GitRepository) -> Commit:
+    head = repository.commit("HEAD")
+    if head is None:
+        raise CannotLook("the repository has no commit")
+    return head
+
+
+def _named(paths: tuple[str, ...]) -> Parts:
+    parts: Parts = ()
+    for path in paths[:_MOST_NAMED]:
+        parts += (*((", ",) if parts else ()), Quoted(path))
+    more = len(paths) - _MOST_NAMED
+    return (*parts, f" and {more} more") if more > 0 else parts

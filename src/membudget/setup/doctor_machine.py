@@ -1,0 +1,85 @@
+"""Checks of the engine's machine: cgroups, memory, swap and pressure accounting."""
+
+import re
+from dataclasses import dataclass
+
+from membudget.core.errors import DoctorCheck, EnvironmentFault
+from membudget.core.quantities import format_size
+from membudget.core.untrusted_text import Quoted
+from membudget.engine.connection import EngineInfo
+from membudget.measure.certificate import require_swap_limit
+from membudget.measure.probe.client import MachineState
+from membudget.setup.doctor import CannotLook, Finding, ok, refused, warning
+from membudget.setup.doctor_engine import EngineFound, usable
+
+_MARKS_SINCE = (5, 19)
+"""The first Linux with memory.peak on cgroup v2 (Documentation/admin-guide/cgroup-v2.rst)."""
+_KERNEL = re.compile(r"(\d+)\.(\d+)", re.ASCII)
+
+
+def cgroups_finding(found: EngineFound) -> Finding:
+    """Say which cgroups the engine has. Each trial gets one of its own."""
+    check = DoctorCheck.CGROUPS
+    if isinstance(found, EnvironmentFault) and found.check is check:
+        return refused(check, found)
+    info = usable(found)
+    version = _KERNEL.match(info.kernel)
+    seen = (f"v{info.cgroup_version}, {info.cgroup_driver} driver, Linux ", Quoted(info.kernel))
+    if info.cgroup_version == 2 and version is not None and (int(version[1]), int(version[2])) < _MARKS_SINCE:
+        what = ": no memory.peak before Linux 5.19, so peak_memory is sampled"
+        return warning(check, *seen, what, fix="use a machine with Linux 5.19 or newer for exact peaks")
+    return ok(check, *seen)
+
+
+@dataclass(frozen=True, slots=True)
+class LargestLimit:
+    """The image with the largest limit in the budgets file."""
+
+    image: str
+    limit_bytes: int
+
+
+def memory_finding(found: EngineFound, machine: MachineState, largest: LargestLimit | None) -> Finding:
+    """Say how much memory there is, and whether containers can be limited to a part of it."""
+    check = DoctorCheck.MEMORY
+    if isinstance(found, EnvironmentFault) and found.check is check:
+        return refused(check, found)
+    info = usable(found)
+    free = f", {format_size(machine.available_bytes)} free" if machine.available_bytes is not None else ""
+    seen = f"the engine limits memory; its machine has {format_size(info.memory_bytes)}{free}"
+    if largest is None or largest.limit_bytes <= (machine.available_bytes or info.memory_bytes):
+        return ok(check, seen)
+    asked = ("; ", Quoted(largest.image), f" has a limit of {format_size(largest.limit_bytes)}")
+    fix = "use a machine with more memory, or lower the limit: the machine may run out of memory before the container"
+    return warning(check, seen, *asked, fix=fix)
+
+
+def swap_finding(info: EngineInfo, machine: MachineState) -> Finding:
+    """Say whether a container that reaches its limit could swap instead."""
+    check = DoctorCheck.SWAP
+    has = f", the machine has {format_size(machine.swap_bytes)}" if machine.swap_bytes else ", the machine has none"
+    if machine.swap_bytes is None:
+        has = ""
+    if info.limits_swap:
+        return ok(check, f"the engine limits memory and swap together{has}")
+    try:
+        require_swap_limit(limits_swap=False, swap_bytes=machine.swap_bytes)
+    except EnvironmentFault as fault:
+        return refused(check, fault)
+    return ok(check, "the engine cannot limit swap, and the machine has none")
+
+
+def pressure_finding(info: EngineInfo, machine: MachineState) -> Finding:
+    """Say whether the kernel tells how long a container waited for memory (pressure stall information)."""
+    check = DoctorCheck.PRESSURE
+    if info.cgroup_version == 1:
+        fix = "use a machine with cgroup v2 if a budget is set for memory_pressure"
+        return warning(check, "cgroup v1 has none for a container: memory_pressure has no figure", fix=fix)
+    match machine.has_pressure:
+        case None:
+            raise CannotLook("the kernel's files cannot be seen from here")
+        case True:
+            return ok(check, "the kernel counts the time that containers wait for memory")
+        case False:
+            fix = "boot the engine's machine with psi=1 if a budget is set for memory_pressure"
+            return warning(check, "pressure accounting is off: memory_pressure has no figure", fix=fix)

@@ -1,0 +1,119 @@
+"""What `membudget doctor` prints: one line a check, or JSON."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from membudget.core.errors import DoctorCheck
+from membudget.core.untrusted_text import in_plain_text, printable, raw
+from membudget.setup.doctor import Finding, Known, Parts, State
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SIGNS = {State.OK: "✓", State.WARNING: "!", State.FAILED: "✗", State.SKIPPED: "-"}
+_STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red", State.SKIPPED: "dim"}
+_NAME_WIDTH = max(len(check) for check in DoctorCheck)
+_STATE_WIDTH = max(len(state) for state in State)
+
+
+def line(finding: Finding) -> str:
+    """Return one line for a check, whatever its length."""
+    fix = f" (fix: {_text(finding.fix)})" if finding.fix else ""
+    head = f"{SIGNS[finding.state]} {finding.check:<{_NAME_WIDTH}}  {finding.state:<{_STATE_WIDTH}}"
+    return f"{head}  {_text(finding.seen)}{fix}"
+
+
+def renderable(finding: Finding) -> "RenderableType":
+    """Return the same for a terminal: in colour, and wrapped beside the check's name."""
+    from rich.table import Table  # JSON needs no rich
+    from rich.text import Text
+
+    style = _STYLES[finding.state]
+    said = Text(_text(finding.seen), style="dim" if finding.state is State.SKIPPED else "")
+    if finding.fix:
+        said.append(f"\nfix: {_text(finding.fix)}", style="bold")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=1)
+    table.add_column(width=_NAME_WIDTH)
+    table.add_column(width=_STATE_WIDTH)
+    table.add_column(overflow="fold")
+    sign, state = Text(SIGNS[finding.state], style=style), Text(finding.state, style=style)
+    table.add_row(sign, Text(finding.check), state, said)
+    return table
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Return the last line: how many checks failed, and how to look at one of them again."""
+    counts = {state: sum(finding.state is state for finding in findings) for state in State}
+    told = [
+        _counted(counts[State.FAILED], "check failed", "checks failed"),
+        _counted(counts[State.WARNING], "warning", "warnings"),
+        f"{counts[State.OK]} ok",
+        f"{counts[State.SKIPPED]} skipped",
+    ]
+    return ", ".join(part for part in told if not part.startswith("0 "))
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
+
+
+def _text(parts: Parts) -> str:
+    return "".join(map(in_plain_text, parts))
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FigureModel(_Model):
+    """Something known, and what was measured of it."""
+
+    what: Known
+    known: int
+    """Bytes, or a number of OOM kills."""
+    measured: int | None
+    kernel_peak_bytes: int | None
+
+
+class CheckModel(_Model):
+    """What one check found."""
+
+    check: DoctorCheck
+    state: State
+    seen: str
+    fix: str | None
+    figures: tuple[FigureModel, ...]
+
+
+class DoctorModel(_Model):
+    """The output of `membudget doctor --json`."""
+
+    version: str
+    healthy: bool
+    """Whether no check failed."""
+    checks: tuple[CheckModel, ...]
+
+
+_LONGEST = 2000
+
+
+def document(findings: Sequence[Finding], version: str) -> str:
+    """Return the findings as JSON."""
+    checks = tuple(
+        CheckModel(
+            check=finding.check,
+            state=finding.state,
+            seen=printable(raw(finding.seen), _LONGEST),
+            fix=printable(raw(finding.fix), _LONGEST) or None,
+            figures=tuple(
+                FigureModel(what=one.what, known=one.known, measured=one.measured, kernel_peak_bytes=one.kernel_peak)
+                for one in finding.figures
+            ),
+        )
+        for finding in findings
+    )
+    healthy = not any(finding.state is State.FAILED for finding in findings)
+    return DoctorModel(version=version, healthy=healthy, checks=checks).model_dump_json(indent=1)

@@ -1,0 +1,187 @@
+"""The self-test: a program of known memory, measured in the way in which `check` measures.
+
+The program is put into an image of its own, which the engine makes of an archive. So the self-test needs no registry,
+no builder and no compiler.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from docker.errors import APIError
+
+from membudget.budgets.workload import CommandWorkload
+from membudget.core.errors import DoctorCheck, EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB, format_size
+from membudget.core.untrusted_text import Quoted
+from membudget.core.work import shielded
+from membudget.engine.cleanup import trial_tag
+from membudget.engine.connection import Engine, engine_errors
+from membudget.engine.run_id import RunId
+from membudget.measure.trial import Trial, TrialSpec
+from membudget.setup.doctor import CannotLook, Figure, Finding, Known, Parts, State
+from membudget.setup.static_program import Architecture, Step, architecture_of, static_program
+
+HELD_BYTES = 64 * MIB
+SPIKE_BYTES = 96 * MIB
+SPIKE_MS = 50
+LIMIT_BYTES = 32 * MIB
+_EXACT_BYTES = MIB // 2
+"""How far the figure of memory that is held may be from the truth."""
+_MOST_OF_SPIKE = 0.9
+_STATISTICS_MS = 3000
+"""The engine's statistics come once a second, and the first of them may be empty."""
+_HELD_MS = 400
+_CALM_MS = 100
+_TIMEOUT_MS = 60_000
+
+
+class Pool(Protocol):
+    """Runs trials."""
+
+    @property
+    def sees_cgroups(self) -> bool:
+        """Whether the kernel's own files are read."""
+
+    def run(self, spec: TrialSpec) -> Trial:
+        """Run a trial. Raises EnvironmentFault."""
+
+
+def programs(architecture: Architecture, *, sees_cgroups: bool) -> dict[str, bytes]:
+    """Return the self-test's programs, by file name."""
+    held_ms = _HELD_MS if sees_cgroups else _STATISTICS_MS
+    steps = {
+        Known.HELD: [Step(HELD_BYTES, held_ms, keeps=True)],
+        Known.SPIKE: [Step(0, held_ms), Step(SPIKE_BYTES, SPIKE_MS), Step(0, _CALM_MS)],
+        Known.KILLS: [Step(0, _CALM_MS), Step(2 * LIMIT_BYTES, held_ms)],
+    }
+    return {what.value: static_program(architecture, given) for what, given in steps.items()}
+
+
+@contextmanager
+def image_of(engine: Engine, run: RunId, files: Mapping[str, bytes]) -> Iterator[str]:
+    """Make an image of executables alone, and yield its ID. It is removed with what else belongs to `run`."""
+    repository, _, tag = trial_tag("self-test", run, "doctor").rpartition(":")
+    with engine_errors("making the image of the self-test"):
+        engine.client.api.import_image_from_data(_archive(files), repository=repository, tag=tag)
+        image_id = str(engine.client.images.get(f"{repository}:{tag}").id)
+    try:
+        yield image_id
+    finally:
+        with shielded(), suppress(EnvironmentFault), engine_errors("removing the image"), suppress(APIError):
+            engine.client.api.remove_image(f"{repository}:{tag}")
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A trial of the self-test, or why there was none."""
+
+    what: Known
+    trial: Trial | EnvironmentFault
+
+
+def self_test(engine: Engine, run: RunId, pool: Pool) -> Finding:
+    """Measure what is known. Raises EnvironmentFault, and CannotLook on machines without a program."""
+    architecture = architecture_of(engine.info.platform)
+    if architecture is None:
+        there_is = "there are programs for linux/amd64 and linux/arm64, and this engine is "
+        raise CannotLook(there_is, Quoted(engine.info.platform))
+    sees_cgroups = pool.sees_cgroups
+    with image_of(engine, run, programs(architecture, sees_cgroups=sees_cgroups)) as image_id:
+        runs = [Run(what, _trial(pool, image_id, what)) for what in Known]
+    return judged(tuple(runs), sees_cgroups=sees_cgroups)
+
+
+def _trial(pool: Pool, image_id: str, what: Known) -> Trial | EnvironmentFault:
+    limit = LIMIT_BYTES if what is Known.KILLS else None
+    workload = CommandWorkload(command=(f"/{what.value}",))
+    try:
+        return pool.run(TrialSpec(f"self-test/{what.value}", image_id, limit, _TIMEOUT_MS, workload))
+    except EnvironmentFault as fault:
+        if limit is None:
+            raise
+        return fault  # without limits on swap, memory can be measured and not limited
+
+
+def judged(runs: tuple[Run, ...], *, sees_cgroups: bool) -> Finding:
+    """Compare what was measured with what is known."""
+    seen: Parts = ()
+    figures: tuple[Figure, ...] = ()
+    states = set()
+    for run in runs:
+        state, figure, said = _compared(run, sees_cgroups=sees_cgroups)
+        states.add(state)
+        figures += (figure,) if figure is not None else ()
+        seen += (*(("; ",) if seen else ()), *said)
+    worst = next((state for state in (State.FAILED, State.WARNING) if state in states), State.OK)
+    fault = next((run.trial for run in runs if isinstance(run.trial, EnvironmentFault)), None)
+    fix = _fix(worst, fault, sees_cgroups=sees_cgroups)
+    return Finding(DoctorCheck.SELF_TEST, worst, seen, fix, figures)
+
+
+def _fix(state: State, fault: EnvironmentFault | None, *, sees_cgroups: bool) -> Parts:
+    if state is State.OK:
+        return ()
+    if fault is not None and fault.fix is not None:
+        return (Quoted(fault.fix),)
+    if not sees_cgroups:
+        return ("measure from the kernel's own files: see the check probe",)
+    if state is State.WARNING:
+        return ("run again when the machine is less busy; --rate sets how often membudget looks",)
+    return ("do not trust this engine's figures: please report it, with the output of membudget doctor --json",)
+
+
+def _compared(run: Run, *, sees_cgroups: bool) -> tuple[State, Figure | None, Parts]:
+    trial = run.trial
+    if isinstance(trial, EnvironmentFault):
+        return State.FAILED, None, ("no limit was tried: ", Quoted(trial.what))
+    if run.what is Known.KILLS:
+        return _kills(trial, sees_cgroups=sees_cgroups)
+    known = HELD_BYTES if run.what is Known.HELD else SPIKE_BYTES
+    words = "held" if run.what is Known.HELD else "a spike of"
+    duration = "" if run.what is Known.HELD else f" for {SPIKE_MS} ms"
+    if not trial.judgeable:
+        return State.FAILED, None, (f"{words} {format_size(known)}: ", Quoted(trial.reason or trial.outcome))
+    rss, mark = trial.metrics[Metric.PEAK_RSS], trial.metrics[Metric.PEAK_MEMORY]
+    figure = Figure(run.what, known, rss.value, mark.value)
+    measured = f"measured {format_size(rss.value)}" if rss.value is not None else "not seen"
+    said = (f"{words} {format_size(known)}{duration}: {measured}",)
+    return _state_of(figure, sees_cgroups=sees_cgroups), figure, said
+
+
+def _state_of(figure: Figure, *, sees_cgroups: bool) -> State:
+    if figure.measured is not None and abs(figure.measured - figure.known) <= _EXACT_BYTES:
+        return State.OK
+    measured = figure.measured or 0
+    is_spike = figure.what is Known.SPIKE
+    if is_spike and _MOST_OF_SPIKE * figure.known <= measured <= figure.known + _EXACT_BYTES:
+        return State.OK
+    is_lower_bound = measured <= figure.known
+    return State.WARNING if is_lower_bound and (is_spike or not sees_cgroups) else State.FAILED
+
+
+def _kills(trial: Trial, *, sees_cgroups: bool) -> tuple[State, Figure, Parts]:
+    kills = trial.metrics[Metric.OOM_KILLS].value
+    figure = Figure(Known.KILLS, 1, kills, trial.metrics[Metric.PEAK_MEMORY].value)
+    took = f"{format_size(2 * LIMIT_BYTES)} under a limit of {format_size(LIMIT_BYTES)}: "
+    if trial.workload_passed:
+        return State.FAILED, figure, (f"{took}the limit was not enforced",)
+    if kills is None:
+        return State.WARNING, figure, (f"{took}killed, but OOM kills cannot be counted",)
+    counted = f"{kills} OOM kill{'' if kills == 1 else 's'} counted"
+    state = State.OK if kills == 1 else State.FAILED
+    return state if sees_cgroups or state is State.OK else State.WARNING, figure, (f"{took}{counted}",)

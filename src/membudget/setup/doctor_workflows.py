@@ -1,0 +1,306 @@
+"""Checks of the workflow files that use membudget. docs/pull-requests.md says what is right, and why."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from membudget.core.errors import DoctorCheck
+from membudget.core.untrusted_text import Part, Quoted
+from membudget.setup.doctor import CannotLook, Finding, Parts, State, ok, warning
+from membudget.setup.workflow_files import Kind, Trigger, Use, WorkflowFile, Workflows
+
+_MOST_NAMED = 3
+_REPORT_ARTIFACT = "membudget-report"
+_USUAL_TYPES = ("opened", "synchronize", "reopened")
+"""What starts a workflow on pull_request that names no types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something wrong with a use of membudget."""
+
+    path: str
+    line: int
+    state: State
+    what: Parts
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A use of membudget, and its file."""
+
+    file: WorkflowFile
+    use: Use
+
+    def complaint(self, state: State, *what: Part, fix: str, line: int | None = None) -> Complaint:
+        return Complaint(self.file.path, line or self.use.what.line, state, what, fix)
+
+    @property
+    def measures(self) -> bool:
+        """Whether images are built and measured."""
+        return self.use.kind is Kind.CHECK or self.command in ("check", "action")
+
+    @property
+    def reports(self) -> bool:
+        """Whether what another run measured is posted."""
+        return self.use.kind is Kind.REPORT or self.command == "report"
+
+    @property
+    def is_called(self) -> bool:
+        """Whether another workflow calls this one, and decides when it starts, and with which rights."""
+        return "workflow_call" in self.file.triggers
+
+    @property
+    def command(self) -> str | None:
+        """The command: the action's input, or that of a command line."""
+        if self.use.kind is Kind.ACTION:
+            return self.use.value("command") or "check"
+        return self.use.command
+
+
+def workflows_finding(workflows: Workflows) -> Finding:
+    """Say which workflow files use membudget."""
+    check = DoctorCheck.WORKFLOWS
+    files: Parts = ()
+    for file in workflows.files:
+        files += (*(", " if files else "",), Quoted(file.path))
+    if workflows.unreadable:
+        broken = workflows.unreadable[0]
+        what = (Quoted(f"{broken.path}:{broken.line}"), " cannot be read: ", Quoted(broken.reason))
+        return Finding(check, State.FAILED, (*files, *(("; ",) if files else ()), *what), ("correct the file",))
+    if not workflows.files:
+        return warning(check, "no workflow uses membudget", fix="membudget init writes one")
+    return ok(check, *files)
+
+
+def triggers_finding(workflows: Workflows) -> Finding:
+    """Say whether the workflows start when they have to."""
+    return _judged(DoctorCheck.TRIGGERS, workflows, _triggers, "they start on ", _names_of_triggers(workflows))
+
+
+def _names_of_triggers(workflows: Workflows) -> str:
+    return ", ".join(sorted({name for file in workflows.files for name in file.triggers}))
+
+
+def _triggers(found: _Found) -> Iterator[Complaint]:
+    triggers = found.file.triggers
+    if found.is_called:
+        return
+    if found.reports and "workflow_run" not in triggers:
+        what = "reports what another run measured, and does not start `on: workflow_run`"
+        yield found.complaint(State.FAILED, what, fix="let it start on workflow_run (docs/pull-requests.md)")
+    if not found.measures:
+        return
+    target, pull_request = triggers.get("pull_request_target"), triggers.get("pull_request")
+    if target is not None:
+        what = "pull_request_target gives a stranger's code a token that may write"
+        fix = "measure on pull_request, and report on workflow_run (docs/pull-requests.md)"
+        yield found.complaint(State.FAILED, what, fix=fix, line=target.name.line)
+    elif pull_request is None:
+        yield found.complaint(State.WARNING, "does not start on pull_request", fix="add `pull_request:` to `on:`")
+    if pull_request is not None:
+        yield from _pull_request(found, pull_request)
+
+
+def _pull_request(found: _Found, trigger: Trigger) -> Iterator[Complaint]:
+    line = trigger.name.line
+    if "paths" in trigger.lists or "paths-ignore" in trigger.lists:
+        what = "a filter of paths leaves a required check waiting for ever"
+        yield found.complaint(State.WARNING, what, fix="leave the filter out; set `paths` in budgets.toml", line=line)
+    given = tuple(text.text for text in trigger.lists.get("types", ()))
+    lacking = [one for one in ("opened", "synchronize") if one not in (given or _USUAL_TYPES)]
+    if lacking:
+        what = f"pull requests are not checked when they are {' or '.join(lacking)}"
+        yield found.complaint(State.FAILED, what, fix=_TYPES, line=line)
+    elif "labeled" not in given:
+        what = "a label that approves looser budgets starts no run"
+        yield found.complaint(State.WARNING, what, fix=_TYPES, line=line)
+
+
+_TYPES = "types: [opened, synchronize, reopened, edited, labeled, unlabeled]"
+
+
+def fetch_depth_finding(workflows: Workflows) -> Finding:
+    """Say whether the checkouts bring the commit to compare with."""
+    return _judged(DoctorCheck.FETCH_DEPTH, workflows, _fetch_depth, "every checkout brings the base")
+
+
+def _fetch_depth(found: _Found) -> Iterator[Complaint]:
+    use = found.use
+    if use.kind is Kind.CHECK or not found.measures:
+        return
+    if not use.checkouts:
+        yield found.complaint(State.FAILED, "no step before it checks the repository out", fix="add actions/checkout")
+        return
+    step = use.checkouts[-1]
+    given = step.value("fetch-depth")
+    if given is None and "fetch-depth" not in step.inputs:
+        given = "1"
+    if given is None or not given.strip().isdecimal():
+        return  # an expression: only the runner knows
+    depth, line = int(given), step.uses.line
+    brings_several = {"push", "merge_group"} & set(found.file.triggers)
+    has_ref = step.value("ref") is not None
+    if depth == 1:
+        wanted = 0 if brings_several or has_ref else 2
+        what = "the checkout has one commit, and lacks the base"
+        yield found.complaint(State.FAILED, what, fix=f"give it `fetch-depth: {wanted}`", line=line)
+    elif depth > 1 and (brings_several or has_ref):
+        why = "a checkout with `ref`" if has_ref else f"on {' and '.join(sorted(brings_several))}, the base"
+        what = f"{why} may need more than {depth} commits"
+        yield found.complaint(State.WARNING, what, fix="give it `fetch-depth: 0`", line=line)
+
+
+def permissions_finding(workflows: Workflows) -> Finding:
+    """Say whether jobs have the rights that they need, and no more than these."""
+
+    def of_use(found: _Found) -> Iterator[Complaint]:
+        return _permissions(found, has_reporter=any(one.reports for one in _uses(workflows)))
+
+    return _judged(DoctorCheck.PERMISSIONS, workflows, of_use, "every job has the rights that it needs")
+
+
+def _permissions(found: _Found, *, has_reporter: bool) -> Iterator[Complaint]:
+    needed = dict(_needed(found, has_reporter=has_reporter))
+    permissions = found.use.job.permissions
+    if not needed:
+        return
+    written = "; ".join(f"{scope}: {right}" for scope, right in needed.items())
+    if permissions is None:
+        if found.is_called:
+            return
+        fix = f"permissions: {written}"
+        yield found.complaint(State.WARNING, "no permissions are set, so the repository's setting counts", fix=fix)
+        return
+    if permissions.all == "write":
+        what = "write-all gives the job more than it needs"
+        yield found.complaint(State.WARNING, what, fix=f"permissions: {written}", line=permissions.line)
+        return
+    lacking = [scope for scope, right in needed.items() if _rank(permissions.of(scope)) < _rank(right)]
+    if lacking:
+        # without the right to read, a private repository cannot be checked out; without others nothing is posted
+        is_grave = "contents" in lacking or "actions" in lacking
+        rights = ", ".join(f"{scope}: {needed[scope]}" for scope in lacking)
+        state = State.FAILED if is_grave else State.WARNING
+        yield found.complaint(state, f"the job lacks {rights}", fix=f"permissions: {written}", line=permissions.line)
+    if found.use.kind is Kind.CHECK:
+        surplus = [scope for scope, right in permissions.scopes.items() if right.text == "write"]
+        if surplus:
+            what = "the job runs the pull request's code, and may write "
+            scopes = Quoted(", ".join(surplus))
+            yield found.complaint(State.WARNING, what, scopes, fix="permissions: contents: read", line=permissions.line)
+
+
+def _needed(found: _Found, *, has_reporter: bool) -> Iterator[tuple[str, str]]:
+    """Yield the scopes that a job needs, and the right to each."""
+    use = found.use
+    if found.reports:
+        yield "actions", "read"
+    elif use.kind is Kind.CHECK or use.checkouts or found.measures:
+        yield "contents", "read"
+    posts = found.reports or (found.command in ("check", "merge") and use.kind is Kind.ACTION and not has_reporter)
+    if not posts or use.value("shard"):
+        return
+    if use.value("comment") != "off":
+        yield "pull-requests", "write"
+    if use.value("status") in ("status", "check"):
+        yield ("statuses" if use.value("status") == "status" else "checks"), "write"
+
+
+def _rank(right: str) -> int:
+    return {"read": 1, "write": 2}.get(right, 0)
+
+
+def pins_finding(workflows: Workflows, version: str) -> Finding:
+    """Say which versions the workflows name, and whether somebody could change what these are."""
+    pinned = {use.version_comment or "a commit" for file in workflows.files for use in file.uses if use.is_pinned}
+    named = ", ".join(sorted(pinned))
+    seen: Parts = ("pinned by commit: ", Quoted(named)) if pinned else ("no workflow names a version",)
+    if pinned and pinned != {f"v{version}"}:
+        seen += (f", and this is v{version}",)
+    return _judged(DoctorCheck.PINS, workflows, _pins, *seen)
+
+
+def _pins(found: _Found) -> Iterator[Complaint]:
+    use = found.use
+    if use.ref is None or use.is_pinned:
+        return
+    command = "git ls-remote https://github.com/membudget/membudget prints it"
+    if not use.ref.strip("0"):
+        what = "the zeros stand for a commit that was never filled in"
+        yield found.complaint(State.FAILED, what, fix=f"write the commit of a release: {command}")
+        return
+    what = "whoever may push to membudget can change what "
+    ref = Quoted(f"@{use.ref}")
+    yield found.complaint(State.WARNING, what, ref, " is", fix=f"name the release's commit: {command}")
+
+
+def forks_finding(workflows: Workflows) -> Finding:
+    """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
+    measuring = [found for found in _uses(workflows) if found.measures]
+    reporting = [found for found in _uses(workflows) if found.reports]
+
+    def of_use(found: _Found) -> Iterator[Complaint]:
+        if found.reports:
+            yield from _reporter(found, measuring)
+        elif found.use.kind is Kind.CHECK and not reporting:
+            fix = "add the workflow that calls report.yml (README, From forks)"
+            yield found.complaint(State.WARNING, "nothing posts what it measures", fix=fix)
+
+    seen = "what one workflow measures, another one posts"
+    if not reporting:
+        seen = "one workflow: pull requests from forks are checked, and get no comment"
+    return _judged(DoctorCheck.FORKS, workflows, of_use, seen)
+
+
+def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
+    """Yield what is wrong with the half that posts. It has a token that may write, and must not run anything."""
+    use = found.use
+    if use.checkouts:
+        what = "the job that may write checks code out"
+        line = use.checkouts[0].uses.line
+        yield found.complaint(State.FAILED, what, fix="remove the checkout: report needs none", line=line)
+    trigger = found.file.triggers.get("workflow_run")
+    if trigger is None:
+        return  # the check of triggers says so
+    line = trigger.name.line
+    awaited = [text.text for text in trigger.lists.get("workflows", ())]
+    names = [one.file.name.text if one.file.name is not None else one.file.path for one in measuring]
+    if not measuring:
+        yield found.complaint(State.FAILED, "no workflow measures what it would post", fix="add the one that measures")
+    elif not set(awaited) & set(names):
+        waits: Parts = ("it waits for ", Quoted(", ".join(awaited) or "no workflow"))
+        measures: Parts = (", and ", Quoted(names[0]), " is what measures")
+        yield found.complaint(State.FAILED, *waits, *measures, fix="name that workflow under workflow_run", line=line)
+    kept = {one.use.value("artifact") or _REPORT_ARTIFACT for one in measuring if one.use.kind is Kind.CHECK}
+    wanted = use.value("artifact") or _REPORT_ARTIFACT
+    if kept and wanted not in kept:
+        reads: Parts = ("it reads the artifact ", Quoted(wanted), ", and ", Quoted(", ".join(sorted(kept))), " is kept")
+        yield found.complaint(State.FAILED, *reads, fix="give both the same `artifact`")
+
+
+def _uses(workflows: Workflows) -> Iterator[_Found]:
+    for file in workflows.files:
+        for use in file.uses:
+            yield _Found(file, use)
+
+
+def _judged(
+    check: DoctorCheck,
+    workflows: Workflows,
+    complaints: Callable[[_Found], Iterable[Complaint]],
+    *otherwise: Part,
+) -> Finding:
+    """Return the finding of a check that looks at each use of membudget."""
+    if not workflows.files:
+        raise CannotLook("no workflow uses membudget")
+    found = [complaint for use in _uses(workflows) for complaint in complaints(use)]
+    found = sorted(dict.fromkeys(found), key=lambda one: one.state is not State.FAILED)
+    if not found:
+        return ok(check, *otherwise)
+    seen: Parts = ()
+    for one in found[:_MOST_NAMED]:
+        seen += (*(("; ",) if seen else ()), Quoted(f"{one.path}:{one.line}"), " ", *one.what)
+    more = len(found) - _MOST_NAMED
+    seen += (f"; and {more} more",) if more > 0 else ()
+    return Finding(check, found[0].state, seen, (Quoted(found[0].fix),))

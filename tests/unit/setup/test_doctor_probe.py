@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import pytest
+
+from membudget.core.errors import EnvironmentFault
+from membudget.engine.connection import EngineInfo
+from membudget.setup.doctor import State
+from membudget.setup.doctor_probe import ProbeFound, helper_image_finding, probe_finding
+from tests.support.engine_info import DOCKER
+from tests.support.findings import said
+
+MISSING = EnvironmentFault("the engine has no image membudget:1", fix="build it")
+ID = "sha256:0123456789abcdef0123456789abcdef"
+OK, WARNING, FAILED, SKIPPED = State
+
+
+@pytest.mark.parametrize(
+    ("found", "is_needed", "state", "seen"),
+    [
+        (ID, True, OK, "the engine has membudget's image sha256:0123456789ab"),
+        (ID, False, OK, "the engine has membudget's image sha256:0123456789ab, not needed here"),
+        (MISSING, True, FAILED, "the engine has no image membudget:1"),
+        (MISSING, False, SKIPPED, "not needed: this process sees the engine's cgroups, and is root"),
+    ],
+)
+def test_the_helper_image(found: str | EnvironmentFault, *, is_needed: bool, state: State, seen: str) -> None:
+    assert said(lambda: helper_image_finding(found, is_needed=is_needed))[:2] == (state, seen)
+
+
+STATISTICS = "the engine's own statistics, once a second: spikes are missed, and tight verdicts are inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("found", "info", "state", "seen", "fix"),
+    [
+        (
+            ProbeFound("host cgroup files", sees_cgroups=True, rate_hz=100),
+            DOCKER,
+            OK,
+            "host cgroup files, 100 looks a second and more while memory moves",
+            "",
+        ),
+        (
+            ProbeFound("x", sees_cgroups=False, rate_hz=1, reasons=("there is no image\n  fix: build it",)),
+            DOCKER,
+            WARNING,
+            f"{STATISTICS} (there is no image)",
+            "run membudget as root on the engine's machine, or give the engine membudget's image",
+        ),
+        (
+            ProbeFound("x", sees_cgroups=False, rate_hz=1),
+            replace(DOCKER, rootless=True),
+            WARNING,
+            STATISTICS,
+            "use an engine that runs as root (docs/engines.md)",
+        ),
+        (
+            ProbeFound("x", sees_cgroups=False, rate_hz=1, is_asked=True),
+            DOCKER,
+            WARNING,
+            STATISTICS,
+            "leave --probe out",
+        ),
+    ],
+    ids=["kernel's files", "no helper image", "rootless", "asked for"],
+)
+def test_the_place_to_measure_from(found: ProbeFound, info: EngineInfo, state: State, seen: str, fix: str) -> None:
+    assert said(lambda: probe_finding(found, info)) == (state, seen, fix)
