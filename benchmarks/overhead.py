@@ -25,7 +25,8 @@ from membudget.engine.cgroups import memory_root, trial_cgroup
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions
 from membudget.measure.certificate import Certificate
-from membudget.measure.probe.client import CgroupProbe
+from membudget.measure.probe.client import CgroupProbe, Watching
+from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.readings import keyed_value
 
 PAIRS = 120
@@ -167,7 +168,7 @@ class Running:
 
     def follow(self, rate_hz: int) -> None:
         """Sample it from now on."""
-        self._probe.follow(self._cgroup, self._id, rate_hz)
+        self._probe.follow(self._cgroup, self._id, Watching(rate_hz, Depth.MAPS))
 
     def work(self, rate_hz: int | None) -> float:
         """Pages per second that it is charged in the next while; None: nobody looks."""

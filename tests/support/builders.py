@@ -13,7 +13,8 @@ from membudget.judge.whole import Coverage, judge
 from membudget.measure.certificate import Certificate, certify
 from membudget.measure.figures import pod_peak_rss
 from membudget.measure.load import unit_costs
-from membudget.measure.probe.messages import FileUse, HostSettings, ProcessUse, SamplingEffort, Series, Snapshot
+from membudget.measure.probe.messages import HostSettings, SamplingEffort, Series
+from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
 from membudget.measure.trial import Outcome, Phase, Trial
 from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
 
@@ -79,11 +80,24 @@ def snapshot(*processes: ProcessUse, rss: float = 40, files: tuple[FileUse, ...]
     )
 
 
-def process(*arguments: str, rss: float, pss: float | None, pid: int = 100) -> ProcessUse:
-    """A process that holds `rss` MiB."""
-    of_its_own = None if pss is None else round(pss * MIB)
-    shared = None if pss is None else round((rss - pss) * MIB)
-    return ProcessUse(pid, "name", arguments, round(rss * MIB), of_its_own, shared, round(rss * MIB))
+def process(*arguments: str, rss: float, pss: float | None, pid: int = 100, file: float = 0) -> ProcessUse:
+    """A process that holds `rss` MiB, of them `pss` as its part of anonymous memory, and `file` MiB file-backed.
+
+    None: its memory map could not be read.
+    """
+    held = None if pss is None else round(pss * MIB)
+    return ProcessUse(
+        pid,
+        "name",
+        arguments,
+        round(rss * MIB),
+        None if held is None else held + round(file * MIB),
+        None if pss is None else round((rss - pss) * MIB),
+        round(rss * MIB),
+        held_anon_bytes=held,
+        held_shmem_bytes=None if pss is None else 0,
+        file_bytes=round(file * MIB),
+    )
 
 
 def phase(name: str, begin_ms: int, duration_ms: int, rss: float, mark: float | None = None) -> Phase:

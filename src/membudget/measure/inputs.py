@@ -15,7 +15,7 @@ from membudget.core.files import read_plain
 from membudget.core.masking import Mask
 from membudget.core.quantities import MIB, format_size
 from membudget.engine.options import ContainerOptions
-from membudget.measure.probe.messages import Snapshot
+from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 
 _LARGEST_FILE_BYTES = 64 * MIB

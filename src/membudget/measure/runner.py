@@ -152,7 +152,8 @@ class TrialRunner:
         try:
             if self._cancelled:
                 raise EnvironmentFault("the run was cancelled")
-            return self._measure(spec, cgroup, pod, Watching(rate_hz, depth))
+            watching = Watching(rate_hz, depth, tuple(sorted(spec.unjudged_phases)))
+            return self._measure(spec, cgroup, pod, watching)
         finally:
             self._container_id = self._phase = None
             pod.close()
@@ -235,9 +236,9 @@ class TrialRunner:
         asked_at = time.monotonic()
         deadline = asked_at + spec.timeout_ms / 1000
         for sidecar, probe in zip(pod.sidecars, probes, strict=True):
-            probe.follow(sidecar.cgroup, sidecar.container_id, *watching)
+            probe.follow(sidecar.cgroup, sidecar.container_id, watching)
         result = pod.prepare(deadline)
-        self._probe.follow(cgroup, pod.container_id, *watching)
+        self._probe.follow(cgroup, pod.container_id, watching)
         workload = ContainerWorkload(self._containers, self._drivers, pod.container_id, spec, self._begin_phase)
         self._begin_phase(workload.first_phase)
         running_at: float | None = None

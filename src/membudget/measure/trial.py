@@ -16,7 +16,8 @@ from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.certificate import Certificate, OomDoubt, count_oom_kills
 from membudget.measure.load import LoadResult
 from membudget.measure.pod_plan import PodPlan
-from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, ProbeReport, Series, Snapshot
+from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, ProbeReport, Series
+from membudget.measure.probe.process_use import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.measure.inputs import without_secrets
-from membudget.measure.probe.messages import ProcessUse, Snapshot
+from membudget.measure.probe.process_use import ProcessUse, Snapshot
 from tests.support.builders import trial
 
 PROCESS = ProcessUse(1, "hunter2", ("app", "--token=hunter2"), 1, 1, 0, 1)

@@ -23,6 +23,8 @@ class Watching(NamedTuple):
 
     rate_hz: int
     depth: Depth
+    unjudged: tuple[str, ...] = ()
+    """The phases in which no processes are looked at, because their peaks do not count."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,11 +52,8 @@ class Probe(Protocol):
     def sees_cgroups(self) -> bool:
         """Whether the probe reads the kernel's marks, for which the trial needs a cgroup of its own."""
 
-    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
-        """Start sampling. The container need not have started yet, so that the probe misses nothing of its start.
-
-        `depth` says how closely the probe may look at the container's processes.
-        """
+    def follow(self, cgroup: TrialCgroup, container_id: str, watching: Watching) -> None:
+        """Start sampling. The container need not have started yet, so that the probe misses nothing of its start."""
 
     def begin_phase(self, name: str) -> None:
         """Begin another phase of the trial."""
@@ -115,7 +114,7 @@ class CgroupProbe:
         self._version = version
         self._asking = threading.Lock()
 
-    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
+    def follow(self, cgroup: TrialCgroup, container_id: str, watching: Watching) -> None:
         """Start sampling the trial's cgroup."""
         cpu_root = self._root if self._version == 2 else self._root.with_name("cpuacct")
         order = Follow(
@@ -124,9 +123,10 @@ class CgroupProbe:
             cpu_parent=str(cpu_root / cgroup.path),
             kernel_path=f"/{cgroup.path}",
             version=self._version,
-            rate_hz=rate_hz,
+            rate_hz=watching.rate_hz,
             is_shared=cgroup.is_shared,
-            depth=depth,
+            depth=watching.depth,
+            unjudged=watching.unjudged,
         )
         self._ask({"order": "follow", **dataclasses.asdict(order)})
 

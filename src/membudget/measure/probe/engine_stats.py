@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroups import TrialCgroup
 from membudget.engine.connection import Engine, engine_errors
-from membudget.measure.probe.client import MachineState
-from membudget.measure.probe.messages import Depth, HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
+from membudget.measure.probe.client import MachineState, Watching
+from membudget.measure.probe.messages import HostSettings, KernelLog, PhaseReading, ProbeReport, Reading, Series
 from membudget.measure.probe.readings import MemoryReading
 
 RATE_HZ = 1
@@ -63,9 +63,9 @@ class EngineStatsProbe:
         self._phases: list[tuple[str, int]] = []
         self._ended_us: int | None = None
 
-    def follow(self, cgroup: TrialCgroup, container_id: str, rate_hz: int, depth: Depth = Depth.MAPS) -> None:
+    def follow(self, cgroup: TrialCgroup, container_id: str, watching: Watching) -> None:
         """Start reading the engine's statistics of the container."""
-        del cgroup, rate_hz, depth
+        del cgroup, watching
         self._join()
         self._seen = _Seen()
         self._phases = []

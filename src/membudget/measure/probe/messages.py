@@ -3,11 +3,13 @@
 Uses the standard library only, for the same reason as `readings`.
 """
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.core.files import Stored
+from membudget.measure.probe.process_use import Snapshot
 
 
 class Depth(StrEnum):
@@ -18,94 +20,6 @@ class Depth(StrEnum):
     STATUS = "status"
     """Read only `status`, because holding a memory map can cause an OOM kill (see `pace`)."""
     NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessUse(Stored):
-    """The memory of one process."""
-
-    pid: int
-    """The process ID in the engine's own PID namespace."""
-    name: str
-    """The process's name for itself (proc(5), comm): up to 15 arbitrary characters."""
-    arguments: tuple[str, ...]
-    """The first words of the command line."""
-    rss_bytes: int
-    """Resident memory: the process's own pages, and all pages that it shares."""
-    pss_bytes: int | None
-    """Proportional set size: resident memory, with only the process's part of shared pages. None if it could not be
-    read.
-    """
-    shared_bytes: int | None
-    """The part of RSS that is shared with other processes."""
-    high_water_bytes: int | None
-    """The largest RSS that the process ever had (VmHWM)."""
-    anon_bytes: int | None = None
-    """Anonymous memory from `status`. RSS is the sum of this, shared and file-backed memory. None before Linux 4.5."""
-    shmem_bytes: int | None = None
-    """Shared memory and tmpfs."""
-    file_bytes: int | None = None
-    """File-backed memory."""
-
-    @property
-    def unreclaimable_bytes(self) -> int | None:
-        """Anonymous and shared memory, as `peak_rss` counts it."""
-        if self.anon_bytes is None or self.shmem_bytes is None:
-            return None
-        return self.anon_bytes + self.shmem_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FileUse(Stored):
-    """The memory of a mapped file, in all processes."""
-
-    path: str
-    """The path as the container sees it."""
-    pss_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot(Stored):
-    """The memory of all processes of a container at one time."""
-
-    time_us: int
-    """The time of the snapshot, on the same clock as the series."""
-    rss_bytes: int
-    """RSS of the cgroup at the start of the snapshot. It counts shared pages once; `summed_rss_bytes` counts them once
-    per process.
-    """
-    anon_bytes: int
-    took_us: int
-    process_count: int
-    summed_rss_bytes: int
-    """The sum of the processes' RSS."""
-    summed_pss_bytes: int | None
-    """The sum of the PSS of the processes that were read. None if none was."""
-    unreadable: int
-    """The number of processes that ended meanwhile or that the probe may not read."""
-    processes: tuple[ProcessUse, ...]
-    """The largest processes."""
-    kinds: dict[str, int]
-    """PSS by kind: heap, stack, anonymous, file, shared_memory."""
-    dirty_bytes: int
-    """File-backed memory that was changed and not yet written to its file."""
-    files: tuple[FileUse, ...]
-    """The files with the most memory."""
-    detail: str | None
-    """Why the snapshot is incomplete. None if it is complete."""
-    is_near_limit: bool = False
-    """Whether only `status` was read because usage was near the limit. Then there is no PSS and there are no kinds."""
-    is_late: bool = False
-    """Whether memory was released before the processes were read, so that the snapshot shows less than the peak."""
-    is_after_kill: bool = False
-    """Whether only `status` was read because the kernel had killed processes of this image in an earlier trial."""
-    fell_bytes: int = 0
-    """The largest drop in usage before the last process was read."""
-
-    @property
-    def seen_bytes(self) -> int:
-        """The part of the cgroup's RSS that was still there when the processes were read."""
-        return max(0, self.rss_bytes - self.fell_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +45,8 @@ class Follow:
     """
     depth: str = Depth.MAPS
     """How closely the probe may look at processes."""
+    unjudged: tuple[str, ...] = ()
+    """The phases in which no processes are looked at, because their peaks do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +77,18 @@ class Series(Stored):
 
     def append(self, time_us: int, sample: object) -> None:
         """Add a sample. A value that the sample does not know is None in every sample of the series."""
-        self.time_us.append(time_us)
+        self._insert(len(self.time_us), time_us, sample)
+
+    def insert(self, time_us: int, sample: object) -> None:
+        """Add a sample of an earlier time."""
+        self._insert(bisect.bisect_right(self.time_us, time_us), time_us, sample)
+
+    def _insert(self, index: int, time_us: int, sample: object) -> None:
+        self.time_us.insert(index, time_us)
         for name in _SAMPLED:
             value: int | None = getattr(sample, name)
             if value is not None:
-                self.column(name).append(value)
+                self.column(name).insert(index, value)
 
     def column(self, name: str) -> list[int]:
         """Return the values of one column."""

@@ -10,11 +10,14 @@ the parent (seen in 5 of 10 runs on cgroup v1; mm/oom_kill.c, fs/proc/task_mmu.c
 
 import contextlib
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import NAMES, OpenFile, close_all, version_of
-from membudget.measure.probe.messages import Snapshot
+from membudget.measure.probe.process_use import Snapshot
+from membudget.measure.probe.readings import MemoryReading
 
 FAST_FACTOR = 4
 """How much faster the probe looks while memory moves."""
@@ -62,18 +65,28 @@ class Pace:
         self._watched_from = now_ns, cpu_ns
 
 
-_GROWTH, _LEAP = 0.02, 0.1
+class Look(Enum):
+    """How to look at the processes of a cgroup."""
+
+    BRIEF = "brief"
+    """By `status` alone, which takes microseconds a process and holds up nobody."""
+    WHOLE = "whole"
+    """With memory maps, as far as the limit allows."""
+
+
+_GROWTH, _BRIEF_GROWTH, _LEAP = 0.02, 0.05, 0.1
 _SMALLEST_GROWTH_BYTES = 1 << 20
-"""A new peak is worth a snapshot if it exceeds the last snapshot's by this share and this many bytes. The first share
-applies while snapshots stay below their share of the CPU, the second applies always.
+"""A new peak is worth a look if it exceeds what the last one saw by a share and by this many bytes. The first share is
+for whole looks while they stay below their share of the CPU, the last one applies to them always. The second is for
+brief looks.
 """
-_SETTLED = 0.01
-"""RSS has settled when two samples differ by less than this share of it."""
+_SETTLED, _NEARLY_SETTLED = 0.01, 0.03
+"""RSS has settled when two samples differ by less than this share of it. After a leap, a brief look waits for less."""
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is read this often while it grows."""
 _REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
-"""After a millisecond of reading, the process rests for twenty, because its locks hold up the container's own work. A
-leap in memory is read sooner, because it may be the last one.
+"""After a millisecond of reading maps, none are read for twenty, because its locks hold up the container's own work. At
+a leap in memory they are read sooner, because it may be the last one. Brief looks rest after brief ones alone.
 """
 _MOST_LATE = 3
 """After this many late snapshots in a row, only those within the CPU share are still tried. Some bursts are too short.
@@ -90,6 +103,13 @@ _MAPS_WORTH = 1.05
 """How much more a snapshot with kinds and files is worth than one without that is slightly nearer to the peak."""
 
 
+class Sample(NamedTuple):
+    """A reading of the cgroup's memory, on the clock of the series."""
+
+    time_us: int
+    reading: MemoryReading
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The result of an order."""
@@ -103,6 +123,9 @@ class Attempt:
     """The CPU time of reading processes, in microseconds."""
     kills_meanwhile: bool | None
     """Whether the kernel killed a process while one was being read. None if unknown."""
+    is_brief: bool = False
+    samples: tuple[Sample, ...] = ()
+    """The cgroup's memory before and after the processes were read."""
 
 
 def is_over(peak_bytes: int, left_bytes: int) -> bool:
@@ -115,10 +138,10 @@ class SnapshotPlan:
 
     def __init__(self, now_ns: int) -> None:
         self._begun_ns = self._last_ns = now_ns
-        self._not_before_ns = self._leaps_from_ns = 0
+        self._not_before_ns = self._leaps_from_ns = self._brief_from_ns = 0
         self._previous_bytes = 0
-        self._seen_bytes = 0
-        """The largest RSS that was still there when a snapshot was taken."""
+        self._seen_bytes = self._seen_whole_bytes = 0
+        """The largest RSS that was still there when processes were looked at, and when they were looked at whole."""
         self._late_in_a_row = 0
         self.best: Snapshot | None = None
         self.taken = 0
@@ -126,19 +149,25 @@ class SnapshotPlan:
         self.kills_meanwhile: bool | None = False
         """Whether the kernel killed a process while one was being read. None if unknown."""
 
-    def wants(self, rss_bytes: int, now_ns: int) -> bool:
-        """Return whether to take a snapshot now: at a new peak that has settled, or that has been growing for long."""
-        settled = abs(rss_bytes - self._previous_bytes) <= _SETTLED * rss_bytes
+    def wants(self, rss_bytes: int, now_ns: int) -> Look | None:
+        """Return how to look at the processes now, at a new peak that has settled or has been growing for long.
+
+        The first look at a peak is brief, because the peak may be over before memory maps are read.
+        """
+        moved = abs(rss_bytes - self._previous_bytes)
         self._previous_bytes = rss_bytes
-        if now_ns < self._leaps_from_ns:
-            return False
         is_affordable = now_ns >= self._affordable_from_ns()
+        is_overdue = now_ns - self._last_ns >= _OVERDUE_NS
         if self._late_in_a_row >= _MOST_LATE and not is_affordable:
-            return False
-        wanted = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
-        if rss_bytes - self._seen_bytes < max(_SMALLEST_GROWTH_BYTES, wanted * self._seen_bytes):
-            return False
-        return settled or now_ns - self._last_ns >= _OVERDUE_NS
+            return None
+        has_settled = moved <= _SETTLED * rss_bytes or is_overdue
+        if _is_beyond(rss_bytes, self._seen_bytes, _BRIEF_GROWTH):
+            is_leap = _is_beyond(rss_bytes, self._seen_bytes, _LEAP) and moved <= _NEARLY_SETTLED * rss_bytes
+            return Look.BRIEF if (has_settled or is_leap) and now_ns >= self._brief_from_ns else None
+        share = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
+        if now_ns < self._leaps_from_ns or not _is_beyond(rss_bytes, self._seen_whole_bytes, share):
+            return None
+        return Look.WHOLE if has_settled else None
 
     def answered(self, answer: Attempt, now_ns: int) -> None:
         """Add the result of the last order. A peak that the snapshot missed is tried again when it returns."""
@@ -148,14 +177,20 @@ class SnapshotPlan:
         snapshot = answer.snapshot
         if snapshot is None:  # stale, or only the runtime's own start, which says nothing about the program
             self._late_in_a_row += answer.is_stale
+            self._brief_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.cpu_us
             return
         self.taken += 1
         self._last_ns = now_ns
         snapshot = replace(snapshot, is_late=is_over(snapshot.rss_bytes, snapshot.seen_bytes))
         self._late_in_a_row = self._late_in_a_row + 1 if snapshot.is_late else 0
-        self._not_before_ns = now_ns + _REST_FACTOR * 1000 * answer.reading_us
-        self._leaps_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.reading_us
         self._seen_bytes = max(self._seen_bytes, snapshot.seen_bytes)
+        leaps_from_ns = now_ns + _LEAP_REST_FACTOR * 1000 * answer.reading_us
+        if answer.is_brief:
+            self._brief_from_ns = leaps_from_ns
+        else:
+            self._leaps_from_ns = leaps_from_ns
+            self._not_before_ns = now_ns + _REST_FACTOR * 1000 * answer.reading_us
+            self._seen_whole_bytes = max(self._seen_whole_bytes, snapshot.seen_bytes)
         if self.best is None or _worth(snapshot) >= _worth(self.best):
             self.best = snapshot
 
@@ -167,6 +202,15 @@ class SnapshotPlan:
         """Return the time at which the share of a core covers the CPU time spent so far."""
         spent_ns = 1000 * self.cpu_us
         return self._begun_ns + round((spent_ns - _HEAD_START_NS) / _SNAPSHOT_SHARE)
+
+
+def is_worth_a_hurry(rss_bytes: int, ordered_bytes: int) -> bool:
+    """Return whether a look at `ordered_bytes` of RSS should end, because RSS is so much larger by now."""
+    return _is_beyond(rss_bytes, ordered_bytes, _LEAP)
+
+
+def _is_beyond(rss_bytes: int, seen_bytes: int, share: float) -> bool:
+    return rss_bytes - seen_bytes >= max(_SMALLEST_GROWTH_BYTES, share * seen_bytes)
 
 
 def _worth(snapshot: Snapshot) -> float:

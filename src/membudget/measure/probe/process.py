@@ -5,8 +5,10 @@ cgroup. It keeps its samples until asked, so that a slow reader cannot delay sam
 only, to start in a few hundredths of a second and to stay small.
 """
 
+import contextlib
 import dataclasses
 import json
+import os
 import select
 import sys
 import time
@@ -17,6 +19,11 @@ from membudget.measure.probe.machine import available_bytes, free_bytes, has_pre
 from membudget.measure.probe.messages import Follow
 from membudget.measure.probe.sampler import Sampler
 from membudget.measure.probe.snapshots import SnapshotProcess
+
+_PRIORITY = -10
+"""The priority of both processes (setpriority). On a busy machine, a sampler that waits for a CPU misses peaks, and one
+that reads processes holds their memory meanwhile.
+"""
 
 
 class _Probe:
@@ -97,6 +104,8 @@ class _Probe:
 
 def main() -> None:
     """Obey orders until standard input ends."""
+    with contextlib.suppress(OSError):  # a probe in a container may lack the permission
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     snapshots = SnapshotProcess()
     try:
         _Probe(snapshots).run(sys.stdin.buffer)

@@ -111,6 +111,8 @@ class Sampler:
         moved = abs(usage - self._sampled_usage) >= _MOVED_BYTES
         if moved or now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS:
             self._sample(self._leaf, usage, now_ns)
+        elif self._series.rss_bytes:  # usage rests, and RSS with it: a peak of 50 ms has no second sample
+            self._consider(self._leaf, self._series.rss_bytes[-1], now_ns)
         self._pace.looked(moved=moved)
         if now_ns - self._watched_ns >= WATCH_NS:
             self._watched_ns = now_ns
@@ -146,6 +148,9 @@ class Sampler:
         if self._phase is not None:
             self.end_phase()
         snapshot, snapshot_reason = self._snapshots.best()
+        for time_us, reading in self._snapshots.samples():
+            if reading.rss_bytes > max(self._series.rss_bytes, default=0):
+                self._series.insert(time_us, reading)  # no snapshot shows more than the series
         marks = ParentMarks(self._order)
         report = ProbeReport(
             series=self._series,
@@ -221,7 +226,12 @@ class Sampler:
         if now_ns - self._listed_ns >= _PIDS_NS:
             self._listed_ns = now_ns
             self._note_pids(leaf)
-        self._snapshots.consider(leaf.folder, reading.rss_bytes, now_ns)
+        self._consider(leaf, reading.rss_bytes, now_ns)
+
+    def _consider(self, leaf: LeafFiles, rss_bytes: int, now_ns: int) -> None:
+        """Have the processes looked at if that is worth it. Before the first phase, the container does not run."""
+        if self._phase is None or self._phase[0] not in self._order.unjudged:
+            self._snapshots.consider(leaf.folder, rss_bytes, now_ns)
 
     def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:
         """Return the part of the usage that memory.stat accounts for, in bytes.

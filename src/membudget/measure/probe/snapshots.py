@@ -3,7 +3,6 @@
 Uses the standard library only, because the probe imports this module.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,13 +15,10 @@ from typing import NoReturn
 
 from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import version_of
-from membudget.measure.probe.messages import Depth, FileUse, ProcessUse, Snapshot
-from membudget.measure.probe.pace import Attempt, LimitGuard, SnapshotPlan, is_over
+from membudget.measure.probe.messages import Depth
+from membudget.measure.probe.pace import Attempt, LimitGuard, Look, Sample, SnapshotPlan, is_over, is_worth_a_hurry
 from membudget.measure.probe.proc_reader import Moment, Reader
-
-_PRIORITY = -10
-"""The priority of the process that reads (setpriority). It holds other processes' memory and must not be kept waiting.
-"""
+from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +33,43 @@ class Order:
     """The start of the trial's series on CLOCK_MONOTONIC, which all processes share."""
     rss_bytes: int
     """RSS as sampled when the order was given."""
+    is_brief: bool = False
+    """Whether to read `status` alone because the peak may soon be over."""
 
     def line(self) -> bytes:
         """Return the order as a line for the pipe."""
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
 
 
+class Orders:
+    """Reads orders from a pipe, and knows whether another one waits."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = bytearray()
+
+    def next(self) -> Order | None:
+        """Wait for an order, and return it. None if the pipe has ended."""
+        while b"\n" not in self._buffer:
+            received = os.read(self._descriptor, 1 << 16)
+            if not received:
+                return None
+            self._buffer += received
+        line, _, rest = bytes(self._buffer).partition(b"\n")
+        self._buffer = bytearray(rest)
+        return Order(**json.loads(line))
+
+    def is_waiting(self) -> bool:
+        """Return whether another order has come."""
+        return bool(self._buffer) or bool(select.select([self._descriptor], [], [], 0)[0])
+
+
 def serve(orders: int, answers: int) -> NoReturn:
     """Obey orders until their pipe ends, then exit."""
-    with contextlib.suppress(OSError):  # a probe in a container may lack the permission
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
-    reader, last = Reader(), ""
-    with os.fdopen(orders, "rb") as lines, os.fdopen(answers, "wb") as out:
-        for line in lines:
-            order = Order(**json.loads(line))
+    waiting = Orders(orders)
+    reader, last = Reader(is_hurried=waiting.is_waiting), ""
+    with os.fdopen(answers, "wb") as out:
+        while (order := waiting.next()) is not None:
             if order.cgroup != last:
                 reader.forget()
                 last = order.cgroup
@@ -66,42 +85,61 @@ def obey(order: Order, reader: Reader) -> Attempt:
     guard = LimitGuard(cgroup, Path(order.top))
     snapshot, reading_ns = None, 0
     try:
-        moment = _now(cgroup, order.origin_ns)
-        stale = moment is None or is_over(order.rss_bytes, moment.rss_bytes)
-        if moment is not None and not stale:
-            snapshot = reader.take(cgroup, moment, guard, Depth(order.depth))
+        before, after = _now(cgroup, guard, order.origin_ns), None
+        stale = before is None or is_over(order.rss_bytes, before.reading.rss_bytes)
+        if before is not None and not stale:
+            moment = Moment(before.time_us, before.reading.rss_bytes, before.reading.anon_bytes)
+            snapshot = reader.take(cgroup, moment, guard, Depth(order.depth), is_brief=order.is_brief)
             reading_ns = reader.cpu_ns
         if snapshot is not None:
-            guard.usage_bytes()
-            snapshot = of_the_later(snapshot, _now(cgroup, order.origin_ns))
-            snapshot = dataclasses.replace(snapshot, fell_bytes=guard.fell_bytes)
+            after = _now(cgroup, guard, order.origin_ns)
+            snapshot = with_the_end(snapshot, after, guard.fell_bytes)
     finally:
         guard.close()
     cpu_us = (time.process_time_ns() - begun_ns) // 1000
-    return Attempt(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile)
+    samples = tuple(sample for sample in (before, after) if sample is not None)
+    return Attempt(snapshot, stale, cpu_us, reading_ns // 1000, guard.kills_meanwhile, order.is_brief, samples)
 
 
-def of_the_later(snapshot: Snapshot, after: Moment | None) -> Snapshot:
-    """Return the snapshot with the later time and memory if memory grew while the processes were read."""
-    if after is None or after.rss_bytes <= snapshot.rss_bytes:
-        return snapshot
-    return dataclasses.replace(snapshot, time_us=after.time_us, rss_bytes=after.rss_bytes, anon_bytes=after.anon_bytes)
+def with_the_end(snapshot: Snapshot, after: Sample | None, usage_fell_bytes: int) -> Snapshot:
+    """Return the snapshot with the memory that its processes show, of what there was while they were read.
+
+    Memory may have grown or fallen meanwhile. The processes' anonymous memory tells which they show. Where it counts
+    pages more than once, the smaller counts. Usage alone may also fall because the kernel takes page cache back.
+    """
+    before_bytes, dip_bytes = snapshot.anon_bytes, max(0, snapshot.anon_bytes - usage_fell_bytes)
+    after_bytes = after.reading.anon_bytes if after is not None else dip_bytes
+    candidates = (before_bytes, after_bytes, dip_bytes)
+    shown_bytes = min(candidates, key=lambda anon: abs(anon - snapshot.anonymous_bytes))
+    if not snapshot.counts_pages_once:
+        shown_bytes = min(before_bytes, after_bytes)
+    if after is not None and shown_bytes == after_bytes > before_bytes:
+        time_us, reading = after
+        return dataclasses.replace(
+            snapshot, time_us=time_us, rss_bytes=reading.rss_bytes, anon_bytes=reading.anon_bytes
+        )
+    return dataclasses.replace(snapshot, fell_bytes=max(0, before_bytes - shown_bytes))
 
 
-def _now(cgroup: Path, origin_ns: int) -> Moment | None:
+def _now(cgroup: Path, guard: LimitGuard, origin_ns: int) -> Sample | None:
     """Return the cgroup's current memory, or None if the cgroup is gone."""
     parse = readings.reading_v1 if version_of(cgroup) == 1 else readings.reading_v2
+    usage = guard.usage_bytes()
+    if usage is None:
+        return None
     try:
-        reading = parse((cgroup / "memory.stat").read_bytes(), 0)
+        reading = parse((cgroup / "memory.stat").read_bytes(), usage)
     except (OSError, ValueError, KeyError):
         return None
-    return Moment((time.monotonic_ns() - origin_ns) // 1000, reading.rss_bytes, reading.anon_bytes)
+    return Sample((time.monotonic_ns() - origin_ns) // 1000, reading)
 
 
 def answer_of(line: bytes) -> Attempt:
     """Parse an answer from the pipe."""
     raw = json.loads(line)
-    return Attempt(**{**raw, "snapshot": _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None})
+    samples = tuple(Sample(time_us, readings.MemoryReading(*reading)) for time_us, reading in raw["samples"])
+    snapshot = _snapshot(raw["snapshot"]) if raw["snapshot"] is not None else None
+    return Attempt(**{**raw, "snapshot": snapshot, "samples": samples})
 
 
 def _snapshot(raw: dict[str, object]) -> Snapshot:
@@ -122,7 +160,10 @@ _NOT_ALLOWED = "the processes were not looked at: looking may have caused OOM ki
 
 
 class SnapshotProcess:
-    """Orders snapshots from a child process, one at a time, and keeps the best."""
+    """Orders snapshots from a child process, and keeps the best.
+
+    There is one order at a time, and a second one if RSS leaps meanwhile. It makes the child hurry.
+    """
 
     def __init__(self) -> None:
         orders, self._orders = os.pipe()
@@ -136,17 +177,18 @@ class SnapshotProcess:
         os.close(answers)
         self._buffer = bytearray()
         self._alive = True
-        self.is_busy = False
-        """Whether a snapshot is being taken."""
-        self._stale = False
+        self._under_way: list[int] = []
+        """RSS of the orders that are not answered."""
+        self._stale = 0
         self.begin(Path("/"), Depth.NONE, 0)
 
     def begin(self, top: Path, depth: Depth, origin_ns: int) -> None:
         """Begin another trial, whose own cgroup is `top` and whose series begins at `origin_ns`."""
-        self._stale = self.is_busy
-        """Whether the answer that is still to come belongs to the previous trial."""
+        self._stale = len(self._under_way)
+        """How many of the answers that are still to come belong to earlier trials."""
         self._top, self._depth, self._origin_ns = top, depth, origin_ns
         self._plan = SnapshotPlan(time.monotonic_ns())
+        self._samples: list[Sample] = []
 
     @property
     def answers(self) -> tuple[int, ...]:
@@ -155,6 +197,11 @@ class SnapshotProcess:
         Readable when an answer has come; empty if the process died.
         """
         return (self._answers,) if self._alive else ()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a snapshot is being taken."""
+        return bool(self._under_way)
 
     @property
     def taken(self) -> int:
@@ -169,13 +216,15 @@ class SnapshotProcess:
     @property
     def kills_meanwhile(self) -> bool | None:
         """Whether the kernel killed a process while one was being read. None if unknown."""
-        is_open = self.is_busy and not self._stale
+        is_open = len(self._under_way) > self._stale
         return self._plan.kills_meanwhile or (None if is_open else self._plan.kills_meanwhile)
 
     def consider(self, cgroup: Path, rss_bytes: int, now_ns: int) -> None:
         """Order a snapshot if the current RSS is worth one."""
-        wanted = self._plan.wants(rss_bytes, now_ns)
-        if not wanted or self.is_busy or self._depth is Depth.NONE:
+        look = self._plan.wants(rss_bytes, now_ns)
+        if look is None or self._depth is Depth.NONE:
+            return
+        if self._under_way and (len(self._under_way) > 1 or not is_worth_a_hurry(rss_bytes, self._under_way[0])):
             return
         order = Order(
             cgroup=str(cgroup),
@@ -183,31 +232,39 @@ class SnapshotProcess:
             depth=self._depth,
             origin_ns=self._origin_ns,
             rss_bytes=rss_bytes,
+            is_brief=look is Look.BRIEF,
         )
         try:
             os.write(self._orders, order.line())
         except BrokenPipeError:
             return  # the process died: the trial continues without snapshots
-        self.is_busy = True
+        self._under_way.append(rss_bytes)
 
     def receive(self) -> None:
-        """Read an answer, or a part of one."""
+        """Read answers, or a part of one."""
         received = os.read(self._answers, 1 << 16)
         if not received:
-            if self.is_busy and not self._stale:
+            if len(self._under_way) > self._stale:
                 self._plan.lost()
-            self._alive = self.is_busy = False
+            self._alive = False
+            self._under_way.clear()
             return
         self._buffer += received
-        line, newline, rest = bytes(self._buffer).partition(b"\n")
-        if not newline:
-            return
+        *lines, rest = bytes(self._buffer).split(b"\n")
         self._buffer = bytearray(rest)
-        self.is_busy = False
-        if self._stale:
-            self._stale = False
-            return
-        self._plan.answered(answer_of(line), time.monotonic_ns())
+        for line in lines:
+            del self._under_way[0]
+            if self._stale:
+                self._stale -= 1
+            else:
+                answer = answer_of(line)
+                self._plan.answered(answer, time.monotonic_ns())
+                self._samples += answer.samples
+
+    def samples(self) -> list[Sample]:
+        """Return the samples that looks took since the last call."""
+        found, self._samples = self._samples, []
+        return found
 
     def best(self) -> tuple[Snapshot | None, str | None]:
         """Return the snapshot nearest to the peak, or the reason why there is none.

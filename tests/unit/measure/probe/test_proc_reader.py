@@ -1,5 +1,6 @@
-"""Snapshots of processes: recorded smaps, a /proc written by hand, and real processes."""
+"""Snapshots of processes: a /proc written by hand, and real processes."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,69 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB, MIB
-from membudget.measure.probe.messages import Depth, Snapshot
-from membudget.measure.probe.proc_reader import MOST_PROCESSES, Moment, Reader, parse_smaps
-
-SMAPS = b"""\
-55d0c8000000-55d0c8400000 rw-p 00000000 00:00 0                          [heap]
-Size:               4096 kB
-Rss:                4000 kB
-Pss:                3000 kB
-Shared_Clean:          0 kB
-Shared_Dirty:       1000 kB
-Private_Clean:         0 kB
-Private_Dirty:      3000 kB
-Anonymous:          4000 kB
-VmFlags: rd wr mr mw me ac sd
-7f0000000000-7f0000200000 r-xp 00000000 08:01 42                         /usr/lib/lib with\\012newline.so (deleted)
-Rss:                2000 kB
-Pss:                 500 kB
-Shared_Clean:       2000 kB
-Private_Clean:         0 kB
-Private_Dirty:         0 kB
-Anonymous:             0 kB
-7f0000300000-7f0000400000 rw-p 00000000 08:01 43                         /usr/lib/libdata.so
-Rss:                 100 kB
-Pss:                 100 kB
-Private_Clean:        20 kB
-Private_Dirty:        80 kB
-Anonymous:            60 kB
-7f0000500000-7f0000600000 rw-s 00000000 00:01 44                         /dev/shm/segment
-Rss:                  64 kB
-Pss:                  32 kB
-Shared_Dirty:         64 kB
-7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                          [stack]
-Rss:                  12 kB
-Pss:                  12 kB
-Private_Dirty:        12 kB
-Anonymous:            12 kB
-7ffd00100000-7ffd00102000 r-xp 00000000 00:00 0                          [vdso]
-Rss:                   4 kB
-Pss:                   0 kB
-"""
-
-
-def test_memory_is_told_apart_by_kind() -> None:
-    memory = parse_smaps(SMAPS)
-    assert memory.rss == (4000 + 2000 + 100 + 64 + 12) * KIB
-    assert memory.kinds == {
-        "heap": 3000 * KIB, "file": 540 * KIB, "anonymous": 60 * KIB, "shared_memory": 32 * KIB, "stack": 12 * KIB,
-    }  # fmt: skip
-    assert sum(memory.kinds.values()) == memory.pss
-    assert memory.files == {"/usr/lib/lib with\nnewline.so": 500 * KIB, "/usr/lib/libdata.so": 40 * KIB}
-    assert memory.dirty_file == 20 * KIB
-
-
-@given(st.integers(0, len(SMAPS)))
-def test_smaps_cut_anywhere_are_read_as_far_as_they_go(cut: int) -> None:
-    memory = parse_smaps(SMAPS[:cut])
-    assert 0 <= memory.pss <= parse_smaps(SMAPS).pss
-
-
-@given(st.binary(max_size=400))
-def test_anything_else_is_no_crash(data: bytes) -> None:
-    memory = parse_smaps(data)
-    assert sum(memory.kinds.values()) == memory.pss
+from membudget.measure.probe.messages import Depth
+from membudget.measure.probe.proc_reader import MOST_PROCESSES, Moment, Reader
+from membudget.measure.probe.process_use import Snapshot
+from tests.unit.measure.probe.recorded_smaps import SMAPS
 
 
 class Far:
@@ -123,8 +65,8 @@ class Processes:
     def list(self, *pids: int) -> None:
         (self.cgroup / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
 
-    def take(self, guard: Far | None = None, depth: Depth = Depth.MAPS) -> Snapshot | None:
-        return self.reader.take(self.cgroup, Moment(1, 2, 3), guard or Far(), depth)
+    def take(self, guard: Far | None = None, depth: Depth = Depth.MAPS, *, is_brief: bool = False) -> Snapshot | None:
+        return self.reader.take(self.cgroup, Moment(1, 2, 3), guard or Far(), depth, is_brief=is_brief)
 
 
 @pytest.fixture
@@ -207,7 +149,82 @@ def test_status_tells_anonymous_shared_and_file_backed_memory_apart(processes: P
     assert snapshot is not None
     (process,) = snapshot.processes
     assert (process.anon_bytes, process.shmem_bytes, process.file_bytes) == (20 * KIB, 5 * KIB, 15 * KIB)
-    assert process.unreclaimable_bytes == 25 * KIB
+    assert (process.unreclaimable_bytes, process.file_backed_bytes) == (25 * KIB, 15 * KIB)
+    assert snapshot.counts_pages_once
+    processes.add(8)
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    assert not snapshot.counts_pages_once
+
+
+def test_a_memory_map_tells_the_part_of_pages_that_several_processes_share(processes: Processes) -> None:
+    processes.add(7)
+    snapshot = processes.take()
+    assert snapshot is not None
+    (process,) = snapshot.processes
+    assert process.anonymous_bytes == (3000 + 60 + 12) * KIB
+    assert process.shared_memory_bytes == 32 * KIB
+    assert process.file_backed_bytes == (500 + 40) * KIB
+    assert process.unreclaimable_bytes + process.file_backed_bytes == process.pss_bytes
+    assert snapshot.counts_pages_once
+
+
+MOUNTINFO = b"22 1 0:21 / /proc rw - proc proc rw\n30 1 8:1 /cache /cache rw shared:2 - tmpfs tmpfs rw,size=64k\n"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "is_shared"), [(MOUNTINFO, True), (MOUNTINFO.replace(b"- tmpfs", b"- ext4"), False)]
+)
+def test_files_of_a_tmpfs_are_shared_memory(processes: Processes, mounts: bytes, *, is_shared: bool) -> None:
+    """In the recording 2,100 KiB are mapped from files of device 8:1. Only `status` tells what kind of memory it is."""
+    processes.add(7)
+    status = processes.proc / "7/status"
+    status.write_text(status.read_text().replace("RssShmem:\t       5 kB", "RssShmem:\t    2104 kB"))
+    (processes.proc / "7/mountinfo").write_bytes(mounts)
+    snapshot = processes.take()
+    assert snapshot is not None
+    (process,) = snapshot.processes
+    assert process.shared_memory_bytes == (32 + (540 if is_shared else 0)) * KIB
+    assert process.file_backed_bytes == (0 if is_shared else 540) * KIB
+    assert sum(snapshot.kinds.values()) == process.pss_bytes
+    assert bool(snapshot.files) == (not is_shared)
+
+
+def test_processes_that_are_not_listed_count_by_their_anonymous_memory(processes: Processes) -> None:
+    for pid in range(1, MOST_PROCESSES + 3):
+        processes.add(pid, pages=pid)
+    snapshot = processes.take(is_brief=True)
+    assert snapshot is not None
+    assert len(snapshot.processes) == MOST_PROCESSES
+    assert snapshot.others_anon_bytes == (0 + 1) * os.sysconf("SC_PAGE_SIZE"), "less one page that is not anonymous"
+    assert snapshot.anonymous_bytes == MOST_PROCESSES * 20 * KIB + snapshot.others_anon_bytes
+
+
+def test_a_brief_look_reads_no_maps_and_command_lines_once(processes: Processes) -> None:
+    processes.add(7)
+    first = processes.take(is_brief=True)
+    (processes.proc / "7/cmdline").unlink()
+    second = processes.take(is_brief=True)
+    assert first is not None
+    assert second is not None
+    assert first.processes == second.processes
+    assert first.processes[0].arguments == ("/usr/bin/app", "--port", "80")
+    assert (first.summed_pss_bytes, first.is_near_limit, first.is_after_kill) == (None, False, False)
+    assert first.detail is not None
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 4])
+def test_a_look_that_is_hurried_reads_no_more_maps(processes: Processes, chunks: int) -> None:
+    for pid, pages in ((7, 30), (8, 20)):
+        processes.add(pid, pages=pages)
+    asked = itertools.count()
+    processes.reader.is_hurried = lambda: next(asked) >= chunks
+    snapshot = processes.take()
+    assert snapshot is not None
+    assert [process.pss_bytes is None for process in snapshot.processes] == [chunks < 4, True]
+    assert [process.anon_bytes for process in snapshot.processes] == [20 * KIB, 20 * KIB]
+    assert snapshot.detail is not None
+    assert "were not read whole" in snapshot.detail
 
 
 def test_near_the_limit_neither_maps_nor_command_lines_are_opened(processes: Processes) -> None:
@@ -317,5 +334,8 @@ def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_pat
     assert snapshot is not None
     assert snapshot.summed_pss_bytes is not None
     assert snapshot.kinds["shared_memory"] == pytest.approx(24 * MIB, rel=0.05)
+    assert sum(process.shared_memory_bytes for process in snapshot.processes) == snapshot.kinds["shared_memory"]
+    parts = sum(process.unreclaimable_bytes + (process.file_backed_bytes or 0) for process in snapshot.processes)
+    assert parts == snapshot.summed_pss_bytes
     assert snapshot.summed_rss_bytes - snapshot.summed_pss_bytes > 1.9 * 24 * MIB
     assert all(process.high_water_bytes for process in snapshot.processes)

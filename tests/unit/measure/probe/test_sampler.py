@@ -10,6 +10,8 @@ import pytest
 from membudget.core.quantities import MIB
 from membudget.measure.probe import sampler as cgroup_sampler
 from membudget.measure.probe.messages import Follow, KernelLog, ProbeReport
+from membudget.measure.probe.pace import Sample
+from membudget.measure.probe.readings import MemoryReading
 from membudget.measure.probe.sampler import Sampler
 from membudget.measure.probe.snapshots import SnapshotProcess
 
@@ -168,6 +170,65 @@ def test_a_spike_that_was_over_before_its_rss_was_read_was_not_sampled(
     assert report.effort is not None
     assert report.effort.largest_usage_bytes == 21 * MIB
     assert report.kernel_peak.value == 37 * MIB
+
+
+class Considered:
+    """Snapshots that only note what RSS they were asked to consider."""
+
+    def __init__(self, *samples: Sample) -> None:
+        self.rss_mib: list[int] = []
+        self._samples = list(samples)
+
+    def begin(self, *_: object) -> None:
+        """Begin a trial."""
+
+    def consider(self, _: Path, rss_bytes: int, now_ns: int) -> None:
+        del now_ns
+        self.rss_mib.append(rss_bytes // MIB)
+
+    def best(self) -> tuple[None, str]:
+        return None, "none"
+
+    def samples(self) -> list[Sample]:
+        return self._samples
+
+    taken = cpu_us = 0
+    kills_meanwhile = False
+
+
+def test_memory_that_rests_at_a_peak_is_considered_at_each_look(tree: Tree) -> None:
+    """A peak of 50 ms has one sample when it is reached, and no second one before it is over."""
+    tree.start()
+    considered = Considered()
+    sampler = Sampler(tree.order, considered)  # type: ignore[arg-type]
+    sampler.look()
+    tree.hold(30)
+    for _ in range(3):
+        sampler.look()
+    assert considered.rss_mib == [1, 30, 30, 30]
+
+
+def test_phases_that_are_not_judged_are_not_looked_at(tree: Tree) -> None:
+    tree.start()
+    considered = Considered()
+    sampler = Sampler(replace(tree.order, unjudged=("warm-up",)), considered)  # type: ignore[arg-type]
+    for number, name in enumerate(("warm-up", "steady", "warm-up"), 10):
+        tree.hold(number)
+        sampler.begin_phase(name)
+        sampler.look()
+    assert set(considered.rss_mib) == {11}
+
+
+def test_no_snapshot_has_more_memory_than_the_series(tree: Tree) -> None:
+    tree.start()
+    larger, smaller = (MemoryReading(rss * MIB, 0, 0, rss * MIB) for rss in (40, 20))
+    sampler = Sampler(tree.order, Considered(Sample(0, larger), Sample(1, smaller)))  # type: ignore[arg-type]
+    tree.hold(30)
+    sampler.look()
+    report = sampler.report()
+    assert report.series.rss_bytes == [40 * MIB, 30 * MIB]
+    assert report.series.time_us == sorted(report.series.time_us)
+    assert report.series.is_whole
 
 
 def test_a_spike_whose_rss_was_gone_while_it_was_still_charged_was_not_sampled(

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from membudget.core.quantities import MIB
 from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.proc_reader import Reader
-from membudget.measure.probe.snapshots import Order, SnapshotProcess, obey
+from membudget.measure.probe.snapshots import Order, Orders, SnapshotProcess, obey
 
 HOUR_NS = 3600 * 10**9
 NOW_NS = time.monotonic_ns()
@@ -44,12 +45,13 @@ def snapshots(cgroup: Path) -> Iterator[SnapshotProcess]:
 
 
 def settle(snapshots: SnapshotProcess, cgroup: Path, rss_mib: float, now_ns: int) -> bool:
-    """Whether RSS that stands still there has a snapshot taken."""
+    """Whether RSS that stands still there has snapshots taken, brief and whole."""
     taken = snapshots.taken
-    for _ in range(2):
+    for _ in range(3):
         snapshots.consider(cgroup, round(rss_mib * MIB), now_ns)
-    if select.select(snapshots.answers, [], [], 0 if not snapshots.is_busy else 10)[0]:
-        snapshots.receive()
+        if select.select(snapshots.answers, [], [], 0 if not snapshots.is_busy else 10)[0]:
+            snapshots.receive()
+        now_ns += HOUR_NS
     return snapshots.taken > taken
 
 
@@ -155,22 +157,50 @@ def test_memory_that_no_process_maps_does_not_make_a_snapshot_late(snapshots: Sn
     assert not settle(snapshots, cgroup, 100_000, NOW_NS + 2 * HOUR_NS)
 
 
-def test_memory_that_falls_while_it_is_read_makes_a_late_snapshot(
+def test_the_memory_before_and_after_the_processes_were_read_is_told(
     cgroup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = Reader()
     take = reader.take
 
-    def take_slowly(*arguments: object) -> object:
-        taken = take(*arguments)  # type: ignore[arg-type]
-        hold(cgroup, 5)
+    def take_and_grow(*arguments: object, **named: object) -> object:
+        taken = take(*arguments, **named)  # type: ignore[arg-type]
+        hold(cgroup, 30)
         return taken
 
-    monkeypatch.setattr(Reader, "take", lambda _, *arguments: take_slowly(*arguments))
-    answer = obey(order(cgroup, 20), reader)
-    assert answer.snapshot is not None
-    assert answer.snapshot.fell_bytes == 15 * MIB
-    assert answer.snapshot.seen_bytes == 5 * MIB
+    monkeypatch.setattr(Reader, "take", lambda _, *arguments, **named: take_and_grow(*arguments, **named))
+    samples = obey(order(cgroup, 20), reader).samples
+    assert [sample.reading.rss_bytes for sample in samples] == [20 * MIB, 30 * MIB]
+    assert [sample.reading.usage_bytes for sample in samples] == [20 * MIB, 30 * MIB]
+
+
+def test_another_order_is_seen_to_wait() -> None:
+    reading, writing = os.pipe()
+    orders = Orders(reading)
+    assert not orders.is_waiting()
+    first, second = (Order("/a", "/a", Depth.MAPS, 0, rss) for rss in (1, 2))
+    os.write(writing, first.line() + second.line()[:5])
+    assert orders.next() == first
+    assert orders.is_waiting()
+    os.write(writing, second.line()[5:])
+    assert orders.next() == second
+    assert not orders.is_waiting()
+    os.close(writing)
+    assert orders.next() is None
+    os.close(reading)
+
+
+@pytest.mark.thorough
+def test_a_leap_while_processes_are_read_is_ordered_at_once(snapshots: SnapshotProcess, cgroup: Path) -> None:
+    os.kill(snapshots._pid, signal.SIGSTOP)
+    for rss_mib in (20, 20, 21, 21, 30, 30, 50, 50):
+        hold(cgroup, rss_mib)
+        snapshots.consider(cgroup, rss_mib * MIB, NOW_NS)
+    os.kill(snapshots._pid, signal.SIGCONT)
+    best, _ = snapshots.best()
+    assert best is not None
+    assert best.rss_bytes == 50 * MIB
+    assert snapshots.taken == 2, "no more are ordered at a time"
 
 
 @pytest.mark.thorough
