@@ -1,14 +1,12 @@
-"""The largest causes of a container's memory."""
+"""What held a container's memory at one moment, program by program. The parts add up to its RSS."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from membudget.core.quantities import format_size
-from membudget.measure.probe.messages import ProcessUse, Snapshot
+from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
 
-_SMALLEST_SHARE = 0.05
 _INTERPRETER = re.compile(r"(python|pypy|ruby|perl|php|node|nodejs|deno|bun|bash|dash|sh|java|lua)[\d.]*")
 _TITLE = re.compile(r"([\w./-]+): ")
 """How servers name their processes: "nginx: worker process", "postgres: checkpointer"."""
@@ -16,23 +14,60 @@ _JAVA_WITH_VALUE = {"-cp", "-classpath", "--class-path", "-p", "--module-path"}
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """The processes of one program, or a mapped file."""
+class Program:
+    """The processes of one program."""
 
-    count: int
-    """The number of processes. 1 for a file."""
     name: str
     """The name inside the container. It is untrusted, so callers must quote it."""
-    words: str
-    """The size in words, such as "40.0 MiB each"."""
+    count: int
+    """The number of processes."""
     bytes: int
+    """The anonymous and shared memory of all of them."""
+    file_bytes: int | None
+    """Their file-backed memory, which is not part of RSS. None if unknown."""
 
 
-def causes(snapshot: Snapshot, most: int = 3) -> tuple[Cause, ...]:
-    """Return the largest causes in a snapshot, largest first. Each is at least five percent of the whole."""
-    found = sorted([*_programs(snapshot.processes), *_files(snapshot)], key=lambda cause: cause.bytes, reverse=True)
-    whole = snapshot.summed_pss_bytes or snapshot.summed_rss_bytes
-    return tuple(cause for cause in found if cause.bytes >= _SMALLEST_SHARE * whole)[:most]
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The memory of a container at one moment. Programs and remainders add up to `whole_bytes`."""
+
+    programs: tuple[Program, ...]
+    """The programs whose processes were read, largest first."""
+    others: Program | None
+    """The smaller processes that were not read one by one. They have no name."""
+    unmapped_bytes: int
+    """Shared memory that no process maps: files in a tmpfs."""
+    unseen_bytes: int
+    """Anonymous memory that no process showed when it was read."""
+    repeated_bytes: int
+    """What the programs' figures count more than once. It has to be subtracted."""
+    whole_bytes: int
+    """The container's RSS."""
+    files: tuple[FileUse, ...]
+    """The files with the most memory, which is not part of RSS."""
+
+    @property
+    def file_bytes(self) -> int:
+        """The file-backed memory of all programs, as far as it is known."""
+        return sum(program.file_bytes or 0 for program in self.programs)
+
+
+def breakdown(snapshot: Snapshot) -> Breakdown:
+    """Return what the memory of a snapshot consisted of."""
+    programs = tuple(sorted(_programs(snapshot.processes), key=lambda program: program.bytes, reverse=True))
+    shmem_bytes = sum(process.shared_memory_bytes for process in snapshot.processes)
+    anon_rest = snapshot.seen_bytes - snapshot.seen_shmem_bytes - snapshot.anonymous_bytes
+    shmem_rest = snapshot.seen_shmem_bytes - shmem_bytes
+    count = snapshot.process_count - len(snapshot.processes)
+    return Breakdown(
+        programs=programs,
+        others=Program("", max(1, count), snapshot.others_anon_bytes, None) if snapshot.others_anon_bytes else None,
+        unmapped_bytes=max(0, shmem_rest),
+        unseen_bytes=max(0, anon_rest),
+        repeated_bytes=max(0, -anon_rest) + max(0, -shmem_rest),
+        whole_bytes=snapshot.seen_bytes,
+        files=snapshot.files,
+    )
 
 
 def program_name(process: ProcessUse) -> str:
@@ -66,34 +101,11 @@ def _script(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _programs(processes: Sequence[ProcessUse]) -> Iterator[Cause]:
+def _programs(processes: Sequence[ProcessUse]) -> Iterator[Program]:
     groups: dict[str, list[ProcessUse]] = {}
     for process in processes:
         groups.setdefault(program_name(process), []).append(process)
     for name, group in groups.items():
-        yield _program(name, group)
-
-
-def _program(name: str, group: Sequence[ProcessUse]) -> Cause:
-    """Return the processes of one program as a cause. Memory that they share counts once if PSS could be read."""
-    count = len(group)
-    rss = sum(process.rss_bytes for process in group) // count
-    pss = [process.pss_bytes for process in group if process.pss_bytes is not None]
-    shared = [process.shared_bytes for process in group if process.shared_bytes is not None]
-    each = " each" if count > 1 else ""
-    words = f"{format_size(rss)}{each}"
-    if len(pss) < count:
-        doubt = ", pages that they share counted more than once" if count > 1 else ""
-        own = [process.unreclaimable_bytes for process in group if process.unreclaimable_bytes is not None]
-        if len(own) < count:
-            return Cause(count, name, f"{words}{doubt}", rss * count)
-        return Cause(count, name, f"{format_size(sum(own) // count)}{each} anonymous and shared{doubt}", sum(own))
-    if count > 1:
-        words += f", of which {format_size(sum(shared) // count)} shared"
-    return Cause(count, name, words, sum(pss))
-
-
-def _files(snapshot: Snapshot) -> Iterator[Cause]:
-    for file in snapshot.files:
-        name = PurePosixPath(file.path).name or file.path
-        yield Cause(1, name, f"{format_size(file.pss_bytes)} file-backed", file.pss_bytes)
+        held = sum(process.unreclaimable_bytes for process in group)
+        files = [process.file_backed_bytes for process in group if process.file_backed_bytes is not None]
+        yield Program(name, len(group), held, sum(files) if files else None)

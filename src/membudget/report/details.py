@@ -8,17 +8,30 @@ from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.values import PhaseSummary, phase_summaries
+from membudget.report.at_peak import peak_look, peak_rows
 from membudget.report.findings import Finding
 from membudget.report.report import Report, RevisionReport
 from membudget.report.table import trials_in_words
 
 PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "peak memory base", "peak memory head")
+PEAK_HEADINGS = ("image", "held by", "processes", "anonymous + shared", "file-backed")
 _NO_VALUE = "–"
 
 
 def phase_rows(images: Sequence[ImageMeasurement]) -> list[tuple[Part, ...]]:
     """Return a row for each phase of images with more than one: its duration and its peaks on both sides."""
     return [row for image in images for row in _phase_rows(image)]
+
+
+def peak_table(images: Sequence[ImageMeasurement]) -> list[tuple[Part, ...]]:
+    """Return rows for the head of each image: what held its memory near the peak, and the sum."""
+    looks = [(image, peak_look(image.head.trials)) for image in images if image.head is not None]
+    return [
+        (Quoted(image.name) if number == 0 else "", *row)
+        for image, look in looks
+        if look is not None
+        for number, row in enumerate(peak_rows(look))
+    ]
 
 
 def not_measured(images: Sequence[ImageMeasurement]) -> list[tuple[list[str], str, str]]:

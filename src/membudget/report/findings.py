@@ -15,9 +15,8 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.certificate import Certificate, Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
-from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import LimitContact, Trial
-from membudget.report.causes import Cause, causes
+from membudget.report.at_peak import peak_look, peak_words
 from membudget.report.hints import hint_fix, hint_words
 from membudget.report.verdicts import soak_words
 
@@ -211,37 +210,9 @@ def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
-    snapshots = [(trial, trial.snapshot) for trial in trials if trial.snapshot is not None]
-    if not snapshots:
-        return
-    trial, snapshot = max(snapshots, key=lambda pair: pair[1].seen_bytes)
-    named = causes(snapshot)
-    if not named:
-        return
-    measured = trial.metrics.get(Metric.PEAK_RSS)
-    peak = (measured.value if measured is not None else None) or snapshot.rss_bytes
-    seen = snapshot.seen_bytes
-    near = "at the peak" if seen >= 0.95 * peak else f"at {format_size(seen)} of RSS"
-    parts: list[Part] = [f"{near}: "]
-    for number, cause in enumerate(named):
-        parts += ["; "] if number else []
-        parts += _words(cause)
-    yield Finding((*parts, *(f"; {what}" for what in _limits_of(snapshot))), FindingKind.AT_PEAK)
-
-
-def _limits_of(snapshot: Snapshot) -> Iterator[str]:
-    """Yield in words what the snapshot does not show, and why."""
-    if snapshot.is_late:
-        yield f"the snapshot came late: {format_size(snapshot.fell_bytes)} had been given back"
-    if snapshot.is_near_limit:
-        yield "near the limit only the status of processes is read"
-    elif snapshot.is_after_kill:
-        yield "after an OOM kill only the status of processes is read"
-
-
-def _words(cause: Cause) -> list[Part]:
-    several = f"{cause.count} × " if cause.count > 1 else ""
-    return [several, Quoted(cause.name), f"{',' if several else ''} {cause.words}"]
+    look = peak_look(trials)
+    if look is not None:
+        yield Finding(peak_words(look), FindingKind.AT_PEAK)
 
 
 LEAST_CAUSE_BYTES = 100_000

@@ -26,9 +26,18 @@ from membudget.report.allowances import (
     noise,
     unapproved,
 )
-from membudget.report.details import PHASE_HEADINGS, compared, compared_in_short, not_measured, phase_rows
+from membudget.report.details import (
+    PEAK_HEADINGS,
+    PHASE_HEADINGS,
+    compared,
+    compared_in_short,
+    not_measured,
+    peak_table,
+    phase_rows,
+)
 from membudget.report.findings import (
     Finding,
+    FindingKind,
     cause_findings,
     circumstances,
     hint_findings,
@@ -246,13 +255,17 @@ def _breaking_point(judged: ImageJudgement) -> int | None:
 
 
 def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Block]:
-    """Yield how memory was used: phases, causes, and missing values."""
+    """Yield how memory was used: phases, what held it at the peak, and missing values."""
     yield Sheet(PHASE_HEADINGS, tuple(phase_rows(result.report.images)))
+    yield Sheet(PEAK_HEADINGS, tuple(peak_table(result.report.images)))
     items = []
     for judged in result.judgement.images:
         image = measured[judged.name]
         if not _memory_is_in_trouble(judged):  # otherwise it is always visible
-            items += [_of(image, finding) for finding in why(image.trials) if not finding.is_grave]
+            calm = (finding for finding in why(image.trials) if not finding.is_grave)
+            items += [
+                _of(image, finding) for finding in calm if finding.kind is not FindingKind.AT_PEAK
+            ]  # in the table
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
         items += [_of(image, finding) for finding in circumstances(image.trials)]

@@ -10,7 +10,8 @@ from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
-from membudget.measure.probe.messages import KilledProcess, Series, Snapshot
+from membudget.measure.probe.messages import KilledProcess, Series
+from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import OomKills, Trial
 from membudget.report.report import Report
 from tests.support import builders

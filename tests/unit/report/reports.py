@@ -14,7 +14,8 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.judge.whole import GroupMeasurement
-from membudget.measure.probe.messages import FileUse, HostSettings, KilledProcess, Series
+from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
+from membudget.measure.probe.process_use import FileUse
 from membudget.measure.trial import LimitContact, OomKills, PhaseName, Trial
 from membudget.report.report import Comparison, Report, RevisionReport
 from tests.support.builders import (
@@ -67,8 +68,9 @@ def everything() -> Report:
 
 def in_phases(rss: float) -> Trial:
     """A pre-forking server that starts, works, meets a burst and settles."""
-    workers = [process("/usr/bin/python3", "/usr/bin/gunicorn", "-w4", rss=rss / 3, pss=rss / 5) for _ in range(4)]
-    master = process("/usr/bin/python3", "/usr/bin/gunicorn", "-w4", rss=rss / 4, pss=rss / 8, pid=1)
+    words = ("/usr/bin/python3", "/usr/bin/gunicorn", "-w4")
+    workers = [process(*words, rss=rss / 3, pss=rss / 5, file=rss / 24) for _ in range(4)]
+    master = process("/usr/sbin/crond", rss=rss / 4, pss=rss / 8, pid=1)
     return replace(
         trial(rss),
         phases=(

@@ -1,10 +1,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
-from membudget.measure.probe.messages import FileUse
-from membudget.report.causes import Cause, causes, program_name
+from membudget.measure.probe.process_use import ProcessUse
+from membudget.report.causes import Program, breakdown, program_name
 from tests.support.builders import process, snapshot
 
 
@@ -32,33 +34,57 @@ def test_a_program_is_called_what_people_call_it(arguments: tuple[str, ...], nam
     assert program_name(process(*arguments, rss=1, pss=1)) == name
 
 
-def test_workers_of_one_program_are_one_cause_and_what_they_share_counts_once() -> None:
-    workers = [process("gunicorn: worker [app]", rss=31, pss=22 + 9 / 4, pid=pid) for pid in range(4)]
-    seen = snapshot(*(replace(one, shared_bytes=9 * MIB) for one in workers), process("cron", rss=1, pss=1))
-    assert causes(seen) == (Cause(4, "gunicorn", "31.0 MiB each, of which 9.0 MiB shared", round(4 * 24.25 * MIB)),)
+def test_workers_of_one_program_are_one_and_what_they_share_counts_once() -> None:
+    workers = [process("gunicorn: worker [app]", rss=31, pss=22 + 9 / 4, pid=pid, file=2) for pid in range(4)]
+    found = breakdown(snapshot(process("cron", rss=1, pss=1), *workers, rss=98))
+    assert found.programs == (Program("gunicorn", 4, 97 * MIB, 8 * MIB), Program("cron", 1, MIB, 0))
+    assert (found.unmapped_bytes, found.unseen_bytes, found.repeated_bytes) == (0, 0, 0)
+    assert (found.whole_bytes, found.file_bytes) == (98 * MIB, 8 * MIB)
 
 
-def test_a_large_library_is_a_cause_of_its_own() -> None:
-    seen = snapshot(process("serve", rss=300, pss=300), files=(FileUse("/usr/lib/libtorch.so", 210 * MIB),))
-    assert [(cause.name, cause.words) for cause in causes(seen)] == [
-        ("serve", "300.0 MiB"),
-        ("libtorch.so", "210.0 MiB file-backed"),
-    ]
-
-
-def test_without_pss_it_says_that_pages_count_more_than_once() -> None:
-    seen = replace(snapshot(*(process("worker", rss=30, pss=None, pid=pid) for pid in (1, 2))), summed_pss_bytes=None)
-    assert causes(seen)[0].words == "30.0 MiB each, pages that they share counted more than once"
-
-
-def test_by_status_alone_anonymous_and_shared_memory_count() -> None:
+def test_without_memory_maps_pages_that_processes_share_are_subtracted() -> None:
+    """Forked processes share anonymous pages, and `status` counts them in each."""
     one = replace(process("worker", rss=30, pss=None), anon_bytes=20 * MIB, shmem_bytes=4 * MIB, file_bytes=6 * MIB)
-    alone = replace(snapshot(one), summed_pss_bytes=None)
-    assert causes(alone) == (Cause(1, "worker", "24.0 MiB anonymous and shared", 24 * MIB),)
-    two = replace(snapshot(one, replace(one, pid=2)), summed_pss_bytes=None)
-    assert causes(two)[0].words == "24.0 MiB each anonymous and shared, pages that they share counted more than once"
+    seen = replace(snapshot(one, replace(one, pid=2), rss=27), anon_bytes=23 * MIB)
+    found = breakdown(seen)
+    assert found.programs == (Program("worker", 2, 48 * MIB, 12 * MIB),)
+    assert found.repeated_bytes == (17 + 4) * MIB
 
 
-def test_only_the_biggest_are_named() -> None:
-    seen = snapshot(*(process(f"program{number}", rss=20 - number, pss=20 - number) for number in range(6)))
-    assert [cause.name for cause in causes(seen)] == ["program0", "program1", "program2"]
+def test_files_in_a_tmpfs_belong_to_no_process() -> None:
+    seen = replace(snapshot(process("app", rss=10, pss=10), rss=70), anon_bytes=12 * MIB)
+    found = breakdown(seen)
+    assert (found.unmapped_bytes, found.unseen_bytes) == (58 * MIB, 2 * MIB)
+
+
+def test_processes_that_were_not_read_one_by_one_are_others() -> None:
+    seen = replace(snapshot(process("app", rss=10, pss=10), rss=14), process_count=5, others_anon_bytes=4 * MIB)
+    assert breakdown(seen).others == Program("", 4, 4 * MIB, None)
+
+
+SIZES = st.integers(0, 1 << 40)
+
+
+@st.composite
+def processes(draw: st.DrawFn) -> ProcessUse:
+    """A process as any version of the probe, on any kernel, may tell of it."""
+    maybe = st.none() | SIZES
+    return ProcessUse(
+        draw(SIZES), draw(st.sampled_from("ab")), (), draw(SIZES), draw(maybe), draw(maybe), draw(maybe), draw(maybe),
+        draw(maybe), draw(maybe), draw(maybe), draw(maybe),
+    )  # fmt: skip
+
+
+@given(st.lists(processes(), max_size=5), SIZES, st.floats(0, 1), SIZES, SIZES)
+def test_the_parts_of_a_snapshot_add_up_to_its_rss(
+    found: list[ProcessUse], rss: int, anon_share: float, fell: int, others: int
+) -> None:
+    seen = replace(
+        snapshot(*found), rss_bytes=rss, anon_bytes=round(rss * anon_share), fell_bytes=fell, others_anon_bytes=others
+    )
+    parts = breakdown(seen)
+    named = sum(program.bytes for program in parts.programs) + (parts.others.bytes if parts.others is not None else 0)
+    assert named + parts.unmapped_bytes + parts.unseen_bytes - parts.repeated_bytes == seen.seen_bytes
+    assert parts.whole_bytes == seen.seen_bytes <= rss
+    assert min(parts.unmapped_bytes, parts.unseen_bytes, parts.repeated_bytes) >= 0
+    assert sum(program.count for program in parts.programs) == len(found)

@@ -2,15 +2,12 @@
 
 from dataclasses import replace
 
-import pytest
-
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import OomDoubt
-from membudget.measure.probe.messages import Snapshot
 from membudget.measure.trial import LimitContact, SidecarUse
 from membudget.report.findings import findings
-from tests.support.builders import process, snapshot, trial
+from tests.support.builders import trial
 
 
 def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_counted() -> None:
@@ -25,29 +22,6 @@ def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_count
         if finding.is_grave
     ]
     assert said == ["thrashing at the limit: memory was reclaimed 7 times, some process waited for memory for 90 ms"]
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        (snapshot(process("app", rss=40, pss=40)), "at the peak: app 40.0 MiB"),
-        (
-            replace(snapshot(process("app", rss=40, pss=40)), is_late=True, fell_bytes=30 * MIB),
-            "at 10.0 MiB of RSS: app 40.0 MiB; the snapshot came late: 30.0 MiB had been given back",
-        ),
-        (
-            replace(snapshot(process("app", rss=40, pss=None)), summed_pss_bytes=None, is_near_limit=True),
-            "at the peak: app 40.0 MiB; near the limit only the status of processes is read",
-        ),
-        (
-            replace(snapshot(process("app", rss=40, pss=None)), summed_pss_bytes=None, is_after_kill=True),
-            "at the peak: app 40.0 MiB; after an OOM kill only the status of processes is read",
-        ),
-    ],
-)
-def test_a_snapshot_says_what_it_does_not_show(seen: Snapshot, expected: str) -> None:
-    (said,) = (one.as_text() for one in findings([replace(trial(40), snapshot=seen)]))
-    assert said == expected
 
 
 def test_witnesses_of_oom_kills_that_contradict_each_other_are_told_once() -> None:

@@ -33,7 +33,7 @@ _STYLES = {
 _BLANK = Text()
 _ROW_HEADINGS = ("status", "image", "metric", "base", "head", "delta", "budget", "headroom")
 _FIGURE_HEADINGS = _ROW_HEADINGS[1:6]
-_LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase"}
+_LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by"}
 _GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
 
 

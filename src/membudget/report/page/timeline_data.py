@@ -15,6 +15,8 @@ from membudget.judge.metric import Row, tolerated_growth
 from membudget.judge.values import trial_samples
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
+from membudget.report.at_peak import peak_look, peak_rest
+from membudget.report.causes import Program, breakdown
 from membudget.report.timeline import downsample
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
@@ -73,14 +75,30 @@ def _trial(trial: Trial, points: int) -> dict[str, Json]:
         "samples": len(trial.series.time_us),
         "phases": [[phase.name, phase.begin_us / 1e6, phase.duration_ms / 1e3] for phase in trial.phases],
         "killed": [printable(process.name) for process in trial.oom.killed[:5]] if trial.oom is not None else None,
-        "processes": [
-            [printable(" ".join(process.arguments[:4]) or process.name, 80), process.pid, process.rss_bytes,
-             process.pss_bytes, process.high_water_bytes]
-            for process in trial.snapshot.processes[:_MOST_PROCESSES]
-        ] if trial.snapshot is not None and points else [],
+        **(_look(trial) if points else {"processes": [], "look": None}),
         "kinds": {printable(kind, 30): size for kind, size in list(trial.snapshot.kinds.items())[:10]}
         if trial.snapshot is not None else {},
     }  # fmt: skip
+
+
+def _look(trial: Trial) -> dict[str, Json]:
+    """Return the largest processes, what is left besides them, and how near to the peak the look at them was."""
+    look = peak_look([trial])
+    if look is None:
+        return {"processes": [], "look": None}
+    shown = look.snapshot.processes[:_MOST_PROCESSES]
+    rows: list[Json] = [
+        [printable(" ".join(process.arguments[:4]) or process.name, 80), process.pid, process.unreclaimable_bytes,
+         process.file_backed_bytes, process.high_water_bytes]
+        for process in shown
+    ]  # fmt: skip
+    unnamed = [
+        Program("", 1, process.unreclaimable_bytes, process.file_backed_bytes)
+        for process in look.snapshot.processes[_MOST_PROCESSES:]
+    ]
+    rest = peak_rest(breakdown(look.snapshot), unnamed)
+    sums: list[Json] = [[str(part.name), part.bytes] for part in rest]
+    return {"processes": rows, "look": [look.heading, [*sums, ["together", look.snapshot.seen_bytes]]]}
 
 
 def columns(series: Series, points: int) -> list[Json]:

@@ -143,7 +143,7 @@ def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
     assert "\n::" not in markdown
     assert all(character.isprintable() or character in "\n\N{NO-BREAK SPACE}" for character in markdown)
     found = tables(markdown)
-    assert [set(table) for table in found] == [{7}, {7}, {5}]
+    assert [set(table) for table in found] == [{7}, {7}, {5}, {5}]
     assert page.count("<details") == page.count("</details>") == page.count("<summary>")
 
 

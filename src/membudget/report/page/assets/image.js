@@ -31,16 +31,19 @@ const parts = (image) => [
   treemap(image),
 ];
 
-// Who held the memory near the peak, in the trial that is drawn first.
+// Who held the memory near the peak, in the trial that is drawn first. Anonymous and shared memory add up to RSS.
 const processes = (image) => {
   const side = image.sides.head ?? image.sides.base;
   const trial = side?.trials[side.typical ?? 0];
   if (!trial?.processes.length) return null;
-  const kinds = Object.entries(trial.kinds).filter(([, bytes]) => bytes).sort(([, one], [, other]) => other - one);
-  const table = sortedTable("Processes near the peak", ["process", "pid", "RSS", "PSS", "largest RSS ever"],
-    trial.processes.map(([name, pid, rss, pss, most]) => [
-      { text: name, content: element("code", { dir: "ltr" }, name) }, { text: String(pid), key: pid }, sizeCell(rss), sizeCell(pss), sizeCell(most)]),
+  const [heading, rest] = trial.look;
+  const table = sortedTable(`Processes ${heading}`, ["process", "pid", "anonymous + shared", "file-backed", "largest RSS ever"],
+    trial.processes.map(([name, pid, held, file, most]) => [
+      { text: name, content: element("code", { dir: "ltr" }, name) }, { text: String(pid), key: pid }, sizeCell(held), sizeCell(file), sizeCell(most)]),
     { numeric: [2, 3, 4], open: false });
+  const besides = rest.map(([what, bytes]) => `${what} ${formatSize(bytes)}`).join(", ");
+  table.append(element("p", { class: "hint" }, `Anonymous and shared memory, ${besides}.`));
+  const kinds = Object.entries(trial.kinds).filter(([, bytes]) => bytes).sort(([, one], [, other]) => other - one);
   const words = kinds.map(([kind, bytes]) => `${kind.replace("_", " ")} ${formatSize(bytes)}`).join(", ");
   if (words) table.append(element("p", { class: "hint" }, `All processes by kind: ${words}.`));
   return table;
