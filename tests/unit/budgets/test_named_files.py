@@ -68,5 +68,8 @@ def test_a_file_that_is_missing_is_told_with_its_key(
 
 
 def test_all_missing_files_of_an_image_come_at_once(checkout: Path) -> None:
-    text = 'build.dockerfile = "x"\ncompose.file = "y"\ncontainer.env_files = ["z"]\nworkload = { kind = "command", stdin = "w" }'
+    text = (
+        'build.dockerfile = "x"\ncompose.file = "y"\ncontainer.env_files = ["z"]\n'
+        'workload = { kind = "command", stdin = "w" }'
+    )
     assert [found for _, found, _ in problems(text, checkout)] == ["x", "y", "z", "w"]
