@@ -175,6 +175,11 @@ class GitRepository:
         listed = self._run("--literal-pathspecs", "ls-tree", "--full-tree", "-z", commit.sha, "--", path)
         return listed.rstrip("\0")
 
+    def work_tree_files(self) -> tuple[str, ...]:
+        """Return the paths of files in the working tree that git tracks, or would track (git-ls-files(1))."""
+        listed = self._bytes("ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=self.top)
+        return tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
+
     def uncommitted(self) -> list[str]:
         """Return the tracked files that differ from HEAD."""
         return self._run("diff", "--name-only", "HEAD", "--").splitlines()

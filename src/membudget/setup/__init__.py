@@ -1,1 +1,1 @@
-"""Helps people set membudget up: validates what they wrote, and says what is wrong with it."""
+"""Helps people set membudget up: writes what they need, validates what they wrote, and says what is wrong with it."""

@@ -1,0 +1,139 @@
+"""Puts together what the files of a repository say: one entry for each image that is built from it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from membudget.setup import bake, charts, ci_builds, compose_files, dockerfiles, manifests
+from membudget.setup.bake import BakeReader
+from membudget.setup.charts import ChartRenderer
+from membudget.setup.dockerfiles import DockerfileFacts
+from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Probe, Skipped
+from membudget.setup.names import image_name, unused_name
+from membudget.setup.repository import RepositoryFiles
+
+MOST_IMAGES = 100
+"""More images than anybody writes down by hand. Of a repository that has more, the others are skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """The programs of the user that read files whose language membudget does not know. None if they are missing."""
+
+    of_bake_files: BakeReader | None = None
+    of_charts: ChartRenderer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The images of a repository, and what was not read."""
+
+    images: tuple[FoundImage, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def discover(files: RepositoryFiles, readers: Readers, repository_name: str) -> Discovery:
+    """Return the images that the repository builds."""
+    services = compose_files.read_compose_files(files)
+    deployed = _deployed(files, readers)
+    definitions = _merged(files, services, readers, repository_name)
+    images: list[FoundImage] = []
+    taken: set[str] = set()
+    for build, service in definitions:
+        if len(images) >= MOST_IMAGES:
+            files.skip(build.dockerfile, f"more than {MOST_IMAGES} images were found")
+            continue
+        parsed = dockerfiles.read_dockerfile(files, build.dockerfile, build.args)
+        if parsed is None:
+            continue
+        if build.target is not None and parsed.stage(build.target) is None:
+            files.skip(build.origin.path, f"line {build.origin.line}: {build.dockerfile} has no stage {build.target}")
+            continue
+        name = unused_name(build.name, f"{build.context}-{build.name}", taken)
+        taken.add(name)
+        facts = dockerfiles.facts_of(parsed, build.dockerfile, build.target)
+        images.append(_found(replace(build, name=name), service, facts, _of(build, deployed)))
+    return Discovery(tuple(images), tuple(files.skipped))
+
+
+def _deployed(files: RepositoryFiles, readers: Readers) -> list[Deployed]:
+    """Return what is deployed. Manifests come before charts: their lines are what somebody applies."""
+    folders = charts.chart_folders(files)
+    return [*manifests.read_manifests(files, folders), *charts.read_charts(files, folders, readers.of_charts)]
+
+
+def _merged(
+    files: RepositoryFiles, services: Sequence[ComposeService], readers: Readers, repository_name: str
+) -> list[tuple[BuildDefinition, ComposeService | None]]:
+    """Return each image once, by how it is built.
+
+    Compose services stay apart even if they are built alike, because each runs the image in its own way. A Dockerfile
+    that no other file names is built from the context that it seems to need.
+    """
+    found: list[tuple[BuildDefinition, ComposeService | None]] = [(service.build, service) for service in services]
+    places: dict[tuple[str, str, str | None], int] = {}
+    for place, (build, _) in enumerate(found):
+        places.setdefault(build.key, place)
+    others = [*bake.read_bake_files(files, readers.of_bake_files), *ci_builds.read_workflows(files)]
+    named = {build.dockerfile for build, _ in found} | {build.dockerfile for build in others}
+    for path in dockerfiles.names_of(files):
+        parsed = dockerfiles.read_dockerfile(files, path) if path not in named else None
+        if parsed is not None:
+            others.append(dockerfiles.definition_of(files, path, parsed, repository_name))
+    for build in others:
+        if build.key not in places:
+            places[build.key] = len(found)
+            found.append((_named(build, repository_name), None))
+            continue
+        known, service = found[places[build.key]]
+        aliases = known.aliases | build.aliases | {build.name}
+        found[places[build.key]] = (replace(known, aliases=aliases, args={**build.args, **known.args}), service)
+    return found
+
+
+def _named(build: BuildDefinition, repository_name: str) -> BuildDefinition:
+    """Return a definition with a name: its own, or the Dockerfile's."""
+    return build if build.name else replace(build, name=dockerfiles.name_of(build.dockerfile, repository_name))
+
+
+def _of(build: BuildDefinition, deployed: Iterable[Deployed]) -> list[Deployed]:
+    """Return where the image is deployed. What has the image's own name comes before what shares another one."""
+    names = {image_name(name) for name in {build.name, *build.aliases}}
+    ranked = [
+        (next((place for place, name in enumerate(one.names) if name in names), None), number, one)
+        for number, one in enumerate(deployed)
+    ]
+    return [one for place, _, one in sorted(ranked, key=lambda rank: (rank[0] or 0, rank[1])) if place is not None]
+
+
+def _found(
+    build: BuildDefinition, service: ComposeService | None, facts: DockerfileFacts, deployed: Sequence[Deployed]
+) -> FoundImage:
+    """Return an image with its facts. Manifests count more than compose files, and those more than Dockerfiles."""
+    places = [*deployed, *([service.deployed] if service is not None else [])]
+    if any(place.has_own_command for place in places):
+        facts = DockerfileFacts()
+    own_probe = [facts.probe] if facts.probe is not None else []
+    probes = [*(probe for place in places for probe in place.probes), *own_probe]
+    jobs = [place.origin for place in places if place.runs_to_end]
+    return FoundImage(
+        build.name,
+        build,
+        limit=next((place.limit for place in places if place.limit is not None), None),
+        ports=_once([*(port for place in places for port in place.ports), *facts.ports]),
+        probes=tuple(sorted(probes, key=_telling)),
+        compose=service,
+        runs_to_end=jobs[0] if jobs and len(jobs) == len(places) else None,
+        is_service=bool(places) and not jobs,
+    )
+
+
+def _telling(probe: Fact[Probe]) -> int:
+    """Rank probes: a path tells more than a HEALTHCHECK, and that more than a port."""
+    if probe.value.path is not None:
+        return 0
+    return 2 if probe.value.port is not None else 1
+
+
+def _once(ports: Sequence[Fact[int]]) -> tuple[Fact[int], ...]:
+    found: Mapping[int, Fact[int]] = {port.value: port for port in reversed(ports)}
+    return tuple(dict.fromkeys(found[port.value] for port in ports))

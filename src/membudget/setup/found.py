@@ -1,0 +1,116 @@
+"""What `init` finds in a repository: facts about images, each with the place that it was read from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from membudget.core.untrusted_text import printable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A place in the repository."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    """A value, and where it was found."""
+
+    value: T
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was not read, or not used."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How somebody asks a container whether it is ready.
+
+    Without a path, the port is asked whether it accepts connections. Without a port as well, the image's own
+    HEALTHCHECK says it.
+    """
+
+    path: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildDefinition:
+    """How an image is built, as a Dockerfile or a file that names one says it."""
+
+    name: str
+    """The name that the image would have in the budgets file."""
+    context: str
+    """The folder of the build context, from the top of the repository."""
+    dockerfile: str
+    """The path of the Dockerfile, from the top of the repository."""
+    origin: Origin
+    target: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    aliases: frozenset[str] = frozenset()
+    """The last parts of the references that the image is tagged with."""
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What makes two definitions ones of the same image."""
+        return self.context, self.dockerfile, self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A container as it is deployed: by a manifest, a chart, or a compose file."""
+
+    names: tuple[str, ...]
+    """Names that the image may have, the most telling first."""
+    origin: Origin
+    limit: Fact[int] | None = None
+    """The memory limit, in bytes."""
+    ports: tuple[Fact[int], ...] = ()
+    probes: tuple[Fact[Probe], ...] = ()
+    runs_to_end: bool = False
+    """Whether it is a job and no service."""
+    has_own_command: bool = False
+    """Whether it runs something else than the image's own command, for which the Dockerfile's ports tell nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeService:
+    """A service of a compose file that is built from the repository."""
+
+    build: BuildDefinition
+    deployed: Deployed
+    service: str
+    needs_its_file: bool
+    """Whether the service needs what the compose file says: other services, variables, a command, files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image of the repository, with all that was found about it."""
+
+    name: str
+    build: BuildDefinition
+    limit: Fact[int] | None = None
+    ports: tuple[Fact[int], ...] = ()
+    probes: tuple[Fact[Probe], ...] = ()
+    """Ways to ask whether it is ready, the best first."""
+    compose: ComposeService | None = None
+    """The compose service to measure it as. None if it can run alone."""
+    runs_to_end: Origin | None = None
+    """Where it says that the container is a job. None if nothing says so."""
+    is_service: bool = False
+    """Whether something deploys it as a service."""

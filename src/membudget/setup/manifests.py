@@ -1,0 +1,114 @@
+"""Finds the containers that Kubernetes manifests deploy: their memory limits, ports and probes."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from membudget.setup.dockerfiles import asked_by
+from membudget.setup.found import Deployed, Fact, Origin, Probe
+from membudget.setup.memory_limits import kubernetes_limit
+from membudget.setup.names import image_name, last_part
+from membudget.setup.repository import RepositoryFiles
+from membudget.setup.yaml_values import YamlValue
+
+_PODS = {
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "Deployment": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "Pod": ("spec",),
+    "ReplicaSet": ("spec", "template", "spec"),
+    "Rollout": ("spec", "template", "spec"),
+    "Service": ("spec", "template", "spec"),  # of Knative; one of Kubernetes has no template
+    "StatefulSet": ("spec", "template", "spec"),
+}
+"""Where each kind has its pod."""
+_RUN_TO_END = frozenset({"CronJob", "Job"})
+_KIND = re.compile(rf"^[ \t]*[\"']?kind[\"']?\s*:\s*[\"']?({'|'.join((*_PODS, 'List'))})\b", re.MULTILINE)
+_PROBES = ("readinessProbe", "startupProbe", "livenessProbe")
+_MOST_CONTAINERS = 50
+
+
+def read_manifests(files: RepositoryFiles, charts: tuple[str, ...]) -> Iterator[Deployed]:
+    """Yield the containers of all manifests. Those of charts are left out: they are templates and no YAML."""
+    folders = tuple(f"{chart}/" if chart != "." else "templates/" for chart in charts)
+    for path in files.having(lambda path: path.endswith((".yaml", ".yml")) and not path.startswith(folders)):
+        if "/.github/" in f"/{path}":
+            continue
+        text = files.text(path)
+        if text is None or _KIND.search(text) is None:
+            continue
+        for document in files.documents(path, text):
+            yield from deployed_in(path, document)
+
+
+def deployed_in(path: str, document: YamlValue) -> Iterator[Deployed]:
+    """Yield the containers of one document, or of each entry if it is a list."""
+    if document.get("kind").text == "List":
+        for entry in document.get("items").entries():
+            yield from _of_workload(path, entry)
+    else:
+        yield from _of_workload(path, document)
+
+
+def _of_workload(path: str, document: YamlValue) -> Iterator[Deployed]:
+    kind = document.get("kind").text or ""
+    if kind not in _PODS:
+        return
+    pod = document.get(*_PODS[kind])
+    containers = list(islice(pod.get("containers").entries(), _MOST_CONTAINERS))
+    workload = document.get("metadata", "name").text if len(containers) == 1 else None
+    for container in containers:
+        yield deployed(path, container, kind in _RUN_TO_END, workload)
+
+
+def deployed(path: str, container: YamlValue, runs_to_end: bool, workload: str | None) -> Deployed:
+    """Return what a container of a pod says. `workload` is the name of its pod's owner, if it is the only container."""
+    image = container.get("image").text
+    names = (last_part(image) if image is not None else None, container.get("name").text, workload)
+    ports = dict(_ports(path, container))
+    limit = container.get("resources", "limits", "memory")
+    limit_bytes = kubernetes_limit(limit.text) if limit.text is not None else None
+    return Deployed(
+        names=tuple(dict.fromkeys(image_name(name) for name in names if name)),
+        origin=Origin(path, container.line),
+        limit=Fact(limit_bytes, Origin(path, limit.line)) if limit_bytes is not None else None,
+        ports=tuple(ports.values()),
+        probes=tuple(probes_of(path, container, ports)),
+        runs_to_end=runs_to_end,
+        has_own_command=bool(container.get("command") or container.get("args")),
+    )
+
+
+def _ports(path: str, container: YamlValue) -> Iterator[tuple[str, Fact[int]]]:
+    """Yield the TCP ports by name. A port without a name has its number as one."""
+    for entry in container.get("ports").entries():
+        port = entry.get("containerPort")
+        number = port.number
+        if number is not None and 1 <= number <= 65535 and entry.get("protocol").text in (None, "TCP"):
+            yield entry.get("name").text or str(number), Fact(number, Origin(path, port.line))
+
+
+def probes_of(path: str, container: YamlValue, ports: Mapping[str, Fact[int]]) -> Iterator[Fact[Probe]]:
+    """Yield the probes of a container that membudget can repeat, the one for readiness first."""
+    for key in _PROBES:
+        probe = container.get(key)
+        origin = Origin(path, probe.line)
+        for kind in ("httpGet", "tcpSocket"):
+            asked = probe.get(kind)
+            port = _port(asked.get("port"), ports)
+            target = asked.get("path").text or "/"
+            is_plain = asked.get("scheme").text in (None, "HTTP")
+            if asked and port is not None and is_plain:
+                yield Fact(Probe(target if kind == "httpGet" else None, port), Origin(path, asked.line))
+        command = asked_by(" ".join(probe.get("exec", "command").texts()), {})
+        if command is not None:
+            yield Fact(command, origin)
+
+
+def _port(value: YamlValue, ports: Mapping[str, Fact[int]]) -> int | None:
+    number = value.number
+    if number is not None:
+        return number if 1 <= number <= 65535 else None
+    named = ports.get(value.text or "")
+    return named.value if named is not None else None

@@ -1,0 +1,52 @@
+import json
+
+from membudget.setup.bake import BakeRefused, read_bake_files
+from membudget.setup.found import BuildDefinition, Origin
+from tests.unit.setup.conftest import MakeFiles
+
+HCL = 'group "default" { targets = ["api"] }\ntarget "api" {\n  context = "api"\n}\n'
+
+
+class Reader:
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def targets(self, text: str, kind: str) -> str:
+        if isinstance(self.answer, BakeRefused):
+            raise self.answer
+        return json.dumps(self.answer)
+
+
+def test_targets_are_read(make_files: MakeFiles) -> None:
+    target = {"context": "api", "dockerfile": "D", "target": "final", "args": {"A": "1"}, "tags": ["x/y/server:${TAG}"]}
+    files = make_files({"docker-bake.hcl": HCL, "api/D": ""})
+    assert list(read_bake_files(files, Reader({"target": {"api": target}}))) == [
+        BuildDefinition("api", "api", "api/D", Origin("docker-bake.hcl", 2), "final", {"A": "1"}, frozenset({"server"}))
+    ]
+
+
+def test_without_docker_only_json_is_read(make_files: MakeFiles) -> None:
+    text = json.dumps({"target": {"api": {"context": "api"}}})
+    files = make_files({"docker-bake.hcl": HCL, "sub/docker-bake.json": text, "sub/api/Dockerfile": ""})
+    assert [one.dockerfile for one in read_bake_files(files, None)] == ["sub/api/Dockerfile"]
+    assert [one.path for one in files.skipped] == ["docker-bake.hcl"]
+
+
+def test_what_the_client_refuses_is_skipped(make_files: MakeFiles) -> None:
+    files = make_files({"docker-bake.hcl": HCL})
+    assert list(read_bake_files(files, Reader(BakeRefused("docker-bake.hcl:1,3: no")))) == []
+    assert files.skipped[0].reason == "docker-bake.hcl:1,3: no"
+
+
+def test_forms_that_are_not_expected_are_skipped(make_files: MakeFiles) -> None:
+    files = make_files({"docker-bake.hcl": HCL})
+    answers: list[object] = [[], {"target": []}, {"target": {"a": 1}}, {"target": {"a": {"context": "../../etc"}}}]
+    for answer in answers:
+        assert list(read_bake_files(files, Reader(answer))) == []
+
+
+def test_targets_from_elsewhere_are_skipped(make_files: MakeFiles) -> None:
+    files = make_files({"docker-bake.hcl": HCL})
+    answer = {"target": {"a": {"context": "https://example.com/x.git"}, "b": {"dockerfile-inline": "FROM scratch"}}}
+    assert list(read_bake_files(files, Reader(answer))) == []
+    assert len(files.skipped) == 2

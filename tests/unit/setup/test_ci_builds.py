@@ -1,0 +1,111 @@
+import pytest
+
+from membudget.setup.ci_builds import read_workflows
+from membudget.setup.found import BuildDefinition, Origin
+from tests.unit.setup.conftest import MakeFiles
+
+DOCKERFILES = {"Dockerfile": "", "api/Dockerfile": "", "api/Dockerfile.worker": "", "web/Dockerfile": ""}
+
+
+def builds(make_files: MakeFiles, job: str) -> list[BuildDefinition]:
+    text = "on: push\njobs:\n  docker:\n" + "".join(f"    {line}\n" for line in job.splitlines())
+    return list(read_workflows(make_files({**DOCKERFILES, ".github/workflows/ci.yml": text})))
+
+
+def test_the_action_is_read(make_files: MakeFiles) -> None:
+    (found,) = builds(
+        make_files,
+        """\
+steps:
+  - uses: docker/build-push-action@v6
+    with:
+      context: ./api
+      file: api/Dockerfile.worker
+      target: final
+      build-args: |
+        VERSION=1
+        SHA=${{ github.sha }}
+      tags: example.com/shop/worker:${{ github.sha }}
+""",
+    )
+    assert found == BuildDefinition(
+        "worker", "api", "api/Dockerfile.worker", Origin(".github/workflows/ci.yml", 5), "final", {"VERSION": "1"},
+        frozenset({"worker"}),
+    )  # fmt: skip
+
+
+def test_without_inputs_the_action_builds_the_top(make_files: MakeFiles) -> None:
+    (found,) = builds(make_files, "steps: [{uses: docker/build-push-action@v6}]")
+    assert (found.name, found.context, found.dockerfile) == ("", ".", "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    ("command", "built"),
+    [
+        ("docker build api", ("api", "api/Dockerfile", None)),
+        ("docker buildx build --load -t x:1 -f api/Dockerfile.worker .", (".", "api/Dockerfile.worker", None)),
+        ("docker build --target=dev ./web && docker push x", ("web", "web/Dockerfile", "dev")),
+        ("time docker image build --build-arg A=1 \\\n  --tag x \\\n  api", ("api", "api/Dockerfile", None)),
+        ("cd x; docker build .", (".", "Dockerfile", None)),
+    ],
+)
+def test_commands_are_read(command: str, built: tuple[str, str, str | None], make_files: MakeFiles) -> None:
+    script = "\n".join(f"      {line}" for line in command.splitlines())
+    (found,) = builds(make_files, f"steps:\n  - run: |\n{script}")
+    assert found.key == built
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["docker build", "docker build -", "docker build $FOLDER", "docker build -f x api", "docker build ../x",
+     "docker build https://example.com/x.git", "docker build /etc",
+     "docker build missing", "docker build 'api", "echo docker push api"],
+)  # fmt: skip
+def test_commands_that_build_nothing_of_the_repository_are_left_out(command: str, make_files: MakeFiles) -> None:
+    assert builds(make_files, f"steps:\n  - run: |\n      {command}") == []
+
+
+def test_a_command_has_its_own_line(make_files: MakeFiles) -> None:
+    found = builds(make_files, "steps:\n  - run: |\n      docker build api\n\n      docker build web\n")
+    assert [one.origin.line for one in found] == [6, 8]
+
+
+def test_a_matrix_is_expanded(make_files: MakeFiles) -> None:
+    found = builds(
+        make_files,
+        """\
+strategy:
+  matrix:
+    service: [api, web]
+steps:
+  - uses: docker/build-push-action@v6
+    with: {context: "${{ matrix.service }}"}
+""",
+    )
+    assert [one.context for one in found] == ["api", "web"]
+
+
+def test_the_entries_of_include_are_combinations(make_files: MakeFiles) -> None:
+    found = builds(
+        make_files,
+        """\
+strategy:
+  matrix:
+    include:
+      - {name: worker, file: api/Dockerfile.worker}
+      - {name: web, file: web/Dockerfile}
+steps:
+  - run: docker build -f ${{ matrix.file }} -t ${{ matrix.name }} .
+""",
+    )
+    assert [(one.name, one.dockerfile) for one in found] == [
+        ("worker", "api/Dockerfile.worker"),
+        ("web", "web/Dockerfile"),
+    ]
+
+
+def test_a_context_that_only_the_runner_knows_is_skipped(make_files: MakeFiles) -> None:
+    text = "jobs: {a: {steps: [{uses: docker/build-push-action@v6, with: {context: '${{ inputs.folder }}'}}]}}\n"
+    files = make_files({**DOCKERFILES, ".github/workflows/ci.yml": text})
+    assert list(read_workflows(files)) == []
+    assert "only known when it runs" in files.skipped[0].reason
