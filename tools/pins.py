@@ -19,7 +19,7 @@ import debian
 from membudget.version import VERSION
 
 _TOP = Path(__file__).resolve().parent.parent
-_PLACES = ("README.md", "docs/*.md", ".github/workflows/*.yml")
+_PLACES = ("README.md", "docs/*.md", ".github/workflows/*.yml", "src/membudget/setup/workflow_text.py")
 _OURS = "membudget/membudget"
 _PIN = re.compile(r"(?P<before>\buses: (?P<repository>[\w.-]+/[\w.-]+)[\w./-]*@)(?P<commit>\S+) # v(?P<version>[\d.]+)")
 _BASE = re.compile(r"^(?P<before>ARG BASE=(?P<tag>\S+)@)(?P<digest>sha256:[0-9a-f]{64})$", re.MULTILINE)

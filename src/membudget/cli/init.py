@@ -1,0 +1,109 @@
+"""Runs `membudget init`: gives the use case the repository, the engine and the user's own programs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from membudget.build.docker_build import Builder
+from membudget.build.git import GitRepository
+from membudget.build.git_workspace import workspace
+from membudget.build.sources import BaseVariants
+from membudget.cli.tools import CheckTools
+from membudget.cli.wiring import connected_engine, layer_cache, progress_display
+from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.untrusted_text import printable
+from membudget.core.work import Progress
+from membudget.engine.run_id import own_run_id
+from membudget.measure.equipment import MeasuringOptions, measuring
+from membudget.publish.servers import registry
+from membudget.publish.workflow import guarded_log, show, show_json
+from membudget.setup.discovery import Discovery, Readers, discover
+from membudget.setup.entries import Entry, failed_entry, measured_entry, unmeasured_entry
+from membudget.setup.init import Destination, PlannedFile, Wanted, repository_name
+from membudget.setup.init_report import Result, init_report, render
+from membudget.setup.measured import Failed, Measured, measure
+from membudget.setup.plan import ImagePlan, plan
+from membudget.setup.repository import RepositoryFiles
+from membudget.setup.user_clients import BuildxBake, Helm
+from membudget.version import VERSION
+
+
+def init(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget init`."""
+    registry.take_token(os.environ)  # unused: nothing that runs may get it
+    repository = GitRepository(Path.cwd())
+    wanted = Wanted(
+        Path(options.budgets), not options.no_workflow, options.fork_safe, options.force, dry_run=options.dry_run
+    )
+    destination = Destination(repository.top, wanted)
+    progress = progress_display(os.environ)
+    found = _discovered(repository)
+    plans = [plan(image) for image in found.images]
+    results: Sequence[Result] = (
+        plans if options.no_measure else _measured(repository, plans, progress, options.helper_image)
+    )
+    files = destination.files([_entry(result) for result in results])
+    if not wanted.dry_run:
+        destination.write(files)
+    report = init_report(results, files, found.skipped, wrote=not wanted.dry_run)
+    if options.json:
+        show_json(report.model_dump_json(indent=1))
+        return report.exit_code
+    if wanted.dry_run:
+        _print(files)
+    show(render(report, is_dry=wanted.dry_run))
+    return report.exit_code
+
+
+def _discovered(repository: GitRepository) -> Discovery:
+    """Return the images of the repository. Raises ConfigurationError if there are none."""
+    files = RepositoryFiles(repository.top, repository.work_tree_files())
+    found = discover(files, Readers(BuildxBake.found(), Helm.found()), repository_name(repository.top))
+    if found.images:
+        return found
+    skipped = "".join(f"\n  skipped {printable(one.path)}: {printable(one.reason)}" for one in found.skipped[:5])
+    raise ConfigurationError(
+        f"no Dockerfile that can be built was found{skipped}",
+        where=str(repository.top),
+        fix="run membudget init in a repository with a Dockerfile, or write budgets.toml by hand",
+    )
+
+
+def _measured(
+    repository: GitRepository, plans: Sequence[ImagePlan], progress: Progress, helper_image: str | None
+) -> Sequence[Measured | Failed]:
+    """Build and run the images as they are committed. Raises EnvironmentFault."""
+    head = repository.commit("HEAD")
+    if head is None:
+        raise ConfigurationError(
+            "this repository has no commit yet, and only commits are built", fix="commit first, or pass --no-measure"
+        )
+    run = own_run_id()
+    options = MeasuringOptions(VERSION, helper_image=helper_image)
+    with connected_engine() as engine:
+        builder = Builder(engine)
+        builder.check()
+        with workspace(repository, run) as checkouts, measuring(engine, run, options, progress.note) as runner:
+            cache = layer_cache()
+            bases = BaseVariants(engine, cache, progress.note, asks_registry=False)
+            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), None, bases)
+            return measure(plans, head, tools, progress)
+
+
+def _entry(result: Result) -> Entry:
+    match result:
+        case Measured():
+            return measured_entry(result)
+        case Failed():
+            return failed_entry(result)
+        case _:
+            return unmeasured_entry(result)
+
+
+def _print(files: Sequence[PlannedFile]) -> None:
+    """Print the files as they would be written."""
+    with guarded_log(sys.stdout):
+        for file in files:
+            print(f"# ----- {printable(file.name)} -----\n{file.text}")

@@ -1,0 +1,207 @@
+"""Builds each image and runs it, by check's own building and trials, until one of its ways to be exercised works.
+
+An image runs once under the limit that is deployed. Where none is, it runs without a limit, and once more under the
+limit that follows from its peak, so that the check that comes next can pass.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from membudget.budgets.entries import ImageSpec
+from membudget.build.revision import BuiltImage, Commit, Side
+from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all
+from membudget.check.trials import TrialTools
+from membudget.contents.summary import image_metrics
+from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, shortened
+from membudget.core.metrics import Metric
+from membudget.core.quantities import format_size
+from membudget.core.work import Progress
+from membudget.judge.measurement import Failure, Presence
+from membudget.measure.trial import Outcome, Trial, TrialInputs
+from membudget.setup.memory_limits import limit_for
+from membudget.setup.plan import ImagePlan, Way, command
+
+_MOST_DOUBLINGS = 3
+_SHORT_TRIAL_MS = 20_000
+"""How long a container may take to end by itself if nothing says that it does."""
+
+
+class Tools(TrialTools, BuildTools, Protocol):
+    """Those of a check's tools that measuring a new image needs."""
+
+    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
+        """Provide a clean checkout for as long as the context lasts."""
+
+    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
+        """Return the inputs of an image's container. Raises ConfigurationError if a file or a secret is missing."""
+
+    def live(self) -> str:
+        """Return phase and memory of the running trials as text. Called from another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An image that ran."""
+
+    plan: ImagePlan
+    way: Way
+    peak_rss_bytes: int | None
+    """The largest peak of its runs. None if a run was too short to be sampled."""
+    image_size_bytes: int | None
+    limit_bytes: int
+    is_deployed: bool
+    """Whether the limit is the deployed one."""
+    notes: tuple[str, ...] = ()
+    """What did not work before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An image that does not build, or does not run."""
+
+    plan: ImagePlan
+    reason: str
+    log_tail: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Everything that was tried."""
+
+
+Result = Measured | Failed
+
+
+def measure(plans: Sequence[ImagePlan], head: Commit, tools: Tools, progress: Progress) -> list[Result]:
+    """Build and run every image. A failure of one image does not affect the others. Raises EngineLost."""
+    with tools.checkout(head) as checkout:
+        orders = [Order(_pair(plan, plan.ways[0])) for plan in plans]
+        with progress.stage("Building", len(orders)):
+            built = build_all(orders, {Side.HEAD: checkout}, tools, progress)
+        with progress.stage("Measuring", len(plans), tools.live):
+            return [_measure_one(plan, built[plan.name][Side.HEAD], checkout, tools, progress) for plan in plans]
+
+
+def _pair(plan: ImagePlan, way: Way) -> Pair:
+    return Pair(plan.name, Presence.HEAD_ONLY, plan.spec(way), None)
+
+
+def _measure_one(plan: ImagePlan, built: Built, checkout: Path, tools: Tools, progress: Progress) -> Result:
+    with progress.working(plan.name):
+        if isinstance(built, Failure):
+            return Failed(plan, f"it does not build: {built.reason}", built.log_tail)
+        return _Attempts(plan, built, checkout, tools, progress).run()
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """Tries one way after another."""
+
+    plan: ImagePlan
+    image: BuiltImage
+    checkout: Path
+    tools: Tools
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
+    log_tail: tuple[str, ...] = ()
+
+    def run(self) -> Result:
+        """Return the result of the first way that works, or why none does."""
+        waiting = list(self.plan.ways)
+        while waiting:
+            way = waiting.pop(0)
+            try:
+                subject = self._subject(way)
+                if isinstance(subject, Failure):
+                    self.notes.append(f"with its compose file: {shortened(subject.reason, 200)}")
+                    waiting = [other for other in waiting if other.compose is None]
+                    continue
+                tried = self._try(way, subject)
+            except EngineLost:
+                raise
+            except (ConfigurationError, EnvironmentFault) as error:
+                self.notes.append(f"{way.name}: {shortened(str(error), 200)}")
+                if way.compose is not None:
+                    waiting = [other for other in waiting if other.compose is None]
+                continue
+            if isinstance(tried, Measured):
+                return tried
+            self.notes.append(f"{way.name}: {shortened(tried.reason or tried.outcome, 200)}")
+            self.log_tail = tried.log_tail or self.log_tail
+            waiting = _next(way, tried, waiting)
+        return Failed(self.plan, f"it does not run. {self.notes[-1]}", self.log_tail, tuple(self.notes))
+
+    def _subject(self, way: Way) -> Subject | Failure:
+        """Return the image with its inputs, and with the services that a compose file puts around it."""
+        pair = _pair(self.plan, way)
+        assert pair.head is not None  # noqa: S101 - as made above
+        inputs = self.tools.inputs(self.plan.name, pair.head, self.checkout)
+        image: Built = self.image
+        if inputs.pod is not None and inputs.pod.builds:
+            built = build_all([Order(pair, inputs.pod)], {Side.HEAD: self.checkout}, self.tools, self.progress)
+            image = built[self.plan.name][Side.HEAD]
+        return image if isinstance(image, Failure) else Subject(pair, {Side.HEAD: image}, inputs)
+
+    def _try(self, way: Way, subject: Subject) -> Measured | Trial:
+        """Return the figures of one way, or the trial that failed. Raises EnvironmentFault."""
+        deployed = self.plan.found.limit
+        if deployed is not None:
+            trial = self._trial(way, subject, deployed.value)
+            if trial.outcome is Outcome.COMPLETED:
+                return self._measured(way, [trial], deployed.value, is_deployed=True)
+            if trial.outcome is not Outcome.OOM_KILLED:
+                return trial
+            self.notes.append(f"under the deployed limit of {format_size(deployed.value)}: {trial.reason}")
+        free = self._trial(way, subject, None)
+        if free.outcome is not Outcome.COMPLETED:
+            return free
+        limit = limit_for(_value(free, Metric.PEAK_RSS), _value(free, Metric.PEAK_WORKING_SET))
+        for _ in range(_MOST_DOUBLINGS):
+            bounded = self._trial(way, subject, limit)
+            if bounded.outcome is Outcome.COMPLETED:
+                return self._measured(way, [free, bounded], limit, is_deployed=False)
+            self.notes.append(f"under a limit of {format_size(limit)}: {shortened(bounded.reason or '', 150)}")
+            limit *= 2
+        return bounded
+
+    def _trial(self, way: Way, subject: Subject, limit_bytes: int | None) -> Trial:
+        spec = subject.pair.head
+        assert spec is not None  # noqa: S101 - as made by _subject
+        trial_spec = subject.trial_spec(subject.images[Side.HEAD], spec)
+        timeout_ms = _SHORT_TRIAL_MS if way.is_trial else trial_spec.timeout_ms
+        return self.tools.run_trial(replace(trial_spec, limit_bytes=limit_bytes, timeout_ms=timeout_ms))
+
+    def _measured(self, way: Way, trials: Sequence[Trial], limit_bytes: int, *, is_deployed: bool) -> Measured:
+        peaks = [peak for trial in trials if (peak := _value(trial, Metric.PEAK_RSS)) is not None]
+        return Measured(
+            self.plan,
+            way,
+            max(peaks) if len(peaks) == len(trials) else None,
+            self._image_size(),
+            limit_bytes,
+            is_deployed,
+            tuple(self.notes),
+        )
+
+    def _image_size(self) -> int | None:
+        found = self.tools.contents({Side.HEAD: self.image}, wants_download_size=False).head
+        return image_metrics(found)[Metric.IMAGE_SIZE].value if found is not None else None
+
+
+def _value(trial: Trial, metric: Metric) -> int | None:
+    return trial.metrics[metric].value
+
+
+def _next(way: Way, failed: Trial, waiting: Sequence[Way]) -> list[Way]:
+    """Return the ways that may still work after one has failed.
+
+    A container that ended by itself does so however it is asked. If it ended with an error, only other surroundings may
+    help; if it did not, it is a job.
+    """
+    if way.runs_to_end or failed.exit_code is None:
+        return list(waiting)
+    elsewhere = [other for other in waiting if other.compose != way.compose]
+    if failed.exit_code != 0:
+        return elsewhere
+    job = command(("it ended by itself when it ran",))
+    return [replace(job, compose=way.compose), *elsewhere]

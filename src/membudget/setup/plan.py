@@ -1,0 +1,178 @@
+"""Turns what was found about an image into what a budgets file says: how it is built, and ways to exercise it.
+
+Which way works is only known once the image has run. So each image has several, the most telling first.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from membudget.budgets.entries import ImageSpec
+from membudget.setup.found import Fact, FoundImage, Probe
+
+TomlValue: TypeAlias = "str | int | bool | Sequence[TomlValue] | Mapping[str, TomlValue]"
+
+IDLE = "3s"
+_REQUESTS = 100
+_TODO_REQUESTS = (
+    "TODO: replace this with what your users send, for example:",
+    '  kind = "http"',
+    '  requests = [{ path = "/books?page=1", count = 500 }]',
+)
+_TODO_PATH = ("TODO: replace the path with what your users ask for. This one only tells that the service is well.",)
+_TODO_WORK = (
+    "TODO: replace the idle step with work for the service, for example:",
+    '  steps = [{ exec = [["./manage", "process", "--once"]] }]',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a budgets file, with the comment above it."""
+
+    key: str
+    value: TomlValue
+    comment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to run the image."""
+
+    name: str
+    """The way in a few words, for the summary."""
+    workload: tuple[Setting, ...]
+    compose: Setting | None = None
+    is_trial: bool = False
+    """Whether it is only tried for a short time, because nothing says that the container ends by itself."""
+
+    @property
+    def runs_to_end(self) -> bool:
+        """Whether the container has to end by itself."""
+        return any(setting.value == "command" for setting in self.workload if setting.key == "kind")
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlan:
+    """An image, and the ways to exercise it."""
+
+    found: FoundImage
+    build: Setting
+    ways: tuple[Way, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the image."""
+        return self.found.name
+
+    @property
+    def likely_way(self) -> Way:
+        """The way to write down if the image cannot be run: the first that something speaks for."""
+        return next(way for way in self.ways if not way.is_trial)
+
+    def spec(self, way: Way, *settings: Setting) -> ImageSpec:
+        """Return the image as a budgets file describes it. Raises pydantic's ValidationError."""
+        table: dict[str, TomlValue] = {"build": self.build.value, "limit": "256MiB"}
+        table["workload"] = {setting.key: setting.value for setting in way.workload}
+        if way.compose is not None:
+            table["compose"] = way.compose.value
+        return ImageSpec.model_validate({**table, **{setting.key: setting.value for setting in settings}})
+
+
+def plan(found: FoundImage) -> ImagePlan:
+    """Return what a budgets file says about an image before it has run."""
+    build = found.build
+    table: dict[str, TomlValue] = {"context": build.context}
+    dockerfile = posixpath.relpath(build.dockerfile, build.context)
+    if dockerfile != "Dockerfile":
+        table["dockerfile"] = dockerfile
+    if build.target is not None:
+        table["target"] = build.target
+    if build.args:
+        table["args"] = dict(build.args)
+    is_own = build.origin.path == build.dockerfile
+    origin = f"from {build.dockerfile}: no other file builds it" if is_own else f"from {build.origin}"
+    compose = [_compose(found), None] if _compose(found) is not None else [None]
+    workloads = list(_workloads(found))
+    ways = (Way(one.name, one.workload, around, one.is_trial) for around in compose for one in workloads)
+    return ImagePlan(found, Setting("build", table, (origin,)), tuple(ways))
+
+
+def _compose(found: FoundImage) -> Setting | None:
+    """Return the compose service to measure. Only a file at the top of the repository can be named."""
+    service = found.compose
+    if service is None or not service.needs_its_file or "/" in service.deployed.origin.path:
+        return None
+    table: dict[str, TomlValue] = {"file": service.deployed.origin.path}
+    if service.service != found.name:
+        table["service"] = service.service
+    return Setting("compose", table, (f"from {service.deployed.origin}: what it depends on runs beside it",))
+
+
+def _workloads(found: FoundImage) -> Iterator[Way]:
+    """Yield the ways to exercise an image, without compose, the most telling first."""
+    if found.runs_to_end is not None:
+        yield command((f"from {found.runs_to_end}: it runs to its end",))
+        return
+    for probe in found.probes[:2]:
+        way = _asked(found, probe)
+        if way is not None:
+            yield way
+    port = next(iter(found.ports), None)
+    if port is not None and not any(probe.value.path is None and probe.value.port for probe in found.probes):
+        yield _listening(port.value, (f"from {port.origin}",))
+    if not (found.is_service or found.ports or found.probes):
+        yield command(("it ended by itself when it ran alone",), is_trial=True)
+    yield _idle()
+
+
+def command(comment: tuple[str, ...], *, is_trial: bool = False) -> Way:
+    """Return the way of a container that runs to its end."""
+    return Way("runs to its end", (Setting("kind", "command", comment),), is_trial=is_trial)
+
+
+def _asked(found: FoundImage, probe: Fact[Probe]) -> Way | None:
+    port = probe.value.port or next((port.value for port in found.ports), None)
+    origin = f"from {probe.origin}"
+    if probe.value.path is not None:
+        return _requests(probe.value.path, port, origin) if port is not None else None
+    if probe.value.port is not None:
+        return _listening(probe.value.port, (origin,))
+    settings = (
+        Setting("kind", "steps", _TODO_REQUESTS if port is not None else _TODO_WORK),
+        *([Setting("port", port)] if port is not None else []),
+        Setting("ready", {"healthcheck": True}, (origin,)),
+        _idle_step(),
+    )
+    return Way(f"idle for {IDLE} once healthy", settings)
+
+
+def _requests(path: str, port: int, origin: str) -> Way | None:
+    if not path.startswith("/") or any(character.isspace() or not character.isprintable() for character in path):
+        return None
+    settings = (
+        Setting("kind", "http"),
+        Setting("port", port, (origin,)),
+        Setting("ready", {"http": path}),
+        Setting("requests", [{"path": path, "count": _REQUESTS}], _TODO_PATH),
+    )
+    return Way(f"{_REQUESTS} requests for {path}", settings)
+
+
+def _listening(port: int, comment: tuple[str, ...]) -> Way:
+    settings = (
+        Setting("kind", "steps", _TODO_REQUESTS),
+        Setting("port", port, comment),
+        Setting("ready", {"tcp": port}),
+        _idle_step(),
+    )
+    return Way(f"idle for {IDLE} once port {port} answers", settings)
+
+
+def _idle() -> Way:
+    return Way(f"idle for {IDLE}", (Setting("kind", "steps", _TODO_WORK), _idle_step()))
+
+
+def _idle_step() -> Setting:
+    return Setting("steps", [{"phase": "idle", "idle": IDLE}])

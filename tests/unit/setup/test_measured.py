@@ -1,0 +1,181 @@
+"""Ways are tried until one works, by trials that a test decides."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.entries import ImageSpec
+from membudget.build.revision import Commit
+from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault
+from membudget.core.quantities import MIB
+from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
+from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
+from membudget.setup.measured import Failed, Measured, Result, measure
+from membudget.setup.plan import plan
+from tests.fakes.measuring_tools import FakeTools
+from tests.support.builders import trial
+from tests.support.silence import Silence
+
+AT = Origin("somewhere", 1)
+HEAD = Commit("a" * 40, "head")
+Answer = Callable[[TrialSpec], Trial]
+
+
+class Tools(FakeTools):
+    """A container that behaves as `answer` says."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+        self.compose_is_refused = False
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        self.specs.append(spec)
+        return self.answer(spec)
+
+    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
+        if spec.compose is not None and self.compose_is_refused:
+            raise ConfigurationError("privileged: is not known here")
+        return TrialInputs()
+
+
+def found(**facts: object) -> FoundImage:
+    build = BuildDefinition("api", ".", "Dockerfile", AT)
+    return replace(FoundImage("api", build, is_service=True), **facts)  # type: ignore[arg-type]
+
+
+def measured(image: FoundImage, tools: Tools) -> Result:
+    (result,) = measure([plan(image)], HEAD, tools, Silence())
+    return result
+
+
+def failed(outcome: Outcome = Outcome.WORKLOAD_FAILED, exit_code: int | None = None) -> Trial:
+    return replace(trial(40), outcome=outcome, reason="it failed", exit_code=exit_code, log_tail=("the log",))
+
+
+def kind(spec: TrialSpec) -> str:
+    return spec.workload.kind
+
+
+def test_an_image_runs_once_under_its_deployed_limit() -> None:
+    tools = Tools(lambda spec: trial(40))
+    result = measured(found(limit=Fact(64 * MIB, AT)), tools)
+    assert isinstance(result, Measured)
+    assert [spec.limit_bytes for spec in tools.specs] == [64 * MIB]
+    assert (result.limit_bytes, result.is_deployed, result.peak_rss_bytes) == (64 * MIB, True, 40 * MIB)
+    assert result.image_size_bytes == 100 * MIB
+
+
+def test_without_a_deployed_limit_it_runs_again_under_its_own() -> None:
+    tools = Tools(lambda spec: trial(40 if spec.limit_bytes is None else 42))
+    result = measured(found(), tools)
+    assert isinstance(result, Measured)
+    assert [spec.limit_bytes for spec in tools.specs] == [None, result.limit_bytes]
+    assert (result.limit_bytes, result.is_deployed) == (result.limit_bytes, False)
+    assert result.limit_bytes >= 60 * MIB
+    assert result.peak_rss_bytes == 42 * MIB
+
+
+def test_a_limit_that_is_too_small_is_doubled() -> None:
+    tools = Tools(lambda spec: trial(40) if (spec.limit_bytes or 2**40) > 100 * MIB else failed(Outcome.OOM_KILLED))
+    result = measured(found(), tools)
+    assert isinstance(result, Measured)
+    assert len(tools.specs) == 3
+    assert result.limit_bytes > 100 * MIB
+    assert result.notes[0].startswith("under a limit of")
+
+
+def test_a_deployed_limit_under_which_it_is_killed_is_not_taken() -> None:
+    tools = Tools(lambda spec: failed(Outcome.OOM_KILLED) if spec.limit_bytes == 32 * MIB else trial(40))
+    result = measured(found(limit=Fact(32 * MIB, AT)), tools)
+    assert isinstance(result, Measured)
+    assert not result.is_deployed
+    assert result.notes == ("under the deployed limit of 32.0 MiB: it failed",)
+
+
+def test_the_next_way_is_tried_when_one_fails() -> None:
+    tools = Tools(lambda spec: failed() if kind(spec) == "http" else trial(40))
+    result = measured(found(ports=(Fact(80, AT),), probes=(Fact(Probe("/x", 80), AT),)), tools)
+    assert isinstance(result, Measured)
+    assert result.way.name == "idle for 3s once port 80 answers"
+    assert result.notes == ("100 requests for /x: it failed",)
+
+
+def test_a_container_that_ends_without_an_error_is_a_job() -> None:
+    tools = Tools(lambda spec: trial(40) if kind(spec) == "command" else failed(exit_code=0))
+    result = measured(found(ports=(Fact(80, AT),)), tools)
+    assert isinstance(result, Measured)
+    assert result.way.runs_to_end
+
+
+def test_a_container_that_ends_with_an_error_is_not_tried_again() -> None:
+    tools = Tools(lambda spec: failed(exit_code=1))
+    result = measured(found(ports=(Fact(80, AT),)), tools)
+    assert isinstance(result, Failed)
+    assert len(tools.specs) == 1
+    assert result.log_tail == ("the log",)
+
+
+def test_an_unknown_container_that_does_not_end_is_a_service() -> None:
+    tools = Tools(lambda spec: failed(Outcome.TIMED_OUT) if kind(spec) == "command" else trial(40))
+    result = measured(found(is_service=False), tools)
+    assert isinstance(result, Measured)
+    assert result.way.name == "idle for 3s"
+    assert tools.specs[0].timeout_ms < tools.specs[1].timeout_ms
+
+
+def compose() -> ComposeService:
+    return ComposeService(
+        BuildDefinition("api", ".", "Dockerfile", AT), Deployed(("api",), Origin("compose.yaml", 1)), "api", True
+    )
+
+
+def test_a_compose_file_that_is_refused_is_left_out() -> None:
+    tools = Tools(lambda spec: trial(40))
+    tools.compose_is_refused = True
+    result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
+    assert isinstance(result, Measured)
+    assert result.way.compose is None
+    assert "privileged" in result.notes[0]
+
+
+def test_a_container_that_fails_with_its_compose_file_is_tried_alone() -> None:
+    answers = iter([failed(exit_code=1), trial(40), trial(40)])
+    result = measured(found(compose=compose(), ports=(Fact(80, AT),)), Tools(lambda spec: next(answers)))
+    assert isinstance(result, Measured)
+    assert result.way.compose is None
+
+
+def test_a_run_that_is_too_short_to_be_sampled_has_no_peak() -> None:
+    result = measured(found(), Tools(lambda spec: trial(None)))
+    assert isinstance(result, Measured)
+    assert (result.peak_rss_bytes, result.limit_bytes) == (None, 16 * MIB)
+
+
+def test_an_image_that_does_not_build_does_not_affect_others() -> None:
+    tools = Tools(lambda spec: trial(40))
+    tools.broken_builds = {"api head"}
+    other = replace(found(), name="web")
+    broken, fine = measure([plan(found()), plan(other)], HEAD, tools, Silence())
+    assert isinstance(broken, Failed)
+    assert broken.reason.startswith("it does not build")
+    assert isinstance(fine, Measured)
+
+
+def test_a_fault_of_the_environment_is_the_images_reason() -> None:
+    def answer(spec: TrialSpec) -> Trial:
+        raise EnvironmentFault("no helper")
+
+    result = measured(found(), Tools(answer))
+    assert isinstance(result, Failed)
+    assert "no helper" in result.reason
+
+
+def test_a_lost_engine_ends_everything() -> None:
+    def answer(spec: TrialSpec) -> Trial:
+        raise EngineLost("gone")
+
+    with pytest.raises(EngineLost):
+        measured(found(), Tools(answer))

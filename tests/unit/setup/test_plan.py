@@ -1,0 +1,84 @@
+from membudget.core.quantities import MIB
+from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
+from membudget.setup.plan import plan
+
+AT = Origin("Dockerfile", 3)
+BUILD = BuildDefinition("api", "services/api", "services/api/Dockerfile", Origin("services/api/Dockerfile", 1))
+
+
+def names(found: FoundImage) -> list[str]:
+    return [way.name for way in plan(found).ways]
+
+
+def test_a_path_that_is_probed_is_requested_and_then_the_port_alone() -> None:
+    found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(Probe("/health", 8081), AT),))
+    assert names(found) == ["100 requests for /health", "idle for 3s once port 8080 answers", "idle for 3s"]
+    spec = plan(found).spec(plan(found).ways[0])
+    assert (spec.workload.kind, spec.workload.readiness and spec.workload.readiness.http) == ("http", "/health")
+
+
+def test_a_healthcheck_without_an_address_tells_when_it_is_ready() -> None:
+    found = FoundImage("api", BUILD, probes=(Fact(Probe(), AT),))
+    assert names(found) == ["idle for 3s once healthy", "idle for 3s"]
+    readiness = plan(found).spec(plan(found).ways[0]).workload.readiness
+    assert readiness is not None
+    assert readiness.healthcheck
+
+
+def test_a_port_that_is_probed_is_waited_for_once() -> None:
+    found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(Probe(None, 8080), AT),))
+    assert names(found) == ["idle for 3s once port 8080 answers", "idle for 3s"]
+
+
+def test_a_job_runs_to_its_end() -> None:
+    (way,) = plan(FoundImage("api", BUILD, runs_to_end=AT)).ways
+    assert way.runs_to_end
+    assert way.workload[0].comment == ("from Dockerfile:3: it runs to its end",)
+
+
+def test_an_image_that_nothing_tells_about_may_be_a_job() -> None:
+    unknown = plan(FoundImage("api", BUILD))
+    assert [(way.runs_to_end, way.is_trial) for way in unknown.ways] == [(True, True), (False, False)]
+    assert unknown.likely_way.name == "idle for 3s"
+
+
+def test_a_deployed_service_is_no_job() -> None:
+    assert names(FoundImage("api", BUILD, is_service=True)) == ["idle for 3s"]
+
+
+def test_a_compose_service_runs_with_its_file_first() -> None:
+    service = ComposeService(BUILD, Deployed(("the_api",), Origin("compose.yaml", 4)), "the_api", needs_its_file=True)
+    ways = plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways
+    assert [way.compose.value if way.compose else None for way in ways] == [
+        {"file": "compose.yaml", "service": "the_api"},
+        None,
+    ]
+
+
+def test_a_compose_file_below_the_top_is_not_used() -> None:
+    service = ComposeService(BUILD, Deployed(("api",), Origin("a/compose.yaml", 4)), "api", needs_its_file=True)
+    assert [way.compose for way in plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways] == [None]
+
+
+def test_a_path_with_controls_is_not_requested() -> None:
+    found = FoundImage("api", BUILD, probes=(Fact(Probe("/a\x1b[31m", 80), AT), Fact(Probe("no-slash", 80), AT)))
+    assert names(found) == ["idle for 3s"]
+
+
+def test_a_build_says_only_what_differs() -> None:
+    assert plan(FoundImage("api", BUILD)).build.value == {"context": "services/api"}
+    other = BuildDefinition("api", "services/api", "docker/api.Dockerfile", AT, "final", {"A": "1"})
+    assert plan(FoundImage("api", other)).build.value == {
+        "context": "services/api",
+        "dockerfile": "../../docker/api.Dockerfile",
+        "target": "final",
+        "args": {"A": "1"},
+    }
+
+
+def test_every_way_is_a_valid_image() -> None:
+    found = FoundImage(
+        "api", BUILD, Fact(64 * MIB, AT), (Fact(80, AT),), (Fact(Probe("/x", 80), AT), Fact(Probe(), AT))
+    )
+    planned = plan(found)
+    assert [planned.spec(way).limit for way in planned.ways] == [256 * MIB] * 4
