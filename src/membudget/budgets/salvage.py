@@ -127,13 +127,10 @@ def _fault(detail: ErrorDetails) -> Fault:
             guess = similar(kind, KIND_NAMES)
             return Fault((*path.keys, "kind"), "unknown kind of workload", kind, _KINDS, guess)
         case "literal_error" | "enum":
-            found, expected = detail["input"], str(context["expected"])
-            guess = (
-                similar(found, expected.replace("'", "").replace(" or ", ", ").split(", "))
-                if isinstance(found, str)
-                else None
-            )
-            return Fault(path.keys, "invalid value", _shown(found), expected, guess)
+            choices = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            found = detail["input"]
+            guess = similar(found, choices) if isinstance(found, str) else None
+            return Fault(path.keys, "invalid value", _shown(found), ", ".join(choices), guess)
         case _:
             is_of_key = detail["loc"][-1:] == ("[key]",)
             what = "invalid name" if is_of_key else "invalid value"

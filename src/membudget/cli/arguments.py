@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import add_init
-from membudget.cli.setup_arguments import add_doctor
+from membudget.cli.setup_arguments import add_doctor, add_validate
 from membudget.core.errors import ExitCode
 
 
@@ -104,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_VersionAction, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add_init(commands)
+    add_validate(commands)
     _add_check(commands)
     _add_measure(commands)
     add_inspect(commands)

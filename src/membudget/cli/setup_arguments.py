@@ -39,3 +39,39 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
     from membudget.cli.doctor import doctor
 
     return doctor(options)
+
+
+_VALIDATE_EXAMPLES = """\
+examples:
+  membudget validate                    budgets.toml, and the workflows of the repository that use membudget
+  membudget validate ci/budgets.toml    one file
+  membudget validate --json             for programs
+
+pre-commit runs it on each commit: the hook is called membudget-validate."""
+
+
+def add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `membudget validate`."""
+    command = commands.add_parser(
+        "validate",
+        help="check budgets.toml and the workflows for mistakes, without an engine",
+        description="Check budgets files and workflows, and print all mistakes with file, line and column. Nothing is"
+        " built or run. Exits with 2 if there is an error.",
+        epilog=_VALIDATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="budgets files (.toml) and workflows (.yml, .yaml) (default: budgets.toml, and the workflows of the"
+        " repository that use membudget)",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=_validate)
+
+
+def _validate(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.validate import validate
+
+    return validate(options)

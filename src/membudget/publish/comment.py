@@ -18,6 +18,7 @@ from membudget.publish.pull_request import NotPosted, Posted, PullRequest, Serve
 
 _KEY = re.compile(r"(?=.{1,100}$)[A-Za-z0-9]+([-_./][A-Za-z0-9]+)*", re.ASCII)
 """The key is part of an HTML comment, which two dashes would end."""
+KEY_HINT = "letters, digits and single - _ . / between them, 100 at the most"
 _RUN = re.compile(
     r"head=(?P<head>[0-9a-f]{40}(?:[0-9a-f]{24})?) run=(?P<id>\d{1,18})"
     r" number=(?P<number>\d{1,9}) attempt=(?P<attempt>\d{1,6}) -->",
@@ -49,8 +50,7 @@ class CommentSettings:
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
-            allowed = "letters, digits and single - _ . / between them, 100 at the most"
-            raise ConfigurationError(f"{self.key!r} cannot be the key of a comment: {allowed}", where="key")
+            raise ConfigurationError(f"{self.key!r} cannot be the key of a comment: {KEY_HINT}", where="key")
 
     @property
     def prefix(self) -> str:

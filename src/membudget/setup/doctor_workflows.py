@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from membudget.core.errors import DoctorCheck
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.setup.doctor import CannotLook, Finding, Parts, State, ok, warning
-from membudget.setup.workflow_files import Kind, Trigger, Use, WorkflowFile, Workflows
+from membudget.setup.workflow_files import Kind, Permissions, Trigger, Use, WorkflowFile, Workflows
+from membudget.setup.yaml_nodes import Text
 
 _MOST_NAMED = 3
 _REPORT_ARTIFACT = "membudget-report"
@@ -20,6 +22,7 @@ class Complaint:
 
     path: str
     line: int
+    column: int
     state: State
     what: Parts
     fix: str
@@ -32,8 +35,9 @@ class _Found:
     file: WorkflowFile
     use: Use
 
-    def complaint(self, state: State, *what: Part, fix: str, line: int | None = None) -> Complaint:
-        return Complaint(self.file.path, line or self.use.what.line, state, what, fix)
+    def complaint(self, state: State, *what: Part, fix: str, at: Text | Permissions | None = None) -> Complaint:
+        place = at or self.use.what
+        return Complaint(self.file.path, place.line, place.column, state, what, fix)
 
     @property
     def measures(self) -> bool:
@@ -95,7 +99,7 @@ def _triggers(found: _Found) -> Iterator[Complaint]:
     if target is not None:
         what = "pull_request_target gives a stranger's code a token that may write"
         fix = "measure on pull_request, and report on workflow_run (docs/pull-requests.md)"
-        yield found.complaint(State.FAILED, what, fix=fix, line=target.name.line)
+        yield found.complaint(State.FAILED, what, fix=fix, at=target.name)
     elif pull_request is None:
         yield found.complaint(State.WARNING, "does not start on pull_request", fix="add `pull_request:` to `on:`")
     if pull_request is not None:
@@ -103,18 +107,18 @@ def _triggers(found: _Found) -> Iterator[Complaint]:
 
 
 def _pull_request(found: _Found, trigger: Trigger) -> Iterator[Complaint]:
-    line = trigger.name.line
+    at = trigger.name
     if "paths" in trigger.lists or "paths-ignore" in trigger.lists:
         what = "a filter of paths leaves a required check waiting for ever"
-        yield found.complaint(State.WARNING, what, fix="leave the filter out; set `paths` in budgets.toml", line=line)
+        yield found.complaint(State.WARNING, what, fix="leave the filter out; set `paths` in budgets.toml", at=at)
     given = tuple(text.text for text in trigger.lists.get("types", ()))
     lacking = [one for one in ("opened", "synchronize") if one not in (given or _USUAL_TYPES)]
     if lacking:
         what = f"pull requests are not checked when they are {' or '.join(lacking)}"
-        yield found.complaint(State.FAILED, what, fix=_TYPES, line=line)
+        yield found.complaint(State.FAILED, what, fix=_TYPES, at=at)
     elif "labeled" not in given:
         what = "a label that approves looser budgets starts no run"
-        yield found.complaint(State.WARNING, what, fix=_TYPES, line=line)
+        yield found.complaint(State.WARNING, what, fix=_TYPES, at=at)
 
 
 _TYPES = "types: [opened, synchronize, reopened, edited, labeled, unlabeled]"
@@ -138,29 +142,27 @@ def _fetch_depth(found: _Found) -> Iterator[Complaint]:
         given = "1"
     if given is None or not given.strip().isdecimal():
         return  # an expression: only the runner knows
-    depth, line = int(given), step.uses.line
+    depth, at = int(given), step.uses
     brings_several = {"push", "merge_group"} & set(found.file.triggers)
     has_ref = step.value("ref") is not None
     if depth == 1:
         wanted = 0 if brings_several or has_ref else 2
         what = "the checkout has one commit, and lacks the base"
-        yield found.complaint(State.FAILED, what, fix=f"give it `fetch-depth: {wanted}`", line=line)
+        yield found.complaint(State.FAILED, what, fix=f"give it `fetch-depth: {wanted}`", at=at)
     elif depth > 1 and (brings_several or has_ref):
         why = "a checkout with `ref`" if has_ref else f"on {' and '.join(sorted(brings_several))}, the base"
         what = f"{why} may need more than {depth} commits"
-        yield found.complaint(State.WARNING, what, fix="give it `fetch-depth: 0`", line=line)
+        yield found.complaint(State.WARNING, what, fix="give it `fetch-depth: 0`", at=at)
 
 
 def permissions_finding(workflows: Workflows) -> Finding:
     """Say whether jobs have the rights that they need, and no more than these."""
-
-    def of_use(found: _Found) -> Iterator[Complaint]:
-        return _permissions(found, has_reporter=any(one.reports for one in _uses(workflows)))
-
+    of_use = partial(_permissions, workflows=workflows)
     return _judged(DoctorCheck.PERMISSIONS, workflows, of_use, "every job has the rights that it needs")
 
 
-def _permissions(found: _Found, *, has_reporter: bool) -> Iterator[Complaint]:
+def _permissions(found: _Found, workflows: Workflows) -> Iterator[Complaint]:
+    has_reporter = any(one.reports for one in _uses(workflows))
     needed = dict(_needed(found, has_reporter=has_reporter))
     permissions = found.use.job.permissions
     if not needed:
@@ -174,7 +176,7 @@ def _permissions(found: _Found, *, has_reporter: bool) -> Iterator[Complaint]:
         return
     if permissions.all == "write":
         what = "write-all gives the job more than it needs"
-        yield found.complaint(State.WARNING, what, fix=f"permissions: {written}", line=permissions.line)
+        yield found.complaint(State.WARNING, what, fix=f"permissions: {written}", at=permissions)
         return
     lacking = [scope for scope, right in needed.items() if _rank(permissions.of(scope)) < _rank(right)]
     if lacking:
@@ -182,13 +184,13 @@ def _permissions(found: _Found, *, has_reporter: bool) -> Iterator[Complaint]:
         is_grave = "contents" in lacking or "actions" in lacking
         rights = ", ".join(f"{scope}: {needed[scope]}" for scope in lacking)
         state = State.FAILED if is_grave else State.WARNING
-        yield found.complaint(state, f"the job lacks {rights}", fix=f"permissions: {written}", line=permissions.line)
+        yield found.complaint(state, f"the job lacks {rights}", fix=f"permissions: {written}", at=permissions)
     if found.use.kind is Kind.CHECK:
         surplus = [scope for scope, right in permissions.scopes.items() if right.text == "write"]
         if surplus:
             what = "the job runs the pull request's code, and may write "
             scopes = Quoted(", ".join(surplus))
-            yield found.complaint(State.WARNING, what, scopes, fix="permissions: contents: read", line=permissions.line)
+            yield found.complaint(State.WARNING, what, scopes, fix="permissions: contents: read", at=permissions)
 
 
 def _needed(found: _Found, *, has_reporter: bool) -> Iterator[tuple[str, str]]:
@@ -237,20 +239,18 @@ def _pins(found: _Found) -> Iterator[Complaint]:
 
 def forks_finding(workflows: Workflows) -> Finding:
     """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
-    measuring = [found for found in _uses(workflows) if found.measures]
-    reporting = [found for found in _uses(workflows) if found.reports]
-
-    def of_use(found: _Found) -> Iterator[Complaint]:
-        if found.reports:
-            yield from _reporter(found, measuring)
-        elif found.use.kind is Kind.CHECK and not reporting:
-            fix = "add the workflow that calls report.yml (README, From forks)"
-            yield found.complaint(State.WARNING, "nothing posts what it measures", fix=fix)
-
     seen = "what one workflow measures, another one posts"
-    if not reporting:
+    if not any(found.reports for found in _uses(workflows)):
         seen = "one workflow: pull requests from forks are checked, and get no comment"
-    return _judged(DoctorCheck.FORKS, workflows, of_use, seen)
+    return _judged(DoctorCheck.FORKS, workflows, partial(_forks, workflows=workflows), seen)
+
+
+def _forks(found: _Found, workflows: Workflows) -> Iterator[Complaint]:
+    if found.reports:
+        yield from _reporter(found, [one for one in _uses(workflows) if one.measures])
+    elif found.use.kind is Kind.CHECK and not any(one.reports for one in _uses(workflows)):
+        fix = "add the workflow that calls report.yml (README, From forks)"
+        yield found.complaint(State.WARNING, "nothing posts what it measures", fix=fix)
 
 
 def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
@@ -258,12 +258,12 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
     use = found.use
     if use.checkouts:
         what = "the job that may write checks code out"
-        line = use.checkouts[0].uses.line
-        yield found.complaint(State.FAILED, what, fix="remove the checkout: report needs none", line=line)
+        at = use.checkouts[0].uses
+        yield found.complaint(State.FAILED, what, fix="remove the checkout: report needs none", at=at)
     trigger = found.file.triggers.get("workflow_run")
     if trigger is None:
         return  # the check of triggers says so
-    line = trigger.name.line
+    at = trigger.name
     awaited = [text.text for text in trigger.lists.get("workflows", ())]
     names = [one.file.name.text if one.file.name is not None else one.file.path for one in measuring]
     if not measuring:
@@ -271,12 +271,20 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
     elif not set(awaited) & set(names):
         waits: Parts = ("it waits for ", Quoted(", ".join(awaited) or "no workflow"))
         measures: Parts = (", and ", Quoted(names[0]), " is what measures")
-        yield found.complaint(State.FAILED, *waits, *measures, fix="name that workflow under workflow_run", line=line)
+        yield found.complaint(State.FAILED, *waits, *measures, fix="name that workflow under workflow_run", at=at)
     kept = {one.use.value("artifact") or _REPORT_ARTIFACT for one in measuring if one.use.kind is Kind.CHECK}
     wanted = use.value("artifact") or _REPORT_ARTIFACT
     if kept and wanted not in kept:
         reads: Parts = ("it reads the artifact ", Quoted(wanted), ", and ", Quoted(", ".join(sorted(kept))), " is kept")
         yield found.complaint(State.FAILED, *reads, fix="give both the same `artifact`")
+
+
+def complaints(workflows: Workflows) -> Iterator[Complaint]:
+    """Yield what any of the checks above finds wrong. `membudget validate` tells it, too."""
+    permissions, forks = partial(_permissions, workflows=workflows), partial(_forks, workflows=workflows)
+    for found in _uses(workflows):
+        for look in (_triggers, _fetch_depth, permissions, _pins, forks):
+            yield from look(found)
 
 
 def _uses(workflows: Workflows) -> Iterator[_Found]:

@@ -1,0 +1,139 @@
+"""Validates budgets files and workflows, without an engine. All problems of all files come at once."""
+
+import os
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from membudget.budgets import file as budgets_file
+from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
+from membudget.setup import workflow_faults
+from membudget.setup.compose_services import of_compose
+from membudget.setup.doctor_workflows import Complaint, complaints
+from membudget.setup.finding import Finding, Validation
+from membudget.setup.workflow_files import (
+    UnreadableWorkflow,
+    WorkflowFile,
+    Workflows,
+    is_workflow,
+    read_workflow,
+    read_workflows,
+)
+
+_BUDGETS = "budgets.toml"
+
+
+def validate(files: Sequence[str], folder: Path) -> Validation:
+    """Validate `files`. Without any: budgets.toml, and the workflows of the repository that use membudget.
+
+    Names are relative to `folder`, which may lie anywhere in the repository.
+    """
+    run = _Run(folder, repository_top(folder))
+    if not files:
+        run.budgets(_BUDGETS)
+        run.repository()
+    for name in files:
+        if name.endswith(".toml"):
+            run.budgets(name)
+        elif name.endswith((".yml", ".yaml")):
+            run.workflow(name)
+        else:
+            what = "is neither a budgets file (.toml) nor a workflow (.yml, .yaml)"
+            run.findings[name] = [Finding(Problem(name, "", what))]
+    found = run.findings
+    return Validation(tuple(found), tuple(finding for findings in found.values() for finding in findings))
+
+
+def repository_top(folder: Path) -> Path:
+    """Return the top of the repository around `folder`: where `.git` is. Without a repository, `folder` itself."""
+    real = folder.resolve()
+    return next((above for above in (real, *real.parents) if (above / ".git").exists()), real)
+
+
+@dataclass(slots=True)
+class _Run:
+    folder: Path
+    top: Path
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    """The findings by the name of the file. Files without findings are in it, too."""
+    names: dict[Path, tuple[str, ...] | None] = field(default_factory=dict)
+    """The names of the images, by budgets file. None for a file that is no TOML."""
+    others: Workflows | None = None
+    """The workflows of the repository. None before they are read."""
+
+    def budgets(self, name: str) -> None:
+        """Validate a budgets file, once."""
+        if name in self.findings:
+            return
+        self.findings[name] = findings = []
+        path = self.folder / name
+        try:
+            budgets = budgets_file.parse_budgets(budgets_file.read(path), name, self.top)
+        except BudgetsFileError as error:
+            findings += [Finding(problem) for problem in error.problems]
+        except ConfigurationError as error:
+            findings.append(Finding(Problem(name, "", error.what), fix=error.fix))
+        else:
+            findings += of_compose(budgets, name, path, self.top)
+
+    def repository(self) -> None:
+        """Validate the workflows of the repository that use membudget, and the budgets files that these name."""
+        found = self.others = read_workflows(self.top)
+        every: list[WorkflowFile | UnreadableWorkflow] = [*found.files, *found.unreadable]
+        for file in every:
+            self._workflow(file, self._shown(file.path), names_budgets=True)
+
+    def workflow(self, name: str) -> None:
+        """Validate one workflow."""
+        path = Path(os.path.relpath(os.path.normpath((self.folder / name).absolute()), self.top)).as_posix()
+        if not is_workflow(path) and (self.folder / name).exists():
+            self.findings[name] = [Finding(Problem(name, "", "is no workflow: it is not in .github/workflows"))]
+            return
+        found = read_workflow(self.top, path)
+        if found is None:
+            self.findings[name] = []
+        else:
+            self._workflow(found, name, names_budgets=False)
+
+    def _workflow(self, file: WorkflowFile | UnreadableWorkflow, name: str, *, names_budgets: bool) -> None:
+        def images_of(budgets: str) -> tuple[str, ...] | None:
+            return self._images_of(budgets, is_validated=names_budgets)
+
+        if isinstance(file, UnreadableWorkflow):
+            self.findings[name] = [workflow_faults.of_unreadable(file, name)]
+        else:
+            found = [*workflow_faults.of_workflow(file, name, images_of)]
+            found += [workflow_faults.of_complaint(one, name) for one in self._complaints(file)]
+            self.findings[name] = sorted(found, key=lambda one: (one.problem.line or 0, one.problem.column or 0))
+
+    def _complaints(self, file: WorkflowFile) -> list[Complaint]:
+        """Return what is wrong with the way in which a workflow uses membudget, seen beside the other workflows."""
+        if self.others is None:
+            self.others = read_workflows(self.top)
+        others = [other for other in self.others.files if other.path != file.path]
+        found = (one for one in complaints(Workflows((file, *others))) if one.path == file.path)
+        return list(dict.fromkeys(found))
+
+    def _images_of(self, budgets: str, *, is_validated: bool) -> tuple[str, ...] | None:
+        path = self.top / budgets
+        if not path.is_file() or not path.resolve().is_relative_to(self.top):
+            raise FileNotFoundError(budgets)
+        if is_validated:
+            self.budgets(self._shown(budgets))
+        if path not in self.names:
+            self.names[path] = _image_names(path)
+        return self.names[path]
+
+    def _shown(self, path: str) -> str:
+        """Return the name of a file of the repository, relative to the working folder."""
+        return os.path.relpath(self.top / path, self.folder.resolve())
+
+
+def _image_names(path: Path) -> tuple[str, ...] | None:
+    """Return the images of a budgets file, which may be broken. None if it is no TOML."""
+    try:
+        images = tomllib.loads(budgets_file.read(path)).get("images")
+    except (ConfigurationError, ValueError, RecursionError):
+        return None
+    return tuple(images) if isinstance(images, dict) else ()
