@@ -262,7 +262,8 @@ class GitRepository:
         done = self._git(arguments, folder, into=into)
         if done.returncode != 0:
             said = self._mask()(done.stderr.decode(errors="replace").strip()) or f"exit code {done.returncode}"
-            raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=str(folder or self._folder))
+            where = str(folder or self._folder)
+            raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=where, check=DoctorCheck.GIT)
         return done
 
     def _mask(self) -> Mask:

@@ -58,5 +58,5 @@ def _printed(findings: Iterator[Finding]) -> list[Finding]:
                 console.print(rendering.renderable(finding))
             else:
                 print(rendering.line(finding), flush=True)
-        print(f"\n{rendering.summary(found)}")
+        print(f"\n{rendering.summary(found, VERSION)}")
     return found

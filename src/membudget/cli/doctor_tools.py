@@ -178,7 +178,7 @@ class Surroundings:
         """Where trials run. Raises CannotLook if none can run."""
         found = self._pool_or_error
         if isinstance(found, MembudgetError):
-            raise CannotLook(f"nothing can be measured, see {DoctorCheck.PROBE}")
+            raise CannotLook("nothing can be measured", blocked_by=DoctorCheck.PROBE)
         return found
 
     def _look_at_probe(self) -> Finding:
@@ -216,7 +216,7 @@ class Surroundings:
         try:
             return self._repository
         except MembudgetError:
-            raise CannotLook(f"there is no repository, see {DoctorCheck.GIT}") from None
+            raise CannotLook("there is no repository", blocked_by=DoctorCheck.GIT) from None
 
     def _look_for_base(self) -> Finding:
         repository = self._known_repository

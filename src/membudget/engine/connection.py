@@ -122,7 +122,7 @@ def _translated(doing: str) -> Iterator[None]:
         yield
     except APIError as error:
         said = _engine_message(error.explanation) or str(error)
-        raise EnvironmentFault(f"{doing}: the engine says: {said}") from error
+        raise EnvironmentFault(f"{doing}: the engine says: {said}", check=DoctorCheck.SELF_TEST) from error
     except (requests.RequestException, HTTPError, ConnectionError, BrokenPipeError) as error:
         raise EngineLost(
             f"{doing}: the engine stopped answering: {_innermost(error)}",

@@ -57,14 +57,17 @@ class Finding:
     fix: Parts = ()
     """What to do about it. Empty if there is nothing to do."""
     figures: tuple[Figure, ...] = ()
+    blocked_by: DoctorCheck | None = None
+    """The failed check without which this one cannot be made."""
 
 
 class CannotLook(Exception):
-    """There is nothing to look at, or it cannot be seen. The reason follows "skipped: "."""
+    """There is nothing to look at, or it cannot be seen."""
 
-    def __init__(self, *reason: Part) -> None:
+    def __init__(self, *reason: Part, blocked_by: DoctorCheck | None = None) -> None:
         super().__init__()
-        self.reason = reason
+        self.reason = reason if blocked_by is None else (*reason, f", see {blocked_by}")
+        self.blocked_by = blocked_by
 
 
 Look = Callable[[], Finding]
@@ -97,7 +100,7 @@ def examined(check: DoctorCheck, look: Look) -> Finding:
     try:
         return look()
     except CannotLook as nothing:
-        return Finding(check, State.SKIPPED, nothing.reason)
+        return Finding(check, State.SKIPPED, nothing.reason, blocked_by=nothing.blocked_by)
     except MembudgetError as error:
         return refused(check, error)
     except OSError as error:
@@ -108,7 +111,11 @@ def examined(check: DoctorCheck, look: Look) -> Finding:
         return failed(check, "the check itself broke: ", what, fix="this is a bug in membudget: please report it")
 
 
+def is_healthy(findings: Iterable[Finding]) -> bool:
+    """Return whether no check failed, and none could not be made because another one would fail."""
+    return not any(finding.state is State.FAILED or finding.blocked_by is not None for finding in findings)
+
+
 def exit_code(findings: Iterable[Finding]) -> ExitCode:
-    """Return 0, or 3 if a check failed."""
-    is_sick = any(finding.state is State.FAILED for finding in findings)
-    return ExitCode.UNMEASURED if is_sick else ExitCode.WITHIN_BUDGET
+    """Return 0 if all is well, otherwise 3."""
+    return ExitCode.WITHIN_BUDGET if is_healthy(findings) else ExitCode.UNMEASURED

@@ -24,7 +24,7 @@ _VERSION = re.compile(r"v?\d+(?:\.\d+)+\S*", re.ASCII)
 def usable(found: EngineFound) -> EngineInfo:
     """Return the engine's properties. Raises CannotLook if it cannot be used."""
     if isinstance(found, EnvironmentFault):
-        raise CannotLook("no engine can be used, see ", found.check or DoctorCheck.ENGINE)
+        raise CannotLook("no engine can be used", blocked_by=found.check or DoctorCheck.ENGINE)
     return found
 
 

@@ -155,7 +155,7 @@ def _names_lfs(attributes: str) -> bool:
 def _head(repository: GitRepository) -> Commit:
     head = repository.commit("HEAD")
     if head is None:
-        raise CannotLook("the repository has no commit")
+        raise CannotLook("the repository has no commit", blocked_by=DoctorCheck.GIT)
     return head
 
 

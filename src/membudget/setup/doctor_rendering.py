@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from membudget.core.errors import DoctorCheck
 from membudget.core.untrusted_text import in_plain_text, printable, raw
-from membudget.setup.doctor import Finding, Known, Parts, State
+from membudget.setup.doctor import Finding, Known, Parts, State, is_healthy
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,8 +44,8 @@ def renderable(finding: Finding) -> "RenderableType":
     return table
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """Return the last line: how many checks failed, and how to look at one of them again."""
+def summary(findings: Sequence[Finding], version: str) -> str:
+    """Return the last line: which membudget this is, and how many checks had which result."""
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
     told = [
         _counted(counts[State.FAILED], "check failed", "checks failed"),
@@ -53,7 +53,7 @@ def summary(findings: Sequence[Finding]) -> str:
         f"{counts[State.OK]} ok",
         f"{counts[State.SKIPPED]} skipped",
     ]
-    return ", ".join(part for part in told if not part.startswith("0 "))
+    return f"membudget {version}: {', '.join(part for part in told if not part.startswith('0 '))}"
 
 
 def _counted(count: int, one: str, several: str) -> str:
@@ -93,7 +93,7 @@ class DoctorModel(_Model):
 
     version: str
     healthy: bool
-    """Whether no check failed."""
+    """Whether no check failed, and none could not be made because another one would fail."""
     checks: tuple[CheckModel, ...]
 
 
@@ -115,5 +115,4 @@ def document(findings: Sequence[Finding], version: str) -> str:
         )
         for finding in findings
     )
-    healthy = not any(finding.state is State.FAILED for finding in findings)
-    return DoctorModel(version=version, healthy=healthy, checks=checks).model_dump_json(indent=1)
+    return DoctorModel(version=version, healthy=is_healthy(findings), checks=checks).model_dump_json(indent=1)

@@ -5,6 +5,7 @@ no builder and no compiler.
 """
 
 import io
+import json
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,13 +68,23 @@ def image_of(engine: Engine, run: RunId, files: Mapping[str, bytes]) -> Iterator
     """Make an image of executables alone, and yield its ID. It is removed with what else belongs to `run`."""
     repository, _, tag = trial_tag("self-test", run, "doctor").rpartition(":")
     with engine_errors("making the image of the self-test"):
-        engine.client.api.import_image_from_data(_archive(files), repository=repository, tag=tag)
+        said = engine.client.api.import_image_from_data(_archive(files), repository=repository, tag=tag)
+        _require_no_error(str(said))
         image_id = str(engine.client.images.get(f"{repository}:{tag}").id)
     try:
         yield image_id
     finally:
         with shielded(), suppress(EnvironmentFault), engine_errors("removing the image"), suppress(APIError):
             engine.client.api.remove_image(f"{repository}:{tag}")
+
+
+def _require_no_error(said: str) -> None:
+    """Raise EnvironmentFault if the engine tells an error in its answer (Engine API, ImageCreate: JSON lines)."""
+    for line in said.splitlines():
+        with suppress(ValueError, RecursionError):
+            told = json.loads(line)
+            if isinstance(told, dict) and "error" in told:
+                raise EnvironmentFault(f"the engine cannot make an image: {told['error']}", check=DoctorCheck.DISK)
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

@@ -249,7 +249,7 @@ def _forks(found: _Found, workflows: Workflows) -> Iterator[Complaint]:
     if found.reports:
         yield from _reporter(found, [one for one in _uses(workflows) if one.measures])
     elif found.use.kind is Kind.CHECK and not any(one.reports for one in _uses(workflows)):
-        fix = "add the workflow that calls report.yml (README, From forks)"
+        fix = "add the workflow that calls report.yml (docs/pull-requests.md)"
         yield found.complaint(State.WARNING, "nothing posts what it measures", fix=fix)
 
 

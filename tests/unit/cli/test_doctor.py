@@ -8,6 +8,7 @@ import pytest
 
 from membudget.cli import main
 from membudget.core.errors import DoctorCheck, EnvironmentFault, ExitCode
+from membudget.version import VERSION
 from tests.support.repository import Repository
 
 pytestmark = pytest.mark.thorough
@@ -68,7 +69,7 @@ def test_one_line_a_check_and_a_count(capsys: pytest.CaptureFixture[str]) -> Non
     git, base, empty, count = capsys.readouterr().out.splitlines()
     assert git.startswith("✓ git           ok       git ")
     assert base.startswith("✓ base          ok       the merge base is ")
-    assert (empty, count) == ("", "2 ok")
+    assert (empty, count) == ("", f"membudget {VERSION}: 2 ok")
 
 
 def test_outside_of_a_repository_the_rest_is_told(
@@ -83,6 +84,15 @@ def test_outside_of_a_repository_the_rest_is_told(
     assert (found["base"]["state"], found["base"]["seen"]) == ("skipped", "there is no repository, see git")
     assert found["pins"]["state"] == "skipped"
     assert found["disk"]["state"] == "ok"
+
+
+def test_a_check_that_needs_another_one_fails_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks for the self-test alone must not read an engine that is dead as one that measures well."""
+    assert main.main(["doctor", "--json", "--only", "self-test"]) == ExitCode.UNMEASURED
+
+    output = json.loads(capsys.readouterr().out)
+    assert output["healthy"] is False
+    assert [check["state"] for check in output["checks"]] == ["skipped"]
 
 
 def test_the_base_may_be_named(capsys: pytest.CaptureFixture[str]) -> None:

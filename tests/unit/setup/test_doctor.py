@@ -26,6 +26,12 @@ def test_a_check_that_cannot_be_made_says_why() -> None:
     )
 
 
+def test_a_check_that_another_one_blocks_names_it() -> None:
+    finding = found_by(CannotLook("there is no repository", blocked_by=DoctorCheck.GIT))
+
+    assert (raw(finding.seen), finding.blocked_by) == ("there is no repository, see git", DoctorCheck.GIT)
+
+
 def test_a_fault_is_a_failure_with_its_place_and_its_fix() -> None:
     finding = found_by(EnvironmentFault("is broken", where="/var", fix="mend it", check=DoctorCheck.DISK))
 
@@ -59,10 +65,11 @@ def test_a_signal_ends_the_command(signal: BaseException) -> None:
         ([ok(CHECK, "a")], ExitCode.WITHIN_BUDGET),
         ([ok(CHECK, "a"), warning(CHECK, "b", fix="c"), Finding(CHECK, State.SKIPPED, ("d",))], ExitCode.WITHIN_BUDGET),
         ([ok(CHECK, "a"), failed(CHECK, "b")], ExitCode.UNMEASURED),
+        ([Finding(CHECK, State.SKIPPED, ("d",), blocked_by=DoctorCheck.GIT)], ExitCode.UNMEASURED),
     ],
-    ids=["nothing", "ok", "warning", "failure"],
+    ids=["nothing", "ok", "warning", "failure", "blocked"],
 )
-def test_only_a_failure_exits_with_3(findings: list[Finding], code: ExitCode) -> None:
+def test_only_a_failure_and_what_it_blocks_exit_with_3(findings: list[Finding], code: ExitCode) -> None:
     assert exit_code(findings) == code
 
 

@@ -131,10 +131,12 @@ class Api:
     def __init__(self) -> None:
         self.archive = b""
         self.tags: list[str] = []
+        self.answer = '{"status":"sha256:1"}\r\n'
 
-    def import_image_from_data(self, data: bytes, *, repository: str, tag: str) -> None:
+    def import_image_from_data(self, data: bytes, *, repository: str, tag: str) -> str:
         self.archive = data
         self.tags.append(f"{repository}:{tag}")
+        return self.answer
 
     def remove_image(self, tag: str) -> None:
         self.tags.remove(tag)
@@ -181,6 +183,14 @@ def test_a_fault_of_a_trial_leaves_no_image() -> None:
         self_test(engine_with(api), own_run_id(), Pool([EnvironmentFault("gone")]))
 
     assert api.tags == []
+
+
+def test_an_engine_that_cannot_make_the_image_says_why() -> None:
+    api = Api()
+    api.answer = '{"status":"Importing"}\r\n{"error":"no space left on device"}\r\n'
+
+    with pytest.raises(EnvironmentFault, match="the engine cannot make an image: no space left on device"):
+        self_test(engine_with(api), own_run_id(), Pool([]))
 
 
 def test_without_a_limit_on_swap_memory_is_measured_all_the_same() -> None:
