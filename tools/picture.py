@@ -17,6 +17,7 @@ import photograph
 from github_page import Theme, charts_drawn, comment_page
 from membudget.publish.report_file import read_report
 from membudget.report.formats import terminal
+from membudget.report.formats.terminal import Detail
 from photograph import Window
 
 _GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
@@ -97,7 +98,7 @@ def terminal_page(report_file: Path) -> str:
     """What `membudget check` prints, as a page."""
     report = read_report(report_file)
     console = Console(record=True, width=_TERMINAL_COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(terminal.render(report.judged()))
+    console.print(terminal.render(report.judged(), Detail.SHORT))
     console.print()  # the picture cuts its last line's descenders off
     return _TERMINAL_PAGE.format(content=console.export_svg(title="membudget check"))
 

@@ -161,7 +161,9 @@ class PullRequest:
             **(environ or {}),
         }
         written = self.folder / f"{report}.json"
-        finished = run("check", "--report", str(written), *arguments, folder=self.repository.folder, environ=given)
+        finished = run(
+            "check", "-v", "--report", str(written), *arguments, folder=self.repository.folder, environ=given
+        )
         return Checked(finished, self.repository, written)
 
 

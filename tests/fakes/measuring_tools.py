@@ -8,6 +8,7 @@ from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Commit, Side
 from membudget.contents.summary import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
+from membudget.core.progress import Running
 from membudget.core.quantities import MIB
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -80,9 +81,9 @@ class FakeTools:
         """End nothing."""
         self.was_cancelled = True
 
-    def live(self) -> str:
+    def live(self) -> Sequence[Running]:
         """Nothing runs."""
-        return ""
+        return ()
 
     def run_trial(self, spec: TrialSpec) -> Trial:
         """As told."""

@@ -74,7 +74,7 @@ def test_new_removed_same_grown_and_broken_images_each_get_their_row(
         },
     )
 
-    done = run("check", folder=repository.folder)
+    done = run("check", "-v", folder=repository.folder)
 
     assert done.exit_code == 1, done.stderr
     document = report(repository)
@@ -106,6 +106,9 @@ def test_without_a_base_there_are_absolute_budgets_only(repository: Repository, 
     asked = run("check", "--no-base", folder=repository.folder)
     assert asked.exit_code == 0, asked.stderr  # 10 MiB of growth, were there a base
     assert "--no-base was given" in asked.stdout
+    assert re.search(r"^api +30\.\d MiB +64\.0 MiB +3\d\.\d MiB \(5\d(\.\d)?%\)$", asked.stdout, flags=re.MULTILINE)
+    assert "at the peak (" in asked.stdout
+    assert "membudget check --base REV" in asked.stdout
 
     repository.commit("Third", {"Dockerfile": holding(images, 50)})
     over = run("check", "--no-base", folder=repository.folder)
@@ -272,14 +275,14 @@ def test_what_did_not_change_is_neither_built_nor_run(
         "Head", {"image/Dockerfile": f"# a remark\n{holding(images, 20)}", "grown/Dockerfile": holding(images, 22)}
     )
 
-    done = run("check", folder=repository.folder, environ=environ)
+    done = run("check", "-v", folder=repository.folder, environ=environ)
     assert done.exit_code == 0, done.stderr + done.stdout
     first = rows(report(repository))
     assert [first[name]["is_unchanged"] for name in names] == [True, True, False]
     assert first["files"]["head"]["image_id"] is None
     assert first["image"]["head"]["image_id"] == first["image"]["base"]["image_id"]
     assert first["image"]["head"]["trials"] == []
-    assert "files (" not in done.stderr
+    assert "files:" not in done.stderr
     assert done.stdout.count("unchanged") >= 2
     assert "trial" in done.stderr
 
@@ -411,7 +414,7 @@ def test_a_pull_request_uses_what_a_fresh_trial_confirms(
     api = rows(report(repository))["api"]
     assert [len(api[side]["trials"]) for side in ("base", "head")] == [3, 3], "two remembered, one fresh"
     assert not any("remembered" in note for note in api["notes"])
-    assert again.stderr.count("trial to confirm remembered ones") == 2
+    assert again.stderr.count("trial to confirm cached results") == 2
 
 
 def test_parts_of_a_check_make_one_report(repository: Repository, images: PreparedImages) -> None:

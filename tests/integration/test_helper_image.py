@@ -61,7 +61,8 @@ def test_membudget_works_inside_of_a_container_as_the_action_does(
     )
     assert json.loads(done.stdout)["metrics"]["peak_rss"]["value"] == pytest.approx(20 * MIB, rel=0.03)
     assert json.loads(done.stdout)["environment"]["probe"].startswith("probe container")
-    assert done.stderr.splitlines() == ["Measuring: 2 steps", "  warm-up", "  trial 1 of 1"]
+    name = images.truth
+    assert done.stderr.splitlines() == ["Measuring 1 image", f"  {name}: warm-up", f"  {name}: trial 1 of 1"]
 
 
 def test_what_was_asked_for_is_taken_or_missed(engine: Engine, labelled_later: str) -> None:

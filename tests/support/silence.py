@@ -1,21 +1,27 @@
 """A check that shows no progress."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from membudget.core.work import Live, nothing
+from membudget.core.progress import Live, Stage, Step, nothing
 
 
 class Silence:
     """No progress shown."""
 
-    def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
+    def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> AbstractContextManager[None]:
         """Nothing."""
-        del title, total, live
+        del stage, images, live
         return nullcontext()
 
-    def working(self, what: str) -> AbstractContextManager[None]:
+    def image(self, name: str) -> AbstractContextManager[None]:
         """Nothing."""
-        del what
+        del name
+        return nullcontext()
+
+    def step(self, step: Step) -> AbstractContextManager[None]:
+        """Nothing."""
+        del step
         return nullcontext()
 
     def output(self, line: str) -> None:

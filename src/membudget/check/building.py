@@ -11,7 +11,8 @@ from membudget.budgets.rules import ImageRules, image_rules
 from membudget.build.revision import BuiltImage, Commit, NoBase, Side
 from membudget.core.errors import BuildFailed
 from membudget.core.metrics import Metric
-from membudget.core.work import Progress, side_by_side
+from membudget.core.progress import Doing, Progress, Step
+from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.trial import TrialInputs, TrialSpec
@@ -83,8 +84,9 @@ def build_all(
     """
 
     def build(order: Order) -> dict[Side, Built]:
-        built = _build(order.pair, checkouts, tools, progress)
-        return _build_around(order, built, checkouts, tools)
+        with progress.image(order.pair.name):
+            built = _build(order.pair, checkouts, tools, progress)
+            return _build_around(order, built, checkouts, tools)
 
     results = side_by_side(build, orders, tools.build_jobs, tools.cancel_builds)
     return {order.pair.name: built for order, built in zip(orders, results, strict=True)}
@@ -96,7 +98,7 @@ def _build(pair: Pair, checkouts: Mapping[Side, Path], tools: BuildTools, progre
 
     built: dict[Side, Built] = {}
     for side, spec in pair.builds.items():
-        with progress.working(f"{pair.name} ({side})"):
+        with progress.step(Step(pair.name, Doing.BUILD, side)):
             try:
                 built[side] = tools.build(pair.name, side, spec, checkouts[side], said)
             except BuildFailed as error:
@@ -210,13 +212,6 @@ class Subject:
             unjudged_phases=spec.unjudged_phases,
             pod_images={service: beside.image_id for service, beside in image.beside.items()},
         )
-
-
-def most_trials(subject: Subject) -> int:
-    """Return the largest number of trials for the subject, including warm-ups."""
-    head, own = subject.pair.head, subject.own
-    of_pair = (head.trials.max + 1) * len(subject.images) if head is not None else 0
-    return of_pair + (own.spec.trials.max + 1 if own is not None else 0)
 
 
 BuiltImages = Mapping[str, Mapping[Side, Built]]

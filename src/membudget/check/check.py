@@ -17,11 +17,12 @@ from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval
 from membudget.build.revision import Commit, NoBase, Side
-from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, most_trials, own_runs, paired
+from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief
+from membudget.core.progress import Progress, Running, Stage
 from membudget.core.sharding import Shard
-from membudget.core.work import Progress, side_by_side
+from membudget.core.work import side_by_side
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs
@@ -77,8 +78,8 @@ class Tools(TrialTools, BuildTools, Protocol):
     def cancel(self) -> None:
         """Stop the running trials, from another thread."""
 
-    def live(self) -> str:
-        """Return phase and memory of the running trials as text. Called from another thread."""
+    def live(self) -> Sequence[Running]:
+        """Return the running trials, as last sampled. Called from another thread."""
 
 
 def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> JudgedReport:
@@ -86,7 +87,6 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
     to_build = [pair for pair in pairs if pair.name not in request.untouched]
-    building = progress.stage("Building", sum(len(pair.builds) for pair in to_build))
     with _checkouts(request, tools) as checkouts:
         inputs = {
             pair.name: tools.inputs(pair.name, pair.head, checkouts[_side_of_rules(request, pair)])
@@ -96,9 +96,9 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         given = partial(tools.inputs, checkout=checkouts[Side.HEAD])
         own = own_runs(request.rules.images, [pair.name for pair in to_build], given)
         summed = {name for group in request.rules.groups.values() if group.budgets for name in group.images}
-        with building:
-            orders = [Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build]
-            built = build_all([*orders, *own.orders], checkouts, tools, progress)
+        orders = [*(Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build), *own.orders]
+        with progress.stage(Stage.BUILDING, [order.pair.name for order in orders]):
+            built = build_all(orders, checkouts, tools, progress)
         subjects = [
             replace(
                 _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date()),
@@ -107,7 +107,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             )
             for pair in pairs
         ]
-        with progress.stage("Measuring", sum(map(most_trials, subjects)), tools.live):
+        to_run = [subject.pair.name for subject in subjects if subject.images]
+        with progress.stage(Stage.MEASURING, to_run, tools.live):
             measure = partial(measure_pair, tools=tools, progress=progress, outage=outage)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     return Report(

@@ -1,6 +1,6 @@
 """Use case: measure one image, without a budgets file and without a verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.contents.summary import PairContents, Unavailable, image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.work import Progress
+from membudget.core.progress import Doing, Progress, Running, Stage, Step
 from membudget.judge.values import aggregate, all_absent
 from membudget.measure.schedule import interleaved, with_killed_warm_up
 from membudget.measure.trial import Trial, TrialSpec
@@ -30,8 +30,8 @@ class Tools(Protocol):
     def run_trial(self, spec: TrialSpec) -> Trial:
         """Run one trial. Raises EnvironmentFault."""
 
-    def live(self) -> str:
-        """Return phase and memory of the running trial as text. Called from another thread."""
+    def live(self) -> Sequence[Running]:
+        """Return the running trial, as last sampled. Called from another thread."""
 
 
 def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progress) -> MeasureReport:
@@ -42,9 +42,10 @@ def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progre
     """
     warm_up: Trial | None = None
     done: list[Trial] = []
-    with progress.stage("Measuring", trials + 1, tools.live):
+    with progress.stage(Stage.MEASURING, [image], tools.live), progress.image(image):
         for turn in interleaved([image], trials):
-            with progress.working("warm-up" if turn.is_warm_up else f"trial {turn.number} of {trials}"):
+            doing = Doing.WARM_UP if turn.is_warm_up else Doing.TRIAL
+            with progress.step(Step(image, doing, number=turn.number, most=trials, left=trials - turn.number)):
                 trial = tools.run_trial(spec)
             if turn.is_warm_up and trial.judgeable:
                 warm_up = trial

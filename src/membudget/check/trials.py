@@ -12,7 +12,7 @@ from membudget.check.building import Built, OwnRun, Subject
 from membudget.contents.summary import ImageSummary, PairContents, Unavailable, image_metrics
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.work import Progress
+from membudget.core.progress import Doing, Progress, Step
 from membudget.judge.confirmation import Contradiction, contradiction, other_verdict
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import (
@@ -92,13 +92,14 @@ class Outage:
 def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
     """Measure a pair. Earlier results are reused, unless they would count against the head."""
     begun = time.monotonic()
-    contents = PairContents() if subject.is_untouched else _contents(subject, tools, outage)
-    measured = _measure(subject, contents, tools, progress, outage)
-    if subject.own is not None:
-        alone = _measure(subject.alone(subject.own), PairContents(None, contents.head), tools, progress, outage)
-        own = _own(subject.own, alone)
-        failed = [own_settings_note(own.side.failure)] if own.side.failure and not own.counts else []
-        measured = replace(measured, own=own, notes=(*measured.notes, *failed))
+    with progress.image(subject.pair.name):
+        contents = PairContents() if subject.is_untouched else _contents(subject, tools, progress, outage)
+        measured = _measure(subject, contents, tools, progress, outage)
+        if subject.own is not None:
+            alone = _measure(subject.alone(subject.own), PairContents(None, contents.head), tools, progress, outage)
+            own = _own(subject.own, alone)
+            failed = [own_settings_note(own.side.failure)] if own.side.failure and not own.counts else []
+            measured = replace(measured, own=own, notes=(*measured.notes, *failed))
     return replace(measured, duration_ms=round((time.monotonic() - begun) * 1000))
 
 
@@ -167,18 +168,25 @@ class _Rounds:
         results: Results = {side: list(remembered.get(side, ())) for side in self.subject.images}
         sides = [side for side in results if side not in remembered]
         begun = 0
-        for turn in interleaved(sides, count.max):
+        for taken, turn in enumerate(interleaved(sides, count.max), start=1):
             if turn.number > begun and begun >= count.min and self._is_settled(results):
                 break
             begun = turn.number
-            self._take(turn, self._label(turn.number), results[turn.side])
+            is_extra = turn.number > count.min
+            most = count.max if is_extra else count.min
+            left = len(sides) * (1 + most) - taken + self._left_of_own_run
+            doing = Doing.WARM_UP if turn.is_warm_up else Doing.TRIAL
+            step = self._step(turn, doing, left)
+            self._take(turn, replace(step, number=turn.number, most=most, is_extra=is_extra), results[turn.side])
         return self._counted(results)
 
     def confirm(self, remembered: Results) -> Results:
         """Run one fresh trial, after a warm-up, of each remembered side."""
         fresh: Results = {side: [] for side in remembered}
-        for turn in interleaved(list(fresh), 1):
-            self._take(turn, "warm-up" if turn.is_warm_up else "trial to confirm remembered ones", fresh[turn.side])
+        turns = list(interleaved(list(fresh), 1))
+        for taken, turn in enumerate(turns, start=1):
+            doing = Doing.WARM_UP if turn.is_warm_up else Doing.CONFIRM
+            self._take(turn, self._step(turn, doing, len(turns) - taken), fresh[turn.side])
         return self._counted(fresh)
 
     def of_warm_ups(self, results: Results) -> Iterator[str]:
@@ -207,23 +215,26 @@ class _Rounds:
     def _counted(self, results: Results) -> Results:
         return {side: with_killed_warm_up(self.warm_ups.get(side), trials) for side, trials in results.items()}
 
-    def _take(self, turn: Turn[Side], label: str, results: list[Trial | Failure]) -> None:
+    @property
+    def _left_of_own_run(self) -> int:
+        """How many trials follow with the head's own settings."""
+        own = self.subject.own
+        return own.spec.trials.min + 1 if own is not None else 0
+
+    def _step(self, turn: Turn[Side], doing: Doing, left: int) -> Step:
+        side = "own settings" if self.subject.is_own_run else str(turn.side)
+        return Step(self.subject.pair.name, doing, side, left=left)
+
+    def _take(self, turn: Turn[Side], step: Step, results: list[Trial | Failure]) -> None:
         """Run a trial and add its result."""
         if any(isinstance(earlier, Failure) for earlier in results):
             return  # a side whose workload failed is not run again, because it would fail again
-        which = "own settings" if self.subject.is_own_run else turn.side
-        with self.progress.working(f"{self.subject.pair.name} ({which}), {label}"):
+        with self.progress.step(step):
             outcome = self._run_trial(self.subject.images[turn.side])
         if turn.is_warm_up and isinstance(outcome, Trial):
             self.warm_ups[turn.side] = outcome
         else:
             results.append(outcome)
-
-    def _label(self, number: int) -> str:
-        if number == 0:
-            return "warm-up"
-        count = self.spec.trials
-        return f"trial {number}" + (f" of {count.max}" if count.min == count.max or number > count.min else "")
 
     def _run_trial(self, image: BuiltImage) -> Trial | Failure:
         try:
@@ -280,12 +291,13 @@ def _dockerfile(subject: Subject) -> str | None:
     return head.recipe.path if head is not None and head.recipe is not None else None
 
 
-def _contents(subject: Subject, tools: TrialTools, outage: Outage) -> PairContents:
+def _contents(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> PairContents:
     """Return the contents of both sides, from one export."""
     images = subject.images
     wants_download_size = subject.rules is not None and subject.rules.budgets[Metric.IMAGE_DOWNLOAD_SIZE].is_set
     try:
-        return tools.contents(images, wants_download_size=wants_download_size)
+        with progress.step(Step(subject.pair.name, Doing.READ)):
+            return tools.contents(images, wants_download_size=wants_download_size)
     except EngineLost as error:
         absent = Unavailable(str(outage.failure(error)), engine_lost=True)
     except EnvironmentFault as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import add_init
+from membudget.cli.report_arguments import add_detail, add_report, add_report_option
 from membudget.cli.setup_arguments import add_doctor, add_validate
 from membudget.core.errors import ExitCode
 
@@ -60,32 +61,6 @@ def _number_up_to(most: int) -> Callable[[str], int]:
     return parse
 
 
-def _add_report_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `membudget report`."""
-    command = commands.add_parser(
-        "report",
-        help="show a report again, or make it a page, or what other programs read",
-        description="Judge a report.json again and render it: the table, the comment, a page to look into, or for"
-        " programs the judgement as JSON, as test results (JUnit), or as figures for a database (OpenMetrics). Exits"
-        " with 0 whatever the verdict is.",
-    )
-    command.add_argument("report", metavar="REPORT", help="a report.json that check wrote")
-    command.add_argument(
-        "--format",
-        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics"),
-        default="terminal",
-        help="how (default: %(default)s)",
-    )
-    command.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
-    command.set_defaults(handler=_report)
-
-
-def _report(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.report import show
-
-    return show(options)
-
-
 Handler = Callable[[argparse.Namespace], ExitCode]
 
 _EXIT_CODES = """\
@@ -111,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_diff(commands)
     _add_plan(commands)
     _add_merge(commands)
-    _add_report_command(commands)
+    add_report(commands)
     _add_publish(commands)
     add_doctor(commands, _add_measuring_options)
     _add_schema(commands)
@@ -144,7 +119,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     base.add_argument("--no-base", action="store_true", help="compare with nothing: absolute budgets only")
     command.add_argument("--image", action="append", metavar="NAME", help="check this image only (may be repeated)")
     command.add_argument("--shard", metavar="I/N", help="check only part I of N; merge makes one report of the parts")
-    _add_report_option(command)
+    add_report_option(command)
     command.add_argument(
         "--jobs",
         type=_number_up_to(64),
@@ -153,6 +128,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
     )
     _add_exit_policy(command)
+    add_detail(command)
     add_base_variants(command)
     command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
     label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
@@ -180,14 +156,10 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--timeout", type=duration, default=60_000, metavar="TIME", help='time a trial may take (default: "60s")'
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    quiet = "print only the peak, what is unused of the limit, and the next step"
+    command.add_argument("-q", "--quiet", action="store_true", help=quiet)
     _add_measuring_options(command)
     command.set_defaults(handler=measure)
-
-
-def _add_report_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--report", default="report.json", metavar="FILE", help="where to write it (default: %(default)s)"
-    )
 
 
 def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with 1") -> None:
@@ -224,8 +196,9 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "reports", nargs="+", metavar="REPORT", help="a part's report.json, or a folder that holds some"
     )
-    _add_report_option(command)
+    add_report_option(command)
     _add_exit_policy(command)
+    add_detail(command)
     command.set_defaults(handler=_merge)
 
 

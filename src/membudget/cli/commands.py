@@ -27,6 +27,7 @@ from membudget.check import measure_one as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
+from membudget.cli.report import detail_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
@@ -48,7 +49,8 @@ from membudget.publish.report_file import read_report, read_reports, write_repor
 from membudget.publish.server import Event, Server
 from membudget.publish.servers import registry
 from membudget.publish.workflow import WorkflowStep, show, show_json, warn
-from membudget.report.formats import measure_report, terminal
+from membudget.report.formats import measure_report
+from membudget.report.formats.terminal import Detail
 from membudget.report.page import page
 from membudget.report.report import JudgedReport, Report
 from membudget.version import VERSION
@@ -69,11 +71,12 @@ def check(options: argparse.Namespace) -> ExitCode:
         remembers=not options.no_cache,
         looks_up_bases=options.base_variants,
         secrets=AllowedSecrets.of(options.allow_secret),
+        is_quiet=options.quiet,
     )
     event = registry.server(os.environ, SecretStr("")).event()
     result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(result, Path(options.report), policy)
+    return _finish_check(result, Path(options.report), policy, detail_of(options))
 
 
 def plan(options: argparse.Namespace) -> ExitCode:
@@ -86,12 +89,12 @@ def merge(options: argparse.Namespace) -> ExitCode:
     """Run `membudget merge`."""
     result = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(result, Path(options.report), policy)
+    return _finish_check(result, Path(options.report), policy, detail_of(options))
 
 
 def measure(options: argparse.Namespace) -> ExitCode:
     """Run `membudget measure`."""
-    progress = progress_display(os.environ)
+    progress = progress_display(os.environ, is_quiet=options.quiet)
     with connected_engine() as engine:
         image = inspect(engine, options.image)
         spec = TrialSpec(
@@ -107,7 +110,7 @@ def measure(options: argparse.Namespace) -> ExitCode:
     if options.json:
         show_json(report.model_dump_json(indent=1))
     else:
-        show(measure_report.render(report))
+        show(measure_report.render_quietly(report) if options.quiet else measure_report.render(report))
     return ExitCode.WITHIN_BUDGET if report.judgeable_trials else ExitCode.UNMEASURED
 
 
@@ -151,7 +154,7 @@ def action() -> ExitCode:
             result = merge_use_case.merge(read_reports([Path(inputs.reports)]))
         else:
             result = _run_action_check(inputs, server)
-        exit_code = _finish_check(result, path, policy)
+        exit_code = _finish_check(result, path, policy, Detail.SHORT)
         if inputs.page:
             write_text(page.render(result), Path(inputs.page), "the page")
         if result.report.shard is None:  # shards are published once they are merged
@@ -225,7 +228,7 @@ def _run_check(
     options: MeasuringOptions,
     when_stale: Callable[[], None] = lambda: None,
 ) -> JudgedReport:
-    progress = progress_display(os.environ)
+    progress = progress_display(os.environ, is_quiet=wanted.is_quiet)
     repository = GitRepository(Path.cwd())
     wanted = replace(wanted, base=base_request(wanted.base, event))
     request = check_request(repository, wanted, label)
@@ -259,10 +262,10 @@ def _run_check(
             return report
 
 
-def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy) -> ExitCode:
+def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy, detail: Detail) -> ExitCode:
     write_report(result.report, path)
     remember_durations(cache_folder(), _durations(result.report))
-    show(terminal.render(result))
+    show_result(result, path, detail)
     return policy.exit_code(result.judgement)
 
 

@@ -13,8 +13,8 @@ from membudget.build.sources import BaseVariants
 from membudget.cli.tools import CheckTools
 from membudget.cli.wiring import connected_engine, layer_cache, progress_display
 from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.progress import Progress
 from membudget.core.untrusted_text import printable
-from membudget.core.work import Progress
 from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry

@@ -1,8 +1,12 @@
-"""`membudget report`: renders an existing report. Separate from `commands`, because it needs no engine."""
+"""Shows reports: `membudget report`, and the result of a check.
+
+Separate from `commands`, because `membudget report` needs no engine.
+"""
 
 import argparse
 import io
 import os
+import shlex
 import stat
 import sys
 from contextlib import nullcontext
@@ -10,11 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from membudget.core.errors import ExitCode
+from membudget.cli.report_arguments import DEFAULT_REPORT
+from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import write_text
+from membudget.publish import workflow
 from membudget.publish.report_file import read_report
-from membudget.publish.workflow import guarded_log
+from membudget.publish.workflow import guarded_log, obeys_commands
 from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
+from membudget.report.formats.terminal import Detail
 from membudget.report.page import page
 from membudget.report.report import JudgedReport
 
@@ -24,9 +31,16 @@ _FOR_PEOPLE = ("terminal", "markdown")
 
 def show(options: argparse.Namespace) -> ExitCode:
     """Run `membudget report`."""
-    report = read_report(Path(options.report))
+    detail = detail_of(options)
+    if options.format != "terminal" and detail is not Detail.SHORT:
+        raise ConfigurationError(f"--format {options.format} has one length", fix="leave out -v and -q")
+    path = Path(options.report)
+    report = read_report(path)
     is_screen = options.output is None and sys.stdout.isatty()
-    text = _render(options.format, report.judged(), is_screen=is_screen)
+    if options.format == "terminal":
+        text = _for_terminal(report.judged(), path, detail, is_screen=is_screen)
+    else:
+        text = _render(options.format, report.judged())
     if options.output is not None:
         write_text(text, Path(options.output), f"the report as {options.format}")
         return ExitCode.WITHIN_BUDGET
@@ -38,6 +52,25 @@ def show(options: argparse.Namespace) -> ExitCode:
     return ExitCode.WITHIN_BUDGET
 
 
+def detail_of(options: argparse.Namespace) -> Detail:
+    """Return how much to show, by the options -v and -q."""
+    return Detail.FULL if options.verbose else Detail.QUIET if options.quiet else Detail.SHORT
+
+
+def show_result(result: JudgedReport, path: Path, detail: Detail) -> None:
+    """Print the result of a check, whose report is at `path`. A workflow's log has the rest in a group below."""
+    if detail is Detail.SHORT and obeys_commands(os.environ):
+        workflow.show(terminal.render(result, detail, "in the group below"))
+        workflow.show_folded("All rows and figures", terminal.render(result, Detail.FULL))
+    else:
+        workflow.show(terminal.render(result, detail, _more_of(path)))
+
+
+def _more_of(path: Path) -> str:
+    """Return the command that shows the whole report."""
+    return shlex.join(["membudget", "report", "-v", *([str(path)] if path != Path(DEFAULT_REPORT) else [])])
+
+
 def _goes_to_file() -> bool:
     try:
         return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
@@ -45,7 +78,15 @@ def _goes_to_file() -> bool:
         return False
 
 
-def _render(how: str, result: JudgedReport, *, is_screen: bool) -> str:
+def _for_terminal(result: JudgedReport, path: Path, detail: Detail, *, is_screen: bool) -> str:
+    width = Console().width if is_screen else _LOG_WIDTH
+    console = Console(file=io.StringIO(), width=width, force_terminal=is_screen)
+    with console.capture() as captured:
+        console.print(terminal.render(result, detail, _more_of(path)))
+    return captured.get()
+
+
+def _render(how: str, result: JudgedReport) -> str:
     match how:
         case "markdown":
             return markdown.render(result)
@@ -55,11 +96,5 @@ def _render(how: str, result: JudgedReport, *, is_screen: bool) -> str:
             return judged_report.render(result)
         case "junit":
             return junit.render(result)
-        case "openmetrics":
-            return openmetrics.render(result)
         case _:
-            width = Console().width if is_screen else _LOG_WIDTH
-            console = Console(file=io.StringIO(), width=width, force_terminal=is_screen)
-            with console.capture() as captured:
-                console.print(terminal.render(result))
-            return captured.get()
+            return openmetrics.render(result)

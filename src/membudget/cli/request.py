@@ -42,6 +42,8 @@ class Wanted:
     looks_up_bases: bool = False
     """Whether to ask registries for smaller variants of base images."""
     secrets: AllowedSecrets = AllowedSecrets()
+    is_quiet: bool = False
+    """Whether to show no progress."""
 
 
 def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:

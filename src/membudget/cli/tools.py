@@ -22,7 +22,7 @@ from membudget.contents.provenance import parse_provenance
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.summary import PairContents, Readable, compare
 from membudget.core.errors import ConfigurationError, UnreadableImage
-from membudget.core.quantities import format_size
+from membudget.core.progress import Running
 from membudget.engine.cleanup import trial_tag
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, engine_lost_is_told
@@ -163,9 +163,9 @@ class MeasuringTools:
         """End the running trials. Called from another thread."""
         self._pool.cancel()
 
-    def live(self) -> str:
-        """Return phase and memory of the running trials as text. Called from another thread."""
-        return ", ".join(f"{trial.phase} {format_size(trial.rss_bytes)}" for trial in self._pool.live())
+    def live(self) -> Sequence[Running]:
+        """Return the running trials, as last sampled. Called from another thread."""
+        return self._pool.live()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import platformdirs
 from rich.console import Console
 
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.core.work import Progress
+from membudget.core.progress import Progress
 from membudget.engine.connection import Engine, connect
-from membudget.publish.progress_display import LogProgress, TerminalProgress, WorkflowProgress
+from membudget.measure.cache import read_durations
+from membudget.publish.progress_display import LogProgress, QuietProgress, WorkflowProgress
+from membudget.publish.progress_terminal import TerminalProgress
 from membudget.publish.workflow import obeys_commands
 
 
@@ -36,10 +38,13 @@ def layer_cache() -> LayerCache:
     return LayerCache(cache_folder())
 
 
-def progress_display(environ: Mapping[str, str]) -> Progress:
+def progress_display(environ: Mapping[str, str], *, is_quiet: bool = False) -> Progress:
     """Return the display that fits where standard error goes."""
+    if is_quiet:
+        return QuietProgress(sys.stderr)
     if obeys_commands(environ):
         return WorkflowProgress(sys.stderr)
-    if sys.stderr.isatty():
-        return TerminalProgress(Console(stderr=True))
-    return LogProgress(sys.stderr)
+    console, remembered_ms = Console(stderr=True), read_durations(cache_folder())
+    if console.is_terminal and not console.is_dumb_terminal:
+        return TerminalProgress(console, remembered_ms)
+    return LogProgress(sys.stderr, remembered_ms)

@@ -1,4 +1,4 @@
-"""Work: reported as progress, done side by side on threads, and ended by one signal that spares clean-up.
+"""Work: done side by side on threads, and ended by one signal that spares clean-up.
 
 Signals belong to the process, and so does the state of this module. Callers that never install the handlers, such as
 tests, are not affected.
@@ -7,9 +7,9 @@ tests, are not affected.
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from membudget.core.errors import Interrupted
 
@@ -83,27 +83,3 @@ def shielded() -> Iterator[None]:
             _State.pending = False
             _State.unwinding = True
             raise Interrupted
-
-
-Live = Callable[[], str]
-
-
-def nothing() -> str:
-    """Return an empty text, for stages without a live message."""
-    return ""
-
-
-class Progress(Protocol):
-    """Receives progress as it happens. A terminal shows bars, and a log plain lines."""
-
-    def stage(self, title: str, total: int, live: Live = nothing) -> AbstractContextManager[None]:
-        """Report a stage of `total` steps. Another thread calls `live` to ask what is happening now."""
-
-    def working(self, what: str) -> AbstractContextManager[None]:
-        """Report one step of the stage, from start to end. Several steps may run at once, each in its own thread."""
-
-    def output(self, line: str) -> None:
-        """Report a line of a build's output. It is untrusted: it must not be able to issue workflow commands."""
-
-    def note(self, text: str) -> None:
-        """Report something that the user should know now."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from membudget.budgets.entries import DEFAULT_CPUS
 from membudget.core.errors import DoctorCheck, EnvironmentFault
+from membudget.core.progress import Running
 from membudget.core.work import shielded
 from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
@@ -25,7 +26,7 @@ from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, MachineState, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
 from membudget.measure.probe.machine import KMSG
-from membudget.measure.runner import LiveTrial, RunnerSettings, TrialRunner
+from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.schedule import Admission, TrialLedger, cpu_shares
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
@@ -75,7 +76,7 @@ class TrialPool:
             finally:
                 self._free.put(runner)
 
-    def live(self) -> list[LiveTrial]:
+    def live(self) -> list[Running]:
         """Return the running trials, as last sampled. Called from another thread."""
         return [trial for runner in self._runners if (trial := runner.live()) is not None]
 

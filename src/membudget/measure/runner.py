@@ -8,6 +8,7 @@ from functools import partial
 
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric
+from membudget.core.progress import Running
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
@@ -51,14 +52,6 @@ class RunnerSettings:
     """The CPUs that its containers may use. None means all."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveTrial:
-    """A running trial."""
-
-    phase: str
-    rss_bytes: int
-
-
 class TrialRunner:
     """Runs trials one after another on one engine."""
 
@@ -81,6 +74,8 @@ class TrialRunner:
         self._swap_bytes = None if info.limits_swap else probe.swap_bytes()
         self._container_id: str | None = None
         self._cancelled = False
+        self._name = ""
+        """The name of the image that is running."""
         self._phase: str | None = None
         """The phase of the running trial."""
         self.rate_hz = settings.rate_hz
@@ -120,14 +115,14 @@ class TrialRunner:
             with contextlib.suppress(EnvironmentFault):  # the container or the engine is already gone
                 self._containers.remove(self._container_id)
 
-    def live(self) -> LiveTrial | None:
+    def live(self) -> Running | None:
         """Return the running trial as last sampled, or None if there is none. Called from another thread."""
-        phase = self._phase
+        name, phase = self._name, self._phase
         try:
             rss = self._probe.rss_now() if phase is not None else None
         except EnvironmentFault:  # the trial's own thread reports the error
             return None
-        return LiveTrial(phase, rss) if phase is not None and rss is not None else None
+        return Running(name, phase, rss) if phase is not None and rss is not None else None
 
     def available_bytes(self) -> int | None:
         """Return the memory that the machine can spare, in bytes."""
@@ -146,6 +141,7 @@ class TrialRunner:
         return self._settings.cpus or tuple(range(self._info.cpus))
 
     def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth) -> Trial:
+        self._name = spec.name
         cgroup = self._next_cgroup(ledger)
         pod = self._make(spec, cgroup, ledger)
         self._container_id = pod.container_id

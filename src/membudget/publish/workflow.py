@@ -129,6 +129,13 @@ def show(content: "RenderableType") -> None:
         console.print(content)
 
 
+def show_folded(title: str, content: "RenderableType") -> None:
+    """Print for people, in a group that a workflow's log shows folded."""
+    print(open_group(title), flush=True)
+    show(content)
+    print(CLOSE_GROUP, flush=True)
+
+
 def show_json(document: str) -> None:
     """Print for programs, without anything around the document."""
     print(json_without_commands(document))

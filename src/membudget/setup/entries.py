@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from membudget.budgets.suggested import as_written, maximum_for
 from membudget.core.quantities import MIB, format_size
 from membudget.setup.measured import Failed, Measured
-from membudget.setup.memory_limits import as_written, maximum_for
 from membudget.setup.plan import ImagePlan, Setting, Way
 
 _LIMIT_TO_BEGIN_WITH = 256 * MIB

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from membudget.budgets.suggested import maximum_for
 from membudget.core.errors import ExitCode
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import printable
@@ -13,7 +14,6 @@ from membudget.report.formats.tables import TerminalTable
 from membudget.setup.found import Skipped
 from membudget.setup.init import PlannedFile
 from membudget.setup.measured import Failed, Measured
-from membudget.setup.memory_limits import maximum_for
 from membudget.setup.plan import ImagePlan
 
 _FIGURES = frozenset({"peak", "max", "limit", "image size"})

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
+from membudget.budgets.suggested import limit_for
 from membudget.build.revision import BuiltImage, Commit, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all
 from membudget.check.trials import TrialTools
 from membudget.contents.summary import image_metrics
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
+from membudget.core.progress import Doing, Progress, Running, Stage, Step
 from membudget.core.quantities import format_size
-from membudget.core.work import Progress
 from membudget.judge.measurement import Failure, Presence
 from membudget.measure.trial import Outcome, Trial, TrialInputs
-from membudget.setup.memory_limits import limit_for
 from membudget.setup.plan import ImagePlan, Way, command
 
 _MOST_DOUBLINGS = 3
@@ -38,8 +38,8 @@ class Tools(TrialTools, BuildTools, Protocol):
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """Return the inputs of an image's container. Raises ConfigurationError if a file or a secret is missing."""
 
-    def live(self) -> str:
-        """Return phase and memory of the running trials as text. Called from another thread."""
+    def live(self) -> Sequence[Running]:
+        """Return the running trials, as last sampled. Called from another thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,10 @@ def measure(plans: Sequence[ImagePlan], head: Commit, tools: Tools, progress: Pr
     """Build and run every image. A failure of one image does not affect the others. Raises EngineLost."""
     with tools.checkout(head) as checkout:
         orders = [Order(_pair(plan, plan.ways[0])) for plan in plans]
-        with progress.stage("Building", len(orders)):
+        names = [plan.name for plan in plans]
+        with progress.stage(Stage.BUILDING, names):
             built = build_all(orders, {Side.HEAD: checkout}, tools, progress)
-        with progress.stage("Measuring", len(plans), tools.live):
+        with progress.stage(Stage.TRYING, names, tools.live):
             return [_measure_one(plan, built[plan.name][Side.HEAD], checkout, tools, progress) for plan in plans]
 
 
@@ -87,7 +88,7 @@ def _pair(plan: ImagePlan, way: Way) -> Pair:
 
 
 def _measure_one(plan: ImagePlan, built: Built, checkout: Path, tools: Tools, progress: Progress) -> Result:
-    with progress.working(plan.name):
+    with progress.image(plan.name):
         if isinstance(built, Failure):
             return Failed(plan, f"it does not build: {built.reason}", built.log_tail)
         return _Attempts(plan, built, checkout, tools, progress).run()
@@ -104,6 +105,7 @@ class _Attempts:
     progress: Progress
     notes: list[str] = field(default_factory=list)
     log_tail: tuple[str, ...] = ()
+    runs: int = 0
 
     def run(self) -> Result:
         """Return the result of the first way that works, or why none does."""
@@ -169,7 +171,9 @@ class _Attempts:
         assert spec is not None  # noqa: S101 - as made by _subject
         trial_spec = subject.trial_spec(subject.images[Side.HEAD], spec)
         timeout_ms = _SHORT_TRIAL_MS if way.is_trial else trial_spec.timeout_ms
-        return self.tools.run_trial(replace(trial_spec, limit_bytes=limit_bytes, timeout_ms=timeout_ms))
+        self.runs += 1
+        with self.progress.step(Step(self.plan.name, Doing.TRY, number=self.runs)):
+            return self.tools.run_trial(replace(trial_spec, limit_bytes=limit_bytes, timeout_ms=timeout_ms))
 
     def _measured(self, way: Way, trials: Sequence[Trial], limit_bytes: int, *, is_deployed: bool) -> Measured:
         peaks = [peak for trial in trials if (peak := _value(trial, Metric.PEAK_RSS)) is not None]

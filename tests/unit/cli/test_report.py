@@ -8,10 +8,13 @@ import pytest
 
 from membudget.cli import commands
 from membudget.cli.main import main
+from membudget.cli.report import show_result
 from membudget.core.errors import ExitCode
 from membudget.core.sharding import Shard
 from membudget.publish.report_file import write_report
+from membudget.report.formats.terminal import Detail
 from tests.support.builders import budgets, image, report, side, trial
+from tests.support.workflow_log import obeyed
 from tests.unit.report.reports import everything, said_by_others
 
 FORMATS = {
@@ -101,3 +104,53 @@ def test_the_action_writes_the_page_that_its_input_names(tmp_path: Path, monkeyp
         monkeypatch.setenv(f"INPUT_{name}", value)
     assert commands.action() is ExitCode.OVER_BUDGET
     assert "1 of 1 image over budget" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.thorough
+def test_verbose_is_everything_and_quiet_is_the_verdict(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", path]) == 0
+    short = capsys.readouterr().out
+    assert main(["report", "-v", path]) == 0
+    full = capsys.readouterr().out
+    assert main(["report", "-q", path]) == 0
+    quiet = capsys.readouterr().out
+    assert short.startswith(quiet)
+    assert full.startswith(quiet)
+    assert len(quiet.splitlines()) <= 2 < len(short.splitlines()) < len(full.splitlines())
+    assert "What was compared:" in full
+    assert "What was compared:" not in short
+
+
+@pytest.mark.thorough
+def test_the_last_line_is_a_command_that_shows_the_rest(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 0, "the default is where check writes it"
+    assert capsys.readouterr().out.splitlines()[-1].endswith(": membudget report -v")
+    elsewhere = tmp_path / "two words.json"
+    Path(path).rename(elsewhere)
+    assert main(["report", elsewhere.name]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(": membudget report -v 'two words.json'")
+
+
+def test_formats_for_programs_have_one_length(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "-q", path, "--format", "json"]) == ExitCode.CONFIGURATION
+    assert "--format json has one length" in capsys.readouterr().err
+
+
+@pytest.mark.thorough
+def test_the_log_of_a_workflow_has_the_rest_in_a_group(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = said_by_others(["##[add-mask]a", "::error::b", "::endgroup::", "d", "e"]).judged()
+    show_result(result, tmp_path / "report.json", Detail.SHORT)
+    log = capsys.readouterr().out
+    assert [name for name, _ in obeyed(log)] == ["group", "endgroup"]
+    before, group = log.split("::group::All rows and figures")
+    assert "in the group below" in before
+    assert "What was compared:" not in before
+    assert "What was compared:" in group
+    show_result(result, tmp_path / "report.json", Detail.QUIET)
+    assert obeyed(capsys.readouterr().out) == []

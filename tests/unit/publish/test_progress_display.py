@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from membudget.publish.progress_display import LogProgress, WorkflowProgress
+from membudget.core.progress import Doing, Stage, Step
+from membudget.publish.progress_display import LogProgress, QuietProgress, WorkflowProgress
 from tests.support.workflow_log import HOSTILE, obeyed
 
 
@@ -14,12 +15,12 @@ def test_a_workflow_obeys_our_groups_alone(text: str) -> None:
     stream = io.StringIO()
     progress = WorkflowProgress(stream)
     progress.note(text)
-    with progress.stage("Build", 2):
-        with progress.working("api base"):
+    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"):
+        with progress.step(Step("api", Doing.BUILD, "base")):
             progress.output(text)
             progress.output(text)
             progress.note(text)
-        with progress.working("api head"):
+        with progress.step(Step("api", Doing.BUILD, "head")):
             progress.output(text)
     progress.note(text)
     assert [name for name, _ in obeyed(stream.getvalue())] == ["group", "endgroup"]
@@ -36,7 +37,7 @@ def test_a_failed_stage_closes_its_group() -> None:
     progress = WorkflowProgress(stream)
 
     def build() -> None:
-        with progress.stage("Build", 1):
+        with progress.stage(Stage.BUILDING, ["api"]):
             progress.output("half a line")
             raise ZeroDivisionError
 
@@ -48,11 +49,44 @@ def test_a_failed_stage_closes_its_group() -> None:
 def test_a_plain_log_has_one_line_a_step_and_none_of_what_builds_print() -> None:
     stream = io.StringIO()
     progress = LogProgress(stream)
-    with progress.stage("Build", 2):
-        with progress.working("api base"):
+    with progress.stage(Stage.BUILDING, ["api", "web"]), progress.image("api"):
+        with progress.step(Step("api", Doing.BUILD, "base")):
             progress.output("#5 RUN apt-get update")
         progress.note("slow\nnetwork")
-    assert stream.getvalue() == "Build: 2 steps\n  api base\n  note: slow network\n"
+    assert stream.getvalue() == "Building 2 images\n  api: building base\n  note: slow network\n"
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_plain_log_tells_the_time_left_once_it_is_known_and_long() -> None:
+    stream = io.StringIO()
+    progress = LogProgress(stream, {"api": 120_000})
+    with progress.stage(Stage.MEASURING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.WARM_UP)):
+        pass
+    assert stream.getvalue() == "Measuring 1 image\n  api: warm-up (about 2 min left)\n"
+
+
+def test_a_stage_without_images_is_not_told() -> None:
+    stream = io.StringIO()
+    with LogProgress(stream).stage(Stage.BUILDING, []):
+        pass
+    assert stream.getvalue() == ""
+
+
+def test_quiet_progress_prints_notes_alone() -> None:
+    stream = io.StringIO()
+    progress = QuietProgress(stream)
+    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.BUILD)):
+        progress.output("#5 RUN apt-get update")
+        progress.note("sampled once a second")
+    assert stream.getvalue() == "note: sampled once a second\n"
+
+
+def test_a_workflow_has_a_group_a_stage() -> None:
+    stream = io.StringIO()
+    progress = WorkflowProgress(stream)
+    with progress.stage(Stage.MEASURING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.WARM_UP)):
+        pass
+    assert stream.getvalue() == "::group::Measuring 1 image\napi: warm-up\n::endgroup::\n"
 
 
 @pytest.mark.parametrize("progress_class", [LogProgress, WorkflowProgress])
@@ -62,15 +96,16 @@ def test_lines_of_several_threads_stay_whole(progress_class: type[LogProgress | 
 
     def build(name: str) -> None:
         for number in range(50):
-            with progress.working(f"{name} {number}"):
+            with progress.step(Step(f"{name} {number}", Doing.BUILD)):
                 progress.output(f"line {name}")
                 progress.note(f"noted {name}")
 
-    with progress.stage("Build", 2), ThreadPoolExecutor(4) as threads:
+    with progress.stage(Stage.BUILDING, list("abcd")), ThreadPoolExecutor(4) as threads:
         list(threads.map(build, "abcd"))
     lines = [line.strip() for line in stream.getvalue().splitlines()]
     for name in "abcd":
-        assert [line for line in lines if line.startswith(f"{name} ")] == [f"{name} {number}" for number in range(50)]
+        steps = [f"{name} {number}: building" for number in range(50)]
+        assert [line for line in lines if line.startswith(f"{name} ")] == steps
         assert lines.count(f"note: noted {name}") == 50
     if progress_class is WorkflowProgress:
         assert [command for command, _ in obeyed(stream.getvalue())] == ["group", "endgroup"]

@@ -1,17 +1,21 @@
 """The result of `membudget measure`, as JSON and on a terminal."""
 
+from collections.abc import Iterator
+
 from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from membudget.budgets.suggested import as_written
 from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion
 from membudget.measure.trial import Outcome, Trial
-from membudget.report.findings import certificate_words, findings
+from membudget.report.findings import FindingKind, certificate_words, findings
 from membudget.report.formats.tables import TerminalTable
 from membudget.report.report import Environment
+from membudget.report.usage import Usage, held_by, usage
 
 _OUTCOMES = {
     Outcome.COMPLETED: "completed",
@@ -43,6 +47,7 @@ class MeasureReport(BaseModel):
 
 def render(report: MeasureReport) -> RenderableType:
     """Return the report for rich, with a row per metric and a column per trial."""
+    used = usage(report.metrics.get(Metric.PEAK_RSS), report.limit_bytes)
     limit = f"limit {format_size(report.limit_bytes)}" if report.limit_bytes is not None else "no limit"
     parts: list[RenderableType] = [Text(f"{printable(report.image)}, {limit}", style="bold"), _table(report)]
     for number, trial in enumerate(report.trials, 1):
@@ -51,7 +56,9 @@ def render(report: MeasureReport) -> RenderableType:
             parts.append(Text(f"trial {number} {outcome}: {printable(trial.reason)}", style="yellow"))
             parts += [Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail]
     parts += [
-        Text(finding.as_text(), style="yellow" if finding.is_grave else "") for finding in findings(report.trials)
+        Text(finding.as_text(), style="yellow" if finding.is_grave else "")
+        for finding in findings(report.trials)
+        if used is None or finding.kind is not FindingKind.AT_PEAK  # the end tells it
     ]
     parts += [Text(words, style="dim") for words in _certificates(report)]
     environment = report.environment
@@ -62,7 +69,49 @@ def render(report: MeasureReport) -> RenderableType:
             style="dim",
         )
     )
-    return Group(*parts)
+    return Group(*parts, *([Text()] if used is not None else []), *_end(report))
+
+
+def render_quietly(report: MeasureReport) -> RenderableType:
+    """Return only the end of the report, which has what most readers want to know."""
+    return Group(*_end(report))
+
+
+def _end(report: MeasureReport) -> Iterator[RenderableType]:
+    """Yield the peak, the limit, how much of it is unused, which processes held the memory, and what to do next."""
+    used = usage(report.metrics.get(Metric.PEAK_RSS), report.limit_bytes)
+    if used is None:
+        return
+    peak, limit, unused = used.cells
+    lines = [
+        f"peak RSS  {peak}{_spread(report)}",
+        f"limit     {limit}",
+        *([f"unused    {unused}"] if used.unused_bytes is not None else []),
+        *(finding.as_text() for finding in held_by(report.judgeable_trials)),
+    ]
+    yield Text("\n".join(lines), style="bold")
+    yield Text()
+    yield Text(_next_step(report, used))
+
+
+def _spread(report: MeasureReport) -> str:
+    """Return in words how far the peaks of the trials are apart. Empty for a single trial."""
+    values = [trial.metrics[Metric.PEAK_RSS].value for trial in report.judgeable_trials]
+    peaks = [value for value in values if value is not None]
+    if len(peaks) < 2:
+        return ""
+    return f" (median of {len(peaks)} trials: {format_size(min(peaks))} to {format_size(max(peaks))})"
+
+
+def _next_step(report: MeasureReport, used: Usage) -> str:
+    killed = report.metrics.get(Metric.OOM_KILLS)
+    if killed is not None and killed.value and report.limit_bytes is not None:
+        more = as_written(2 * report.limit_bytes)
+        return f"Next: measure again with more memory, to see what it needs: membudget measure --limit {more} …"
+    return (
+        "Next: set a budget. `membudget init` writes a budgets.toml for the images of a repository.\n"
+        f'With 20% of room above this peak: budgets.peak_rss.max = "{used.suggested_max}"'
+    )
 
 
 def _certificates(report: MeasureReport) -> list[str]:

@@ -1,7 +1,12 @@
-"""The report on a terminal and in a log: the same story as in the comment, but nothing is folded or cut."""
+"""The report on a terminal and in a log: the same story as in the comment.
+
+In short, it has the verdict, what needs somebody, why and what to do. In full, nothing is left out.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,6 +22,7 @@ from membudget.report.story_parts import (
     Compared,
     Figures,
     Items,
+    Keep,
     Log,
     Problem,
     Remarks,
@@ -24,7 +30,8 @@ from membudget.report.story_parts import (
     Section,
     Sheet,
 )
-from membudget.report.table import TableRow, verdict_line
+from membudget.report.table import RowKind, TableRow, verdict_line
+from membudget.report.usage import USAGE_HEADINGS, holders, next_step_without_base, usage_rows
 from membudget.report.verdicts import whole_sign
 
 _STYLES = {
@@ -37,13 +44,78 @@ _LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by"}
 _GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
 
 
-def render(result: JudgedReport) -> RenderableType:
-    """Return the whole report for rich."""
+_NEEDED = frozenset({Keep.REMARKS, Keep.URGENT_ROWS, Keep.WHY, Keep.LOGS})
+"""What the short form has of the story."""
+_LAST_LINES = 10
+"""How much of a log the short form has."""
+
+
+class Detail(StrEnum):
+    """How much to tell."""
+
+    QUIET = "quiet"
+    """The verdict alone."""
+    SHORT = "short"
+    """Also what needs somebody, why and what to do, and what else there is."""
+    FULL = "full"
+
+
+def render(result: JudgedReport, detail: Detail = Detail.FULL, where: str = "membudget report -v") -> RenderableType:
+    """Return the report for rich. `where` says where the rest is, if the report is short."""
     line = f"{whole_sign(result.judgement)} {verdict_line(result)}"
     parts: list[RenderableType] = [Text(line, style=_STYLES[result.judgement.verdict])]
-    for section in story(result):
+    if detail is Detail.QUIET:
+        return parts[0]
+    sections = story(result)
+    for section in sections if detail is Detail.FULL else _in_short(sections):
         parts += _section(section)
+    if result.report.comparison.base is None:
+        parts += _usage(result)
+    if detail is Detail.SHORT:
+        parts += [_BLANK, Text(f"{_what_else(sections)}: {where}", style="dim")]
     return Group(*parts)
+
+
+def _in_short(sections: Sequence[Section]) -> Iterator[Section]:
+    """Yield what needs somebody. A loosened budget always does, before or after it is merged."""
+    for section in sections:
+        if section.keep is Keep.LOGS:
+            blocks = [Log((block.elements[0][-_LAST_LINES:],)) for block in section.blocks if isinstance(block, Log)]
+            yield replace(section, blocks=tuple(blocks))
+        elif section.keep in _NEEDED:
+            yield section
+        elif section.keep is Keep.OTHER_ROWS:
+            loosened = tuple(row for row in _rows(section) if row.kind is RowKind.LOOSENED)
+            yield replace(section, blocks=(Rows(loosened),), title=None)
+
+
+def _rows(section: Section) -> list[TableRow]:
+    return [row for block in section.blocks if isinstance(block, Rows | Figures) for row in block.elements]
+
+
+def _what_else(sections: Sequence[Section]) -> str:
+    """Return what the short form leaves out: "14 rows within budget, 37 more figures"."""
+    rows = [row for section in sections if section.keep is Keep.OTHER_ROWS for row in _rows(section)]
+    rows = [row for row in rows if row.kind is not RowKind.LOOSENED]
+    within = sum(row.verdict is Verdict.PASS for row in rows)
+    figures = sum(len(_rows(section)) for section in sections if section.keep is Keep.FIGURES)
+    counts = ((within, "row", " within budget"), (len(rows) - within, "more row", ""), (figures, "more figure", ""))
+    said = [f"{count} {what}{'s' if count > 1 else ''}{how}" for count, what, how in counts if count]
+    return ", ".join(said) or "details"
+
+
+def _usage(result: JudgedReport) -> Iterator[RenderableType]:
+    """Yield what a reader wants to know if there is nothing to compare with: peak, limit, what is unused."""
+    rows = usage_rows(result)
+    if rows:
+        yield _BLANK
+        yield _table(USAGE_HEADINGS, [[Text(in_plain_text(cell)) for cell in row] for row in rows])
+        held = [f"- {finding.as_text()}" for finding in holders(result)]
+        yield from (_BLANK, Text("\n".join(held))) if held else ()
+    for number, finding in enumerate(next_step_without_base(result)):
+        if number == 0:
+            yield _BLANK
+        yield Text(finding.as_text())
 
 
 def _section(section: Section) -> Iterator[RenderableType]:

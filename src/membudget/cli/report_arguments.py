@@ -1,0 +1,50 @@
+"""The arguments about reports: where they are, and how much of them to show."""
+
+import argparse
+
+from membudget.core.errors import ExitCode
+
+DEFAULT_REPORT = "report.json"
+
+
+def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `membudget report`."""
+    command = commands.add_parser(
+        "report",
+        help="show a report again, or make it a page, or what other programs read",
+        description="Judge a report.json again and render it: the table, the comment, a page to look into, or for"
+        " programs the judgement as JSON, as test results (JUnit), or as figures for a database (OpenMetrics). Exits"
+        " with 0 whatever the verdict is.",
+    )
+    command.add_argument(
+        "report", metavar="REPORT", nargs="?", default=DEFAULT_REPORT, help="what check wrote (default: %(default)s)"
+    )
+    command.add_argument(
+        "--format",
+        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics"),
+        default="terminal",
+        help="how (default: %(default)s)",
+    )
+    command.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
+    add_detail(command)
+    command.set_defaults(handler=_report)
+
+
+def _report(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.report import show
+
+    return show(options)
+
+
+def add_report_option(command: argparse.ArgumentParser) -> None:
+    """Add the option that says where to write the report."""
+    command.add_argument(
+        "--report", default=DEFAULT_REPORT, metavar="FILE", help="where to write it (default: %(default)s)"
+    )
+
+
+def add_detail(command: argparse.ArgumentParser) -> None:
+    """Add the options -v and -q."""
+    detail = command.add_mutually_exclusive_group()
+    detail.add_argument("-v", "--verbose", action="store_true", help="show every row, figure and setting")
+    detail.add_argument("-q", "--quiet", action="store_true", help="show the verdict alone, and no progress")

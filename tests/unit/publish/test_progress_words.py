@@ -1,0 +1,53 @@
+import pytest
+
+from membudget.core.progress import Doing, Stage, Step
+from membudget.publish.progress_words import elapsed_words, left_words, share_words, stage_words, step_words
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (Step("api", Doing.BUILD, "base"), "building base"),
+        (Step("api", Doing.READ), "reading layers"),
+        (Step("api", Doing.WARM_UP, "head"), "head, warm-up"),
+        (Step("api", Doing.TRIAL, "head", number=2, most=3), "head, trial 2 of 3"),
+        (Step("api", Doing.TRIAL, number=2, most=3), "trial 2 of 3"),
+        (
+            Step("api", Doing.TRIAL, "base", number=4, most=10, is_extra=True),
+            "base, trial 4 of up to 10, still unclear",
+        ),
+        (Step("api", Doing.TRY, number=2), "run 2"),
+        (Step("api", Doing.CONFIRM, "base"), "base, trial to confirm cached results"),
+    ],
+)
+def test_each_step_has_its_words(step: Step, words: str) -> None:
+    assert step_words(step) == words
+
+
+def test_one_image_is_not_plural() -> None:
+    assert stage_words(Stage.BUILDING, 1) == "Building 1 image"
+    assert stage_words(Stage.BUILDING, 2) == "Building 2 images"
+    assert share_words(Stage.MEASURING, 1, 4) == "Measuring 1 of 4 images"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "a few seconds left"),
+        (8.0, "about 10 s left"),
+        (18.0, "about 20 s left"),
+        (57.4, "about 55 s left"),
+        (58.0, "about 1 min left"),
+        (100.0, "about 2 min left"),
+        (5_900.0, "about 98 min left"),
+        (7_000.0, "about 2 h left"),
+    ],
+)
+def test_the_time_left_is_rounded(seconds: float, words: str) -> None:
+    assert left_words(seconds) == words
+
+
+def test_time_that_passed_is_told_in_whole_seconds() -> None:
+    assert elapsed_words(0.9) == "0 s"
+    assert elapsed_words(59.9) == "59 s"
+    assert elapsed_words(65) == "1 min 05 s"
