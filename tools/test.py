@@ -38,7 +38,7 @@ from membudget.version import VERSION
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
 _WITHOUT_ENGINE = ("tests/unit", "tests/extension", "tests/browser")
 _ON_SECOND_ENGINE = "tests/integration"
-_WITH_A_WAY_OUT = ("test_containerd_store.py", "test_networks.py", "test_production_examples.py")
+_WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_networks.py", "test_production_examples.py")
 """Those of the former that are left to the first engine: they reach the machine's network, or install programs."""
 
 

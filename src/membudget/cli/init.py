@@ -80,6 +80,10 @@ def _measured(
         raise ConfigurationError(
             "this repository has no commit yet, and only commits are built", fix="commit first, or pass --no-measure"
         )
+    if changed := repository.uncommitted():
+        progress.note(
+            f"{len(changed)} files have uncommitted changes, which are not built: the images are those of HEAD"
+        )
     run = own_run_id()
     options = MeasuringOptions(VERSION, helper_image=helper_image)
     with connected_engine() as engine:

@@ -72,6 +72,7 @@ def _services(files: RepositoryFiles, path: str, document: YamlValue) -> Iterato
             ports=tuple(_ports(path, service)),
             probes=tuple(_probe(path, service)),
             runs_to_end=name in awaited,
+            variables={name: value for name, value in service.get("environment").pairs().items() if "$" not in value},
             has_own_command=bool(service.get("command") or service.get("entrypoint")),
         )
         needs_its_file = any(service.get(key) for key in _SURROUNDINGS)

@@ -1,5 +1,6 @@
 """Puts together what the files of a repository say: one entry for each image that is built from it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,9 @@ from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fac
 from membudget.setup.names import image_name, unused_name
 from membudget.setup.repository import RepositoryFiles
 
+_WORDS = re.compile(r"[^a-z]+")
+_PRODUCTION = frozenset({"prod", "production", "live"})
+_TRIED = frozenset({"ci", "dev", "development", "e2e", "local", "qa", "stage", "staging", "test", "testing", "tests"})
 MOST_IMAGES = 100
 """More images than anybody writes down by hand. Of a repository that has more, the others are skipped."""
 
@@ -76,7 +80,12 @@ def _merged(
     others = [*bake.read_bake_files(files, readers.of_bake_files), *ci_builds.read_workflows(files)]
     named = {build.dockerfile for build, _ in found} | {build.dockerfile for build in others}
     for path in dockerfiles.names_of(files):
-        parsed = dockerfiles.read_dockerfile(files, path) if path not in named else None
+        if path in named:
+            continue
+        if dockerfiles.is_for_development(path):
+            files.skip(path, "its name says that it is for development or tests, and no other file builds it")
+            continue
+        parsed = dockerfiles.read_dockerfile(files, path)
         if parsed is not None:
             others.append(dockerfiles.definition_of(files, path, parsed, repository_name))
     for build in others:
@@ -99,10 +108,16 @@ def _of(build: BuildDefinition, deployed: Iterable[Deployed]) -> list[Deployed]:
     """Return where the image is deployed. What has the image's own name comes before what shares another one."""
     names = {image_name(name) for name in {build.name, *build.aliases}}
     ranked = [
-        (next((place for place, name in enumerate(one.names) if name in names), None), number, one)
+        (next((place for place, name in enumerate(one.names) if name in names), None), _stage(one), number, one)
         for number, one in enumerate(deployed)
     ]
-    return [one for place, _, one in sorted(ranked, key=lambda rank: (rank[0] or 0, rank[1])) if place is not None]
+    return [one for place, *_, one in sorted(ranked, key=lambda rank: (rank[0] or 0, *rank[1:3])) if place is not None]
+
+
+def _stage(deployed: Deployed) -> int:
+    """Rank where something is deployed: in production, anywhere, or where it is tried."""
+    words = set(_WORDS.split(deployed.origin.path.lower()))
+    return 0 if words & _PRODUCTION else 2 if words & _TRIED else 1
 
 
 def _found(
@@ -123,6 +138,7 @@ def _found(
         probes=tuple(sorted(probes, key=_telling)),
         compose=service,
         runs_to_end=jobs[0] if jobs and len(jobs) == len(places) else None,
+        variables=next((Fact(place.variables, place.origin) for place in places if place.variables), None),
         is_service=bool(places) and not jobs,
     )
 

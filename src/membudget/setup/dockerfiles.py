@@ -30,6 +30,9 @@ _NO_DOCKERFILES = (
     "swp",
     "erb",
 )
+_DEVELOPMENT = frozenset(
+    {"ci", "debug", "dev", "devel", "development", "e2e", "lint", "local", "test", "testing", "tests"}
+)
 _MOST_STAGES, _MOST_LINES = 1000, 20_000
 """What contents/dockerfile reads. Of a larger file it would tell half."""
 _FROM = re.compile(r"^\s*FROM\s", re.IGNORECASE | re.MULTILINE)
@@ -54,6 +57,11 @@ class DockerfileFacts:
 def names_of(files: RepositoryFiles) -> list[str]:
     """Return the paths of all files that are named like a Dockerfile."""
     return files.having(_is_named_so)
+
+
+def is_for_development(path: str) -> bool:
+    """Return whether a Dockerfile's name says that nobody deploys its image."""
+    return _own_part(path).lower() in _DEVELOPMENT
 
 
 def _is_named_so(path: str) -> bool:
@@ -85,13 +93,17 @@ def definition_of(files: RepositoryFiles, path: str, dockerfile: Dockerfile, rep
 
 def name_of(path: str, repository_name: str) -> str:
     """Return the name of an image: from the Dockerfile's own name, its folder, or the repository."""
-    folder, name = posixpath.split(path)
-    matched = _NAME.fullmatch(name)
-    own = (matched["after"] or matched["before"] or "") if matched is not None else ""
+    folder, own = posixpath.dirname(path), _own_part(path)
     last = posixpath.basename(folder)
     if last.lower() in ("docker", ".docker", "build", "deploy", "deployment", "containers", "dockerfiles", "images"):
         last = posixpath.basename(posixpath.dirname(folder))
     return image_name(own if own and own.lower() not in ("prod", "production", "release") else last or repository_name)
+
+
+def _own_part(path: str) -> str:
+    """Return what a Dockerfile's name says beside that it is one: "worker" of `Dockerfile.worker`."""
+    matched = _NAME.fullmatch(posixpath.basename(path))
+    return (matched["after"] or matched["before"] or "") if matched is not None else ""
 
 
 def _context(files: RepositoryFiles, path: str, dockerfile: Dockerfile) -> str:

@@ -53,7 +53,7 @@ def unmeasured_entry(plan: ImagePlan) -> Entry:
 
 
 def _around(way: Way) -> tuple[Setting, ...]:
-    return (way.compose,) if way.compose is not None else ()
+    return (way.around,) if way.around is not None else ()
 
 
 def _limit(result: Measured) -> Setting:

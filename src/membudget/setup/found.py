@@ -85,6 +85,8 @@ class Deployed:
     """Whether it is a job and no service."""
     has_own_command: bool = False
     """Whether it runs something else than the image's own command, for which the Dockerfile's ports tell nothing."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The environment variables whose values are written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +114,7 @@ class FoundImage:
     """The compose service to measure it as. None if it can run alone."""
     runs_to_end: Origin | None = None
     """Where it says that the container is a job. None if nothing says so."""
+    variables: Fact[Mapping[str, str]] | None = None
+    """The environment variables that it is deployed with. None if there are none."""
     is_service: bool = False
     """Whether something deploys it as a service."""

@@ -90,12 +90,13 @@ def init_report(
 def _image(result: Result) -> InitImage:
     plan = result if isinstance(result, ImagePlan) else result.plan
     build, way = plan.found.build, result.way if isinstance(result, Measured) else plan.likely_way
+    has_compose = way.around is not None and way.around.key == "compose"
     image = InitImage(
         name=plan.name,
         dockerfile=printable(build.dockerfile),
         context=printable(build.context),
         found_in=str(build.origin),
-        workload=f"{way.name}{', with its compose file' if way.compose is not None else ''}",
+        workload=f"{way.name}{', with its compose file' if has_compose else ''}",
         limit_bytes=plan.found.limit.value if plan.found.limit is not None else None,
     )
     if isinstance(result, Failed):

@@ -27,6 +27,7 @@ _RUN_TO_END = frozenset({"CronJob", "Job"})
 _KIND = re.compile(rf"^[ \t]*[\"']?kind[\"']?\s*:\s*[\"']?({'|'.join((*_PODS, 'List'))})\b", re.MULTILINE)
 _PROBES = ("readinessProbe", "startupProbe", "livenessProbe")
 _MOST_CONTAINERS = 50
+_MOST_VARIABLES = 200
 
 
 def read_manifests(files: RepositoryFiles, charts: tuple[str, ...]) -> Iterator[Deployed]:
@@ -76,8 +77,17 @@ def deployed(path: str, container: YamlValue, runs_to_end: bool, workload: str |
         ports=tuple(ports.values()),
         probes=tuple(probes_of(path, container, ports)),
         runs_to_end=runs_to_end,
+        variables=dict(_variables(container)),
         has_own_command=bool(container.get("command") or container.get("args")),
     )
+
+
+def _variables(container: YamlValue) -> Iterator[tuple[str, str]]:
+    """Yield the variables with a value. Those from secrets, fields and other variables have none that is known."""
+    for entry in islice(container.get("env").entries(), _MOST_VARIABLES):
+        name, value = entry.get("name").text, entry.get("value").text
+        if name is not None and value is not None and "$(" not in value:
+            yield name, value
 
 
 def _ports(path: str, container: YamlValue) -> Iterator[tuple[str, Fact[int]]]:

@@ -20,13 +20,13 @@ from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFau
 from membudget.core.metrics import Metric
 from membudget.core.progress import Doing, Progress, Running, Stage, Step
 from membudget.core.quantities import format_size
-from membudget.judge.measurement import Failure, Presence
+from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial, TrialInputs
 from membudget.setup.plan import ImagePlan, Way, command
 
 _MOST_DOUBLINGS = 3
-_SHORT_TRIAL_MS = 20_000
-"""How long a container may take to end by itself if nothing says that it does."""
+_GUESS_MS = 20_000
+"""How long a trial may take that nothing speaks for. Most containers do not end by themselves."""
 
 
 class Tools(TrialTools, BuildTools, Protocol):
@@ -104,6 +104,9 @@ class _Attempts:
     tools: Tools
     progress: Progress
     notes: list[str] = field(default_factory=list)
+    """What did not work, but for guesses."""
+    last: str = ""
+    """Why the last way did not work."""
     log_tail: tuple[str, ...] = ()
     runs: int = 0
 
@@ -114,24 +117,26 @@ class _Attempts:
             way = waiting.pop(0)
             try:
                 subject = self._subject(way)
-                if isinstance(subject, Failure):
-                    self.notes.append(f"with its compose file: {shortened(subject.reason, 200)}")
-                    waiting = [other for other in waiting if other.compose is None]
-                    continue
-                tried = self._try(way, subject)
+                tried = self._try(way, subject) if isinstance(subject, Subject) else subject
             except EngineLost:
                 raise
             except (ConfigurationError, EnvironmentFault) as error:
-                self.notes.append(f"{way.name}: {shortened(str(error), 200)}")
-                if way.compose is not None:
-                    waiting = [other for other in waiting if other.compose is None]
-                continue
+                tried = Failure(FailureStage.ENVIRONMENT, str(error))
             if isinstance(tried, Measured):
                 return tried
-            self.notes.append(f"{way.name}: {shortened(tried.reason or tried.outcome, 200)}")
-            self.log_tail = tried.log_tail or self.log_tail
-            waiting = _next(way, tried, waiting)
-        return Failed(self.plan, f"it does not run. {self.notes[-1]}", self.log_tail, tuple(self.notes))
+            following = _next(way, tried, waiting)
+            self._note(way, tried, is_hopeless=all(other.around != way.around for other in following))
+            waiting = following
+        return Failed(self.plan, f"it does not run: {self.last}", self.log_tail, tuple(self.notes))
+
+    def _note(self, way: Way, failed: Trial | Failure, *, is_hopeless: bool) -> None:
+        """Note why a way did not work. `is_hopeless` says that others like it would not work either."""
+        self.last = shortened(failed.reason or "it failed", 200)
+        self.log_tail = failed.log_tail or self.log_tail
+        if way.around is not None and is_hopeless:
+            self.notes.append(f"without its {way.around.key} settings: {self.last}")
+        elif not way.is_guess:
+            self.notes.append(f"not {way.name}: {self.last}")
 
     def _subject(self, way: Way) -> Subject | Failure:
         """Return the image with its inputs, and with the services that a compose file puts around it."""
@@ -158,6 +163,7 @@ class _Attempts:
         if free.outcome is not Outcome.COMPLETED:
             return free
         limit = limit_for(_value(free, Metric.PEAK_RSS), _value(free, Metric.PEAK_WORKING_SET))
+        way = replace(way, is_guess=False)  # it works
         for _ in range(_MOST_DOUBLINGS):
             bounded = self._trial(way, subject, limit)
             if bounded.outcome is Outcome.COMPLETED:
@@ -170,7 +176,7 @@ class _Attempts:
         spec = subject.pair.head
         assert spec is not None  # noqa: S101 - as made by _subject
         trial_spec = subject.trial_spec(subject.images[Side.HEAD], spec)
-        timeout_ms = _SHORT_TRIAL_MS if way.is_trial else trial_spec.timeout_ms
+        timeout_ms = _GUESS_MS if way.is_guess else trial_spec.timeout_ms
         self.runs += 1
         with self.progress.step(Step(self.plan.name, Doing.TRY, number=self.runs)):
             return self.tools.run_trial(replace(trial_spec, limit_bytes=limit_bytes, timeout_ms=timeout_ms))
@@ -196,16 +202,23 @@ def _value(trial: Trial, metric: Metric) -> int | None:
     return trial.metrics[metric].value
 
 
-def _next(way: Way, failed: Trial, waiting: Sequence[Way]) -> list[Way]:
+def _with_others(way: Way, waiting: Sequence[Way]) -> list[Way]:
+    """Return the ways with something else around the container."""
+    return [other for other in waiting if other.around != way.around]
+
+
+def _next(way: Way, failed: Trial | Failure, waiting: Sequence[Way]) -> list[Way]:
     """Return the ways that may still work after one has failed.
 
     A container that ended by itself does so however it is asked. If it ended with an error, only other surroundings may
     help; if it did not, it is a job.
     """
+    elsewhere = _with_others(way, waiting)
+    if isinstance(failed, Failure):  # the surroundings cannot be made, or the environment cannot ask in this way
+        return elsewhere if way.around is not None else list(waiting)
     if way.runs_to_end or failed.exit_code is None:
         return list(waiting)
-    elsewhere = [other for other in waiting if other.compose != way.compose]
     if failed.exit_code != 0:
         return elsewhere
     job = command(("it ended by itself when it ran",))
-    return [replace(job, compose=way.compose), *elsewhere]
+    return [replace(job, around=way.around), *elsewhere]

@@ -4,8 +4,9 @@ Which way works is only known once the image has run. So each image has several,
 """
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from membudget.budgets.entries import ImageSpec
@@ -14,6 +15,12 @@ from membudget.setup.found import Fact, FoundImage, Probe
 TomlValue: TypeAlias = "str | int | bool | Sequence[TomlValue] | Mapping[str, TomlValue]"
 
 IDLE = "3s"
+_NOT_HTTP = frozenset({
+    21, 22, 25, 53, 389, 465, 587, 636, 993, 1433, 1521, 1883, 2181, 2379, 3306, 4222, 5432, 5671, 5672, 6379, 6432,
+    6650, 9042, 9092, 11211, 26257, 27017, 50051,
+})  # fmt: skip
+"""Ports of databases, queues and the like (IANA, and their documentation), which are not asked for a page."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _REQUESTS = 100
 _TODO_REQUESTS = (
     "TODO: replace this with what your users send, for example:",
@@ -21,6 +28,7 @@ _TODO_REQUESTS = (
     '  requests = [{ path = "/books?page=1", count = 500 }]',
 )
 _TODO_PATH = ("TODO: replace the path with what your users ask for. This one only tells that the service is well.",)
+_TODO_PAGE = ("TODO: replace the path with what your users ask for. This one answered with 200.",)
 _TODO_WORK = (
     "TODO: replace the idle step with work for the service, for example:",
     '  steps = [{ exec = [["./manage", "process", "--once"]] }]',
@@ -43,9 +51,10 @@ class Way:
     name: str
     """The way in a few words, for the summary."""
     workload: tuple[Setting, ...]
-    compose: Setting | None = None
-    is_trial: bool = False
-    """Whether it is only tried for a short time, because nothing says that the container ends by itself."""
+    around: Setting | None = None
+    """What the container needs around it: a compose file, or variables. None if it runs alone."""
+    is_guess: bool = False
+    """Whether nothing in the repository speaks for it, so that it is tried and nothing is said where it fails."""
 
     @property
     def runs_to_end(self) -> bool:
@@ -68,15 +77,15 @@ class ImagePlan:
 
     @property
     def likely_way(self) -> Way:
-        """The way to write down if the image cannot be run: the first that something speaks for."""
-        return next(way for way in self.ways if not way.is_trial)
+        """The way to write down if the image cannot be run: the first that is no guess."""
+        return next(way for way in self.ways if not way.is_guess)
 
     def spec(self, way: Way, *settings: Setting) -> ImageSpec:
         """Return the image as a budgets file describes it. Raises pydantic's ValidationError."""
         table: dict[str, TomlValue] = {"build": self.build.value, "limit": "256MiB"}
         table["workload"] = {setting.key: setting.value for setting in way.workload}
-        if way.compose is not None:
-            table["compose"] = way.compose.value
+        if way.around is not None:
+            table[way.around.key] = way.around.value
         return ImageSpec.model_validate({**table, **{setting.key: setting.value for setting in settings}})
 
 
@@ -93,9 +102,9 @@ def plan(found: FoundImage) -> ImagePlan:
         table["args"] = dict(build.args)
     is_own = build.origin.path == build.dockerfile
     origin = f"from {build.dockerfile}: no other file builds it" if is_own else f"from {build.origin}"
-    compose = [_compose(found), None] if _compose(found) is not None else [None]
+    surroundings = [*(one for one in (_compose(found), _variables(found)) if one is not None), None]
     workloads = list(_workloads(found))
-    ways = (Way(one.name, one.workload, around, one.is_trial) for around in compose for one in workloads)
+    ways = (replace(one, around=around) for around in surroundings for one in workloads)
     return ImagePlan(found, Setting("build", table, (origin,)), tuple(ways))
 
 
@@ -110,26 +119,47 @@ def _compose(found: FoundImage) -> Setting | None:
     return Setting("compose", table, (f"from {service.deployed.origin}: what it depends on runs beside it",))
 
 
+def _variables(found: FoundImage) -> Setting | None:
+    """Return the container's variables. Names that a budgets file cannot have are left out."""
+    if found.variables is None:
+        return None
+    variables = {name: value for name, value in found.variables.value.items() if _NAME.fullmatch(name)}
+    comment = (f"from {found.variables.origin}: the variables whose values are written there",)
+    return Setting("container", {"env": variables}, comment) if variables else None
+
+
 def _workloads(found: FoundImage) -> Iterator[Way]:
     """Yield the ways to exercise an image, without compose, the most telling first."""
     if found.runs_to_end is not None:
         yield command((f"from {found.runs_to_end}: it runs to its end",))
         return
+    port = next(iter(found.ports), None)
+    asks_path = any(probe.value.path is not None for probe in found.probes)
+    if port is not None and port.value not in _NOT_HTTP and not asks_path:
+        yield _front_page(port)
     for probe in found.probes[:2]:
         way = _asked(found, probe)
         if way is not None:
             yield way
-    port = next(iter(found.ports), None)
     if port is not None and not any(probe.value.path is None and probe.value.port for probe in found.probes):
         yield _listening(port.value, (f"from {port.origin}",))
     if not (found.is_service or found.ports or found.probes):
-        yield command(("it ended by itself when it ran alone",), is_trial=True)
+        yield command(("it ended by itself when it ran alone",), is_guess=True)
     yield _idle()
 
 
-def command(comment: tuple[str, ...], *, is_trial: bool = False) -> Way:
+def command(comment: tuple[str, ...], *, is_guess: bool = False) -> Way:
     """Return the way of a container that runs to its end."""
-    return Way("runs to its end", (Setting("kind", "command", comment),), is_trial=is_trial)
+    return Way("runs to its end", (Setting("kind", "command", comment),), is_guess=is_guess)
+
+
+def _front_page(port: Fact[int]) -> Way:
+    settings = (
+        Setting("kind", "http"),
+        Setting("port", port.value, (f"from {port.origin}",)),
+        Setting("requests", [{"path": "/", "count": _REQUESTS}], _TODO_PAGE),
+    )
+    return Way(f"{_REQUESTS} requests for /", settings, is_guess=True)
 
 
 def _asked(found: FoundImage, probe: Fact[Probe]) -> Way | None:

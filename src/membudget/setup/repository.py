@@ -18,6 +18,8 @@ from membudget.setup.yaml_values import YamlValue, read_values
 LARGEST_TEXT_BYTES = 256 * KIB
 """The largest file that is read. Real Dockerfiles and manifests are far smaller."""
 _MOST_BYTES = 32 * MIB
+_MOST_YAML = 4 * MIB
+"""Reading a mebibyte of YAML takes about ten seconds."""
 _MOST_NAMES = 500_000
 _MOST_SKIPPED = 200
 _OF_OTHERS = frozenset({"node_modules", "vendor", "third_party", "testdata", ".devcontainer", ".git"})
@@ -35,6 +37,7 @@ class RepositoryFiles:
         """`names` are the paths that git lists."""
         self._top = top.resolve()
         self._left_bytes = _MOST_BYTES
+        self._left_of_yaml = _MOST_YAML
         self.skipped: list[Skipped] = []
         listed = sorted(set(names))
         if len(listed) > _MOST_NAMES:
@@ -107,6 +110,10 @@ class RepositoryFiles:
         """Return the YAML documents of a file, whose text may be known. Empty if it is skipped."""
         read = self.text(name) if text is None else text
         if read is None:
+            return []
+        self._left_of_yaml -= len(read)
+        if self._left_of_yaml < 0:
+            self.skip(name, f"more than {format_size(_MOST_YAML)} of YAML were read before")
             return []
         try:
             return read_values(read)

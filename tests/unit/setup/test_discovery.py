@@ -129,3 +129,21 @@ def test_the_monorepo_example() -> None:
     monorepo = images(example("monorepo"))
     assert set(monorepo) == {"api", "api-worker", "web", "import", "gateway", "scheduler"}
     assert monorepo["api"].build.context == monorepo["api-worker"].build.context == "."
+
+
+def test_what_production_says_counts_before_what_staging_does(make_files: MakeFiles) -> None:
+    manifest = "kind: Pod\nspec: {{containers: [{{name: api, resources: {{limits: {{memory: {}}}}}}}]}}\n"
+    stages = {"base": "64Mi", "overlays/dev": "32Mi", "overlays/production": "128Mi"}
+    files = {f"k8s/{stage}/api.yaml": manifest.format(limit) for stage, limit in stages.items()}
+    limit = images(make_files({"api/Dockerfile": "FROM scratch\n", **files}))["api"].limit
+    assert limit is not None
+    assert limit.value == 128 * MIB
+
+
+def test_a_dockerfile_for_development_is_only_built_where_something_names_it(make_files: MakeFiles) -> None:
+    texts = {"Dockerfile": "FROM scratch\n", "Dockerfile.dev": "FROM scratch\n"}
+    files = make_files(texts)
+    assert list(images(files)) == ["shop"]
+    assert [one.path for one in files.skipped] == ["Dockerfile.dev"]
+    compose = {"compose.yaml": "services: {web: {build: {context: ., dockerfile: Dockerfile.dev}}}\n"}
+    assert list(images(make_files({**texts, **compose}))) == ["web", "shop"]

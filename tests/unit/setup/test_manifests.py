@@ -20,6 +20,10 @@ spec:
       containers:
         - name: server
           image: registry.example.com/shop/api:1.2
+          env:
+            - {name: LOG_LEVEL, value: warning}
+            - {name: TOKEN, valueFrom: {secretKeyRef: {name: api, key: token}}}
+            - {name: URL, value: "http://$(HOST)/"}
           ports:
             - {name: http, containerPort: 8080}
             - {name: dns, containerPort: 53, protocol: UDP}
@@ -40,10 +44,11 @@ def deployed(make_files: MakeFiles, text: str) -> list[Deployed]:
 def test_a_deployment_is_read(make_files: MakeFiles) -> None:
     (one,) = deployed(make_files, API)
     assert one.names == ("api", "server", "shop-api")
-    assert one.limit == Fact(128 * MIB, Origin("deploy/api.yaml", 24))
+    assert one.limit == Fact(128 * MIB, Origin("deploy/api.yaml", 28))
     assert [port.value for port in one.ports] == [8080]
     assert [probe.value for probe in one.probes] == [Probe("/ready", 8080), Probe(None, 8080)]
     assert not one.runs_to_end
+    assert one.variables == {"LOG_LEVEL": "warning"}
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_the_next_way_is_tried_when_one_fails() -> None:
     result = measured(found(ports=(Fact(80, AT),), probes=(Fact(Probe("/x", 80), AT),)), tools)
     assert isinstance(result, Measured)
     assert result.way.name == "idle for 3s once port 80 answers"
-    assert result.notes == ("100 requests for /x: it failed",)
+    assert result.notes == ("not 100 requests for /x: it failed",)
 
 
 def test_a_container_that_ends_without_an_error_is_a_job() -> None:
@@ -123,6 +123,7 @@ def test_an_unknown_container_that_does_not_end_is_a_service() -> None:
     result = measured(found(is_service=False), tools)
     assert isinstance(result, Measured)
     assert result.way.name == "idle for 3s"
+    assert result.notes == (), "a guess that fails is nothing to tell"
     assert tools.specs[0].timeout_ms < tools.specs[1].timeout_ms
 
 
@@ -137,7 +138,7 @@ def test_a_compose_file_that_is_refused_is_left_out() -> None:
     tools.compose_is_refused = True
     result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
     assert isinstance(result, Measured)
-    assert result.way.compose is None
+    assert result.way.around is None
     assert "privileged" in result.notes[0]
 
 
@@ -145,7 +146,7 @@ def test_a_container_that_fails_with_its_compose_file_is_tried_alone() -> None:
     answers = iter([failed(exit_code=1), trial(40), trial(40)])
     result = measured(found(compose=compose(), ports=(Fact(80, AT),)), Tools(lambda spec: next(answers)))
     assert isinstance(result, Measured)
-    assert result.way.compose is None
+    assert result.way.around is None
 
 
 def test_a_run_that_is_too_short_to_be_sampled_has_no_peak() -> None:

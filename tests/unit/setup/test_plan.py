@@ -27,7 +27,7 @@ def test_a_healthcheck_without_an_address_tells_when_it_is_ready() -> None:
 
 def test_a_port_that_is_probed_is_waited_for_once() -> None:
     found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(Probe(None, 8080), AT),))
-    assert names(found) == ["idle for 3s once port 8080 answers", "idle for 3s"]
+    assert names(found)[1:] == ["idle for 3s once port 8080 answers", "idle for 3s"]
 
 
 def test_a_job_runs_to_its_end() -> None:
@@ -38,7 +38,7 @@ def test_a_job_runs_to_its_end() -> None:
 
 def test_an_image_that_nothing_tells_about_may_be_a_job() -> None:
     unknown = plan(FoundImage("api", BUILD))
-    assert [(way.runs_to_end, way.is_trial) for way in unknown.ways] == [(True, True), (False, False)]
+    assert [(way.runs_to_end, way.is_guess) for way in unknown.ways] == [(True, True), (False, False)]
     assert unknown.likely_way.name == "idle for 3s"
 
 
@@ -49,7 +49,7 @@ def test_a_deployed_service_is_no_job() -> None:
 def test_a_compose_service_runs_with_its_file_first() -> None:
     service = ComposeService(BUILD, Deployed(("the_api",), Origin("compose.yaml", 4)), "the_api", needs_its_file=True)
     ways = plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways
-    assert [way.compose.value if way.compose else None for way in ways] == [
+    assert [way.around.value if way.around else None for way in ways] == [
         {"file": "compose.yaml", "service": "the_api"},
         None,
     ]
@@ -57,7 +57,7 @@ def test_a_compose_service_runs_with_its_file_first() -> None:
 
 def test_a_compose_file_below_the_top_is_not_used() -> None:
     service = ComposeService(BUILD, Deployed(("api",), Origin("a/compose.yaml", 4)), "api", needs_its_file=True)
-    assert [way.compose for way in plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways] == [None]
+    assert [way.around for way in plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways] == [None]
 
 
 def test_a_path_with_controls_is_not_requested() -> None:
@@ -82,3 +82,20 @@ def test_every_way_is_a_valid_image() -> None:
     )
     planned = plan(found)
     assert [planned.spec(way).limit for way in planned.ways] == [256 * MIB] * 4
+
+
+def test_a_port_of_the_web_is_asked_for_its_front_page_and_one_of_a_database_is_not() -> None:
+    assert names(FoundImage("api", BUILD, ports=(Fact(8080, AT),))) == [
+        "100 requests for /",
+        "idle for 3s once port 8080 answers",
+        "idle for 3s",
+    ]
+    assert names(FoundImage("api", BUILD, ports=(Fact(5432, AT),)))[0] == "idle for 3s once port 5432 answers"
+    assert plan(FoundImage("api", BUILD, ports=(Fact(8080, AT),))).likely_way.name != "100 requests for /"
+
+
+def test_variables_that_are_deployed_are_tried_before_none() -> None:
+    found = FoundImage("api", BUILD, variables=Fact({"PORT": "80", "no-name": "x"}, AT), is_service=True)
+    ways = plan(found).ways
+    assert [way.around.value if way.around else None for way in ways] == [{"env": {"PORT": "80"}}, None]
+    assert plan(found).spec(ways[0]).container.env == {"PORT": "80"}

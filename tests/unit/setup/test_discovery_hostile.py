@@ -1,0 +1,106 @@
+"""A repository whose content is meant to harm: it is skipped with a reason, in no time, and nothing outside is read."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from membudget.build.git import GitRepository
+from membudget.setup.discovery import Discovery, Readers, discover
+from membudget.setup.repository import RepositoryFiles
+from tests.support.repository import Repository
+
+SECRET = "FROM a-secret-outside"
+BOMB = "l0: &l0 {a: 1, b: 2}\n" + "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 20))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """A repository with one honest image, beside a folder that it must not read."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("Dockerfile", "compose.yaml", "values.yaml"):
+        (outside / name).write_text(f"{SECRET}\n")
+    made = Repository.new(tmp_path / "repository")
+    made.write({"honest/Dockerfile": "FROM scratch\n"})
+    return made
+
+
+def found(repository: Repository) -> Discovery:
+    """What is found, in bounded time."""
+    begun = time.process_time()
+    git = GitRepository(repository.folder)
+    result = discover(RepositoryFiles(git.top, git.work_tree_files()), Readers(), "repository")
+    assert time.process_time() - begun < 10
+    return result
+
+
+def names(result: Discovery) -> list[str]:
+    return [image.name for image in result.images]
+
+
+@pytest.mark.thorough
+def test_bombs_in_every_kind_of_file_are_skipped_or_harmless(repository: Repository) -> None:
+    repository.write({
+        "compose.yaml": f"{BOMB}services: {{a: {{build: ., environment: *l19, ports: *l19}}, b: *l19}}\n",
+        "k8s.yaml": f"{BOMB}kind: Deployment\nspec: {{template: {{spec: {{containers: *l19}}}}}}\n",
+        "chart/Chart.yaml": f"{BOMB}name: *l19\n",
+        "chart/values.yaml": f"{BOMB}api: *l19\n",
+        ".github/workflows/docker.yml": f"{BOMB}jobs: {{docker: {{strategy: {{matrix: *l19}}, steps: *l19}}}}\n",
+    })  # fmt: skip
+    assert names(found(repository)) == ["honest"]
+
+
+@pytest.mark.thorough
+def test_a_matrix_that_multiplies_has_an_end(repository: Repository) -> None:
+    axes = "".join(f"        a{n}: [{', '.join(map(str, range(50)))}]\n" for n in range(20))
+    step = "      - run: docker build honest\n" * 100
+    repository.write({
+        ".github/workflows/ci.yml": f"jobs:\n  docker:\n    strategy:\n      matrix:\n{axes}    steps:\n{step}",
+    })  # fmt: skip
+    assert names(found(repository)) == ["honest"]
+
+
+@pytest.mark.thorough
+def test_links_out_of_the_repository_are_skipped(repository: Repository) -> None:
+    outside = repository.folder.parent / "outside"
+    (repository.folder / "Dockerfile").symlink_to(outside / "Dockerfile")
+    (repository.folder / "compose.yaml").symlink_to("../outside/compose.yaml")
+    (repository.folder / "linked").symlink_to(outside)
+    result = found(repository)
+    assert names(result) == ["honest"]
+    assert {one.path for one in result.skipped} == {"Dockerfile", "compose.yaml"}
+
+
+@pytest.mark.thorough
+def test_pipes_devices_and_huge_files_are_skipped(repository: Repository) -> None:
+    (repository.folder / "huge").mkdir()
+    with (repository.folder / "huge/Dockerfile").open("wb") as huge:
+        huge.truncate(1 << 40)
+    repository.write({"deep/compose.yaml": "[" * 100_000, "binary/Dockerfile": "FROM scratch\n\0\n"})
+    os.mkfifo(repository.folder / "Dockerfile.pipe")  # git does not list it, unless it was a file before
+    result = found(repository)
+    assert set(names(result)) <= {"honest", "binary"}
+    assert {"huge/Dockerfile", "deep/compose.yaml"} <= {one.path for one in result.skipped}
+
+
+@pytest.mark.thorough
+def test_ten_thousand_stages_and_a_hundred_dockerfiles_are_bounded(repository: Repository) -> None:
+    stages = "".join(f"FROM scratch AS s{number}\n" for number in range(10_000))
+    repository.write({"many/Dockerfile": stages, **{f"d{n}/Dockerfile": "FROM scratch\n" for n in range(150)}})
+    result = found(repository)
+    assert len(result.images) == 100
+    assert "many/Dockerfile" in {one.path for one in result.skipped}
+
+
+@pytest.mark.thorough
+def test_much_yaml_is_read_in_part(repository: Repository) -> None:
+    entry = "kind: Deployment\nmetadata: {name: honest, labels: {a: b, c: d}}\nspec: {replicas: 1}\n---\n"
+    text = entry * (250_000 // len(entry))
+    repository.write({f"k8s/{number}.yaml": text for number in range(6)})
+    git = GitRepository(repository.folder)
+    files = RepositoryFiles(git.top, git.work_tree_files())
+    files._left_of_yaml = 300_000
+    result = discover(files, Readers(), "repository")
+    assert sum("of YAML were read before" in one.reason for one in result.skipped) == 5
