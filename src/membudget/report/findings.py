@@ -186,9 +186,13 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     parts: list[Part] = ["the OOM killer ended "]
     for number, process in enumerate(oom.killed[:_MOST_KILLED]):
         parts += [", "] if number else []
-        parts += [Quoted(process.name), f" (pid {process.pid}, RSS {format_size(process.rss_bytes)})"]
+        files = f" and {format_size(process.file_bytes)} file-backed" if process.file_bytes else ""
+        parts += [Quoted(process.name), f" (pid {process.pid}, RSS {format_size(process.rss_bytes)}{files})"]
     more = len(oom.killed) - _MOST_KILLED
-    yield Finding((*parts, *([f" and {more} more"] if more > 0 else [])), FindingKind.KILLED)
+    limits = sorted({process.limit_bytes for process in oom.killed if process.limit_bytes is not None})
+    at = f" at the limit of {' and '.join(map(format_size, limits))}" if limits else ""
+    more_words = f" and {more} more" if more > 0 else ""
+    yield Finding((*parts, f"{more_words}{at}, by the kernel's record"), FindingKind.KILLED)
 
 
 def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -211,7 +215,8 @@ def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
 
 def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     look = peak_look(trials)
-    if look is not None:
+    is_recorded = any(trial.oom is not None and trial.oom.killed for trial in trials)
+    if look is not None and (look.is_near or not is_recorded):  # the kernel's record is nearer to an OOM kill
         yield Finding(peak_words(look), FindingKind.AT_PEAK)
 
 

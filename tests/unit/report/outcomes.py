@@ -95,7 +95,7 @@ def oom_killed() -> Report:
     killed = _measured(
         replace(
             builders.trial(254, oom_kills=1),
-            oom=OomKills((KilledProcess(57, "node", round(247.3 * MIB), MIB, 0),), None),
+            oom=OomKills((KilledProcess(57, "node", round(247.3 * MIB), MIB, 0, 256 * MIB),), None),
         ),
         [*_loading(40, 12), *(40 + 214 * (step / 30) ** 2 for step in range(31))],
     )

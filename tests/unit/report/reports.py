@@ -85,7 +85,7 @@ def in_phases(rss: float) -> Trial:
 
 def killed() -> Trial:
     """Two processes were OOM-killed."""
-    names = (KilledProcess(41, "python3", 60 * MIB, MIB, 0), KilledProcess(42, "sort", 2 * MIB, 0, 0))
+    names = (KilledProcess(41, "python3", 60 * MIB, MIB, 0, 64 * MIB), KilledProcess(42, "sort", 2 * MIB, 0, 0))
     return replace(trial(63.8, oom_kills=2), oom=OomKills(names, None))
 
 

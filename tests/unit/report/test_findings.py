@@ -5,9 +5,10 @@ from dataclasses import replace
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import OomDoubt
-from membudget.measure.trial import LimitContact, SidecarUse
+from membudget.measure.probe.messages import KilledProcess
+from membudget.measure.trial import LimitContact, OomKills, SidecarUse, Trial
 from membudget.report.findings import findings
-from tests.support.builders import trial
+from tests.support.builders import process, snapshot, trial
 
 
 def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_counted() -> None:
@@ -22,6 +23,34 @@ def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_count
         if finding.is_grave
     ]
     assert said == ["thrashing at the limit: memory was reclaimed 7 times, some process waited for memory for 90 ms"]
+
+
+def killed(*limits_mib: int | None, snapshot_mib: float = 40) -> Trial:
+    processes = tuple(
+        KilledProcess(7 + number, "python3", 60 * MIB, MIB, 0, None if limit is None else limit * MIB)
+        for number, limit in enumerate(limits_mib)
+    )
+    seen = snapshot(process("app", rss=snapshot_mib, pss=snapshot_mib), rss=snapshot_mib)
+    return replace(trial(60, oom_kills=1), oom=OomKills(processes, None), snapshot=seen)
+
+
+def test_an_oom_kill_is_told_by_the_kernels_record() -> None:
+    (finding,) = findings([killed(64)])
+    assert finding.as_text() == (
+        "the OOM killer ended python3 (pid 7, RSS 60.0 MiB and 1.0 MiB file-backed) at the limit of 64.0 MiB, by the"
+        " kernel's record"
+    )
+
+
+def test_a_record_that_does_not_name_the_limit_is_told_without() -> None:
+    (finding,) = findings([killed(None, None)])
+    assert "limit" not in finding.as_text()
+    assert finding.as_text().endswith("python3 (pid 8, RSS 60.0 MiB and 1.0 MiB file-backed), by the kernel's record")
+
+
+def test_beside_an_oom_kill_a_look_is_told_if_it_was_near_the_peak() -> None:
+    _, look = findings([killed(64, snapshot_mib=60)])
+    assert look.as_text() == "at the peak (60.0 MiB): app 60.0 MiB"
 
 
 def test_witnesses_of_oom_kills_that_contradict_each_other_are_told_once() -> None:

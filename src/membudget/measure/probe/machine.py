@@ -84,6 +84,9 @@ KMSG = Path("/dev/kmsg")
 _RECORD_BYTES = 8192
 """Longer than any record (Documentation/ABI/testing/dev-kmsg)."""
 
+_INVOKED = re.compile(r".{1,64} invoked oom-killer: ")
+_LIMIT = re.compile(r"memory: usage \d+kB, limit (\d+)kB, failcnt \d+")
+_UNLIMITED_BYTES = 1 << 60
 _CONTEXT = re.compile(r"oom-kill:constraint=.*?,oom_memcg=(.*?),task_memcg=")
 _GROUP = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.group set")
 _KILLED = re.compile(
@@ -109,6 +112,8 @@ class KillLog:
         """The cgroup of the next kill."""
         self._is_group = False
         """Whether the cgroup applies to all kills that follow."""
+        self._limit_bytes: int | None = None
+        """The limit of the next kill."""
         self._number: int | None = None
         self._counted = 0
         """The number of kills that the log had reported when the cgroup's own count was read. That count includes them.
@@ -123,20 +128,26 @@ class KillLog:
             if self._number is not None and int(number[0]) != self._number + 1:
                 self.skipped()
             self._number = int(number[0])
-        if found := _CONTEXT.match(text):
+        if _INVOKED.match(text):
+            self._limit_bytes = None
+        elif found := _LIMIT.match(text):
+            limit = int(found[1]) * _KIB
+            self._limit_bytes = limit if limit < _UNLIMITED_BYTES else None
+        elif found := _CONTEXT.match(text):
             self._cgroup, self._is_group = found[1], False
         elif found := _GROUP.match(text):
             self._cgroup, self._is_group = found[1], True
         elif found := _KILLED.match(text):
             anon, file, shmem = (int(size) * _KIB for size in found.groups()[2:])
-            process = KilledProcess(int(found[1]), _ESCAPED.sub(_character, found[2]), anon, file, shmem)
-            self._kills.append(_Kill(process, self._cgroup))
-            self._cgroup = self._cgroup if self._is_group else None
+            name, limit_bytes = _ESCAPED.sub(_character, found[2]), self._limit_bytes if self._cgroup else None
+            self._kills.append(_Kill(KilledProcess(int(found[1]), name, anon, file, shmem, limit_bytes), self._cgroup))
+            if not self._is_group:
+                self._cgroup = None
 
     def skipped(self) -> None:
         """Note that some records are lost."""
         self._has_gap = self._has_late_gap = True
-        self._number = self._cgroup = None
+        self._number = self._cgroup = self._limit_bytes = None
         self._is_group = False
 
     def counted(self) -> None:

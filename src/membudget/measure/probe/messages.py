@@ -156,6 +156,8 @@ class KilledProcess(Stored):
     anon_bytes: int
     file_bytes: int
     shmem_bytes: int
+    limit_bytes: int | None = None
+    """The limit of the cgroup that was out of memory. None if the log does not say, and in older reports."""
 
     @property
     def rss_bytes(self) -> int:

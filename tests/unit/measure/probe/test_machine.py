@@ -57,6 +57,34 @@ def test_who_was_killed_and_how_large_it_was() -> None:
     assert killed.rss_bytes == 32_388 * KIB
 
 
+INVOKED = "truth invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
+LIMIT_V1 = (
+    "memory: usage 65536kB, limit 65536kB, failcnt 76",
+    "memory+swap: usage 65536kB, limit 65536kB, failcnt 0",
+    "kmem: usage 84kB, limit 9007199254740988kB, failcnt 0",
+)
+LIMIT_V2 = (
+    "memory: usage 65536kB, limit 65536kB, failcnt 76",
+    "swap: usage 0kB, limit 0kB, failcnt 0",
+)
+UNLIMITED = ("memory: usage 512kB, limit 9007199254740988kB, failcnt 0",)
+
+
+@pytest.mark.parametrize(("said", "limit_kib"), [(LIMIT_V1, 65_536), (LIMIT_V2, 65_536), (UNLIMITED, None), ((), None)])
+def test_the_limit_at_which_a_process_was_killed_is_the_kernels(said: tuple[str, ...], limit_kib: int | None) -> None:
+    (killed,) = told(INVOKED, *said, context(OURS), kill(1)).killed
+    assert killed.limit_bytes == (limit_kib * KIB if limit_kib is not None else None)
+
+
+def test_a_limit_belongs_to_one_kill_or_to_a_whole_group() -> None:
+    first, second = told(INVOKED, *LIMIT_V2, context(OURS), kill(1), kill(2), pids={2}).killed
+    assert (first.limit_bytes, second.limit_bytes) == (65_536 * KIB, None), "the second is of another record"
+    group_of = told(INVOKED, *LIMIT_V2, context(OURS), kill(1), group(OURS), kill(1), kill(2)).killed
+    assert [process.limit_bytes for process in group_of] == [65_536 * KIB, 65_536 * KIB]
+    other = told(INVOKED, *LIMIT_V2, context("/docker/7d03"), kill(4), INVOKED, context(OURS), kill(1)).killed
+    assert [process.limit_bytes for process in other] == [None]
+
+
 def test_kills_in_other_cgroups_are_not_ours() -> None:
     log = told(
         context("/membudget_x/t10/7d03"), kill(1, "ten"),
