@@ -254,7 +254,10 @@ def format_value(metric: Metric, value: int) -> str:
 
 
 def format_reading(metric: Metric, reading: MetricValue) -> str:
-    """Format a value, or its absence. Estimates have a margin: "38.2 KiB ± 0.3 KiB"."""
+    """Format a value, or its absence.
+
+    Estimates have a margin: "38.2 KiB ± 0.3 KiB". If their interval includes zero: "none found (± 0.3 KiB)".
+    """
     if reading.value is None:
         return "not measured"
     value = format_value(metric, reading.value)
@@ -263,7 +266,8 @@ def format_reading(metric: Metric, reading: MetricValue) -> str:
     if reading.interval is None:
         return value
     low, high = reading.interval
-    return f"{value} ± {format_value(metric, round((high - low) / 2))}"
+    margin = format_value(metric, round((high - low) / 2))
+    return _none_found(margin) if low <= 0 <= high else f"{value} ± {margin}"
 
 
 def format_delta(metric: Metric, delta: int) -> str:
@@ -278,8 +282,19 @@ def format_delta(metric: Metric, delta: int) -> str:
             return f"{delta:+d}" if delta else "0"
 
 
-def format_spread(metric: Metric, delta: int, margin: int) -> str:
-    """Format a change of `metric` with its margin: "+4.0 ± 0.3 MiB"."""
+def format_spread(metric: Metric, delta: int, margin: int | None) -> str:
+    """Format a change of `metric` with its margin: "+4.0 ± 0.3 MiB". A change within its margin is "none found".
+
+    Without a margin, only the change is known.
+    """
+    if not margin:
+        return format_delta(metric, delta)
+    if abs(delta) <= margin:
+        return _none_found(format_value(metric, margin))
     if metric.definition.unit is Unit.BYTES:
         return format_size_spread(delta, margin)
     return f"{format_delta(metric, delta)} ± {format_value(metric, margin)}"
+
+
+def _none_found(margin: str) -> str:
+    return f"none found (± {margin})"

@@ -149,7 +149,7 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         budget=budget,
         headroom=_headroom(before, head.value, budget),
         verdict=Verdict.PASS,
-        margin=_margin(samples),
+        margin=_margin(base, head, samples),
         trials_over=trials_over(samples, budget.ceiling),
         trials_at_limit=trials_at_limit(samples),
     )  # fmt: skip
@@ -305,7 +305,10 @@ def _headroom(before: int | None, value: int, budget: EffectiveBudget) -> int | 
     return min(ceilings) - value if ceilings else None
 
 
-def _margin(samples: Samples) -> int | None:
+def _margin(base: MetricValue | None, head: MetricValue, samples: Samples) -> int | None:
+    """Return how far the delta may be off. Estimates have intervals instead of samples."""
+    if base is not None and base.interval is not None and head.interval is not None:
+        return round(sum(high - low for low, high in (base.interval, head.interval)) / 2)
     if min(len(samples.base), len(samples.head)) < 2:
         return None
     return round(shift_interval(samples.base, samples.head, 0.99).margin)

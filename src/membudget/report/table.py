@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from membudget.budgets.loosening import Approval, Loosening
 from membudget.budgets.rules import Tolerance
-from membudget.core.metrics import Metric, format_delta, format_reading, format_spread, format_value
+from membudget.core.metrics import Metric, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
@@ -235,7 +235,7 @@ def _delta_cell(row: Row) -> str:
         return _NO_VALUE
     if row.margin and abs(row.delta) <= row.margin:
         return format_spread(row.metric, row.delta, row.margin)  # a percentage of noise would mislead
-    change = format_spread(row.metric, row.delta, row.margin) if row.margin else format_delta(row.metric, row.delta)
+    change = format_spread(row.metric, row.delta, row.margin)
     percent = 100 * row.delta / row.base.value if row.base.value else 0.0
     return f"{change} ({format_percent(percent, signed=True)})" if abs(percent) >= _SMALLEST_PERCENT else change
 

@@ -210,10 +210,12 @@ def image_reason(reason: ImageReason) -> Parts:
 def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
     """Return in words what a soak showed. `requests` is the number of requests in a soak, if known."""
     over = f"over a soak of {format_duration(verdict.soak_ms)}{', less that of base' if verdict.is_paired else ''}"
+    margin = f"± {format_size(round((verdict.high - verdict.low) / 2))} a minute"
     rate = (
         f"{format_size_delta(round(verdict.bytes_per_minute))} a minute"
         f" ({format_size_delta(round(verdict.low))} to {format_size_delta(round(verdict.high))})"
     )
+    may_be_none = verdict.low <= 0 <= verdict.high
     match verdict.trend:
         case Trend.GROWTH:
             each = round(1000 * verdict.growth_bytes / requests) if requests else None
@@ -221,8 +223,12 @@ def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
             return f"growth without end: {rate}{by_request}, {over}"
         case Trend.PLATEAU:
             return f"no growth without end: memory reached a plateau, {over}"
+        case Trend.NOISE if may_be_none:
+            return f"no growth without end: none found ({margin}), {over}"
         case Trend.NOISE:
             return f"no growth without end: {rate} is noise, {over}"
+        case Trend.UNDECIDED if may_be_none:
+            return f"growth: none found ({margin}), but too little is known, {over}; a longer soak would tell"
         case Trend.UNDECIDED:
             return f"growth that noise or a slow plateau explain as well: {rate}, {over}; a longer soak would tell"
 

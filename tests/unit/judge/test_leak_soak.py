@@ -8,7 +8,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.judge.image import Status, judge_image
-from membudget.judge.leak import Trend, soak_requests, soak_verdict
+from membudget.judge.leak import LeakVerdict, Trend, soak_requests, soak_verdict
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.load import LoadResult
@@ -108,6 +108,16 @@ def test_every_trend_has_words(trend: Trend) -> None:
     verdict = soak_verdict(soak_of(leak, cache))
     assert verdict is not None
     assert "less that of base" in soak_words(replace(verdict, trend=trend), None)
+
+
+@pytest.mark.parametrize("trend", [Trend.NOISE, Trend.UNDECIDED])
+def test_a_rate_whose_interval_contains_zero_is_none_found(trend: Trend) -> None:
+    verdict = LeakVerdict(trend, -8 * MIB, -100 * MIB, 84 * MIB, 30_000, is_paired=False)
+    said = soak_words(verdict, None)
+    assert "none found (± 92.0 MiB a minute)" in said
+    assert "-" not in said
+    certain = soak_words(replace(verdict, low=1.0), None)
+    assert "none found" not in certain
 
 
 def test_images_without_a_soak_have_no_verdict_on_it() -> None:

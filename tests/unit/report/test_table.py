@@ -1,7 +1,9 @@
 import pytest
 
 from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.measure.trial import Trial
 from membudget.report.table import table_rows, verdict_line
 from tests.support.builders import budgets, image, report, side, trial
 
@@ -54,6 +56,30 @@ def test_a_budget_that_could_not_be_judged_is_not_called_none() -> None:
 def test_a_delta_has_a_percent_where_that_says_something(base: float, head: float, delta: str) -> None:
     made = report(image(base=side(trial(base)), head=side(trial(head))))
     assert next(row.delta for row in table_rows(made.judged()) if row.metric == "peak RSS") == delta
+
+
+def per_stream(value: int, low: int, high: int) -> Trial:
+    one = trial(40)
+    one.metrics[Metric.RSS_PER_STREAM] = MetricValue.estimate(Metric.RSS_PER_STREAM, value, low, high)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "expected"),
+    [
+        ((40, 30, 50), (90, 80, 100), ("40.0 MiB ± 10.0 MiB", "90.0 MiB ± 10.0 MiB", "+50.0 ± 20.0 MiB (+125.0%)")),
+        ((40, 30, 50), (50, 40, 60), ("40.0 MiB ± 10.0 MiB", "50.0 MiB ± 10.0 MiB", "none found (± 20.0 MiB)")),
+        ((-8, -100, 84), (9, 1, 17), ("none found (± 92.0 MiB)", "9.0 MiB ± 8.0 MiB", "none found (± 100.0 MiB)")),
+        ((0, 0, 4), (-4, -4, 0), ("none found (± 2.0 MiB)", "none found (± 2.0 MiB)", "none found (± 4.0 MiB)")),
+    ],
+)
+def test_an_estimate_that_may_be_zero_is_none_found(
+    base: tuple[int, int, int], head: tuple[int, int, int], expected: tuple[str, str, str]
+) -> None:
+    sides = [side(per_stream(*(size * MIB for size in sizes))) for sizes in (base, head)]
+    made = report(image(base=sides[0], head=sides[1]))
+    (row,) = (row for row in table_rows(made.judged()) if row.metric == "RSS per stream")
+    assert (row.base, row.head, row.delta) == expected
 
 
 def test_an_estimate_is_shown_with_its_margin() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import median_interval
-from membudget.core.metrics import Metric, format_delta, format_value
+from membudget.core.metrics import Metric, format_spread
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import Json, Quoted, in_json, printable
 from membudget.judge.image import ImageJudgement
@@ -180,14 +180,13 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
     ceilings = [(budget.max, "budget"), (budget.below_limit, "headroom budget"), (budget.warn.max, "warning")]
     if budget.tolerance is not None and before is not None:
         ceilings.append((before + tolerated_growth(before, budget.tolerance), "growth budget"))
-    delta = format_delta(metric, row.delta) if row.delta is not None else None
     return {
         "label": metric.definition.label,
         "unit": metric.definition.unit.value,
         "base": samples.base[:_MOST_TRIALS],
         "head": samples.head[:_MOST_TRIALS],
         "intervals": [_interval(samples.base), _interval(samples.head)],
-        "delta": f"{delta} ± {format_value(metric, row.margin)}" if delta is not None and row.margin else delta,
+        "delta": format_spread(metric, row.delta, row.margin) if row.delta is not None else None,
         "lines": [[value, words] for value, words in ceilings if value is not None],
     }
 

@@ -72,6 +72,6 @@ def test_figures_are_the_trials_values_with_the_interval_of_their_median() -> No
         "base": (40 * MIB, 41 * MIB, 42 * MIB),
         "head": (50 * MIB, 52 * MIB, 51 * MIB),
         "intervals": [[40 * MIB, 41 * MIB, 42 * MIB, 75], [50 * MIB, 51 * MIB, 52 * MIB, 75]],
-        "delta": "+10.0 MiB ± 2.0 MiB",
+        "delta": "+10.0 ± 2.0 MiB",
         "lines": [[45 * MIB, "budget"]],
     }
