@@ -23,7 +23,7 @@ from membudget.core.metrics import BOUNDED_BY_LIMIT, TRIAL_METRICS, Metric
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
-MEASURING_VERSION = 2
+MEASURING_VERSION = 3
 """The version of running trials and reading their figures. Raise it when a figure of the same container could change.
 """
 

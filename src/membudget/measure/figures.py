@@ -150,10 +150,21 @@ def trial_metrics(
     return metrics
 
 
-def phases(report: ProbeReport) -> tuple[Phase, ...]:
-    """Return the phases of a trial, each with its own peaks."""
-    start_us = report.phases[0].begin_us if report.phases else 0
-    return tuple(_phase(reading, report.series, start_us) for reading in report.phases)
+def phases(report: ProbeReport, startup: Startup) -> tuple[Phase, ...]:
+    """Return the phases of a trial, each with its own peaks.
+
+    The first one begins before the engine is asked to start the container, so that no memory is missed. Its time counts
+    from the moment when the container ran, as the startup time does.
+    """
+    if not report.phases:
+        return ()
+    first, *others = report.phases
+    start_us = first.begin_us
+    if first.name == PhaseName.START_UP and startup.ready_ms is not None:
+        start_us = max(start_us, first.end_us - 1000 * startup.ready_ms)
+    begun = replace(_phase(first, report.series, first.begin_us), begin_us=start_us)
+    begun = replace(begun, duration_ms=round((first.end_us - start_us) / 1000))
+    return (begun, *(_phase(reading, report.series, start_us) for reading in others))
 
 
 def oom_findings(report: ProbeReport, kills: MetricValue) -> OomKills | None:

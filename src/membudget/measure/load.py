@@ -71,6 +71,10 @@ class LoadResult(Stored):
     p99_us: int | None
     connections_open: int
     """How many of the idle connections the service had not closed at the end."""
+    resent: int = 0
+    """How many requests were sent twice because the service closed the connection without an answer. An idle connection
+    may be closed at any time, so the first loss of a repeatable request is no error (RFC 9112, section 9.3.1).
+    """
 
     @property
     def per_second(self) -> float:

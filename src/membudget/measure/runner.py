@@ -195,7 +195,8 @@ class TrialRunner:
         exit_code = state.exit_code if ended_by_itself else None
         version = self._info.cgroup_version
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
-        seen = Seen(report, beside, exercised.workload.progress, _startup(exercised, spec))
+        startup = _startup(exercised, spec)
+        seen = Seen(report, beside, exercised.workload.progress, startup)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
         outcome, reason = outcome_of(spec, result, exit_code, figures.metrics[Metric.OOM_KILLS], figures.own_oom_kills)
         trial = Trial(
@@ -208,7 +209,7 @@ class TrialRunner:
             log_tail=log,
             workload_passed=result.passed,
             certificate=figures.certificate,
-            phases=phases(report),
+            phases=phases(report, startup),
             snapshot=report.snapshot,
             snapshot_reason=report.snapshot_reason,
             depth=watching.depth,

@@ -163,17 +163,38 @@ def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator
 
 
 def load_findings(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """Yield the results of each group of requests, from the trial with the median throughput."""
-    for results in zip(*(trial.load for trial in trials if trial.load), strict=False):
-        yield _load_finding(sorted(results, key=lambda result: result.per_second)[len(results) // 2])
+    """Yield the results of each group of requests, from the trial with the median throughput, with all errors."""
+    loaded = [trial for trial in trials if trial.load]
+    killed = any(trial.oom is not None for trial in loaded)
+    for results in zip(*(trial.load for trial in loaded), strict=False):
+        yield _load_finding(results, killed=killed)
 
 
-def _load_finding(load: LoadResult) -> Finding:
-    figures = [f"{load.requests:,} requests", f"{load.errors:,} errors", f"{load.per_second:,.0f} a second"]
+def _load_finding(results: Sequence[LoadResult], *, killed: bool) -> Finding:
+    """Return the finding about one group of requests. `killed` says whether a trial had OOM kills."""
+    load = sorted(results, key=lambda result: result.per_second)[len(results) // 2]
+    errors, resent = ([count(result) for result in results] for count in (_errors, _resent))
+    figures = [f"{load.requests:,} requests", _range_words(errors, "errors"), f"{load.per_second:,.0f} a second"]
     for name, microseconds in (("p50", load.p50_us), ("p95", load.p95_us), ("p99", load.p99_us)):
         figures += [f"{name} {microseconds / 1000:.1f} ms"] if microseconds is not None else []
     figures += [f"{load.connections_open:,} connections held open"] if load.connections_open else []
-    return Finding((Quoted(load.what), f" ({load.phase}): {', '.join(figures)}"), FindingKind.LOAD)
+    figures += [f"{_range_words(resent, 'sent twice')} because the connection was lost"] if any(resent) else []
+    unhurt = "; no request failed with the killed processes" if killed and not any((*errors, *resent)) else ""
+    return Finding((Quoted(load.what), f" ({load.phase}): {', '.join(figures)}{unhurt}"), FindingKind.LOAD)
+
+
+def _errors(load: LoadResult) -> int:
+    return load.errors
+
+
+def _resent(load: LoadResult) -> int:
+    return load.resent
+
+
+def _range_words(counts: Sequence[int], what: str) -> str:
+    """Return a count in words. If the trials differ, return the least and the most."""
+    low, high = min(counts), max(counts)
+    return f"{low:,} {what}" if low == high else f"{low:,} to {high:,} {what}, depending on the trial"
 
 
 def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:

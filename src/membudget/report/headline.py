@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.core.metrics import HEADLINES, format_delta, format_reading, format_value
+from membudget.core.metrics import HEADLINES, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.image import ImageJudgement, Status
@@ -14,7 +14,8 @@ from membudget.report.report import JudgedReport
 from membudget.report.verdicts import Parts, joined, row_label, status_mark
 
 _MOST_NAMED = 3
-_SMALLEST_PERCENT = 0.1
+_SMALLEST_PERCENT = 0.05
+"""A smaller change would be shown as zero percent."""
 
 
 def headline(result: JudgedReport) -> Finding:
@@ -101,25 +102,26 @@ def _relative_excess(row: Row) -> float:
 
 
 def _largest_change(images: Sequence[ImageJudgement]) -> Parts:
-    changes = [(abs(percent), image, row, percent) for image in images for row, percent in _changes(image)]
+    """Return the change of a main figure with the largest percentage, or say of which figures there is none."""
+    changes = [(image, row) for image in images for row in _compared(image) if abs(row.delta or 0) > (row.margin or 0)]
     if not changes:
-        return _ours("no measurable change") if any(_is_compared(image) for image in images) else ()
-    _, image, row, percent = max(changes, key=lambda change: change[0])
-    change = f"{format_delta(row.metric, row.delta or 0)} ({format_percent(percent, signed=True)})"
-    return ("largest change: ", Quoted(image.name), f" {row_label(row)} {change}")
+        labels = dict.fromkeys(row.metric.definition.label for image in images for row in _compared(image))
+        return _ours(f"no measurable change of {' or '.join(labels)}") if labels else ()
+    image, row = max(changes, key=lambda change: abs(_percent(change[1])))
+    percent = _percent(row)
+    words = format_spread(row.metric, row.delta or 0, row.margin)
+    words += f" ({format_percent(percent, signed=True)})" if abs(percent) >= _SMALLEST_PERCENT else ""
+    return ("largest change: ", Quoted(image.name), f" {row_label(row)} {words}")
 
 
-def _changes(image: ImageJudgement) -> Iterator[tuple[Row, float]]:
-    """Yield the rows that changed by more than their noise, with the percentage."""
-    for row in image.rows:
-        if row.metric in HEADLINES and row.phase is None and row.delta and row.base is not None and row.base.value:
-            percent = 100 * row.delta / row.base.value
-            if abs(row.delta) > (row.margin or 0) and abs(percent) >= _SMALLEST_PERCENT:
-                yield row, percent
+def _compared(image: ImageJudgement) -> Iterator[Row]:
+    """Yield the main figures that have a value on both sides."""
+    return (row for row in image.rows if row.metric in HEADLINES and row.phase is None and row.delta is not None)
 
 
-def _is_compared(image: ImageJudgement) -> bool:
-    return any(row.metric in HEADLINES and row.delta is not None for row in image.rows)
+def _percent(row: Row) -> float:
+    before = row.base.value if row.base is not None else None
+    return 100 * (row.delta or 0) / before if before else 0.0
 
 
 def _group_words(group: GroupJudgement) -> Parts:

@@ -114,10 +114,9 @@ def _gravest_first(rows: Sequence[TableRow]) -> list[TableRow]:
 def _remarks(result: JudgedReport) -> Iterator[Finding]:
     if result.report.comparison.no_base_reason is not None:
         reason = Quoted(result.report.comparison.no_base_reason)
-        said = "): only maxima are judged, no growth → nothing has to be done"
-        yield Finding(("no base (", reason, said))
+        yield Finding(("no base (", reason, "): maximums are judged, growth is not"))
     if result.judgement.images and all(image.status is Status.UNCHANGED for image in result.judgement.images):
-        yield _ours("base and head are the same images: nothing was run → nothing has to be done")
+        yield _ours("base and head are the same images, so no trials were run")
     if result.report.lacks_base_rules:
         yield label_request("the base's budgets are not known → repair its file", result.report)
     yield from failures_with_base_settings(result.report)

@@ -81,7 +81,7 @@ _APPROVAL_MARKS = {
     Approval.GIVEN: Mark(SIGNS[Verdict.PASS], "approved"),
 }
 _NEXT_STEPS = {
-    Status.WARNING: "nothing has to be done; there is little room left for what comes next",
+    Status.WARNING: "this passes; there is little room left for what comes next",
     Status.SOMETIMES_OVER: "find out why single trials need more; `every = true` makes each of them a failure",
     Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",

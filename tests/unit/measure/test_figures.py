@@ -137,8 +137,21 @@ def test_the_killed_are_named_and_those_who_are_not_are_said() -> None:
     assert "does not name all" in str(found.reason)
 
 
+NEVER_READY = Startup(None, was_ready_at_once=False)
+
+
+@pytest.mark.parametrize("ready_ms", [0, 5, 499, 500, 9999])
+def test_the_start_up_phase_takes_as_long_as_the_startup_time(ready_ms: int) -> None:
+    """The phase began 183 ms before the service was ready, because the engine took that long, and 5 ms were told."""
+    start_up, steady, _ = phases(REPORT, Startup(ready_ms, was_ready_at_once=False))
+    assert start_up.duration_ms == min(500, ready_ms)
+    assert (start_up.begin_ms, steady.begin_ms) == (0, start_up.duration_ms)
+    assert steady.begin_us == start_up.begin_us + 1000 * start_up.duration_ms
+    assert start_up.peak_rss.value == 20 * MIB, "what came before still counts"
+
+
 def test_each_phase_has_its_own_peaks() -> None:
-    start_up, steady, settle = phases(REPORT)
+    start_up, steady, settle = phases(REPORT, NEVER_READY)
     assert [phase.duration_ms for phase in (start_up, steady, settle)] == [500, 2000, 1500]
     assert [phase.peak_rss.value for phase in (start_up, steady, settle)] == [20 * MIB, 80 * MIB, 10 * MIB]
     assert steady.peak_memory.value == 82 * MIB

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
+
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.measure.certificate import OomDoubt
+from membudget.measure.load import LoadResult
 from membudget.measure.probe.messages import KilledProcess
 from membudget.measure.trial import LimitContact, OomKills, SidecarUse, Trial
-from membudget.report.findings import findings
+from membudget.report.findings import findings, load_findings
 from tests.support.builders import process, snapshot, trial
 
 
@@ -77,3 +80,24 @@ def test_a_sidecar_is_shown_at_its_largest_with_all_of_its_kills() -> None:
     assert finding.as_text() == "sidecar log`shipper: peak RSS 12.0 MiB, peak memory 14.0 MiB, 2 OOM kills"
     assert finding.as_markdown().startswith("sidecar `` log`shipper ``:")  # a name from outside, quoted
     assert finding.is_grave
+
+
+def loaded(errors: int = 0, resent: int = 0, *, kills: int = 0, requests: int = 200) -> Trial:
+    load = LoadResult("steady", "GET /", requests, errors, 1000, 0, 1000, 2000, 3000, 0, resent)
+    oom = OomKills((), "unknown") if kills else None
+    return replace(trial(40, oom_kills=kills), load=(load,), oom=oom)
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        ([loaded(), loaded()], "200 requests, 0 errors, 200 a second, p50 1.0 ms, p95 2.0 ms, p99 3.0 ms"),
+        ([loaded(), loaded(12, requests=90)], "0 to 12 errors, depending on the trial"),
+        ([loaded(kills=12, resent=12)], "12 sent twice because the connection was lost"),
+        ([loaded(kills=12)], "p99 3.0 ms; no request failed with the killed processes"),
+    ],
+)
+def test_errors_of_the_load_agree_with_the_kills(trials: list[Trial], expected: str) -> None:
+    (said,) = load_findings(trials)
+    assert expected in said.as_text()
+    assert ("killed" in said.as_text()) == ("killed" in expected)

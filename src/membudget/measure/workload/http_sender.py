@@ -83,6 +83,7 @@ class _Load:
         self._received = 0
         self._session: aiohttp.ClientSession | None = None
         self.failures: Counter[str] = Counter()
+        self._resent = 0
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -125,6 +126,7 @@ class _Load:
             p95_us=self._percentile(0.95),
             p99_us=self._percentile(0.99),
             connections_open=connections_open,
+            resent=self._resent,
         )
 
     def _due(self, begun: float) -> Iterator[float]:
@@ -162,10 +164,22 @@ class _Load:
 
     async def _request(self) -> str | None:
         assert self._session is not None  # noqa: S101 - inside the context
-        group = self.group
+        group, attempts = self.group, 0
+
+        async def attempt(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            nonlocal attempts
+            attempts += 1  # aiohttp sends a repeatable request again if the connection was lost before its answer
+            self._resent += attempts == 2
+            return await send(request)
+
         try:
             async with self._session.request(
-                group.method, self._url, headers=group.headers, data=self._body, allow_redirects=False
+                group.method,
+                self._url,
+                headers=group.headers,
+                data=self._body,
+                allow_redirects=False,
+                middlewares=(attempt,),
             ) as answer:
                 await self._read(answer)
                 return None if answer.status == group.expect else f"status {answer.status}"

@@ -27,6 +27,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.seen[f"{self.command} {self.path} {self.headers.get('X-Test', '')}".strip()] += 1
+        if self.path.startswith("/lost/") and self.seen[f"{self.command} {self.path}"] == 1:
+            self.close_connection = True  # as when its worker is killed
+            return
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length) or b"fine"
         self.send_response(int(self.path.rpartition("/")[2] or 200))
@@ -145,6 +148,18 @@ def test_readiness_is_a_connection_or_an_answer_below_400(
         "not ready within 0.2 s: connection refused",
         "not ready within 0.2 s: connection refused",
     ]
+
+
+@pytest.mark.parametrize(("method", "errors", "resent"), [("GET", 0, 1), ("POST", 1, 0)])
+def test_a_request_whose_connection_was_lost_is_an_error_or_is_told_as_sent_twice(
+    port: int, method: str, errors: int, resent: int
+) -> None:
+    """A worker that is killed loses requests. The client repeats those that may be repeated."""
+    _, event, *_ = drive(order(port, group("/lost/200", method=method, count=4, errors_percent=90), ready_tcp=port))
+    load = event["load"]
+    assert isinstance(load, dict)
+    assert (load["requests"], load["errors"], load["resent"]) == (4, errors, resent)
+    assert Handler.seen[f"{method} /lost/200"] == 4 + resent
 
 
 def test_a_status_that_was_not_expected_fails_and_ends_the_groups(port: int) -> None:
