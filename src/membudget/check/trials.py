@@ -281,6 +281,7 @@ def _measurement(
         dockerfile=_dockerfile(subject),
         contents_diff=contents.diff,
         base_waived=subject.base_waived,
+        planned_trials=spec.trials.min,
         notes=(*setting_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )
 

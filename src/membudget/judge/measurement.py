@@ -138,6 +138,8 @@ class ImageMeasurement(Stored):
     """Whether someone with the right to do so approved that growth is not judged if the base does not work."""
     is_unchanged: bool = False
     """Whether base and head are the same image with the same budgets. Nothing is then run or judged."""
+    planned_trials: int | None = None
+    """The fewest trials of each side. More are run while they could change the answer. None in older reports."""
     own: OwnMeasurement | None = None
     """None if base and head were run with the head's settings."""
 

@@ -11,7 +11,7 @@ from membudget.judge.values import PhaseSummary, phase_summaries
 from membudget.report.at_peak import peak_look, peak_rows
 from membudget.report.findings import Finding
 from membudget.report.report import Report, RevisionReport
-from membudget.report.table import trials_in_words
+from membudget.report.trial_counts import any_has_more, trials_in_words
 
 PHASE_HEADINGS = ("image", "phase", "time", "peak RSS base", "peak RSS head", "peak memory base", "peak memory head")
 PEAK_HEADINGS = ("image", "held by", "processes", "anonymous + shared", "file-backed")
@@ -93,7 +93,8 @@ def compared_in_short(report: Report) -> Finding:
     counts = [len(side.trials) for image in report.images for side in (image.base, image.head) if side and side.trials]
     if counts:
         number = _range([str(count) for count in (min(counts), max(counts))])
-        parts.append(f"{number} trial{'s' if max(counts) > 1 else ''}{' a side' if base is not None else ''}")
+        more = ", more where the answer was open" if any_has_more(report.images) else ""
+        parts.append(f"{number} trial{'s' if max(counts) > 1 else ''}{' a side' if base is not None else ''}{more}")
     limits = [image.limit_bytes for image in report.images if image.head is not None]
     if limits:
         parts.append(f"limit {_range([format_size(limit) for limit in (min(limits), max(limits))])}")

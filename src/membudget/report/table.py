@@ -90,24 +90,6 @@ def verdict_line(result: JudgedReport) -> str:
     return headline(result).as_text()
 
 
-def trials_in_words(image: ImageMeasurement) -> str:
-    """Return in words how many trials of each side the figures of an image come from."""
-    counts = [(name, len(side.trials)) for name, side in (("base", image.base), ("head", image.head)) if side]
-    numbers = [number for _, number in counts]
-    if not any(numbers):
-        return "no trials"
-    how = f"after a discarded warm-up{', median' if max(numbers) > 1 else ''}"
-    if len(numbers) == 1:
-        return f"{_count(numbers[0])} of the head {how}"
-    if len(set(numbers)) == 1:
-        return f"{_count(numbers[0])} a side {how}"
-    return f"{', '.join(f'{_count(number)} of the {name}' for name, number in counts)}, {how}"
-
-
-def _count(trials: int) -> str:
-    return "none" if not trials else "1 trial" if trials == 1 else f"{trials} trials"
-
-
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
     if judgement.status is Status.REMOVED:
         return [_whole_row(image.name, "present", "removed", status_mark(Status.REMOVED))]

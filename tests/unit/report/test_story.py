@@ -100,3 +100,15 @@ def test_junit_tells_of_each_image_what_the_story_tells(name: str) -> None:
         parts = re.split(" and (?=grew)|; |: ", sentence.removeprefix(f"{about}: "))
         whole = plain(" ".join([*said, *logs]))
         assert all(plain(part) in whole for part in parts), (about, sentence)
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_nobody_is_told_to_do_nothing_beside_something_to_do(name: str) -> None:
+    """ "Nothing has to be done" stood under red verdicts, of the missing base or of an image that passes."""
+    assert not [words for _, words in told(REPORTS[name]()) if "nothing has to be done" in words]
+
+
+def test_a_missing_base_is_told_without_a_next_step() -> None:
+    made = REPORTS["no-base"]()
+    (words,) = (words for _, words in told(made) if words.startswith("no base ("))
+    assert words == "no base (this is the first commit): maximums are judged, growth is not"

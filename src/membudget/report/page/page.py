@@ -34,7 +34,8 @@ from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
 from membudget.report.story_parts import Compared, Item, Items, Log, Problem, Remarks, Section
-from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, trials_in_words, verdict_line
+from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
+from membudget.report.trial_counts import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
 
 _LOG_LINES = 40
