@@ -1,4 +1,4 @@
-"""The budgets of metrics as `budgets.toml` writes them: a maximum, growth over base, headroom, levels to warn from."""
+"""The budgets of metrics as `budgets.toml` writes them: a maximum, growth over base, headroom, warning levels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ from membudget.core.definition import BudgetKind
 from membudget.core.metrics import Metric
 
 SWITCHED_OFF = "null"
-"""TOML has no null: this text switches off what a default sets."""
+"""TOML has no null. This text turns off a key that a default sets."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _OrOff:
-    """Also written "null", which stands for `meaning`."""
+    """A value that may also be "null", which stands for `meaning`."""
 
     meaning: Mapping[str, None] | None = None
 
@@ -57,32 +57,32 @@ Switchable = Annotated[T | None, _OrOff()]
 
 
 class SizeGrowth(FileModel):
-    """Tolerance: growth allowed over base. Both parts must be exceeded to count."""
+    """The tolerated growth over base. Growth counts only if it exceeds both parts."""
 
     percent: Percent
     """Growth over base in percent."""
     floor: SizeBytes
-    """Growth in bytes below which no percentage matters."""
+    """Growth in bytes that is always tolerated."""
 
 
 class DurationGrowth(FileModel):
-    """Tolerance of a time: growth allowed over base. Both parts must be exceeded to count."""
+    """The tolerated growth of a time over base. Growth counts only if it exceeds both parts."""
 
     percent: Percent
     """Growth over base in percent."""
     floor: DurationMs
-    """Growth in time below which no percentage matters."""
+    """Growth in time that is always tolerated."""
 
 
 class Headroom(FileModel):
     """A distance to the limit."""
 
     percent: Percent | None = None
-    """Of the limit."""
+    """A percentage of the limit."""
     size: SizeBytes | None = None
 
     def of(self, limit_bytes: int) -> int:
-        """The distance in bytes, under a limit."""
+        """Return the distance in bytes for a limit."""
         return self.size if self.size is not None else int(limit_bytes * (self.percent or 0.0) / 100)
 
 
@@ -113,79 +113,80 @@ WantedHeadroom = Annotated[
 
 
 class SizeWarning(FileModel):
-    """From where on a metric in bytes is warned of."""
+    """The warning levels of a metric in bytes."""
 
     max: SizeBytes | None = None
-    """More than this warns."""
+    """A larger value gives a warning."""
     growth: SizeGrowth | None = None
-    """More growth over base than this warns."""
+    """More growth over base gives a warning."""
 
 
 class DurationWarning(FileModel):
-    """From where on a metric in time is warned of."""
+    """The warning levels of a metric in time."""
 
     max: DurationMs | None = None
-    """More than this warns."""
+    """A longer time gives a warning."""
     growth: DurationGrowth | None = None
-    """More growth over base than this warns."""
+    """More growth over base gives a warning."""
 
 
 def _as_table(value: object) -> object:
-    """A text alone is the maximum."""
+    """Return a string as a table with that maximum."""
     return {"max": value} if isinstance(value, str) else value
 
 
 class SizeBudget(FileModel):
-    """A budget for a metric in bytes. "null" switches off a key that a default sets."""
+    """A budget for a metric in bytes. "null" turns off a key that a default sets."""
 
     max: Switchable[SizeBytes] = None
-    """The most it may be."""
+    """The largest allowed value."""
     growth: Switchable[SizeGrowth] = None
-    """The most it may grow over base."""
+    """The tolerated growth over base."""
     headroom: Switchable[WantedHeadroom] = None
-    """How far it has to stay below the limit: "20%" of it, or "32MiB"."""
+    """How far the value must stay below the limit: "20%" of the limit, or "32MiB"."""
     every: Switchable[Annotated[bool, Field(strict=True)]] = None
-    """Whether every trial has to be within the maximum and the headroom. Else the median has, and a trial that is over
-    is a warning."""
+    """Whether every trial must keep the maximum and the headroom. Otherwise the median must, and a trial that exceeds
+    them gives a warning."""
     warn: Switchable[
         Annotated[SizeWarning, BeforeValidator(_as_table, json_schema_input_type=SizeBytes | SizeWarning)]
     ] = None
-    """From where on it is warned of: a size, or a table with `max` and `growth`."""
+    """The warning level: a size, or a table with `max` and `growth`."""
 
 
 class CountBudget(FileModel):
-    """A budget for a metric that counts. "null" switches off a key that a default sets."""
+    """A budget for a count. "null" turns off a key that a default sets."""
 
     max: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
-    """The most it may be."""
+    """The largest allowed value."""
     warn: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
-    """More than this warns."""
+    """A larger value gives a warning."""
 
 
 class LayersBudget(FileModel):
-    """A budget for a number of layers. "null" switches off a key that a default sets."""
+    """A budget for a number of layers. "null" turns off a key that a default sets."""
 
     max: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
-    """The most it may be."""
+    """The largest allowed value."""
     growth: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
-    """How many more than base there may be."""
+    """How many more layers than base are allowed."""
     warn: Switchable[Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = None
-    """More than this warns."""
+    """A larger value gives a warning."""
 
 
 class DurationBudget(FileModel):
-    """A budget for a metric in time. "null" switches off a key that a default sets."""
+    """A budget for a metric in time. "null" turns off a key that a default sets."""
 
     max: Switchable[DurationMs] = None
-    """The most it may be."""
+    """The largest allowed value."""
     growth: Switchable[DurationGrowth] = None
-    """The most it may grow over base."""
+    """The tolerated growth over base."""
     every: Switchable[Annotated[bool, Field(strict=True)]] = None
-    """Whether every trial has to be within the maximum. Else the median has, and a trial that is over is a warning."""
+    """Whether every trial must keep the maximum. Otherwise the median must, and a trial that exceeds it gives a
+    warning."""
     warn: Switchable[
         Annotated[DurationWarning, BeforeValidator(_as_table, json_schema_input_type=DurationMs | DurationWarning)]
     ] = None
-    """From where on it is warned of: a time, or a table with `max` and `growth`."""
+    """The warning level: a time, or a table with `max` and `growth`."""
 
 
 Budget = SizeBudget | CountBudget | LayersBudget | DurationBudget
@@ -219,15 +220,15 @@ _WRITTEN: dict[BudgetKind, object] = {
 
 
 class _ByMetric(FileModel):
-    """Has a field for each metric, named like it, once `MetricBudgets` is made of it."""
+    """The base of `MetricBudgets`, which has a field for each metric."""
 
     def of(self, metric: Metric) -> Budget:
-        """The budget of `metric`; an empty one where none is set."""
+        """Return the budget of `metric`. It is empty if none is set."""
         budget: Budget = getattr(self, metric.value)
         return budget
 
     def over(self, defaults: "MetricBudgets") -> "MetricBudgets":
-        """These budgets, with `defaults` for each key that is not set here."""
+        """Return these budgets, with `defaults` for each key that they do not set."""
         merged = {metric.value: defaults.of(metric).model_copy(update=set_keys(self.of(metric))) for metric in Metric}
         return MetricBudgets.model_construct(None, **merged)
 
@@ -248,17 +249,17 @@ else:
         "MetricBudgets",
         __base__=_ByMetric,
         __module__=__name__,
-        __doc__='The budgets of an image, by metric. A metric without one is reported, not judged; "null" takes one'
-        " away.",
+        __doc__="The budgets of an image, by metric. A metric without a budget is only reported."
+        ' "null" removes a budget.',
         **{metric.value: _field(metric) for metric in Metric},
     )
 
 
 class PhaseBudgets(FileModel):
-    """One phase: whether it is judged, and the budgets of its own."""
+    """One phase: its budgets, and whether it counts for the whole trial."""
 
     judged: bool = True
-    """Whether its peaks count to those of the whole trial: not in a warm-up, say. OOM kills count in any case."""
+    """Whether the phase's peaks count for the whole trial. Use false for a warm-up. OOM kills always count."""
     peak_rss: SizeBudget = SizeBudget()
     """Largest anonymous plus shared memory of the phase."""
     peak_memory: SizeBudget = SizeBudget()
@@ -266,7 +267,7 @@ class PhaseBudgets(FileModel):
 
     @property
     def by_metric(self) -> dict[Metric, SizeBudget]:
-        """The budgets, by metric; empty ones where none is set."""
+        """The budgets by metric. They are empty if none is set."""
         return {Metric.PEAK_RSS: self.peak_rss, Metric.PEAK_MEMORY: self.peak_memory}
 
     @model_validator(mode="after")
@@ -280,5 +281,5 @@ NO_OOM_KILLS = MetricBudgets.model_validate({Metric.OOM_KILLS.value: CountBudget
 
 
 def set_keys(table: FileModel) -> dict[str, object]:
-    """What a table itself says, without defaults."""
+    """Return the keys that a table sets itself, without defaults."""
     return {key: getattr(table, key) for key in table.model_fields_set}

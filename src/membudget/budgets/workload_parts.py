@@ -72,7 +72,7 @@ class HttpRequests(FileModel):
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
     """Number of requests at once. With a `rate`, the largest number."""
     rate: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
-    """Requests per second, each sent on time however long the answers take. If absent, `concurrency` requests run at
+    """Requests per second, each sent on time even if responses are slow. If absent, `concurrency` requests run at
     once, each followed by the next.
     """
     ramp: DurationMs | None = None

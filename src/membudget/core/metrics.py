@@ -37,30 +37,30 @@ class Metric(StrEnum):
     # fmt: off
     IMAGE_SIZE = "image_size", Definition(
         "image size", Unit.BYTES, "exact", Aggregation.CONSTANT,
-        "sum of regular-file bytes over all layers, uncompressed",
+        "sum of regular-file bytes in all layers, uncompressed",
         is_headline=True,
     )
     IMAGE_DOWNLOAD_SIZE = "image_download_size", Definition(
         "download size", Unit.BYTES, "exact", Aggregation.CONSTANT,
         "compressed bytes of all layers, as a registry stores them",
-        key="Compressed bytes of all layers. Where the engine keeps them plain, a budget has them compressed: half a"
-        " minute for each GiB that is new.",
-        precision_notes="with `gzip -6` where the engine keeps layers plain",
+        key="Compressed bytes of all layers. If the engine stores plain layers, membudget compresses them for"
+        " this budget: half a minute for each new GiB.",
+        precision_notes="with `gzip -6` if the engine stores plain layers",
         is_silent_when_absent=True,
     )
     IMAGE_WASTE = "image_waste", Definition(
         "image waste", Unit.BYTES, "exact", Aggregation.CONSTANT,
-        "regular-file bytes of layers that are not there when the image runs: removed, replaced or rewritten later",
-        key="Bytes of layers that are not there when the image runs.",
+        "regular-file bytes in layers that do not exist when the image runs: removed, replaced or rewritten later",
+        key="Bytes in layers that do not exist when the image runs.",
     )
     IMAGE_LAYERS = "image_layers", Definition(
         "layers", Unit.COUNT, "exact", Aggregation.CONSTANT,
-        "how many layers the image has, those of its base among them",
-        key="How many layers it has.", budget=BudgetKind.LAYERS,
+        "number of layers, including those of the base image",
+        key="Number of layers.", budget=BudgetKind.LAYERS,
     )
     PEAK_RSS = "peak_rss", Definition(
         "peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
-        "largest sampled anonymous plus shared memory: what only swap or a kill gives back",
+        "largest sampled anonymous plus shared memory, which the kernel can free only by swapping or killing",
         LargestSample("rss_bytes"),
         key="Largest anonymous plus shared memory.",
         source=KernelSource(
@@ -71,9 +71,9 @@ class Metric(StrEnum):
     )
     PEAK_MEMORY = "peak_memory", Definition(
         "peak memory", Unit.BYTES, "exact, to 256 KiB a CPU", Aggregation.MEDIAN,
-        "the kernel's own high-water mark, with page cache, kernel memory and the runtime's start",
+        "the kernel's own high-water mark, including page cache, kernel memory and the runtime's start",
         KernelMark(),
-        key="The kernel's high-water mark, page cache included: read docs/measurements.md before gating on it.",
+        key="The kernel's high-water mark, page cache included. Read docs/measurements.md before you set this budget.",
         source=KernelSource(
             "parent, once, after the container is gone", "`memory.max_usage_in_bytes`",
             "`memory.peak` (Linux 5.19 or newer)",
@@ -82,7 +82,7 @@ class Metric(StrEnum):
     )
     PEAK_WORKING_SET = "peak_working_set", Definition(
         "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
-        "largest sampled usage minus inactive file pages: what a kubelet evicts on",
+        "largest sampled usage minus inactive file pages, on which a kubelet evicts",
         LargestSample("working_set_bytes"),
         key="Largest usage minus inactive file pages.",
         source=KernelSource(
@@ -92,16 +92,16 @@ class Metric(StrEnum):
     )
     SETTLED_RSS = "settled_rss", Definition(
         "settled RSS", Unit.BYTES, "sampled", Aggregation.MEDIAN,
-        "RSS at the end of the settle time after the workload: what is kept",
+        "RSS at the end of the settle time after the workload: memory that the service keeps",
         LastSamples("rss_bytes"),
-        key="RSS after the workload and the settle time: what a service keeps.",
+        key="RSS after the workload and the settle time: memory that the service keeps.",
         is_bounded_by_limit=True,
     )
     SWAP_PEAK = "swap_peak", Definition(
         "swap peak", Unit.BYTES, "exact", Aggregation.MAXIMUM,
-        "largest swap use: zero under a limit, which allows none",
+        "largest swap use; 0 with a limit, because a limit allows no swap",
         Counter("swap_peak"),
-        key="Largest swap use: none under a limit.",
+        key="Largest swap use. A limit allows no swap.",
         source=KernelSource(
             "v1: leaf, sampled; v2: parent, once", "`memory.stat`: `total_swap`",
             "`memory.swap.peak` (6.5), else `memory.swap.current`",
@@ -110,59 +110,59 @@ class Metric(StrEnum):
     )
     OOM_KILLS = "oom_kills", Definition(
         "OOM kills", Unit.COUNT, "exact", Aggregation.MAXIMUM,
-        "processes killed by the cgroup's OOM killer, also when PID 1 lives on",
-        key="Processes killed by the OOM killer. `max = 0` unless said otherwise.",
+        "processes killed by the cgroup's OOM killer, even if PID 1 survives",
+        key="Processes killed by the OOM killer. Default: `max = 0`.",
         source=KernelSource(
             "v1: leaf, sampled, and the kernel's log; v2: parent, once",
             "`memory.oom_control`: `oom_kill` (Linux 4.13 or newer)", "`memory.events`: `oom_kill`",
         ),
-        precision_notes="`lower bound` where a kill may not have been counted",
+        precision_notes="`lower bound` if a kill may have been missed",
     )
     MEMORY_PRESSURE = "memory_pressure", Definition(
         "memory pressure", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
-        "time in which some process waited for memory (PSI): reclaim at the limit, pages read again",
+        "time in which a process waited for memory (PSI): reclaim at the limit, pages read again",
         Counter("stalled_us", divisor=1000),
-        key="Time in which some process waited for memory (PSI; not on cgroup v1).",
+        key="Time in which a process waited for memory (PSI). Not on cgroup v1.",
         source=KernelSource("parent, once", "absent: v1 has none", "`memory.pressure`: `some total`"),
         precision_notes="not on cgroup v1",
     )
     STARTUP_TIME = "startup_time", Definition(
         "startup time", Unit.MILLISECONDS, "timed, to 20 ms", Aggregation.MEDIAN,
-        "from the start of the container until it is ready",
-        key="From the container's start until it is ready.",
+        "time from the start of the container until it is ready",
+        key="Time from the container's start until it is ready.",
     )
     CPU_SECONDS = "cpu_seconds", Definition(
         "CPU time", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,
-        "CPU time of all processes, user and system, with the container runtime's start",
+        "CPU time of all processes, user and system, including the container runtime's start",
         Counter("cpu_usage_us", divisor=1000),
         key="CPU time of all processes.",
         source=KernelSource("parent, once", "`cpuacct.usage`", "`cpu.stat`: `usage_usec`"),
     )
     RSS_PER_CONNECTION = "rss_per_connection", Definition(
         "RSS per connection", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with each connection that is held open, fitted while they are opened",
-        key="RSS for each connection that is held open; needs requests with `connections` and a `ramp`.",
+        "growth of RSS for each open idle connection, fitted while they are opened",
+        key="RSS for each open idle connection. Needs requests with `connections` and a `ramp`.",
         budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
         is_silent_when_absent=True,
     )
     RSS_PER_STREAM = "rss_per_stream", Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with each answer that is read slowly or for a time, fitted over their ramp",
-        key="RSS for each answer that is read slowly or for a time; needs requests with `read_rate` or `read_for`, and"
-        " a `ramp`.",
+        "growth of RSS for each response that is read slowly or for a limited time, fitted during their ramp",
+        key="RSS for each response that is read slowly or for a limited time. Needs requests with `read_rate` or"
+        " `read_for`, and a `ramp`.",
         budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
         is_silent_when_absent=True,
     )
     RSS_PER_1000_REQUESTS = "rss_per_1000_requests", Definition(
         "RSS per 1,000 requests", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS with 1,000 requests more, fitted over the longest group of them",
-        key="RSS that 1,000 requests more leave behind.",
+        "growth of RSS for each 1,000 requests, fitted over the longest group of requests",
+        key="RSS that 1,000 additional requests leave behind.",
         budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
         is_silent_when_absent=True,
     )
     POD_PEAK_RSS = "pod_peak_rss", Definition(
         "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
-        "largest sum of the RSS of the image's container and its sidecars at one time",
+        "largest sum of the RSS of the image's container and its sidecars at the same time",
         key="Largest RSS of the image and its sidecars together.",
         is_silent_when_absent=True,
     )

@@ -18,5 +18,5 @@ def test_a_definition_names_what_the_probe_has(metric: Metric) -> None:
 
 
 def test_the_schema_says_of_a_key_what_the_metric_is_unless_there_are_other_words() -> None:
-    assert Metric.IMAGE_SIZE.definition.key_words == "Sum of regular-file bytes over all layers, uncompressed."
+    assert Metric.IMAGE_SIZE.definition.key_words == "Sum of regular-file bytes in all layers, uncompressed."
     assert Metric.PEAK_RSS.definition.key_words == "Largest anonymous plus shared memory."
