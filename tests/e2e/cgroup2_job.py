@@ -18,6 +18,7 @@ TRUTH, HELPER = "membudget-test/truth", "membudget-test/helper"
 SPIKE = ("20", "200", "1000", "1", "500")
 SPIKES = ("20", "64", "500", "5", "1000")
 CHILD_OVER_LIMIT = ("20", "100", "500", "1", "100", "child")
+OF_THE_PROBE = ("disk", "probe", "memory", "pressure", "self-test")
 BUDGETS = """\
 version = 1
 [images.api]
@@ -51,6 +52,8 @@ def main() -> None:
         case("host-oom-group", *measure, "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
     inside = ("docker", "run", "--rm", "--volume", "/var/run/docker.sock:/var/run/docker.sock", HELPER)
     case("action-oom", *inside, *measure[1:], "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
+    case("doctor", membudget, "doctor", "--json", folder=folder)
+    case("action-doctor", *inside, "doctor", "--json", *(f"--only={name}" for name in OF_THE_PROBE))
     case("check", membudget, "check", "--no-cache", folder=folder)
     shutil.copy(folder / "report.json", OUT)
 

@@ -119,6 +119,20 @@ def test_an_oom_kill_of_a_child_is_counted_though_pid_1_lives(seen: Seen, place:
     assert killed["anon_bytes"] == pytest.approx(64 * MIB, rel=0.05)
 
 
+@pytest.mark.parametrize("place", ["host", "action"])
+def test_the_doctor_finds_nothing_wrong(seen: Seen, place: str) -> None:
+    document = seen.measured("doctor" if place == "host" else "action-doctor")
+    checks = {check["check"]: check for check in document["checks"]}
+    assert {"ok"} == {checks[name]["state"] for name in ("disk", "memory", "pressure", "probe")}
+    assert checks["probe"]["seen"].startswith("host cgroup files" if place == "host" else "probe container")
+    held, spike, kills = checks["self-test"]["figures"]
+    assert held["measured"] == pytest.approx(64 * MIB, abs=MIB // 2)
+    assert spike["measured"] <= 96.5 * MIB  # emulated: a spike may be over before it is seen whole
+    assert (kills["known"], kills["measured"]) == (1, 1)
+    if place == "host":
+        assert checks["cgroups"]["seen"].startswith("v2, systemd driver, Linux ")
+
+
 def test_a_group_kill_counts_each_process_once(seen: Seen) -> None:
     """The kernel itself counts the first of a group (memory.oom.group) twice."""
     document = seen.measured("host-oom-group")

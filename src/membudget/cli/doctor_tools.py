@@ -184,7 +184,7 @@ class Surroundings:
     def _look_at_probe(self) -> Finding:
         found = self._pool_or_error
         if isinstance(found, MembudgetError):
-            raise found
+            return of_probe.no_probe(found)
         seen = of_probe.ProbeFound(
             found.place,
             found.sees_cgroups,

@@ -1,8 +1,8 @@
 """Checks of the place to measure from: membudget's own process, a helper container, or the engine's statistics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from membudget.core.errors import DoctorCheck, EnvironmentFault, shortened
+from membudget.core.errors import DoctorCheck, EnvironmentFault, MembudgetError, shortened
 from membudget.core.untrusted_text import Quoted
 from membudget.engine.connection import Engine, EngineInfo
 from membudget.engine.helper import find_helper_image
@@ -35,6 +35,14 @@ def look_for_helper_image(engine: Engine, version: str, asked: str | None) -> Fi
         return helper_image_finding(find_helper_image(engine, version, asked), is_needed=is_needed)
     except EnvironmentFault as fault:
         return helper_image_finding(fault, is_needed=is_needed)
+
+
+def no_probe(error: MembudgetError) -> Finding:
+    """Say why nothing can be measured from the chosen place."""
+    found = refused(DoctorCheck.PROBE, error)
+    if found.fix:
+        return found
+    return replace(found, fix=("build or pull membudget's image again, or choose another place with --probe",))
 
 
 @dataclass(frozen=True, slots=True)

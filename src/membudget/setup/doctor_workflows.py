@@ -1,5 +1,6 @@
 """Checks of the workflow files that use membudget. docs/pull-requests.md says what is right, and why."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from membudget.setup.yaml_nodes import Text
 
 _MOST_NAMED = 3
 _REPORT_ARTIFACT = "membudget-report"
+_RELEASE = re.compile(r"v[\d.]+", re.ASCII)
 _USUAL_TYPES = ("opened", "synchronize", "reopened")
 """What starts a workflow on pull_request that names no types."""
 
@@ -227,14 +229,15 @@ def _pins(found: _Found) -> Iterator[Complaint]:
     use = found.use
     if use.ref is None or use.is_pinned:
         return
-    command = "git ls-remote https://github.com/membudget/membudget prints it"
     if not use.ref.strip("0"):
         what = "the zeros stand for a commit that was never filled in"
-        yield found.complaint(State.FAILED, what, fix=f"write the commit of a release: {command}")
+        fix = "write the commit of a release: git ls-remote https://github.com/membudget/membudget prints it"
+        yield found.complaint(State.FAILED, what, fix=fix)
         return
     what = "whoever may push to membudget can change what "
-    ref = Quoted(f"@{use.ref}")
-    yield found.complaint(State.WARNING, what, ref, " is", fix=f"name the release's commit: {command}")
+    of = f" {use.ref}" if _RELEASE.fullmatch(use.ref) else ""
+    fix = f"name the release's commit: git ls-remote https://github.com/membudget/membudget{of} prints it"
+    yield found.complaint(State.WARNING, what, Quoted(f"@{use.ref}"), " is", fix=fix)
 
 
 def forks_finding(workflows: Workflows) -> Finding:

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import ConfigurationError, EnvironmentFault, MembudgetError
 from membudget.engine.connection import EngineInfo
+from membudget.engine.helper import HelperFailed
 from membudget.setup.doctor import State
-from membudget.setup.doctor_probe import ProbeFound, helper_image_finding, probe_finding
+from membudget.setup.doctor_probe import ProbeFound, helper_image_finding, no_probe, probe_finding
 from tests.support.engine_info import DOCKER
 from tests.support.findings import said
 
@@ -25,6 +26,19 @@ OK, WARNING, FAILED, SKIPPED = State
 )
 def test_the_helper_image(found: str | EnvironmentFault, *, is_needed: bool, state: State, seen: str) -> None:
     assert said(lambda: helper_image_finding(found, is_needed=is_needed))[:2] == (state, seen)
+
+
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (ConfigurationError("--probe host: not here", fix="leave --probe out"), "leave --probe out"),
+        (HelperFailed("the helper ended early"), "build or pull membudget's image again"),
+    ],
+)
+def test_why_nothing_can_be_measured(error: MembudgetError, fix: str) -> None:
+    state, seen, told = said(lambda: no_probe(error))
+    assert (state, seen) == (FAILED, error.what)
+    assert told.startswith(fix)
 
 
 STATISTICS = "the engine's own statistics, once a second: spikes are missed, and tight verdicts are inconclusive"

@@ -12,6 +12,7 @@ from membudget.setup.doctor_workflows import (
     workflows_finding,
 )
 from membudget.setup.workflow_files import UnreadableWorkflow, Workflows, parse_workflow
+from membudget.setup.workflow_text import workflow_files
 from tests.support.findings import said
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -78,6 +79,14 @@ ALL = (triggers_finding, fetch_depth_finding, permissions_finding, pins, forks_f
 @pytest.mark.parametrize("texts", [(ONE,), (CHECK, REPORT), (CALLED,)], ids=["one", "two", "called"])
 def test_the_documented_workflows_are_fine(check: Callable[[Workflows], Finding], texts: tuple[str, ...]) -> None:
     assert said(lambda: check(workflows(*texts)))[0] is OK
+
+
+@pytest.mark.parametrize("fork_safe", [False, True])
+def test_the_workflows_that_init_writes_are_fine_but_for_the_tag(*, fork_safe: bool) -> None:
+    written = workflows(*(file.text for file in workflow_files("budgets.toml", fork_safe=fork_safe)))
+
+    assert {check(written).state for check in ALL if check is not pins} == {OK}
+    assert pins(written).state is WARNING
 
 
 @pytest.mark.parametrize("check", ALL)
