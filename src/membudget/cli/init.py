@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from membudget.build.docker_build import Builder
@@ -12,9 +13,10 @@ from membudget.build.git_workspace import workspace
 from membudget.build.sources import BaseVariants
 from membudget.cli.tools import CheckTools
 from membudget.cli.wiring import connected_engine, layer_cache, progress_display
-from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.core.progress import Progress
 from membudget.core.untrusted_text import printable
+from membudget.engine.connection import Engine
 from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry
@@ -86,14 +88,26 @@ def _measured(
         )
     run = own_run_id()
     options = MeasuringOptions(VERSION, helper_image=helper_image)
-    with connected_engine() as engine:
+    with _engine_or_advice() as engine, workspace(repository, run) as checkouts:
         builder = Builder(engine)
-        builder.check()
-        with workspace(repository, run) as checkouts, measuring(engine, run, options, progress.note) as runner:
+        with measuring(engine, run, options, progress.note) as runner:
             cache = layer_cache()
             bases = BaseVariants(engine, cache, progress.note, asks_registry=False)
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), None, bases)
             return measure(plans, head, tools, progress)
+
+
+@contextmanager
+def _engine_or_advice() -> Iterator[Engine]:
+    """Provide an engine that builds. Raises EnvironmentFault, which says how to do without one."""
+    with ExitStack() as stack:
+        try:
+            engine = stack.enter_context(connected_engine())
+            Builder(engine).check()
+        except EnvironmentFault as error:
+            fix = f"{error.fix}; or pass --no-measure" if error.fix is not None else "pass --no-measure"
+            raise EnvironmentFault(error.what, where=error.where, fix=fix) from error
+        yield engine
 
 
 def _entry(result: Result) -> Entry:

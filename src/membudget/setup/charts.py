@@ -60,17 +60,23 @@ def read_charts(files: RepositoryFiles, folders: tuple[str, ...], renderer: Char
         from_values = list(_of_values(files, folder))
         rendered = list(_rendered(files, folder, renderer)) if renderer is not None else []
         for one in rendered:
-            yield _with_origin_of(one, from_values)
+            yield _with_lines_of(one, from_values)
         yield from from_values
 
 
-def _with_origin_of(one: Deployed, from_values: list[Deployed]) -> Deployed:
-    """Return what was rendered, with the values' line where they have the same limit for the same name."""
+def _with_lines_of(one: Deployed, from_values: list[Deployed]) -> Deployed:
+    """Return what was rendered, with the values' lines for the facts that the values have under the same name."""
     for other in from_values:
-        if one.limit is None or other.limit is None or one.limit.value != other.limit.value:
-            continue
         if set(one.names) & set(other.names):
-            return replace(one, limit=other.limit)
+            is_same = one.limit is not None and other.limit is not None and one.limit.value == other.limit.value
+            ports = {port.value: port for port in other.ports}
+            probes = {probe.value: probe for probe in other.probes}
+            return replace(
+                one,
+                limit=other.limit if is_same else one.limit,
+                ports=tuple(ports.get(port.value, port) for port in one.ports),
+                probes=tuple(probes.get(probe.value, probe) for probe in one.probes),
+            )
     return one
 
 

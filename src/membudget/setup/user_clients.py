@@ -28,7 +28,7 @@ _MOST_TARGETS = 200
 
 
 class _Failed(Exception):
-    """The client failed. The message is the last line that it said."""
+    """The client failed. The message is its last line about an error."""
 
 
 class BuildxBake:
@@ -105,7 +105,8 @@ def _said(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> s
         if code != 0:
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - _LARGEST_ERROR_BYTES))
             lines = errors.read(_LARGEST_ERROR_BYTES).decode(errors="replace").splitlines()
-            last = [line for line in lines if line.strip()][-1:]
+            errors_told = [line for line in lines if line.lower().startswith("error")]
+            last = (errors_told or [line for line in lines if line.strip()])[-1:]
             raise _Failed(shortened(last[0] if last else f"exit code {code}", 150))
         if said.seek(0, os.SEEK_END) > _LARGEST_ANSWER_BYTES:
             raise _Failed(f"it printed more than {_LARGEST_ANSWER_BYTES >> 20} MiB")

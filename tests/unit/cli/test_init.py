@@ -85,6 +85,16 @@ def test_names_with_line_ends_and_commands_for_the_terminal_are_harmless(
 
 
 @pytest.mark.thorough
+def test_without_an_engine_it_says_how_to_do_without_one(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{repository.folder}/no.sock")
+    assert main(["init"]) is ExitCode.UNMEASURED
+    assert "or pass --no-measure" in capsys.readouterr().err
+    assert repository.git("status", "--porcelain") == ""
+
+
+@pytest.mark.thorough
 def test_ignored_files_are_not_read(repository: Repository) -> None:
     repository.write({".gitignore": "/old/\n", "old/Dockerfile": "FROM scratch\n", "new/Dockerfile": "FROM scratch\n"})
     main(["init", "--no-measure"])

@@ -47,12 +47,13 @@ def test_values_at_the_top_are_the_charts_own(make_files: MakeFiles) -> None:
 
 
 def test_what_helm_renders_comes_first_with_the_lines_of_the_values(make_files: MakeFiles) -> None:
-    pod = "{containers: [{name: api, resources: {limits: {memory: 128Mi}}, ports: [{containerPort: 81}]}]}"
+    ports = "[{containerPort: 8080}, {containerPort: 81}]"
+    pod = f"{{containers: [{{name: api, resources: {{limits: {{memory: 128Mi}}}}, ports: {ports}}}]}}"
     renderer = Renderer(f"kind: Deployment\nspec: {{template: {{spec: {pod}}}}}\n")
     files = make_files(CHART)
     first: Deployed = next(read_charts(files, chart_folders(files), renderer))
     assert first.limit == Fact(128 * MIB, Origin("chart/values.yaml", 7))
-    assert first.ports == (Fact(81, Origin("chart/Chart.yaml", 1)),)
+    assert first.ports == (Fact(8080, Origin("chart/values.yaml", 4)), Fact(81, Origin("chart/Chart.yaml", 1)))
     assert renderer.given.keys() == {"Chart.yaml", "values.yaml", "templates/a.yaml"}
 
 

@@ -51,6 +51,12 @@ def test_what_a_client_says_at_its_end_is_the_reason(tmp_path: Path) -> None:
         Helm(environ).render({})
 
 
+def test_a_line_about_an_error_counts_before_advice(tmp_path: Path) -> None:
+    environ = install(tmp_path, "helm", "echo 'Error: no such function' >&2; echo 'Use --debug' >&2; exit 1")
+    with pytest.raises(ChartRefused, match=r"^Error: no such function$"):
+        Helm(environ).render({})
+
+
 def test_a_client_that_prints_without_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BakeRefused, match="more than 4 MiB"):
         BuildxBake(install(tmp_path, "docker", "head -c 5000000 /dev/zero")).targets("", "hcl")
