@@ -24,8 +24,8 @@ from membudget.budgets.entries import TrialCount
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
+from membudget.judge.bounds import tolerated_growth
 from membudget.judge.evidence import Proof, against_tolerance
-from membudget.judge.metric import tolerated_growth
 
 PAIRS = 100
 DRAWN_ANEW = 20

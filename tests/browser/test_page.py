@@ -131,7 +131,7 @@ def test_the_policy_refuses_html_made_of_text_and_scripts_that_are_not_ours(busy
 
 def test_the_verdict_comes_first_then_the_rows_in_trouble(busy: Chrome) -> None:
     line = "2 of 5 images over budget; image-2 is OOM-killed at 56.0 MiB; "
-    line += "image-1 image size 224.0 MiB, over by 77.0 MiB"
+    line += "image-1 image size 224.0 MiB, 77.0 MiB more than growth allows"
     assert one(busy, "header h1").text == f"❌{line}"
     assert busy.title == f"❌ membudget: {line}"
     first = one(busy, "main table")

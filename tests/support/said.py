@@ -3,7 +3,8 @@
 from membudget.core.untrusted_text import raw
 from membudget.judge.image import ImageJudgement
 from membudget.judge.metric import Row
-from membudget.report.verdicts import image_reason, row_reason
+from membudget.report.row_words import row_reason
+from membudget.report.verdicts import image_reason
 
 
 def reasons_of(judged: ImageJudgement) -> list[str]:

@@ -14,8 +14,9 @@ from membudget.build.revision import Side
 from membudget.core.definition import Unit
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.judge.bounds import tolerated_growth
 from membudget.judge.measurement import Failure, SettingsChange, settings_change
-from membudget.judge.metric import Verdict, tolerated_growth
+from membudget.judge.metric import Verdict
 from membudget.judge.values import phase_summaries
 from membudget.measure.trial import Trial
 

@@ -4,29 +4,30 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.budgets.rules import EffectiveBudget
 from membudget.core.intervals import shift_interval
 from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.answers import Answer, answers
+from membudget.judge.bounds import (
+    Bound,
+    Exceeded,
+    bounds,
+    maximums,
+    tightest,
+    tolerated_growth,
+)
 from membudget.judge.evidence import (
     NO_SAMPLES,
-    Evidence,
     Proof,
     Samples,
     TrialsAtLimit,
     TrialsOver,
-    against_every,
-    against_maximum,
-    against_tolerance,
-    is_hidden_by_limit,
     trials_at_limit,
     trials_over,
 )
 from membudget.judge.reasons import (
     Excuse,
-    Grew,
-    GrowthCutOff,
     GrowthNotJudged,
-    Level,
     LowerBound,
     NotMeasured,
     RowReason,
@@ -36,8 +37,6 @@ from membudget.judge.reasons import (
     TrialsUnread,
     TrialsWereOver,
     WideEstimate,
-    of_growth,
-    of_maximum,
 )
 
 
@@ -85,7 +84,7 @@ class Row:
     """The head's value minus the base's. Positive is worse."""
     budget: EffectiveBudget
     headroom: int | None
-    """How much is left until the tightest budget breaks. Negative if it is broken."""
+    """How much is left until `nearest` breaks. Negative if it is broken."""
     verdict: Verdict | None
     """None if there is nothing to judge by."""
     reasons: tuple[RowReason, ...] = ()
@@ -109,6 +108,15 @@ class Row:
     """Whether the verdict is inconclusive because the base has no value."""
     is_own: bool = False
     """Whether the row is about the additional run of the head with its own settings."""
+    nearest: Bound | None = None
+    """The bound that the headroom refers to: the first one of `exceeded`, or the tightest. None if there is none."""
+    exceeded: tuple[Exceeded, ...] = ()
+    """The bounds that are certainly exceeded, also if an exception allows that."""
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The bounds that can fail the row."""
+        return bounds(self.budget, self.base.value if self.base is not None else None)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -143,34 +151,36 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         absent = (NotMeasured(head.reason),)
         row = Row(metric, base, head, None, budget, None, None, absent)
         return _not_measured(row, absent) if budget.is_set else row
+    nearest = tightest(bounds(budget, before))
     row = Row(
         metric, base, head,
         delta=head.value - before if before is not None else None,
         budget=budget,
-        headroom=_headroom(before, head.value, budget),
+        headroom=nearest.most - head.value if nearest is not None else None,
+        nearest=nearest,
         verdict=Verdict.PASS,
         margin=_margin(base, head, samples),
         trials_over=trials_over(samples, budget.ceiling),
         trials_at_limit=trials_at_limit(samples),
     )  # fmt: skip
-    answers = list(_answers(base, head, budget, samples))
-    bounds = None if budget.every and row.trials_over else _unclear(base, head, budget)
-    broken = _said(answers, Proof.BROKEN) if bounds is None else ()
+    proofs = list(answers(base, head, budget, samples))
+    doubt = None if budget.every and row.trials_over else _unclear(base, head, budget)
+    broken = [answer for answer in proofs if answer.evidence.proof is Proof.BROKEN] if doubt is None else []
     missing = _missing(row, samples)
     needs_base = not missing and excuse is None and budget.tolerance is not None and row.delta is None
     if needs_base:
         missing = (NotMeasured(base.reason if base is not None else None, is_base=True),)
-    missing = missing or _said(answers, Proof.CUT_OFF)
-    unclear = (bounds,) if bounds is not None else _said(answers, Proof.OPEN) or _doubt(row, samples)
-    all_settled = all(answer.evidence.is_settled for answer in answers)
-    row = replace(row, is_settled=all_settled if bounds is None else head.interval is None)  # a spike stays missed
+    missing = missing or _said(proofs, Proof.CUT_OFF)
+    unclear = (doubt,) if doubt is not None else _said(proofs, Proof.OPEN) or _doubt(row, samples)
+    all_settled = all(answer.evidence.is_settled for answer in proofs)
+    row = replace(row, is_settled=all_settled if doubt is None else head.interval is None)  # a spike stays missed
     if broken:
-        return replace(row, verdict=Verdict.FAIL, reasons=broken)
+        return _broken(row, broken)
     if missing:  # graver than noise
         return replace(_not_measured(row, missing), needs_base=needs_base)
     if unclear:
         return replace(row, verdict=Verdict.INCONCLUSIVE, reasons=unclear, inconclusive=Inconclusive.NOISE)
-    return _kept(row, answers, samples, excuse)
+    return _kept(row, proofs, samples, excuse)
 
 
 def _missing(row: Row, samples: Samples) -> tuple[RowReason, ...]:
@@ -190,77 +200,49 @@ def _doubt(row: Row, samples: Samples) -> tuple[RowReason, ...]:
     return (TrialsMayBeOver(len(over), len(samples.head), max(over)),) if over else ()
 
 
+def _broken(row: Row, broken: Sequence[Answer]) -> Row:
+    """Return the row of a metric that breaks a budget. Its headroom is about the first one that is broken."""
+    exceeded = tuple(answer.exceeded for answer in broken)
+    return replace(
+        row,
+        verdict=Verdict.FAIL,
+        reasons=tuple(answer.reason for answer in broken),
+        headroom=-exceeded[0].excess,
+        nearest=exceeded[0].bound,
+        exceeded=exceeded,
+    )
+
+
 def _not_measured(row: Row, reasons: tuple[RowReason, ...]) -> Row:
     return replace(row, verdict=Verdict.INCONCLUSIVE, reasons=reasons, inconclusive=Inconclusive.NOT_MEASURED)
 
 
-def _said(answers: Sequence["_Answered"], wanted: Proof) -> tuple[RowReason, ...]:
-    return tuple(answer.reason for answer in answers if answer.evidence.proof is wanted)
+def _said(proofs: Sequence[Answer], wanted: Proof) -> tuple[RowReason, ...]:
+    return tuple(answer.reason for answer in proofs if answer.evidence.proof is wanted)
 
 
-def _kept(row: Row, answers: Sequence["_Answered"], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
+def _kept(row: Row, proofs: Sequence[Answer], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
     """Return the row of a metric whose budgets are not broken: with warnings, within noise, or without a verdict."""
     budget = row.budget
     warnings = tuple(_warnings(row, samples))
     if warnings:
         return replace(row, verdict=Verdict.WARN, reasons=warnings)
     judges_growth = budget.tolerance is not None or budget.warn.tolerance is not None
-    if not answers and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
+    if not proofs and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
         excused = GrowthNotJudged(excuse) if isinstance(excuse, Excuse) else excuse
         return replace(row, verdict=None, reasons=(excused,) if judges_growth and excused is not None else ())
-    noise = _said(answers, Proof.WITHIN_NOISE)
+    noise = _said(proofs, Proof.WITHIN_NOISE)
     return replace(row, reasons=noise, is_within_noise=bool(noise))
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """The proof about one of a metric's budgets, and its reason."""
-
-    evidence: Evidence
-    reason: RowReason
-
-
-def _answers(
-    base: MetricValue | None, head: MetricValue, budget: EffectiveBudget, samples: Samples, *, is_warning: bool = False
-) -> Iterator[_Answered]:
-    value = head.value or 0
-    highest = Level.WARNING if is_warning else Level.MAXIMUM
-    for level, ceiling in ((highest, budget.max), (Level.HEADROOM, budget.below_limit)):
-        if ceiling is not None:
-            one_by_one = samples.head or (value,)
-            evidence = (against_every if budget.every else against_maximum)(one_by_one, ceiling)
-            evidence = _exact_or_not(evidence, samples)
-            over = trials_over(samples, ceiling) if budget.every else None
-            of_median = of_maximum(level, value - ceiling, evidence)
-            yield _Answered(evidence, of_median if over is None else TrialsWereOver(level, over))
-    before = base.value if base is not None else None
-    if budget.tolerance is not None and before is not None:
-        tolerated = tolerated_growth(before, budget.tolerance)
-        evidence = against_tolerance(samples.base or (before,), samples.head or (value,), tolerated)
-        evidence = _exact_or_not(evidence, samples)
-        if evidence.proof is Proof.BROKEN and not _differ(base, head):
-            evidence = replace(evidence, proof=Proof.WITHIN_NOISE)
-        if evidence.proof is not Proof.BROKEN and is_hidden_by_limit(before, samples, tolerated):
-            evidence = replace(evidence, proof=Proof.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
-            yield _Answered(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)))
-        else:
-            grown = Grew(before, value, tolerated, is_warning)
-            yield _Answered(evidence, of_growth(grown, evidence))
-
-
-def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:
-    """Return evidence that further trials cannot change if the metric has no samples."""
-    return evidence if samples.head else replace(evidence, is_settled=True)
 
 
 def _warnings(row: Row, samples: Samples) -> Iterator[RowReason]:
     """Yield the reasons for a warning. None if only noise gives a reason."""
-    if row.trials_over is not None:
-        yield TrialsWereOver(Level.LOWEST, row.trials_over)
+    lowest = tightest(maximums(row.budget))
+    if row.trials_over is not None and lowest is not None:
+        yield TrialsWereOver(lowest, row.trials_over)
     if row.trials_at_limit is not None and row.budget.is_set:
         yield TrialsReachedLimit(row.trials_at_limit)
-    levels = EffectiveBudget(row.budget.warn.max, row.budget.warn.tolerance)
-    yield from _said(list(_answers(row.base, row.head, levels, samples, is_warning=True)), Proof.BROKEN)
+    yield from _said(list(answers(row.base, row.head, row.budget, samples, is_warning=True)), Proof.BROKEN)
 
 
 def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> RowReason | None:
@@ -291,20 +273,6 @@ def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudge
     )
 
 
-def _differ(base: MetricValue | None, head: MetricValue) -> bool:
-    """Return whether two values differ by more than chance. Values that are not estimates always do."""
-    if base is None or base.interval is None or head.interval is None:
-        return True
-    return head.interval[0] > base.interval[1]
-
-
-def _headroom(before: int | None, value: int, budget: EffectiveBudget) -> int | None:
-    ceilings = [budget.ceiling] if budget.ceiling is not None else []
-    if budget.tolerance is not None and before is not None:
-        ceilings.append(before + tolerated_growth(before, budget.tolerance))
-    return min(ceilings) - value if ceilings else None
-
-
 def _margin(base: MetricValue | None, head: MetricValue, samples: Samples) -> int | None:
     """Return how far the delta may be off. Estimates have intervals instead of samples."""
     if base is not None and base.interval is not None and head.interval is not None:
@@ -312,11 +280,6 @@ def _margin(base: MetricValue | None, head: MetricValue, samples: Samples) -> in
     if min(len(samples.base), len(samples.head)) < 2:
         return None
     return round(shift_interval(samples.base, samples.head, 0.99).margin)
-
-
-def tolerated_growth(before: int, tolerance: Tolerance) -> int:
-    """Return the largest tolerated growth. The larger part of the tolerance counts."""
-    return max(int(before * tolerance.percent / 100), tolerance.floor)
 
 
 _SEVERITY = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}

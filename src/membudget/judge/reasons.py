@@ -5,18 +5,8 @@ from datetime import date
 from enum import StrEnum
 
 from membudget.core.metrics import MetricValue
+from membudget.judge.bounds import Bound
 from membudget.judge.evidence import Evidence, Proof, TrialsAtLimit, TrialsOver
-
-
-class Level(StrEnum):
-    """One of the maximums of a budget."""
-
-    MAXIMUM = "maximum"
-    HEADROOM = "headroom"
-    """The limit minus the required headroom."""
-    WARNING = "warning"
-    LOWEST = "lowest"
-    """The lowest maximum that is set. It is told with its figure."""
 
 
 class Excuse(StrEnum):
@@ -35,7 +25,7 @@ class Excuse(StrEnum):
 class OverMaximum:
     """The median is certainly above a maximum."""
 
-    level: Level
+    bound: Bound
     excess: int
 
 
@@ -43,7 +33,7 @@ class OverMaximum:
 class MaybeOverMaximum:
     """The median is above a maximum, but its bounds lie on both sides of it."""
 
-    level: Level
+    bound: Bound
     low: int
     high: int
 
@@ -52,7 +42,7 @@ class MaybeOverMaximum:
 class AroundMaximum:
     """The median is below a maximum, but its bounds lie on both sides of it."""
 
-    level: Level
+    bound: Bound
     low: int
     high: int
 
@@ -61,7 +51,7 @@ class AroundMaximum:
 class TrialsWereOver:
     """Single trials were above a maximum."""
 
-    level: Level
+    bound: Bound
     trials: TrialsOver
 
 
@@ -174,8 +164,8 @@ class Excepted:
     """The budget is broken, but an exception allows that for a limited time."""
 
     until: date
-    beyond: TrialsOver | None
-    """The trials above what the exception allows."""
+    beyond: TrialsWereOver | None
+    """The trials above a maximum, if some are above what the exception allows as well."""
 
 
 MaximumReason = (
@@ -193,15 +183,15 @@ MissingReason = NotMeasured | LowerBound | TrialsUnread | SpikeMissed
 RowReason = MaximumReason | GrowthReason | MissingReason
 
 
-def of_maximum(level: Level, excess: int, evidence: Evidence) -> MaximumReason:
-    """Return the reason about a median that lies `excess` above a maximum."""
+def of_maximum(bound: Bound, value: int, evidence: Evidence) -> MaximumReason:
+    """Return the reason about a median of `value` that is compared with a maximum."""
     match evidence.proof:
         case Proof.BROKEN:
-            return OverMaximum(level, excess)
+            return OverMaximum(bound, value - bound.most)
         case Proof.OPEN:
-            return MaybeOverMaximum(level, evidence.low, evidence.high)
+            return MaybeOverMaximum(bound, evidence.low, evidence.high)
         case _:
-            return AroundMaximum(level, evidence.low, evidence.high)
+            return AroundMaximum(bound, evidence.low, evidence.high)
 
 
 def of_growth(grown: Grew, evidence: Evidence) -> GrowthReason:

@@ -7,9 +7,10 @@ from enum import StrEnum
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
+from membudget.judge.bounds import maximums, tightest
 from membudget.judge.measurement import FailureStage, ImageMeasurement, OwnMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, Verdict, judge_metric
-from membudget.judge.reasons import Excepted, Excuse
+from membudget.judge.reasons import Excepted, Excuse, TrialsWereOver
 from membudget.judge.values import phase_samples, phase_values, trial_samples
 
 
@@ -154,8 +155,9 @@ def _is_used(row: Row, exception: ExceptionInForce) -> bool:
 
 
 def _excepted(row: Row, exception: ExceptionInForce) -> Row:
-    over = row.trials_over
+    over, lowest = row.trials_over, tightest(maximums(row.budget))
     is_beyond = over is not None and over.highest > exception.allow
-    reason = Excepted(exception.until, over if is_beyond else None)
+    beyond = TrialsWereOver(lowest, over) if is_beyond and over is not None and lowest is not None else None
+    reason = Excepted(exception.until, beyond)
     verdict = Verdict.WARN if exception.ends_soon or is_beyond else Verdict.PASS
     return replace(row, verdict=verdict, reasons=(reason,), is_excepted=True, inconclusive=None)

@@ -21,7 +21,8 @@ from membudget.publish.pull_request import NotPosted, Place, Posted
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import FindingKind, cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.report import JudgedReport
-from membudget.report.verdicts import image_reason, next_step, row_label, row_sentence, status_mark
+from membudget.report.row_words import row_label, row_sentence
+from membudget.report.verdicts import image_reason, next_step, status_mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from membudget.judge.rows import Allowed, Use
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.report import JudgedReport, Report
-from membudget.report.verdicts import Parts, row_label, row_reason, row_sentence
+from membudget.report.row_words import Parts, row_label, row_reason, row_sentence
 
 _USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)", Use.EXCEEDED: " (and is more)"}
 

@@ -1,8 +1,9 @@
 """The result of the whole check in one sentence, with figures."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from membudget.core.metrics import HEADLINES, format_reading, format_spread, format_value
+from membudget.core.metrics import HEADLINES, format_reading, format_spread
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.image import ImageJudgement, Status
@@ -11,7 +12,8 @@ from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.report.allowances import gap_finding, unapproved
 from membudget.report.findings import Finding
 from membudget.report.report import JudgedReport
-from membudget.report.verdicts import Parts, joined, row_label, status_mark
+from membudget.report.row_words import Parts, exceeded_words, joined, row_label, row_reason
+from membudget.report.verdicts import status_mark
 
 _MOST_NAMED = 3
 _SMALLEST_PERCENT = 0.05
@@ -34,7 +36,7 @@ def _passed(judgement: Judgement) -> list[Parts]:
     within = f"{_all(len(present))} within budget"
     within += f", {unchanged} of them unchanged" if unchanged else ""
     near = [image for image in present if image.verdict is Verdict.WARN]
-    warned = [_named(image, _near(image)) for image in near]
+    warned = [(Quoted(image.name), *_near(image)) for image in near]
     return [_ours(within), _list(warned, "near theirs"), () if near else _largest_change(present)]
 
 
@@ -42,16 +44,15 @@ def _all(count: int) -> str:
     return {1: "1 image", 2: "both images"}.get(count, f"all {count} images")
 
 
-def _near(image: ImageJudgement) -> str:
+def _near(image: ImageJudgement) -> Parts:
     """Return in words what is near its budget."""
     for row in image.rows:
         if row.verdict is Verdict.WARN and row.trials_over is not None and not row.is_excepted:
-            over = row.trials_over
-            return f" {row_label(row)} was over its maximum in {over.count} of {over.of} trials"
+            return (f" {row_label(row)} ", *row_reason(replace(row, reasons=row.reasons[:1])))
         if row.verdict is Verdict.WARN:
             how = "is excepted" if row.is_excepted else "is near its budget"
-            return f" {row_label(row)} {format_reading(row.metric, row.head)} {how}"
-    return " is near its budget"
+            return (f" {row_label(row)} {format_reading(row.metric, row.head)} {how}",)
+    return (" is near its budget",)
 
 
 def _failed(result: JudgedReport) -> list[Parts]:
@@ -63,7 +64,7 @@ def _failed(result: JudgedReport) -> list[Parts]:
     killed = [image for image in failing if image.status is Status.OOM_KILLED]
     leaking = [image for image in failing if image.status is Status.LEAKING]
     named = [_named(image, f" is OOM-killed at {limits[image.name]}") for image in killed]
-    named += [_named(image, _excess(image)) for image in over if image.status is not Status.OOM_KILLED]
+    named += [_excess(image) for image in over if image.status is not Status.OOM_KILLED]
     named += [_named(image, " is leaking") for image in leaking]
     unclear = [image for image in result.judgement.images if image.verdict is Verdict.INCONCLUSIVE]
     of_all = f"{len(unclear)} of {images}" if not failing else f"{len(unclear)} more"
@@ -85,20 +86,19 @@ def _failed(result: JudgedReport) -> list[Parts]:
     ]
 
 
-def _excess(image: ImageJudgement) -> str:
-    """Return in words which budget is exceeded most, and by how much."""
-    broken = [row for row in image.rows if row.verdict is Verdict.FAIL and row.head.value is not None]
+def _excess(image: ImageJudgement) -> Parts:
+    """Return in words which budget is exceeded most, and by how much. It is the first one that its row names."""
+    broken = [row for row in image.rows if row.verdict is Verdict.FAIL and row.exceeded]
     if not broken:
-        return ""
+        return _named(image, "")
     row = max(broken, key=_relative_excess)
-    words = f" {row_label(row)} {format_reading(row.metric, row.head)}"
-    over = -(row.headroom or 0)
-    return words + (f", over by {format_value(row.metric, over)}" if over > 0 else "")
+    words = f" {row_label(row)} {format_reading(row.metric, row.head)}, "
+    return (*_named(image, words), *exceeded_words(row.metric, row.exceeded[0]))
 
 
 def _relative_excess(row: Row) -> float:
-    value, headroom = row.head.value or 0, row.headroom or 0
-    return -headroom / max(value + headroom, 1)
+    first = row.exceeded[0]
+    return first.excess / max(first.bound.most, 1)
 
 
 def _largest_change(images: Sequence[ImageJudgement]) -> Parts:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.bounds import Bound
 from membudget.judge.image import ImageJudgement, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
@@ -46,6 +47,7 @@ from membudget.report.findings import (
     why,
 )
 from membudget.report.report import JudgedReport
+from membudget.report.row_words import joined
 from membudget.report.story_parts import (
     Block,
     Charts,
@@ -63,7 +65,7 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import RowKind, TableRow, table_rows
 from membudget.report.timeline import CHART_STEPS, Chart, timeline
-from membudget.report.verdicts import image_reason, joined, next_step, status_mark, verdict_mark
+from membudget.report.verdicts import image_reason, next_step, status_mark, verdict_mark
 
 _MOST_CHARTS = 6
 """The most charts, because GitHub draws each in a frame of its own."""
@@ -240,17 +242,15 @@ def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Sect
         image = measured[judged.name]
         seen = timeline(image, CHART_STEPS)
         if seen is not None and seen.head:
-            charts.append((Quoted(image.name), Chart(seen, _breaking_point(judged), image.limit_bytes)))
+            charts.append((Quoted(image.name), Chart(seen, _drawn_bounds(judged), image.limit_bytes)))
     of = f" of {len(charts)} of {len(ran)} images" if len(charts) < len(ran) else ""
     return Section(Keep.CHARTS, (Charts(tuple(charts)),), _ours(f"Memory over time{of}"))
 
 
-def _breaking_point(judged: ImageJudgement) -> int | None:
-    """Return the peak RSS at which the tightest budget breaks."""
-    for row in judged.rows:
-        if row.metric is Metric.PEAK_RSS and row.phase is None and row.headroom is not None:
-            return (row.head.value or 0) + row.headroom
-    return None
+def _drawn_bounds(judged: ImageJudgement) -> tuple[Bound, ...]:
+    """Return the bounds of peak RSS, which the chart shows over time."""
+    rows = (row for row in judged.rows if row.metric is Metric.PEAK_RSS and row.phase is None and not row.is_own)
+    return next((row.bounds for row in rows), ())
 
 
 def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Block]:

@@ -9,14 +9,16 @@ from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.bounds import BoundKind, tolerated_growth
 from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
-from membudget.judge.metric import Inconclusive, Row, Verdict, tolerated_growth
+from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GapKind, GroupJudgement
 from membudget.report.headline import headline
 from membudget.report.report import JudgedReport, Report
+from membudget.report.row_words import headroom_words, key_of, row_label
 from membudget.report.timeline import SPARKLINE_STEPS, sparkline, timeline
-from membudget.report.verdicts import Mark, approval_mark, neutral_mark, row_label, status_mark, verdict_mark
+from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
 
 HEADINGS = ("image", "metric", "base", "head", "delta", "budget", "headroom", "status")
 
@@ -194,7 +196,7 @@ def _cells(row: Row, first: tuple[str, str, str], mark: Mark) -> TableRow:
         head=format_reading(row.metric, row.head),
         delta=_delta_cell(row),
         budget=_budget_cell(row),
-        headroom=_headroom_cell(row),
+        headroom=headroom_words(row) or _NO_VALUE,
         mark=mark,
         verdict=row.verdict,
         needs_attention=row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN),
@@ -223,23 +225,29 @@ def _delta_cell(row: Row) -> str:
 
 
 def _budget_cell(row: Row) -> str:
-    """Return the maximum and the tolerated growth. Growth is in bytes if there is a base, because bytes are judged."""
-    before = row.base.value if row.base is not None else None
-    parts = _levels(row.metric, row.budget.max, row.budget.tolerance, before)
-    if row.budget.below_limit is not None:
-        parts.append(f"≤ {format_value(row.metric, row.budget.below_limit)} for headroom")
-    warned = _levels(row.metric, row.budget.warn.max, row.budget.warn.tolerance, before)
-    return ", ".join(parts + [f"warn {level.replace('≤', '>')}" for level in warned]) or _NO_VALUE
+    """Return each part of the budget with its name. Growth is in bytes if there is a base, because bytes are judged."""
+    before, budget = row.base.value if row.base is not None else None, row.budget
+    levels = (
+        (BoundKind.MAX, _value(row.metric, budget.max)),
+        (BoundKind.HEADROOM, _value(row.metric, budget.below_limit, "≤ ")),
+        (BoundKind.GROWTH, _growth(row.metric, budget.tolerance, before, budget.max)),
+        (BoundKind.WARN_MAX, _value(row.metric, budget.warn.max)),
+        (BoundKind.WARN_GROWTH, _growth(row.metric, budget.warn.tolerance, before, budget.warn.max)),
+    )
+    return ", ".join(f"{key_of(row.metric, kind)} {words}" for kind, words in levels if words) or _NO_VALUE
 
 
-def _levels(metric: Metric, most: int | None, tolerance: Tolerance | None, before: int | None) -> list[str]:
-    parts = [f"≤ {format_value(metric, most)}"] if most is not None else []
+def _value(metric: Metric, most: int | None, sign: str = "") -> str:
+    return f"{sign}{format_value(metric, most)}" if most is not None else ""
+
+
+def _growth(metric: Metric, tolerance: Tolerance | None, before: int | None, most: int | None) -> str:
     if tolerance is not None and before is not None:
-        parts.append(f"≤ +{format_value(metric, tolerated_growth(before, tolerance))}")
-    elif tolerance is not None and most is None:
-        percent = f"{format_percent(tolerance.percent)} or +" if tolerance.percent else ""  # else the floor alone
-        parts.append(f"≤ +{percent}{format_value(metric, tolerance.floor)}")
-    return parts
+        return f"+{format_value(metric, tolerated_growth(before, tolerance))}"
+    if tolerance is None or most is not None:  # without a base, only the maximum is judged
+        return ""
+    percent = f"{format_percent(tolerance.percent)} or " if tolerance.percent else ""  # else the floor alone
+    return f"{percent}+{format_value(metric, tolerance.floor)}"
 
 
 def _mark(row: Row) -> Mark:
@@ -262,11 +270,3 @@ def _outcome(row: Row) -> Status | None:
     if row.inconclusive is Inconclusive.NOT_MEASURED:
         return Status.BASE_NOT_MEASURED if lacks_base(row) else Status.NOT_MEASURED
     return Status.SOMETIMES_OVER if row.verdict is Verdict.WARN and row.trials_over is not None else None
-
-
-def _headroom_cell(row: Row) -> str:
-    if row.headroom is None:
-        return _NO_VALUE
-    if row.headroom < 0:
-        return f"over by {format_value(row.metric, -row.headroom)}"
-    return format_value(row.metric, row.headroom)

@@ -10,9 +10,11 @@ from itertools import pairwise
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import GIB, KIB, MIB, format_size
+from membudget.judge.bounds import Bound, BoundKind
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
+from membudget.report.row_words import bound_words
 
 _MOST_BYTES = 2**50
 """The most memory that a trial can use. A report with more was not written by membudget."""
@@ -127,7 +129,10 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _GONE = "·"
 _FURTHEST_LINE = 1.6
 """A bound is drawn only up to this many times the height of the curves. Otherwise they would look flat."""
-_BASE, _HEAD, _BUDGET, _LIMIT = ("⚪", "#8c959f"), ("🔵", "#218bff"), ("🟠", "#e16f24"), ("🔴", "#fa4549")
+_BASE, _HEAD, _LIMIT = ("⚪", "#8c959f"), ("🔵", "#218bff"), ("🔴", "#fa4549")
+_BUDGETS = {
+    BoundKind.MAX: ("🟠", "#e16f24"), BoundKind.HEADROOM: ("🟣", "#8250df"), BoundKind.GROWTH: ("🟡", "#d4a72c"),
+}  # fmt: skip
 _WIDTH, _HEIGHT = 820, 300
 
 
@@ -145,8 +150,8 @@ class Chart:
     """Base and head over time, with the bounds that they must not exceed."""
 
     timeline: Timeline
-    budget_bytes: int | None
-    """The peak RSS at which the tightest budget breaks."""
+    bounds: tuple[Bound, ...]
+    """The bounds of peak RSS that can fail the check."""
     limit_bytes: int
 
     def as_mermaid(self) -> str:
@@ -177,14 +182,13 @@ class Chart:
         """Return in words which line is which. Bounds too high to be drawn are named."""
         named = [(self.timeline.base, _BASE, "base"), (self.timeline.head, _HEAD, "head")]
         parts = [f"{sign} {name}" for values, (sign, _), name in named if values]
-        for bound, (sign, _), name in self._bounds():
-            words = f"{name} {format_size(bound)}"
+        for bound, (sign, _), words in self._bounds():
             parts.append(f"{sign} {words}" if self._is_near(bound) else f"{words} (off the chart)")
         return " · ".join(parts)
 
     def _bounds(self) -> list[tuple[int, tuple[str, str], str]]:
-        budget = [(self.budget_bytes, _BUDGET, "budget")] if self.budget_bytes is not None else []
-        return [*budget, (self.limit_bytes, _LIMIT, "limit")]
+        budgets = [(one.most, _BUDGETS[one.kind], bound_words(Metric.PEAK_RSS, one)) for one in self.bounds]
+        return [*budgets, (self.limit_bytes, _LIMIT, f"limit {format_size(self.limit_bytes)}")]
 
     def _is_near(self, bound: int) -> bool:
         return bound <= _FURTHEST_LINE * self.timeline.highest_bytes

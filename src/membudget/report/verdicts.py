@@ -1,42 +1,16 @@
 """Verdicts and their reasons in words: a sign, a name, why, and the next step for the reader."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from membudget.budgets.loosening import Approval
-from membudget.core.metrics import Metric, format_delta, format_reading, format_value
-from membudget.core.quantities import format_duration, format_percent, format_size, format_size_delta
-from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.evidence import TrialsOver
+from membudget.core.metrics import Metric, format_reading
+from membudget.core.quantities import format_duration, format_size, format_size_delta
+from membudget.core.untrusted_text import Quoted
 from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OfRow, Soaked, Status
 from membudget.judge.leak import LeakVerdict, Trend
-from membudget.judge.metric import Row, Trouble, Verdict
-from membudget.judge.reasons import (
-    AroundMaximum,
-    Excepted,
-    Excuse,
-    Grew,
-    GrowthCutOff,
-    GrowthNotJudged,
-    GrowthReason,
-    Level,
-    LowerBound,
-    MaximumReason,
-    MaybeGrew,
-    MaybeOverMaximum,
-    MissingReason,
-    NoGrowthSeen,
-    NotMeasured,
-    OverMaximum,
-    RowReason,
-    SpikeMissed,
-    TrialsMayBeOver,
-    TrialsReachedLimit,
-    TrialsUnread,
-    TrialsWereOver,
-    WideEstimate,
-)
+from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
+from membudget.report.row_words import Parts, row_label, row_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,51 +108,10 @@ def whole_sign(judgement: Judgement) -> str:
     return SIGNS[judgement.verdict]
 
 
-Parts = tuple[Part, ...]
-
-_LEVELS = {
-    Level.MAXIMUM: "its maximum",
-    Level.HEADROOM: "what leaves the wanted headroom",
-    Level.WARNING: "its warning level",
-}
-_EXCUSES = {
-    Excuse.NO_BASE_VALUE: "there is no base value",
-    Excuse.NEW: "the image is new",
-    Excuse.NO_BASE_REVISION: "there is no base revision",
-    Excuse.BASE_WAIVED: "its base could not be measured, and that was approved",
-    Excuse.SETTINGS_CHANGED: "the head does not run with the base's settings any more, and the change was approved or"
-    " merged",
-}
 _NOT_THERE = {
     NotThere.REMOVED: "it is not in the head's budgets file any more",
     NotThere.HEAD_NOT_MEASURED: "its head was not measured",
 }
-
-
-def row_label(row: Row) -> str:
-    """Return the name of a row."""
-    label = row.metric.definition.label
-    of = ", ".join(part for part in (row.phase, "own settings" if row.is_own else None) if part)
-    return f"{label} ({of})" if of else label
-
-
-def row_reason(row: Row) -> Parts:
-    """Return the reasons for a row's verdict, to follow the metric's name. Empty if there are none."""
-    return joined((_row_reason(row.metric, reason) for reason in row.reasons), " and ")
-
-
-def row_sentence(row: Row, label: str | None = None) -> Parts:
-    """Return what is wrong with a row, as a sentence about `label`, which is the row's name by default."""
-    why, label = row_reason(row), label or row_label(row)
-    match row.trouble:
-        case Trouble.UNCLEAR:
-            return _explained(f"{label} is not known well enough", why)
-        case Trouble.NOT_MEASURED:
-            return _explained(f"{label} was not measured", why)
-        case Trouble.BASE_NOT_MEASURED:
-            return _explained(f"{label} of the base was not measured", why)
-        case _:
-            return (f"{label} ", *why)
 
 
 def image_reason(reason: ImageReason) -> Parts:
@@ -231,97 +164,3 @@ def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
             return f"growth: none found ({margin}), but too little is known, {over}; a longer soak would tell"
         case Trend.UNDECIDED:
             return f"growth that noise or a slow plateau explain as well: {rate}, {over}; a longer soak would tell"
-
-
-def joined(sentences: Iterable[Sequence[Part]], between: str) -> Parts:
-    """Join sentences, with `between` between them. Empty ones are left out."""
-    parts: list[Part] = []
-    for sentence in sentences:
-        parts += [between] if parts and sentence else []
-        parts += sentence
-    return tuple(parts)
-
-
-def _explained(said: str, why: Parts) -> Parts:
-    return (f"{said}: ", *why) if why else (said,)
-
-
-def _row_reason(metric: Metric, reason: RowReason) -> Parts:
-    match reason:
-        case NotMeasured() | LowerBound() | TrialsUnread() | SpikeMissed():
-            return _missing(metric, reason)
-        case Grew() | MaybeGrew() | NoGrowthSeen() | GrowthCutOff() | GrowthNotJudged():
-            return (_of_growth(metric, reason),)
-        case _:
-            return (_of_maximum(metric, reason),)
-
-
-def _missing(metric: Metric, reason: MissingReason) -> Parts:
-    match reason:
-        case NotMeasured(why, is_base):
-            return (Quoted(why),) if why else ("the base has no value",) if is_base else ()
-        case LowerBound(value):
-            return (f"it is {format_reading(metric, value)} (", Quoted(value.precision or ""), ")")
-        case TrialsUnread(count, of):
-            return (f"{count} of {of} trials have no value",)
-        case SpikeMissed(head, base, precision):
-            sides = [f"the head's may be up to {format_value(metric, head)}"] if head is not None else []
-            sides += [f"the base's may be up to {format_value(metric, base)}"] if base is not None else []
-            return (f"{' and '.join(sides)}: ", Quoted(precision))
-
-
-def _of_maximum(metric: Metric, reason: MaximumReason) -> str:  # noqa: PLR0911 - one for each kind
-    match reason:
-        case OverMaximum(level, excess):
-            return f"is {format_value(metric, excess)} over {_LEVELS[level]}"
-        case MaybeOverMaximum(level, low, high):
-            return f"is over {_LEVELS[level]}, but not for certain: its median lies {_range(metric, low, high)}"
-        case AroundMaximum(level, low, high):
-            return f"{_LEVELS[level]} is within its noise: its median lies {_range(metric, low, high)}"
-        case TrialsWereOver(level, trials):
-            lowest = f"the maximum of {format_value(metric, trials.maximum)}"
-            return _trials_over(metric, trials, lowest if level is Level.LOWEST else _LEVELS[level])
-        case TrialsMayBeOver(count, of, at_most):
-            return f"{count} of {of} trials may be up to {format_value(metric, at_most)}: a spike was missed"
-        case TrialsReachedLimit(at_limit):
-            return f"reached the limit in {at_limit.count} of {_trials(at_limit.of)}"
-        case WideEstimate(low, high):
-            bounds = f"{format_value(metric, low)} to {format_value(metric, high)}"
-            return f"it is {bounds}; a longer ramp, more of them, or more trials would tell"
-        case Excepted(until, beyond):
-            more = f", and {_trials_over(metric, beyond, _LEVELS[Level.MAXIMUM])}" if beyond is not None else ""
-            return f"is excepted until {until.isoformat()}{more}"
-
-
-def _of_growth(metric: Metric, reason: GrowthReason) -> str:
-    match reason:
-        case Grew(before, after, tolerated, is_warning):
-            growth = format_value(metric, after - before)
-            percent = f" ({format_percent(100 * (after - before) / before, signed=True)})" if before else ""
-            beyond = format_value(metric, after - before - tolerated)
-            return f"grew by {growth}{percent}, {beyond} more than {'unnoticed' if is_warning else 'tolerated'}"
-        case MaybeGrew(low, high, tolerated):
-            open_by = f"whether by more than the tolerated {format_value(metric, tolerated)} is open"
-            return f"grew, {_delta_range(metric, low, high)}: {open_by}"
-        case NoGrowthSeen(low, high):
-            return f"shows no growth beyond its noise: {_delta_range(metric, low, high)}"
-        case GrowthCutOff(count, of):
-            return f"the limit cut its peak off in {count} of {of} trials: raise the limit to see how much it grew"
-        case GrowthNotJudged(excuse, images):
-            return f"growth is not judged: {'' if images is None else f'of {images} of its images: '}{_EXCUSES[excuse]}"
-
-
-def _trials_over(metric: Metric, trials: TrialsOver, name: str) -> str:
-    return f"was over {name} in {trials.count} of {_trials(trials.of)}, at most {format_value(metric, trials.highest)}"
-
-
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"
-
-
-def _range(metric: Metric, low: int, high: int) -> str:
-    return f"between {format_value(metric, low)} and {format_value(metric, high)}"
-
-
-def _delta_range(metric: Metric, low: int, high: int) -> str:
-    return f"between {format_delta(metric, low)} and {format_delta(metric, high)}"

@@ -44,15 +44,15 @@ def test_a_trial_over_the_maximum_is_warned_of_with_its_number_and_its_height() 
     row = row_of(measured(*SPIKY))
     assert row.trials_over == TrialsOver(count=2, of=5, highest=200 * MIB, maximum=96 * MIB)
     assert not row.is_within_noise
-    assert reasons_of(judged) == ["peak RSS was over the maximum of 96.0 MiB in 2 of 5 trials, at most 200.0 MiB"]
+    assert reasons_of(judged) == ["peak RSS was over max 96.0 MiB in 2 of 5 trials, by up to 104.0 MiB"]
     assert ExitPolicy().exit_code(judge([measured(*SPIKY)])) == 0
     assert ExitPolicy(FailOn.WARN).exit_code(judge([measured(*SPIKY)])) == 1
 
 
 def test_it_is_told_in_the_comment_and_as_data() -> None:
     made = report(measured(*SPIKY))
-    assert "was over the maximum of 96.0 MiB in 2 of 5 trials, at most 200.0 MiB" in render(made.judged())
-    assert "was over its maximum in 2 of 5 trials" in verdict_line(made.judged())
+    assert "was over `max` 96.0 MiB in 2 of 5 trials, by up to 104.0 MiB" in render(made.judged())
+    assert "was over max 96.0 MiB in 2 of 5 trials" in verdict_line(made.judged())
     assert '"trials_over": {\n      "count": 2' in as_json(made.judged())
 
 
@@ -72,7 +72,7 @@ def test_with_every_one_trial_over_the_maximum_fails_at_once() -> None:
     judged = judge_image(measured(10, 10, 97, every=True))
     assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OVER_BUDGET)
     assert judged.is_settled, "no more trials are needed to know"
-    assert reasons_of(judged) == ["peak RSS was over its maximum in 1 of 3 trials, at most 97.0 MiB"]
+    assert reasons_of(judged) == ["peak RSS was over max 96.0 MiB in 1 of 3 trials, by up to 1.0 MiB"]
     within = judge_image(measured(10, 10, 96, every=True))
     assert (within.verdict, within.is_settled) == (Verdict.PASS, True)
 

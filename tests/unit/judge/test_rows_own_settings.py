@@ -12,7 +12,7 @@ from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement,
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GroupMeasurement, judge
 from membudget.publish.report_file import parse_report
-from membudget.report.verdicts import row_label
+from membudget.report.row_words import row_label
 from tests.support.builders import image, phase, report, side, trial
 
 BUDGETS = {

@@ -8,6 +8,7 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted
+from membudget.judge.bounds import Bound, BoundKind
 from membudget.judge.image import Failed, Status, judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
@@ -52,21 +53,33 @@ def test_the_maximum_itself_is_within_budget() -> None:
     budget = EffectiveBudget(64 * MIB)
     assert judge_metric(Metric.PEAK_RSS, None, rss(64), budget).verdict is Verdict.PASS
     over = judge_metric(Metric.PEAK_RSS, None, rss(65), budget)
-    assert (over.verdict, over.headroom, reason_of(over)) == (Verdict.FAIL, -MIB, "is 1.0 MiB over its maximum")
+    assert (over.verdict, over.headroom, reason_of(over)) == (Verdict.FAIL, -MIB, "is 1.0 MiB over max 64.0 MiB")
 
 
-def test_the_tightest_budget_gives_the_headroom_and_each_broken_one_its_words() -> None:
+def test_the_tightest_budget_gives_the_headroom_until_one_is_broken() -> None:
+    row = judge_metric(Metric.PEAK_RSS, rss(50), rss(51), EffectiveBudget(64 * MIB, Tolerance(5, 2 * MIB)))
+    assert row.nearest == Bound(BoundKind.GROWTH, round(52.5 * MIB))
+    assert row.headroom == round(1.5 * MIB)
+    assert not row.exceeded
+
+
+def test_each_broken_budget_has_its_own_figure_and_the_first_gives_the_headroom() -> None:
     budget = EffectiveBudget(64 * MIB, Tolerance(5, 2 * MIB))
     row = judge_metric(Metric.PEAK_RSS, rss(50), rss(66), budget)
-    assert row.headroom == pytest.approx((52.5 - 66) * MIB)
-    assert reason_of(row) == ("is 2.0 MiB over its maximum and grew by 16.0 MiB (+32.0%), 13.5 MiB more than tolerated")
+    assert [(one.bound.kind, one.excess) for one in row.exceeded] == [
+        (BoundKind.MAX, 2 * MIB),
+        (BoundKind.GROWTH, 13.5 * MIB),
+    ]
+    assert (row.nearest, row.headroom) == (Bound(BoundKind.MAX, 64 * MIB), -2 * MIB)
+    said = "is 2.0 MiB over max 64.0 MiB and grew by 16.0 MiB (+32.0%), 13.5 MiB more than growth allows"
+    assert reason_of(row) == said
 
 
 def test_growth_from_nothing_has_no_percent() -> None:
     row = judge_metric(
         Metric.OOM_KILLS, MetricValue.of(Metric.OOM_KILLS, 0), MetricValue.of(Metric.OOM_KILLS, 2), EffectiveBudget(0)
     )
-    assert (row.verdict, row.delta, reason_of(row)) == (Verdict.FAIL, 2, "is 2 over its maximum")
+    assert (row.verdict, row.delta, reason_of(row)) == (Verdict.FAIL, 2, "is 2 over max 0")
 
 
 def test_without_a_budget_nothing_is_judged() -> None:
@@ -178,7 +191,7 @@ def test_a_failure_that_is_not_the_status_is_named() -> None:
     judged = judge_image(over)
     assert judged.status is Status.OVER_BUDGET
     assert reasons_of(judged) == [
-        "image size is 50.0 MiB over its maximum",
+        "image size is 50.0 MiB over max 150.0 MiB",
         "the workload failed: still running after 60.0 s",
     ]
 
@@ -188,7 +201,7 @@ def test_a_missing_value_does_not_hide_a_broken_budget() -> None:
     judged = judge_image(measured)
     assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OVER_BUDGET)
     assert reasons_of(judged) == [
-        "image size is 50.0 MiB over its maximum",
+        "image size is 50.0 MiB over max 150.0 MiB",
         "peak RSS was not measured: no sample",
     ]
 
@@ -199,7 +212,7 @@ def test_an_oom_kill_gives_the_status_and_is_told_beside_what_else_is_broken() -
     assert judged.status is Status.OOM_KILLED
     assert reasons_of(judged) == [
         "the kernel killed 2 processes at the limit of 72.0 MiB",
-        "peak RSS is 6.0 MiB over its maximum",
+        "peak RSS is 6.0 MiB over max 64.0 MiB",
     ]
     (one,) = reasons_of(judge_image(image(head=side(trial(40, oom_kills=1)), limit=72)))
     assert one == "the kernel killed 1 process at the limit of 72.0 MiB"
@@ -216,7 +229,7 @@ def test_without_a_base_the_maximum_still_counts() -> None:
     for presence in (Presence.NEW, Presence.HEAD_ONLY):
         judged = judge_image(image(head=side(trial(70)), presence=presence, allowed=allowed))
         assert judged.status is Status.OVER_BUDGET
-        assert reasons_of(judged) == ["peak RSS is 6.0 MiB over its maximum"]
+        assert reasons_of(judged) == ["peak RSS is 6.0 MiB over max 64.0 MiB"]
 
 
 @pytest.mark.thorough

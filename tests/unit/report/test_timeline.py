@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB, MIB
+from membudget.judge.bounds import Bound, BoundKind
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Trial
 from membudget.report.timeline import CHART_STEPS, SPARKLINE_STEPS, Chart, Timeline, sparkline, timeline
@@ -66,14 +67,17 @@ def test_what_shows_nothing_or_cannot_be_is_not_drawn(series: Series) -> None:
     assert timeline(image(head=side(replace(trial(40), series=series))), 10) is None
 
 
+budgets = st.dictionaries(
+    st.sampled_from([BoundKind.MAX, BoundKind.HEADROOM, BoundKind.GROWTH]), st.integers(0, 2**45)
+).map(lambda found: tuple(Bound(kind, most) for kind, most in found.items()))
 sizes = st.lists(st.integers(0, 2**42), min_size=1, max_size=CHART_STEPS).map(tuple)
 
 
-@given(sizes, st.just(()) | sizes, st.integers(1, 10**11), st.none() | st.integers(0, 2**45), st.integers(1, 2**45))
+@given(sizes, st.just(()) | sizes, st.integers(1, 10**11), budgets, st.integers(1, 2**45))
 def test_a_chart_is_short_and_has_as_many_points_in_every_curve(
-    head: tuple[int, ...], base: tuple[int, ...], duration_us: int, budget: int | None, limit: int
+    head: tuple[int, ...], base: tuple[int, ...], duration_us: int, bounds: tuple[Bound, ...], limit: int
 ) -> None:
-    chart = Chart(Timeline(base, head, duration_us), budget, limit)
+    chart = Chart(Timeline(base, head, duration_us), bounds, limit)
     source = chart.as_mermaid()
     assert len(source) <= LONGEST_CHART
     lines = [line.count(",") + 1 for line in re.findall(r"line \[(.*)\]", source)]
@@ -82,17 +86,20 @@ def test_a_chart_is_short_and_has_as_many_points_in_every_curve(
     palette = re.search(r'plotColorPalette: "(.*?)"', source)
     assert palette is not None
     assert palette[1].count("#") == len(lines)
-    assert chart.legend.count("off the chart") + len(lines) == len(curves) + 1 + (budget is not None)
+    assert chart.legend.count("off the chart") + len(lines) == len(curves) + 1 + len(bounds)
 
 
 def test_bounds_are_drawn_where_they_leave_room_for_the_curves() -> None:
-    chart = Chart(Timeline((30 * MIB,), (50 * MIB,), 2_000_000), 60 * MIB, 512 * MIB)
-    assert chart.legend == "⚪ base · 🔵 head · 🟠 budget 60.0 MiB · limit 512.0 MiB (off the chart)"
+    bounds = (Bound(BoundKind.MAX, 60 * MIB), Bound(BoundKind.GROWTH, 32 * MIB))
+    chart = Chart(Timeline((30 * MIB,), (50 * MIB,), 2_000_000), bounds, 512 * MIB)
+    assert chart.legend == (
+        "⚪ base · 🔵 head · 🟠 max 60.0 MiB · 🟡 growth up to 32.0 MiB · limit 512.0 MiB (off the chart)"
+    )
     source = chart.as_mermaid()
     assert 'x-axis "seconds" 0 --> 2.00' in source
     assert 'y-axis "RSS in MiB" 0 --> 63.00' in source
-    assert source.endswith("\n  line [60.00, 60.00]")
+    assert source.endswith("\n  line [60.00, 60.00]\n  line [32.00, 32.00]")
 
 
 def test_small_ones_are_in_kib() -> None:
-    assert '"RSS in KiB" 0 --> 84.00' in Chart(Timeline((), (80 * KIB,), 1000), None, 8 * MIB).as_mermaid()
+    assert '"RSS in KiB" 0 --> 84.00' in Chart(Timeline((), (80 * KIB,), 1000), (), 8 * MIB).as_mermaid()

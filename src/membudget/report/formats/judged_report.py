@@ -5,18 +5,37 @@ from pydantic import BaseModel, ConfigDict
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands, raw
+from membudget.judge.bounds import Exceeded
 from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap
 from membudget.report.allowances import unapproved
 from membudget.report.report import Comparison, JudgedReport
+from membudget.report.row_words import key_of, row_reason
 from membudget.report.table import verdict_line
-from membudget.report.verdicts import image_reason, next_step, row_reason
+from membudget.report.verdicts import image_reason, next_step
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ExceededBudget(_Model):
+    """A budget that is broken."""
+
+    key: str
+    """Its key in the budgets file, below the metric's own."""
+    most: int
+    """The largest value that it allows, in the metric's unit. For growth, that is the base's value and the growth."""
+    value: int
+    """The value that breaks it: the median, or the highest trial if every trial has to keep the budget."""
+    over_by: int
+
+    @classmethod
+    def of(cls, metric: Metric, one: Exceeded) -> "ExceededBudget":
+        """Return the JSON model of a broken budget."""
+        return cls(key=key_of(metric, one.bound.kind), most=one.bound.most, value=one.value, over_by=one.excess)
 
 
 class JudgedRow(_Model):
@@ -33,6 +52,11 @@ class JudgedRow(_Model):
     """How far the delta may be off, in the metric's unit."""
     budget: EffectiveBudget
     headroom: int | None
+    """What is left until the budget in `headroom_to` breaks, in the metric's unit. Negative if it is broken."""
+    headroom_to: str | None
+    """The key of the budget that `headroom` refers to: of a broken one, if there is one, else of the tightest."""
+    exceeded: tuple[ExceededBudget, ...]
+    """The budgets that are broken, also if an exception allows that."""
     verdict: Verdict | None
     """None if there is nothing to judge by."""
     reason: str | None
@@ -50,8 +74,14 @@ class JudgedRow(_Model):
     @classmethod
     def of(cls, row: Row) -> "JudgedRow":
         """Return the JSON model of a judged row."""
-        same = {name: getattr(row, name) for name in cls.model_fields if name != "reason"}
-        return cls(reason=raw(row_reason(row)) or None, **same)
+        own = ("reason", "headroom_to", "exceeded")
+        same = {name: getattr(row, name) for name in cls.model_fields if name not in own}
+        return cls(
+            reason=raw(row_reason(row)) or None,
+            headroom_to=key_of(row.metric, row.nearest.kind) if row.nearest is not None else None,
+            exceeded=tuple(ExceededBudget.of(row.metric, one) for one in row.exceeded),
+            **same,
+        )
 
 
 class JudgedImage(_Model):

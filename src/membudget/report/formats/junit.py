@@ -16,10 +16,10 @@ from membudget.judge.metric import Verdict
 from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
 from membudget.report.report import JudgedReport
+from membudget.report.row_words import row_sentence
 from membudget.report.story import story
 from membudget.report.story_parts import Compared, Item, Items, Problem, Remarks, Section
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
-from membudget.report.verdicts import row_sentence
 
 _WHOLE = "membudget"
 """The suite for everything that belongs to no image."""

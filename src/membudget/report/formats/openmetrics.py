@@ -92,7 +92,7 @@ def _images(result: JudgedReport) -> Iterator[_Family]:
     for unit in Unit:
         yield _of_rows("budget", unit, "the lowest absolute maximum that a budget sets", rows)
         yield _of_rows(
-            "headroom", unit, "what is left until the tightest budget breaks, negative when it is broken", rows
+            "headroom", unit, "what is left until the nearest budget breaks, negative when it is broken", rows
         )
 
 

@@ -3,20 +3,22 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
+from membudget.budgets.rules import NO_BUDGET
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import median_interval
 from membudget.core.metrics import Metric, format_spread
 from membudget.core.quantities import KIB, format_size
 from membudget.core.untrusted_text import Json, Quoted, in_json, printable
+from membudget.judge.bounds import Bound, bounds, maximums, warning_bounds
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
-from membudget.judge.metric import Row, tolerated_growth
+from membudget.judge.metric import Row
 from membudget.judge.values import trial_samples
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.at_peak import peak_look, peak_rest
 from membudget.report.causes import Program, breakdown
+from membudget.report.row_words import bound_words
 from membudget.report.timeline import downsample
 
 _DRAWN = (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET)
@@ -135,24 +137,12 @@ def lines(image: ImageMeasurement) -> dict[str, Json]:
 
 def _lines(image: ImageMeasurement, metric: Metric) -> Iterator[Json]:
     base = image.base.metrics[metric].value if image.base is not None else None
-    for value, words, kind in _levels(image.budgets.get(metric, NO_BUDGET), base):
-        yield [value, words, kind, None]
+    budget = image.budgets.get(metric, NO_BUDGET)
+    yield from ([one.most, bound_words(metric, one), "budget", None] for one in bounds(budget, base))
+    yield from ([one.most, bound_words(metric, one), "warn", None] for one in warning_bounds(budget, base))
     for phase, budgets in image.phase_budgets.items():
-        budget = budgets.get(metric, NO_BUDGET)
-        if budget.ceiling is not None:
-            yield [budget.ceiling, f"budget of {phase} {format_size(budget.ceiling)}", "budget", phase]
-
-
-def _levels(budget: EffectiveBudget, base: int | None) -> Iterator[tuple[int, str, str]]:
-    if budget.max is not None:
-        yield budget.max, f"budget {format_size(budget.max)}", "budget"
-    if budget.below_limit is not None:
-        yield budget.below_limit, f"headroom budget {format_size(budget.below_limit)}", "budget"
-    if budget.tolerance is not None and base is not None:
-        grown = base + tolerated_growth(base, budget.tolerance)
-        yield grown, f"growth budget {format_size(grown)}", "budget"
-    if budget.warn.max is not None:
-        yield budget.warn.max, f"warning from {format_size(budget.warn.max)}", "warn"
+        for bound in maximums(budgets.get(metric, NO_BUDGET)):
+            yield [bound.most, f"{phase}: {bound_words(metric, bound)}", "budget", phase]
 
 
 def figures(image: ImageMeasurement, judged: ImageJudgement) -> list[Json]:
@@ -176,10 +166,7 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
     metric = row.metric
     samples = trial_samples(metric, image.base, head)
     before = row.base.value if row.base is not None else None
-    budget = row.budget
-    ceilings = [(budget.max, "budget"), (budget.below_limit, "headroom budget"), (budget.warn.max, "warning")]
-    if budget.tolerance is not None and before is not None:
-        ceilings.append((before + tolerated_growth(before, budget.tolerance), "growth budget"))
+    shown: list[Bound] = [*row.bounds, *warning_bounds(row.budget, before)]
     return {
         "label": metric.definition.label,
         "unit": metric.definition.unit.value,
@@ -187,7 +174,7 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
         "head": samples.head[:_MOST_TRIALS],
         "intervals": [_interval(samples.base), _interval(samples.head)],
         "delta": format_spread(metric, row.delta, row.margin) if row.delta is not None else None,
-        "lines": [[value, words] for value, words in ceilings if value is not None],
+        "lines": [[bound.most, bound_words(metric, bound)] for bound in shown],
     }
 
 

@@ -99,7 +99,7 @@ def test_a_status_has_its_colour_and_no_other_cell_has_it() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=160, force_terminal=True, color_system="standard")
     console.print(terminal.render(everything().judged(), Detail.SHORT))
-    row = next(line for line in stream.getvalue().splitlines() if "≤ 64.0 MiB" in line)
+    row = next(line for line in stream.getvalue().splitlines() if "max 64.0 MiB" in line and "40.0 MiB" in line)
     assert row.startswith("\x1b[1;31m❌ over budget\x1b[0m  ")
     assert "  \x1b[1mapi\x1b[0m  " in row
     assert row.count("\x1b[") == 4

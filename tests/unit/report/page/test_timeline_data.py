@@ -51,12 +51,12 @@ def test_each_budget_is_a_line_of_its_own_chart() -> None:
     made = replace(made, phase_budgets={"burst": {Metric.PEAK_MEMORY: EffectiveBudget(30 * MIB)}})
     assert lines(made) == {
         "peak_rss": [
-            [64 * MIB, "budget 64.0 MiB", "budget", None],
-            [60 * MIB, "headroom budget 60.0 MiB", "budget", None],
-            [44 * MIB, "growth budget 44.0 MiB", "budget", None],
-            [50 * MIB, "warning from 50.0 MiB", "warn", None],
+            [64 * MIB, "max 64.0 MiB", "budget", None],
+            [60 * MIB, "headroom up to 60.0 MiB", "budget", None],
+            [44 * MIB, "growth up to 44.0 MiB", "budget", None],
+            [50 * MIB, "warn.max 50.0 MiB", "warn", None],
         ],
-        "peak_memory": [[30 * MIB, "budget of burst 30.0 MiB", "budget", "burst"]],
+        "peak_memory": [[30 * MIB, "burst: max 30.0 MiB", "budget", "burst"]],
         "peak_working_set": [],
     }
 
@@ -73,5 +73,5 @@ def test_figures_are_the_trials_values_with_the_interval_of_their_median() -> No
         "head": (50 * MIB, 52 * MIB, 51 * MIB),
         "intervals": [[40 * MIB, 41 * MIB, 42 * MIB, 75], [50 * MIB, 51 * MIB, 52 * MIB, 75]],
         "delta": "+10.0 ± 2.0 MiB",
-        "lines": [[45 * MIB, "budget"]],
+        "lines": [[45 * MIB, "max 45.0 MiB"]],
     }

@@ -32,7 +32,7 @@ const strip = (figure) => {
     return made;
   }
   const lines = figure.lines.filter(([value]) => value >= low && value <= high)
-    .map(([value, words]) => placed("line", value, value, `${words} ${formatValue(figure.unit, value)}`));
+    .map(([value, words]) => placed("line", value, value, words));
   return element("div", { class: "strip" },
     element("div", { class: "name" }, figure.label),
     element("div", { class: "track" }, lines, lanes,

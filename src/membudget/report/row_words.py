@@ -1,0 +1,211 @@
+"""The reasons for the verdict on a row in words. Each budget is named by its key, with its own figure."""
+
+from collections.abc import Iterable, Sequence
+
+from membudget.core.definition import Unit
+from membudget.core.metrics import Metric, format_delta, format_reading, format_value
+from membudget.core.quantities import format_percent
+from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.bounds import Bound, BoundKind, Exceeded
+from membudget.judge.metric import Row, Trouble
+from membudget.judge.reasons import (
+    AroundMaximum,
+    Excepted,
+    Excuse,
+    Grew,
+    GrowthCutOff,
+    GrowthNotJudged,
+    GrowthReason,
+    LowerBound,
+    MaximumReason,
+    MaybeGrew,
+    MaybeOverMaximum,
+    MissingReason,
+    NoGrowthSeen,
+    NotMeasured,
+    OverMaximum,
+    RowReason,
+    SpikeMissed,
+    TrialsMayBeOver,
+    TrialsReachedLimit,
+    TrialsUnread,
+    TrialsWereOver,
+    WideEstimate,
+)
+
+Parts = tuple[Part, ...]
+"""The parts of a sentence."""
+
+_EXCUSES = {
+    Excuse.NO_BASE_VALUE: "there is no base value",
+    Excuse.NEW: "the image is new",
+    Excuse.NO_BASE_REVISION: "there is no base revision",
+    Excuse.BASE_WAIVED: "its base could not be measured, and that was approved",
+    Excuse.SETTINGS_CHANGED: "the head does not run with the base's settings any more, and the change was approved or"
+    " merged",
+}
+
+
+def key_of(metric: Metric, kind: BoundKind) -> str:
+    """Return the key that sets a bound of a metric in the budgets file, below the metric's own."""
+    is_count = metric.definition.unit is Unit.COUNT and kind is BoundKind.WARN_MAX
+    return "warn" if is_count else kind.value  # a count is warned of from one number on: `warn = 2`
+
+
+def bound_words(metric: Metric, bound: Bound) -> str:
+    """Return a bound with its name, for charts: "max 96.0 MiB", "growth up to 73.2 MiB"."""
+    up_to = "" if bound.kind in (BoundKind.MAX, BoundKind.WARN_MAX) else "up to "
+    return f"{key_of(metric, bound.kind)} {up_to}{format_value(metric, bound.most)}"
+
+
+def headroom_words(row: Row) -> str:
+    """Return how much is left to the nearest bound, or by how much each broken one is exceeded. Empty if unknown."""
+    if row.exceeded:
+        return ", ".join(_over(row.metric, one.bound.kind, one.excess) for one in row.exceeded)
+    if row.nearest is None or row.headroom is None:
+        return ""
+    if row.headroom < 0:
+        return _over(row.metric, row.nearest.kind, -row.headroom)
+    return f"{format_value(row.metric, row.headroom)} to {key_of(row.metric, row.nearest.kind)}"
+
+
+def _over(metric: Metric, kind: BoundKind, excess: int) -> str:
+    return f"over {key_of(metric, kind)} by {format_value(metric, excess)}"
+
+
+def exceeded_words(metric: Metric, exceeded: Exceeded) -> Parts:
+    """Return by how much a bound is exceeded: "7.1 MiB over `max` 96.0 MiB"."""
+    excess, key = format_value(metric, exceeded.excess), key_of(metric, exceeded.bound.kind)
+    if exceeded.bound.kind.is_growth:
+        return (f"{excess} more than ", Quoted(key), " allows")
+    return (f"{excess} over ", *_named(metric, exceeded.bound))
+
+
+def row_label(row: Row) -> str:
+    """Return the name of a row."""
+    label = row.metric.definition.label
+    of = ", ".join(part for part in (row.phase, "own settings" if row.is_own else None) if part)
+    return f"{label} ({of})" if of else label
+
+
+def row_reason(row: Row) -> Parts:
+    """Return the reasons for a row's verdict, to follow the metric's name. Empty if there are none."""
+    return joined((_row_reason(row.metric, reason) for reason in row.reasons), " and ")
+
+
+def row_sentence(row: Row, label: str | None = None) -> Parts:
+    """Return what is wrong with a row, as a sentence about `label`, which is the row's name by default."""
+    why, label = row_reason(row), label or row_label(row)
+    match row.trouble:
+        case Trouble.UNCLEAR:
+            return _explained(f"{label} is not known well enough", why)
+        case Trouble.NOT_MEASURED:
+            return _explained(f"{label} was not measured", why)
+        case Trouble.BASE_NOT_MEASURED:
+            return _explained(f"{label} of the base was not measured", why)
+        case _:
+            return (f"{label} ", *why)
+
+
+def joined(sentences: Iterable[Sequence[Part]], between: str) -> Parts:
+    """Join sentences, with `between` between them. Empty ones are left out."""
+    parts: list[Part] = []
+    for sentence in sentences:
+        parts += [between] if parts and sentence else []
+        parts += sentence
+    return tuple(parts)
+
+
+def _explained(said: str, why: Parts) -> Parts:
+    return (f"{said}: ", *why) if why else (said,)
+
+
+def _row_reason(metric: Metric, reason: RowReason) -> Parts:
+    match reason:
+        case NotMeasured() | LowerBound() | TrialsUnread() | SpikeMissed():
+            return _missing(metric, reason)
+        case Grew() | MaybeGrew() | NoGrowthSeen() | GrowthCutOff() | GrowthNotJudged():
+            return _of_growth(metric, reason)
+        case _:
+            return _of_maximum(metric, reason)
+
+
+def _missing(metric: Metric, reason: MissingReason) -> Parts:
+    match reason:
+        case NotMeasured(why, is_base):
+            return (Quoted(why),) if why else ("the base has no value",) if is_base else ()
+        case LowerBound(value):
+            return (f"it is {format_reading(metric, value)} (", Quoted(value.precision or ""), ")")
+        case TrialsUnread(count, of):
+            return (f"{count} of {of} trials have no value",)
+        case SpikeMissed(head, base, precision):
+            sides = [f"the head's may be up to {format_value(metric, head)}"] if head is not None else []
+            sides += [f"the base's may be up to {format_value(metric, base)}"] if base is not None else []
+            return (f"{' and '.join(sides)}: ", Quoted(precision))
+
+
+def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR0911 - one for each kind
+    match reason:
+        case OverMaximum(bound, excess):
+            return ("is ", *exceeded_words(metric, Exceeded(bound, bound.most + excess)))
+        case MaybeOverMaximum(bound, low, high):
+            doubt = f", but not for certain: its median lies {_range(metric, low, high)}"
+            return ("is over ", *_named(metric, bound), doubt)
+        case AroundMaximum(bound, low, high):
+            return (*_named(metric, bound), f" is within its noise: its median lies {_range(metric, low, high)}")
+        case TrialsWereOver():
+            return _trials_over(metric, reason)
+        case TrialsMayBeOver(count, of, at_most):
+            return (f"{count} of {of} trials may be up to {format_value(metric, at_most)}: a spike was missed",)
+        case TrialsReachedLimit(at_limit):
+            return (f"reached the limit in {at_limit.count} of {_trials(at_limit.of)}",)
+        case WideEstimate(low, high):
+            bounds = f"{format_value(metric, low)} to {format_value(metric, high)}"
+            return (f"it is {bounds}; a longer ramp, more of them, or more trials would tell",)
+        case Excepted(until, beyond):
+            more = (", and ", *_trials_over(metric, beyond)) if beyond is not None else ()
+            return (f"is excepted until {until.isoformat()}", *more)
+
+
+def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
+    match reason:
+        case Grew(before, after, tolerated, is_warning):
+            growth = format_value(metric, after - before)
+            percent = f" ({format_percent(100 * (after - before) / before, signed=True)})" if before else ""
+            kind = BoundKind.WARN_GROWTH if is_warning else BoundKind.GROWTH
+            beyond = exceeded_words(metric, Exceeded(Bound(kind, before + tolerated), after))
+            return (f"grew by {growth}{percent}, ", *beyond)
+        case MaybeGrew(low, high, tolerated):
+            allowed = f" allows {format_value(metric, tolerated)}, so this is inconclusive"
+            return (f"grew by {format_value(metric, low)} to {format_value(metric, high)}; ", Quoted("growth"), allowed)
+        case NoGrowthSeen(low, high):
+            return (f"shows no growth beyond its noise: {_delta_range(metric, low, high)}",)
+        case GrowthCutOff(count, of):
+            return (f"the limit cut its peak off in {count} of {of} trials: raise the limit to see how much it grew",)
+        case GrowthNotJudged(excuse, images):
+            of_images = "" if images is None else f"of {images} of its images: "
+            return (f"growth is not judged: {of_images}{_EXCUSES[excuse]}",)
+
+
+def _named(metric: Metric, bound: Bound) -> Parts:
+    """Return a maximum with its name and its figure."""
+    name, most = Quoted(key_of(metric, bound.kind)), format_value(metric, bound.most)
+    return (f"{most}, the most that ", name, " allows") if bound.kind is BoundKind.HEADROOM else (name, f" {most}")
+
+
+def _trials_over(metric: Metric, reason: TrialsWereOver) -> Parts:
+    trials, bound = reason.trials, reason.bound
+    by = f" in {trials.count} of {_trials(trials.of)}, by up to {format_value(metric, trials.highest - bound.most)}"
+    return ("was over ", *_named(metric, bound), by)
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
+
+
+def _range(metric: Metric, low: int, high: int) -> str:
+    return f"between {format_value(metric, low)} and {format_value(metric, high)}"
+
+
+def _delta_range(metric: Metric, low: int, high: int) -> str:
+    return f"between {format_delta(metric, low)} and {format_delta(metric, high)}"
