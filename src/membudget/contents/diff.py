@@ -1,102 +1,17 @@
-"""The differences between two images: layers, packages and files, and their causes. The result is limited in size.
+"""The differences between two images: layers, packages and files, and their causes. The result is limited in size."""
 
-A layer of the head is paired with a layer of the base by content, and then by the instruction that created it. An
-inserted layer therefore counts as one inserted layer, and not as a change of all layers above it.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import NamedTuple
 
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal, diff_files
 from membudget.contents.image import shown
+from membudget.contents.layer_pairs import LayerPair, Parts, match_by_parts, match_layers
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Ecosystem
 from membudget.core.files import Stored
-
-_MOST_COMPARISONS = 1_000_000
-"""The most comparisons between the parts in which two images differ. They take half a second. `difflib` has no limit.
-"""
-
-
-class LayerPair(NamedTuple):
-    """The indexes of one layer in base and head. None on the side that does not have it."""
-
-    base: int | None
-    head: int | None
-    is_same: bool
-    """Whether both layers have the same content."""
-
-
-def match_layers(
-    base: Sequence[str], head: Sequence[str], base_made_by: Sequence[str], head_made_by: Sequence[str]
-) -> tuple[LayerPair, ...]:
-    """Pair layers, lowest first, by their DiffIDs and the texts of their instructions. "" matches nothing."""
-    pairs: list[LayerPair] = []
-    base_named = [text or f"base {index}" for index, text in enumerate(base_made_by)]
-    head_named = [text or f"head {index}" for index, text in enumerate(head_made_by)]
-    for before, after, same in _with_gaps(_common(base, head), len(base), len(head)):
-        for one, other, alike in _with_gaps(
-            _common(base_named[before.start : before.stop], head_named[after.start : after.stop]),
-            len(before),
-            len(after),
-        ):
-            pairs += [LayerPair(before[index], None, is_same=False) for index in one]
-            pairs += [LayerPair(None, after[index], is_same=False) for index in other]
-            if alike is not None:
-                pairs.append(LayerPair(before[alike[0]], after[alike[1]], is_same=False))
-        if same is not None:
-            pairs.append(LayerPair(*same, is_same=True))
-    return tuple(pairs)
-
-
-def _with_gaps(
-    common: Sequence[tuple[int, int]], base_count: int, head_count: int
-) -> Iterator[tuple[range, range, tuple[int, int] | None]]:
-    """Yield each common element with the ranges that precede it on both sides, and finally the ranges at the end."""
-    base_from = head_from = 0
-    for one, other in common:
-        yield range(base_from, one), range(head_from, other), (one, other)
-        base_from, head_from = one + 1, other + 1
-    yield range(base_from, base_count), range(head_from, head_count), None
-
-
-def _common(base: Sequence[str], head: Sequence[str]) -> list[tuple[int, int]]:
-    """Return a longest common subsequence as pairs of indexes. For very long inputs, only compare both ends."""
-    begin = 0
-    while begin < min(len(base), len(head)) and base[begin] == head[begin]:
-        begin += 1
-    end = 0
-    while end < min(len(base), len(head)) - begin and base[-1 - end] == head[-1 - end]:
-        end += 1
-    middle = _subsequence(base[begin : len(base) - end], head[begin : len(head) - end])
-    return [
-        *((index, index) for index in range(begin)),
-        *((begin + one, begin + other) for one, other in middle),
-        *((len(base) - index, len(head) - index) for index in range(end, 0, -1)),
-    ]
-
-
-def _subsequence(base: Sequence[str], head: Sequence[str]) -> Iterator[tuple[int, int]]:
-    if len(base) * len(head) > _MOST_COMPARISONS:
-        return
-    lengths = [[0] * (len(head) + 1) for _ in range(len(base) + 1)]
-    for one in range(len(base) - 1, -1, -1):
-        row, below = lengths[one], lengths[one + 1]
-        for other in range(len(head) - 1, -1, -1):
-            row[other] = below[other + 1] + 1 if base[one] == head[other] else max(below[other], row[other + 1])
-    one = other = 0
-    while one < len(base) and other < len(head):
-        if base[one] == head[other]:
-            yield one, other
-            one, other = one + 1, other + 1
-        elif lengths[one + 1][other] >= lengths[one][other + 1]:
-            one += 1
-        else:
-            other += 1
-
 
 MOST_LAYERS = 100
 MOST_PACKAGES = 200
@@ -131,7 +46,9 @@ class LayerChange(Stored):
     is_upstream: bool
     """Whether the base image changed, which no line of the Dockerfile caused."""
     details: tuple[Detail, ...]
-    """The largest parts of the change."""
+    """The largest parts of the change, those first that changed in its direction."""
+    edited_from: str | None = None
+    """The base's instruction, if the head's is another one in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +78,37 @@ class ImageDiff(Stored):
 
 def diff(base: MergedImage, head: MergedImage) -> ImageDiff:
     """Return the differences between two images."""
-    pairs = match_layers(_diff_ids(base), _diff_ids(head), _made_by(base), _made_by(head))
+    inherited = (_inherited(base), _inherited(head))
+    pairs = match_layers(_diff_ids(base), _diff_ids(head), _made_by(base), _made_by(head), inherited)
     changed = [pair for pair in pairs if not pair.is_same]
+    parts = _Parts(
+        _parts(base, {pair.base for pair in changed if pair.base is not None}),
+        _parts(head, {pair.head for pair in changed if pair.head is not None}),
+    )
+    own = (_own(side, image) for side, image in ((parts.base, base), (parts.head, head)))
+    changed = list(match_by_parts(changed, *own))
     files, totals = diff_files(base.stack, head.stack)
     return ImageDiff(
         delta_bytes=head.contents.file_bytes - base.contents.file_bytes,
-        same_layers=len(pairs) - len(changed),
-        layers=_layers(changed, base, head),
+        same_layers=sum(pair.is_same for pair in pairs),
+        layers=_layers(changed, base, head, parts),
         packages=_packages(base, head),
         files=files,
         totals=totals,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of the changed layers of both sides, by the number of the layer."""
+
+    base: Mapping[int, Parts]
+    head: Mapping[int, Parts]
+
+
+def _own(parts: Mapping[int, Parts], image: MergedImage) -> dict[int, Parts]:
+    """Return the parts of the layers that are not from the base image, which are told together."""
+    return {number: of_layer for number, of_layer in parts.items() if number in image.own_layers}
 
 
 def _diff_ids(image: MergedImage) -> list[str]:
@@ -182,12 +119,18 @@ def _made_by(image: MergedImage) -> list[str]:
     return [origin.instruction for origin in image.origins]
 
 
-def _layers(changed: Sequence[LayerPair], base: MergedImage, head: MergedImage) -> tuple[LayerChange, ...]:
+def _inherited(image: MergedImage) -> frozenset[int]:
+    return frozenset(range(len(image.origins))) - image.own_layers
+
+
+def _layers(
+    changed: Sequence[LayerPair], base: MergedImage, head: MergedImage, parts: _Parts
+) -> tuple[LayerChange, ...]:
     upstream = [pair for pair in changed if _is_inherited(pair, base.origins, head.origins)]
     own = [pair for pair in changed if pair not in upstream]
-    changes = [_layer_change([pair], base, head, is_upstream=False) for pair in own]
+    changes = [_layer_change([pair], base, head, parts, is_upstream=False) for pair in own]
     if upstream:
-        changes.append(_layer_change(upstream, base, head, is_upstream=True))
+        changes.append(_layer_change(upstream, base, head, parts, is_upstream=True))
     changes.sort(key=lambda change: abs(change.delta_bytes), reverse=True)
     if len(changes) > MOST_LAYERS:  # the upstream change is not left out
         changes.sort(key=lambda change: not change.is_upstream)
@@ -209,7 +152,7 @@ def _is_inherited(pair: LayerPair, base: Sequence[LayerOrigin], head: Sequence[L
 
 
 def _layer_change(
-    pairs: Sequence[LayerPair], base: MergedImage, head: MergedImage, *, is_upstream: bool
+    pairs: Sequence[LayerPair], base: MergedImage, head: MergedImage, parts: _Parts, *, is_upstream: bool
 ) -> LayerChange:
     base_layers = frozenset(pair.base for pair in pairs if pair.base is not None)
     head_layers = frozenset(pair.head for pair in pairs if pair.head is not None)
@@ -233,8 +176,15 @@ def _layer_change(
         source=origin.source,
         stage_lines=origin.stage_lines if head_layer is not None else None,
         is_upstream=is_upstream,
-        details=_details(base, base_layers, head, head_layers),
+        details=_details(_together(parts.base, base_layers), _together(parts.head, head_layers), after - before),
+        edited_from=_edited_from(base, base_layer, origin),
     )
+
+
+def _edited_from(base: MergedImage, base_layer: int | None, after: LayerOrigin) -> str | None:
+    """Return the base's instruction if it is another one than the head's. None if it is equal or unknown."""
+    before = base.origins[base_layer].instruction if base_layer is not None else ""
+    return before if before and after.instruction and before != after.instruction else None
 
 
 def _kind(before: int | None, after: int | None) -> ChangeKind:
@@ -247,35 +197,48 @@ def _kind(before: int | None, after: int | None) -> ChangeKind:
     return ChangeKind.GROWN if after > before else ChangeKind.SHRUNK
 
 
-def _details(
-    base: MergedImage, base_layers: frozenset[int], head: MergedImage, head_layers: frozenset[int]
-) -> tuple[Detail, ...]:
+def _details(before: Parts, after: Parts, delta_bytes: int) -> tuple[Detail, ...]:
     """Return the parts of a change, by package, or by folder for files without one.
 
     Bytes are those of all content in the layers, live or not, like the layers' own sizes.
     """
-    before, after = _parts(base, base_layers), _parts(head, head_layers)
     deltas = {name: after.get(name, 0) - before.get(name, 0) for name in before.keys() | after.keys()}
-    largest = nlargest(MOST_DETAILS, deltas.items(), key=lambda part: (abs(part[1]), part[0]))
-    return tuple(Detail(shown(name), is_package, delta) for (is_package, name), delta in largest if delta)
+
+    def importance(part: tuple[tuple[bool, str], int]) -> tuple[bool, int, tuple[bool, str]]:
+        name, delta = part
+        return delta * delta_bytes > 0, abs(delta), name
+
+    largest = nlargest(MOST_DETAILS, ((name, delta) for name, delta in deltas.items() if delta), key=importance)
+    return tuple(Detail(shown(name), is_package, delta) for (is_package, name), delta in largest)
 
 
-def _parts(image: MergedImage, layers: frozenset[int]) -> dict[tuple[bool, str], int]:
-    """Return the bytes of some layers, by (whether it is a package, name of the package or folder)."""
-    parts: dict[tuple[bool, str], int] = {}
+def _together(parts: Mapping[int, Parts], layers: Iterable[int]) -> Parts:
+    """Return the parts of several layers as those of one."""
+    total: dict[tuple[bool, str], int] = {}
+    for number in layers:
+        for name, size in parts.get(number, {}).items():
+            total[name] = total.get(name, 0) + size
+    return total
+
+
+def _parts(image: MergedImage, layers: AbstractSet[int]) -> dict[int, Parts]:
+    """Return the parts of some layers."""
+    parts: dict[int, dict[tuple[bool, str], int]] = {number: {} for number in layers}
     counted: set[int] = set()
     for path, number in image.stack.names_below(""):
-        if image.stack.layer(number) not in layers or number in counted:
+        layer = image.stack.layer(number)
+        if layer not in layers or number in counted:
             continue
         counted.add(number)
         owner = image.claims.owner(number)
         key = (True, owner.name) if owner is not None else (False, _folder_of(path))
-        parts[key] = parts.get(key, 0) + image.stack.size(number)
+        parts[layer][key] = parts[layer].get(key, 0) + image.stack.size(number)
     for group in image.stack.waste:
         if group.from_layer in layers:
             key = (False, _folder_of(group.example))
-            parts[key] = parts.get(key, 0) + group.file_bytes
-    return parts
+            of_layer = parts[group.from_layer]
+            of_layer[key] = of_layer.get(key, 0) + group.file_bytes
+    return dict(parts)
 
 
 def _folder_of(path: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from membudget.contents.dockerfile import Dockerfile, Instruction
 from membudget.contents.image import HistoryEntry, ImageConfig
+from membudget.contents.likeness import likeness, words_of
 
 if TYPE_CHECKING:  # its models are built on import, which most commands never need
     from membudget.contents.provenance import Provenance
@@ -15,7 +16,6 @@ if TYPE_CHECKING:  # its models are built on import, which most commands never n
 _MOST_ALIGNED = 400
 """The most steps to align. Of a longer history, only the end is aligned, where the Dockerfile's own steps are."""
 _LONGEST_INSTRUCTION = 300
-_LONGEST_COMPARED = 2000
 _SKIP_COST = 1.0
 _MISMATCHES = 0.3
 """Below this similarity of their arguments, two steps with the same keyword differ."""
@@ -64,7 +64,7 @@ class _Step:
     words: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "words", _words(self.arguments))
+        object.__setattr__(self, "words", words_of(self.arguments))
 
     @property
     def target(self) -> str:
@@ -88,16 +88,12 @@ class _Written:
     @classmethod
     def of(cls, instruction: Instruction) -> "_Written":
         text = " ".join((instruction.documents or instruction.arguments).split())
-        return cls(instruction.keyword, text, _words(text))
+        return cls(instruction.keyword, text, words_of(text))
 
     @property
     def target(self) -> str:
         """Return the target of COPY or ADD."""
         return self.text.rpartition(" ")[2]
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text[:_LONGEST_COMPARED].split())
 
 
 def layer_origins(
@@ -214,7 +210,7 @@ def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Ins
     steps, written = steps[offset:], written[-_MOST_ALIGNED:]
     rows, columns = len(steps), len(written)
     in_words = [_Written.of(instruction) for instruction in written]
-    likeness = [[_likeness(step, one) for one in in_words] for step in steps]
+    alike_by = [[_likeness(step, one) for one in in_words] for step in steps]
     scores = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     for column in range(columns - 1, -1, -1):
         scores[rows][column] = scores[rows][column + 1] - _SKIP_COST
@@ -222,11 +218,11 @@ def _aligned(steps: Sequence[_Step], written: Sequence[Instruction]) -> list[Ins
         scores[row][columns] = scores[row + 1][columns] - _SKIP_COST
         for column in range(columns - 1, -1, -1):
             skip = max(scores[row + 1][column], scores[row][column + 1]) - _SKIP_COST
-            scores[row][column] = max(skip, scores[row + 1][column + 1] + likeness[row][column])
+            scores[row][column] = max(skip, scores[row + 1][column + 1] + alike_by[row][column])
     row = max(range(rows + 1), key=lambda start: (scores[start][0], start)) if columns else rows
     column = 0
     while row < rows and column < columns:
-        here, alike = scores[row][column], likeness[row][column]
+        here, alike = scores[row][column], alike_by[row][column]
         if here == scores[row + 1][column + 1] + alike and alike > 0:
             found[offset + row] = written[column]
             row, column = row + 1, column + 1
@@ -244,9 +240,7 @@ def _likeness(step: _Step, instruction: _Written) -> float:
         return 3.0
     if step.keyword in ("COPY", "ADD") and step.target == instruction.target:
         return 2.0  # the classic builder names sources by digest: "COPY dir:3f2a in /app"
-    # Dice's coefficient of their words. difflib takes minutes to compare hundreds of long steps.
-    all_words = len(step.words) + len(instruction.words)
-    alike = 2 * len(step.words & instruction.words) / all_words if all_words else 0.0
+    alike = likeness(step.words, instruction.words)
     if alike < _MISMATCHES:
         return -5.0 if "$" not in instruction.text else 0.5
     return 2.0 * alike

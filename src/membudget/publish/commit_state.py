@@ -19,7 +19,8 @@ from membudget.judge.metric import Row
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.publish.pull_request import NotPosted, Place, Posted
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
-from membudget.report.findings import FindingKind, cause_findings, changed_layers, size_is_in_trouble
+from membudget.report.findings import FindingKind
+from membudget.report.image_findings import cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import row_label, row_sentence
 from membudget.report.verdicts import image_reason, next_step, status_mark

@@ -4,20 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.contents.diff import Detail, LayerChange
-from membudget.contents.file_diff import ChangeKind
-from membudget.core.metrics import IMAGE_METRICS, Metric, format_reading
-from membudget.core.quantities import format_size, format_size_delta
+from membudget.core.metrics import Metric, format_reading
+from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted, in_html, in_json, in_markdown, in_plain_text
 from membudget.judge.image import ImageJudgement
 from membudget.judge.leak import Trend, soak_requests
 from membudget.judge.measurement import ImageMeasurement
-from membudget.judge.metric import Verdict
 from membudget.measure.certificate import Certificate, Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
 from membudget.measure.trial import LimitContact, Trial
 from membudget.report.at_peak import peak_look, peak_words
-from membudget.report.hints import hint_fix, hint_words
 from membudget.report.verdicts import soak_words
 
 _MOST_KILLED = 3
@@ -239,74 +235,3 @@ def _at_the_peak(trials: Sequence[Trial]) -> Iterator[Finding]:
     is_recorded = any(trial.oom is not None and trial.oom.killed for trial in trials)
     if look is not None and (look.is_near or not is_recorded):  # the kernel's record is nearer to an OOM kill
         yield Finding(peak_words(look), FindingKind.AT_PEAK)
-
-
-LEAST_CAUSE_BYTES = 100_000
-"""The smallest difference of a layer that is shown."""
-_MOST_CAUSES = 3
-_MOST_DETAILS = 3
-_LONGEST_INSTRUCTION = 80
-_LEAST_SHARE = 0.05
-
-
-def size_is_in_trouble(judged: ImageJudgement) -> bool:
-    """Return whether a budget of the image itself, not of its memory, is broken or nearly so."""
-    return any(row.metric in IMAGE_METRICS and row.verdict not in (None, Verdict.PASS) for row in judged.rows)
-
-
-def changed_layers(image: ImageMeasurement) -> tuple[LayerChange, ...]:
-    """Return the layers that changed most."""
-    if image.contents_diff is None:
-        return ()
-    large = [layer for layer in image.contents_diff.layers if abs(layer.delta_bytes) >= LEAST_CAUSE_BYTES]
-    return tuple(large[:_MOST_CAUSES])
-
-
-def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
-    """Yield a sentence per layer: "+48.1 MiB `RUN pip install` (Dockerfile:14): pandas +31.0 MiB, numpy +17.2 MiB"."""
-    for change in changed_layers(image):
-        parts: list[Part] = [f"{_delta(change.delta_bytes)} "]
-        if change.is_upstream:
-            parts.append("upstream: the base image moved")
-        else:
-            parts.append(Quoted(change.instruction[:_LONGEST_INSTRUCTION] or "a layer without history"))
-            parts += _place(image.dockerfile, change.dockerfile_lines)
-            if change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
-                parts.append(f", {change.kind}")
-            if change.stage_lines is not None:
-                first, last = change.stage_lines
-                parts.append(f", from the stage in lines {first} to {last}")
-        details = [one for one in change.details if abs(one.delta_bytes) >= _LEAST_SHARE * abs(change.delta_bytes)]
-        for number, detail in enumerate(details[:_MOST_DETAILS]):
-            parts += [", " if number else ": ", *_detail(detail)]
-        yield Finding(tuple(parts), FindingKind.LAYER)
-
-
-def hint_findings(image: ImageMeasurement) -> Iterator[Finding]:
-    """Yield a sentence for each hint, with the bytes that it would save."""
-    if image.head is None or image.head.contents is None:
-        return
-    for hint in image.head.contents.hints:
-        yield Finding(
-            (
-                f"{format_size(hint.saves_bytes)} could be saved: {hint_words(hint)}, like ",
-                Quoted(hint.example),
-                *_place(image.dockerfile, hint.dockerfile_lines),
-                f"; {hint_fix(hint)}",
-            ),
-            FindingKind.HINT,
-        )
-
-
-def _place(dockerfile: str | None, lines: tuple[int, int] | None) -> list[Part]:
-    if dockerfile is None or lines is None:
-        return []
-    return [" (", Quoted(f"{dockerfile}:{lines[0]}"), ")"]
-
-
-def _detail(detail: Detail) -> list[Part]:
-    return [Quoted(detail.name), f" {_delta(detail.delta_bytes)}"]
-
-
-def _delta(size: int) -> str:
-    return format_size_delta(size)

@@ -36,16 +36,8 @@ from membudget.report.details import (
     peak_table,
     phase_rows,
 )
-from membudget.report.findings import (
-    Finding,
-    FindingKind,
-    cause_findings,
-    circumstances,
-    hint_findings,
-    size_is_in_trouble,
-    soak_finding,
-    why,
-)
+from membudget.report.findings import Finding, FindingKind, circumstances, soak_finding, why
+from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import joined
 from membudget.report.story_parts import (

@@ -4,11 +4,9 @@ import json
 import tarfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from membudget.contents.diff import ImageDiff, diff, match_layers
+from membudget.contents.diff import ImageDiff, diff
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.merged import MergedImage, merge
 from membudget.contents.origin import LayerOrigin
@@ -30,34 +28,6 @@ def app(version: str, size: int) -> bytes:
             file(f"{site}/pandas/core.py", version[:1].encode() * size),
         ]
     )
-
-
-def test_an_inserted_layer_is_an_inserted_layer() -> None:
-    pairs = match_layers("ABC", "AXBC", ["a", "b", "c"], ["a", "x", "b", "c"])
-    assert [(pair.base, pair.head) for pair in pairs if not pair.is_same] == [(None, 1)]
-    changed = match_layers("ABC", "AYZ", ["a", "RUN 1", "RUN 2"], ["a", "RUN 1", "RUN 2"])
-    assert [(pair.base, pair.head) for pair in changed] == [(0, 0), (1, 1), (2, 2)]
-    unknown = match_layers("A", "B", [""], [""])
-    assert [(pair.base, pair.head) for pair in unknown] == [(0, None), (None, 0)]
-
-
-LAYERS = st.lists(st.sampled_from("ABC"), max_size=6)
-
-
-@given(base=LAYERS, head=LAYERS, texts=st.lists(st.sampled_from(["", "RUN a", "RUN b"]), min_size=12, max_size=12))
-def test_each_layer_is_in_one_pair_in_its_order(base: list[str], head: list[str], texts: list[str]) -> None:
-    pairs = match_layers(base, head, texts[: len(base)], texts[6 : 6 + len(head)])
-    assert [pair.base for pair in pairs if pair.base is not None] == list(range(len(base)))
-    assert [pair.head for pair in pairs if pair.head is not None] == list(range(len(head)))
-    for one, other, is_same in pairs:
-        if one is not None and other is not None:
-            assert (base[one] == head[other]) if is_same else (texts[one] == texts[6 + other] != "")
-
-
-def test_thousands_of_layers_that_are_much_alike_take_no_minutes() -> None:
-    base, head = ["A", *"AX" * 5000, "B"], ["A", *"AY" * 5000, "B"]
-    pairs = match_layers(base, head, [""] * len(base), [""] * len(head))
-    assert sum(pair.is_same for pair in pairs) == 3, "what is alike at both ends"
 
 
 def test_a_package_that_grew_is_the_cause_of_its_layer() -> None:
@@ -83,6 +53,32 @@ def test_more_layers_than_are_told_of_add_up_as_well() -> None:
     assert len(found.layers) == 100
     assert sum(layer.delta_bytes for layer in found.layers) == found.delta_bytes == sum(range(1, 130))
     assert [layer.delta_bytes for layer in found.layers if layer.is_upstream] == [1], "the smallest, and there"
+
+
+def test_an_edited_instruction_is_one_change_with_its_net_growth_and_its_cause_first() -> None:
+    before, after = "RUN apt-get install -y php-cli", "RUN apt-get install -y php-cli php-intl"
+    common = [file("usr/lib/php/cli.so", b"c" * 90_000), file("var/log/dpkg.log", b"l" * 500)]
+    base = merged(BASE, tar(common), made_by=["ADD base", before], inherited=1)
+    more = [file("usr/lib/php/cli.so", b"c" * 90_000), file("usr/lib/intl/intl.so", b"i" * 700)]
+    head = merged(BASE, tar([*more, file("var/log/dpkg.log", b"l" * 300)]), made_by=["ADD base", after], inherited=1)
+    (change,) = diff(base, head).layers
+    assert (change.kind, change.delta_bytes, change.instruction) == (ChangeKind.GROWN, 500, after)
+    assert change.edited_from == before
+    assert [(one.name, one.delta_bytes) for one in change.details] == [("/usr/lib/intl", 700), ("/var/log", -200)]
+
+
+def test_a_rewritten_instruction_that_makes_the_same_folders_is_one_change() -> None:
+    before, after = "RUN pip install .", "RUN uv sync --frozen"
+    base = merged(BASE, app("1.0", 9000), made_by=["ADD base", before], inherited=1)
+    head = merged(BASE, app("2.0", 9100), made_by=["ADD base", after], inherited=1)
+    (change,) = diff(base, head).layers
+    assert (change.delta_bytes, change.instruction, change.edited_from) == (100, after, before)
+
+
+def test_a_layer_of_another_kind_is_an_added_one_beside_a_removed_one() -> None:
+    base = merged(BASE, tar([file("opt/data", b"d" * 9000)]), made_by=["ADD base", "COPY data /opt"], inherited=1)
+    head = merged(BASE, app("2.0", 9100), made_by=["ADD base", "RUN pip install pandas"], inherited=1)
+    assert {change.kind for change in diff(base, head).layers} == {ChangeKind.ADDED, ChangeKind.REMOVED}
 
 
 def test_names_of_one_file_count_once() -> None:

@@ -10,15 +10,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from membudget.contents.diff import LayerChange
+from membudget.contents.diff import ImageDiff
 from membudget.contents.origin import OriginSource
 from membudget.contents.summary import FolderSummary, ImageSummary, LayerSummary
 from membudget.core.metrics import Metric, MetricValue, format_delta, format_reading
 from membudget.core.quantities import format_size, format_size_delta
-from membudget.core.untrusted_text import printable
+from membudget.core.untrusted_text import in_plain_text, printable
 from membudget.report.formats.image_report import DiffReport, InspectReport
 from membudget.report.formats.tables import TerminalTable
 from membudget.report.hints import hint_fix, hint_words
+from membudget.report.image_findings import layer_details, layer_words
 
 _MOST_FOLDERS = 14
 _MOST_PACKAGES = 12
@@ -56,7 +57,7 @@ def of_diff(report: DiffReport) -> RenderableType:
     heading = f"{printable(report.base_image)} → {printable(report.head_image)}"
     parts: list[RenderableType] = [Text(heading, style="bold"), _both_figures(report)]
     if found.layers:
-        parts += [_BLANK, _changed_layers(found.layers, found.same_layers)]
+        parts += [_BLANK, _changed_layers(found)]
     else:
         parts += [_BLANK, Text(f"all {found.same_layers} layers are the same")]
     if found.packages:
@@ -72,6 +73,7 @@ def of_diff(report: DiffReport) -> RenderableType:
         ]
         table = TerminalTable(("package", "base", "head", "delta", "size"), rows, _FIGURES)
         parts += [_BLANK, table, *_more(len(found.packages), _MOST_CHANGES, "packages")]
+    resized = [file for file in found.files if file.head_bytes != file.base_bytes]
     if found.files:
         rows = [
             [
@@ -80,11 +82,11 @@ def of_diff(report: DiffReport) -> RenderableType:
                 Text(format_size_delta(file.head_bytes - file.base_bytes)),
                 Text(format_size(file.head_bytes)),
             ]
-            for file in found.files[:_MOST_CHANGES]
+            for file in resized[:_MOST_CHANGES]
         ]
         table = TerminalTable(("file", "", "delta", "size"), rows, _FIGURES)
         totals = ", ".join(f"{one.files} {one.kind} ({format_size_delta(one.delta_bytes)})" for one in found.totals)
-        parts += [_BLANK, table, Text(f"all files: {totals}", style="dim")]
+        parts += [_BLANK, *([table] if rows else []), Text(f"all files: {totals}", style="dim")]
     return Group(*parts)
 
 
@@ -131,10 +133,14 @@ def _layers(layers: Sequence[LayerSummary], count: int) -> Group:
 def _made_by(instruction: str, lines: tuple[int, int] | None, source: OriginSource, *, is_inherited: bool) -> Text:
     text = Text(printable(instruction, _LONGEST_INSTRUCTION) or "(no history)")
     if lines is not None:
-        text.append(f"  line {lines[0]}" + (f", by {source}" if source is OriginSource.PROVENANCE else ""), "cyan")
+        text.append(f"  line {lines[0]}{_by(source)}", "cyan")
     if is_inherited:
         text.append("  base image", "dim")
     return text
+
+
+def _by(source: OriginSource) -> str:
+    return f", by {source}" if source is OriginSource.PROVENANCE else ""
 
 
 def _folders(found: ImageSummary) -> Tree:
@@ -193,21 +199,28 @@ def _hints(found: ImageSummary) -> Group:
     return Group(*lines)
 
 
-def _changed_layers(layers: Sequence[LayerChange], same: int) -> Group:
+def _changed_layers(found: ImageDiff) -> Group:
+    """Return the layers that grew or shrank, each with what changed it, and the number of the others."""
+    moved = [layer for layer in found.layers if layer.delta_bytes]
     rows = []
-    for layer in layers[:_MOST_CHANGES]:
-        made_by = (
-            Text("the base image moved (upstream)")
-            if layer.is_upstream
-            else _made_by(layer.instruction, layer.dockerfile_lines, layer.source, is_inherited=False)
-        )
-        details = ", ".join(f"{printable(one.name)} {format_size_delta(one.delta_bytes)}" for one in layer.details[:3])
-        if details:
-            made_by.append(f"\n{details}", "dim")
-        rows.append([Text(layer.kind.value), Text(format_size_delta(layer.delta_bytes)), made_by])
+    for layer in moved[:_MOST_CHANGES]:
+        made_by = Text("".join(map(in_plain_text, layer_words(layer, None))))
+        if layer.dockerfile_lines is not None:
+            made_by.append(f"  line {layer.dockerfile_lines[0]}{_by(layer.source)}", "cyan")
+        details = (f"{printable(one.name)} {format_size_delta(one.delta_bytes)}" for one in layer_details(layer))
+        words = ", ".join(details)
+        made_by.append(f"\n{words}" if words else "", "dim")
+        kind = layer.kind.value if layer.edited_from is None else "edited"
+        rows.append([Text(kind), Text(format_size_delta(layer.delta_bytes)), made_by])
     table = TerminalTable(("layer", "delta", "made by"), rows, _FIGURES)
-    are = "1 layer is" if same == 1 else f"{same} layers are"
-    return Group(table, *_more(len(layers), _MOST_CHANGES, "layers"), Text(f"{are} the same", style="dim"))
+    alike = len(found.layers) - len(moved)
+    said = [Text(f"{_layers_are(alike)} as large as before, with other content", style="dim")] if alike else []
+    same = Text(f"{_layers_are(found.same_layers)} the same", style="dim")
+    return Group(*([table] if rows else []), *_more(len(moved), _MOST_CHANGES, "layers"), *said, same)
+
+
+def _layers_are(count: int) -> str:
+    return "1 layer is" if count == 1 else f"{count} layers are"
 
 
 def _plain(text: str) -> Text:

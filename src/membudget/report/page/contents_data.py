@@ -131,7 +131,8 @@ def _changed_packages(changes: ImageDiff, most: int) -> Json:
 
 
 def _changed_files(changes: ImageDiff, most: int) -> Json:
-    return [list(_file(one.path, one.kind.value, one.base_bytes, one.head_bytes)) for one in changes.files[:most]]
+    resized = [one for one in changes.files if one.base_bytes != one.head_bytes]
+    return [list(_file(one.path, one.kind.value, one.base_bytes, one.head_bytes)) for one in resized[:most]]
 
 
 def _file(path: str, kind: str, base: int, head: int) -> Iterator[Json]:

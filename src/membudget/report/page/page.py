@@ -28,7 +28,8 @@ from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.details import PHASE_HEADINGS, phase_rows
-from membudget.report.findings import Finding, cause_findings, findings, hint_findings, soak_finding
+from membudget.report.findings import Finding, findings, soak_finding
+from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.contents_data import contents
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport

@@ -11,8 +11,8 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.publish import publish
 from membudget.publish.comment import CommentSettings
 from membudget.publish.pull_request import Place
-from membudget.report.findings import cause_findings, hint_findings
 from membudget.report.formats import markdown
+from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders
 from tests.unit.publish.test_publish import Step
 
@@ -43,6 +43,20 @@ def test_the_line_and_the_packages_that_did_it() -> None:
         "+48.1 MiB `RUN pip install -r requirements.txt` (`app/Dockerfile:14`): `pandas` +31.0 MiB, `numpy` +17.0 MiB",
         "+2.0 MiB upstream: the base image moved",
     ]
+
+
+def test_an_edited_instruction_says_what_was_edited() -> None:
+    before = "RUN apt-get install -y php-cli php-xml"
+    edited = replace(
+        PIP, instruction="RUN apt-get install -y php-cli php-intl", edited_from=before, delta_bytes=7 * MIB // 10,
+        details=(Detail("php8.2-intl", True, 7 * MIB // 10),),
+    )  # fmt: skip
+    made = replace(grown(budget=None), contents_diff=ImageDiff(7 * MIB // 10, 2, (edited,), (), (), ()))
+    (finding,) = cause_findings(made)
+    assert finding.as_markdown() == (
+        "+716.8 KiB `RUN apt-get install -y php-cli php-intl` (`app/Dockerfile:14`), edited: without `php-xml`,"
+        " with `php-intl`: `php8.2-intl` +716.8 KiB"
+    )
 
 
 def test_a_hint_has_its_price_its_line_and_what_to_do() -> None:
