@@ -87,12 +87,12 @@ def html_code(text: str, longest: int = 300) -> str:
     return f"<code>{html.escape(printable(text, longest) or '(empty)')}</code>"
 
 
-def code_block(lines: tuple[str, ...], most_lines: int = 50, longest_line: int = 300) -> str:
+def code_block(lines: tuple[str, ...], most_lines: int = 50, longest_line: int = 300, language: str = "text") -> str:
     """Return the last of `lines` as a Markdown code block."""
     clean = [printable_line(line, longest_line) for line in lines[-most_lines:]]
     longest_run = max((len(run) for line in clean for run in _BACKTICKS.findall(line)), default=0)
     fence = "`" * max(3, longest_run + 1)
-    return "\n".join([f"{fence}text", *clean, fence])
+    return "\n".join([f"{fence}{language}", *clean, fence])
 
 
 def json_without_commands(document: str) -> str:

@@ -18,6 +18,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.publish.pull_request import NotPosted, Place, Posted
+from membudget.report.accepting import accept_image
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
 from membudget.report.findings import FindingKind
 from membudget.report.image_findings import cause_findings, changed_layers, size_is_in_trouble
@@ -44,10 +45,10 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
 
     Servers show only a limited number. So the result of each image comes first, then the single budgets.
     """
-    whole = [_of_image(image, lines) for image in result.judgement.images if not image.verdict.passes]
+    measured = result.measured
+    whole = [_of_image(image, result, lines) for image in result.judgement.images if not image.verdict.passes]
     places = {one.place for one in whole}
     rows = [one for one in _of_rows(result.judgement, lines) if one.place not in places]
-    measured = result.measured
     dockerfiles = [
         remark
         for image in result.judgement.images
@@ -58,10 +59,11 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
     return [*whole, *missing, *_of_allowances(result, lines), *dockerfiles, *rows]
 
 
-def _of_image(image: ImageJudgement, lines: KeyLines | None) -> Annotation:
+def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | None) -> Annotation:
     reasons = "; ".join(raw(image_reason(reason)) for reason in image.reasons) or status_mark(image.status).words
     step = next_step(image.status)
-    message = f"{reasons}. Next: {step}" if step else reasons
+    accepting = (one.as_text() for one in accept_image(result.measured[image.name], image, result.report))
+    message = "; ".join([f"{reasons}. Next: {step}" if step else reasons, *accepting])
     broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
     keys: tuple[Names, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
     if image.status is Status.LEAKING:

@@ -35,6 +35,7 @@ class FindingKind(StrEnum):
     SPIKE_MISSED = "spike-missed"
     UNCONFIRMED = "unconfirmed"
     AT_PEAK = "at-peak"
+    ACCEPT = "accept"
     SIDECAR = "sidecar"
     SIDECAR_KILLED = "sidecar-killed"
     LOAD = "load"

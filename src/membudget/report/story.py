@@ -14,6 +14,7 @@ from membudget.judge.image import ImageJudgement, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import GroupJudgement, Judgement
+from membudget.report.accepting import EXCEPTIONS_TITLE, accept_group, accept_image, exceptions_of
 from membudget.report.allowances import (
     GAPS_NEXT_STEP,
     GAPS_TITLE,
@@ -49,6 +50,7 @@ from membudget.report.story_parts import (
     Items,
     Keep,
     Log,
+    Paste,
     Problem,
     Remarks,
     Rows,
@@ -79,6 +81,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         Section(Keep.REMARKS, (Remarks(tuple(_remarks(result))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
         Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
+        _exceptions(result),
         *_logs(result.judgement, measured),
         _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
         _charts(result.judgement, measured),
@@ -125,12 +128,14 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
-            items[image.status].append(Item(_reasons(image), tuple(_seen(measured[image.name], image)), image.name))
+            below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, result.report))
+            items[image.status].append(Item(_reasons(image), below, image.name))
             verdicts[image.status] = image.verdict
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
-            items[status] += [Item(finding, about=f"group {group.name}") for finding in group_findings(group)]
+            below = tuple(accept_group(group, result.report))
+            items[status] += [Item(finding, below, f"group {group.name}") for finding in group_findings(group)]
             verdicts[status] = group.verdict
     if unapproved(result.report):
         yield Problem(
@@ -210,6 +215,11 @@ def _logs(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
     for name, failure in told:
         title = Finding((Quoted(name), f": last lines of its {failure.stage} log"))
         yield Section(Keep.LOGS, (Log((failure.log_tail,)),), title, is_open=len(told) == 1)
+
+
+def _exceptions(result: JudgedReport) -> Section:
+    lines = exceptions_of(result)
+    return Section(Keep.ACCEPT, (Paste((lines,) if lines else ()),), _ours(EXCEPTIONS_TITLE))
 
 
 def _other_rows(rows: Sequence[TableRow], *, some_are_urgent: bool) -> Section:

@@ -22,10 +22,11 @@ class Keep(IntEnum):
     DETAILS = 2
     LOGS = 3
     OTHER_ROWS = 4
-    REMARKS = 5
-    WHY = 6
-    COMPARED = 7
-    URGENT_ROWS = 8
+    ACCEPT = 5
+    REMARKS = 6
+    WHY = 7
+    COMPARED = 8
+    URGENT_ROWS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,13 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Paste:
+    """Lines of TOML to paste into the budgets file. They are one element, because half of them is useless."""
+
+    elements: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Charts:
     """Memory over time, image by image."""
 
@@ -107,7 +115,7 @@ class Compared:
     elements: tuple[Finding]
 
 
-Block = Rows | Figures | Sheet | Remarks | Items | Problem | Log | Charts | Compared
+Block = Rows | Figures | Sheet | Remarks | Items | Problem | Log | Paste | Charts | Compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ _APPROVAL_MARKS = {
 _NEXT_STEPS = {
     Status.WARNING: "this passes; there is little room left for what comes next",
     Status.SOMETIMES_OVER: "find out why single trials need more; `every = true` makes each of them a failure",
-    Status.OVER_BUDGET: "make it smaller, or raise its budget in budgets.toml where reviewers see it",
+    Status.OVER_BUDGET: "make it smaller, or accept it in budgets.toml, where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
     Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",

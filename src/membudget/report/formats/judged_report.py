@@ -8,10 +8,12 @@ from membudget.core.untrusted_text import json_without_commands, raw
 from membudget.judge.bounds import Exceeded
 from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import ImageJudgement, Status
+from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap
+from membudget.report.accepting import exception_lines, keys_of_image
 from membudget.report.allowances import unapproved
-from membudget.report.report import Comparison, JudgedReport
+from membudget.report.report import Comparison, JudgedReport, Report
 from membudget.report.row_words import key_of, row_reason
 from membudget.report.table import verdict_line
 from membudget.report.verdicts import image_reason, next_step
@@ -93,6 +95,10 @@ class JudgedImage(_Model):
     status: Status
     reasons: tuple[str, ...]
     next_step: str | None
+    accept: tuple[str, ...]
+    """Lines of TOML for the budgets file under which the broken budgets pass. Empty if none are broken."""
+    exceptions: str
+    """Exceptions under which they pass, as TOML. Empty if none would help."""
     limit_bytes: int
     rows: tuple[JudgedRow, ...]
 
@@ -125,13 +131,13 @@ class JudgedDocument(_Model):
 
 def render(result: JudgedReport) -> str:
     """Return the judgement as JSON. None of its lines can be a command for a workflow's runner."""
-    limits = {image.name: image.limit_bytes for image in result.report.images}
+    measured = result.measured
     judged = JudgedDocument(
         verdict=result.judgement.verdict,
         inconclusive=result.judgement.inconclusive,
         verdict_line=verdict_line(result),
         comparison=result.report.comparison,
-        images=tuple(_image(image, limits[image.name]) for image in result.judgement.images),
+        images=tuple(_image(image, measured[image.name], result.report) for image in result.judgement.images),
         groups=tuple(
             JudgedGroup(
                 name=one.name,
@@ -150,7 +156,7 @@ def render(result: JudgedReport) -> str:
     return json_without_commands(judged.model_dump_json(indent=1)) + "\n"
 
 
-def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:
+def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) -> JudgedImage:
     return JudgedImage(
         name=image.name,
         verdict=image.verdict,
@@ -158,6 +164,8 @@ def _image(image: ImageJudgement, limit_bytes: int) -> JudgedImage:
         status=image.status,
         reasons=tuple(raw(image_reason(reason)) for reason in image.reasons),
         next_step=next_step(image.status),
-        limit_bytes=limit_bytes,
+        accept=keys_of_image(measured, image),
+        exceptions="\n".join(exception_lines(measured, image, report)),
+        limit_bytes=measured.limit_bytes,
         rows=tuple(map(JudgedRow.of, image.rows)),
     )

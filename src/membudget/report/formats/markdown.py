@@ -20,6 +20,7 @@ from membudget.report.story_parts import (
     Items,
     Keep,
     Log,
+    Paste,
     Problem,
     Remarks,
     Rows,
@@ -31,6 +32,7 @@ from membudget.report.timeline import Chart
 from membudget.report.verdicts import whole_sign
 
 _LOG_LINES = 20
+_PASTED_LINES = 1000
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _GOOD_BREAK = re.compile(r"(?<=by|rn)\N{NO-BREAK SPACE}|\N{NO-BREAK SPACE}(?=\(|or|±)")
 _LONGEST_KEY = 18
@@ -57,6 +59,8 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
             return [_item(item) for item in block.elements]
         case Log():
             return [code_block(lines, most_lines=_LOG_LINES) for lines in block.elements]
+        case Paste():
+            return [code_block(lines, most_lines=_PASTED_LINES, language="toml") for lines in block.elements]
         case Charts():
             return [_chart(name, chart) for name, chart in block.elements]
         case Compared():
@@ -78,7 +82,7 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
             return "\n".join([f"**{block.title}** → {block.next_step.as_markdown()}", "", *shown])
         case Items():
             return "\n".join([*([f"**{block.title}**", ""] if block.title else []), *shown])
-        case Log():
+        case Log() | Paste():
             return "\n".join(shown)
         case Compared():
             link = f" · [run]({run_url})" if run_url is not None else ""

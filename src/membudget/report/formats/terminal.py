@@ -24,6 +24,7 @@ from membudget.report.story_parts import (
     Items,
     Keep,
     Log,
+    Paste,
     Problem,
     Remarks,
     Rows,
@@ -128,7 +129,7 @@ def _section(section: Section) -> Iterator[RenderableType]:
         yield _block(block)
 
 
-def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
+def _block(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for each kind
     match block:
         case Rows():
             return _table(_ROW_HEADINGS, [_row(row) for row in _once_named(block.elements)])
@@ -145,6 +146,8 @@ def _block(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind
             return Group(*([Text(f"{block.title}:", style="bold")] if block.title else []), _items(block))
         case Log():
             return Text("\n".join(f"  │ {printable_line(line)}" for lines in block.elements for line in lines), "dim")
+        case Paste():
+            return Text("\n".join(printable_line(line) for lines in block.elements for line in lines))
         case Compared():
             return Text("\n".join(finding.as_text() for finding in block.elements), style="dim")
         case Charts():

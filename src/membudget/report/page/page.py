@@ -34,7 +34,7 @@ from membudget.report.page.contents_data import contents
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
-from membudget.report.story_parts import Compared, Item, Items, Log, Problem, Remarks, Section
+from membudget.report.story_parts import Compared, Item, Items, Log, Paste, Problem, Remarks, Section
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
 from membudget.report.trial_counts import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
@@ -90,6 +90,8 @@ def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
                 case Log() if section.title is not None:
                     lines = [printable_line(line) for line in block.elements[0][-_LOG_LINES:]]
                     logs.append([section.title.as_json(), section.is_open, lines])
+                case Paste() if section.title is not None and block.elements:
+                    logs.append([section.title.as_json(), False, list(map(printable_line, block.elements[0]))])
                 case Compared():
                     compared = block.elements[0].as_json()
                 case _:

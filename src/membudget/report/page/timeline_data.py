@@ -7,7 +7,7 @@ from membudget.budgets.rules import NO_BUDGET
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import median_interval
 from membudget.core.metrics import Metric, format_spread
-from membudget.core.quantities import KIB, format_size
+from membudget.core.quantities import KIB
 from membudget.core.untrusted_text import Json, Quoted, in_json, printable
 from membudget.judge.bounds import Bound, bounds, maximums, warning_bounds
 from membudget.judge.image import ImageJudgement

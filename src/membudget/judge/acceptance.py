@@ -1,0 +1,159 @@
+"""How to accept growth that is wanted: the budgets, or the exception, under which the same figures pass.
+
+Every proposal is judged before it is made, so that it is never too small.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.definition import Unit
+from membudget.core.intervals import shift_interval
+from membudget.core.metrics import BOUNDED_BY_LIMIT, PEAKS, Metric
+from membudget.core.quantities import readable_above, readable_below
+from membudget.judge.bounds import BoundKind
+from membudget.judge.evidence import CONFIDENCE_OF_A_FAILURE, NO_SAMPLES, Samples
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Row, Verdict, judge_metric
+from membudget.judge.values import phase_samples, trial_samples
+
+_ROOM = 1.05
+"""A budget that a figure just meets would fail with the next noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """New values for the budget of one metric. None for a part that need not change."""
+
+    metric: Metric
+    phase: str | None
+    max: int | None = None
+    headroom: int | None = None
+    """The distance to the limit, in bytes."""
+    growth: Tolerance | None = None
+    allow: int | None = None
+    """What an exception has to allow. None where exceptions do not apply: to phases and to sums of groups."""
+
+
+def image_acceptances(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[Acceptance, ...]:
+    """Return how to accept the rows of an image that fail. Rows that no budget would let pass are left out.
+
+    A peak that reached the limit is one of them: nobody knows how large it would have been.
+    """
+    found: dict[tuple[str | None, Metric], Acceptance] = {}
+    for row in rows:
+        if row.verdict is not Verdict.FAIL or row.metric is Metric.OOM_KILLS or not row.exceeded:
+            continue
+        if row.metric in PEAKS and row.trials_at_limit is not None:
+            continue
+        samples = _samples(image, row)
+        accepted = _accepted(row, samples, image.limit_bytes)
+        if accepted is None:
+            continue
+        allow = _allowed(row, samples) if row.phase is None else None
+        known = found.get((row.phase, row.metric))
+        made = _changes(row, accepted, image.limit_bytes, allow)
+        found[row.phase, row.metric] = _both(known, made) if known is not None else made
+    return tuple(found.values())
+
+
+def group_acceptances(rows: Sequence[Row]) -> tuple[Acceptance, ...]:
+    """Return how to accept the sums of a group that fail."""
+    made = []
+    for row in rows:
+        accepted = _accepted(row, NO_SAMPLES, None) if row.verdict is Verdict.FAIL and row.exceeded else None
+        if accepted is not None:
+            made.append(_changes(row, accepted, None, None))
+    return tuple(made)
+
+
+def _samples(image: ImageMeasurement, row: Row) -> Samples:
+    """Return the samples that the row was judged by."""
+    side = image.own.side if row.is_own and image.own is not None else image.head
+    base = None if row.is_own else image.base
+    if side is None:
+        return NO_SAMPLES
+    if row.phase is None:
+        return trial_samples(row.metric, base, side)
+    return phase_samples(row.phase, row.metric, base, side)
+
+
+def _accepted(row: Row, samples: Samples, limit_bytes: int | None) -> EffectiveBudget | None:
+    """Return the budget with the fewest changes under which the row passes. None if there is none."""
+    broken = {one.bound.kind for one in row.exceeded}
+    for kinds in (broken, {bound.kind for bound in row.bounds}):
+        budget = _raised(row, samples, kinds, limit_bytes)
+        judged = judge_metric(row.metric, row.base, row.head, budget, samples)
+        if judged.verdict is not None and judged.verdict.passes:
+            return budget
+    return None
+
+
+def _raised(row: Row, samples: Samples, kinds: set[BoundKind], limit_bytes: int | None) -> EffectiveBudget:
+    budget, unit = row.budget, row.metric.definition.unit
+    highest, growth = _highest(row, samples), _growth(row, samples)
+    if budget.max is not None and BoundKind.MAX in kinds:
+        most = max(budget.max, _with_room(highest, unit))
+        if limit_bytes is not None and row.metric in BOUNDED_BY_LIMIT and row.phase is None:
+            most = min(most, limit_bytes)  # the file may not allow more
+        budget = replace(budget, max=most)
+    if budget.below_limit is not None and BoundKind.HEADROOM in kinds and limit_bytes is not None:
+        distance = max(limit_bytes - round(highest * _ROOM), (limit_bytes - highest) // 2)
+        budget = replace(budget, below_limit=max(budget.below_limit, limit_bytes - readable_below(max(distance, 0))))
+    if budget.tolerance is not None and BoundKind.GROWTH in kinds:
+        floor = max(budget.tolerance.floor, _with_room(growth, unit))
+        budget = replace(budget, tolerance=Tolerance(budget.tolerance.percent, floor))
+    return budget
+
+
+def _with_room(figure: int, unit: Unit) -> int:
+    """Return a readable value with some room above a figure. Counts are exact."""
+    return figure if unit is Unit.COUNT else readable_above(round(figure * _ROOM), binary=unit is Unit.BYTES)
+
+
+def _highest(row: Row, samples: Samples) -> int:
+    """Return the largest value that the metric may have had in any trial."""
+    bounds = row.head.interval or ()
+    return max(row.head.value or 0, row.head.at_most or 0, *samples.head, *samples.head_at_most, *bounds)
+
+
+def _growth(row: Row, samples: Samples) -> int:
+    """Return the largest growth that the figures leave possible."""
+    before = row.base.value or 0 if row.base is not None else 0
+    possible = max(row.head.at_most or 0, row.head.value or 0) - before
+    if not samples.base or not samples.head:
+        return possible
+    return max(possible, round(shift_interval(samples.base, samples.head, CONFIDENCE_OF_A_FAILURE).high))
+
+
+def _allowed(row: Row, samples: Samples) -> int | None:
+    """Return what an exception has to allow. None if none can cover the row, because the true value is unknown."""
+    return None if row.head.is_lower_bound else _with_room(_highest(row, samples), row.metric.definition.unit)
+
+
+def _changes(row: Row, accepted: EffectiveBudget, limit_bytes: int | None, allow: int | None) -> Acceptance:
+    before = row.budget
+    has_less = accepted.below_limit != before.below_limit and limit_bytes is not None
+    return Acceptance(
+        row.metric,
+        row.phase,
+        accepted.max if accepted.max != before.max else None,
+        (limit_bytes or 0) - (accepted.below_limit or 0) if has_less else None,
+        accepted.tolerance if accepted.tolerance != before.tolerance else None,
+        allow,
+    )
+
+
+def _both(one: Acceptance, other: Acceptance) -> Acceptance:
+    """Return the changes of two rows of the same budget: of the comparison, and of the head's own settings."""
+
+    def either(first: int | None, second: int | None) -> int | None:
+        return max((value for value in (first, second) if value is not None), default=None)
+
+    return replace(
+        one,
+        max=either(one.max, other.max),
+        headroom=min((value for value in (one.headroom, other.headroom) if value is not None), default=None),
+        growth=one.growth or other.growth,
+        allow=either(one.allow, other.allow) if None not in (one.allow, other.allow) else None,
+    )

@@ -1,0 +1,147 @@
+"""How to accept what is over budget: the keys to raise, the exception to paste, and the label that approves either."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from membudget.budgets.rules import Tolerance
+from membudget.core.definition import Unit
+from membudget.core.metrics import Metric
+from membudget.core.quantities import write_duration, write_size
+from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.acceptance import Acceptance, group_acceptances, image_acceptances
+from membudget.judge.image import ImageJudgement
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.whole import GroupJudgement
+from membudget.report.findings import Finding, FindingKind
+from membudget.report.report import JudgedReport, Report
+from membudget.report.row_words import Parts
+
+_LASTS = timedelta(days=30)
+"""How long a proposed exception lasts."""
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+EXCEPTIONS_TITLE = "To accept it for a while: exceptions for budgets.toml"
+
+
+def keys_of_image(image: ImageMeasurement, judged: ImageJudgement) -> tuple[str, ...]:
+    """Return the keys under which the image's figures pass, as lines of TOML."""
+    return tuple(
+        line for one in image_acceptances(image, judged.rows) for line in _lines(_image_table(image, one), one)
+    )
+
+
+def keys_of_group(group: GroupJudgement) -> tuple[str, ...]:
+    """Return the keys under which the group's sums pass, as lines of TOML."""
+    table = ("groups", group.name, "total")
+    return tuple(line for one in group_acceptances(group.rows) for line in _lines((*table, one.metric.value), one))
+
+
+def exception_lines(image: ImageMeasurement, judged: ImageJudgement, report: Report) -> tuple[str, ...]:
+    """Return exceptions under which the image's figures pass, as lines of TOML. Empty if none would help."""
+    until = (report.started_at + _LASTS).date().isoformat()
+    lines: list[str] = []
+    for one in image_acceptances(image, judged.rows):
+        if one.phase is None and one.allow is not None:
+            lines += [
+                *([""] if lines else []),
+                "[[exceptions]]",
+                f"image = {json.dumps(image.name)}",
+                f"metric = {json.dumps(one.metric.value)}",
+                f"allow = {_value(one.metric, one.allow)}",
+                f"until = {until}",
+                'reason = "TODO: why it is needed for now"',
+            ]
+    return tuple(lines)
+
+
+def accept_image(image: ImageMeasurement, judged: ImageJudgement, report: Report) -> Iterator[Finding]:
+    """Yield how to accept the image's figures. Nothing if no budget is broken, or if none would let them pass."""
+    raised = {one.key for one in report.loosened if not one.is_group and one.subject == image.name}
+    acceptances = image_acceptances(image, judged.rows)
+    needed = {key for one in acceptances for key in _needed(one)}
+    if needed and needed <= raised and not report.approval.counts:
+        yield _raised_already(sorted(needed), report)
+    elif acceptances:
+        has_exception = any(one.phase is None and one.allow is not None for one in acceptances)
+        yield _accepting(keys_of_image(image, judged), report, has_exception=has_exception)
+
+
+def accept_group(group: GroupJudgement, report: Report) -> Iterator[Finding]:
+    """Yield how to accept the sums of a group."""
+    if lines := keys_of_group(group):
+        yield _accepting(lines, report, has_exception=False)
+
+
+def exceptions_of(result: JudgedReport) -> tuple[str, ...]:
+    """Return the exceptions under which everything would pass that an exception can let pass, as lines of TOML."""
+    measured = result.measured
+    lines: list[str] = []
+    for judged in result.judgement.images:
+        of_image = exception_lines(measured[judged.name], judged, result.report)
+        lines += [*([""] if lines and of_image else []), *of_image]
+    return tuple(lines)
+
+
+def _accepting(lines: Sequence[str], report: Report, *, has_exception: bool) -> Finding:
+    parts: list[Part] = ["to accept: set "]
+    for number, line in enumerate(lines):
+        parts += [" and " if number == len(lines) - 1 else ", "] if number else []
+        parts.append(Quoted(line))
+    parts += [", or paste the exception below" if has_exception else ""]
+    return Finding((*parts, *_label(report, "; this needs the label ")), FindingKind.ACCEPT)
+
+
+def _raised_already(keys: Sequence[str], report: Report) -> Finding:
+    named: list[Part] = []
+    for number, key in enumerate(keys):
+        named += [", ", Quoted(key)] if number else [Quoted(key)]
+    return Finding(
+        (*named, " is looser here already", *_label(report, ", which counts with the label ")), FindingKind.ACCEPT
+    )
+
+
+def _label(report: Report, before: str) -> Parts:
+    """Return which label is needed. Empty if looser budgets count without one."""
+    return (
+        () if report.approval.counts else (before, Quoted(report.approval_label), " from somebody with triage rights")
+    )
+
+
+def _image_table(image: ImageMeasurement, one: Acceptance) -> tuple[str, ...]:
+    below = ("budgets",) if one.phase is None else ("phases", one.phase)
+    return ("images", image.name, *below, one.metric.value)
+
+
+def _needed(one: Acceptance) -> Iterator[str]:
+    """Yield the keys that have to be looser, as `budgets.loosening` names them."""
+    table = f"budgets.{one.metric}" if one.phase is None else f"phases.{one.phase}.{one.metric}"
+    yield from (f"{table}.{key}" for key, value in (("max", one.max), ("headroom", one.headroom)) if value is not None)
+    if one.growth is not None:
+        yield f"{table}.growth.floor" if one.metric.definition.unit is not Unit.COUNT else f"{table}.growth"
+
+
+def _lines(table: Sequence[str], one: Acceptance) -> Iterator[str]:
+    path = ".".join(key if _BARE_KEY.fullmatch(key) else json.dumps(key) for key in table)
+    if one.max is not None:
+        yield f"{path}.max = {_value(one.metric, one.max)}"
+    if one.headroom is not None:
+        yield f"{path}.headroom = {_value(one.metric, one.headroom)}"
+    if one.growth is not None:
+        yield f"{path}.growth = {_growth(one.metric, one.growth)}"
+
+
+def _growth(metric: Metric, growth: Tolerance) -> str:
+    if metric.definition.unit is Unit.COUNT:
+        return str(growth.floor)
+    return f"{{ percent = {growth.percent:g}, floor = {_value(metric, growth.floor)} }}"
+
+
+def _value(metric: Metric, value: int) -> str:
+    match metric.definition.unit:
+        case Unit.BYTES:
+            return json.dumps(write_size(value))
+        case Unit.MILLISECONDS:
+            return json.dumps(write_duration(value))
+        case Unit.COUNT:
+            return str(value)

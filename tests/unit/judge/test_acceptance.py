@@ -1,0 +1,111 @@
+"""How to accept growth that is wanted: what is proposed lets the same figures pass."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import KIB, MIB
+from membudget.judge.acceptance import Acceptance, group_acceptances, image_acceptances
+from membudget.judge.image import judge_image
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict, judge_metric
+from tests.support.builders import budgets, image, side, trial
+
+
+def accepted(measured: ImageMeasurement) -> tuple[Acceptance, ...]:
+    return image_acceptances(measured, judge_image(measured).rows)
+
+
+def with_them(measured: ImageMeasurement) -> ImageMeasurement:
+    """The image with the budgets that are proposed."""
+    changed = dict(measured.budgets)
+    for one in accepted(measured):
+        budget = changed[one.metric]
+        changed[one.metric] = replace(
+            budget,
+            max=one.max if one.max is not None else budget.max,
+            tolerance=one.growth or budget.tolerance,
+            below_limit=measured.limit_bytes - one.headroom if one.headroom is not None else budget.below_limit,
+        )
+    return replace(measured, budgets=changed)
+
+
+def test_both_keys_are_raised_to_readable_values_with_some_room() -> None:
+    allowed = budgets(max_rss=96, rss_growth=(5, 2))
+    measured = image(base=side(trial(69.7)), head=side(trial(103.1)), allowed=allowed)
+    assert accepted(measured) == (
+        Acceptance(
+            Metric.PEAK_RSS, None, max=110 * MIB, growth=Tolerance(5, 36 * MIB), allow=110 * MIB
+        ),
+    )  # fmt: skip
+    assert judge_image(with_them(measured)).verdict is Verdict.PASS
+
+
+def test_what_is_not_broken_is_not_raised() -> None:
+    allowed = budgets(max_rss=120, rss_growth=(5, 2))
+    (one,) = accepted(image(base=side(trial(69.7)), head=side(trial(103.1)), allowed=allowed))
+    assert (one.max, one.growth) == (None, Tolerance(5, 36 * MIB))
+
+
+def test_a_maximum_is_not_raised_above_the_limit() -> None:
+    (one,) = accepted(image(head=side(trial(103.1)), allowed=budgets(max_rss=96), limit=104))
+    assert (one.max, one.allow) == (104 * MIB, 110 * MIB)
+
+
+def test_headroom_is_lowered() -> None:
+    allowed = {Metric.PEAK_RSS: EffectiveBudget(below_limit=100 * MIB)}
+    measured = image(head=side(trial(103.1)), allowed=allowed, limit=128)
+    (one,) = accepted(measured)
+    assert one.headroom == 19 * MIB
+    assert judge_image(with_them(measured)).verdict is Verdict.PASS
+
+
+def test_a_peak_that_reached_the_limit_has_no_budget_that_would_do() -> None:
+    allowed = budgets(max_rss=50, max_size=90)
+    killed = image(head=side(trial(63.8, oom_kills=1)), allowed=allowed, limit=64)
+    assert [one.metric for one in accepted(killed)] == [Metric.IMAGE_SIZE]
+
+
+def test_every_trial_is_covered() -> None:
+    allowed = {Metric.PEAK_RSS: EffectiveBudget(96 * MIB, every=True)}
+    measured = image(head=side(trial(40), trial(120), trial(41)), allowed=allowed)
+    (one,) = accepted(measured)
+    assert (one.max, one.allow) == (128 * MIB, 130 * MIB)
+    assert judge_image(with_them(measured)).verdict is Verdict.PASS
+
+
+def test_sums_of_groups_are_raised_without_an_exception() -> None:
+    size = MetricValue.of(Metric.IMAGE_SIZE, 400 * MIB)
+    row = judge_metric(Metric.IMAGE_SIZE, None, size, EffectiveBudget(350 * MIB))
+    assert group_acceptances([row]) == (Acceptance(Metric.IMAGE_SIZE, None, max=420 * MIB),)
+
+
+tolerances = st.none() | st.builds(Tolerance, st.sampled_from([0.0, 2.5, 20.0]), st.integers(0, 4 * MIB))
+rules = st.builds(
+    EffectiveBudget, st.none() | st.integers(0, 64 * MIB), tolerances, st.none() | st.integers(16 * KIB, 100 * MIB)
+)
+
+
+def peaks(most: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(1, most), min_size=1, max_size=6)
+
+
+@pytest.mark.thorough
+@given(base=peaks(60 * MIB), head=peaks(126 * MIB), budget=rules, every=st.booleans())
+def test_what_is_proposed_lets_the_same_figures_pass(
+    base: list[int], head: list[int], budget: EffectiveBudget, every: bool
+) -> None:
+    allowed = {Metric.PEAK_RSS: replace(budget, every=every and budget.ceiling is not None)}
+    sides = [side(*(trial(value / MIB) for value in values)) for values in (base, head)]
+    measured = image(base=sides[0], head=sides[1], allowed=allowed)
+    before = judge_image(measured)
+    proposed = accepted(measured)
+    if before.verdict is Verdict.FAIL:
+        assert proposed
+        assert judge_image(with_them(measured)).verdict.passes
+    else:
+        assert not proposed

@@ -1,0 +1,132 @@
+"""The keys, the exception and the label that accept what is over budget."""
+
+import tomllib
+from dataclasses import replace
+from datetime import date
+
+from membudget.budgets.exceptions import BudgetException, in_force
+from membudget.budgets.file import parse_budgets
+from membudget.budgets.loosening import Approval, Loosening
+from membudget.budgets.rules import effective_budgets, effective_phase_budgets
+from membudget.judge.image import ImageJudgement
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict
+from membudget.publish.commit_state import annotations
+from membudget.report.accepting import accept_image, exceptions_of, keys_of_image
+from membudget.report.formats import markdown
+from membudget.report.report import Report
+from tests.support.builders import image, report, side
+from tests.unit.report.reports import in_phases, trial
+
+BUDGETS = """
+version = 1
+[images.api]
+limit = "128MiB"
+workload = { kind = "http", port = 80, requests = [{ path = "/", count = 1, phase = "burst" }] }
+budgets.peak_rss = { max = "96MiB", growth = { percent = 5, floor = "2MiB" } }
+budgets.image_size = { max = "90MiB" }
+budgets.startup_time = { max = "200ms" }
+budgets.image_layers = { max = 2 }
+phases.burst.peak_rss = { max = "80MiB" }
+"""
+
+
+def measured_by(text: str) -> ImageMeasurement:
+    spec = parse_budgets(text, "budgets.toml").images["api"]
+    made = image(base=side(trial(69.7)), head=side(in_phases(103.1)), allowed=effective_budgets(spec))
+    return replace(made, phase_budgets=dict(effective_phase_budgets(spec)))
+
+
+def failing(**changes: object) -> Report:
+    return report(measured_by(BUDGETS)).model_copy(update=changes)
+
+
+def judged(made: Report) -> tuple[ImageMeasurement, ImageJudgement]:
+    return made.images[0], made.judged().judgement.images[0]
+
+
+def merged(table: dict[str, object], more: dict[str, object]) -> dict[str, object]:
+    for key, value in more.items():
+        below = table.get(key)
+        if isinstance(below, dict) and isinstance(value, dict) and key != "growth":
+            merged(below, value)
+        else:
+            table[key] = value
+    return table
+
+
+def in_toml(table: dict[str, object]) -> str:
+    """As inline tables."""
+    return "\n".join(f"{key} = {_inline(value)}" for key, value in table.items())
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_inline(one)}' for key, one in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def test_the_keys_name_each_budget_with_a_readable_value() -> None:
+    assert keys_of_image(*judged(failing())) == (
+        'images.api.budgets.image_size.max = "110MiB"',
+        "images.api.budgets.image_layers.max = 3",
+        'images.api.budgets.peak_rss.max = "110MiB"',
+        'images.api.budgets.peak_rss.growth = { percent = 5, floor = "36MiB" }',
+        'images.api.budgets.startup_time.max = "260ms"',
+        'images.api.phases.burst.peak_rss.max = "110MiB"',
+    )
+
+
+def test_a_file_with_these_keys_lets_the_same_figures_pass() -> None:
+    assert failing().judged().judgement.verdict is Verdict.FAIL
+    lines = "\n".join(keys_of_image(*judged(failing())))
+    text = in_toml(merged(tomllib.loads(BUDGETS), tomllib.loads(lines)))
+    assert report(measured_by(text)).judged().judgement.verdict is Verdict.PASS
+
+
+def test_the_pasted_exceptions_let_the_same_figures_pass_for_a_month() -> None:
+    text = "\n".join(exceptions_of(failing().judged()))
+    pasted = [BudgetException.model_validate(one) for one in tomllib.loads(text)["exceptions"]]
+    assert {one.metric.value for one in pasted} == {"image_size", "image_layers", "peak_rss", "startup_time"}
+    assert {one.until for one in pasted} == {date(2026, 12, 23)}
+    parse_budgets(f"{BUDGETS}\n{text}", "budgets.toml")  # it may follow the file as it is
+    excepted = replace(measured_by(BUDGETS), exceptions=in_force(pasted, "api", date(2026, 11, 23)), phase_budgets={})
+    assert report(excepted).judged().judgement.verdict is Verdict.PASS
+
+
+def test_the_label_stands_where_the_failure_stands() -> None:
+    made = failing(approval=Approval.MISSING, approval_label="bigger-is-fine")
+    (finding,) = accept_image(*judged(made), made)
+    said = finding.as_text()
+    assert said.startswith("to accept: set images.api.budgets.image_size.max = ")
+    assert said.endswith(
+        ", or paste the exception below; this needs the label bigger-is-fine from somebody with triage rights"
+    )
+    shown, _, folded = markdown.render(made.judged()).partition("<details>")
+    assert finding.as_markdown() in shown
+    assert "```toml\n[[exceptions]]" in folded
+    assert finding.as_text() in annotations(made.judged())[0].message
+
+
+def test_without_a_pull_request_no_label_is_asked_for() -> None:
+    (finding,) = accept_image(*judged(failing()), failing())
+    assert "label" not in finding.as_text()
+
+
+def test_budgets_that_the_pull_request_raises_need_only_the_label() -> None:
+    rss = report(replace(measured_by(BUDGETS), budgets={}, phase_budgets=measured_by(BUDGETS).phase_budgets))
+    loosened = Loosening("api", is_group=False, key="phases.burst.peak_rss.max", before="80.0 MiB", after="120.0 MiB")
+    made = rss.model_copy(update={"approval": Approval.MISSING, "loosened": (loosened,)})
+    (finding,) = accept_image(*judged(made), made)
+    assert finding.as_text() == (
+        "phases.burst.peak_rss.max is looser here already, which counts with the label memory-budget-approved"
+        " from somebody with triage rights"
+    )
+
+
+def test_an_image_within_its_budgets_has_nothing_to_accept() -> None:
+    fine = report(image(base=side(trial(40)), head=side(trial(40))))
+    assert not list(accept_image(*judged(fine), fine))
+    assert not exceptions_of(fine.judged())
