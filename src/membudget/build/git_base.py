@@ -84,6 +84,17 @@ def _local_base(repository: GitRepository, head: Commit, parents: list[str]) -> 
     return _present(repository, parents[0], depth=2)
 
 
+def is_proposed(repository: GitRepository, head: Commit) -> bool:
+    """Return whether `head` has left the default branch, so that it would become a pull request.
+
+    False if no default branch is known.
+    """
+    tips = (tip for branch in _DEFAULT_BRANCHES if (tip := repository.commit(branch)) is not None)
+    forks = (repository.merge_base(tip, head) for tip in tips)
+    nearest = next((fork for fork in forks if fork is not None), None)
+    return nearest is not None and nearest != head
+
+
 def _merge_base(repository: GitRepository, head: Commit, revision: str, asked_by: str) -> Commit | NoBase:
     named = repository.commit(revision)
     if named is None:

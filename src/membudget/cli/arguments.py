@@ -133,6 +133,8 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
     label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
+    approved = "outside of CI, judge as if the pull request had this label (default: as if it had not)"
+    command.add_argument("--approved", action="store_true", help=approved)
     by_name = "a secret that budgets files may ask for (may be repeated); others are refused (default: any, by label)"
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)

@@ -72,7 +72,15 @@ def check(options: argparse.Namespace) -> ExitCode:
         looks_up_bases=options.base_variants,
         secrets=AllowedSecrets.of(options.allow_secret),
         is_quiet=options.quiet,
+        is_local=not registry.is_job(os.environ),
+        is_approved=options.approved,
     )
+    if wanted.is_approved and not wanted.is_local:
+        raise ConfigurationError(
+            "--approved is for checks on your own machine",
+            where="membudget check",
+            fix=f"remove it; in a pull request, the label {wanted.label} approves looser budgets",
+        )
     event = registry.server(os.environ, SecretStr("")).event()
     result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)

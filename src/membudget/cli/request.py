@@ -10,7 +10,7 @@ from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import AllowedSecrets, Contents, Rules, loosenings, rules
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
 from membudget.build.git import GitRepository
-from membudget.build.git_base import find_base, replaced_note, unproven_note
+from membudget.build.git_base import find_base, is_proposed, replaced_note, unproven_note
 from membudget.build.git_base_budgets import (
     BaseBudgets,
     base_budgets,
@@ -44,6 +44,10 @@ class Wanted:
     secrets: AllowedSecrets = AllowedSecrets()
     is_quiet: bool = False
     """Whether to show no progress."""
+    is_local: bool = False
+    """Whether no server's job runs the check. It is then judged as the pull request that the head would be."""
+    is_approved: bool = False
+    """Whether a local check is judged as if the label were set."""
 
 
 def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:
@@ -63,6 +67,8 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     if isinstance(base, Commit):
         known = base_budgets(repository, (base, head), budgets, of_head)
     approval_digest = _digest_to_approve(repository, (base, head), *_without_allowed(wanted.secrets, known, of_head))
+    if label is None and wanted.is_local and isinstance(base, Commit):
+        label = _label_to_be(repository, head, wanted, of_head)
     approval = approval_of(label, approval_digest)
     other = other_files(repository, (base, head), (known.budgets, of_head)) if isinstance(base, Commit) else {}
     judged_by = _rules(wanted.secrets, known, of_head, approval, other)
@@ -75,7 +81,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         base,
         judged_by,
         base_images,
-        tuple(_notes(repository, head, wanted, known)),
+        (*_notes(repository, head, wanted, known), *_local_notes(wanted, approval, approval_digest)),
         approval,
         wanted.label,
         untouched,
@@ -103,6 +109,26 @@ def _notes(repository: GitRepository, head: Commit, wanted: Wanted, known: BaseB
     yield from known.notes
     if known.problem is not None:
         yield f"{known.problem}: every image counts as new"
+
+
+def _label_to_be(repository: GitRepository, head: Commit, wanted: Wanted, of_head: Budgets) -> LabelState | None:
+    """Return the state of the label on the pull request that the head would be. None if it would be none.
+
+    What is on the default branch has been approved, except for edits of the budgets file that are not committed yet.
+    """
+    if wanted.is_approved:
+        return LabelState(is_set=True, is_fresh=True)
+    committed = base_budgets(repository, (head, head), wanted.budgets, of_head)
+    is_loosened = next(loosenings(of_head, committed.budgets, committed.moved), None) is not None
+    return LabelState(is_set=False) if is_loosened or is_proposed(repository, head) else None
+
+
+def _local_notes(wanted: Wanted, approval: Approval, digest: str | None) -> Iterator[str]:
+    if wanted.is_local and approval is Approval.MISSING and digest is not None:
+        yield (
+            f"judged as CI judges a pull request without the label {wanted.label} → check with --approved to see the"
+            " result with it"
+        )
 
 
 def _without_allowed(secrets: AllowedSecrets, known: BaseBudgets, of_head: Budgets) -> tuple[BaseBudgets, Budgets]:

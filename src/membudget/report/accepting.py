@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date
 
 from membudget.budgets.rules import Tolerance
 from membudget.core.definition import Unit
@@ -18,7 +18,7 @@ from membudget.report.findings import Finding, FindingKind
 from membudget.report.report import JudgedReport, Report
 from membudget.report.row_words import Parts
 
-_LASTS = timedelta(days=30)
+_DAYS = 30
 """How long a proposed exception lasts."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 EXCEPTIONS_TITLE = "To accept it for a while: exceptions for budgets.toml"
@@ -39,7 +39,8 @@ def keys_of_group(group: GroupJudgement) -> tuple[str, ...]:
 
 def exception_lines(image: ImageMeasurement, judged: ImageJudgement, report: Report) -> tuple[str, ...]:
     """Return exceptions under which the image's figures pass, as lines of TOML. Empty if none would help."""
-    until = (report.started_at + _LASTS).date().isoformat()
+    started = report.started_at.date().toordinal()
+    until = date.fromordinal(min(started + _DAYS, date.max.toordinal())).isoformat()
     lines: list[str] = []
     for one in image_acceptances(image, judged.rows):
         if one.phase is None and one.allow is not None:
@@ -88,7 +89,7 @@ def _accepting(lines: Sequence[str], report: Report, *, has_exception: bool) -> 
     for number, line in enumerate(lines):
         parts += [" and " if number == len(lines) - 1 else ", "] if number else []
         parts.append(Quoted(line))
-    parts += [", or paste the exception below" if has_exception else ""]
+    parts += [", or paste the exception below"] if has_exception else []
     return Finding((*parts, *_label(report, "; this needs the label ")), FindingKind.ACCEPT)
 
 

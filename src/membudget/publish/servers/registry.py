@@ -62,6 +62,11 @@ def server(environ: Mapping[str, str], token: SecretStr) -> Server:
     return _entry(environ).load()(environ, token)
 
 
+def is_job(environ: Mapping[str, str]) -> bool:
+    """Return whether a server's job runs this process, so that its event says what is checked."""
+    return bool(environ.get("GITHUB_EVENT_NAME")) or any(environ.get(entry.variable) == "true" for entry in SERVERS)
+
+
 def take_token(environ: MutableMapping[str, str]) -> SecretStr:
     """Return the job's token, and remove all tokens from `environ`: a traceback may show the environment."""
     token = environ.get(_entry(environ).tokens[0], "").strip()

@@ -13,12 +13,13 @@ from xml.etree import ElementTree as ET
 from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
+from membudget.report.accepting import EXCEPTIONS_TITLE
 from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import row_sentence
 from membudget.report.story import story
-from membudget.report.story_parts import Compared, Item, Items, Problem, Remarks, Section
+from membudget.report.story_parts import Compared, Item, Items, Paste, Problem, Remarks, Section
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
 
 _WHOLE = "membudget"
@@ -173,6 +174,9 @@ def _said(sections: Sequence[Section], about: str | None, messages: AbstractSet[
                 yield from (f"Note: {finding.as_text()}" for finding in block.elements)
             case Compared() if about is None:
                 yield from _lines(block.elements)
+            case Paste() if about is None and block.elements:
+                yield f"{EXCEPTIONS_TITLE}:"
+                yield from (printable_line(line) for lines in block.elements for line in lines)
             case Problem() if block.verdict not in _TAGS or about is None:
                 told = [item for item in block.elements if item.about == about]
                 if told:
