@@ -45,15 +45,15 @@ def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
         yield Finding((delta, *layer_words(change, image.dockerfile), *_details(change)), FindingKind.LAYER)
 
 
-def layer_words(change: LayerChange, dockerfile: str | None) -> Parts:
-    """Return what changed a layer: its instruction with its place, and how that was edited."""
+def layer_words(change: LayerChange, dockerfile: str | None, *, tells_kind: bool = True) -> Parts:
+    """Return what changed a layer: its instruction with its place, and how that was edited, added or removed."""
     if change.is_upstream:
         return ("upstream: the base image moved",)
-    parts: list[Part] = [Quoted(change.instruction[:_LONGEST_INSTRUCTION] or "a layer without history")]
+    parts: list[Part] = [Quoted(shortened(change.instruction, _LONGEST_INSTRUCTION) or "a layer without history")]
     parts += _place(dockerfile, change.dockerfile_lines)
     if change.edited_from is not None:
         parts += _edit(change.edited_from, change.instruction)
-    elif change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
+    elif tells_kind and change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
         parts.append(f", {change.kind}")
     if change.stage_lines is not None:
         first, last = change.stage_lines

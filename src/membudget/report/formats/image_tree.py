@@ -204,14 +204,13 @@ def _changed_layers(found: ImageDiff) -> Group:
     moved = [layer for layer in found.layers if layer.delta_bytes]
     rows = []
     for layer in moved[:_MOST_CHANGES]:
-        made_by = Text("".join(map(in_plain_text, layer_words(layer, None))))
+        made_by = Text("".join(map(in_plain_text, layer_words(layer, None, tells_kind=False))))
         if layer.dockerfile_lines is not None:
             made_by.append(f"  line {layer.dockerfile_lines[0]}{_by(layer.source)}", "cyan")
         details = (f"{printable(one.name)} {format_size_delta(one.delta_bytes)}" for one in layer_details(layer))
         words = ", ".join(details)
         made_by.append(f"\n{words}" if words else "", "dim")
-        kind = layer.kind.value if layer.edited_from is None else "edited"
-        rows.append([Text(kind), Text(format_size_delta(layer.delta_bytes)), made_by])
+        rows.append([Text(layer.kind.value), Text(format_size_delta(layer.delta_bytes)), made_by])
     table = TerminalTable(("layer", "delta", "made by"), rows, _FIGURES)
     alike = len(found.layers) - len(moved)
     said = [Text(f"{_layers_are(alike)} as large as before, with other content", style="dim")] if alike else []
