@@ -45,7 +45,7 @@ _LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by"}
 _GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
 
 
-_NEEDED = frozenset({Keep.REMARKS, Keep.URGENT_ROWS, Keep.WHY, Keep.LOGS})
+_NEEDED = frozenset({Keep.REMARKS, Keep.URGENT_ROWS, Keep.WHY, Keep.ACCEPT, Keep.LOGS})
 """What the short form has of the story."""
 _LAST_LINES = 10
 """How much of a log the short form has."""
