@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.more_trials import MoreTrials, more_trials
-from membudget.report.verdicts import row_label
+from membudget.report.row_words import row_label
 
 
 def trials_in_words(image: ImageMeasurement) -> str:
