@@ -171,18 +171,26 @@ class Defaults(FileModel):
     """Settings for every image that does not override them."""
 
     limit: SizeBytes | None = None
+    """Memory limit of the containers, including swap (`memory.max`). The kernel kills processes that exceed it."""
     timeout: DurationMs | None = None
+    """The longest time a trial may take, without the settle time."""
     settle: DurationMs | None = None
+    """How long to observe a service after its workload."""
     trials: Trials | None = None
+    """Measured trials per side, after one discarded warm-up: a number, or a table with `min` and `max`."""
     leak: LeakPolicy | None = None
+    """What happens if memory grows without end during the phase "soak": "advise" reports it, "fail" fails the check."""
     container: ContainerSettings = ContainerSettings()
+    """Environment, files, rights and CPUs of the containers."""
     budgets: MetricBudgets = MetricBudgets()
+    """Budgets of every image, by metric."""
 
 
 class ImageSpec(FileModel):
     """One image of the repository: how it is built, exercised, limited and judged."""
 
     build: Build = Build()
+    """How to build the image."""
     paths: tuple[NonEmpty, ...] = ()
     """Further paths of the repository that affect the image, outside its build context. A change there counts as a
     change of the image.
@@ -204,6 +212,7 @@ class ImageSpec(FileModel):
     workload: Workload = CommandWorkload()
     """What exercises the container. If absent, the image's own command runs to its end."""
     budgets: MetricBudgets = MetricBudgets()
+    """Budgets of the image, by metric."""
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
     """Budgets of single phases, by name: start-up, settle, or a phase of the workload."""
 
@@ -256,6 +265,7 @@ class BudgetsFile(FileModel):
     version: Literal[1]
     """The version of the file format: 1."""
     defaults: Defaults = Defaults()
+    """Settings for every image. An image's own settings override them."""
     images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1, max_length=MOST_IMAGES)]
     """The images of the repository, by name."""
 

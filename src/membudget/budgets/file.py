@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from membudget.budgets.entries import Budgets, BudgetsFile, ImageSpec
+from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.faults import placed
 from membudget.budgets.named_files import missing_files
 from membudget.budgets.possible import conflicts, impossible, too_many_members, unknown_images
@@ -92,12 +92,3 @@ def _not_toml(message: str, text: str, name: str) -> Problem:
         return Problem(name, "", what, line=int(place["line"]), column=int(place["column"]))
     lines = text.split("\n")
     return Problem(name, "", f"{what}, at the end of the file", line=len(lines), column=len(lines[-1]) + 1)
-
-
-def budgets_schema() -> dict[str, object]:
-    """Return the JSON Schema (draft 2020-12) of `budgets.toml`."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "budgets.toml of membudget",
-        **{key: value for key, value in BudgetsFile.model_json_schema().items() if key != "title"},
-    }

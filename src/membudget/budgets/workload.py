@@ -38,6 +38,7 @@ class CommandWorkload(WorkloadKind, Action):
 
     no_readiness = "a one-shot container is run to its end and never ready"
     kind: Literal["command"] = "command"
+    """Run the container to its end."""
     command: Command | None = None
     """Replaces the image's CMD. If absent, the image's own."""
     workdir: WorkingFolder | None = None
@@ -70,6 +71,7 @@ class ExecWorkload(ServiceKind):
 
     no_readiness = "the workload waits for no readiness"
     kind: Literal["exec"]
+    """Run commands inside the started service."""
     commands: ExecCommands
     """The commands, each a list of words or a table. An unexpected exit code fails the workload."""
     port: Port = 8080
@@ -92,6 +94,7 @@ class HttpWorkload(ServiceKind):
     """HTTP requests from the service's own network namespace, over loopback. No network is needed."""
 
     kind: Literal["http"]
+    """Send HTTP requests to the started service."""
     port: Port = 8080
     """The port that the service listens on."""
     requests: Annotated[tuple[HttpRequests, ...], Field(min_length=1)]
@@ -114,6 +117,7 @@ class DriverWorkload(Driver, ServiceKind):
     """A container that produces the whole load."""
 
     kind: Literal["driver"]
+    """Let another container load the started service."""
     port: Port = 8080
     """The port that `ready.http` asks."""
     ready: Readiness | None = None
@@ -182,6 +186,7 @@ class StepsWorkload(ServiceKind):
     """Different kinds of load, one after another, like those of a service in production."""
 
     kind: Literal["steps"]
+    """Run several kinds of load, one after another."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
     """The steps, in order."""
     port: Port = 8080

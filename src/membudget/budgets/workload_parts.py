@@ -57,6 +57,7 @@ class HttpRequests(FileModel):
     path: HttpPath
     """Path and query, starting with a slash."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    """Method of each request."""
     headers: dict[HeaderName, HeaderValue] = {}
     """Header fields to send."""
     body: str | None = None

@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.file import budgets_schema
 from membudget.budgets.guard import AllowedSecrets
 from membudget.budgets.loosening import Approval, LabelState
+from membudget.budgets.schema import budgets_schema
 from membudget.budgets.workload import CommandWorkload
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import inspect

@@ -191,9 +191,9 @@ def test_the_example_file_shows_every_key_and_is_valid() -> None:
 
 
 def every_key() -> set[str]:
-    from membudget.budgets.file import budgets_schema
+    from membudget.budgets.schema import budgets_schema
 
-    definitions = budgets_schema()["$defs"]
+    definitions = budgets_schema()["definitions"]
     assert isinstance(definitions, dict)
     return {key for model in definitions.values() for key in model.get("properties", {})} - {"images"}
 
