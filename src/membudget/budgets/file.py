@@ -1,5 +1,6 @@
 """Reads `budgets.toml` and reports every problem of the file in one error."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -22,11 +23,7 @@ def read(path: Path) -> str:
     try:
         data = read_plain(path, LARGEST_FILE_BYTES)
     except FileNotFoundError:
-        raise ConfigurationError(
-            "the budgets file was not found",
-            where=str(path),
-            fix="run `membudget init` to create one, or pass another file with --budgets FILE",
-        ) from None
+        raise ConfigurationError("the budgets file was not found", where=str(path), fix=_instead_of(path)) from None
     except OSError as error:
         raise ConfigurationError(f"the budgets file cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > LARGEST_FILE_BYTES:
@@ -43,6 +40,16 @@ def read(path: Path) -> str:
             where=str(path),
             fix="save the file as UTF-8",
         ) from None
+
+
+def _instead_of(path: Path) -> str:
+    """Return what to do about a file that is not there. It may be in a folder above, within the repository."""
+    folder = Path.cwd()
+    while not path.is_absolute() and not (folder / ".git").exists() and folder != folder.parent:
+        folder = folder.parent
+        if (folder / path).is_file():
+            return f"pass --budgets {os.path.relpath(folder / path)}, or run membudget in {folder}"
+    return "run `membudget init` to create one, or pass another file with --budgets FILE"
 
 
 def parse(text: str, name: str, checkout: Path | None = None) -> dict[str, ImageSpec]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import AllowedSecrets, Contents, Rules, loosenings, rules
+from membudget.budgets.key_path import similar
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, is_proposed, replaced_note, unproven_note
@@ -20,9 +21,12 @@ from membudget.build.git_base_budgets import (
 )
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import CheckRequest
-from membudget.core.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.sharding import Shard, assign
 from membudget.publish.server import Event
+
+_LONGEST_LIST = 200
+"""The longest list of image names in a message, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +171,12 @@ def _selected(
         return judged_by, of_base.images
     unknown = sorted(set(only) - set(of_head.images))
     if unknown:
-        there = ", ".join(of_head.images)
-        raise ConfigurationError(f"--image {', '.join(unknown)}: no such image in {wanted.budgets} (there: {there})")
+        there = shortened(", ".join(of_head.images), _LONGEST_LIST)
+        meant = [guess for name in unknown if (guess := similar(name, of_head.images)) is not None]
+        guesses = f"; did you mean {', '.join(meant)}?" if meant else ""
+        raise ConfigurationError(
+            f"{wanted.budgets} defines no such image{guesses} (there: {there})", where=f"--image {', '.join(unknown)}"
+        )
     takes_removed = wanted.shard is not None and wanted.shard.number == 1
     base_images = {
         name: image

@@ -178,6 +178,25 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, messag
         budgets_file.read(path)
 
 
+def test_without_a_budgets_file_init_is_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        budgets_file.read(tmp_path / "budgets.toml")
+    assert caught.value.fix == "run `membudget init` to create one, or pass another file with --budgets FILE"
+
+
+def test_a_budgets_file_of_a_folder_above_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "budgets.toml").touch()
+    (tmp_path / "repository/sub").mkdir(parents=True)
+    (tmp_path / "repository/.git").mkdir()
+    monkeypatch.chdir(tmp_path / "repository/sub")
+    with pytest.raises(ConfigurationError, match="run `membudget init` to create one"):  # it is of another repository
+        budgets_file.read(Path("budgets.toml"))
+    (tmp_path / "repository/budgets.toml").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        budgets_file.read(Path("budgets.toml"))
+    assert caught.value.fix == f"pass --budgets ../budgets.toml, or run membudget in {tmp_path / 'repository'}"
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         budgets_file.read(tmp_path)
