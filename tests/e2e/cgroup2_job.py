@@ -55,7 +55,7 @@ def main() -> None:
     case("doctor", membudget, "doctor", "--json", folder=folder)
     case("action-doctor", *inside, "doctor", "--json", *(f"--only={name}" for name in OF_THE_PROBE))
     case("check", membudget, "check", "--no-cache", folder=folder)
-    shutil.copy(folder / "report.json", OUT)
+    shutil.copy(folder / ".membudget/report.json", OUT)
 
     (OUT / "before.json").write_text(json.dumps(before))
     (OUT / "after.json").write_text(json.dumps(everything(folder)))

@@ -13,6 +13,7 @@ from docker.errors import NotFound
 from membudget.budgets.workload import Workload
 from membudget.budgets.workload_parts import HttpRequests
 from membudget.core.errors import EnvironmentFault
+from membudget.core.files import DEFAULT_REPORT
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
@@ -149,7 +150,7 @@ def test_an_engine_that_dies_and_comes_back_costs_only_the_image_at_hand(
 
     assert done.exit_code == 3, done.stderr
     assert "Traceback" not in done.stderr
-    report = json.loads((repository.folder / "report.json").read_text())
+    report = json.loads((repository.folder / DEFAULT_REPORT).read_text())
     quick, long = report["images"]
     assert quick["head"]["failure"] is None
     assert quick["head"]["metrics"]["peak_rss"]["value"] == pytest.approx(20 * MIB, rel=0.03)

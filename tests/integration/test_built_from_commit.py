@@ -13,6 +13,7 @@ import pytest
 from membudget.budgets.entries import Build
 from membudget.build.docker_build import Builder
 from membudget.build.revision import BuiltImage
+from membudget.core.files import DEFAULT_REPORT
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
@@ -84,7 +85,7 @@ def test_head_is_not_built_from_files_of_the_base(
         repo.branch("change")
         repo.commit("Hold 90 MiB", {"api/hold.py": holding(90, 0.3, seed)})
         done = run("check", "--base=main", folder=repo.folder, environ={"TMPDIR": str(whole_seconds)})
-        head = read_report(repo.folder / "report.json").images[0].head
+        head = read_report(repo.folder / DEFAULT_REPORT).images[0].head
         assert head is not None
         peak = head.metrics[Metric.PEAK_RSS].value or 0
         right += done.exit_code == 1 and peak > 90 * MIB
@@ -107,7 +108,7 @@ def test_services_around_an_image_are_built_from_files_of_their_own_side(
     repository.commit("Hold 90 MiB", {"side/hold.py": holding(90, 60, seed)})
     done = run("check", "--base=main", folder=repository.folder, environ={"TMPDIR": str(whole_seconds)})
     assert done.exit_code == 1, done.stderr + done.stdout
-    (web,) = read_report(repository.folder / "report.json").judged().judgement.images
+    (web,) = read_report(repository.folder / DEFAULT_REPORT).judged().judgement.images
     rows = {row.metric: row for row in web.rows}
     assert rows[Metric.POD_PEAK_RSS].delta == pytest.approx(70 * MIB, rel=0.1)
 
@@ -126,7 +127,7 @@ def test_submodules_are_built_in_or_the_image_is_not_measured(
     repository.commit("Head")
     done = run("check", "--base=main", folder=repository.folder)
     assert done.exit_code == 1, done.stderr + done.stdout
-    (api,) = read_report(repository.folder / "report.json").judged().judgement.images
+    (api,) = read_report(repository.folder / DEFAULT_REPORT).judged().judgement.images
     (row,) = (row for row in api.rows if row.metric is Metric.PEAK_RSS)
     assert row.delta == pytest.approx(70 * MIB, rel=0.1)
 

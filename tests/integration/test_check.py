@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from membudget.core.files import DEFAULT_REPORT
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from tests.support.awaited import running_trials
@@ -37,7 +38,7 @@ def holding(images: PreparedImages, mib: int, held_ms: int = 100) -> str:
 
 
 def report(repository: Repository) -> Any:
-    return json.loads((repository.folder / "report.json").read_text())
+    return json.loads((repository.folder / DEFAULT_REPORT).read_text())
 
 
 def rows(document: Any) -> dict[str, Any]:
@@ -248,7 +249,27 @@ limit = "64m"
     assert done.exit_code == 2
     for words in ("limitt", "64m", "nowhere", "4.0 MiB", "problems in the budgets file"):
         assert words in done.stderr
-    assert not (repository.folder / "report.json").exists()
+    assert not (repository.folder / DEFAULT_REPORT).exists()
+
+
+def test_a_check_leaves_nothing_in_the_work_tree_that_git_would_add(
+    repository: Repository, images: PreparedImages
+) -> None:
+    files = {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)}
+    repository.commit("Base", files)
+    repository.branch("change")
+    repository.commit("Head", {"Dockerfile": holding(images, 21)})
+
+    assert run("check", folder=repository.folder).exit_code == 0
+
+    assert repository.git("status", "--porcelain", "--ignored") == "!! .membudget/"
+    repository.git("add", "--all")
+    assert repository.git("diff", "--cached", "--name-only") == ""
+    assert repository.git("worktree", "list", "--porcelain").count("worktree ") == 1
+    assert list((repository.folder / ".git").glob("worktrees/*")) == []
+    again = run("report", folder=repository.folder)
+    assert again.exit_code == 0, again.stderr
+    assert "api" in again.stdout
 
 
 def test_outside_of_a_repository_and_without_a_file_it_says_what_to_do(tmp_path: Path, repository: Repository) -> None:

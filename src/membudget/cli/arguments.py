@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import add_init
-from membudget.cli.report_arguments import add_detail, add_report, add_report_option
+from membudget.cli.report_arguments import add_detail, add_report, add_report_option, add_written_report
 from membudget.cli.setup_arguments import add_doctor, add_validate
 from membudget.core.errors import ExitCode
 
@@ -211,7 +211,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Keep one comment on the pull request of the current GitHub event, write the step summary, the"
         " step outputs and the annotations. Reads GITHUB_TOKEN, GITHUB_API_URL, GITHUB_EVENT_PATH and their like.",
     )
-    command.add_argument("report", metavar="REPORT", help="a report.json that check wrote")
+    add_written_report(command)
     command.add_argument("--key", default="default", help="which comment: workflows with other keys keep their own")
     command.add_argument(
         "--comment",

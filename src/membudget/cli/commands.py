@@ -33,7 +33,7 @@ from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
-from membudget.core.files import write_text
+from membudget.core.files import DEFAULT_REPORT, remove_own_report, write_text
 from membudget.core.sharding import Shard, assign
 from membudget.engine.connection import slowness
 from membudget.engine.run_id import own_run_id
@@ -62,6 +62,8 @@ _LEAST_DURATION_MS = 1000
 def check(options: argparse.Namespace) -> ExitCode:
     """Run `membudget check`."""
     registry.take_token(os.environ)  # unused: no workload may ask for it by its name
+    if options.report == DEFAULT_REPORT:
+        remove_own_report()
     wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),

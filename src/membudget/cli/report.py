@@ -14,9 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from membudget.cli.report_arguments import DEFAULT_REPORT
 from membudget.core.errors import ConfigurationError, ExitCode
-from membudget.core.files import write_text
+from membudget.core.files import DEFAULT_REPORT, write_text
 from membudget.publish import workflow
 from membudget.publish.report_file import read_report
 from membudget.publish.workflow import guarded_log, obeys_commands

@@ -3,8 +3,7 @@
 import argparse
 
 from membudget.core.errors import ExitCode
-
-DEFAULT_REPORT = "report.json"
+from membudget.core.files import DEFAULT_REPORT
 
 
 def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,9 +15,7 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         " programs the judgement as JSON, as test results (JUnit), or as figures for a database (OpenMetrics). Exits"
         " with 0 whatever the verdict is.",
     )
-    command.add_argument(
-        "report", metavar="REPORT", nargs="?", default=DEFAULT_REPORT, help="what check wrote (default: %(default)s)"
-    )
+    add_written_report(command)
     command.add_argument(
         "--format",
         choices=("terminal", "markdown", "html", "json", "junit", "openmetrics"),
@@ -38,9 +35,14 @@ def _report(options: argparse.Namespace) -> ExitCode:
 
 def add_report_option(command: argparse.ArgumentParser) -> None:
     """Add the option that says where to write the report."""
-    command.add_argument(
-        "--report", default=DEFAULT_REPORT, metavar="FILE", help="where to write it (default: %(default)s)"
-    )
+    where = "where to write it (default: %(default)s, which git ignores)"
+    command.add_argument("--report", default=DEFAULT_REPORT, metavar="FILE", help=where)
+
+
+def add_written_report(command: argparse.ArgumentParser) -> None:
+    """Add the argument that names the report to read."""
+    written = "what check or merge wrote (default: %(default)s)"
+    command.add_argument("report", metavar="REPORT", nargs="?", default=DEFAULT_REPORT, help=written)
 
 
 def add_detail(command: argparse.ArgumentParser) -> None:

@@ -1,4 +1,7 @@
-"""Reads files up to a maximum size, writes them atomically, and rejects unknown keys in stored data."""
+"""Reads files up to a maximum size, writes them atomically, and rejects unknown keys in stored data.
+
+Also names the folder in the user's working tree that git ignores.
+"""
 
 import errno
 import os
@@ -9,6 +12,11 @@ from typing import ClassVar
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 
 _CHUNK_BYTES = 1 << 20
+OWN_FOLDER = ".membudget"
+"""The folder in the working tree for everything that membudget writes there unless the user names another place."""
+DEFAULT_REPORT = f"{OWN_FOLDER}/report.json"
+_IGNORE_FILE = ".gitignore"
+_IGNORES_ALL = b"# Made by membudget. Git ignores this folder.\n*\n"
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:
@@ -55,12 +63,42 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_text(text: str | bytes, path: Path, what: str) -> None:
-    """Write a file atomically. `what` names the content in the message. Raises EnvironmentFault."""
+    """Write a file atomically. `what` names the content in the message. Raises EnvironmentFault.
+
+    Git ignores what is written into membudget's own folder.
+    """
     try:
+        if path.parent.name == OWN_FOLDER:
+            _make_own_folder(path.parent)
         write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
     except OSError as error:
         check = DoctorCheck.DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else None
         raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path), check=check) from None
+
+
+def _make_own_folder(folder: Path) -> None:
+    """Make membudget's own folder, which git ignores by a file inside of it. Raises OSError.
+
+    A pull request may have committed a link under this name, which must not lead the files elsewhere.
+    """
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, f"{folder} is a link; remove it, or name another place with --report", str(folder))
+    ignore = folder / _IGNORE_FILE
+    if not ignore.exists():
+        write_whole(ignore, _IGNORES_ALL, mode=0o644)
+
+
+def remove_own_report() -> None:
+    """Remove the report of an earlier check from membudget's own folder, so that nobody takes it for a new one's.
+
+    Raises EnvironmentFault.
+    """
+    path = Path(DEFAULT_REPORT)
+    try:
+        if not path.parent.is_symlink():
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"the earlier report cannot be removed: {error.strerror}", where=str(path)) from None
 
 
 class Stored:

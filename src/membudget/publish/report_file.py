@@ -125,6 +125,10 @@ def read_report(path: Path) -> Report:
     """
     try:
         data = read_plain(path, LARGEST_REPORT_BYTES)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "there is no report", where=str(path), fix="run `membudget check` first, or name the report that it wrote"
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
     return parse_report(data, str(path))

@@ -10,6 +10,7 @@ from membudget.cli import commands
 from membudget.cli.main import main
 from membudget.cli.report import show_result
 from membudget.core.errors import ExitCode
+from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
 from membudget.publish.report_file import write_report
 from membudget.report.formats.terminal import Detail
@@ -126,6 +127,7 @@ def test_the_last_line_is_a_command_that_shows_the_rest(
     path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write_report(everything(), Path(DEFAULT_REPORT))
     assert main(["report"]) == 0, "the default is where check writes it"
     assert capsys.readouterr().out.splitlines()[-1].endswith(": membudget report -v")
     elsewhere = tmp_path / "two words.json"
@@ -154,3 +156,16 @@ def test_the_log_of_a_workflow_has_the_rest_in_a_group(
     assert "What was compared:" in group
     show_result(result, tmp_path / "report.json", Detail.QUIET)
     assert obeyed(capsys.readouterr().out) == []
+
+
+def test_without_a_name_the_report_of_the_last_check_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == ExitCode.CONFIGURATION
+    said = capsys.readouterr().err
+    assert ".membudget/report.json: there is no report" in said
+    assert "fix: run `membudget check` first" in said
+    write_report(report(image("api", head=side(trial(40)))), Path(DEFAULT_REPORT))
+    assert main(["report"]) == 0
+    assert "api" in capsys.readouterr().out

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.core.errors import ConfigurationError
-from membudget.core.files import read_plain, write_whole
+from membudget.core.errors import ConfigurationError, EnvironmentFault
+from membudget.core.files import DEFAULT_REPORT, read_plain, remove_own_report, write_text, write_whole
 from membudget.publish.report_file import read_report
 from membudget.publish.servers.github_event import read_event
 
@@ -90,3 +90,38 @@ def test_a_file_that_cannot_be_written_whole_leaves_what_was_there(tmp_path: Pat
     assert "OSError: [Errno 27] File too large" in done.stderr
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_own_folder_ignores_itself_once(tmp_path: Path) -> None:
+    report = tmp_path / DEFAULT_REPORT
+    write_text("one", report, "the report")
+    ignore = report.parent / ".gitignore"
+    assert ignore.read_text().splitlines()[-1] == "*"
+    ignore.write_text("!report.json\n")
+    write_text("two", report, "the report")
+    assert (report.read_text(), ignore.read_text()) == ("two", "!report.json\n"), "what the user writes stays"
+
+
+def test_no_other_folder_gets_an_ignore_file(tmp_path: Path) -> None:
+    write_text("one", tmp_path / "out/report.json", "the report")
+    assert [found.name for found in (tmp_path / "out").iterdir()] == ["report.json"]
+
+
+def test_a_link_as_the_own_folder_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/report.json").write_text("kept")
+    (tmp_path / ".membudget").symlink_to("elsewhere")
+    with pytest.raises(EnvironmentFault, match=r"cannot be written: .*\.membudget is a link"):
+        write_text("one", Path(DEFAULT_REPORT), "the report")
+    remove_own_report()
+    assert [found.name for found in (tmp_path / "elsewhere").iterdir()] == ["report.json"]
+    assert (tmp_path / "elsewhere/report.json").read_text() == "kept"
+
+
+def test_the_report_of_an_earlier_check_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    remove_own_report()  # there is none
+    write_text("one", Path(DEFAULT_REPORT), "the report")
+    remove_own_report()
+    assert not Path(DEFAULT_REPORT).exists()
