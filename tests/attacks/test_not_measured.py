@@ -33,6 +33,17 @@ CASES = [
         breaking=dockerfile('CMD ["90", "0", "9000", "1", "0"]'),
     ),
     attack(
+        "head is a service that rests, base a one-shot",
+        NotMeasured("api", head=FailureStage.WORKLOAD),
+        breaking=(write({"api/Dockerfile": "FROM membudget-test/service\n"}),),
+    ),
+    attack(
+        "head ends at once, base is a service",
+        NotMeasured("api", head=FailureStage.WORKLOAD),
+        base=(write({"api/Dockerfile": "FROM membudget-test/service\n"}),),
+        breaking=(write({"api/Dockerfile": 'FROM membudget-test/service\nCMD ["true"]\n'}),),
+    ),
+    attack(
         "head is never ready",
         NotMeasured("api", head=FailureStage.WORKLOAD),
         base=(

@@ -14,6 +14,9 @@ class FakeContainers(Containers):
         self.exit_code = exit_code
         """With which it ended; None: it runs."""
         self.pid = pid
+        self.used_s: list[float] = []
+        """The CPU time that it has used, each time that it is asked for; then none more."""
+        self.output: tuple[str, ...] = ()
         self.provided: list[str] = []
         """Images that were asked for."""
 
@@ -26,7 +29,15 @@ class FakeContainers(Containers):
         """Whether it has ended."""
         return self.exit_code is not None
 
-    def provide_image(self, image: str) -> None:
+    def cpu_seconds(self, container_id: str) -> float | None:
+        """As the test says."""
+        return self.used_s.pop(0) if len(self.used_s) > 1 else next(iter(self.used_s), 0.0)
+
+    def log_tail(self, container_id: str) -> tuple[str, ...]:
+        """As the test says."""
+        return self.output
+
+    def provide_image(self, image: str, named_in: str) -> None:
         """Note that it was asked for."""
         self.provided.append(image)
 
@@ -38,6 +49,8 @@ class FakeDrivers:
         self.asked: list[str] = []
         """The modules that were started."""
         self.ended: list[str] = []
+        self.failed: list[str] = []
+        """The modules that were ended because of an error."""
         self.orders: list[str] = []
         self._answers = list(answers)
 
@@ -45,7 +58,11 @@ class FakeDrivers:
     def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
         """A helper that has to enter the network of process `pid`."""
         self.asked.append(module)
-        yield PlacedDriver(self, f"/proc/{pid}/ns/net")
+        try:
+            yield PlacedDriver(self, f"/proc/{pid}/ns/net")
+        except BaseException:
+            self.failed.append(module)
+            raise
         self.ended.append(module)
 
     def send(self, line: str) -> None:

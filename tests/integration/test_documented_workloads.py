@@ -79,4 +79,4 @@ def test_it_works(example: str, running: Trials, images: PreparedImages, checkou
 
 
 def test_there_is_one_for_each_kind() -> None:
-    assert set(re.findall(r'kind = "(\w+)"', TEXT)) == {"command", "http", "exec", "driver", "steps"}
+    assert set(re.findall(r'kind = "(\w+)"', TEXT)) == {"auto", "command", "http", "exec", "driver", "steps"}

@@ -113,9 +113,15 @@ def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Trials, 
     [
         (http(HttpRequests(path="/status/500", count=5)), "5 of 5 requests GET /status/500 failed: 5 x status 500"),
         (http(HttpRequests(path="/exit/4", count=1)), "the container exited with code 4 while it was exercised"),
-        (http(ready=Readiness(tcp=9999, timeout="300ms")), "not ready within 0.3 s: connection refused"),
-        (http(ready=Readiness(http="/status/503", timeout="800ms")), "GET /status/503 answered 503"),
-        (http(ready=Readiness(http="/sleep/60", timeout="800ms")), "not ready within 0.8 s: no answer came"),
+        (
+            http(ready=Readiness(tcp=9999, timeout="300ms")),
+            "not ready within 0.3 s: port 9999: connection refused; the service listens on 127.0.0.1:8080",
+        ),
+        (http(ready=Readiness(http="/status/503", timeout="800ms")), "GET /status/503 at port 8080: status 503"),
+        (
+            http(ready=Readiness(http="/sleep/60", timeout="800ms")),
+            "not ready within 0.8 s: GET /sleep/60 at port 8080: no answer came",
+        ),
         (http(ready=Readiness(log="never said", timeout="300ms")), 'no line of the output contains "never said"'),
         (http(ready=Readiness(healthcheck=True)), "the image has no HEALTHCHECK"),
         (execute(("sh", "-c", "echo no luck; exit 9")), "exited with code 9"),
@@ -137,7 +143,7 @@ def test_each_way_a_workload_fails_has_its_words(
 @pytest.mark.parametrize(
     "workload",
     [
-        CommandWorkload(),  # a service never ends
+        CommandWorkload(command=("sleep", "60")),
         http(HttpRequests(path="/sleep/60", count=1)),
         execute(("sleep", "60")),
     ],

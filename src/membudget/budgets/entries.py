@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import (
     AbsolutePath,
@@ -29,7 +30,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, SizeBudget, set_keys
-from membudget.budgets.workload import CommandWorkload, Workload
+from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
 
 DEFAULT_CPUS = 2
@@ -209,8 +210,8 @@ class ImageSpec(FileModel):
     """Environment, files, rights and CPUs of the container."""
     compose: ComposeSettings | None = None
     """The services that the image needs, and its sidecars. If absent, the container runs alone."""
-    workload: Workload = CommandWorkload()
-    """What exercises the container. If absent, the image's own command runs to its end."""
+    workload: Workload = AutoWorkload()
+    """What exercises the container. If absent, a one-shot runs to its end, and a service that is ready is left idle."""
     budgets: MetricBudgets = MetricBudgets()
     """Budgets of the image, by metric."""
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.fields import (
     DurationMs,
     FileModel,
@@ -74,8 +75,8 @@ class ExecWorkload(ServiceKind):
     """Run commands inside the started service."""
     commands: ExecCommands
     """The commands, each a list of words or a table. An unexpected exit code fails the workload."""
-    port: Port = 8080
-    """The port that `ready.http` asks."""
+    port: Port | None = None
+    """The port that `ready.http` asks. If absent, the one that the service listens on."""
     ready: Readiness | None = None
     """When the commands start. If absent, immediately."""
 
@@ -95,12 +96,12 @@ class HttpWorkload(ServiceKind):
 
     kind: Literal["http"]
     """Send HTTP requests to the started service."""
-    port: Port = 8080
-    """The port that the service listens on."""
+    port: Port | None = None
+    """The port that requests go to. If absent, the one that the service listens on, first of all one in EXPOSE."""
     requests: Annotated[tuple[HttpRequests, ...], Field(min_length=1)]
     """Groups of requests, one after another."""
     ready: Readiness | None = None
-    """When the requests start. If absent, when `port` accepts a connection."""
+    """When the requests start. If absent, when the service listens on `port`."""
 
     @property
     def label(self) -> str:
@@ -118,8 +119,8 @@ class DriverWorkload(Driver, ServiceKind):
 
     kind: Literal["driver"]
     """Let another container load the started service."""
-    port: Port = 8080
-    """The port that `ready.http` asks."""
+    port: Port | None = None
+    """The port that `ready.http` asks. If absent, the one that the service listens on."""
     ready: Readiness | None = None
     """When the driver starts. If absent, immediately."""
 
@@ -189,8 +190,8 @@ class StepsWorkload(ServiceKind):
     """Run several kinds of load, one after another."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
     """The steps, in order."""
-    port: Port = 8080
-    """The port that the service listens on."""
+    port: Port | None = None
+    """The port that requests go to. If absent, the one that the service listens on, first of all one in EXPOSE."""
     ready: Readiness | None = None
     """When the steps start. If absent, when `port` accepts a connection if a step sends requests, otherwise
     immediately.
@@ -207,7 +208,7 @@ class StepsWorkload(ServiceKind):
         return tuple(step.part for step in self.steps)
 
 
-AnyWorkload = CommandWorkload | ExecWorkload | HttpWorkload | DriverWorkload | StepsWorkload
+AnyWorkload = AutoWorkload | CommandWorkload | ExecWorkload | HttpWorkload | DriverWorkload | StepsWorkload
 """A workload of any kind."""
 Workload = Annotated[AnyWorkload, Field(discriminator="kind")]
 KIND_NAMES: tuple[str, ...] = tuple(

@@ -144,6 +144,10 @@ class Readiness(FileModel):
         return self
 
 
+ANY_PORT = Readiness.model_construct()
+"""Ready when the service listens on any port. No file can say that: a file names the port, or leaves it out."""
+
+
 class ExecCommand(FileModel):
     """A command to run inside the started service."""
 
@@ -268,6 +272,8 @@ class WorkloadKind(FileModel):
         kind: str  # each kind has this field at its own place in the schema
     is_service: ClassVar[bool] = False
     """Whether the container continues after its workload and is observed until it has settled."""
+    may_end: ClassVar[bool] = False
+    """Whether the container may end by itself, with exit code 0, while it is exercised."""
     no_readiness: ClassVar[str] = "nothing is waited for"
     """Why there is no start-up time if the workload does not wait for readiness."""
 
@@ -319,7 +325,7 @@ class ServiceKind(WorkloadKind):
     """A kind for containers that start, become ready, and run until they are stopped."""
 
     if TYPE_CHECKING:
-        port: int
+        port: int | None
         ready: Readiness | None
     is_service = True
 
@@ -329,5 +335,6 @@ class ServiceKind(WorkloadKind):
 
         If absent, the service is ready when the port accepts a connection, if a part uses the port.
         """
-        asks = any(part.does.needs_port for part in self.parts)
-        return self.ready or (Readiness(tcp=self.port) if asks else None)
+        if self.ready is not None or not any(part.does.needs_port for part in self.parts):
+            return self.ready
+        return Readiness(tcp=self.port) if self.port is not None else ANY_PORT

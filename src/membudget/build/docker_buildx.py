@@ -10,6 +10,7 @@ have the same key. On a file system that keeps times in whole seconds, the base'
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from membudget.core.errors import BuildFailed, DoctorCheck, EnvironmentFault
 from membudget.core.quantities import MIB, format_size
 from membudget.engine.child_environment import builder_environment, client_mask
 from membudget.engine.containers import LOG_TAIL_LINES
+from membudget.engine.pulling import base_image_problem, pull_fix
 from membudget.engine.stream import LineTail
 
 _TERMINATION_S = 5.0
@@ -48,6 +50,7 @@ A `preexec_fn` would run Python between fork and exec, where another thread may 
 """
 
 OnLine = Callable[[str], None]
+_IMAGE_OF_FROM = re.compile(r"failed to solve: (?:[a-z ]+: )*([\w.:/@-]+): ")
 
 
 class Buildx:
@@ -167,7 +170,13 @@ class Buildx:
 def _raise_for(exit_code: int, tail: LineTail) -> None:
     if exit_code != 0:
         lines = tail.lines()
-        raise BuildFailed(_cause(lines) or f"docker buildx build exited with code {exit_code}", lines)
+        cause = _cause(lines) or f"docker buildx build exited with code {exit_code}"
+        problem = base_image_problem(cause)
+        if problem is not None:
+            image = _IMAGE_OF_FROM.search(cause)
+            fix = pull_fix(problem, image[1] if image is not None else "the image", "FROM of the Dockerfile")
+            cause = f"{cause}\n  fix: {fix}"
+        raise BuildFailed(cause, lines)
 
 
 def _cause(lines: tuple[str, ...]) -> str | None:

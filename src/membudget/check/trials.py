@@ -21,6 +21,7 @@ from membudget.judge.measurement import (
     ImageMeasurement,
     OwnMeasurement,
     SideMeasurement,
+    ended_otherwise,
     settings_change,
 )
 from membudget.judge.values import aggregate, all_absent
@@ -31,6 +32,7 @@ from membudget.report.notes import (
     SAME_IMAGE,
     SAME_SOURCES,
     contradiction_note,
+    ended_otherwise_note,
     outage_note,
     own_settings_note,
     setting_notes,
@@ -263,6 +265,7 @@ def _measurement(
     if changed is not None:
         failure = Failure(FailureStage.ENVIRONMENT, settings_note(changed))
         results = {side: [*trials, failure] for side, trials in results.items()}
+    results = _comparable(results)
     found = {Side.BASE: contents.base, Side.HEAD: contents.head}
     sides = {side: _side(built, found[side], results.get(side, ()), why_none) for side, built in subject.built.items()}
     return ImageMeasurement(
@@ -284,6 +287,15 @@ def _measurement(
         planned_trials=spec.trials.min,
         notes=(*setting_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )
+
+
+def _comparable(results: Results) -> Results:
+    """Return the results, with a failure of the head if it is a service and the base a one-shot, or the other way."""
+    trials = {side: [one for one in results.get(side, ()) if isinstance(one, Trial)] for side in Side}
+    ends = ended_otherwise(trials[Side.BASE], trials[Side.HEAD])
+    if ends is None:
+        return results
+    return {**results, Side.HEAD: [*results[Side.HEAD], Failure(FailureStage.WORKLOAD, ended_otherwise_note(*ends))]}
 
 
 def _dockerfile(subject: Subject) -> str | None:

@@ -146,7 +146,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "measure",
         help="measure one image, without a budgets file",
         description="Run an image that is in the engine, and print what its memory did. COMMAND replaces the image's"
-        " own; without it that one is run to its end.",
+        " own, and runs to its end. Without it, a service is left idle once it is ready.",
         usage="membudget measure [options] IMAGE [-- COMMAND...]",
     )
     command.add_argument("image", metavar="IMAGE", help="an image in the engine")

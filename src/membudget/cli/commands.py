@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from membudget.budgets import file as budgets_file
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.guard import AllowedSecrets
 from membudget.budgets.loosening import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
@@ -112,7 +113,9 @@ def measure(options: argparse.Namespace) -> ExitCode:
             image_id=image.image_id,
             limit_bytes=options.limit,
             timeout_ms=options.timeout,
-            workload=CommandWorkload(command=tuple(options.container_command) or None),
+            workload=CommandWorkload(command=tuple(options.container_command))
+            if options.container_command
+            else AutoWorkload(),
         )
         with measuring(engine, own_run_id(), _measuring_options(options), progress.note) as runner:
             tools = MeasuringTools(engine, runner, layer_cache())

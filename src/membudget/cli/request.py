@@ -1,6 +1,7 @@
 """Prepares a check: finds the two revisions to compare, and reads the budgets file of each."""
 
 import hashlib
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from membudget.check.check import CheckRequest
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.sharding import Shard, assign
 from membudget.publish.server import Event
+from membudget.report.notes import uncommitted_notes
 
 _LONGEST_LIST = 200
 """The longest list of image names in a message, in characters."""
@@ -85,7 +87,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         base,
         judged_by,
         base_images,
-        (*_notes(repository, head, wanted, known), *_local_notes(wanted, approval, approval_digest)),
+        (*_notes(repository, head, wanted, known, of_head), *_local_notes(wanted, approval, approval_digest)),
         approval,
         wanted.label,
         untouched,
@@ -105,9 +107,11 @@ def base_request(asked: BaseRequest, event: Event) -> BaseRequest:
     return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
-def _notes(repository: GitRepository, head: Commit, wanted: Wanted, known: BaseBudgets) -> Iterator[str]:
+def _notes(
+    repository: GitRepository, head: Commit, wanted: Wanted, known: BaseBudgets, of_head: Budgets
+) -> Iterator[str]:
     """Yield what a reader should know about the comparison, before anything is measured."""
-    yield from _uncommitted(repository)
+    yield from _uncommitted(repository, head, wanted.budgets, of_head)
     found = replaced_note(repository, wanted.base), unproven_note(repository, head, wanted.base)
     yield from (note for note in found if note is not None)
     yield from known.notes
@@ -198,9 +202,17 @@ def _digest_to_approve(
     return digest_of(changes_to_approve(repository, (base, head), (known.budgets, of_head), loosened))
 
 
-def _uncommitted(repository: GitRepository) -> list[str]:
+def _uncommitted(repository: GitRepository, head: Commit, budgets: Path, of_head: Budgets) -> Iterator[str]:
+    """Yield notes about files that differ from HEAD. A budgets file that git does not know differs as well."""
     changed = repository.uncommitted()
-    if not changed:
-        return []
-    files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
-    return [f"{files} uncommitted changes, which are not built: the head is HEAD"]
+    try:
+        name = budgets.resolve().relative_to(repository.top.resolve()).as_posix()
+    except (OSError, ValueError, RuntimeError):  # it lies elsewhere
+        name = str(budgets)
+    if name not in changed and not repository.has_entry(head, name):
+        changed = [name, *changed]
+    recipes = [
+        posixpath.normpath(posixpath.join(image.build.context, image.build.dockerfile))
+        for image in of_head.images.values()
+    ]
+    yield from uncommitted_notes(changed, name, recipes)

@@ -32,6 +32,7 @@ from membudget.measure.cache import MachineClass, ResultCache, result_key
 from membudget.measure.equipment import TrialPool
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
+from membudget.measure.pod.compose_variables import compose_variables
 from membudget.measure.probe.machine import cpu_model
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -211,7 +212,11 @@ class CheckTools(MeasuringTools):
         missing, where = self._workspace.missing_submodules(checkout), f"images.{name}"
         check_given(missing, checkout, measurement_paths(spec), where)
         inputs = gather(spec, checkout, os.environ, name)
-        inputs = replace(inputs, files=content_names(checkout, measurement_paths(spec)))
+        inputs = replace(
+            inputs,
+            files=content_names(checkout, measurement_paths(spec)),
+            variables_of_compose=compose_variables(checkout, name, spec),
+        )
         if spec.compose is None:
             return inputs
         if self._engine.info.kind == "podman":

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import requests
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -14,11 +14,12 @@ from docker.types import Healthcheck, LogConfig
 from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
 
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.quantities import MIB
 from membudget.engine.child_environment import client_mask
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
-from membudget.engine.options import ContainerOptions, ExecOptions
+from membudget.engine.options import ContainerOptions, Declarations, ExecOptions
+from membudget.engine.pulling import pull_fix, pull_problem
 from membudget.engine.run_id import RunId
 from membudget.engine.stream import FramedStream, LineTail
 
@@ -48,6 +49,8 @@ class ContainerState:
     """The PID of the container's first process in the engine's namespace, or 0 if it does not run."""
     health: str | None
     """"starting", "healthy" or "unhealthy". None if the image has no HEALTHCHECK."""
+    health_output: str | None = None
+    """What the last HEALTHCHECK printed, on one line. None if it printed nothing."""
 
 
 class Containers:
@@ -136,12 +139,45 @@ class Containers:
         """Return the current state of a container."""
         with engine_errors("inspecting a container"):
             raw = self._api.inspect_container(container_id)["State"]
+        health = raw.get("Health") or {}
+        checks = health.get("Log") or [{}]
         return ContainerState(
             running=bool(raw["Running"]),
             exit_code=int(raw["ExitCode"]),
             oom_killed=bool(raw["OOMKilled"]),
             pid=int(raw["Pid"]),
-            health=str((raw.get("Health") or {}).get("Status") or "") or None,  # Podman: "" if there is no HEALTHCHECK
+            health=str(health.get("Status") or "") or None,  # Podman: "" if there is no HEALTHCHECK
+            health_output=shortened(str(checks[-1].get("Output") or "")) or None,
+        )
+
+    def cpu_seconds(self, container_id: str) -> float | None:
+        """Return the CPU time that a running container has used. None if the engine does not say."""
+        with engine_errors("asking for a container's CPU time"):
+            try:
+                raw = cast("dict[str, Any]", self._api.stats(container_id, stream=False, one_shot=True))
+            except APIError as error:
+                if error.is_client_error():  # it has just ended
+                    return None
+                raise
+        used = ((raw.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
+        return used / 1e9 if isinstance(used, int) else None
+
+    def declarations(self, image: str) -> Declarations:
+        """Return what an image says about the service in it. Raises EnvironmentFault."""
+        with engine_errors(f"inspecting the image {image}"):
+            try:
+                config = self._engine.client.images.get(image).attrs.get("Config") or {}
+            except NotFound:
+                raise EnvironmentFault(
+                    f"the engine does not have the image {image} any more",
+                    fix="something removed it meanwhile: keep `docker image prune` and the like away from a check",
+                ) from None
+        ports = [str(name).partition("/") for name in config.get("ExposedPorts") or ()]
+        check = (config.get("Healthcheck") or {}).get("Test") or []
+        return Declarations(
+            tuple(sorted(int(port) for port, _, kind in ports if kind in ("", "tcp") and port.isdecimal())),
+            check not in ([], ["NONE"]),
+            frozenset(str(variable).partition("=")[0] for variable in config.get("Env") or ()),
         )
 
     def run_healthcheck(self, container_id: str) -> None:
@@ -187,17 +223,24 @@ class Containers:
             if not self._api.put_archive(container_id, folder, cast("bytes", archive)):
                 raise EnvironmentFault(f"the engine did not accept files for {folder}")
 
-    def provide_image(self, image: str) -> None:
-        """Pull an image unless the engine has it. Raises EnvironmentFault."""
+    def provide_image(self, image: str, named_in: str) -> None:
+        """Pull an image unless the engine has it. `named_in` says where the user names it. Raises EnvironmentFault."""
         with engine_errors(f"looking for the image {image}"):
             try:
                 self._engine.client.images.get(image)
                 return
             except NotFound:
                 pass
-        with engine_errors(f"pulling the image {image}, which the engine has not"):
+        with engine_errors(f"pulling the image {image}"):
             repository, tag = parse_repository_tag(image)
-            self._api.pull(repository, tag=tag or "latest")
+            try:
+                self._api.pull(repository, tag=tag or "latest")
+            except APIError as error:
+                said = client_mask()(str(error.explanation or error))
+                raise EnvironmentFault(
+                    f"the engine does not have the image {image} and cannot pull it: {shortened(said, 120)}",
+                    fix=pull_fix(pull_problem(said), image, named_in),
+                ) from error
 
     def start_exec(self, container_id: str, options: ExecOptions) -> tuple[str, FramedStream]:
         """Start a command inside a running container. Return its exec ID and its output.

@@ -52,3 +52,14 @@ class ExecOptions:
     workdir: str | None = None
     user: str | None = None
     reads_input: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What an image says about the service in it."""
+
+    ports: tuple[int, ...]
+    """The TCP ports of EXPOSE, lowest first."""
+    has_healthcheck: bool
+    variables: frozenset[str]
+    """The names of the environment variables that it sets."""

@@ -13,6 +13,7 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
+from membudget.measure.assumed import AutoEnd
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
 
@@ -192,6 +193,19 @@ class SettingsChange:
     """The name of the field of HostSettings."""
     before: str | int | None
     after: str | int | None
+
+
+def ended_otherwise(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[AutoEnd, AutoEnd] | None:
+    """Return how base and head ended without a workload, if one is a one-shot and the other a service. Otherwise None.
+
+    Their figures cannot be compared. A service that ends at once, or a one-shot that rests, would pass any budget.
+    """
+    ends = [[one.assumed.end for one in trials if one.assumed is not None] for trials in (base, head)]
+    for before in ends[0]:
+        for after in ends[1]:
+            if before is not None and after is not None and (before is AutoEnd.ENDED) != (after is AutoEnd.ENDED):
+                return before, after
+    return None
 
 
 def settings_change(trials: Sequence[Trial]) -> SettingsChange | None:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.errors import ConfigurationError, brief
 from membudget.core.files import read_plain
 from membudget.core.masking import Mask
 from membudget.core.quantities import MIB, format_size
-from membudget.engine.options import ContainerOptions
+from membudget.engine.options import ContainerOptions, Declarations
 from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 
@@ -116,6 +117,19 @@ def _variables(content: bytes, name: str) -> dict[str, str]:
         problem = f"cannot be read as NAME=VALUE lines: it is not UTF-8 ({error.reason})"
         raise ConfigurationError(problem, where=name) from None
     return variables
+
+
+def informed(spec: TrialSpec, said: Declarations) -> TrialSpec:
+    """Return `spec` with what its image says about the service in it. A compose file may say more."""
+    pod, workload, unset = spec.inputs.pod, spec.workload, spec.inputs.variables_of_compose
+    if isinstance(workload, AutoWorkload):
+        has_healthcheck = said.has_healthcheck or (pod is not None and pod.has_healthcheck)
+        workload = workload.of_image(said.ports, has_healthcheck=has_healthcheck)
+    if unset is not None:
+        given = {*said.variables, *spec.inputs.environment}
+        unset = replace(unset, names=tuple(name for name in unset.names if name not in given))
+    inputs = replace(spec.inputs, variables_of_compose=unset)
+    return replace(spec, workload=workload, exposed=said.ports, inputs=inputs)
 
 
 _HEALTH_INTERVAL_MS = 500

@@ -22,6 +22,7 @@ from membudget.budgets.fields import AnyPhaseLabel
 from membudget.core.files import Stored
 from membudget.core.intervals import student
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.listening import Listening
 from membudget.measure.probe.messages import Series
 
 
@@ -97,25 +98,33 @@ class LoadPoint:
 
 @dataclass(frozen=True, slots=True)
 class DriveOrder:
-    """An order to wait until the service is ready, report that, send the requests, and report the results."""
+    """An order to wait until the service is ready, report that, send the requests, and report the results.
+
+    Or only to look where the service listens.
+    """
 
     network_namespace: str | None
     """The file of the network namespace to enter (setns(2)). None if the driver was started inside it."""
-    port: int
+    port: int | None
+    """The service's port. None means the one that it is found to listen on."""
     ready_tcp: int | None
     ready_http: str | None
     ready_timeout_ms: int
     groups: tuple[RequestGroup, ...]
+    preferred: tuple[int, ...] = ()
+    """The ports to take if the service listens on several, best first."""
+    only_looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DriveEvent:
     """An event of an order.
 
-    The first is "ready" or "failed". Then come points, and one "load" per group. The last is "done" or "failed".
+    The first is "ready" or "failed". Then come points, and one "load" per group. The last is "done" or "failed". An
+    order that only looks has the one event "looked".
     """
 
-    event: Literal["ready", "point", "load", "done", "failed"]
+    event: Literal["ready", "point", "load", "done", "failed", "looked"]
     reason: str | None = None
     group: int = 0
     """For "point": the number of its group."""
@@ -123,6 +132,12 @@ class DriveEvent:
     load: LoadResult | None = None
     at_once: bool = False
     """For "ready": whether the first attempt succeeded, so that the service may have been ready before."""
+    port: int | None = None
+    """For "ready": the port that requests go to. None if the service was not asked at a port."""
+    late_ms: int = 0
+    """For "ready": for how long the service had been ready by then, because a better port was waited for."""
+    listening: tuple[Listening, ...] | None = None
+    """For "looked", and for a service that was not ready: where it listens."""
 
 
 _BLOCKS = 12

@@ -82,6 +82,12 @@ class PodPlan:
         return {name: service for name, service in self.services.items() if name != self.measured}
 
     @property
+    def has_healthcheck(self) -> bool:
+        """Whether the compose file has a HEALTHCHECK for the measured service."""
+        check = _mapping(self.services[self.measured].definition.get("healthcheck"))
+        return bool(check.get("test")) and check.get("test") != ["NONE"] and check.get("disable") is not True
+
+    @property
     def builds(self) -> dict[str, Build]:
         """The builds that the other services need."""
         return {name: service.build for name, service in self.beside.items() if service.build is not None}

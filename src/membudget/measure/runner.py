@@ -12,9 +12,10 @@ from membudget.core.progress import Running
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
+from membudget.measure.assumed import AutoEnd
 from membudget.measure.certificate import Conclusion, EngineWord, require_swap_limit
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
-from membudget.measure.inputs import container_options, without_secrets
+from membudget.measure.inputs import container_options, informed, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
@@ -32,6 +33,7 @@ from membudget.measure.trial import (
     undisturbed,
     with_trouble,
 )
+from membudget.measure.workload.explained import explained
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
 
@@ -143,6 +145,7 @@ class TrialRunner:
     def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth) -> Trial:
         self._name = spec.name
         cgroup = self._next_cgroup(ledger)
+        spec = informed(spec, self._containers.declarations(spec.image_id))
         pod = self._make(spec, cgroup, ledger)
         self._container_id = pod.container_id
         try:
@@ -198,6 +201,7 @@ class TrialRunner:
         startup = _startup(exercised, spec)
         seen = Seen(report, beside, exercised.workload.progress, startup)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
+        result = explained(result, spec.inputs, listens=bool(exercised.workload.listening))
         outcome, reason = outcome_of(spec, result, exit_code, figures.metrics[Metric.OOM_KILLS], figures.own_oom_kills)
         trial = Trial(
             outcome=outcome,
@@ -220,6 +224,7 @@ class TrialRunner:
             settings=report.settings,
             load=exercised.workload.loads,
             ran_inside=_ran_inside(spec, state),
+            assumed=exercised.workload.assumed(exercised.result),
             sidecars=tuple(
                 SidecarUse.of(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
             ),
@@ -262,7 +267,8 @@ class TrialRunner:
 
         If the service ends with an error, the trial fails.
         """
-        if not result.passed or not spec.workload.is_service or spec.settle_ms == 0:
+        has_ended = result.auto_end is AutoEnd.ENDED
+        if not result.passed or not spec.workload.is_service or spec.settle_ms == 0 or has_ended:
             return result
         self._begin_phase(PhaseName.SETTLE)
         if not self._containers.wait(container_id, spec.settle_ms / 1000):

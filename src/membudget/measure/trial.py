@@ -13,6 +13,7 @@ from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
 from membudget.engine.cgroups import CgroupVersion
+from membudget.measure.assumed import Assumed, AutoEnd, ComposeVariables
 from membudget.measure.certificate import Certificate, OomDoubt, count_oom_kills
 from membudget.measure.load import LoadResult
 from membudget.measure.pod_plan import PodPlan
@@ -41,6 +42,8 @@ class TrialInputs:
     """The folder with the files that a workload names. None if there are none."""
     files: tuple[str, ...] | None = None
     """Identifiers of the content of all files that are used from the repository. None if unknown."""
+    variables_of_compose: ComposeVariables | None = None
+    """None if there is no compose file with the image's service, or if it is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class TrialSpec:
     """An identity of the image that does not depend on where it is built. None if its trials are not cached."""
     pod_images: Mapping[str, str] = field(default_factory=dict)
     """The images that were built for services around the image, by service."""
+    exposed: tuple[int, ...] = ()
+    """The TCP ports that the image declares (EXPOSE)."""
 
 
 class Outcome(StrEnum):
@@ -209,6 +214,8 @@ class Trial(Stored):
     """Which processes of the load or of checks ran inside the measured cgroup and count."""
     sidecars: tuple[SidecarUse, ...] = ()
     """The sidecars, which ran beside the container and are also measured."""
+    assumed: Assumed | None = None
+    """None if the budgets file says everything."""
 
     @property
     def judgeable(self) -> bool:
@@ -228,6 +235,8 @@ class WorkloadResult:
     """Whether a service around the measured one failed."""
     output_tail: tuple[str, ...] = ()
     """The last lines of the workload's output, if that is not the container's own."""
+    auto_end: AutoEnd | None = None
+    """How the run ended, if the image has no workload."""
 
 
 WORKLOAD_PASSED = WorkloadResult(passed=True)
@@ -277,7 +286,8 @@ def outcome_of(
         in_sidecar = f"{_killed_in_words(kills, None)}, in a sidecar"
         return Outcome.OOM_KILLED, _killed_in_words(own_kills, spec.limit_bytes) if own_kills.value else in_sidecar
     if result.timed_out:
-        return Outcome.TIMED_OUT, f"still running after {format_duration(spec.timeout_ms)}"
+        why = f": {result.reason}" if result.reason else ""
+        return Outcome.TIMED_OUT, f"still running after {format_duration(spec.timeout_ms)}{why}"
     if not result.passed:
         signal = _of_sigkill(kills.value) if exit_code == _SIGKILLED else ""
         return Outcome.WORKLOAD_FAILED, f"{result.reason}{signal}"

@@ -13,6 +13,7 @@ from membudget.core.errors import LONGEST_REASON, EngineLost, shortened
 from membudget.core.metrics import Metric, format_value
 from membudget.judge.confirmation import Contradiction, FigureDiffers, FigureMissing, FreshTrialFailed, OtherVerdict
 from membudget.judge.measurement import Failure, SettingsChange
+from membudget.measure.assumed import AutoEnd
 from membudget.measure.trial import LimitContact
 from membudget.report.findings import limit_words
 from membudget.report.verdicts import verdict_words
@@ -20,6 +21,7 @@ from membudget.report.verdicts import verdict_words
 ENGINE_STOPPED = "the engine stopped answering"
 SAME_IMAGE = "unchanged: base and head are the same image"
 SAME_SOURCES = "unchanged: nothing that it comes from differs"
+_MOST_FILES = 3
 OPEN_NETWORK = "its network was open: what it fetched may change its figures"
 
 _SETTINGS = {
@@ -111,6 +113,43 @@ def _fewer_cpus(wanted: int, there: int) -> str:
 def exception_note(metric: Metric, until: date) -> str:
     """Return the note about an exception that has expired."""
     return f"its exception for {metric} ended on {until.isoformat()} and counts no more"
+
+
+def ended_otherwise_note(base: AutoEnd, head: AutoEnd) -> str:
+    """Return why base and head cannot be compared: without a workload, one is a one-shot, the other a service."""
+    fix = "say in its workload what it is: docs/workloads.md"
+    return f"without a workload, the base {_ENDS[base]}, and the head {_ENDS[head]}\n  fix: {fix}"
+
+
+_ENDS = {
+    AutoEnd.ENDED: "ran to its end",
+    AutoEnd.RESTED: "was a service that was ready and rested",
+    AutoEnd.BUSY: "was a service that was ready and never rested",
+    AutoEnd.KEPT_RUNNING: "kept running",
+}
+
+
+def uncommitted_notes(changed: Sequence[str], budgets: str, recipes: Sequence[str]) -> Iterator[str]:
+    """Yield which version of each file was used, if files differ from HEAD.
+
+    `budgets` is the budgets file, which is read from the working folder. `recipes` are the Dockerfiles of the images.
+    Everything but the budgets file is taken from HEAD.
+    """
+    if budgets in changed:
+        yield f"{budgets} has uncommitted changes, and they count: it was read from the working folder"
+    built = [name for name in changed if name in recipes]
+    others = [name for name in changed if name != budgets and name not in recipes]
+    if built:
+        has = "has" if len(built) == 1 else "have"
+        yield f"{_listed(built)} {has} uncommitted changes, which are not built: HEAD's was used → commit them first"
+    if others:
+        has = "has" if len(others) == 1 else "have"
+        yield f"{_listed(others)} {has} uncommitted changes, which are not built: the head is HEAD"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(shortened(name) for name in names[:_MOST_FILES])
+    return shown if len(names) <= _MOST_FILES else f"{shown} and {len(names) - _MOST_FILES} more files"
 
 
 def machines_note(name: str, one: object, other: object) -> str:

@@ -28,6 +28,7 @@ from membudget.report.allowances import (
     noise,
     unapproved,
 )
+from membudget.report.assumptions import port_finding, workload_findings
 from membudget.report.details import (
     PEAK_HEADINGS,
     PHASE_HEADINGS,
@@ -119,6 +120,7 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
     yield from failures_with_base_settings(result.report)
     yield from (Finding((Quoted(note),)) for note in result.report.notes)
     for image in result.report.images:
+        yield from workload_findings(image)
         yield from (Finding((Quoted(image.name), ": ", Quoted(note))) for note in image.notes)
 
 
@@ -269,7 +271,7 @@ def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterat
             ]  # in the table
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
-        items += [_of(image, finding) for finding in circumstances(image.trials)]
+        items += [_of(image, finding) for finding in (*port_finding(image.trials), *circumstances(image.trials))]
     items += map(Item, noise(result.judgement))
     for names, labels, reason in not_measured(result.report.images):
         parts: list[Part] = []

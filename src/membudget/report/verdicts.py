@@ -64,7 +64,7 @@ _NEXT_STEPS = {
     Status.LEAKING: "find what the head keeps with every request; a bounded cache would level off",
     Status.SOAK_TOO_SHORT: "soak longer, or with more trials: `duration` of the requests, `trials` of the image",
     Status.INCONCLUSIVE: "run the check again, or raise `trials` in budgets.toml",
-    Status.NOT_MEASURED: "run the check again; a figure that is missing is not taken for a pass",
+    Status.NOT_MEASURED: "remove the cause, then run the check again; a figure that is missing is not taken for a pass",
     Status.BASE_NOT_MEASURED: "repair the image on the base branch first, or ask somebody with triage rights for the"
     " label that approves it",
 }

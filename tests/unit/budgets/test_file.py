@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.entries import ImageSpec, TrialCount
 from membudget.budgets.metric_budgets import SizeBudget
-from membudget.budgets.workload import CommandWorkload, HttpWorkload
+from membudget.budgets.workload import HttpWorkload
 from membudget.budgets.workload_parts import Readiness
 from membudget.core.errors import BudgetsFileError, ConfigurationError
 from membudget.core.metrics import Metric
@@ -30,7 +31,7 @@ def peak_rss(image: ImageSpec) -> SizeBudget:
 def test_the_smallest_file() -> None:
     api = budgets_file.parse(SMALLEST, "budgets.toml")["api"]
     assert (api.limit_bytes, api.trials, api.timeout) == (64 * MIB, TrialCount(min=3, max=10), 60_000)
-    assert api.workload == CommandWorkload()
+    assert api.workload == AutoWorkload()
     assert api.budgets.of(Metric.OOM_KILLS).max == 0
     assert api.budgets.of(Metric.PEAK_RSS).max is None
 

@@ -75,6 +75,7 @@ def test_something_has_to_be_judged() -> None:
     version = 1
     [images.api]
     limit = "64MiB"
+    workload.kind = "command"
     phases.steady.judged = false
     """
     with pytest.raises(ConfigurationError, match="leave no phase to judge"):

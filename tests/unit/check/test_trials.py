@@ -19,6 +19,7 @@ from membudget.core.quantities import MIB
 from membudget.judge.image import Status, judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
+from membudget.measure.assumed import Assumed, AutoEnd
 from membudget.measure.trial import LimitContact, Trial
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
@@ -338,3 +339,30 @@ def test_an_endless_reason_makes_no_endless_report() -> None:
     kept = [image.head.failure.reason, *(one.reason or "" for one in image.head.metrics.values())]
     assert all(len(line) <= LONGEST_REASON for reason in kept for line in reason.split("\n"))
     assert max(map(len, kept)) <= 2 * LONGEST_REASON + 1
+
+
+def ending(base: AutoEnd, head: AutoEnd) -> ImageMeasurement:
+    made = FakeTools()
+    for side, end in (("base", base), ("head", head)):
+        made.trials[f"api {side}"] = lambda end=end: replace(trial(40), assumed=Assumed(end))  # type: ignore[misc]
+    return measured(made)[0]
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [(AutoEnd.ENDED, AutoEnd.RESTED), (AutoEnd.ENDED, AutoEnd.KEPT_RUNNING), (AutoEnd.RESTED, AutoEnd.ENDED)],
+)
+def test_a_one_shot_and_a_service_are_not_compared_where_no_workload_says_what_it_is(
+    base: AutoEnd, head: AutoEnd
+) -> None:
+    image = ending(base, head)
+    judged = judge_image(image)
+    assert (judged.verdict, judged.status) == (Verdict.INCONCLUSIVE, Status.WORKLOAD_FAILED)
+    assert image.head is not None
+    assert image.head.failure is not None
+    assert image.head.failure.reason.startswith("without a workload, the base")
+    assert "fix: say in its workload what it is" in image.head.failure.reason
+
+
+def test_two_services_are_compared_although_one_rests_and_the_other_does_not() -> None:
+    assert judge_image(ending(AutoEnd.RESTED, AutoEnd.BUSY)).verdict is Verdict.PASS

@@ -67,7 +67,6 @@ def test_help_and_version_load_nothing_heavy() -> None:
         (["measure", "--rate", "5000", "image"], "a whole number from 1 to 1000"),
         (["measure", "--timeout", "10", "image"], 'a number with a unit: "500ms"'),
         (["measure", "--probe", "moon", "image"], "invalid choice"),
-        (["publish"], "required: REPORT"),
         (["plan"], "required: --shards"),
         (["plan", "--shards", "0"], "a whole number from 1 to 256"),
         (["merge"], "required: REPORT"),

@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.entries import ContainerSettings, ImageSpec
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecWorkload
 from membudget.budgets.workload_parts import ExecCommand
 from membudget.core.errors import ConfigurationError
-from membudget.measure.inputs import gather, read_input
+from membudget.engine.options import Declarations
+from membudget.measure.assumed import ComposeVariables
+from membudget.measure.inputs import gather, informed, read_input
+from membudget.measure.trial import TrialInputs, TrialSpec
 
 
 def _too_large(path: Path) -> None:
@@ -116,3 +121,26 @@ def test_files_of_workloads_are_looked_for_before_anything_is_built(
     spec = ImageSpec(limit="64MiB", workload=workload)
     with pytest.raises(ConfigurationError, match="missing is not in the repository"):
         gather(spec, tmp_path, {}, "api")
+
+
+NOTHING_SAID = Declarations((), has_healthcheck=False, variables=frozenset())
+
+
+def test_what_an_image_declares_decides_when_a_service_without_a_workload_is_ready() -> None:
+    spec = TrialSpec("api", "api", None, 1000, AutoWorkload())
+    assert informed(spec, NOTHING_SAID).workload.readiness is None
+    with_port = informed(spec, replace(NOTHING_SAID, ports=(8080,)))
+    assert (with_port.exposed, with_port.workload.readiness) == ((8080,), with_port.workload.readiness)
+    assert with_port.workload.readiness is not None
+    assert with_port.workload.readiness.healthcheck is None
+    healthy = informed(spec, Declarations((8080,), has_healthcheck=True, variables=frozenset())).workload.readiness
+    assert healthy is not None
+    assert healthy.healthcheck is True
+
+
+def test_variables_that_the_image_or_the_budgets_file_set_are_not_missing() -> None:
+    inputs = TrialInputs({"GIVEN": "1"}, variables_of_compose=ComposeVariables("c", "api", ("GIVEN", "ENV", "MISSING")))
+    spec = TrialSpec("api", "api", None, 1000, AutoWorkload(), inputs=inputs)
+    unset = informed(spec, replace(NOTHING_SAID, variables=frozenset({"ENV"}))).inputs.variables_of_compose
+    assert unset is not None
+    assert unset.names == ("MISSING",)

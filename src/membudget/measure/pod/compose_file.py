@@ -31,7 +31,8 @@ def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve
 
     `resolve` lets compose itself interpret the file.
     """
-    model = _read(settings.file, f"images.{image_name}.compose.file", checkout)
+    model = read_model(settings.file, f"images.{image_name}.compose.file", checkout)
+    _check_references(model, settings.file, checkout)
     env_file = checkout / ".env"
     has_variables = env_file.exists() or env_file.is_symlink()
     try:
@@ -41,7 +42,11 @@ def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve
     return plan_pod(resolved, settings, image_name, PurePosixPath(checkout), is_open=is_open)
 
 
-def _read(name: str, where: str, checkout: Path) -> ComposeModel:
+def read_model(name: str, where: str, checkout: Path) -> ComposeModel:
+    """Return a compose file as it is written. Raises ConfigurationError.
+
+    `where` is the place that names the file.
+    """
     content = read_input(checkout, name, where, LARGEST_SETTINGS_BYTES)
     try:
         given = yaml.safe_load(content)
@@ -50,11 +55,9 @@ def _read(name: str, where: str, checkout: Path) -> ComposeModel:
     if _size(given, {}) > _MOST_VALUES:
         raise ConfigurationError(f"has more than {_MOST_VALUES:,} values", where=name)
     try:
-        model = _OBJECT.validate_python(given)
+        return _OBJECT.validate_python(given)
     except (ValidationError, RecursionError):
         raise ConfigurationError("is no compose file: its keys are names, its values plain", where=name) from None
-    _check_references(model, name, checkout)
-    return model
 
 
 def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:

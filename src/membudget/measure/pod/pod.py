@@ -211,7 +211,7 @@ class ComposePod:
         for name, service in self._plan.beside.items():
             images[name] = spec.pod_images.get(name) or service.image
             if name not in spec.pod_images and service.image is not None:
-                self._containers.provide_image(service.image)
+                self._containers.provide_image(service.image, f"services.{name}.image of the compose file")
         return images
 
     def _start_service(self, name: str, deadline: float) -> WorkloadResult:

@@ -9,27 +9,37 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.workload_parts import HttpRequests, Readiness, Requests
+from membudget.core.errors import EngineLost, EnvironmentFault
+from membudget.engine.containers import CannotStart
 from membudget.engine.helper import HelperFailed
 from membudget.measure.inputs import read_input
+from membudget.measure.listening import Listening
 from membudget.measure.load import DriveEvent, DriveOrder, LoadProgress, LoadUnit, RequestGroup
 from membudget.measure.trial import WorkloadResult
-from membudget.measure.workload.service import Service
+from membudget.measure.workload.explained import elsewhere, not_ready
+from membudget.measure.workload.service import Service, ServiceGone
 
 HTTP_DRIVER = "membudget.measure.workload.http_process"
 _EVENT = TypeAdapter(DriveEvent)
 _MOST_POINTS = 100_000
 """The most points of one group. The driver sends about 100 each time that their distance doubles."""
 _LONGEST_REASON = 2000
+LAST_WORD_S = 0.5
+_PORT_TIMEOUT_MS = 5000
+"""How long a ready service may take until it listens on a port, if no port is named."""
+_USUAL_PORT = 8080
+"""The port to take if a service listens on several, and neither the budgets file nor the image names one."""
 
 
 def wait_until_ready(
-    service: Service, readiness: Readiness, deadline: float, on_ready: Callable[[bool], None]
+    service: Service, readiness: Readiness, deadline: float, on_ready: Callable[[DriveEvent], None]
 ) -> WorkloadResult:
     """Let the driver ask the service until it is ready. Raises the same errors as `Service.ask`.
 
-    `on_ready` is told whether the first attempt succeeded.
+    `on_ready` gets the event. A service that is not ready is told with where it listens.
     """
-    ready_by = min(deadline, time.monotonic() + readiness.timeout / 1000)
+    # The driver needs a moment before the deadline to say what it saw.
+    ready_by = min(deadline - LAST_WORD_S, time.monotonic() + readiness.timeout / 1000)
     order = DriveOrder(
         network_namespace=None,
         port=service.port,
@@ -37,8 +47,36 @@ def wait_until_ready(
         ready_http=readiness.http,
         ready_timeout_ms=max(1, round((ready_by - time.monotonic()) * 1000)),
         groups=(),
+        preferred=_preferred(service),
     )
-    return service.unless_ended(_drive(service, order, deadline, on_ready))
+    problem = _drive(service, order, deadline, on_ready)
+    result = service.unless_ended(problem)
+    if problem is None or result.reason != problem:
+        return result
+    tail = service.containers.log_tail(service.container_id)
+    why = not_ready(problem, service.listening, tail, readiness.tcp or service.port, names_tcp=service.names_tcp)
+    return dataclasses.replace(result, reason=why)
+
+
+def look(service: Service, timeout_s: float = 5.0) -> tuple[Listening, ...] | None:
+    """Return where the service listens. None if nobody can tell: there is no helper, or the service has ended.
+
+    Raises EngineLost.
+    """
+    order = DriveOrder(None, None, None, None, 1000, (), only_looks=True)
+    try:
+        event = _event(next(service.ask(HTTP_DRIVER, dataclasses.asdict(order), time.monotonic() + timeout_s)))
+    except EngineLost:
+        raise
+    except (EnvironmentFault, CannotStart, TimeoutError, ServiceGone):
+        service.give_up(HTTP_DRIVER)
+        return None
+    service.listening = event.listening or ()
+    return service.listening
+
+
+def _preferred(service: Service) -> tuple[int, ...]:
+    return service.exposed or (_USUAL_PORT,)
 
 
 def send_requests(requests: Requests, service: Service, deadline: float) -> WorkloadResult:
@@ -48,14 +86,19 @@ def send_requests(requests: Requests, service: Service, deadline: float) -> Work
         port=service.port,
         ready_tcp=None,
         ready_http=None,
-        ready_timeout_ms=1000,
+        ready_timeout_ms=_PORT_TIMEOUT_MS,
+        preferred=_preferred(service),
         groups=tuple(_group(group, requests.phase, service.checkout) for group in requests.groups),
     )
     service.progress += [LoadProgress(_unit(group), [], requests.phase) for group in requests.groups]
-    return service.unless_ended(_drive(service, order, deadline, lambda _: None))
+    problem = _drive(service, order, deadline, lambda _: None)
+    result = service.unless_ended(problem)
+    if problem is None or result.reason != problem or not look(service):
+        return result
+    return dataclasses.replace(result, reason=elsewhere(problem, service.listening, service.port))
 
 
-def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Callable[[bool], None]) -> str | None:
+def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Callable[[DriveEvent], None]) -> str | None:
     """Return what went wrong, or None."""
     first = len(service.progress) - len(order.groups)
     answers = service.ask(HTTP_DRIVER, dataclasses.asdict(order), deadline)
@@ -64,9 +107,11 @@ def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Calla
         if event.event == "done":
             return None
         if event.event == "failed":
+            service.listening = event.listening or service.listening
             return (event.reason or "the driver gave no reason")[:_LONGEST_REASON]
         if event.event == "ready":
-            on_ready(event.at_once)
+            service.port = service.port or event.port
+            on_ready(event)
         else:
             _note(service, event, first)
 

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 from pydantic import TypeAdapter
 
+from membudget.measure.listening import chosen, read_listening
 from membudget.measure.load import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
 from membudget.measure.workload.confinement import (
     BoundedConnector,
@@ -30,6 +31,8 @@ from membudget.measure.workload.confinement import (
 from membudget.measure.workload.http_sender import in_words, send
 
 _READINESS_POLL_S = 0.02
+_PREFERENCE_S = 1.0
+"""How long a preferred port is waited for once the service listens on another."""
 _TELLING_S = 0.1
 """An attempt that was cut off after less time says nothing about the service."""
 _ATTEMPT_TIMEOUT_S = 60.0
@@ -73,14 +76,20 @@ def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 async def _drive(order: DriveOrder) -> None:
     asyncio.get_running_loop().set_exception_handler(_on_loop_error)
-    problem, attempts = await _become_ready(order)
-    if problem is not None:
-        _say(DriveEvent("failed", problem))
+    if order.only_looks:
+        _say(DriveEvent("looked", listening=read_listening()))
         return
-    _say(DriveEvent("ready", at_once=attempts == 1))
+    waiting = _Waiting(order)
+    problem = await _become_ready(waiting)
+    if problem is not None:
+        _say(DriveEvent("failed", problem, listening=read_listening()))
+        return
+    port = waiting.port
+    _say(DriveEvent("ready", at_once=waiting.attempts == 1, port=port, late_ms=waiting.late_ms))
     for number, group in enumerate(order.groups):
         try:
-            result, failures = await send(order.port, group, partial(_say_point, number))
+            assert port is not None  # noqa: S101 - a service is ready at a port before it gets requests
+            result, failures = await send(port, group, partial(_say_point, number))
         except OSError as error:
             why = in_words(error, group.timeout_ms / 1000)
             _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {why}"))
@@ -92,46 +101,89 @@ async def _drive(order: DriveOrder) -> None:
     _say(DriveEvent("done"))
 
 
-async def _become_ready(order: DriveOrder) -> tuple[str | None, int]:
+@dataclasses.dataclass(slots=True)
+class _Waiting:
+    """What is known of a service that may not be ready yet."""
+
+    order: DriveOrder
+    port: int | None = None
+    """The port of the service. None while that is not known."""
+    attempts: int = 0
+    other_since: float | None = None
+    """Since when the service has listened on a port that is not a preferred one."""
+
+    def __post_init__(self) -> None:
+        self.port = self.order.port
+
+    @property
+    def late_ms(self) -> int:
+        """For how long the service has listened on a port that is not a preferred one."""
+        return round((time.monotonic() - self.other_since) * 1000) if self.other_since is not None else 0
+
+    @property
+    def asked(self) -> str:
+        """What the service is asked and where, in words that the result follows."""
+        if self.order.ready_http is not None and self.port is not None:
+            return f"GET {self.order.ready_http} at port {self.port}: "
+        return f"port {self.order.ready_tcp}: " if self.order.ready_tcp is not None else ""
+
+    def find_port(self) -> str | None:
+        """Look for the service's port. Return why there is none yet."""
+        found = chosen(read_listening(), self.order.preferred)
+        if found is None:
+            return "nothing listens on a TCP port"
+        if self.order.preferred and found.port not in self.order.preferred:
+            self.other_since = self.other_since or time.monotonic()
+            if self.late_ms < _PREFERENCE_S * 1000:
+                return f"it listens on {found}"
+        else:
+            self.other_since = None
+        self.port = found.port
+        return None
+
+
+async def _become_ready(waiting: _Waiting) -> str | None:
     connections = BoundedConnector()
     timeout = aiohttp.ClientTimeout(total=_ATTEMPT_TIMEOUT_S)
-    service = f"http://127.0.0.1:{order.port}"
     async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
-        return await _wait_until_ready(session, service, order)
+        return await _wait_until_ready(session, waiting)
 
 
-async def _wait_until_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> tuple[str | None, int]:
-    """Return why the service was not ready in time, or None if it was. Also return the number of attempts."""
-    deadline = time.monotonic() + order.ready_timeout_ms / 1000
+async def _wait_until_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> str | None:
+    """Return why the service was not ready in time, or None if it was."""
+    deadline = time.monotonic() + waiting.order.ready_timeout_ms / 1000
     seen: str | None = None
-    attempts = 0
     while (remaining := deadline - time.monotonic()) > 0:
-        attempts += 1
+        waiting.attempts += 1
         try:
             async with asyncio.timeout(remaining):
-                problem = await _not_ready(session, service, order)
+                problem = await _not_ready(session, waiting)
         except TimeoutError:
             if seen is None or remaining >= _TELLING_S:
-                seen = "no answer came" + (f"; before that: {seen}" if seen else "")
+                seen = f"{waiting.asked}no answer came" + (f"; before that: {seen}" if seen else "")
             break
         if problem is None:
-            return None, attempts
+            return None
         seen = problem
         await asyncio.sleep(_READINESS_POLL_S)
-    return f"not ready within {order.ready_timeout_ms / 1000:g} s: {seen or 'no time to ask'}", attempts
+    return f"not ready within {waiting.order.ready_timeout_ms / 1000:g} s: {seen or 'no time to ask'}"
 
 
-async def _not_ready(session: aiohttp.ClientSession, service: str, order: DriveOrder) -> str | None:
+async def _not_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> str | None:
+    order = waiting.order
     try:
+        if waiting.port is None and order.ready_tcp is None and (problem := waiting.find_port()) is not None:
+            return problem
         if order.ready_http is not None:
             # The status is enough. The body may be endless and is not read.
-            async with session.get(service + order.ready_http, allow_redirects=False) as answer:
-                return None if answer.status < 400 else f"GET {order.ready_http} answered {answer.status}"
+            asked = f"http://127.0.0.1:{waiting.port}{order.ready_http}"
+            async with session.get(asked, allow_redirects=False) as answer:
+                return None if answer.status < 400 else f"{waiting.asked}status {answer.status}"
         if order.ready_tcp is not None:
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
     except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid status
-        return in_words(error, _ATTEMPT_TIMEOUT_S)
+        return f"{waiting.asked}{in_words(error, _ATTEMPT_TIMEOUT_S)}"
     return None
 
 

@@ -6,16 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.workload import CommandWorkload
 from membudget.budgets.workload_parts import Action, Commands, Driver, ExecCommand, Part, Readiness, Requests, Rest
 from membudget.core.quantities import format_duration
 from membudget.engine.containers import LOG_TAIL_LINES, CannotStart, Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.engine.stream import LineTail, feed
+from membudget.measure.assumed import Assumed
 from membudget.measure.inputs import existing, read_input
-from membudget.measure.load import LoadProgress, LoadResult
+from membudget.measure.listening import Listening
+from membudget.measure.load import DriveEvent, LoadProgress, LoadResult
 from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
-from membudget.measure.workload.http_driver import send_requests, wait_until_ready
+from membudget.measure.workload.auto import ended_by_itself, run_by_itself
+from membudget.measure.workload.explained import is_a_service, not_said
+from membudget.measure.workload.http_driver import LAST_WORD_S, look, send_requests, wait_until_ready
 from membudget.measure.workload.service import (
     TIMED_OUT,
     Drivers,
@@ -33,7 +38,8 @@ def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> 
     if service.input is not None and workload.stdin is not None:
         feed(service.input, read_input(service.checkout, workload.stdin, "workload.stdin"))
     if not service.containers.wait(service.container_id, deadline - time.monotonic()):
-        return TIMED_OUT
+        listening = look(service)
+        return dataclasses.replace(TIMED_OUT, reason=is_a_service(listening) if listening else None)
     exit_code = service.containers.state(service.container_id).exit_code
     if exit_code == workload.expect:
         return WORKLOAD_PASSED
@@ -148,6 +154,7 @@ def rest(pause: Rest, service: Service, deadline: float) -> WorkloadResult:
 
 
 RUNNERS: Mapping[type[Action], Callable[[Any, Service, float], WorkloadResult]] = {
+    AutoWorkload: run_by_itself,
     CommandWorkload: run_to_end,
     Requests: send_requests,
     Commands: run_commands,
@@ -174,9 +181,11 @@ class ContainerWorkload:
         self._on_phase = on_phase
         self._parts = spec.workload.parts
         self._readiness = spec.workload.readiness
-        self._service = Service(containers, drivers, container_id, spec.workload, spec.inputs.checkout)
+        self._service = Service(containers, drivers, container_id, spec)
+        self._may_end = spec.workload.may_end
+        self._names_port = self._service.port is not None
         for image in spec.workload.images:
-            containers.provide_image(image)
+            containers.provide_image(image, "workload.image")
         self.ready_at: float | None = None
         """When the service became ready, on `time.monotonic`. None if it did not, or if the workload does not wait for
         it.
@@ -203,22 +212,39 @@ class ContainerWorkload:
         """Exercise the started container until the workload ends or `deadline` (on `time.monotonic`) passes."""
         try:
             with self._service:
-                if self._readiness is not None:
-                    result = self._become_ready(self._readiness, deadline)
-                    if not result.passed:
-                        return result
-                return self._run_parts(deadline)
+                return self._exercise(deadline)
         except TimeoutError:
             return TIMED_OUT
         except ServiceGone:
-            return self._service.ended()
+            return ended_by_itself(self._service) if self._may_end else self._service.ended()
+
+    def _exercise(self, deadline: float) -> WorkloadResult:
+        if self._readiness is not None:
+            result = self._become_ready(self._readiness, deadline)
+            if not result.passed:
+                has_ended = self._may_end and not self._service.containers.state(self._service.container_id).running
+                return ended_by_itself(self._service) if has_ended else result
+        return self._run_parts(deadline)
+
+    @property
+    def listening(self) -> tuple[Listening, ...]:
+        """Where the service was last seen to listen."""
+        return self._service.listening
+
+    def assumed(self, result: WorkloadResult) -> Assumed | None:
+        """Return what the budgets file does not say and was found out. None if it says everything."""
+        service = self._service
+        port = None if self._names_port else service.port
+        if result.auto_end is None and port is None:
+            return None
+        return Assumed(result.auto_end, service.listening, port, service.exposed)
 
     def close(self) -> None:
         """Close the container's input and output."""
         self._service.close()
 
     def _become_ready(self, readiness: Readiness, deadline: float) -> WorkloadResult:
-        service, ready_by = self._service, min(deadline, time.monotonic() + readiness.timeout / 1000)
+        service, ready_by = self._service, min(deadline - LAST_WORD_S, time.monotonic() + readiness.timeout / 1000)
         if readiness.log is not None and service.output is not None:
             result = wait_for_log(service.output, readiness.log, ready_by)
         elif readiness.healthcheck:
@@ -226,15 +252,17 @@ class ContainerWorkload:
         else:
             return wait_until_ready(service, readiness, deadline, self._note_ready)
         if result.passed:
-            self._note_ready(at_once=False)
-        return result
+            self.ready_at = time.monotonic()
+            return result
+        is_running = service.containers.state(service.container_id).running
+        return dataclasses.replace(result, reason=not_said(result.reason or "", look(service) if is_running else None))
 
-    def _note_ready(self, at_once: bool) -> None:
-        self.ready_at = time.monotonic()
-        self.was_ready_at_once = at_once
+    def _note_ready(self, event: DriveEvent) -> None:
+        self.ready_at = time.monotonic() - event.late_ms / 1000
+        self.was_ready_at_once = event.at_once
 
     def _run_parts(self, deadline: float) -> WorkloadResult:
-        phase = self.first_phase
+        phase, result = self.first_phase, WORKLOAD_PASSED
         for part in self._parts:
             if part.phase != phase:
                 phase = part.phase
@@ -242,19 +270,19 @@ class ContainerWorkload:
             result = self._run_part(part, deadline)
             if not result.passed:
                 return result
-        return WORKLOAD_PASSED
+        return result
 
     def _run_part(self, part: Part, deadline: float) -> WorkloadResult:
         """Run a part as often or as long as it asks for."""
         run = runner_of(part.does)
         ends_at = time.monotonic() + part.duration_ms / 1000 if part.duration_ms is not None else None
-        done = 0
+        done, result = 0, WORKLOAD_PASSED
         while done < part.repeat if ends_at is None else time.monotonic() < ends_at:
             result = run(part.does, self._service, deadline) if time.monotonic() < deadline else TIMED_OUT
             if not result.passed:
                 return result
             done += 1
-        return WORKLOAD_PASSED
+        return result
 
 
 def runner_of(action: Action) -> Callable[[Any, Service, float], WorkloadResult]:

@@ -5,18 +5,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from membudget.budgets.workload_parts import ServiceKind, WorkloadKind
+from membudget.budgets.workload_parts import ServiceKind
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
 from membudget.engine.helper import DockerHelper, Helper, HelperFailed, SubprocessHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import FramedStream, LineTail
+from membudget.measure.listening import Listening
 from membudget.measure.load import LoadProgress, LoadResult
-from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
+from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 _NOBODY = "65534:65534"
@@ -134,23 +134,33 @@ class Service:
         containers: Containers,
         drivers: Drivers,
         container_id: str,
-        workload: WorkloadKind,
-        checkout: Path | None,
+        spec: TrialSpec,
     ) -> None:
         self._drivers = drivers
         self._placed: dict[str, PlacedDriver] = {}
-        self._stack = ExitStack()
+        self._contexts: dict[str, ExitStack] = {}
         self.containers = containers
         self.container_id = container_id
-        self.port = workload.port if isinstance(workload, ServiceKind) else 0
-        """The service's port. 0 if the workload uses none."""
-        self.checkout = checkout
+        workload = spec.workload
+        readiness = workload.readiness
+        self.port = workload.port if isinstance(workload, ServiceKind) else None
+        if self.port is None and readiness is not None:
+            self.port = readiness.tcp
+        own = workload.ready if isinstance(workload, ServiceKind) else None
+        self.names_tcp = own is not None and own.tcp is not None
+        """Whether the workload names the port to wait for in `ready.tcp`."""
+        """The service's port. None if the workload uses none, or while it is not known."""
+        self.exposed = spec.exposed
+        """The TCP ports that the image declares."""
+        self.listening: tuple[Listening, ...] = ()
+        """Where the service was last seen to listen."""
+        self.checkout = spec.inputs.checkout
         """The folder with the files that the workload names. None if there are none."""
         self.loads: list[LoadResult] = []
         """The results of the requests, group by group."""
         self.progress: list[LoadProgress] = []
         """The progress of the requests, group by group."""
-        waits_for_log = workload.readiness is not None and workload.readiness.log is not None
+        waits_for_log = readiness is not None and readiness.log is not None
         self.output = containers.attach(container_id) if waits_for_log else None
         self.input = containers.attach_input(container_id) if workload.start.stdin is not None else None
 
@@ -160,7 +170,10 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
+        closing = ExitStack()
+        for context in self._contexts.values():
+            closing.push(context)
+        return closing.__exit__(kind, error, trace)
 
     def close(self) -> None:
         """Close the container's input and output."""
@@ -195,9 +208,16 @@ class Service:
         if pid == 0:
             raise ServiceGone
         if module not in self._placed:
-            reaching = self._drivers.reaching(self.container_id, pid, module)
-            self._placed[module] = self._stack.enter_context(reaching)
+            context = ExitStack()
+            self._placed[module] = context.enter_context(self._drivers.reaching(self.container_id, pid, module))
+            self._contexts[module] = context
         return self._placed[module]
+
+    def give_up(self, module: str) -> None:
+        """End a helper that may still be busy with an order."""
+        if module in self._placed:
+            del self._placed[module]
+            self._contexts.pop(module).__exit__(TimeoutError, TimeoutError(), None)
 
     def ended(self, symptom: str | None = None) -> WorkloadResult:
         """Return the result for a service that ended while it was exercised."""
@@ -235,9 +255,11 @@ def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadRe
 
 def wait_for_health(containers: Containers, container_id: str, deadline: float) -> WorkloadResult:
     """Wait until the image's HEALTHCHECK reports healthy."""
+    said: str | None = None
     while time.monotonic() < deadline:
         containers.run_healthcheck(container_id)
         state = containers.state(container_id)
+        said = state.health_output or said
         if state.health is None:
             return _not_ready("the image has no HEALTHCHECK; choose another kind of readiness")
         if state.health == "healthy":
@@ -245,7 +267,7 @@ def wait_for_health(containers: Containers, container_id: str, deadline: float) 
         if not state.running:
             return _not_ready("the container ended before its HEALTHCHECK said healthy")
         time.sleep(_HEALTH_POLL_S)
-    return _not_ready("its HEALTHCHECK did not say healthy in time")
+    return _not_ready(f"its HEALTHCHECK did not say healthy in time{f'; it last said: {said}' if said else ''}")
 
 
 def _not_ready(why: str) -> WorkloadResult:

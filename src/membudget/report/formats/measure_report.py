@@ -12,6 +12,7 @@ from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion
 from membudget.measure.trial import Outcome, Trial
+from membudget.report.assumptions import workload_finding
 from membudget.report.findings import FindingKind, certificate_words, findings
 from membudget.report.formats.tables import TerminalTable
 from membudget.report.report import Environment
@@ -57,7 +58,7 @@ def render(report: MeasureReport) -> RenderableType:
             parts += [Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail]
     parts += [
         Text(finding.as_text(), style="yellow" if finding.is_grave else "")
-        for finding in findings(report.trials)
+        for finding in (*workload_finding(report.trials), *findings(report.trials))
         if used is None or finding.kind is not FindingKind.AT_PEAK  # the end tells it
     ]
     parts += [Text(words, style="dim") for words in _certificates(report)]

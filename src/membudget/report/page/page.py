@@ -27,6 +27,7 @@ from membudget.core.untrusted_text import (
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
+from membudget.report.assumptions import port_finding, workload_finding
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.findings import Finding, findings, soak_finding
 from membudget.report.image_findings import cause_findings, hint_findings
@@ -113,7 +114,9 @@ def _told_above(sections: Sequence[Section]) -> frozenset[Finding]:
 
 def _seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Finding]) -> list[Json]:
     """Return what the trials and layers of an image showed, without the findings in `told`."""
-    found = (*findings(image.trials), *soak_finding(image, judged), *cause_findings(image), *hint_findings(image))
+    assumed = (*workload_finding(image.trials), *port_finding(image.trials))
+    said = (*findings(image.trials), *soak_finding(image, judged))
+    found = (*assumed, *said, *cause_findings(image), *hint_findings(image))
     return [finding.as_json() for finding in found if finding not in told]
 
 

@@ -10,12 +10,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from unittest import mock
 
 import pytest
 
 from membudget.engine.containers import HELPER_MEMORY_BYTES
+from membudget.measure.listening import Listening
 from membudget.measure.load import DriveEvent, DriveOrder, RequestGroup
 from membudget.measure.workload import http_process
 
@@ -143,10 +144,10 @@ def test_readiness_is_a_connection_or_an_answer_below_400(
     )
     assert [event["reason"] or event["event"] for event in said] == [
         *("ready", "done"),
-        "not ready within 0.2 s: GET /503 answered 503",
+        f"not ready within 0.2 s: GET /503 at port {port}: status 503",
         *("ready", "done"),
-        "not ready within 0.2 s: connection refused",
-        "not ready within 0.2 s: connection refused",
+        f"not ready within 0.2 s: port {nobody}: connection refused",
+        f"not ready within 0.2 s: GET / at port {nobody}: connection refused",
     ]
 
 
@@ -256,14 +257,15 @@ def test_readiness_does_not_read_a_body_that_never_ends(rude: int) -> None:
 @pytest.mark.thorough
 def test_a_service_that_never_answers_is_not_ready(rude: int) -> None:
     (failed,) = drive(order(rude, ready_http="/silent", ready_timeout_ms=100))
-    assert failed["reason"] == "not ready within 0.1 s: no answer came"
+    assert failed["reason"] == f"not ready within 0.1 s: GET /silent at port {rude}: no answer came"
 
 
 @pytest.mark.thorough
 def test_silence_does_not_hide_what_was_seen_before(rude: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_process, "_TELLING_S", 0.0)  # on a busy machine the first answer may take most of the time
     (failed,) = drive(order(rude, ready_http="/once", ready_timeout_ms=300))
-    assert failed["reason"] == "not ready within 0.3 s: no answer came; before that: GET /once answered 503"
+    asked = f"GET /once at port {rude}: "
+    assert failed["reason"] == f"not ready within 0.3 s: {asked}no answer came; before that: {asked}status 503"
 
 
 @pytest.mark.thorough
@@ -277,3 +279,45 @@ def test_a_body_that_never_ends_fails_its_request(rude: int, monkeypatch: pytest
 
 def test_the_driver_may_have_as_much_memory_as_its_container() -> None:
     assert http_process._MEMORY_BYTES == HELPER_MEMORY_BYTES
+
+
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> list[Listening]:
+    """What the driver finds that the service listens on."""
+    found: list[Listening] = []
+    monkeypatch.setattr(http_process, "read_listening", lambda: tuple(found))
+    return found
+
+
+def test_a_port_that_is_not_named_is_the_one_that_the_service_listens_on(port: int, listening: list[Listening]) -> None:
+    listening.append(Listening(port, "127.0.0.1"))
+    ready, load, done = drive(replace(order(port, group()), port=None))
+    assert (ready["port"], ready["late_ms"], requests(load), done["event"]) == (port, 0, 5, "done")
+
+
+def test_a_preferred_port_is_waited_for_and_that_time_is_told(
+    listening: list[Listening], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_process, "_PREFERENCE_S", 0.05)
+    listening += [Listening(3000, "127.0.0.1")]
+    ready, _ = drive(replace(order(0), port=None, preferred=(8080,)))
+    assert ready["port"] == 3000
+    assert int(str(ready["late_ms"])) >= 50
+    listening += [Listening(8080, "127.0.0.1")]
+    ready, _ = drive(replace(order(0), port=None, preferred=(8080,)))
+    assert (ready["port"], ready["late_ms"]) == (8080, 0)
+
+
+def test_a_service_that_is_not_ready_is_told_with_where_it_listens(nobody: int, listening: list[Listening]) -> None:
+    listening.append(Listening(3000, "127.0.0.1"))
+    (failed,) = drive(order(nobody, ready_tcp=nobody, ready_timeout_ms=50))
+    assert failed["listening"] == [{"port": 3000, "address": "127.0.0.1"}]
+    listening.clear()
+    (failed,) = drive(replace(order(0, ready_timeout_ms=50), port=None))
+    assert failed["reason"] == "not ready within 0.05 s: nothing listens on a TCP port"
+
+
+def test_looking_asks_the_service_nothing(listening: list[Listening]) -> None:
+    listening.append(Listening(3000, "127.0.0.1"))
+    (looked,) = drive(replace(order(0), only_looks=True))
+    assert (looked["event"], looked["listening"]) == ("looked", [{"port": 3000, "address": "127.0.0.1"}])

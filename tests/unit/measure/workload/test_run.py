@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.workload import (
     AnyWorkload,
     CommandWorkload,
@@ -22,6 +23,7 @@ from tests.fakes.containers import FakeContainers
 LS = (ExecCommand(run=("ls",)),)
 GET = (HttpRequests(path="/"),)
 OF_EACH_KIND: list[AnyWorkload] = [
+    AutoWorkload(),
     CommandWorkload(),
     ExecWorkload(kind="exec", commands=LS),
     HttpWorkload(kind="http", requests=GET),

@@ -10,27 +10,31 @@ from membudget.budgets.workload_parts import Driver, ExecCommand, HttpRequests
 from membudget.engine.containers import CannotStart
 from membudget.engine.helper import HelperFailed
 from membudget.engine.options import ContainerOptions
+from membudget.measure.listening import Listening
 from membudget.measure.trial import TrialSpec, WorkloadResult
-from membudget.measure.workload.http_driver import HTTP_DRIVER
+from membudget.measure.workload.http_driver import HTTP_DRIVER, look
 from membudget.measure.workload.run import ContainerWorkload, run_driver
-from membudget.measure.workload.service import ContainerDrivers, Service, ServiceGone
+from membudget.measure.workload.service import ContainerDrivers, MissingDrivers, Service, ServiceGone
 from tests.fakes.containers import FakeContainers, FakeDrivers
 
 WORKLOAD = ExecWorkload(kind="exec", commands=(ExecCommand(run=("ls",)),), port=9000)
+SPEC = TrialSpec("api", "api", None, 1000, WORKLOAD)
 DONE = '{"event": "done"}'
 
 
 def serving(drivers: FakeDrivers, containers: FakeContainers | None = None) -> Service:
-    return Service(containers or FakeContainers(), drivers, "id", WORKLOAD, None)
+    return Service(containers or FakeContainers(), drivers, "id", SPEC)
 
 
 def soon() -> float:
     return time.monotonic() + 60
 
 
-def requested(drivers: FakeDrivers, exit_code: int | None = None) -> WorkloadResult:
+def requested(drivers: FakeDrivers, exit_code: int | None = None, port: int | None = 9000) -> WorkloadResult:
     """The result of two groups of requests."""
-    workload = HttpWorkload(kind="http", requests=(HttpRequests(path="/a"), HttpRequests(path="/b", phase="burst")))
+    workload = HttpWorkload(
+        kind="http", port=port, requests=(HttpRequests(path="/a"), HttpRequests(path="/b", phase="burst"))
+    )
     spec = TrialSpec("api", "api", None, 1000, workload)
     return ContainerWorkload(FakeContainers(exit_code), drivers, "id", spec, lambda _: None).run(soon())
 
@@ -81,7 +85,7 @@ def test_requests_wait_for_the_port_and_are_sent_group_by_group() -> None:
     assert requested(drivers).passed
     assert drivers.asked == [HTTP_DRIVER]
     orders = [json.loads(order) for order in drivers.orders]
-    assert [order["ready_tcp"] for order in orders] == [8080, None, None]
+    assert [order["ready_tcp"] for order in orders] == [9000, None, None]
     assert [[group["path"] for group in order["groups"]] for order in orders] == [[], ["/a"], ["/b"]]
 
 
@@ -118,6 +122,41 @@ def test_a_workloads_driver_container_and_the_helpers_beside_it_have_names_of_th
     for module in (HTTP_DRIVER, "membudget.another"):
         with pytest.raises(CannotStart), drivers.reaching("id", 7, module):
             pass
-    result = run_driver(Driver(image="k6"), Service(containers, drivers, "id", WORKLOAD, None), soon())
+    result = run_driver(Driver(image="k6"), Service(containers, drivers, "id", SPEC), soon())
     assert result.reason == "the driver k6 cannot start: it is only about its name"
     assert containers.names == ["http_process-id", "another-id", "driver-id"]
+
+
+def test_without_a_port_requests_go_to_the_one_that_the_driver_found() -> None:
+    drivers = FakeDrivers('{"event": "ready", "port": 3000}', DONE, *['{"event": "ready"}', DONE] * 2)
+    assert requested(drivers, port=None).passed
+    orders = [json.loads(order) for order in drivers.orders]
+    assert [(order["port"], order["preferred"]) for order in orders] == [(None, [8080]), (3000, [8080]), (3000, [8080])]
+
+
+def test_a_service_that_is_not_ready_is_told_with_where_it_listens() -> None:
+    said = '{"event": "failed", "reason": "not ready", "listening": [{"port": 3000, "address": "127.0.0.1"}]}'
+    assert requested(FakeDrivers(said)).reason == (
+        "not ready; the service listens on 127.0.0.1:3000\n  fix: set port = 3000 in images.NAME.workload"
+    )
+
+
+def test_a_look_tells_where_the_service_listens() -> None:
+    drivers = FakeDrivers('{"event": "looked", "listening": [{"port": 3000, "address": "::"}]}')
+    with serving(drivers) as service:
+        assert look(service) == (Listening(3000, "::"),)
+
+
+@pytest.mark.parametrize("answer", [TimeoutError(), HelperFailed("it ended")])
+def test_a_helper_that_gave_no_answer_to_a_look_is_not_asked_again(answer: Exception) -> None:
+    drivers = FakeDrivers(answer)
+    with serving(drivers) as service:
+        assert look(service, timeout_s=0.01) is None
+        assert look(service, timeout_s=0.01) is None
+    assert drivers.asked == [HTTP_DRIVER, HTTP_DRIVER]
+    assert drivers.failed == [HTTP_DRIVER, HTTP_DRIVER]
+
+
+def test_nobody_looks_where_there_is_no_helper() -> None:
+    with Service(FakeContainers(), MissingDrivers("there is none"), "id", SPEC) as service:
+        assert look(service) is None
