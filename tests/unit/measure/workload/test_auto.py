@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from membudget.budgets.auto_workload import AutoWorkload
+from membudget.engine.containers import ContainerState
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.listening import Listening
 from membudget.measure.trial import Outcome, TrialSpec, WorkloadResult
@@ -134,3 +136,21 @@ def test_a_healthcheck_is_waited_for_rather_than_a_port() -> None:
 def test_what_a_run_without_workload_says_of_memory_counts() -> None:
     assert Outcome.COMPLETED.value == "completed"
     assert SHORT.phase_names == ["start-up", "steady", "settle"]
+
+
+class Healthy(Waiting):
+    """A container whose HEALTHCHECK says healthy, and takes CPU time."""
+
+    def state(self, container_id: str) -> ContainerState:
+        """As it is, and healthy."""
+        return replace(super().state(container_id), health="healthy")
+
+    def run_healthcheck(self, container_id: str) -> None:
+        """The engine does."""
+
+
+def test_the_cpu_time_of_a_healthcheck_makes_no_service_busy() -> None:
+    containers = Healthy()
+    containers.used_s = [float(second) for second in range(1000)]
+    result, _ = run(containers, NOBODY, SHORT.of_image((), has_healthcheck=True))
+    assert result.auto_end is AutoEnd.RESTED
