@@ -241,6 +241,7 @@ limitt = "64MiB"
 [images.web]
 build = { context = "nowhere" }
 limit = "64m"
+[images.db]
 """
     repository.commit("First", {"budgets.toml": broken, "Dockerfile": "FROM scratch\n"})
 
