@@ -111,7 +111,7 @@ class Space:
     """The space that is left at a place."""
 
     place: str
-    """Whose place it is, in words that follow "for"."""
+    """Whose place it is."""
     folder: str | None
     free_bytes: int | None
     """None if it cannot be seen."""
@@ -123,9 +123,9 @@ def disk_finding(spaces: tuple[Space, ...]) -> Finding:
     seen: list[str | Quoted] = []
     for space in spaces:
         free = f"{format_size(space.free_bytes)} free" if space.free_bytes is not None else "cannot be seen from here"
-        seen += ["; " if seen else "", f"{space.place} "]
-        seen += [Quoted(space.folder), " "] if space.folder is not None else []
-        seen.append(free)
+        seen.append(f"{'; ' if seen else ''}{space.place}")
+        seen += [" (", Quoted(space.folder), ")"] if space.folder is not None else []
+        seen.append(f": {free}")
     least = min((space.free_bytes for space in spaces if space.free_bytes is not None), default=None)
     if least is None:
         raise CannotLook(*seen)

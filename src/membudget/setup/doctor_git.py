@@ -134,7 +134,7 @@ def lfs_finding(seen: LfsSeen) -> Finding:
     fix = "git lfs install; in a workflow, give actions/checkout `lfs: true`"
     if not seen.is_installed:
         fix = "install git-lfs, then: git lfs install"
-    return failed(check, *by, f", and {lacks}: images would be built from pointers", fix=fix)
+    return failed(check, *by, f", and {lacks}: images would be built from pointer files", fix=fix)
 
 
 def look_for_lfs(repository: GitRepository) -> Finding:

@@ -74,7 +74,7 @@ def pressure_finding(info: EngineInfo, machine: MachineState) -> Finding:
     check = DoctorCheck.PRESSURE
     if info.cgroup_version == 1:
         fix = "use a machine with cgroup v2 if a budget is set for memory_pressure"
-        return warning(check, "cgroup v1 has none for a container: memory_pressure has no figure", fix=fix)
+        return warning(check, "cgroup v1 does not count it for containers, so memory_pressure has no figure", fix=fix)
     match machine.has_pressure:
         case None:
             raise CannotLook("the kernel's files cannot be seen from here")
@@ -82,4 +82,4 @@ def pressure_finding(info: EngineInfo, machine: MachineState) -> Finding:
             return ok(check, "the kernel counts the time that containers wait for memory")
         case False:
             fix = "boot the engine's machine with psi=1 if a budget is set for memory_pressure"
-            return warning(check, "pressure accounting is off: memory_pressure has no figure", fix=fix)
+            return warning(check, "pressure accounting is off, so memory_pressure has no figure", fix=fix)

@@ -64,7 +64,7 @@ def probe_finding(found: ProbeFound, info: EngineInfo) -> Finding:
     """Say where figures come from, and how often they are read."""
     check = DoctorCheck.PROBE
     if found.sees_cgroups:
-        return ok(check, f"{found.place}, {found.rate_hz} looks a second and more while memory moves")
+        return ok(check, f"{found.place}, sampled {found.rate_hz} times a second, and faster while memory changes")
     seen = "the engine's own statistics, once a second: spikes are missed, and tight verdicts are inconclusive"
     if found.is_asked:
         return warning(check, seen, fix="leave --probe out")

@@ -47,11 +47,13 @@ def renderable(finding: Finding) -> "RenderableType":
 def summary(findings: Sequence[Finding], version: str) -> str:
     """Return the last line: which membudget this is, and how many checks had which result."""
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
+    blocked = sum(finding.blocked_by is not None for finding in findings)
     told = [
         _counted(counts[State.FAILED], "check failed", "checks failed"),
         _counted(counts[State.WARNING], "warning", "warnings"),
         f"{counts[State.OK]} ok",
-        f"{counts[State.SKIPPED]} skipped",
+        f"{blocked} blocked by a failure",
+        f"{counts[State.SKIPPED] - blocked} skipped",
     ]
     return f"membudget {version}: {', '.join(part for part in told if not part.startswith('0 '))}"
 

@@ -6,7 +6,7 @@ from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Access, Server
 from membudget.setup.doctor import CannotLook, Finding, failed, ok, warning
 
-_WRITES = "; rights to write show only when they are used, and a workflow's `permissions` grant them"
+_WRITES = "; whether it may write cannot be seen without writing: the job's `permissions` decide"
 
 
 def token_finding(server_name: str, access: Access | ServerFault | None) -> Finding:

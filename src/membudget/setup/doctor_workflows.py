@@ -93,8 +93,8 @@ def _triggers(found: _Found) -> Iterator[Complaint]:
     if found.is_called:
         return
     if found.reports and "workflow_run" not in triggers:
-        what = "reports what another run measured, and does not start `on: workflow_run`"
-        yield found.complaint(State.FAILED, what, fix="let it start on workflow_run (docs/pull-requests.md)")
+        what = "posts the report of another run, but does not start on workflow_run"
+        yield found.complaint(State.FAILED, what, fix="start it on workflow_run (docs/pull-requests.md)")
     if not found.measures:
         return
     target, pull_request = triggers.get("pull_request_target"), triggers.get("pull_request")
@@ -111,7 +111,7 @@ def _triggers(found: _Found) -> Iterator[Complaint]:
 def _pull_request(found: _Found, trigger: Trigger) -> Iterator[Complaint]:
     at = trigger.name
     if "paths" in trigger.lists or "paths-ignore" in trigger.lists:
-        what = "a filter of paths leaves a required check waiting for ever"
+        what = "a path filter leaves a required check waiting forever"
         yield found.complaint(State.WARNING, what, fix="leave the filter out; set `paths` in budgets.toml", at=at)
     given = tuple(text.text for text in trigger.lists.get("types", ()))
     lacking = [one for one in ("opened", "synchronize") if one not in (given or _USUAL_TYPES)]
@@ -230,21 +230,20 @@ def _pins(found: _Found) -> Iterator[Complaint]:
     if use.ref is None or use.is_pinned:
         return
     if not use.ref.strip("0"):
-        what = "the zeros stand for a commit that was never filled in"
+        what = "the zeros are a placeholder for a commit"
         fix = "write the commit of a release: git ls-remote https://github.com/membudget/membudget prints it"
         yield found.complaint(State.FAILED, what, fix=fix)
         return
-    what = "whoever may push to membudget can change what "
     of = f" {use.ref}" if _RELEASE.fullmatch(use.ref) else ""
     fix = f"name the release's commit: git ls-remote https://github.com/membudget/membudget{of} prints it"
-    yield found.complaint(State.WARNING, what, Quoted(f"@{use.ref}"), " is", fix=fix)
+    yield found.complaint(State.WARNING, Quoted(f"@{use.ref}"), " is no commit: what it names can change", fix=fix)
 
 
 def forks_finding(workflows: Workflows) -> Finding:
     """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
     seen = "what one workflow measures, another one posts"
     if not any(found.reports for found in _uses(workflows)):
-        seen = "one workflow: pull requests from forks are checked, and get no comment"
+        seen = "one workflow: pull requests from forks are checked, but get no comment"
     return _judged(DoctorCheck.FORKS, workflows, partial(_forks, workflows=workflows), seen)
 
 
@@ -260,7 +259,7 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
     """Yield what is wrong with the half that posts. It has a token that may write, and must not run anything."""
     use = found.use
     if use.checkouts:
-        what = "the job that may write checks code out"
+        what = "the job with the write token checks out code"
         at = use.checkouts[0].uses
         yield found.complaint(State.FAILED, what, fix="remove the checkout: report needs none", at=at)
     trigger = found.file.triggers.get("workflow_run")
@@ -273,12 +272,17 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
         yield found.complaint(State.FAILED, "no workflow measures what it would post", fix="add the one that measures")
     elif not set(awaited) & set(names):
         waits: Parts = ("it waits for ", Quoted(", ".join(awaited) or "no workflow"))
-        measures: Parts = (", and ", Quoted(names[0]), " is what measures")
+        measures: Parts = (", but the workflow that measures is called ", Quoted(names[0]))
         yield found.complaint(State.FAILED, *waits, *measures, fix="name that workflow under workflow_run", at=at)
     kept = {one.use.value("artifact") or _REPORT_ARTIFACT for one in measuring if one.use.kind is Kind.CHECK}
     wanted = use.value("artifact") or _REPORT_ARTIFACT
     if kept and wanted not in kept:
-        reads: Parts = ("it reads the artifact ", Quoted(wanted), ", and ", Quoted(", ".join(sorted(kept))), " is kept")
+        reads: Parts = (
+            "it reads the artifact ",
+            Quoted(wanted),
+            ", but the other workflow keeps ",
+            Quoted(", ".join(sorted(kept))),
+        )
         yield found.complaint(State.FAILED, *reads, fix="give both the same `artifact`")
 
 

@@ -57,7 +57,7 @@ def test_a_dead_engine_is_told_with_all_that_does_not_need_it(capsys: pytest.Cap
     assert found["engine"]["fix"] == "start it"
     for name in OF_THE_ENGINE:
         assert (found[name]["state"], found[name]["seen"]) == ("skipped", "no engine can be used, see engine")
-    assert found["disk"]["seen"].startswith("temporary files ")
+    assert found["disk"]["seen"].startswith("temporary files (")
     assert found["git"]["state"] == found["base"]["state"] == "ok"
     assert found["fetch-depth"]["state"] == "failed"
     assert found["pins"]["state"] == "warning"

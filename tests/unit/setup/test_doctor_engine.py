@@ -121,15 +121,15 @@ def space(free_bytes: int | None, place: str = "the engine") -> Space:
 @pytest.mark.parametrize(
     ("spaces", "state", "seen"),
     [
-        ((space(40 * GIB),), OK, "the engine /var/lib/docker 40.0 GiB free"),
+        ((space(40 * GIB),), OK, "the engine (/var/lib/docker): 40.0 GiB free"),
         (
             (space(None), space(9 * GIB, "temporary files")),
             OK,
-            "the engine /var/lib/docker cannot be seen from here; temporary files /var/lib/docker 9.0 GiB free",
+            "the engine (/var/lib/docker): cannot be seen from here; temporary files (/var/lib/docker): 9.0 GiB free",
         ),
-        ((space(40 * GIB), space(GIB)), WARNING, "the engine /var/lib/docker 40.0 GiB free; the engine"),
-        ((space(100 * MIB), space(40 * GIB)), FAILED, "the engine /var/lib/docker 100.0 MiB free"),
-        ((space(None),), SKIPPED, "the engine /var/lib/docker cannot be seen from here"),
+        ((space(40 * GIB), space(GIB)), WARNING, "the engine (/var/lib/docker): 40.0 GiB free; the engine"),
+        ((space(100 * MIB), space(40 * GIB)), FAILED, "the engine (/var/lib/docker): 100.0 MiB free"),
+        ((space(None),), SKIPPED, "the engine (/var/lib/docker): cannot be seen from here"),
     ],
     ids=["much", "one unseen", "little", "too little", "unseen"],
 )

@@ -89,9 +89,9 @@ def test_the_swap(*, limits_swap: bool, swap_bytes: int | None, state: State, se
     ("info", "has_pressure", "state", "seen"),
     [
         (DOCKER, True, OK, "the kernel counts the time that containers wait for memory"),
-        (DOCKER, False, WARNING, "pressure accounting is off: memory_pressure has no figure"),
+        (DOCKER, False, WARNING, "pressure accounting is off, so memory_pressure has no figure"),
         (DOCKER, None, SKIPPED, "the kernel's files cannot be seen from here"),
-        (V1, True, WARNING, "cgroup v1 has none for a container: memory_pressure has no figure"),
+        (V1, True, WARNING, "cgroup v1 does not count it for containers, so memory_pressure has no figure"),
     ],
 )
 def test_the_pressure(info: EngineInfo, *, has_pressure: bool | None, state: State, seen: str) -> None:

@@ -51,7 +51,7 @@ STATISTICS = "the engine's own statistics, once a second: spikes are missed, and
             ProbeFound("host cgroup files", sees_cgroups=True, rate_hz=100),
             DOCKER,
             OK,
-            "host cgroup files, 100 looks a second and more while memory moves",
+            "host cgroup files, sampled 100 times a second, and faster while memory changes",
             "",
         ),
         (

@@ -77,4 +77,6 @@ def test_what_programs_read() -> None:
 def test_the_summary_counts_what_there_is() -> None:
     assert summary(FINDINGS[:1], VERSION) == "membudget 0.1.0: 1 ok"
     assert summary(FINDINGS, VERSION) == "membudget 0.1.0: 1 check failed, 2 warnings, 1 ok, 1 skipped"
+    blocked = Finding(DoctorCheck.PROBE, State.SKIPPED, ("x",), blocked_by=DoctorCheck.ENGINE)
+    assert summary([blocked, FINDINGS[3]], VERSION) == "membudget 0.1.0: 1 blocked by a failure, 1 skipped"
     assert summary(FINDINGS[2:3] * 2, VERSION) == "membudget 0.1.0: 2 checks failed"

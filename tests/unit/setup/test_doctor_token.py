@@ -31,19 +31,19 @@ OK, WARNING, FAILED, SKIPPED = State
         (
             Access(SHOP, reads_repository=True, reads_pull_requests=True),
             OK,
-            "GitHub accepts a workflow's or an app's token, which reads octo/shop; rights to write show only when",
+            "GitHub accepts a workflow's or an app's token, which reads octo/shop; whether it may write cannot be seen",
         ),
         (
             Access(SHOP, "mona", reads_repository=True, reads_pull_requests=True, may_push=True),
             OK,
-            "GitHub accepts the token of mona, which reads octo/shop; rights",
+            "GitHub accepts the token of mona, which reads octo/shop; whether",
         ),
         (
             Access(SHOP, "mona", reads_repository=True, reads_pull_requests=True, may_push=False),
             WARNING,
             "GitHub accepts the token of mona, which reads octo/shop and may not write there",
         ),
-        (Access(SHOP, "forgejo-actions"), OK, "GitHub accepts the token of forgejo-actions; rights"),
+        (Access(SHOP, "forgejo-actions"), OK, "GitHub accepts the token of forgejo-actions; whether"),
     ],
     ids=["not told", "refused", "no repository", "no pull requests", "workflow", "writer", "reader", "owner alone"],
 )

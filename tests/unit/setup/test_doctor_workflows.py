@@ -115,8 +115,8 @@ def test_the_files_that_use_membudget_are_named() -> None:
         ((ONE.replace(TYPES, "[labeled]"),), FAILED, "not checked when they are opened or synchronize"),
         ((ONE.replace("pull_request:", "pull_request_target:"),), FAILED, "one.yml:3 pull_request_target gives"),
         ((ONE.replace("pull_request:", "push:"),), WARNING, "one.yml:16 does not start on pull_request"),
-        ((ONE.replace("    types", "    paths: [api/**]\n    types"),), WARNING, "a filter of paths leaves a required"),
-        ((REPORT.replace("workflow_run:", "push:"),), FAILED, "does not start `on: workflow_run`"),
+        ((ONE.replace("    types", "    paths: [api/**]\n    types"),), WARNING, "a path filter leaves a required"),
+        ((REPORT.replace("workflow_run:", "push:"),), FAILED, "does not start on workflow_run"),
     ],
 )
 def test_the_triggers(texts: tuple[str, ...], state: State, seen: str) -> None:
@@ -218,9 +218,9 @@ def test_the_rights(texts: tuple[str, ...], state: State, seen: str) -> None:
         (ONE, OK, "pinned by commit: v0.1.0"),
         (ONE.replace("v0.1.0", "v0.0.9"), OK, "pinned by commit: v0.0.9, and this is v0.1.0"),
         (ONE.replace(f"{COMMIT} # v0.1.0", COMMIT), OK, "pinned by commit: a commit, and this is v0.1.0"),
-        (ONE.replace(COMMIT, "v0.1.0"), WARNING, "can change what @v0.1.0 is"),
-        (ONE.replace(COMMIT, "main"), WARNING, "can change what @main is"),
-        (ONE.replace(COMMIT, "0" * 40), FAILED, "the zeros stand for a commit that was never filled in"),
+        (ONE.replace(COMMIT, "v0.1.0"), WARNING, "@v0.1.0 is no commit: what it names can change"),
+        (ONE.replace(COMMIT, "main"), WARNING, "@main is no commit"),
+        (ONE.replace(COMMIT, "0" * 40), FAILED, "the zeros are a placeholder for a commit"),
         (
             ONE.replace(f"uses: membudget/membudget@{COMMIT} # v0.1.0", "run: membudget check"),
             OK,
@@ -237,19 +237,19 @@ def test_the_version_that_is_named(text: str, state: State, seen: str) -> None:
 @pytest.mark.parametrize(
     ("texts", "state", "seen"),
     [
-        ((ONE,), OK, "one workflow: pull requests from forks are checked, and get no comment"),
+        ((ONE,), OK, "one workflow: pull requests from forks are checked, but get no comment"),
         ((CHECK, REPORT), OK, "what one workflow measures, another one posts"),
         ((CHECK,), WARNING, "one.yml:9 nothing posts what it measures"),
         ((REPORT,), FAILED, "one.yml:11 no workflow measures what it would post"),
         (
             (CHECK, REPORT.replace("[membudget]", "[ci, memory]")),
             FAILED,
-            "two.yml:3 it waits for ci, memory, and membudget is what measures",
+            "two.yml:3 it waits for ci, memory, but the workflow that measures is called membudget",
         ),
         (
             (CHECK, f"{REPORT}    with:\n      artifact: other\n"),
             FAILED,
-            "it reads the artifact other, and membudget-report is kept",
+            "it reads the artifact other, but the other workflow keeps membudget-report",
         ),
         (
             (f"{CHECK}    with:\n      artifact: other\n", f"{REPORT}    with:\n      artifact: other\n"),
@@ -263,7 +263,7 @@ def test_the_version_that_is_named(text: str, state: State, seen: str) -> None:
                 + "        with:\n          command: report\n",
             ),
             FAILED,
-            "the job that may write checks code out",
+            "the job with the write token checks out code",
         ),
     ],
 )

@@ -91,7 +91,7 @@ def test_what_doctor_says_of_a_workflow_is_told_with_its_place(repository: Path)
         "  fix: permissions: contents: read; pull-requests: write",
         ".github/workflows/m.yml:9:15: error: the checkout has one commit, and lacks the base",
         "  fix: give it `fetch-depth: 2`",
-        ".github/workflows/m.yml:11:15: warning: whoever may push to membudget can change what @main is",
+        ".github/workflows/m.yml:11:15: warning: @main is no commit: what it names can change",
         "  fix: name the release's commit: git ls-remote https://github.com/membudget/membudget prints it",
         "1 file checked: 1 error and 2 warnings",
     ]
@@ -112,7 +112,7 @@ jobs:
     assert said(repository, ".github/workflows/report.yml") == ["1 file checked, no problems found"]
     write(repository, ".github/workflows/report.yml", reporter.replace("NAME", "memory"))
     (line, *_) = said(repository, ".github/workflows/report.yml")
-    assert line.endswith(":2:3: error: it waits for memory, and membudget is what measures")
+    assert line.endswith(":2:3: error: it waits for memory, but the workflow that measures is called membudget")
 
 
 def test_names_are_those_of_the_working_folder(repository: Path) -> None:

@@ -100,5 +100,5 @@ def test_the_workflows_that_the_documentation_shows_have_no_faults() -> None:
     parsed = [parse_workflow(one.text, f"{one.page}:{one.line}") for one in shown]
     assert sum(len(one.uses) for one in parsed) >= len(shown)
     assert [said(list(of_workflow(one, one.path, images_of))) for one in parsed] == [[]] * len(parsed)
-    pins = "the zeros stand for a commit that was never filled in"
+    pins = "the zeros are a placeholder for a commit"
     assert {raw(one.what) for one in complaints(Workflows(tuple(parsed)))} == {pins}
