@@ -1,6 +1,6 @@
 """Limits and budgets that follow from what was measured, as figures that people can read."""
 
-from membudget.core.quantities import GIB, MIB
+from membudget.core.quantities import GIB, KIB, MIB
 
 _STEPS_MIB = ((10, 1), (40, 2), (200, 5), (500, 10), (2000, 50), (5000, 100), (20_000, 500))
 """Up to how many MiB a figure is rounded up to which multiple."""
@@ -8,8 +8,39 @@ _STEPS_MIB = ((10, 1), (40, 2), (200, 5), (500, 10), (2000, 50), (5000, 100), (2
 
 def rounded_up(size_bytes: int) -> int:
     """Return a size rounded up to a figure in MiB that people can read: 112.1 MiB becomes 115 MiB."""
-    step = next((step for most, step in _STEPS_MIB if size_bytes <= most * MIB), 1024) * MIB
+    step = _step(size_bytes)
     return -(-size_bytes // step) * step
+
+
+def _step(size_bytes: int) -> int:
+    return next((step for most, step in _STEPS_MIB if size_bytes <= most * MIB), 1024) * MIB
+
+
+def rounded_down(size_bytes: int) -> int:
+    """Return a size rounded down in the same way. Below 1 MiB, to whole KiB."""
+    step = _step(size_bytes) if size_bytes >= MIB else KIB
+    return size_bytes // step * step
+
+
+_ROOM = 1.05
+
+
+def accepted_size(size_bytes: int) -> int:
+    """Return a budget that accepts a measured size, with 5 % of room: its next run may need a little more."""
+    wanted = round(size_bytes * _ROOM)
+    return rounded_up(wanted) if wanted >= MIB else -(-wanted // KIB) * KIB
+
+
+def accepted_duration(duration_ms: int) -> int:
+    """Return a budget that accepts a measured time, with 5 % of room: a number of two digits."""
+    wanted = round(duration_ms * _ROOM)
+    step = int(10 ** max(0, len(str(wanted)) - 2))
+    return -(-wanted // step) * step
+
+
+def duration_as_written(duration_ms: int) -> str:
+    """Return a duration as a budgets file has it, exactly: "350ms", "1.3s"."""
+    return f"{duration_ms / 1000:g}s" if duration_ms >= 1000 and duration_ms % 100 == 0 else f"{duration_ms}ms"
 
 
 def as_written(size_bytes: int) -> str:
@@ -17,7 +48,7 @@ def as_written(size_bytes: int) -> str:
     for name, unit in (("GiB", GIB), ("MiB", MIB)):
         if size_bytes % unit == 0:
             return f"{size_bytes // unit}{name}"
-    for name, unit in (("GB", 10**9), ("MB", 10**6)):
+    for name, unit in (("GB", 10**9), ("MB", 10**6), ("KiB", KIB)):
         if size_bytes % unit == 0:
             return f"{size_bytes // unit}{name}"
     return f"{size_bytes}B"

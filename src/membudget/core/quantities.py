@@ -107,40 +107,6 @@ def format_percent(percent: float, *, signed: bool = False) -> str:
     return f"{percent:+.1f}%" if signed else f"{percent:.1f}".removesuffix(".0") + "%"
 
 
-def readable_above(figure: int, *, binary: bool) -> int:
-    """Return the next larger readable number: of bytes ("110MiB") if `binary`, else of milliseconds ("1.3s")."""
-    step = _step(figure, binary=binary)
-    return -(-figure // step) * step
-
-
-def readable_below(size_bytes: int) -> int:
-    """Return the next smaller readable size."""
-    step = _step(size_bytes, binary=True)
-    return size_bytes // step * step
-
-
-def _step(figure: int, *, binary: bool) -> int:
-    """Return the distance between readable numbers: those of two digits, and quarters below ten units."""
-    scale = next((scale for scale in (GIB, MIB, KIB) if figure >= scale), 1) if binary else 1
-    whole = figure // scale
-    if whole >= 10:
-        return scale * int(10 ** (len(str(whole)) - 2))
-    return scale // 4 if binary and scale > 1 else 1
-
-
-def write_size(size_bytes: int) -> str:
-    """Return a size as the budgets file writes it, without rounding: "110MiB", "1.25GiB", "1000B"."""
-    for name, scale in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        if size_bytes >= scale and size_bytes * 4 % scale == 0:
-            return f"{size_bytes / scale:g}{name}"
-    return f"{size_bytes}B"
-
-
-def write_duration(duration_ms: int) -> str:
-    """Return a duration as the budgets file writes it, without rounding: "350ms", "1.3s"."""
-    return f"{duration_ms / 1000:g}s" if duration_ms >= 1000 and duration_ms % 100 == 0 else f"{duration_ms}ms"
-
-
 def parse_whole(text: str, least: int, most: int) -> int:
     """Return a whole number written in ASCII digits. Raises ValueError if it is not from `least` to `most`.
 

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.budgets.suggested import accepted_duration, accepted_size, rounded_down
 from membudget.core.definition import Unit
 from membudget.core.intervals import shift_interval
 from membudget.core.metrics import BOUNDED_BY_LIMIT, PEAKS, Metric
-from membudget.core.quantities import readable_above, readable_below
 from membudget.judge.bounds import BoundKind
 from membudget.judge.evidence import CONFIDENCE_OF_A_FAILURE, NO_SAMPLES, Samples
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict, judge_metric
 from membudget.judge.values import phase_samples, trial_samples
-
-_ROOM = 1.05
-"""A budget that a figure just meets would fail with the next noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +95,8 @@ def _raised(row: Row, samples: Samples, kinds: set[BoundKind], limit_bytes: int 
             most = min(most, limit_bytes)  # the file may not allow more
         budget = replace(budget, max=most)
     if budget.below_limit is not None and BoundKind.HEADROOM in kinds and limit_bytes is not None:
-        distance = max(limit_bytes - round(highest * _ROOM), (limit_bytes - highest) // 2)
-        budget = replace(budget, below_limit=max(budget.below_limit, limit_bytes - readable_below(max(distance, 0))))
+        distance = max(limit_bytes - accepted_size(highest), (limit_bytes - highest) // 2, 0)
+        budget = replace(budget, below_limit=max(budget.below_limit, limit_bytes - rounded_down(distance)))
     if budget.tolerance is not None and BoundKind.GROWTH in kinds:
         floor = max(budget.tolerance.floor, _with_room(growth, unit))
         budget = replace(budget, tolerance=Tolerance(budget.tolerance.percent, floor))
@@ -108,7 +105,13 @@ def _raised(row: Row, samples: Samples, kinds: set[BoundKind], limit_bytes: int 
 
 def _with_room(figure: int, unit: Unit) -> int:
     """Return a readable value with some room above a figure. Counts are exact."""
-    return figure if unit is Unit.COUNT else readable_above(round(figure * _ROOM), binary=unit is Unit.BYTES)
+    match unit:
+        case Unit.BYTES:
+            return accepted_size(figure)
+        case Unit.MILLISECONDS:
+            return accepted_duration(figure)
+        case Unit.COUNT:
+            return figure
 
 
 def _highest(row: Row, samples: Samples) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from membudget.budgets.rules import Tolerance
+from membudget.budgets.suggested import as_written, duration_as_written
 from membudget.core.definition import Unit
 from membudget.core.metrics import Metric
-from membudget.core.quantities import write_duration, write_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.acceptance import Acceptance, group_acceptances, image_acceptances
 from membudget.judge.image import ImageJudgement
@@ -141,8 +141,8 @@ def _growth(metric: Metric, growth: Tolerance) -> str:
 def _value(metric: Metric, value: int) -> str:
     match metric.definition.unit:
         case Unit.BYTES:
-            return json.dumps(write_size(value))
+            return json.dumps(as_written(value))
         case Unit.MILLISECONDS:
-            return json.dumps(write_duration(value))
+            return json.dumps(duration_as_written(value))
         case Unit.COUNT:
             return str(value)

@@ -1,7 +1,16 @@
 import pytest
 
-from membudget.budgets.suggested import as_written, limit_for, maximum_for, rounded_up
-from membudget.core.quantities import GIB, KIB, MIB, parse_size
+from membudget.budgets.suggested import (
+    accepted_duration,
+    accepted_size,
+    as_written,
+    duration_as_written,
+    limit_for,
+    maximum_for,
+    rounded_down,
+    rounded_up,
+)
+from membudget.core.quantities import GIB, KIB, MIB, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -12,7 +21,9 @@ def test_sizes_are_rounded_up_to_readable_ones(size: float, rounded: int) -> Non
     assert rounded_up(int(size * MIB)) == rounded * MIB
 
 
-@pytest.mark.parametrize("size", [GIB, 120 * MIB, 128_000_000, 2 * 10**9, 8_400_000, 64 * MIB + 1, 2 * KIB * KIB])
+@pytest.mark.parametrize(
+    "size", [GIB, 120 * MIB, 128_000_000, 2 * 10**9, 8_400_000, 64 * MIB + 1, 2 * KIB * KIB, 96 * KIB]
+)
 def test_what_is_written_is_read_back_exactly(size: int) -> None:
     assert parse_size(as_written(size)) == size
 
@@ -26,3 +37,21 @@ def test_a_limit_is_half_as_much_again_of_what_is_larger_and_not_tiny() -> None:
     assert limit_for(100 * MIB, 40 * MIB) == 150 * MIB
     assert limit_for(40 * MIB, 100 * MIB) == 150 * MIB
     assert limit_for(None, None) == limit_for(MIB, MIB) == 16 * MIB
+
+
+@pytest.mark.parametrize(
+    ("size", "accepted"), [(103.1 * MIB, 110 * MIB), (9.3 * MIB, 10 * MIB), (60 * KIB, 63 * KIB), (0, 0)]
+)
+def test_a_size_that_is_accepted_leaves_a_twentieth(size: float, accepted: int) -> None:
+    assert accepted_size(round(size)) == accepted
+
+
+def test_what_is_left_to_a_limit_is_rounded_down() -> None:
+    assert (rounded_down(19_700_000), rounded_down(700_000), rounded_down(0)) == (18 * MIB, 683 * KIB, 0)
+
+
+@pytest.mark.parametrize(("time", "accepted", "written"), [(240, 260, "260ms"), (1234, 1300, "1.3s"), (7, 7, "7ms")])
+def test_a_time_that_is_accepted_has_two_digits(time: int, accepted: int, written: str) -> None:
+    assert accepted_duration(time) == accepted
+    assert duration_as_written(accepted) == written
+    assert parse_duration(written) == accepted

@@ -60,7 +60,7 @@ def test_headroom_is_lowered() -> None:
     allowed = {Metric.PEAK_RSS: EffectiveBudget(below_limit=100 * MIB)}
     measured = image(head=side(trial(103.1)), allowed=allowed, limit=128)
     (one,) = accepted(measured)
-    assert one.headroom == 19 * MIB
+    assert one.headroom == 18 * MIB
     assert judge_image(with_them(measured)).verdict is Verdict.PASS
 
 

@@ -70,7 +70,7 @@ def _inline(value: object) -> str:
 
 def test_the_keys_name_each_budget_with_a_readable_value() -> None:
     assert keys_of_image(*judged(failing())) == (
-        'images.api.budgets.image_size.max = "110MiB"',
+        'images.api.budgets.image_size.max = "105MiB"',
         "images.api.budgets.image_layers.max = 3",
         'images.api.budgets.peak_rss.max = "110MiB"',
         'images.api.budgets.peak_rss.growth = { percent = 5, floor = "36MiB" }',
