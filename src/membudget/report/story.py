@@ -40,6 +40,7 @@ from membudget.report.details import (
 )
 from membudget.report.findings import Finding, FindingKind, circumstances, soak_finding, why
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
+from membudget.report.peak_changes import change_findings, package_findings
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import joined
 from membudget.report.story_parts import (
@@ -172,13 +173,21 @@ def _reasons(image: ImageJudgement) -> Finding:
 
 
 def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
-    """Yield what explains a problem: kills, the largest processes, or the layers that grew."""
+    """Yield what explains a problem: kills, the processes that grew, or the layers that grew."""
     if judged.status is Status.OOM_KILLED and image.base is not None:
         yield from _base_peak(image.base)
-    yield from (finding for finding in why(image.trials) if finding.is_grave or _memory_is_in_trouble(judged))
+    in_trouble = _memory_is_in_trouble(judged)
+    changed = tuple(change_findings(image)) if in_trouble else ()
+    for finding in why(image.trials):
+        if finding.kind is FindingKind.AT_PEAK and changed:
+            yield from changed  # what changed explains more than what is there
+        elif finding.is_grave or in_trouble:
+            yield finding
     yield from soak_finding(image, judged)
     if size_is_in_trouble(judged):
         yield from cause_findings(image)
+    elif in_trouble:
+        yield from package_findings(image)
 
 
 def _memory_is_in_trouble(judged: ImageJudgement) -> bool:
