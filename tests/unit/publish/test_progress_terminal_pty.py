@@ -12,6 +12,8 @@ import termios
 import pytest
 from rich.cells import cell_len
 
+from tests.support.started import started
+
 IMAGES, SECONDS, WIDTH, HEIGHT = 3, 2.2, 60, 24
 PROGRAM = f"""
 import time
@@ -36,19 +38,35 @@ _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 @pytest.fixture(scope="module")
 def screen() -> str:
     """All that the program wrote to its terminal."""
+    return on_terminal(PROGRAM)
+
+
+def on_terminal(program: str, interrupted_after: str = "") -> str:
+    """Run a program on a terminal. Press Ctrl-C once it has written `interrupted_after`. Return all that it wrote."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
     environ = {**os.environ, "TERM": "xterm-256color"} | dict.fromkeys(("COLUMNS", "LINES"), "")
-    command = [sys.executable, "-c", PROGRAM]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
+    process = started(
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environ,
+            start_new_session=True,
+        )
+    )
     os.close(theirs)
     seen = b""
     try:
         while chunk := _read(ours):
             seen += chunk
+            if interrupted_after and interrupted_after in seen.decode(errors="replace"):
+                os.write(ours, b"\x03")
+                interrupted_after = ""
     finally:
         os.close(ours)
-        assert process.wait(timeout=30) == 0
+        process.wait(timeout=30)
     return seen.decode()
 
 
@@ -92,6 +110,33 @@ def test_only_notes_and_the_programs_own_output_stay(screen: str) -> None:
     assert screen.count("\x1b[?25l") == screen.count("\x1b[?25h") == 1, "the cursor is hidden and shown again"
     left = _shown(screen)
     assert left == ["before", "a note", "after"]
+
+
+INTERRUPTED = """
+import fcntl, termios, time
+from rich.console import Console
+from membudget.core.errors import Interrupted
+from membudget.core.progress import Doing, Stage, Step
+from membudget.core.work import install_signal_handlers
+from membudget.publish.progress_terminal import TerminalProgress
+
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
+install_signal_handlers()
+progress = TerminalProgress(Console(stderr=True))
+try:
+    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"):
+        with progress.step(Step("api", Doing.BUILD, "head")):
+            time.sleep(60)
+except Interrupted:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.thorough
+def test_an_interrupt_leaves_the_terminal_as_it_was() -> None:
+    screen = on_terminal(INTERRUPTED, interrupted_after="building head")
+    assert screen.index("\x1b[?25l") < screen.rindex("\x1b[?25h"), "the cursor is shown again"
+    assert _shown(screen.replace("^C", "")) == ["interrupted"]
 
 
 def _shown(screen: str) -> list[str]:

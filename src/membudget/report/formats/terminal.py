@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from membudget.core.untrusted_text import Part, in_plain_text, printable_line
+from membudget.judge.image import Status
 from membudget.judge.metric import Verdict
 from membudget.report.formats.tables import TerminalTable
 from membudget.report.report import JudgedReport
@@ -33,7 +34,7 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import RowKind, TableRow, verdict_line
 from membudget.report.usage import USAGE_HEADINGS, holders, next_step_without_base, usage_rows
-from membudget.report.verdicts import whole_sign
+from membudget.report.verdicts import status_mark, whole_sign
 
 _STYLES = {
     Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow",
@@ -99,8 +100,14 @@ def _what_else(sections: Sequence[Section]) -> str:
     rows = [row for section in sections if section.keep is Keep.OTHER_ROWS for row in _rows(section)]
     rows = [row for row in rows if row.kind is not RowKind.LOOSENED]
     within = sum(row.verdict is Verdict.PASS for row in rows)
+    unchanged = sum(row.mark == status_mark(Status.UNCHANGED) for row in rows if row.verdict is not Verdict.PASS)
     figures = sum(len(_rows(section)) for section in sections if section.keep is Keep.FIGURES)
-    counts = ((within, "row", " within budget"), (len(rows) - within, "more row", ""), (figures, "more figure", ""))
+    counts = (
+        (within, "row", " within budget"),
+        (unchanged, "row", " unchanged"),
+        (len(rows) - within - unchanged, "more row", ""),
+        (figures, "more figure", ""),
+    )
     said = [f"{count} {what}{'s' if count > 1 else ''}{how}" for count, what, how in counts if count]
     return ", ".join(said) or "details"
 
