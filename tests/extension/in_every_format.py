@@ -11,7 +11,11 @@ FORMATS = ("terminal", "markdown", "html", "json", "junit", "openmetrics")
 def write_all(report: Path, folder: Path) -> None:
     """Write a file for each format, named like it."""
     folder.mkdir()
-    codes = [main(["report", str(report), "--format", name, "--output", str(folder / name)]) for name in FORMATS]
+    whole = {"terminal": ["--verbose"]}
+    codes = [
+        main(["report", str(report), "--format", name, "--output", str(folder / name), *whole.get(name, [])])
+        for name in FORMATS
+    ]
     if any(codes):
         sys.exit("membudget report failed")
 
