@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,7 +36,10 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix --select I
 
-bench: bench-accuracy bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-every-trial bench-check-cost bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
+bench: bench-accuracy bench-near-peak bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-every-trial bench-check-cost bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
+
+bench-near-peak: $(VENV)/.installed-dev  ## how near to a peak of 50 ms the look at the processes is
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/near_peak.py
 
 bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and plateaus left alone: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/leak_or_plateau.py

@@ -9,6 +9,7 @@ import base_image
 from membudget.budgets.workload import CommandWorkload
 from membudget.build.docker_images import inspect
 from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.engine.cgroups import memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
@@ -77,10 +78,11 @@ class Trials:
     image_id: str
     ledger: TrialLedger
 
-    def run(self, *arguments: int) -> Trial:
-        """One trial of `truth ARGUMENTS`, without a limit."""
+    def run(self, *arguments: int | str, limit_mib: int | None = None) -> Trial:
+        """One trial of `truth ARGUMENTS`."""
         workload = CommandWorkload(command=tuple(map(str, arguments)))
-        return self.runner.run(TrialSpec("truth", self.image_id, None, 600_000, workload), self.ledger)
+        limit_bytes = limit_mib * MIB if limit_mib is not None else None
+        return self.runner.run(TrialSpec("truth", self.image_id, limit_bytes, 600_000, workload), self.ledger)
 
 
 @contextmanager

@@ -77,11 +77,13 @@ class Look(Enum):
 _GROWTH, _BRIEF_GROWTH, _LEAP = 0.02, 0.05, 0.1
 _SMALLEST_GROWTH_BYTES = 1 << 20
 """A new peak is worth a look if it exceeds what the last one saw by a share and by this many bytes. The first share is
-for whole looks while they stay below their share of the CPU, the last one applies to them always. The second is for
-brief looks.
+for whole looks and the second one for brief looks, while looks stay below their share of the CPU. The last one applies
+always.
 """
-_SETTLED, _NEARLY_SETTLED = 0.01, 0.03
-"""RSS has settled when two samples differ by less than this share of it. After a leap, a brief look waits for less."""
+_SETTLED, _NEARLY_SETTLED = 0.001, 0.03
+"""RSS has settled when two samples differ by less than this share of it. While it still grows, a look says little about
+the peak. After a leap, a brief look waits for less rest, because some peaks never come to rest.
+"""
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is read this often while it grows."""
 _REST_FACTOR, _LEAP_REST_FACTOR = 20, 5
@@ -162,8 +164,9 @@ class SnapshotPlan:
             return None
         has_settled = moved <= _SETTLED * rss_bytes or is_overdue
         if _is_beyond(rss_bytes, self._seen_bytes, _BRIEF_GROWTH):
-            is_leap = _is_beyond(rss_bytes, self._seen_bytes, _LEAP) and moved <= _NEARLY_SETTLED * rss_bytes
-            return Look.BRIEF if (has_settled or is_leap) and now_ns >= self._brief_from_ns else None
+            is_leap = _is_beyond(rss_bytes, self._seen_bytes, _LEAP)
+            is_worth_it = (has_settled and is_affordable) or (is_leap and moved <= _NEARLY_SETTLED * rss_bytes)
+            return Look.BRIEF if (is_worth_it or is_overdue) and now_ns >= self._brief_from_ns else None
         share = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
         if now_ns < self._leaps_from_ns or not _is_beyond(rss_bytes, self._seen_whole_bytes, share):
             return None

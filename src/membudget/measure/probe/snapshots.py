@@ -73,9 +73,14 @@ def serve(orders: int, answers: int) -> NoReturn:
             if order.cgroup != last:
                 reader.forget()
                 last = order.cgroup
-            out.write(json.dumps(dataclasses.asdict(obey(order, reader))).encode() + b"\n")
+            out.write(json.dumps(obey(order, reader), default=_fields).encode() + b"\n")
             out.flush()
     os._exit(0)
+
+
+def _fields(part: Attempt | Snapshot | ProcessUse | FileUse) -> dict[str, object]:
+    """Return a dataclass's fields. `dataclasses.asdict` copies them deeply, which is a third of the time of a look."""
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
 def obey(order: Order, reader: Reader) -> Attempt:
