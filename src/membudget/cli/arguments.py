@@ -1,4 +1,4 @@
-"""The arguments of all commands except those about images, and their values.
+"""The arguments of most commands, and their values.
 
 Heavy modules are imported only when a command is known, so that `--help` answers immediately.
 """
@@ -64,8 +64,13 @@ def _number_up_to(most: int) -> Callable[[str], int]:
 Handler = Callable[[argparse.Namespace], ExitCode]
 
 _EXIT_CODES = """\
-exit codes: 0 within budget; 1 over budget; 2 wrong configuration or arguments; 3 the environment failed, or the
-answer is inconclusive: open by noise, or not measured; 70 a bug in membudget; 130 interrupted"""
+exit codes:
+  0    within budget
+  1    over budget
+  2    invalid configuration or arguments
+  3    inconclusive, or the environment failed
+  70   a bug in membudget
+  130  interrupted"""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -105,37 +110,41 @@ class _VersionAction(argparse.Action):
 def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "check",
-        help="build base and head, measure them, judge them by budgets.toml",
-        description="Build every image of budgets.toml at base and head, run each under its limit with its workload,"
-        " compare, judge, write report.json and print the table.",
+        help="build and measure base and head, and compare them with budgets.toml",
+        description="Build every image of budgets.toml at base and head. Run each under its limit with its workload."
+        " Compare the figures with the budgets, print the result and write report.json.",
     )
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
     base = command.add_mutually_exclusive_group()
     base.add_argument(
-        "--base", metavar="REV", help="compare with where HEAD left REV (default: origin/HEAD, main or master)"
+        "--base",
+        metavar="REV",
+        help="compare with the merge base of HEAD and REV (default: origin/HEAD, main or master)",
     )
-    base.add_argument("--no-base", action="store_true", help="compare with nothing: absolute budgets only")
-    command.add_argument("--image", action="append", metavar="NAME", help="check this image only (may be repeated)")
-    command.add_argument("--shard", metavar="I/N", help="check only part I of N; merge makes one report of the parts")
+    base.add_argument("--no-base", action="store_true", help="measure only HEAD, and check only absolute budgets")
+    command.add_argument("--image", action="append", metavar="NAME", help="check only this image (repeatable)")
+    command.add_argument(
+        "--shard", metavar="I/N", help="check only part I of N; combine the parts with `membudget merge`"
+    )
     add_report_option(command)
     command.add_argument(
         "--jobs",
         type=_number_up_to(64),
         default=1,
         metavar="N",
-        help="measure up to N images side by side, each on CPUs of its own, as memory allows (default: %(default)s)",
+        help="measure up to N images at the same time, if memory allows (default: %(default)s)",
     )
     _add_exit_policy(command)
     add_detail(command)
     add_base_variants(command)
-    command.add_argument("--no-cache", action="store_true", help="run every trial, also of what was measured before")
-    label = "the label that lets a pull request loosen its budgets (default: %(default)s)"
+    command.add_argument("--no-cache", action="store_true", help="measure again, even if results are cached")
+    label = "label that approves looser budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
-    approved = "outside of CI, judge as if the pull request had this label (default: as if it had not)"
+    approved = "outside of CI, judge as if the pull request had this label"
     command.add_argument("--approved", action="store_true", help=approved)
-    by_name = "a secret that budgets files may ask for (may be repeated); others are refused (default: any, by label)"
+    by_name = "allow budgets files to use this secret, and refuse all others (repeatable; default: any, with the label)"
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)
     command.set_defaults(handler=_check)
@@ -145,43 +154,45 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser(
         "measure",
         help="measure one image, without a budgets file",
-        description="Run an image that is in the engine, and print what its memory did. COMMAND replaces the image's"
-        " own, and runs to its end. Without it, a service is left idle once it is ready.",
+        description="Run an image of the engine and print its memory use. COMMAND replaces the image's own command and"
+        " runs to its end. Without COMMAND, membudget waits until a service is ready and leaves it idle.",
         usage="membudget measure [options] IMAGE [-- COMMAND...]",
     )
-    command.add_argument("image", metavar="IMAGE", help="an image in the engine")
+    command.add_argument("image", metavar="IMAGE", help="image in the engine")
     command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
     command.add_argument(
-        "--trials", type=_number_up_to(1000), default=3, metavar="N", help="measured trials (default: %(default)s)"
+        "--trials",
+        type=_number_up_to(1000),
+        default=3,
+        metavar="N",
+        help="number of measured trials (default: %(default)s)",
     )
     command.add_argument(
-        "--timeout", type=duration, default=60_000, metavar="TIME", help='time a trial may take (default: "60s")'
+        "--timeout", type=duration, default=60_000, metavar="TIME", help='longest time of a trial (default: "60s")'
     )
     command.add_argument("--json", action="store_true", help="print JSON")
-    quiet = "print only the peak, what is unused of the limit, and the next step"
+    quiet = "print only the peak, the unused part of the limit, and the next step"
     command.add_argument("-q", "--quiet", action="store_true", help=quiet)
     _add_measuring_options(command)
     command.set_defaults(handler=measure)
 
 
-def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with 1") -> None:
+def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with code 1") -> None:
     command.add_argument(
         "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
     )
-    passes = "treat an answer that noise leaves open as a pass; what was not measured never passes"
+    passes = "treat a result that noise makes inconclusive as a pass; a missing measurement never passes"
     command.add_argument("--allow-inconclusive", action="store_true", help=passes)
 
 
 def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "plan",
-        help="share the images among several runners",
-        description="Print a matrix for a workflow's strategy: which images each of N jobs is to check, so that all"
-        " take about as long, by when they were last checked. A job passes its `shard` and its `images` on to check.",
+        help="distribute the images over several runners",
+        description="Print a matrix for a workflow's strategy, with the images for each of N jobs. It balances the"
+        " jobs by how long each image took in its last check. Each job passes its `shard` and `images` to check.",
     )
-    command.add_argument(
-        "--shards", type=_number_up_to(256), required=True, metavar="N", help="how many jobs there may be"
-    )
+    command.add_argument("--shards", type=_number_up_to(256), required=True, metavar="N", help="largest number of jobs")
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
@@ -191,12 +202,12 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "merge",
-        help="make one report of the parts that check --shard wrote",
-        description="Make one report of the parts, print the table, and exit as check would. Shards and"
-        " images that are missing or there twice, and parts of another check, are named and make it inconclusive.",
+        help="combine the reports of `check --shard`",
+        description="Combine the reports of all parts into one, print the result, and exit like check. If a shard or an"
+        " image is missing or occurs twice, or if a part belongs to another check, the result is inconclusive.",
     )
     command.add_argument(
-        "reports", nargs="+", metavar="REPORT", help="a part's report.json, or a folder that holds some"
+        "reports", nargs="+", metavar="REPORT", help="report.json of a part, or a folder with such files"
     )
     add_report_option(command)
     _add_exit_policy(command)
@@ -207,35 +218,36 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "publish",
-        help="post a report to the pull request and the workflow",
-        description="Keep one comment on the pull request of the current GitHub event, write the step summary, the"
-        " step outputs and the annotations. Reads GITHUB_TOKEN, GITHUB_API_URL, GITHUB_EVENT_PATH and their like.",
+        help="post a report to the pull request",
+        description="Create or update the comment on the pull request of the current GitHub event. Write the step"
+        " summary, the step outputs and the annotations. Reads GITHUB_TOKEN, GITHUB_API_URL, GITHUB_EVENT_PATH and"
+        " similar.",
     )
     add_written_report(command)
-    command.add_argument("--key", default="default", help="which comment: workflows with other keys keep their own")
+    command.add_argument("--key", default="default", help="name of the comment; each key has its own comment")
     command.add_argument(
         "--comment",
         choices=("always", "changes", "failures", "off"),
         default="changes",
-        help="when a comment is created; one that is there is kept current (default: %(default)s)",
+        help="when to create a comment; an existing one is kept up to date (default: %(default)s)",
     )
     command.add_argument(
         "--status",
         choices=("none", "status", "check"),
         default="none",
-        help="keep a commit status or a check run on the head commit (default: %(default)s)",
+        help="add a commit status or a check run to the head commit (default: %(default)s)",
     )
-    _add_exit_policy(command, what="what fails that status")
+    _add_exit_policy(command, what="what fails the status")
     command.set_defaults(handler=_publish)
 
 
 def _add_schema(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("schema", help="print the JSON schema of budgets.toml, for editors")
+    command = commands.add_parser("schema", help="print the JSON schema of budgets.toml")
     command.set_defaults(handler=_schema)
 
 
 def _add_action(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("action", help="what the GitHub Action runs: check, then publish")
+    command = commands.add_parser("action", help="run as the GitHub Action: check, then publish")
     command.set_defaults(handler=_action)
 
 
@@ -244,21 +256,21 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
         "--probe",
         choices=("auto", "host", "container", "engine"),
         default="auto",
-        help="where to measure from: this machine's own cgroup files, a helper container, or the engine's statistics,"
+        help="where to measure: this machine's cgroup files (host), a helper container, or the engine's statistics"
         " once a second (default: the first that works)",
     )
     command.add_argument(
         "--helper-image",
         metavar="IMAGE",
         default=os.environ.get("MEMBUDGET_HELPER_IMAGE"),
-        help="image of membudget for helper containers (default: $MEMBUDGET_HELPER_IMAGE, or the engine's newest)",
+        help="membudget's image for helper containers (default: $MEMBUDGET_HELPER_IMAGE or membudget:VERSION)",
     )
     command.add_argument(
         "--rate",
         type=_number_up_to(1000),
         default=100,
         metavar="HZ",
-        help="looks a second while memory rests; four times as many while it moves (default: %(default)s)",
+        help="samples a second at rest; up to four times as many while memory changes (default: %(default)s)",
     )
 
 

@@ -5,7 +5,7 @@ import argparse
 from membudget.core.errors import ExitCode
 
 _IMAGE_HELP = (
-    "an image of the engine, an archive of docker save, or an OCI layout; or docker:NAME, docker-archive:FILE,"
+    "image in the engine, archive of docker save, or OCI layout; or docker:NAME, docker-archive:FILE,"
     " oci-archive:FILE, oci-dir:FOLDER, registry:NAME"
 )
 
@@ -14,9 +14,9 @@ def add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     """Add `membudget inspect`."""
     command = commands.add_parser(
         "inspect",
-        help="show where the bytes of an image are",
-        description="Show an image's size, waste, layers, biggest folders and packages, and what could be saved."
-        " Nothing is pulled or unpacked.",
+        help="show what an image consists of, and possible savings",
+        description="Show an image's size, waste, layers, largest folders and packages, and possible savings. Does"
+        " not pull or unpack the image.",
     )
     command.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     _add_image_options(command)
@@ -29,20 +29,24 @@ def add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "diff",
         help="show what differs between two images",
-        description="Show which layers, packages and files differ between two images, largest first.",
+        description="Show the layers, packages and files that differ between two images, largest first.",
     )
     command.add_argument("base", metavar="BASE", help=_IMAGE_HELP)
-    command.add_argument("head", metavar="HEAD", help="likewise")
+    command.add_argument("head", metavar="HEAD", help="the same for the second image")
     _add_image_options(command)
     command.set_defaults(handler=_diff)
 
 
 def _add_image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--dockerfile", metavar="FILE", help="name its lines, and tell own layers from the base's")
-    command.add_argument("--target", metavar="STAGE", help="the stage that was built (default: the last one)")
-    command.add_argument("--platform", metavar="OS/ARCH", help="of an index of several (default: this machine's)")
-    download = "also compress layers that the engine keeps plain (half a minute for each new GiB)"
+    command.add_argument(
+        "--dockerfile", metavar="FILE", help="show its lines, and separate your layers from the base image's"
+    )
+    command.add_argument("--target", metavar="STAGE", help="stage that was built (default: the last one)")
+    command.add_argument(
+        "--platform", metavar="OS/ARCH", help="platform of a multi-platform image (default: this machine's)"
+    )
+    download = "compress layers that the engine stores plain (half a minute for each new GiB)"
     command.add_argument("--download-size", action="store_true", help=download)
 
 
@@ -51,7 +55,7 @@ def add_base_variants(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--base-variants",
         action="store_true",
-        help="ask the registry for a smaller variant of the base image (reads its layers, once)",
+        help="ask the registry for a smaller variant of the base image (reads its layers once)",
     )
 
 

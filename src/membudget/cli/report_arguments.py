@@ -10,19 +10,18 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `membudget report`."""
     command = commands.add_parser(
         "report",
-        help="show a report again, or make it a page, or what other programs read",
-        description="Judge a report.json again and render it: the table, the comment, a page to look into, or for"
-        " programs the judgement as JSON, as test results (JUnit), or as figures for a database (OpenMetrics). Exits"
-        " with 0 whatever the verdict is.",
+        help="show a report, or convert it to another format",
+        description="Judge a report.json again and render it as a table, as the comment, as an HTML page, as JSON, as"
+        " test results (JUnit) or as figures (OpenMetrics). Exits with 0, whatever the verdict is.",
     )
     add_written_report(command)
     command.add_argument(
         "--format",
         choices=("terminal", "markdown", "html", "json", "junit", "openmetrics"),
         default="terminal",
-        help="how (default: %(default)s)",
+        help="format of the output (default: %(default)s)",
     )
-    command.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
+    command.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
     add_detail(command)
     command.set_defaults(handler=_report)
 
@@ -35,13 +34,13 @@ def _report(options: argparse.Namespace) -> ExitCode:
 
 def add_report_option(command: argparse.ArgumentParser) -> None:
     """Add the option that says where to write the report."""
-    where = "where to write it (default: %(default)s, which git ignores)"
+    where = "write the report to this file (default: %(default)s, which git ignores)"
     command.add_argument("--report", default=DEFAULT_REPORT, metavar="FILE", help=where)
 
 
 def add_written_report(command: argparse.ArgumentParser) -> None:
     """Add the argument that names the report to read."""
-    written = "what check or merge wrote (default: %(default)s)"
+    written = "report that check or merge wrote (default: %(default)s)"
     command.add_argument("report", metavar="REPORT", nargs="?", default=DEFAULT_REPORT, help=written)
 
 
@@ -49,4 +48,4 @@ def add_detail(command: argparse.ArgumentParser) -> None:
     """Add the options -v and -q."""
     detail = command.add_mutually_exclusive_group()
     detail.add_argument("-v", "--verbose", action="store_true", help="show every row, figure and setting")
-    detail.add_argument("-q", "--quiet", action="store_true", help="show the verdict alone, and no progress")
+    detail.add_argument("-q", "--quiet", action="store_true", help="show only the verdict, without progress")

@@ -15,8 +15,8 @@ def add_doctor(
     command = commands.add_parser(
         "doctor",
         help="check this machine, its engine, the repository and its workflows",
-        description="Check what membudget needs, one line a check, and say how to fix what is wrong. A self-test"
-        " measures a program whose memory is known. Exits with 3 if a check failed.",
+        description="Check everything that membudget needs, and show how to fix problems. A self-test measures a"
+        " program with known memory use. Exits with 3 if a check fails.",
         epilog=f"checks: {', '.join(DoctorCheck)}",
     )
     command.add_argument(
@@ -24,7 +24,7 @@ def add_doctor(
         action="append",
         choices=tuple(map(str, DoctorCheck)),
         metavar="CHECK",
-        help="make this check only (may be repeated)",
+        help="run only this check (repeatable)",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument(
@@ -43,20 +43,20 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
 
 _VALIDATE_EXAMPLES = """\
 examples:
-  membudget validate                    budgets.toml, and the workflows of the repository that use membudget
-  membudget validate ci/budgets.toml    one file
-  membudget validate --json             for programs
+  membudget validate                    check budgets.toml and the workflows that use membudget
+  membudget validate ci/budgets.toml    check one file
+  membudget validate --json             print the result as JSON
 
-pre-commit runs it on each commit: the hook is called membudget-validate."""
+The pre-commit hook membudget-validate runs it on each commit."""
 
 
 def add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget validate`."""
     command = commands.add_parser(
         "validate",
-        help="check budgets.toml and the workflows for mistakes, without an engine",
-        description="Check budgets files and workflows, and print all mistakes with file, line and column. Nothing is"
-        " built or run. Exits with 2 if there is an error.",
+        help="check budgets.toml and the workflows for mistakes",
+        description="Check budgets files and workflows, and print all mistakes with file, line and column.\nNeeds no"
+        " engine. Exits with 2 if there is an error.",
         epilog=_VALIDATE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,8 +64,8 @@ def add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "files",
         nargs="*",
         metavar="FILE",
-        help="budgets files (.toml) and workflows (.yml, .yaml) (default: budgets.toml, and the workflows of the"
-        " repository that use membudget)",
+        help="budgets file (.toml) or workflow (.yml, .yaml) (default: budgets.toml and the workflows that use"
+        " membudget)",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(handler=_validate)
