@@ -15,6 +15,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.cgroup_removal import our_cgroups
 from membudget.engine.cgroups import run_of
+from membudget.engine.cleanup import TRIAL_IMAGES
 from membudget.engine.connection import Engine, connect
 from membudget.engine.run_id import own_run_id
 from membudget.engine.vantage import vantage_on
@@ -153,3 +154,34 @@ def test_what_a_killed_run_left_is_reaped_by_the_next(podman_engine: Engine, ima
     assert measure(podman_engine, "--trials", "1", images.truth).exit_code == 0
     assert not running_trials(podman_engine)
     assert cgroups_of(process.pid) == []
+
+
+def test_the_self_test_of_the_doctor_needs_no_builder(podman_engine: Engine) -> None:
+    done = finish(start("doctor", "--json", "--only", "self-test", environ={"DOCKER_HOST": podman_engine.address}))
+
+    assert done.exit_code == 0, done.stdout + done.stderr
+    held, spike, kills = done.json["checks"][0]["figures"]
+    assert held["measured"] == pytest.approx(64 * MIB, abs=MIB // 2)
+    assert spike["measured"] == pytest.approx(96 * MIB, rel=0.1)
+    assert kills["measured"] == 1
+    assert images_of_runs(podman_engine) == []
+
+
+def test_the_image_of_a_killed_self_test_is_removed_by_the_next_run(podman_engine: Engine) -> None:
+    environ = {"DOCKER_HOST": podman_engine.address}
+    process = start("doctor", "--only", "self-test", environ=environ)
+    until(lambda: bool(running_trials(podman_engine, process.pid)), "a running trial")
+    process.kill()
+    finish(process)
+    assert len(images_of_runs(podman_engine)) == 1
+
+    done = finish(start("doctor", "--only", "self-test", environ=environ))
+
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert images_of_runs(podman_engine) == []
+
+
+def images_of_runs(engine: Engine) -> list[str]:
+    """The tags of images that runs of membudget made."""
+    tags = [tag for image in engine.client.api.images() for tag in image["RepoTags"] or ()]
+    return [tag for tag in tags if TRIAL_IMAGES in tag]

@@ -20,6 +20,8 @@ from membudget.engine.run_id import RunId, owner_lives
 TRIAL_IMAGES = "membudget-trial"
 """The repository of the images that membudget builds. The run ID is part of the tag."""
 
+_REGISTRY = "docker.io/"
+"""Podman puts the default registry in front of the names that its Docker API is given."""
 _UNSEEN_RUN_LASTS_S = 6 * 3600
 """If a run's process cannot be seen and no container of it runs, the run counts as dead after this time."""
 
@@ -71,8 +73,9 @@ def _is_abandoned(engine: Engine, run: RunId, lives: bool | None, now: float) ->
 
 
 def _trial_tags(engine: Engine) -> list[str]:
-    images = engine.client.api.images(filters={"reference": f"{TRIAL_IMAGES}/*"})
-    return [tag for image in images for tag in image["RepoTags"] or [] if tag.startswith(f"{TRIAL_IMAGES}/")]
+    ours = f"{_REGISTRY if engine.info.kind == 'podman' else ''}{TRIAL_IMAGES}/"
+    images = engine.client.api.images(filters={"reference": f"{ours}*"})
+    return [tag for image in images for tag in image["RepoTags"] or [] if tag.startswith(ours)]
 
 
 def _run_of_tag(tag: str) -> RunId | None:

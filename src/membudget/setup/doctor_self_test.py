@@ -66,16 +66,17 @@ def programs(architecture: Architecture, *, sees_cgroups: bool) -> dict[str, byt
 @contextmanager
 def image_of(engine: Engine, run: RunId, files: Mapping[str, bytes]) -> Iterator[str]:
     """Make an image of executables alone, and yield its ID. It is removed with what else belongs to `run`."""
-    repository, _, tag = trial_tag("self-test", run, "doctor").rpartition(":")
+    reference = trial_tag("self-test", run, "doctor")
     with engine_errors("making the image of the self-test"):
-        said = engine.client.api.import_image_from_data(_archive(files), repository=repository, tag=tag)
+        # Podman only takes the tag as a part of the name. Docker takes it either way.
+        said = engine.client.api.import_image_from_data(_archive(files), repository=reference)
         _require_no_error(str(said))
-        image_id = str(engine.client.images.get(f"{repository}:{tag}").id)
+        image_id = str(engine.client.images.get(reference).id)
     try:
         yield image_id
     finally:
         with shielded(), suppress(EnvironmentFault), engine_errors("removing the image"), suppress(APIError):
-            engine.client.api.remove_image(f"{repository}:{tag}")
+            engine.client.api.remove_image(reference)
 
 
 def _require_no_error(said: str) -> None:

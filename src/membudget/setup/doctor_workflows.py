@@ -274,6 +274,10 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
         waits: Parts = ("it waits for ", Quoted(", ".join(awaited) or "no workflow"))
         measures: Parts = (", but the workflow that measures is called ", Quoted(names[0]))
         yield found.complaint(State.FAILED, *waits, *measures, fix="name that workflow under workflow_run", at=at)
+    refs = {one.use.ref for one in measuring if one.use.kind is Kind.CHECK}
+    if use.kind is Kind.REPORT and refs and use.ref not in refs:
+        what = "it is of another version than the workflow that measures"
+        yield found.complaint(State.WARNING, what, fix="name the same commit in both workflows")
     kept = {one.use.value("artifact") or _REPORT_ARTIFACT for one in measuring if one.use.kind is Kind.CHECK}
     wanted = use.value("artifact") or _REPORT_ARTIFACT
     if kept and wanted not in kept:

@@ -133,9 +133,9 @@ class Api:
         self.tags: list[str] = []
         self.answer = '{"status":"sha256:1"}\r\n'
 
-    def import_image_from_data(self, data: bytes, *, repository: str, tag: str) -> str:
+    def import_image_from_data(self, data: bytes, *, repository: str) -> str:
         self.archive = data
-        self.tags.append(f"{repository}:{tag}")
+        self.tags.append(repository)
         return self.answer
 
     def remove_image(self, tag: str) -> None:

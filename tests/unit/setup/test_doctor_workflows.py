@@ -247,6 +247,11 @@ def test_the_version_that_is_named(text: str, state: State, seen: str) -> None:
             "two.yml:3 it waits for ci, memory, but the workflow that measures is called membudget",
         ),
         (
+            (CHECK, REPORT.replace(COMMIT, COMMIT[::-1])),
+            WARNING,
+            "two.yml:11 it is of another version than the workflow that measures",
+        ),
+        (
             (CHECK, f"{REPORT}    with:\n      artifact: other\n"),
             FAILED,
             "it reads the artifact other, but the other workflow keeps membudget-report",

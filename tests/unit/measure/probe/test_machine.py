@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB
-from membudget.measure.probe.machine import KillLog, LogReader
+from membudget.measure.probe.machine import KillLog, LogReader, free_bytes, has_pressure
 from membudget.measure.probe.messages import KernelLog
 
 OURS = "/membudget_x/t1"
@@ -230,3 +230,18 @@ def test_a_log_that_overran_has_a_gap_and_is_read_on(tmp_path: Path, device: lis
     reader.close()
     assert (len(log.killed), log.is_whole) == (1, False)
     assert log.reason == "the kernel's log has a gap: some kills may not be named"
+
+
+def test_pressure_is_counted_where_the_kernel_has_its_file(tmp_path: Path) -> None:
+    assert not has_pressure(tmp_path)
+    (tmp_path / "proc/pressure").mkdir(parents=True)
+    assert not has_pressure(tmp_path)
+    (tmp_path / "proc/pressure/memory").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+    assert has_pressure(tmp_path)
+
+
+def test_the_space_that_is_left_is_that_of_the_file_system(tmp_path: Path) -> None:
+    free = free_bytes(tmp_path)
+    assert free is not None
+    assert free > 0
+    assert free_bytes(tmp_path / "nothing") is None

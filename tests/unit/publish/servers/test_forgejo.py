@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from membudget.cli.publisher import PublishSettings
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.publish.pull_request import WorkflowRun
-from membudget.publish.servers.forgejo import FORGEJO, forgejo_names
+from membudget.publish.pull_request import ServerFault, WorkflowRun
+from membudget.publish.server import Access
+from membudget.publish.servers.forgejo import FORGEJO, ForgejoServer, GiteaServer, forgejo_names
 from membudget.publish.servers.github_api import GITHUB, github
 from membudget.publish.servers.http_api import HttpApi
 from membudget.report.report import Report
@@ -259,3 +260,14 @@ def test_the_stand_in_finds_what_no_forgejo_knows() -> None:
         running.__exit__(None, None, None)
     assert "does not know the query parameter 'per_page'" in str(violations.value)
     assert "'colour' was unexpected" in str(violations.value)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("server", [ForgejoServer, GiteaServer])
+def test_whose_token_it_is(shop: Forgejo, server: type[ForgejoServer]) -> None:
+    environ = {"GITHUB_SERVER_URL": shop.url, "GITHUB_API_URL": f"{shop.url}{API}", "GITHUB_REPOSITORY": SHOP}
+    tokens = {"mona": shop.add_token("mona"), None: shop.add_token("eve", scopes=frozenset({"write:issue"}))}
+
+    assert server(environ, SecretStr(tokens["mona"])).access() == Access(SHOP, "mona")
+    with pytest.raises(ServerFault, match="lacks the scope `read:user`"):
+        server(environ, SecretStr(tokens[None])).access()
