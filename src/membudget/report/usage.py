@@ -8,6 +8,7 @@ from membudget.core.metrics import Metric, MetricValue, format_reading
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict
 from membudget.measure.trial import Trial
 from membudget.report.findings import Finding, FindingKind, why
 from membudget.report.report import JudgedReport
@@ -63,8 +64,11 @@ def usage_rows(result: JudgedReport) -> list[tuple[Part, ...]]:
 
 
 def holders(result: JudgedReport) -> Iterator[Finding]:
-    """Yield for each image which processes held its memory at the peak."""
+    """Yield for each image that passes which processes held its memory. Why an image does not pass tells it already."""
+    passing = {image.name for image in result.judgement.images if image.verdict is Verdict.PASS}
     for image, _ in _used(result):
+        if image.name not in passing:
+            continue
         yield from (Finding((Quoted(image.name), ": ", *finding.parts)) for finding in held_by(image.trials))
 
 

@@ -36,6 +36,10 @@ def test_the_processes_that_held_the_memory_are_named() -> None:
     assert held.as_text().startswith("api: at the peak (40.0 MiB): gunicorn")
 
 
+def test_what_a_failure_already_tells_is_not_told_again() -> None:
+    assert list(holders(without_base(alone("api", 70, max_rss=64)).judged())) == []
+
+
 def test_an_image_without_a_peak_has_no_row() -> None:
     broken = image("api", presence=Presence.HEAD_ONLY, head=side(trial(None)), allowed=budgets())
     assert usage_rows(without_base(broken).judged()) == []

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from membudget.budgets.suggested import as_written
+from membudget.budgets.suggested import as_written, limit_for
 from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
@@ -101,7 +101,8 @@ def _spread(report: MeasureReport) -> str:
     peaks = [value for value in values if value is not None]
     if len(peaks) < 2:
         return ""
-    return f" (median of {len(peaks)} trials: {format_size(min(peaks))} to {format_size(max(peaks))})"
+    least, most = format_size(min(peaks)), format_size(max(peaks))
+    return f" (median of {len(peaks)} trials{f': {least} to {most}' if least != most else ''})"
 
 
 def _next_step(report: MeasureReport, used: Usage) -> str:
@@ -109,9 +110,13 @@ def _next_step(report: MeasureReport, used: Usage) -> str:
     if killed is not None and killed.value and report.limit_bytes is not None:
         more = as_written(2 * report.limit_bytes)
         return f"Next: measure again with more memory, to see what it needs: membudget measure --limit {more} …"
+    working_set = report.metrics.get(Metric.PEAK_WORKING_SET)
+    limit = limit_for(used.peak_bytes, working_set.value if working_set is not None else None)
+    settings = [f'limit = "{as_written(limit)}"'] if report.limit_bytes is None else []
+    settings.append(f'budgets.peak_rss.max = "{used.suggested_max}"')
     return (
         "Next: set a budget. `membudget init` writes a budgets.toml for the images of a repository.\n"
-        f'With 20% of room above this peak: budgets.peak_rss.max = "{used.suggested_max}"'
+        f"For this image, with room above the peak: {', '.join(settings)}"
     )
 
 

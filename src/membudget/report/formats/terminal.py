@@ -72,7 +72,7 @@ def render(result: JudgedReport, detail: Detail = Detail.FULL, where: str = "mem
     for section in sections if detail is Detail.FULL else _in_short(sections):
         parts += _section(section)
     if result.report.comparison.base is None:
-        parts += _usage(result)
+        parts += _usage(result, names_holders=detail is Detail.SHORT)
     if detail is Detail.SHORT:
         parts += [_BLANK, Text(f"{_what_else(sections)}: {where}", style="dim")]
     return Group(*parts)
@@ -112,13 +112,16 @@ def _what_else(sections: Sequence[Section]) -> str:
     return ", ".join(said) or "details"
 
 
-def _usage(result: JudgedReport) -> Iterator[RenderableType]:
-    """Yield what a reader wants to know if there is nothing to compare with: peak, limit, what is unused."""
+def _usage(result: JudgedReport, *, names_holders: bool) -> Iterator[RenderableType]:
+    """Yield what a reader wants to know if there is nothing to compare with: peak, limit, what is unused.
+
+    The full form names elsewhere what held the memory.
+    """
     rows = usage_rows(result)
     if rows:
         yield _BLANK
         yield _table(USAGE_HEADINGS, [[Text(in_plain_text(cell)) for cell in row] for row in rows])
-        held = [f"- {finding.as_text()}" for finding in holders(result)]
+        held = [f"- {finding.as_text()}" for finding in holders(result)] if names_holders else []
         yield from (_BLANK, Text("\n".join(held))) if held else ()
     for number, finding in enumerate(next_step_without_base(result)):
         if number == 0:

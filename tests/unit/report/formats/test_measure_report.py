@@ -58,6 +58,10 @@ def test_the_end_tells_peak_limit_unused_processes_and_what_to_do_next() -> None
     assert lines[-1].endswith('budgets.peak_rss.max = "50MiB"')
 
 
+def test_peaks_that_look_the_same_are_told_once() -> None:
+    assert "peak RSS  40.0 MiB (median of 2 trials)\n" in printed(measure_report.render(measured(trial(40), trial(40))))
+
+
 def test_quiet_is_the_end_alone() -> None:
     made = measured(with_workers(40))
     whole, quiet = printed(measure_report.render(made)), printed(measure_report.render_quietly(made))
@@ -68,6 +72,7 @@ def test_quiet_is_the_end_alone() -> None:
 def test_without_a_limit_nothing_is_called_unused() -> None:
     text = printed(measure_report.render_quietly(measured(trial(40), limit=None)))
     assert "limit     none\n" in text
+    assert text.endswith('with room above the peak: limit = "65MiB", budgets.peak_rss.max = "50MiB"\n')
     assert "unused" not in text
 
 
