@@ -34,15 +34,20 @@ class TerminalTable:
     rows: Sequence[Sequence[Text]]
     right: frozenset[str]
     """The headings of the columns with figures."""
-    good_break: re.Pattern[str] | None = None
-    """Where cells are wrapped first if they have to be."""
+    good_breaks: Sequence[re.Pattern[str]] = ()
+    """Where cells are wrapped if they have to be, best first."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        headings = [Text(heading, style="bold") for heading in self.headings]
-        if self._room(options, _WIDE) >= sum(_widths([headings, *self.rows])):
-            yield self._table(console, [headings, *self.rows], _WIDE)
+        rows = [[Text(heading, style="bold") for heading in self.headings], *map(list, self.rows)]
+        room = self._room(options, _WIDE)
+        for good_break, column in self._chances(_widths(rows)):
+            if sum(_widths(rows)) <= room:
+                break
+            for row in rows[1:]:
+                row[column] = _on_lines(row[column], good_break)
+        if sum(_widths(rows)) <= room:
+            yield self._table(console, rows, _WIDE)
             return
-        rows = [headings, *([self._on_lines(cell) for cell in row] for row in self.rows)]
         most = _widest_that_fits(_widths(rows), self._room(options, _NARROW))
         yield self._table(console, [[_wrapped(cell, console, most) for cell in row] for row in rows], _NARROW)
 
@@ -60,10 +65,15 @@ class TerminalTable:
         made = tabulate(lines, (), plain, disable_numparse=True, colalign=alignment, preserve_whitespace=True)
         return Text.from_ansi(made)
 
-    def _on_lines(self, cell: Text) -> Text:
-        if self.good_break is None or not self.good_break.search(cell.plain):
-            return cell
-        return Text(self.good_break.sub("\n", cell.plain), style=cell.style)
+    def _chances(self, widths: Sequence[int]) -> Iterator[tuple[re.Pattern[str], int]]:
+        """Yield where to wrap which column, in this order, until the table fits: at the best places, widest first."""
+        widest_first = sorted(range(len(widths)), key=lambda column: -widths[column])
+        for good_break in self.good_breaks:
+            yield from ((good_break, column) for column in widest_first)
+
+
+def _on_lines(cell: Text, good_break: re.Pattern[str]) -> Text:
+    return Text(good_break.sub("\n", cell.plain), style=cell.style) if good_break.search(cell.plain) else cell
 
 
 def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:

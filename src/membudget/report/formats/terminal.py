@@ -43,7 +43,7 @@ _BLANK = Text()
 _ROW_HEADINGS = ("status", "image", "metric", "base", "head", "delta", "budget", "headroom")
 _FIGURE_HEADINGS = _ROW_HEADINGS[1:6]
 _LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by"}
-_GOOD_BREAK = re.compile(r", | (?=\(|or |±)|(?<=by) ")
+_GOOD_BREAKS = (re.compile(", "), re.compile(r" (?=\(|or |±)|(?<=by) "))
 
 
 _NEEDED = frozenset({Keep.REMARKS, Keep.URGENT_ROWS, Keep.WHY, Keep.ACCEPT, Keep.LOGS})
@@ -165,7 +165,7 @@ def _block(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for eac
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> TerminalTable:
-    return TerminalTable(headings, rows, frozenset(headings) - _LEFT_ALIGNED, _GOOD_BREAK)
+    return TerminalTable(headings, rows, frozenset(headings) - _LEFT_ALIGNED, _GOOD_BREAKS)
 
 
 def _items(block: Items | Problem) -> Text:
