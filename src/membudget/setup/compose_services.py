@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from membudget.budgets.entries import Budgets, ComposeSettings
-from membudget.budgets.faults import Fault, placed
-from membudget.budgets.file import read
+from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import similar
 from membudget.budgets.lines import Keys
 from membudget.core.errors import Problem
@@ -17,8 +16,11 @@ LARGEST_COMPOSE_BYTES = 256 * 1024
 """Larger files are left to the check, because reading them takes seconds."""
 
 
-def of_compose(budgets: Budgets, name: str, path: Path, top: Path) -> list[Finding]:
-    """Return the findings about the compose files of a valid budgets file, at `path`, whose name is `name`."""
+def unknown_services(budgets: Budgets, top: Path) -> tuple[list[Fault], list[Finding]]:
+    """Return services that compose files do not have, and compose files that cannot be read.
+
+    `top` is the top of the repository.
+    """
     files: dict[str, list[str] | InvalidYaml | None] = {}
     faults: list[Fault] = []
     for image, spec in budgets.images.items():
@@ -35,7 +37,7 @@ def of_compose(budgets: Budgets, name: str, path: Path, top: Path) -> list[Findi
         for file, error in files.items()
         if isinstance(error, InvalidYaml)
     ]
-    return [Finding(problem) for problem in (placed(faults, read(path), name) if faults else ())] + broken
+    return faults, broken
 
 
 def _services(path: Path) -> list[str] | InvalidYaml | None:

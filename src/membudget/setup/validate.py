@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
+from membudget.budgets.faults import placed
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.setup import workflow_faults
-from membudget.setup.compose_services import of_compose
+from membudget.setup.build_targets import unknown_targets
+from membudget.setup.compose_services import unknown_services
 from membudget.setup.doctor_workflows import Complaint, complaints
 from membudget.setup.finding import Finding, Validation
 from membudget.setup.workflow_files import (
@@ -69,13 +71,16 @@ class _Run:
         self.findings[name] = findings = []
         path = self.folder / name
         try:
-            budgets = budgets_file.parse_budgets(budgets_file.read(path), name, self.top)
+            text = budgets_file.read(path)
+            budgets = budgets_file.parse_budgets(text, name, self.top)
         except BudgetsFileError as error:
             findings += [Finding(problem) for problem in error.problems]
         except ConfigurationError as error:
             findings.append(Finding(Problem(name, "", error.what), fix=error.fix))
         else:
-            findings += of_compose(budgets, name, path, self.top)
+            faults, broken = unknown_services(budgets, self.top)
+            faults += unknown_targets(budgets, self.top)
+            findings += [Finding(problem) for problem in (placed(faults, text, name) if faults else ())] + broken
 
     def repository(self) -> None:
         """Validate the workflows of the repository that use membudget, and the budgets files that these name."""

@@ -3,17 +3,18 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.setup.compose_services import LARGEST_COMPOSE_BYTES, of_compose
+from membudget.budgets.faults import placed
+from membudget.setup.compose_services import LARGEST_COMPOSE_BYTES, unknown_services
 
 COMPOSE = "services:\n  api: {build: .}\n  db: {image: postgres}\n"
 
 
 def said(tmp_path: Path, settings: str, compose: str | bytes = COMPOSE) -> list[str]:
     text = f'version = 1\n[images.api]\nlimit = "64MiB"\ncompose = {settings}\n'
-    (tmp_path / "budgets.toml").write_text(text)
     (tmp_path / "compose.yaml").write_bytes(compose if isinstance(compose, bytes) else compose.encode())
     budgets = budgets_file.parse_budgets(text, "budgets.toml")
-    return [str(one.problem) for one in of_compose(budgets, "b.toml", tmp_path / "budgets.toml", tmp_path)]
+    faults, broken = unknown_services(budgets, tmp_path)
+    return [str(problem) for problem in (*placed(faults, text, "b.toml"), *(one.problem for one in broken))]
 
 
 @pytest.mark.parametrize("settings", ["{}", '{ service = "db" }', '{ sidecars = ["db"] }', '{ file = "gone.yaml" }'])

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets import file as budgets_file
+from membudget.contents.dockerfile import LARGEST_DOCKERFILE
+from membudget.setup.build_targets import unknown_targets
+from membudget.setup.finding import as_text
+from membudget.setup.validate import validate
+
+DOCKERFILE = "FROM debian AS build\nRUN make\nFROM debian AS Runtime\nFROM scratch\n"
+
+
+def budgets(target: str) -> str:
+    return f'version = 1\n[images.api]\nlimit = "64MiB"\nbuild.target = "{target}"\n'
+
+
+def unknown(
+    top: Path, target: str, dockerfile: str | None = DOCKERFILE
+) -> list[tuple[str | None, str | None, str | None]]:
+    if dockerfile is not None:
+        (top / "Dockerfile").write_text(dockerfile)
+    parsed = budgets_file.parse_budgets(budgets(target), "b")
+    return [(fault.found, fault.allowed, fault.guess) for fault in unknown_targets(parsed, top)]
+
+
+@pytest.mark.parametrize("target", ["build", "runtime", "RUNTIME", "2"])
+def test_stages_are_found_by_name_and_by_number(tmp_path: Path, target: str) -> None:
+    assert unknown(tmp_path, target) == []
+
+
+def test_a_stage_that_is_not_there_is_answered_with_what_was_probably_meant(tmp_path: Path) -> None:
+    assert unknown(tmp_path, "biuld") == [("biuld", "build, Runtime", "build")]
+    assert unknown(tmp_path, "x", "FROM scratch\n") == [("x", "nothing: the stages have no names", None)]
+
+
+@pytest.mark.parametrize("dockerfile", [None, "", "# syntax\n", "#" * (LARGEST_DOCKERFILE + 1)])
+def test_what_only_the_builder_can_tell_is_left_to_the_build(tmp_path: Path, dockerfile: str | None) -> None:
+    assert unknown(tmp_path, "build", dockerfile) == []
+
+
+def test_validate_tells_it_where_the_target_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "budgets.toml").write_text(budgets("biuld"))
+    (line, *_) = as_text(validate((), tmp_path)).splitlines()
+    what = "names no stage of Dockerfile (found: biuld); did you mean build?"
+    assert line == f"budgets.toml:4:16: error: images.api.build.target: {what}"
