@@ -30,13 +30,17 @@ def soon() -> float:
     return time.monotonic() + 60
 
 
-def requested(drivers: FakeDrivers, exit_code: int | None = None, port: int | None = 9000) -> WorkloadResult:
+def requested(
+    drivers: FakeDrivers, exit_code: int | None = None, port: int | None = 9000, seconds: float = 60
+) -> WorkloadResult:
     """The result of two groups of requests."""
     workload = HttpWorkload(
         kind="http", port=port, requests=(HttpRequests(path="/a"), HttpRequests(path="/b", phase="burst"))
     )
     spec = TrialSpec("api", "api", None, 1000, workload)
-    return ContainerWorkload(FakeContainers(exit_code), drivers, "id", spec, lambda _: None).run(soon())
+    return ContainerWorkload(FakeContainers(exit_code), drivers, "id", spec, lambda _: None).run(
+        time.monotonic() + seconds
+    )
 
 
 def test_a_helper_is_told_where_the_network_is_and_serves_all_orders() -> None:
@@ -160,3 +164,14 @@ def test_a_helper_that_gave_no_answer_to_a_look_is_not_asked_again(answer: Excep
 def test_nobody_looks_where_there_is_no_helper() -> None:
     with Service(FakeContainers(), MissingDrivers("there is none"), "id", SPEC) as service:
         assert look(service) is None
+
+
+def test_a_driver_whose_time_ends_with_the_trial_is_started_before_its_time_is_counted() -> None:
+    looked = '{"event": "looked", "listening": []}'
+    drivers = FakeDrivers(looked, '{"event": "failed", "reason": "not ready", "listening": []}')
+    result = requested(drivers, seconds=20)
+    assert result.reason is not None
+    assert result.reason.startswith("not ready; nothing listens")
+    first, second = (json.loads(order) for order in drivers.orders)
+    assert (first["only_looks"], second["only_looks"]) == (True, False)
+    assert second["ready_timeout_ms"] < 20_000 - 400
