@@ -71,6 +71,7 @@ def test_a_container_that_listens_and_rests_is_a_service() -> None:
     assert found.listening == (Listening(3000, "127.0.0.1"),)
 
 
+@pytest.mark.thorough
 def test_a_busy_container_that_listens_may_be_a_one_shot_and_is_not_cut_off() -> None:
     containers = Waiting(waits=4)
     containers.used_s = [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
@@ -78,6 +79,7 @@ def test_a_busy_container_that_listens_may_be_a_one_shot_and_is_not_cut_off() ->
     assert result.auto_end is AutoEnd.ENDED
 
 
+@pytest.mark.thorough
 def test_a_service_that_is_never_idle_is_measured_until_the_timeout() -> None:
     containers = Waiting()
     containers.used_s = [float(second) for second in range(1000)]
@@ -85,11 +87,13 @@ def test_a_service_that_is_never_idle_is_measured_until_the_timeout() -> None:
     assert (result.passed, result.auto_end) == (True, AutoEnd.BUSY)
 
 
+@pytest.mark.thorough
 def test_an_idle_container_that_keeps_running_is_measured_and_told() -> None:
     assert run(Waiting())[0].auto_end is AutoEnd.KEPT_RUNNING, "nobody can look at its ports"
     assert run(Waiting(), FakeDrivers(*[NOWHERE] * 50))[0].auto_end is AutoEnd.KEPT_RUNNING
 
 
+@pytest.mark.thorough
 def test_a_busy_container_that_neither_ends_nor_listens_has_timed_out() -> None:
     containers = Waiting()
     containers.used_s = [float(second) for second in range(1000)]
@@ -106,7 +110,7 @@ def declared() -> Iterator[AutoWorkload]:
 
 def test_an_image_that_declares_a_port_has_a_start_up_until_it_listens() -> None:
     workload = SHORT.of_image((3000,), has_healthcheck=False)
-    result, running = run(Waiting(), FakeDrivers(*READY, LISTENS), workload)
+    result, running = run(Waiting(), FakeDrivers(NOWHERE, *READY, LISTENS), workload)
     assert result.auto_end is AutoEnd.RESTED
     assert running.first_phase == "start-up"
     assert running.ready_at is not None
@@ -118,10 +122,11 @@ def test_a_one_shot_that_inherits_a_port_still_runs_to_its_end() -> None:
     assert run(FakeContainers(exit_code=4), FakeDrivers(), workload)[0].reason == "the container exited with code 4"
 
 
+@pytest.mark.thorough
 def test_an_image_that_declares_a_port_and_listens_nowhere_has_failed() -> None:
     workload = SHORT.of_image((3000,), has_healthcheck=False)
     said = '{"event": "failed", "reason": "not ready within 60 s: nothing listens on a TCP port", "listening": []}'
-    result, _ = run(Waiting(), FakeDrivers(said), workload)
+    result, _ = run(Waiting(), FakeDrivers(NOWHERE, said), workload)
     assert result.reason is not None
     assert result.reason.startswith("not ready within 60 s: nothing listens on a TCP port; its output names no port")
 

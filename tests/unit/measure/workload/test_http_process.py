@@ -295,6 +295,7 @@ def test_a_port_that_is_not_named_is_the_one_that_the_service_listens_on(port: i
     assert (ready["port"], ready["late_ms"], requests(load), done["event"]) == (port, 0, 5, "done")
 
 
+@pytest.mark.thorough
 def test_a_preferred_port_is_waited_for_and_that_time_is_told(
     listening: list[Listening], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +309,7 @@ def test_a_preferred_port_is_waited_for_and_that_time_is_told(
     assert (ready["port"], ready["late_ms"]) == (8080, 0)
 
 
+@pytest.mark.thorough
 def test_a_service_that_is_not_ready_is_told_with_where_it_listens(nobody: int, listening: list[Listening]) -> None:
     listening.append(Listening(3000, "127.0.0.1"))
     (failed,) = drive(order(nobody, ready_tcp=nobody, ready_timeout_ms=50))

@@ -19,6 +19,7 @@ from tests.fakes.containers import FakeContainers, FakeDrivers
 
 WORKLOAD = ExecWorkload(kind="exec", commands=(ExecCommand(run=("ls",)),), port=9000)
 SPEC = TrialSpec("api", "api", None, 1000, WORKLOAD)
+NOWHERE = '{"event": "looked", "listening": []}'
 DONE = '{"event": "done"}'
 
 
@@ -94,7 +95,9 @@ def test_requests_wait_for_the_port_and_are_sent_group_by_group() -> None:
 
 
 def test_requests_that_fail_fail_the_workload_with_the_drivers_reason() -> None:
-    result = requested(FakeDrivers('{"event": "ready"}', DONE, '{"event": "failed", "reason": "3 of 100 failed"}'))
+    result = requested(
+        FakeDrivers('{"event": "ready"}', DONE, '{"event": "failed", "reason": "3 of 100 failed"}', NOWHERE)
+    )
     assert (result.passed, result.reason) == (False, "3 of 100 failed")
 
 
