@@ -14,6 +14,7 @@ from membudget.judge.measurement import SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
 from membudget.publish.report_file import read_report
+from membudget.report.causes import breakdown
 from membudget.report.report import Report
 from tests.support import membudget_process
 from tests.support.prepared_images import PreparedImages
@@ -64,6 +65,9 @@ def test_real_servers_are_measured(repository: Repository) -> None:
     assert prefork is not None
     assert 3 <= prefork.process_count <= 5  # the master and its workers, of which the last may begin after the look
     assert prefork.summed_rss_bytes > 2 * prefork.rss_bytes  # what a look at processes would count five times
+    found = breakdown(prefork)
+    rest = sum(program.bytes for program in found.programs) - found.repeated_bytes
+    assert rest == pytest.approx(prefork.seen_bytes, rel=0.1), found
     peaks = {name: head(report, name).metrics[Metric.PEAK_RSS].value or 0 for name in names}
     assert peaks["jvm"] > 20 * MIB
     assert 5 * MIB < peaks["sessions"] < 48 * MIB

@@ -37,7 +37,7 @@ const processes = (image) => {
   const trial = side?.trials[side.typical ?? 0];
   if (!trial?.processes.length) return null;
   const [heading, rest] = trial.look;
-  const table = sortedTable(`Processes ${heading}`, ["process", "pid", "anonymous + shared", "file-backed", "largest RSS ever"],
+  const table = sortedTable(`Processes: ${heading}`, ["process", "pid", "anonymous + shared", "file-backed", "largest RSS ever"],
     trial.processes.map(([name, pid, held, file, most]) => [
       { text: name, content: element("code", { dir: "ltr" }, name) }, { text: String(pid), key: pid }, sizeCell(held), sizeCell(file), sizeCell(most)]),
     { numeric: [2, 3, 4], open: false });
