@@ -42,10 +42,14 @@ def _findings(surroundings: Surroundings, wanted: tuple[DoctorCheck, ...]) -> It
         yield finding
 
 
+_SLOW = (DoctorCheck.ENGINE, DoctorCheck.PROBE, DoctorCheck.SELF_TEST, DoctorCheck.TOKEN)
+"""The checks that may take seconds."""
+
+
 def _shown(check: DoctorCheck) -> AbstractContextManager[object]:
-    """Show which check is made. The self-test takes seconds."""
+    """Show on a terminal that a check is being made, if that may take seconds."""
     console = Console(stderr=True)
-    return console.status(check) if console.is_terminal else nullcontext()
+    return console.status(check) if console.is_terminal and check in _SLOW else nullcontext()
 
 
 def _printed(findings: Iterator[Finding]) -> list[Finding]:
