@@ -132,7 +132,7 @@ class Surroundings:
 
     def _look_at_disks(self) -> Finding:
         temporary = of_engine.temporary_folder()
-        spaces = [of_engine.Space("temporary files", str(temporary), free_bytes(temporary))]
+        spaces = [of_engine.Space(of_engine.Purpose.TEMPORARY, str(temporary), free_bytes(temporary))]
         if isinstance(self._connected, Engine):
             spaces.insert(0, self._space_of(self._connected))
         return of_engine.disk_finding(tuple(spaces))
@@ -140,8 +140,8 @@ class Surroundings:
     def _space_of(self, engine: Engine) -> of_engine.Space:
         folder = of_engine.engine_folder(engine)
         if self._is_on_host and folder is not None:
-            return of_engine.Space("the engine", folder, free_bytes(Path(folder)))
-        return of_engine.Space("the engine", folder, self._machine.engine_free_bytes)
+            return of_engine.Space(of_engine.Purpose.ENGINE, folder, free_bytes(Path(folder)))
+        return of_engine.Space(of_engine.Purpose.ENGINE, folder, self._machine.engine_free_bytes)
 
     @cached_property
     def _is_on_host(self) -> bool:

@@ -5,6 +5,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 
 from membudget.core.errors import DoctorCheck, EnvironmentFault
@@ -102,19 +103,32 @@ def clock_skew_s(engine: Engine) -> float | None:
     return then - (before + after) / 2 if abs(then - before) > after - before else 0.0
 
 
-_LITTLE_BYTES = 2 * GIB
-_TOO_LITTLE_BYTES = 256 * MIB
+class Purpose(Enum):
+    """What a place is for, with the space that is little for it, and too little, in bytes."""
+
+    ENGINE = ("the engine", 2 * GIB, 256 * MIB)
+    """Images and containers."""
+    TEMPORARY = ("temporary files", 512 * MIB, 64 * MIB)
+    """Two checkouts of the repository."""
+
+    def __init__(self, words: str, little_bytes: int, too_little_bytes: int) -> None:
+        self.words = words
+        self.little_bytes = little_bytes
+        self.too_little_bytes = too_little_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
     """The space that is left at a place."""
 
-    place: str
-    """Whose place it is."""
+    purpose: Purpose
     folder: str | None
     free_bytes: int | None
     """None if it cannot be seen."""
+
+    def has_less(self, than_bytes: int) -> bool:
+        """Return whether less is left. False if that cannot be seen."""
+        return self.free_bytes is not None and self.free_bytes < than_bytes
 
 
 def disk_finding(spaces: tuple[Space, ...]) -> Finding:
@@ -123,16 +137,17 @@ def disk_finding(spaces: tuple[Space, ...]) -> Finding:
     seen: list[str | Quoted] = []
     for space in spaces:
         free = f"{format_size(space.free_bytes)} free" if space.free_bytes is not None else "cannot be seen from here"
-        seen.append(f"{'; ' if seen else ''}{space.place}")
+        seen.append(f"{'; ' if seen else ''}{space.purpose.words}")
         seen += [" (", Quoted(space.folder), ")"] if space.folder is not None else []
         seen.append(f": {free}")
-    least = min((space.free_bytes for space in spaces if space.free_bytes is not None), default=None)
-    if least is None:
+    if all(space.free_bytes is None for space in spaces):
         raise CannotLook(*seen)
     fix = "free some space: docker system df shows what the engine keeps; TMPDIR names another folder for checkouts"
-    if least < _TOO_LITTLE_BYTES:
+    if any(space.has_less(space.purpose.too_little_bytes) for space in spaces):
         return failed(check, *seen, fix=fix)
-    return warning(check, *seen, fix=fix) if least < _LITTLE_BYTES else ok(check, *seen)
+    if any(space.has_less(space.purpose.little_bytes) for space in spaces):
+        return warning(check, *seen, fix=fix)
+    return ok(check, *seen)
 
 
 def engine_folder(engine: Engine) -> str | None:

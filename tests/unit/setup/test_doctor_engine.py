@@ -10,6 +10,7 @@ from membudget.engine.connection import Engine
 from membudget.setup.doctor import State
 from membudget.setup.doctor_engine import (
     EngineFound,
+    Purpose,
     Space,
     buildx_finding,
     clock_finding,
@@ -114,8 +115,8 @@ def test_the_skew_is_read_in_nanoseconds_and_any_time_zone(monkeypatch: pytest.M
     assert clock_skew_s(engine_that_says()) is None
 
 
-def space(free_bytes: int | None, place: str = "the engine") -> Space:
-    return Space(place, "/var/lib/docker", free_bytes)
+def space(free_bytes: int | None, purpose: Purpose = Purpose.ENGINE) -> Space:
+    return Space(purpose, "/var/lib/docker", free_bytes)
 
 
 @pytest.mark.parametrize(
@@ -123,15 +124,17 @@ def space(free_bytes: int | None, place: str = "the engine") -> Space:
     [
         ((space(40 * GIB),), OK, "the engine (/var/lib/docker): 40.0 GiB free"),
         (
-            (space(None), space(9 * GIB, "temporary files")),
+            (space(None), space(GIB, Purpose.TEMPORARY)),
             OK,
-            "the engine (/var/lib/docker): cannot be seen from here; temporary files (/var/lib/docker): 9.0 GiB free",
+            "the engine (/var/lib/docker): cannot be seen from here; temporary files (/var/lib/docker): 1.0 GiB free",
         ),
         ((space(40 * GIB), space(GIB)), WARNING, "the engine (/var/lib/docker): 40.0 GiB free; the engine"),
         ((space(100 * MIB), space(40 * GIB)), FAILED, "the engine (/var/lib/docker): 100.0 MiB free"),
+        ((space(400 * MIB, Purpose.TEMPORARY),), WARNING, "temporary files (/var/lib/docker): 400.0 MiB free"),
+        ((space(50 * MIB, Purpose.TEMPORARY),), FAILED, "temporary files (/var/lib/docker): 50.0 MiB free"),
         ((space(None),), SKIPPED, "the engine (/var/lib/docker): cannot be seen from here"),
     ],
-    ids=["much", "one unseen", "little", "too little", "unseen"],
+    ids=["much", "one unseen", "little", "too little", "little for files", "too little for files", "unseen"],
 )
 def test_the_disks(spaces: tuple[Space, ...], state: State, seen: str) -> None:
     told = said(lambda: disk_finding(spaces))
