@@ -92,8 +92,9 @@ def test_a_wrong_port_is_told_with_the_right_one(running: Trials, images: Prepar
     requests = (HttpRequests(path="/"),)
     trial = running.run(images.service, HttpWorkload(kind="http", port=80, requests=requests), timeout_ms=2500)
 
-    assert trial.outcome is Outcome.WORKLOAD_FAILED
+    assert trial.outcome is Outcome.TIMED_OUT
     assert trial.reason is not None
+    assert trial.reason.startswith("still running after 2.5 s: not ready: ")
     assert "port 80: connection refused; the service listens on 127.0.0.1:8080" in trial.reason
     assert trial.reason.endswith("fix: set port = 8080 in images.NAME.workload")
 

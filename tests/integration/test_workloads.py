@@ -115,7 +115,7 @@ def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Trials, 
         (http(HttpRequests(path="/exit/4", count=1)), "the container exited with code 4 while it was exercised"),
         (
             http(ready=Readiness(tcp=9999, timeout="300ms")),
-            "not ready within 0.3 s: port 9999: connection refused; the service listens on 127.0.0.1:8080",
+            "not ready within 0.3 s: port 9999: connection refused",
         ),
         (http(ready=Readiness(http="/status/503", timeout="800ms")), "GET /status/503 at port 8080: status 503"),
         (
@@ -153,7 +153,7 @@ def test_a_trial_ends_at_its_timeout(service: Trials, images: PreparedImages, wo
     trial = service.run(images.service, workload, timeout_ms=1500)
 
     assert trial.outcome is Outcome.TIMED_OUT
-    assert trial.reason == "still running after 1.5 s"
+    assert str(trial.reason).startswith("still running after 1.5 s")  # on a busy machine, before it is ready
     assert trial.duration_ms < 6500
 
 

@@ -114,6 +114,8 @@ class DriveOrder:
     preferred: tuple[int, ...] = ()
     """The ports to take if the service listens on several, best first."""
     only_looks: bool = False
+    ends_with_trial: bool = False
+    """Whether the time until readiness ends because the trial's does, so that it says nothing about the service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ def wait_until_ready(
     `on_ready` gets the event. A service that is not ready is told with where it listens.
     """
     last_s = deadline - LAST_WORD_S  # the driver needs a moment before the deadline to say what it saw
-    if time.monotonic() + readiness.timeout / 1000 > last_s:
+    ends_with_trial = time.monotonic() + readiness.timeout / 1000 > last_s
+    if ends_with_trial:
         look(service)  # which starts the driver: its own start would take that moment
     ready_by = min(last_s, time.monotonic() + readiness.timeout / 1000)
     order = DriveOrder(
@@ -50,6 +51,7 @@ def wait_until_ready(
         ready_timeout_ms=max(1, round((ready_by - time.monotonic()) * 1000)),
         groups=(),
         preferred=_preferred(service),
+        ends_with_trial=ends_with_trial,
     )
     problem = _drive(service, order, deadline, on_ready)
     result = service.unless_ended(problem)
@@ -57,7 +59,7 @@ def wait_until_ready(
         return result
     tail = service.containers.log_tail(service.container_id)
     why = not_ready(problem, service.listening, tail, readiness.tcp or service.port, names_tcp=service.names_tcp)
-    return dataclasses.replace(result, reason=why)
+    return dataclasses.replace(result, reason=why, timed_out=ends_with_trial)
 
 
 def look(service: Service, timeout_s: float = 5.0) -> tuple[Listening, ...] | None:

@@ -33,7 +33,6 @@ from membudget.measure.workload.http_sender import in_words, send
 _READINESS_POLL_S = 0.02
 _PREFERENCE_S = 1.0
 """How long a preferred port is waited for once the service listens on another."""
-_ROUNDED_FROM_S = 10.0
 _TELLING_S = 0.1
 """An attempt that was cut off after less time says nothing about the service."""
 _ATTEMPT_TIMEOUT_S = 60.0
@@ -168,8 +167,8 @@ async def _wait_until_ready(session: aiohttp.ClientSession, waiting: _Waiting) -
         seen = problem
         await asyncio.sleep(_READINESS_POLL_S)
     waited_s = waiting.order.ready_timeout_ms / 1000
-    within = f"{waited_s:.0f}" if waited_s >= _ROUNDED_FROM_S else f"{waited_s:.3g}"
-    return f"not ready within {within} s: {seen or 'no time to ask'}"
+    within = "" if waiting.order.ends_with_trial else f" within {round(waited_s, 2):g} s"
+    return f"not ready{within}: {seen or 'no time to ask'}"
 
 
 async def _not_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> str | None:

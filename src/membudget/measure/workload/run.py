@@ -222,9 +222,14 @@ class ContainerWorkload:
         if self._readiness is not None:
             result = self._become_ready(self._readiness, deadline)
             if not result.passed:
-                has_ended = self._may_end and not self._service.containers.state(self._service.container_id).running
-                return ended_by_itself(self._service) if has_ended else result
+                return self._not_ready_by_itself(result) if self._may_end else result
         return self._run_parts(deadline)
+
+    def _not_ready_by_itself(self, result: WorkloadResult) -> WorkloadResult:
+        """Return the result of a container that may also end. Nothing but the trial's timeout limits its readiness."""
+        if not self._service.containers.state(self._service.container_id).running:
+            return ended_by_itself(self._service)
+        return dataclasses.replace(result, timed_out=False)
 
     @property
     def listening(self) -> tuple[Listening, ...]:

@@ -319,6 +319,11 @@ def test_a_service_that_is_not_ready_is_told_with_where_it_listens(nobody: int, 
     assert failed["reason"] == "not ready within 0.05 s: nothing listens on a TCP port"
 
 
+def test_a_time_that_the_trial_cut_short_is_not_told(nobody: int) -> None:
+    (failed,) = drive(replace(order(nobody, ready_tcp=nobody, ready_timeout_ms=20), ends_with_trial=True))
+    assert failed["reason"] == f"not ready: port {nobody}: connection refused"
+
+
 def test_looking_asks_the_service_nothing(listening: list[Listening]) -> None:
     listening.append(Listening(3000, "127.0.0.1"))
     (looked,) = drive(replace(order(0), only_looks=True))

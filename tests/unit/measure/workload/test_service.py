@@ -176,5 +176,6 @@ def test_a_driver_whose_time_ends_with_the_trial_is_started_before_its_time_is_c
     assert result.reason is not None
     assert result.reason.startswith("not ready; nothing listens")
     first, second = (json.loads(order) for order in drivers.orders)
-    assert (first["only_looks"], second["only_looks"]) == (True, False)
+    assert (first["only_looks"], second["only_looks"], second["ends_with_trial"]) == (True, False, True)
+    assert result.timed_out, "the trial's time was not enough, which says nothing about the service"
     assert second["ready_timeout_ms"] < 20_000 - 400
