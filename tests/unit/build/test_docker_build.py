@@ -207,6 +207,22 @@ def test_builds_of_other_threads_are_ended_and_none_begins_after_that(fake: Path
         building.build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+def test_a_base_image_that_cannot_be_pulled_is_told_with_what_to_do(fake: Path, checkout: Path) -> None:
+    said = (
+        "ERROR: failed to solve: nope/base:1: failed to resolve source metadata for docker.io/nope/base:1: pull access"
+        " denied, repository does not exist or may require authorization"
+    )
+    (fake / "docker").write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
+    with pytest.raises(BuildFailed) as failed:
+        builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
+    cause, _, fix = failed.value.what.partition("\n  fix: ")
+    assert cause == said.removeprefix("ERROR: ")
+    assert fix == (
+        "correct the name in FROM of the Dockerfile, or build or pull nope/base:1 first; a private registry needs"
+        " docker login"
+    )
+
+
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 def test_a_build_ends_with_the_process_that_started_it(fake: Path, checkout: Path) -> None:
