@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import Tolerance
 from membudget.budgets.suggested import as_written, duration_as_written
 from membudget.core.definition import Unit
@@ -21,7 +22,7 @@ from membudget.report.row_words import Parts
 _DAYS = 30
 """How long a proposed exception lasts."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-EXCEPTIONS_TITLE = "To accept it for a while: exceptions for budgets.toml"
+EXCEPTIONS_TITLE = "Exceptions to paste into budgets.toml, to accept it for a while"
 
 
 def keys_of_image(image: ImageMeasurement, judged: ImageJudgement) -> tuple[str, ...]:
@@ -56,15 +57,20 @@ def exception_lines(image: ImageMeasurement, judged: ImageJudgement, report: Rep
     return tuple(lines)
 
 
-def accept_image(image: ImageMeasurement, judged: ImageJudgement, report: Report) -> Iterator[Finding]:
-    """Yield how to accept the image's figures. Nothing if no budget is broken, or if none would let them pass."""
+def accept_image(
+    image: ImageMeasurement, judged: ImageJudgement, report: Report, *, is_above_exceptions: bool = True
+) -> Iterator[Finding]:
+    """Yield how to accept the image's figures. Nothing if no budget is broken, or if none would let them pass.
+
+    `is_above_exceptions` says whether the exceptions to paste follow below.
+    """
     raised = {one.key for one in report.loosened if not one.is_group and one.subject == image.name}
     acceptances = image_acceptances(image, judged.rows)
     needed = {key for one in acceptances for key in _needed(one)}
     if needed and needed <= raised and not report.approval.counts:
         yield _raised_already(sorted(needed), report)
     elif acceptances:
-        has_exception = any(one.phase is None and one.allow is not None for one in acceptances)
+        has_exception = is_above_exceptions and any(one.phase is None and one.allow is not None for one in acceptances)
         yield _accepting(keys_of_image(image, judged), report, has_exception=has_exception)
 
 
@@ -104,9 +110,10 @@ def _raised_already(keys: Sequence[str], report: Report) -> Finding:
 
 def _label(report: Report, before: str) -> Parts:
     """Return which label is needed. Empty if looser budgets count without one."""
-    return (
-        () if report.approval.counts else (before, Quoted(report.approval_label), " from somebody with triage rights")
-    )
+    if report.approval is Approval.NOT_ASKED:
+        return ()
+    anew = "" if report.approval is Approval.MISSING else " anew"
+    return (before, Quoted(report.approval_label), f"{anew} from somebody with triage rights")
 
 
 def _image_table(image: ImageMeasurement, one: Acceptance) -> tuple[str, ...]:

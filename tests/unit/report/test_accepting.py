@@ -107,7 +107,14 @@ def test_the_label_stands_where_the_failure_stands() -> None:
     shown, _, folded = markdown.render(made.judged()).partition("<details>")
     assert finding.as_markdown() in shown
     assert "```toml\n[[exceptions]]" in folded
-    assert finding.as_text() in annotations(made.judged())[0].message
+    message = annotations(made.judged())[0].message
+    assert finding.as_text().replace(", or paste the exception below", "") in message
+
+
+def test_more_than_was_approved_needs_the_label_anew() -> None:
+    made = failing(approval=Approval.GIVEN)
+    (finding,) = accept_image(*judged(made), made)
+    assert finding.as_text().endswith("the label memory-budget-approved anew from somebody with triage rights")
 
 
 def test_without_a_pull_request_no_label_is_asked_for() -> None:
