@@ -1,4 +1,4 @@
-"""Writes the tables of metrics in README.md and docs/measurements.md anew, from `membudget.core.metrics`.
+"""Writes the tables of metrics in docs/measurements.md anew, from `membudget.core.metrics`.
 
 A table stands between the lines `<!-- metrics: NAME -->` and `<!-- metrics: end -->`. Run by `make tables`.
 """
@@ -12,7 +12,7 @@ from membudget.core.definition import Aggregation
 from membudget.core.metrics import Metric
 
 TOP = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/measurements.md")
+PAGES = ("docs/measurements.md",)
 _TABLE = re.compile(r"(<!-- metrics: (\w+) -->\n).*?(<!-- metrics: end -->)", re.DOTALL)
 _OVER_TRIALS = {
     Aggregation.CONSTANT: "a constant of the image",
@@ -23,7 +23,7 @@ _OVER_TRIALS = {
 
 
 def main() -> int:
-    """Write both pages."""
+    """Write the pages."""
     for name in PAGES:
         page = TOP / name
         page.write_text(written(page.read_text()))
@@ -33,13 +33,6 @@ def main() -> int:
 def written(page: str) -> str:
     """A page with its tables as the definitions have them."""
     return _TABLE.sub(lambda found: found[1] + "".join(f"{line}\n" for line in _TABLES[found[2]]()) + found[3], page)
-
-
-def _overview() -> Iterator[str]:
-    yield _row("metric", "what it is", "precision")
-    yield _row("---", "---", "---")
-    for metric in Metric:
-        yield _row(f"`{metric}`", metric.definition.summary, _precision(metric, metric.definition.precision))
 
 
 def _values() -> Iterator[str]:
@@ -60,7 +53,7 @@ def _sources() -> Iterator[str]:
             yield _row(f"`{metric}`", source.place, source.v1, source.v2)
 
 
-_TABLES: dict[str, Callable[[], Iterator[str]]] = {"overview": _overview, "values": _values, "sources": _sources}
+_TABLES: dict[str, Callable[[], Iterator[str]]] = {"values": _values, "sources": _sources}
 
 
 def _precision(metric: Metric, usual: str) -> str:
