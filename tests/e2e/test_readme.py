@@ -92,11 +92,6 @@ def test_the_budgets_file_is_valid_and_short() -> None:
     assert len([line for line in block.splitlines() if line.strip()]) <= 10
 
 
-def test_the_budgets_to_start_with_are_valid() -> None:
-    block = next(block for block in blocks((TOP / "docs/budgets.md").read_text(), "toml") if "version = 1" in block)
-    assert [*budgets_file.parse(block, "docs/budgets.md")] == ["api"]
-
-
 def test_exit_codes_and_metrics_are_the_ones_of_the_program() -> None:
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", COMMANDS, flags=re.MULTILINE)] == list(ExitCode)
     (table,) = re.findall(r"<!-- metrics: values -->(.*?)<!-- metrics: end -->", MEASUREMENTS, flags=re.DOTALL)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from membudget.budgets import file as budgets_file
 from membudget.budgets.schema import SCHEMA_ID
 from membudget.core.quantities import parse_size
 from membudget.setup.finding import as_text
@@ -87,8 +88,13 @@ def test_the_hook_looks_at_what_validate_knows(path: str, is_checked: bool) -> N
     assert (re.search(hook["files"], path) is not None) == is_checked
 
 
+def test_the_budgets_to_start_with_are_valid() -> None:
+    (block,) = (block for block in blocks("toml") if block.startswith("version"))
+    assert [*budgets_file.parse(block, "docs/budgets.md")] == ["api"]
+
+
 def test_the_schema_on_the_page_is_of_this_version() -> None:
-    (line,) = blocks("toml")
+    (line,) = (block for block in blocks("toml") if block.startswith("#:schema"))
     assert line == f"#:schema {SCHEMA_ID.replace('/main/', f'/v{VERSION}/')}\n"
 
 
