@@ -26,7 +26,7 @@ from membudget.setup.entries import Entry, failed_entry, measured_entry, unmeasu
 from membudget.setup.init import Destination, PlannedFile, Wanted, repository_name
 from membudget.setup.init_report import Result, init_report, render
 from membudget.setup.measured import Failed, Measured, measure
-from membudget.setup.plan import ImagePlan, plan
+from membudget.setup.plan import ImagePlan, plans
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.user_clients import BuildxBake, Helm
 from membudget.version import VERSION
@@ -42,14 +42,14 @@ def init(options: argparse.Namespace) -> ExitCode:
     destination = Destination(repository.top, wanted)
     progress = progress_display(os.environ)
     found = _discovered(repository)
-    plans = [plan(image) for image in found.images]
-    results: Sequence[Result] = (
-        plans if options.no_measure else _measured(repository, plans, progress, options.helper_image)
-    )
+    planned, unusable = plans(found.images)
+    results: Sequence[Result] = planned
+    if not options.no_measure:
+        results = _measured(repository, planned, progress, options.helper_image)
     files = destination.files([_entry(result) for result in results])
     if not wanted.dry_run:
         destination.write(files)
-    report = init_report(results, files, found.skipped, wrote=not wanted.dry_run)
+    report = init_report(results, files, [*found.skipped, *unusable], wrote=not wanted.dry_run)
     if options.json:
         show_json(report.model_dump_json(indent=1))
         return report.exit_code
@@ -83,9 +83,8 @@ def _measured(
             "this repository has no commit yet, and only commits are built", fix="commit first, or pass --no-measure"
         )
     if changed := repository.uncommitted():
-        progress.note(
-            f"{len(changed)} files have uncommitted changes, which are not built: the images are those of HEAD"
-        )
+        files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
+        progress.note(f"{files} uncommitted changes, which are not built: the images are those of HEAD")
     run = own_run_id()
     options = MeasuringOptions(VERSION, helper_image=helper_image)
     with _engine_or_advice() as engine, workspace(repository, run) as checkouts:
@@ -106,7 +105,7 @@ def _engine_or_advice() -> Iterator[Engine]:
             Builder(engine).check()
         except EnvironmentFault as error:
             fix = f"{error.fix}; or pass --no-measure" if error.fix is not None else "pass --no-measure"
-            raise EnvironmentFault(error.what, where=error.where, fix=fix) from error
+            raise EnvironmentFault(error.what, where=error.where, fix=fix, check=error.check) from error
         yield engine
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from membudget.core.errors import shortened
-from membudget.setup.found import BuildDefinition, Origin
+from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 
@@ -65,7 +65,7 @@ def _definition(
         return None
     tags = target.get("tags")
     aliases = (last_part(tag) for tag in (tags if isinstance(tags, list) else []) if isinstance(tag, str))
-    stage = target.get("target")
+    stage = target.get("target") or None
     return BuildDefinition(
         image_name(name),
         context,
@@ -73,7 +73,7 @@ def _definition(
         Origin(path, _line(text, name)),
         stage if isinstance(stage, str) else None,
         {key: value for key, value in _mapping(target.get("args")).items() if isinstance(value, str)},
-        frozenset(alias for alias in aliases if alias is not None),
+        frozenset(islice((alias for alias in aliases if alias is not None), MOST_ALIASES)),
     )
 
 

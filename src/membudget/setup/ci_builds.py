@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
-from membudget.setup.found import BuildDefinition, Origin
+from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_values import YamlValue
@@ -16,6 +16,8 @@ _WORKFLOW = re.compile(r"\.(?:github|forgejo|gitea)/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"docker/build-push-action(?:@.*)?", re.IGNORECASE)
 _MATRIX = re.compile(r"\$\{\{\s*matrix\.([\w.-]{1,100})\s*\}\}")
 _MOST_COMBINATIONS, _MOST_JOBS, _MOST_STEPS = 100, 100, 200
+_MOST_CHARACTERS, _COST_OF_STEP = 500_000, 500
+"""How much is read of steps, each once for a combination of its job's matrix. With aliases, a file may have many."""
 _LONGEST_SCRIPT = 20_000
 _BUILD_WORDS = (["docker", "build"], ["docker", "buildx", "build"], ["docker", "image", "build"], ["podman", "build"])
 _WITH_VALUE = frozenset({
@@ -29,6 +31,7 @@ _ENDS = frozenset({"&&", "||", ";", "|", "&"})
 
 def read_workflows(files: RepositoryFiles) -> Iterator[BuildDefinition]:
     """Yield how the steps of all workflows build images of this repository."""
+    left = _MOST_CHARACTERS
     for path in files.having(lambda path: _WORKFLOW.fullmatch(path) is not None):
         text = files.text(path)
         if text is None or "docker" not in text:
@@ -36,8 +39,17 @@ def read_workflows(files: RepositoryFiles) -> Iterator[BuildDefinition]:
         for document in files.documents(path, text)[:1]:
             for _, job in islice(document.get("jobs").items(), _MOST_JOBS):
                 for step in islice(job.get("steps").entries(), _MOST_STEPS):
-                    for values in _combinations(job):
+                    for values in _combinations(job) if _may_build(step) else ():
+                        if left <= 0:
+                            files.skip(path, f"line {step.line}: enough builds were read before")
+                            return
+                        left -= _COST_OF_STEP + len(step.get("run").text or "")
                         yield from _of_step(files, path, step, values)
+
+
+def _may_build(step: YamlValue) -> bool:
+    uses, run = step.get("uses").text, step.get("run").text
+    return (uses is not None and _ACTION.fullmatch(uses) is not None) or (run is not None and "build" in run)
 
 
 def _combinations(job: YamlValue) -> list[Mapping[str, str]]:
@@ -150,7 +162,7 @@ def _of_command(folder: str, words: Sequence[str]) -> _Written | None:
     return _Written(
         posixpath.join(folder, contexts[-1]),
         posixpath.join(folder, file) if file is not None else None,
-        next(reversed(given.get("--target", [])), None),
+        next(reversed(given.get("--target", [])), None) or None,
         dict(_pairs(given.get("--build-arg", []))),
         [*given.get("--tag", []), *given.get("-t", [])],
     )
@@ -174,7 +186,7 @@ def _definition(files: RepositoryFiles, origin: Origin, written: _Written) -> It
     is_elsewhere = folder.startswith(("..", "/", "git@")) or "://" in folder
     if is_elsewhere or not files.has_folder(folder) or not files.has_file(dockerfile):
         return
-    aliases = frozenset(name for tag in written.tags if (name := last_part(tag)) is not None)
+    aliases = frozenset(name for tag in written.tags[:MOST_ALIASES] if (name := last_part(tag)) is not None)
     name = min(aliases) if len(aliases) == 1 else posixpath.basename(folder) if folder != "." else ""
     yield BuildDefinition(
         image_name(name) if name else "", folder, dockerfile, origin, written.target, written.args, aliases

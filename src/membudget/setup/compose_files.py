@@ -18,6 +18,7 @@ from membudget.setup.yaml_values import YamlValue
 _NAME = re.compile(r"(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml", re.IGNORECASE)
 _USUAL = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _MOST_SERVICES = 200
+_LONGEST_PORT = 100
 _SURROUNDINGS = (
     "depends_on", "environment", "env_file", "command", "entrypoint", "volumes", "configs", "secrets", "working_dir",
     "tmpfs", "user", "extra_hosts", "links",
@@ -102,7 +103,7 @@ def _build(files: RepositoryFiles, path: str, name: str, service: YamlValue) -> 
         context,
         dockerfile,
         Origin(path, build.line),
-        build.get("target").text,
+        build.get("target").text or None,
         args,
         frozenset({alias} if alias is not None else ()),
     )
@@ -121,7 +122,7 @@ def _ports(path: str, service: YamlValue) -> Iterator[Fact[int]]:
     for key in ("ports", "expose"):
         for entry in service.get(key).entries():
             value = entry.get("target") if entry.is_mapping else entry
-            matched = _PUBLISHED.fullmatch(expanded(value.text or "", {}))
+            matched = _PUBLISHED.fullmatch(expanded((value.text or "")[:_LONGEST_PORT], {}))
             if matched is not None and 1 <= int(matched[1]) <= 65535:
                 yield Fact(int(matched[1]), Origin(path, value.line))
 

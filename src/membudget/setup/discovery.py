@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from membudget.setup import bake, charts, ci_builds, compose_files, dockerfiles, manifests
 from membudget.setup.bake import BakeReader
@@ -15,6 +16,7 @@ from membudget.setup.repository import RepositoryFiles
 _WORDS = re.compile(r"[^a-z]+")
 _PRODUCTION = frozenset({"prod", "production", "live"})
 _TRIED = frozenset({"ci", "dev", "development", "e2e", "local", "qa", "stage", "staging", "test", "testing", "tests"})
+_MOST_DEPLOYED = 2000
 MOST_IMAGES = 100
 """More images than anybody writes down by hand. Of a repository that has more, the others are skipped."""
 
@@ -62,7 +64,8 @@ def discover(files: RepositoryFiles, readers: Readers, repository_name: str) -> 
 def _deployed(files: RepositoryFiles, readers: Readers) -> list[Deployed]:
     """Return what is deployed. Manifests come before charts: their lines are what somebody applies."""
     folders = charts.chart_folders(files)
-    return [*manifests.read_manifests(files, folders), *charts.read_charts(files, folders, readers.of_charts)]
+    found = chain(manifests.read_manifests(files, folders), charts.read_charts(files, folders, readers.of_charts))
+    return list(islice(found, _MOST_DEPLOYED))
 
 
 def _merged(

@@ -8,6 +8,9 @@ from membudget.core.untrusted_text import printable
 
 T = TypeVar("T")
 
+MOST_ALIASES = 20
+"""The most names of one image that are looked for in manifests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.budgets.fields import ImageName
 
 _LONGEST = 50
+_LONGEST_REFERENCE = 500
 _IMAGE_NAME = TypeAdapter(ImageName)
 _REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?::[^/@]*)?(?:@.*)?", re.DOTALL)
 
@@ -38,7 +39,7 @@ def unused_name(name: str, longer: str, taken: Collection[str]) -> str:
 
 def last_part(reference: str) -> str | None:
     """Return the last part of an image's reference, without tag and digest. None if variables make it unknown."""
-    matched = _REFERENCE.fullmatch(reference.strip())
+    matched = _REFERENCE.fullmatch(reference[:_LONGEST_REFERENCE].strip())
     if matched is None or any(sign in matched[1] for sign in "${}"):
         return None
     return matched[1].lower() or None

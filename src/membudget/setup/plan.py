@@ -3,14 +3,17 @@
 Which way works is only known once the image has run. So each image has several, the most telling first.
 """
 
+import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from pydantic import ValidationError
+
 from membudget.budgets.entries import ImageSpec
-from membudget.setup.found import Fact, FoundImage, Probe
+from membudget.setup.found import Fact, FoundImage, Probe, Skipped
 
 TomlValue: TypeAlias = "str | int | bool | Sequence[TomlValue] | Mapping[str, TomlValue]"
 
@@ -80,13 +83,37 @@ class ImagePlan:
         """The way to write down if the image cannot be run: the first that is no guess."""
         return next(way for way in self.ways if not way.is_guess)
 
-    def spec(self, way: Way, *settings: Setting) -> ImageSpec:
+    def spec(self, way: Way) -> ImageSpec:
         """Return the image as a budgets file describes it. Raises pydantic's ValidationError."""
         table: dict[str, TomlValue] = {"build": self.build.value, "limit": "256MiB"}
         table["workload"] = {setting.key: setting.value for setting in way.workload}
         if way.around is not None:
             table[way.around.key] = way.around.value
-        return ImageSpec.model_validate({**table, **{setting.key: setting.value for setting in settings}})
+        return ImageSpec.model_validate(table)
+
+    def can_be_written(self, way: Way) -> bool:
+        """Return whether a budgets file can have what this way says."""
+        try:
+            self.spec(way)
+            written = [setting.value for setting in (self.build, way.around, *way.workload) if setting is not None]
+            json.dumps(written, ensure_ascii=False).encode()
+        except (ValidationError, UnicodeEncodeError):  # YAML can name half of a character
+            return False
+        return True
+
+
+def plans(images: Iterable[FoundImage]) -> tuple[list[ImagePlan], list[Skipped]]:
+    """Return the plans of all images, and the images that no budgets file can describe: texts may be of any kind."""
+    planned, skipped = [], []
+    for found in images:
+        whole = plan(found)
+        usable = tuple(way for way in whole.ways if whole.can_be_written(way))
+        if any(not way.is_guess for way in usable):
+            planned.append(replace(whole, ways=usable))
+        else:
+            reason = f"line {found.build.origin.line}: no budgets file can have what it says of {found.name}"
+            skipped.append(Skipped(found.build.origin.path, reason))
+    return planned, skipped
 
 
 def plan(found: FoundImage) -> ImagePlan:

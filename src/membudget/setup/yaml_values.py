@@ -12,6 +12,8 @@ from membudget.setup.yaml_nodes import documents, scalar
 
 _MOST_MERGED = 50
 """The most mappings that `<<` may add to one mapping."""
+_MOST_KEYS, _MOST_ENTRIES = 2000, 1000
+"""What is looked at of a mapping and of a list. With aliases, many values may share a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class YamlValue:
 
     def _child(self, key: str) -> "YamlValue":
         for mapping in _merged(self.node):
-            for name, value in mapping.value:
+            for name, value in mapping.value[:_MOST_KEYS]:
                 if isinstance(name, yaml.ScalarNode) and name.value == key:
                     return YamlValue(value)
         return YamlValue()
@@ -58,7 +60,7 @@ class YamlValue:
         """Yield the keys of a mapping that are plain texts, with their values."""
         seen = set()
         for mapping in _merged(self.node):
-            for name, value in mapping.value:
+            for name, value in mapping.value[:_MOST_KEYS]:
                 if isinstance(name, yaml.ScalarNode) and name.value != "<<" and name.value not in seen:
                     seen.add(name.value)
                     yield name.value, YamlValue(value)
@@ -66,7 +68,7 @@ class YamlValue:
     def entries(self) -> Iterator["YamlValue"]:
         """Yield the entries of a list."""
         if isinstance(self.node, yaml.SequenceNode):
-            for value in self.node.value:
+            for value in self.node.value[:_MOST_ENTRIES]:
                 yield YamlValue(value)
 
     @property
@@ -104,7 +106,7 @@ def _merged(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
             continue
         seen.add(id(current))
         yield current
-        for name, value in current.value:
+        for name, value in current.value[:_MOST_KEYS]:
             if isinstance(name, yaml.ScalarNode) and name.value == "<<":
                 waiting += value.value[:_MOST_MERGED] if isinstance(value, yaml.SequenceNode) else [value]
 

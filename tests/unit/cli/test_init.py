@@ -9,6 +9,7 @@ import pytest
 from membudget.budgets.file import parse_budgets
 from membudget.cli.main import main
 from membudget.core.errors import ExitCode
+from tests.support import membudget_process
 from tests.support.repository import Repository
 
 
@@ -85,12 +86,11 @@ def test_names_with_line_ends_and_commands_for_the_terminal_are_harmless(
 
 
 @pytest.mark.thorough
-def test_without_an_engine_it_says_how_to_do_without_one(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{repository.folder}/no.sock")
-    assert main(["init"]) is ExitCode.UNMEASURED
-    assert "or pass --no-measure" in capsys.readouterr().err
+def test_without_an_engine_it_says_how_to_do_without_one(repository: Repository) -> None:
+    nobody = {"DOCKER_HOST": f"unix://{repository.folder}/no.sock"}
+    done = membudget_process.run("init", folder=repository.folder, environ=nobody)
+    assert done.exit_code == ExitCode.UNMEASURED
+    assert "or pass --no-measure" in done.stderr
     assert repository.git("status", "--porcelain") == ""
 
 

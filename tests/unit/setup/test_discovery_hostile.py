@@ -8,6 +8,7 @@ import pytest
 
 from membudget.build.git import GitRepository
 from membudget.setup.discovery import Discovery, Readers, discover
+from membudget.setup.plan import plans
 from membudget.setup.repository import RepositoryFiles
 from tests.support.repository import Repository
 
@@ -104,3 +105,36 @@ def test_much_yaml_is_read_in_part(repository: Repository) -> None:
     files._left_of_yaml = 300_000
     result = discover(files, Readers(), "repository")
     assert sum("of YAML were read before" in one.reason for one in result.skipped) == 5
+
+
+@pytest.mark.thorough
+def test_large_values_that_many_services_share_take_no_time(repository: Repository) -> None:
+    keys = "".join(f"  k{number}: v\n" for number in range(12_000))
+    services = "".join(f"  s{number}: *shared\n" for number in range(200))
+    ports = ", ".join(map(str, range(1, 5000)))
+    shared = f"shared: &shared\n  build: honest\n  image: {'a/' * 10_000}\n  ports: [{ports}]\n{keys}"
+    repository.write({"compose.yaml": f"{shared}services:\n{services}"})
+    assert len(found(repository).images) == 100
+
+
+@pytest.mark.thorough
+def test_steps_that_many_jobs_share_take_no_time(repository: Repository) -> None:
+    script = "docker build honest; " * 900
+    step = f"steps: &steps\n- &step {{run: '{script}'}}\n" + "- *step\n" * 200
+    matrix = "strategy: {matrix: {a: [1, 2, 3, 4]}}"
+    jobs = "".join(f"  j{number}: {{{matrix}, steps: *steps}}\n" for number in range(100))
+    repository.write({".github/workflows/ci.yml": f"{step}jobs:\n{jobs}"})
+    result = found(repository)
+    assert names(result) == ["honest"]
+    assert any("enough builds were read" in one.reason for one in result.skipped)
+
+
+@pytest.mark.thorough
+def test_texts_that_no_file_can_have_are_skipped(repository: Repository) -> None:
+    repository.write({
+        "compose.yaml": 'services: {web: {build: {context: honest, args: {A: "\\ud800"}, target: ""}}}\n',
+    })  # fmt: skip
+    (image,) = found(repository).images
+    planned, skipped = plans([image])
+    assert planned == []
+    assert "no budgets file" in skipped[0].reason

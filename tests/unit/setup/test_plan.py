@@ -1,6 +1,10 @@
+from dataclasses import replace
+
+import pytest
+
 from membudget.core.quantities import MIB
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
-from membudget.setup.plan import plan
+from membudget.setup.plan import plan, plans
 
 AT = Origin("Dockerfile", 3)
 BUILD = BuildDefinition("api", "services/api", "services/api/Dockerfile", Origin("services/api/Dockerfile", 1))
@@ -99,3 +103,26 @@ def test_variables_that_are_deployed_are_tried_before_none() -> None:
     ways = plan(found).ways
     assert [way.around.value if way.around else None for way in ways] == [{"env": {"PORT": "80"}}, None]
     assert plan(found).spec(ways[0]).container.env == {"PORT": "80"}
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        FoundImage("api", replace(BUILD, args={"A": "\ud800"})),
+        FoundImage("api", replace(BUILD, context="x" * 5000)),
+    ],
+)
+def test_an_image_that_no_budgets_file_can_describe_is_skipped(image: FoundImage) -> None:
+    planned, skipped = plans([image, FoundImage("web", BUILD)])
+    assert [one.name for one in planned] == ["web"]
+    assert [one.path for one in skipped] == ["services/api/Dockerfile"]
+
+
+def test_a_way_that_no_budgets_file_can_describe_is_left_out() -> None:
+    long = "/" + "x" * 5000
+    found = FoundImage(
+        "api", BUILD, probes=(Fact(Probe(long, 80), AT),), variables=Fact({"A": "x" * 40_000}, AT), is_service=True
+    )
+    ((planned,), skipped) = plans([found])
+    assert [(way.name, way.around) for way in planned.ways] == [("idle for 3s", None)]
+    assert skipped == []
