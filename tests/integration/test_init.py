@@ -51,6 +51,7 @@ def begin(repository: Repository, record: pytest.FixtureRequest) -> Begun:
     begun = time.monotonic()
     init = membudget_process.finish(membudget_process.start("init", folder=folder), MOST_S)
     assert init.exit_code == 0, init.stdout + init.stderr
+    print(init.stdout)  # where the test fails, this says what became of each image
     text = (folder / "budgets.toml").read_text()
     between = time.monotonic()
     check = membudget_process.finish(membudget_process.start("check", f"--report={report}", folder=folder), MOST_S)

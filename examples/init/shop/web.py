@@ -10,7 +10,7 @@ import psycopg2
 def query(statement: str) -> list:
     with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchall()
+        return cursor.fetchall() if cursor.description else []
 
 
 class Shop(BaseHTTPRequestHandler):

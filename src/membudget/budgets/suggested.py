@@ -54,7 +54,7 @@ def as_written(size_bytes: int) -> str:
     return f"{size_bytes}B"
 
 
-_SMALLEST_OWN_LIMIT_BYTES = 16 * MIB
+_SMALLEST_OWN_LIMIT_BYTES = 32 * MIB
 _SMALLEST_MARGIN_BYTES = 2 * MIB
 """Less than that, two runs of the same image may differ."""
 

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -51,6 +52,8 @@ class ContainerState:
     """"starting", "healthy" or "unhealthy". None if the image has no HEALTHCHECK."""
     health_output: str | None = None
     """What the last HEALTHCHECK printed, on one line. None if it printed nothing."""
+    health_passes: int = 0
+    """How many of the last HEALTHCHECKs passed in a row, as far as the engine keeps them: five."""
 
 
 class Containers:
@@ -148,6 +151,7 @@ class Containers:
             pid=int(raw["Pid"]),
             health=str(health.get("Status") or "") or None,  # Podman: "" if there is no HEALTHCHECK
             health_output=shortened(str(checks[-1].get("Output") or "")) or None,
+            health_passes=sum(1 for _ in takewhile(lambda check: check.get("ExitCode") == 0, reversed(checks))),
         )
 
     def cpu_seconds(self, container_id: str) -> float | None:

@@ -36,7 +36,7 @@ def test_a_maximum_leaves_a_fifth_and_at_least_two_mib() -> None:
 def test_a_limit_is_half_as_much_again_of_what_is_larger_and_not_tiny() -> None:
     assert limit_for(100 * MIB, 40 * MIB) == 150 * MIB
     assert limit_for(40 * MIB, 100 * MIB) == 150 * MIB
-    assert limit_for(None, None) == limit_for(MIB, MIB) == 16 * MIB
+    assert limit_for(None, None) == limit_for(MIB, MIB) == 32 * MIB
 
 
 @pytest.mark.parametrize(

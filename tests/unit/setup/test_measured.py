@@ -152,7 +152,7 @@ def test_a_container_that_fails_with_its_compose_file_is_tried_alone() -> None:
 def test_a_run_that_is_too_short_to_be_sampled_has_no_peak() -> None:
     result = measured(found(), Tools(lambda spec: trial(None)))
     assert isinstance(result, Measured)
-    assert (result.peak_rss_bytes, result.limit_bytes) == (None, 16 * MIB)
+    assert (result.peak_rss_bytes, result.limit_bytes) == (None, 32 * MIB)
 
 
 def test_an_image_that_does_not_build_does_not_affect_others() -> None:

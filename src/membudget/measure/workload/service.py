@@ -253,8 +253,8 @@ def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadRe
     return _not_ready(f'the container ended before it printed "{text}"')
 
 
-def wait_for_health(containers: Containers, container_id: str, deadline: float) -> WorkloadResult:
-    """Wait until the image's HEALTHCHECK reports healthy."""
+def wait_for_health(containers: Containers, container_id: str, deadline: float, in_a_row: int = 0) -> WorkloadResult:
+    """Wait until the image's HEALTHCHECK reports healthy, and the last `in_a_row` checks passed."""
     said: str | None = None
     while time.monotonic() < deadline:
         containers.run_healthcheck(container_id)
@@ -262,7 +262,7 @@ def wait_for_health(containers: Containers, container_id: str, deadline: float) 
         said = state.health_output or said
         if state.health is None:
             return _not_ready("the image has no HEALTHCHECK; choose another kind of readiness")
-        if state.health == "healthy":
+        if state.health == "healthy" and state.health_passes >= in_a_row:
             return WORKLOAD_PASSED
         if not state.running:
             return _not_ready("the container ended before its HEALTHCHECK said healthy")

@@ -2,19 +2,26 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
 from membudget.budgets.workload import ExecWorkload, HttpWorkload
 from membudget.budgets.workload_parts import Driver, ExecCommand, HttpRequests
-from membudget.engine.containers import CannotStart
+from membudget.engine.containers import CannotStart, ContainerState
 from membudget.engine.helper import HelperFailed
 from membudget.engine.options import ContainerOptions
 from membudget.measure.listening import Listening
 from membudget.measure.trial import TrialSpec, WorkloadResult
 from membudget.measure.workload.http_driver import HTTP_DRIVER, look
 from membudget.measure.workload.run import ContainerWorkload, run_driver
-from membudget.measure.workload.service import ContainerDrivers, MissingDrivers, Service, ServiceGone
+from membudget.measure.workload.service import (
+    ContainerDrivers,
+    MissingDrivers,
+    Service,
+    ServiceGone,
+    wait_for_health,
+)
 from tests.fakes.containers import FakeContainers, FakeDrivers
 
 WORKLOAD = ExecWorkload(kind="exec", commands=(ExecCommand(run=("ls",)),), port=9000)
@@ -179,3 +186,28 @@ def test_a_driver_whose_time_ends_with_the_trial_is_started_before_its_time_is_c
     assert (first["only_looks"], second["only_looks"], second["ends_with_trial"]) == (True, False, True)
     assert result.timed_out, "the trial's time was not enough, which says nothing about the service"
     assert second["ready_timeout_ms"] < 20_000 - 400
+
+
+class Checked(FakeContainers):
+    """A container whose HEALTHCHECK passed more and more often in a row."""
+
+    def __init__(self, *passes: int) -> None:
+        super().__init__()
+        self.passes = list(passes)
+
+    def run_healthcheck(self, container_id: str) -> None:
+        """The engine does it."""
+
+    def state(self, container_id: str) -> ContainerState:
+        """As the test says."""
+        return replace(super().state(container_id), health="healthy", health_passes=self.passes.pop(0))
+
+
+def test_a_service_that_others_await_has_to_be_healthy_several_times_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("membudget.measure.workload.service._HEALTH_POLL_S", 0)
+    containers = Checked(1, 2, 0, 1, 2, 3)
+    assert wait_for_health(containers, "id", soon(), in_a_row=3).passed
+    assert containers.passes == []
+    containers = Checked(1, 2)
+    assert wait_for_health(containers, "id", soon()).passed
+    assert containers.passes == [2]
