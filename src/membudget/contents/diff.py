@@ -7,7 +7,7 @@ from heapq import nlargest
 
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal, diff_files
 from membudget.contents.image import shown
-from membudget.contents.layer_pairs import LayerPair, Parts, match_by_parts, match_layers
+from membudget.contents.layer_pairs import LayerPair, Parts, join_moved, match_by_parts, match_layers
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Ecosystem
@@ -85,8 +85,7 @@ def diff(base: MergedImage, head: MergedImage) -> ImageDiff:
         _parts(base, {pair.base for pair in changed if pair.base is not None}),
         _parts(head, {pair.head for pair in changed if pair.head is not None}),
     )
-    own = (_own(side, image) for side, image in ((parts.base, base), (parts.head, head)))
-    changed = list(match_by_parts(changed, *own))
+    changed = list(match_by_parts(changed, _own(parts.base, base), _own(parts.head, head)))
     files, totals = diff_files(base.stack, head.stack)
     return ImageDiff(
         delta_bytes=head.contents.file_bytes - base.contents.file_bytes,
@@ -128,7 +127,8 @@ def _layers(
 ) -> tuple[LayerChange, ...]:
     upstream = [pair for pair in changed if _is_inherited(pair, base.origins, head.origins)]
     own = [pair for pair in changed if pair not in upstream]
-    changes = [_layer_change([pair], base, head, parts, is_upstream=False) for pair in own]
+    groups = join_moved(own, parts.base, parts.head)
+    changes = [_layer_change(group, base, head, parts, is_upstream=False) for group in groups]
     if upstream:
         changes.append(_layer_change(upstream, base, head, parts, is_upstream=True))
     changes.sort(key=lambda change: abs(change.delta_bytes), reverse=True)
@@ -158,7 +158,7 @@ def _layer_change(
     head_layers = frozenset(pair.head for pair in pairs if pair.head is not None)
     before = sum(base.contents.layers[number].layer.file_bytes for number in base_layers)
     after = sum(head.contents.layers[number].layer.file_bytes for number in head_layers)
-    base_layer, head_layer = (None, None) if is_upstream else pairs[0][:2]
+    base_layer, head_layer = (None, None) if is_upstream else _main_layers(pairs, base, head)
     if head_layer is not None:
         origin = head.origins[head_layer]
     elif base_layer is not None:
@@ -179,6 +179,17 @@ def _layer_change(
         details=_details(_together(parts.base, base_layers), _together(parts.head, head_layers), after - before),
         edited_from=_edited_from(base, base_layer, origin),
     )
+
+
+def _main_layers(pairs: Sequence[LayerPair], base: MergedImage, head: MergedImage) -> tuple[int | None, int | None]:
+    """Return the layers to name of a change: those that grew most, and what they were in the base."""
+
+    def size(image: MergedImage, number: int | None) -> int:
+        return image.contents.layers[number].layer.file_bytes if number is not None else 0
+
+    largest = max(pairs, key=lambda pair: (pair.head is not None, size(head, pair.head) - size(base, pair.base)))
+    befores = [largest.base, *(pair.base for pair in pairs)]
+    return next((number for number in befores if number is not None), None), largest.head
 
 
 def _edited_from(base: MergedImage, base_layer: int | None, after: LayerOrigin) -> str | None:

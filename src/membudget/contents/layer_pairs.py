@@ -5,6 +5,7 @@ An inserted layer therefore counts as one inserted layer, and an edited instruct
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import product
 from typing import NamedTuple
 
 from membudget.contents.likeness import LEAST_LIKENESS, InstructionWords
@@ -174,3 +175,45 @@ def _subsequence(base: Sequence[str], head: Sequence[str]) -> Iterator[tuple[int
             one += 1
         else:
             other += 1
+
+
+def join_moved(
+    pairs: Sequence[LayerPair], base: Mapping[int, Parts], head: Mapping[int, Parts]
+) -> tuple[tuple[LayerPair, ...], ...]:
+    """Return groups of pairs: the layers of an instruction that was split, or of several that were joined.
+
+    Most of what one layer of such a group lost has come to another one, so it is equal on both sides.
+    """
+    nothing: Parts = {}
+    changes = [
+        _change(
+            nothing if pair.base is None else base.get(pair.base, nothing),
+            nothing if pair.head is None else head.get(pair.head, nothing),
+        )
+        for pair in pairs
+    ]
+    losing = [number for number, (lost, _) in enumerate(changes) if lost]
+    gaining = [number for number, (_, gained) in enumerate(changes) if gained]
+    groups = [[number] for number in range(len(pairs))]
+    if len(losing) * len(gaining) <= _MOST_LIKENESSES:
+        for one, other in product(losing, gaining):
+            if groups[one] is not groups[other] and _has_moved(changes[one][0], changes[other][1]):
+                groups[one] += groups[other]
+                for number in groups[other]:
+                    groups[number] = groups[one]
+    return tuple(
+        tuple(pairs[member] for member in sorted(group)) for number, group in enumerate(groups) if number == min(group)
+    )
+
+
+def _change(before: Parts, after: Parts) -> tuple[Parts, Parts]:
+    """Return what a layer lost and what it gained."""
+    deltas = {name: after.get(name, 0) - before.get(name, 0) for name in before.keys() | after.keys()}
+    lost = {name: -delta for name, delta in deltas.items() if delta < 0}
+    return lost, {name: delta for name, delta in deltas.items() if delta > 0}
+
+
+def _has_moved(lost: Parts, gained: Parts) -> bool:
+    """Return whether most of what one layer lost, or most of what another one gained, went from here to there."""
+    moved = sum(min(size, gained.get(name, 0)) for name, size in lost.items())
+    return moved > 0 and moved >= _LEAST_SHARED * min(sum(lost.values()), sum(gained.values()))

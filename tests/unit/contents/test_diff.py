@@ -75,6 +75,20 @@ def test_a_rewritten_instruction_that_makes_the_same_folders_is_one_change() -> 
     assert (change.delta_bytes, change.instruction, change.edited_from) == (100, after, before)
 
 
+def test_an_instruction_that_was_split_is_one_change_without_what_is_equal() -> None:
+    site, tools = file("opt/site/pandas.py", b"p" * 9000), file("opt/tools/gcc", b"g" * 7000)
+    whole, more = "RUN pip install pandas && apt-get install gcc", file("opt/tools/make", b"m" * 500)
+    base = merged(BASE, tar([site, tools]), made_by=["ADD base", whole], inherited=1)
+    parts = ["ADD base", "RUN pip install pandas", "RUN apt-get install gcc make"]
+    head = merged(BASE, tar([site]), tar([tools, more]), made_by=parts, inherited=1)
+    (change,) = diff(base, head).layers
+    assert (change.kind, change.delta_bytes, change.edited_from) == (ChangeKind.GROWN, 500, whole)
+    assert change.instruction == "RUN apt-get install gcc make"
+    assert [(one.name, one.delta_bytes) for one in change.details] == [("/opt/tools", 500)]
+    (joined,) = diff(head, base).layers
+    assert (joined.delta_bytes, joined.instruction) == (-500, whole)
+
+
 def test_a_layer_of_another_kind_is_an_added_one_beside_a_removed_one() -> None:
     base = merged(BASE, tar([file("opt/data", b"d" * 9000)]), made_by=["ADD base", "COPY data /opt"], inherited=1)
     head = merged(BASE, app("2.0", 9100), made_by=["ADD base", "RUN pip install pandas"], inherited=1)

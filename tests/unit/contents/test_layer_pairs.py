@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.contents.layer_pairs import LayerPair, match_by_parts, match_layers
+from membudget.contents.layer_pairs import LayerPair, join_moved, match_by_parts, match_layers
 
 
 def test_an_inserted_layer_is_an_inserted_layer() -> None:
@@ -62,3 +62,15 @@ def test_a_rewritten_or_moved_layer_is_paired_by_what_it_holds() -> None:
     assert [tuple(pair) for pair in found] == [(None, 1, False), (1, 2, False)]
     assert match_by_parts(pairs, {}, {1: other, 2: flask}) == tuple(pairs), "a layer of the base image"
     assert match_by_parts(pairs, {1: {}}, {1: {}, 2: {}}) == tuple(pairs), "without bytes, nothing is shared"
+
+
+def test_layers_that_share_nothing_stay_apart_and_each_is_in_one_group() -> None:
+    pairs = [LayerPair(1, 1, is_same=False), LayerPair(None, 2, is_same=False), LayerPair(2, 3, is_same=False)]
+    ours, other = (True, "ours"), (False, "/other")
+    before, after = {1: {ours: 900}, 2: {other: 5}}, {1: {}, 2: {ours: 900}, 3: {other: 9}}
+    groups = join_moved(pairs, before, after)
+    assert [[tuple(pair) for pair in group] for group in groups] == [
+        [(1, 1, False), (None, 2, False)],
+        [(2, 3, False)],
+    ]
+    assert join_moved([], {}, {}) == ()
