@@ -109,7 +109,7 @@ def test_the_table_says_what_was_measured(images: PreparedImages) -> None:
     assert "peak RSS" in done.stdout
     assert "OOM kills" in done.stdout
     assert "64.0 MiB" in done.stdout
-    end = done.stdout[done.stdout.index("\npeak RSS  ") :].splitlines()[1:]
+    end = done.stdout[done.stdout.rindex("\npeak RSS  ") :].splitlines()[1:]
     assert re.fullmatch(r"peak RSS  20\.\d MiB \(median of 3 trials.*\)", end[0])
     assert end[1] == "limit     64.0 MiB"
     assert re.fullmatch(r"unused    4[34]\.\d MiB \(6\d(\.\d)?%\)", end[2])
