@@ -80,9 +80,10 @@ _SMALLEST_GROWTH_BYTES = 1 << 20
 for whole looks and the second one for brief looks, while looks stay below their share of the CPU. The last one applies
 always.
 """
-_SETTLED, _NEARLY_SETTLED = 0.001, 0.03
-"""RSS has settled when two samples differ by less than this share of it. While it still grows, a look says little about
-the peak. After a leap, a brief look waits for less rest, because some peaks never come to rest.
+_RESTS, _SETTLED, _NEARLY_SETTLED = 0.001, 0.01, 0.03
+"""Memory is calm enough when two samples differ by less than a share of it. The first one is for a brief look, which
+says little while memory grows; the second one for a whole look; the last one for a brief look after a leap, because
+some peaks never come to rest.
 """
 _OVERDUE_NS = 250_000_000
 """RSS that never settles is read this often while it grows."""
@@ -162,15 +163,14 @@ class SnapshotPlan:
         is_overdue = now_ns - self._last_ns >= _OVERDUE_NS
         if self._late_in_a_row >= _MOST_LATE and not is_affordable:
             return None
-        has_settled = moved <= _SETTLED * rss_bytes or is_overdue
         if _is_beyond(rss_bytes, self._seen_bytes, _BRIEF_GROWTH):
             is_leap = _is_beyond(rss_bytes, self._seen_bytes, _LEAP)
-            is_worth_it = (has_settled and is_affordable) or (is_leap and moved <= _NEARLY_SETTLED * rss_bytes)
+            is_worth_it = moved <= (_NEARLY_SETTLED if is_leap else _RESTS) * rss_bytes and (is_leap or is_affordable)
             return Look.BRIEF if (is_worth_it or is_overdue) and now_ns >= self._brief_from_ns else None
         share = _GROWTH if is_affordable and now_ns >= self._not_before_ns else _LEAP
         if now_ns < self._leaps_from_ns or not _is_beyond(rss_bytes, self._seen_whole_bytes, share):
             return None
-        return Look.WHOLE if has_settled else None
+        return Look.WHOLE if moved <= _SETTLED * rss_bytes or is_overdue else None
 
     def answered(self, answer: Attempt, now_ns: int) -> None:
         """Add the result of the last order. A peak that the snapshot missed is tried again when it returns."""

@@ -25,6 +25,8 @@ _LARGEST_SMAPS_BYTES = 32 << 20
 _NEGLIGIBLE_BYTES = 64 << 10
 _CHUNK_BYTES = 1 << 10
 """About the text of one mapping. The kernel holds the process while it produces the text, at most a page of it."""
+_HURRY_EVERY = 8
+"""After so many pieces the probe looks whether a larger peak waits. That takes a system call each time."""
 _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RUNTIME = "runc:["
@@ -154,7 +156,7 @@ class Reader:
             while len(data) < _LARGEST_SMAPS_BYTES:
                 if not guard.is_far():
                     raise _NearLimit
-                if self.is_hurried():
+                if not len(data) // _CHUNK_BYTES % _HURRY_EVERY and self.is_hurried():
                     raise _Hurried
                 chunk = os.read(descriptor, _CHUNK_BYTES)
                 if not chunk:
