@@ -83,15 +83,15 @@ class HttpRequests(FileModel):
     connections: Annotated[int, Field(ge=0, le=20_000, strict=True)] = 0
     """Number of idle connections to open before the requests and hold until the requests are done."""
     read_rate: SizeBytes | None = None
-    """Bytes per second at which to read each answer, to imitate slow clients. If absent, as fast as possible."""
+    """Bytes per second at which to read each response, to imitate slow clients. If absent, as fast as possible."""
     read_for: DurationMs | None = None
-    """How long to read each answer before closing the connection, for streams that never end."""
+    """How long to read each response before closing the connection, for streams that never end."""
     timeout: DurationMs = 60_000
-    """How long to wait for a whole answer. With `read_rate` or `read_for`, for each piece of one. An answer that comes
-    later is an error.
+    """How long to wait for a complete response. With `read_rate` or `read_for`, for each piece of it. A later response
+    is an error.
     """
     expect: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
-    """Expected status of each answer. Any other status is an error."""
+    """Expected status of each response. Any other status is an error."""
     errors: Percent = 0.0
     """Percentage of requests that may fail before the workload fails."""
     phase: PhaseLabel = "steady"
@@ -124,7 +124,7 @@ class Readiness(FileModel):
     """When a started service is ready for its workload: exactly one of `http`, `tcp`, `log`, `healthcheck`."""
 
     http: HttpPath | None = None
-    """Ready when a GET of this path answers with a status of 200 to 399."""
+    """Ready when a GET of this path returns a status of 200 to 399."""
     tcp: Port | None = None
     """Ready when this port accepts a connection."""
     log: str | None = Field(default=None, min_length=1)

@@ -144,7 +144,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
     approved = "outside of CI, judge as if the pull request had this label"
     command.add_argument("--approved", action="store_true", help=approved)
-    by_name = "allow budgets files to use this secret, and refuse all others (repeatable; default: any, with the label)"
+    by_name = "allow budgets files to use this secret, but no others (repeatable; default: any secret, with the label)"
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)
     command.set_defaults(handler=_check)
@@ -177,7 +177,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.set_defaults(handler=measure)
 
 
-def _add_exit_policy(command: argparse.ArgumentParser, what: str = "what exits with code 1") -> None:
+def _add_exit_policy(command: argparse.ArgumentParser, what: str = "results that exit with code 1") -> None:
     command.add_argument(
         "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
     )
@@ -237,7 +237,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="none",
         help="add a commit status or a check run to the head commit (default: %(default)s)",
     )
-    _add_exit_policy(command, what="what fails the status")
+    _add_exit_policy(command, what="results that fail the status")
     command.set_defaults(handler=_publish)
 
 

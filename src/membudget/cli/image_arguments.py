@@ -40,7 +40,9 @@ def add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _add_image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument(
-        "--dockerfile", metavar="FILE", help="show its lines, and separate your layers from the base image's"
+        "--dockerfile",
+        metavar="FILE",
+        help="show the lines of this Dockerfile, and separate your layers from the base image's",
     )
     command.add_argument("--target", metavar="STAGE", help="stage that was built (default: the last one)")
     command.add_argument(
