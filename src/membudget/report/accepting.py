@@ -43,7 +43,10 @@ def exception_lines(image: ImageMeasurement, judged: ImageJudgement, report: Rep
     started = report.started_at.date().toordinal()
     until = date.fromordinal(min(started + _DAYS, date.max.toordinal())).isoformat()
     lines: list[str] = []
-    for one in image_acceptances(image, judged.rows):
+    acceptances = image_acceptances(image, judged.rows)
+    if _raised_already(image, acceptances, report):
+        return ()
+    for one in acceptances:
         if one.phase is None and one.allow is not None:
             lines += [
                 *([""] if lines else []),
@@ -64,11 +67,9 @@ def accept_image(
 
     `is_above_exceptions` says whether the exceptions to paste follow below.
     """
-    raised = {one.key for one in report.loosened if not one.is_group and one.subject == image.name}
     acceptances = image_acceptances(image, judged.rows)
-    needed = {key for one in acceptances for key in _needed(one)}
-    if needed and needed <= raised and not report.approval.counts:
-        yield _raised_already(sorted(needed), report)
+    if already := _raised_already(image, acceptances, report):
+        yield _already(already, report)
     elif acceptances:
         has_exception = is_above_exceptions and any(one.phase is None and one.allow is not None for one in acceptances)
         yield _accepting(keys_of_image(image, judged), report, has_exception=has_exception)
@@ -99,13 +100,21 @@ def _accepting(lines: Sequence[str], report: Report, *, has_exception: bool) -> 
     return Finding((*parts, *_label(report, "; this needs the label ")), FindingKind.ACCEPT)
 
 
-def _raised_already(keys: Sequence[str], report: Report) -> Finding:
+def _raised_already(image: ImageMeasurement, acceptances: Sequence[Acceptance], report: Report) -> tuple[str, ...]:
+    """Return the keys that the head has raised without approval, if these are all that are needed. Else nothing."""
+    raised = {one.key for one in report.loosened if not one.is_group and one.subject == image.name}
+    needed = {key for one in acceptances for key in _needed(one)}
+    return tuple(sorted(needed)) if needed <= raised and not report.approval.counts else ()
+
+
+def _already(keys: Sequence[str], report: Report) -> Finding:
     named: list[Part] = []
     for number, key in enumerate(keys):
-        named += [", ", Quoted(key)] if number else [Quoted(key)]
-    return Finding(
-        (*named, " is looser here already", *_label(report, ", which counts with the label ")), FindingKind.ACCEPT
-    )
+        named += [" and " if number == len(keys) - 1 else ", "] if number else []
+        named.append(Quoted(key))
+    verbs = ("is", "counts") if len(keys) == 1 else ("are", "count")
+    said = f" {verbs[0]} looser here already, and {verbs[1]} with the label "
+    return Finding((*named, *_label(report, said)), FindingKind.ACCEPT)
 
 
 def _label(report: Report, before: str) -> Parts:

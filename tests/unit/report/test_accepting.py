@@ -15,7 +15,7 @@ from membudget.publish.commit_state import annotations
 from membudget.report.accepting import accept_image, exceptions_of, keys_of_image
 from membudget.report.formats import markdown
 from membudget.report.report import Report
-from tests.support.builders import image, report, side
+from tests.support.builders import budgets, image, report, side
 from tests.unit.report.reports import in_phases, trial
 
 BUDGETS = """
@@ -128,9 +128,22 @@ def test_budgets_that_the_pull_request_raises_need_only_the_label() -> None:
     made = rss.model_copy(update={"approval": Approval.MISSING, "loosened": (loosened,)})
     (finding,) = accept_image(*judged(made), made)
     assert finding.as_text() == (
-        "phases.burst.peak_rss.max is looser here already, which counts with the label memory-budget-approved"
+        "phases.burst.peak_rss.max is looser here already, and counts with the label memory-budget-approved"
         " from somebody with triage rights"
     )
+
+
+def test_budgets_that_are_raised_already_need_no_exception_beside() -> None:
+    allowed = budgets(max_rss=96, rss_growth=(5, 2))
+    made = report(image(base=side(trial(69.7)), head=side(trial(103.1)), allowed=allowed))
+    keys = ("budgets.peak_rss.max", "budgets.peak_rss.growth.floor")
+    loosened = tuple(Loosening("api", is_group=False, key=key, before="a", after="b") for key in keys)
+    changed = made.model_copy(update={"approval": Approval.MISSING, "loosened": loosened})
+    (finding,) = accept_image(*judged(changed), changed)
+    said = "budgets.peak_rss.growth.floor and budgets.peak_rss.max are looser here already, and count with the label"
+    assert finding.as_text().startswith(said)
+    assert exceptions_of(made.judged())
+    assert not exceptions_of(changed.judged())
 
 
 def test_an_image_within_its_budgets_has_nothing_to_accept() -> None:
