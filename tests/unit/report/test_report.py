@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from membudget.core.metrics import MetricValue
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
-from membudget.report.report import Report
+from membudget.measure.certificate import Certificate
+from membudget.measure.probe.messages import HostSettings, SamplingEffort, Series
+from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
+from membudget.measure.trial import Phase, Trial
+from membudget.report.report import Environment, Report
 from tests.unit.report.reports import everything
+
+_MEASUREMENTS = Path(__file__).parents[3] / "docs" / "measurements.md"
 
 
 def test_a_report_comes_back_from_its_json_as_it_was() -> None:
@@ -46,9 +53,28 @@ def test_outline_in_the_docs_names_every_key() -> None:
     assert {field.name for field in dataclasses.fields(SideMeasurement)} <= _words(side)
 
 
+def test_sample_in_the_docs_has_every_key_of_a_trial() -> None:
+    sample = _MEASUREMENTS.read_text(encoding="utf-8").split("```json\n")[1].split("```")[0]
+    keys = set(re.findall(r'"(\w+)":', sample))
+    models = (
+        Trial,
+        Phase,
+        Series,
+        Certificate,
+        SamplingEffort,
+        Snapshot,
+        ProcessUse,
+        FileUse,
+        HostSettings,
+        MetricValue,
+    )
+    named = {field.name for model in models for field in dataclasses.fields(model)} | set(Environment.model_fields)
+    assert named - keys == set()
+
+
 def _outline() -> str:
     """Return the outline of `report.json` in docs/measurements.md."""
-    page = (Path(__file__).parents[3] / "docs" / "measurements.md").read_text(encoding="utf-8")
+    page = _MEASUREMENTS.read_text(encoding="utf-8")
     after = page[page.index("`report.json` (model: ") :]
     return after.split("```")[1]
 
