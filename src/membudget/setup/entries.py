@@ -63,7 +63,7 @@ def _limit(result: Measured) -> Setting:
     elif result.peak_rss_bytes is None:
         comment = "no deployed limit was found, and the container ended before its memory was sampled"
     else:
-        comment = "no deployed limit was found: 1.5 times what it used, page cache in use included"
+        comment = "no deployed limit was found: at least 1.5 times what it used, page cache in use included"
     return Setting("limit", as_written(result.limit_bytes), (comment,))
 
 
