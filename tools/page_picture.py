@@ -21,6 +21,8 @@ _TOP = (1120, 1560)
 _DETAIL = (1000, 3000)
 """Higher than any image's section: what is photographed is the section."""
 _PATIENCE_S = 20
+_LARGEST_BYTES = 320_000
+"""Of a photograph, which has more colours than a comment."""
 
 
 def main() -> int:
@@ -51,7 +53,7 @@ def main() -> int:
         finally:
             chrome.quit()
     for made in (top, detail):
-        picture.tell(made)
+        picture.tell(made, _LARGEST_BYTES)
     return 0
 
 
