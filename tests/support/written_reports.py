@@ -15,6 +15,7 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.whole import Coverage, GroupMeasurement
+from membudget.measure.listening import AnyPort, IpAddress
 from membudget.measure.probe.messages import Series
 from membudget.report.report import Environment, Report, RevisionReport
 from tests.support import builders
@@ -32,6 +33,8 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     type(None): st.none(),
     ImageName: _NAMES,
     AnyPhaseLabel: _PHASES,
+    AnyPort: st.integers(0, 65535),
+    IpAddress: st.ip_addresses().map(str),
 }
 
 

@@ -27,12 +27,16 @@ _ENGINES_DNS = "127.0.0.11"
 """Docker's own name server listens here in each network namespace of a user-defined network."""
 
 
+AnyPort = Annotated[int, Field(ge=0, le=65535)]
+IpAddress = Annotated[str, Field(max_length=45)]
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Listening(Stored):
     """A listening TCP socket."""
 
-    port: Annotated[int, Field(ge=0, le=65535)]
-    address: Annotated[str, Field(max_length=45)]
+    port: AnyPort
+    address: IpAddress
 
     @property
     def is_reachable(self) -> bool:
