@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -84,6 +85,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     """
     address = engine_address(environ)
     try:
+        _reach(address)
         client = docker.DockerClient.from_env(environment={**environ, "DOCKER_HOST": address}, timeout=60)
         try:
             raw_info, raw_version = client.info(), client.version()
@@ -98,6 +100,13 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
             check=DoctorCheck.ENGINE,
         ) from None
     return Engine(client, _engine_info(raw_info, raw_version), address)
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if nobody listens on a Unix socket. The SDK would raise it, too, but leave its own socket open."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(address.removeprefix("unix://"))
 
 
 def engine_address(environ: Mapping[str, str] = os.environ) -> str:
