@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
-from membudget.cli.init_arguments import add_init
+from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
 from membudget.cli.report_arguments import add_detail, add_report, add_report_option, add_written_report
 from membudget.cli.setup_arguments import add_doctor, add_validate
 from membudget.core.errors import ExitCode
@@ -126,7 +126,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     base.add_argument("--no-base", action="store_true", help="measure only HEAD, and check only absolute budgets")
     command.add_argument("--image", action="append", metavar="NAME", help="check only this image (repeatable)")
     command.add_argument(
-        "--shard", metavar="I/N", help="check only part I of N; combine the parts with `membudget merge`"
+        "--shard", metavar="I/N", help="check only shard I of N; combine the shards with `membudget merge`"
     )
     add_report_option(command)
     command.add_argument(
@@ -139,12 +139,15 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_exit_policy(command)
     add_detail(command)
     add_base_variants(command)
-    command.add_argument("--no-cache", action="store_true", help="measure again, even if results are cached")
+    command.add_argument("--no-cache", action="store_true", help="reuse no cached results, and build unchanged images")
     label = "label that approves looser budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
-    approved = "outside of CI, judge as if the pull request had this label"
+    approved = "outside of CI, accept looser budgets, as if the pull request had the approval label"
     command.add_argument("--approved", action="store_true", help=approved)
-    by_name = "allow budgets files to use this secret, but no others (repeatable; default: any secret, with the label)"
+    by_name = (
+        "budgets files may use only the secrets named here (repeatable; default: any secret, if the pull request has"
+        " the approval label)"
+    )
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)
     command.set_defaults(handler=_check)
@@ -155,10 +158,11 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "measure",
         help="measure one image, without a budgets file",
         description="Run an image of the engine and print its memory use. COMMAND replaces the image's own command and"
-        " runs to its end. Without COMMAND, membudget waits until a service is ready and leaves it idle.",
+        " runs to its end. Without COMMAND, membudget waits until a service is ready, then leaves it idle for 5"
+        " seconds (30 seconds if it has no port).",
         usage="membudget measure [options] IMAGE [-- COMMAND...]",
     )
-    command.add_argument("image", metavar="IMAGE", help="image in the engine")
+    command.add_argument("image", metavar="IMAGE", help="image in the engine (never pulled)")
     command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
     command.add_argument(
         "--trials",
@@ -177,11 +181,14 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.set_defaults(handler=measure)
 
 
-def _add_exit_policy(command: argparse.ArgumentParser, what: str = "results that exit with code 1") -> None:
+def _add_exit_policy(command: argparse.ArgumentParser, what: str = "exit with 1 on") -> None:
     command.add_argument(
-        "--fail-on", choices=("fail", "warn", "never"), default="fail", help=f"{what} (default: %(default)s)"
+        "--fail-on",
+        choices=("fail", "warn", "never"),
+        default="fail",
+        help=f"{what}: fail (a broken budget), warn (also on a warning) or never (default: %(default)s)",
     )
-    passes = "treat a result that noise makes inconclusive as a pass; a missing measurement never passes"
+    passes = "pass if a result is inconclusive only because of noise; a missing measurement does not pass"
     command.add_argument("--allow-inconclusive", action="store_true", help=passes)
 
 
@@ -203,11 +210,11 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "merge",
         help="combine the reports of `check --shard`",
-        description="Combine the reports of all parts into one, print the result, and exit like check. If a shard or an"
-        " image is missing or occurs twice, or if a part belongs to another check, the result is inconclusive.",
+        description="Combine the reports of all shards into one, print the result, and exit like check. If a shard or"
+        " an image is missing or occurs twice, or if a report belongs to another check, the result is inconclusive.",
     )
     command.add_argument(
-        "reports", nargs="+", metavar="REPORT", help="report.json of a part, or a folder with such files"
+        "reports", nargs="+", metavar="REPORT", help="report.json of a shard, or a folder with such files"
     )
     add_report_option(command)
     _add_exit_policy(command)
@@ -229,7 +236,9 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--comment",
         choices=("always", "changes", "failures", "off"),
         default="changes",
-        help="when to create a comment; an existing one is kept up to date (default: %(default)s)",
+        help="when to create a comment: always; changes (a measured value changed, or the check warned or did not"
+        " pass); failures (the check did not pass); off. An existing comment is updated, except with off (default:"
+        " %(default)s)",
     )
     command.add_argument(
         "--status",
@@ -237,17 +246,27 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="none",
         help="add a commit status or a check run to the head commit (default: %(default)s)",
     )
-    _add_exit_policy(command, what="results that fail the status")
+    _add_exit_policy(command, what="fail the status on")
     command.set_defaults(handler=_publish)
 
 
 def _add_schema(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("schema", help="print the JSON schema of budgets.toml")
+    command = commands.add_parser(
+        "schema",
+        help="print the JSON schema of budgets.toml",
+        description="Print the JSON schema (draft-07) of budgets.toml. Editors use it to complete keys and to mark"
+        " mistakes.",
+    )
     command.set_defaults(handler=_schema)
 
 
 def _add_action(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("action", help="run as the GitHub Action: check, then publish")
+    command = commands.add_parser(
+        "action",
+        help="run as the GitHub Action: check, then publish",
+        description="Run as the GitHub Action: check, then publish. Reads the inputs of action.yml from the variables"
+        " INPUT_NAME, which the runner sets.",
+    )
     command.set_defaults(handler=_action)
 
 
@@ -263,14 +282,15 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
         "--helper-image",
         metavar="IMAGE",
         default=os.environ.get("MEMBUDGET_HELPER_IMAGE"),
-        help="membudget's image for helper containers (default: $MEMBUDGET_HELPER_IMAGE or membudget:VERSION)",
+        help=HELPER_IMAGE_HELP,
     )
     command.add_argument(
         "--rate",
         type=_number_up_to(1000),
         default=100,
         metavar="HZ",
-        help="samples a second at rest; up to four times as many while memory changes (default: %(default)s)",
+        help="samples per second while memory does not change; up to four times as many while it changes (default:"
+        " %(default)s)",
     )
 
 

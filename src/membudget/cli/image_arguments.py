@@ -5,8 +5,8 @@ import argparse
 from membudget.core.errors import ExitCode
 
 _IMAGE_HELP = (
-    "image in the engine, archive of docker save, or OCI layout; or docker:NAME, docker-archive:FILE,"
-    " oci-archive:FILE, oci-dir:FOLDER, registry:NAME"
+    "name of an image in the engine, or path of an archive (docker save) or of an OCI layout; a prefix says which one:"
+    " docker:NAME, docker-archive:FILE, oci-archive:FILE, oci-dir:FOLDER, or registry:NAME for an image in a registry"
 )
 
 
@@ -32,7 +32,7 @@ def add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Show the layers, packages and files that differ between two images, largest first.",
     )
     command.add_argument("base", metavar="BASE", help=_IMAGE_HELP)
-    command.add_argument("head", metavar="HEAD", help="the same for the second image")
+    command.add_argument("head", metavar="HEAD", help="second image, named in the same way as BASE")
     _add_image_options(command)
     command.set_defaults(handler=_diff)
 
@@ -48,7 +48,10 @@ def _add_image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--platform", metavar="OS/ARCH", help="platform of a multi-platform image (default: this machine's)"
     )
-    download = "compress layers that the engine stores plain (half a minute for each new GiB)"
+    download = (
+        "show the compressed size, too; membudget compresses layers that the engine stores uncompressed (half a minute"
+        " for each new GiB)"
+    )
     command.add_argument("--download-size", action="store_true", help=download)
 
 
@@ -57,7 +60,8 @@ def add_base_variants(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--base-variants",
         action="store_true",
-        help="ask the registry for a smaller variant of the base image (reads its layers once)",
+        help="look in the registry for smaller variants of the base image and suggest them (the first run downloads the"
+        " layers of each variant)",
     )
 
 

@@ -5,6 +5,11 @@ import os
 
 from membudget.core.errors import ExitCode
 
+HELPER_IMAGE_HELP = (
+    "image for helper containers, which measure where membudget itself cannot read the cgroup files"
+    " (default: $MEMBUDGET_HELPER_IMAGE or membudget:VERSION)"
+)
+
 
 def add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget init`."""
@@ -38,7 +43,7 @@ def add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--helper-image",
         metavar="IMAGE",
         default=os.environ.get("MEMBUDGET_HELPER_IMAGE"),
-        help="membudget's image for helper containers (default: $MEMBUDGET_HELPER_IMAGE or membudget:VERSION)",
+        help=HELPER_IMAGE_HELP,
     )
     command.set_defaults(handler=_init)
 

@@ -11,8 +11,9 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "report",
         help="show a report, or convert it to another format",
-        description="Judge a report.json again and render it as a table, as the comment, as an HTML page, as JSON, as"
-        " test results (JUnit) or as figures (OpenMetrics). Exits with 0, whatever the verdict is.",
+        description="Show a report.json as a table, as the comment, as an HTML page, as JSON, as test results (JUnit)"
+        " or as figures (OpenMetrics). The verdict is worked out again from the figures and budgets in the report."
+        " Exits with 0, whatever the verdict is.",
     )
     add_written_report(command)
     command.add_argument(

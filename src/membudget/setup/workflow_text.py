@@ -20,7 +20,8 @@ _ONE = """\
 name: membudget
 on:
   pull_request:
-    types: [opened, synchronize, reopened, edited, labeled, unlabeled] # a label approves looser budgets
+    # labeled, unlabeled: a label approves looser budgets; edited: the base branch can change
+    types: [opened, synchronize, reopened, edited, labeled, unlabeled]
 
 permissions:
   contents: read
