@@ -17,7 +17,7 @@ def missing_files(image: ImageSpec, name: str, checkout: Path, salvaged: Salvage
     table: Keys = ("images", name)
     faults = [] if salvaged.doubts("images", name, "build") else list(_of_build(image, table, checkout))
     for keys, path, is_wanted, what in _named(image, table):
-        if _existing(checkout, path, is_wanted) is None:
+        if existing(checkout, path, is_wanted) is None:
             guess = _guess(checkout, path, is_wanted)
             faults.append(Fault(keys, f"names no {what} in the repository", path, _FROM_THE_TOP, guess))
     return faults
@@ -28,12 +28,12 @@ _FROM_THE_TOP = "a path from the top of the repository"
 
 def _of_build(image: ImageSpec, table: Keys, checkout: Path) -> Iterator[Fault]:
     build = image.build
-    context = _existing(checkout, build.context, Path.is_dir)
+    context = existing(checkout, build.context, Path.is_dir)
     if context is None:
         allowed = "a folder, relative to the root of the repository"
         guess = _guess(checkout, build.context, Path.is_dir)
         yield Fault((*table, "build", "context"), "names no folder in the repository", build.context, allowed, guess)
-    elif _existing(checkout, f"{build.context}/{build.dockerfile}", Path.is_file) is None:
+    elif existing(checkout, f"{build.context}/{build.dockerfile}", Path.is_file) is None:
         allowed = "a file, relative to the build context" + _dockerfiles_in(context)
         keys = (*table, "build", "dockerfile")
         yield Fault(keys, "names no file in the repository", build.dockerfile, allowed)
@@ -66,7 +66,7 @@ def _paths_to(text: str, value: object, above: Keys = ()) -> Iterator[Keys]:
             yield from _paths_to(text, below, (*above, number))
 
 
-def _existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
+def existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
     """Return the path of `name` below the checkout, or None if it is elsewhere or not what is wanted."""
     try:
         path = (checkout / name).resolve()
@@ -78,7 +78,7 @@ def _existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> P
 def _guess(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> str | None:
     """Return a path of the same folder that was probably meant."""
     above, slash, last = name.rpartition("/")
-    folder = _existing(checkout, above or ".", Path.is_dir)
+    folder = existing(checkout, above or ".", Path.is_dir)
     if folder is None:
         return None
     try:

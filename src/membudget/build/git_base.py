@@ -84,12 +84,16 @@ def _local_base(repository: GitRepository, head: Commit, parents: list[str]) -> 
     return _present(repository, parents[0], depth=2)
 
 
-def is_proposed(repository: GitRepository, head: Commit) -> bool:
-    """Return whether `head` has left the default branch, so that it would become a pull request.
+def is_proposed(repository: GitRepository, head: Commit, named: str | None = None) -> bool:
+    """Return whether `head` has left the branch that it is compared with, so that it would become a pull request.
 
-    False if no default branch is known.
+    That is `named`, or else the default branch. False if neither is known.
     """
-    tips = (tip for branch in _DEFAULT_BRANCHES if (tip := repository.commit(branch)) is not None)
+    tips = (
+        tip
+        for branch in ((named,) if named is not None else _DEFAULT_BRANCHES)
+        if (tip := repository.commit(branch)) is not None
+    )
     forks = (repository.merge_base(tip, head) for tip in tips)
     nearest = next((fork for fork in forks if fork is not None), None)
     return nearest is not None and nearest != head

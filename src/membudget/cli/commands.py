@@ -63,8 +63,7 @@ _LEAST_DURATION_MS = 1000
 def check(options: argparse.Namespace) -> ExitCode:
     """Run `membudget check`."""
     registry.take_token(os.environ)  # unused: no workload may ask for it by its name
-    if options.report == DEFAULT_REPORT:
-        remove_own_report()
+    _forget_report(options)
     wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),
@@ -98,9 +97,20 @@ def plan(options: argparse.Namespace) -> ExitCode:
 
 def merge(options: argparse.Namespace) -> ExitCode:
     """Run `membudget merge`."""
-    result = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
+    try:
+        parts = read_reports([Path(path) for path in options.reports])
+    except ConfigurationError:
+        _forget_report(options)
+        raise
+    result = merge_use_case.merge(parts)
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(result, Path(options.report), policy, detail_of(options))
+
+
+def _forget_report(options: argparse.Namespace) -> None:
+    """Remove the report of an earlier run, unless the user says where reports are."""
+    if options.report == DEFAULT_REPORT:
+        remove_own_report()
 
 
 def measure(options: argparse.Namespace) -> ExitCode:

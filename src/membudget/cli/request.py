@@ -128,7 +128,8 @@ def _label_to_be(repository: GitRepository, head: Commit, wanted: Wanted, of_hea
         return LabelState(is_set=True, is_fresh=True)
     committed = base_budgets(repository, (head, head), wanted.budgets, of_head)
     is_loosened = next(loosenings(of_head, committed.budgets, committed.moved), None) is not None
-    return LabelState(is_set=False) if is_loosened or is_proposed(repository, head) else None
+    is_guarded = is_loosened or is_proposed(repository, head, wanted.base.revision)
+    return LabelState(is_set=False) if is_guarded else None
 
 
 def _local_notes(wanted: Wanted, approval: Approval, digest: str | None) -> Iterator[str]:

@@ -23,8 +23,10 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
     """Read a regular file of up to `most_bytes`.
 
     Of a larger file, return the first `most_bytes` + 1 bytes. Raises OSError, also if the path is not a regular file: a
-    device has no end, and a FIFO may block forever.
+    device has no end, and a FIFO may block forever. membudget's own folder must not be a link.
     """
+    if path.parent.name == OWN_FOLDER:
+        _refuse_link(path.parent)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -77,26 +79,28 @@ def write_text(text: str | bytes, path: Path, what: str) -> None:
 
 
 def _make_own_folder(folder: Path) -> None:
-    """Make membudget's own folder, which git ignores by a file inside of it. Raises OSError.
-
-    A pull request may have committed a link under this name, which must not lead the files elsewhere.
-    """
-    if folder.is_symlink():
-        raise OSError(errno.ELOOP, f"{folder} is a link; remove it, or name another place with --report", str(folder))
+    """Make membudget's own folder, which git ignores by a file inside of it. Raises OSError."""
+    _refuse_link(folder)
     ignore = folder / _IGNORE_FILE
     if not ignore.exists():
         write_whole(ignore, _IGNORES_ALL, mode=0o644)
 
 
+def _refuse_link(folder: Path) -> None:
+    """Raise OSError if membudget's own folder is a link, which a pull request may have committed."""
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, f"{folder} is a link; remove it, or name another place with --report", str(folder))
+
+
 def remove_own_report() -> None:
     """Remove the report of an earlier check from membudget's own folder, so that nobody takes it for a new one's.
 
-    Raises EnvironmentFault.
+    A pull request may have committed one, or a link to one. Raises EnvironmentFault.
     """
     path = Path(DEFAULT_REPORT)
     try:
-        if not path.parent.is_symlink():
-            path.unlink(missing_ok=True)
+        _refuse_link(path.parent)
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise EnvironmentFault(f"the earlier report cannot be removed: {error.strerror}", where=str(path)) from None
 

@@ -23,6 +23,7 @@ from membudget.engine.child_environment import client_mask
 RUN_LABEL = "membudget"
 """The label of everything that membudget creates. Its value is the run ID."""
 
+_TIMEOUT_S = 60
 _START_DOCKER = "start Docker, or point DOCKER_HOST at an engine that answers"
 _ROOTLESS_LIMITS = (
     "use an engine that runs as root; a rootless one needs cgroup v2, systemd as its cgroup driver, and the memory"
@@ -86,7 +87,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     address = engine_address(environ)
     try:
         _reach(address)
-        client = docker.DockerClient.from_env(environment={**environ, "DOCKER_HOST": address}, timeout=60)
+        client = docker.DockerClient.from_env(environment={**environ, "DOCKER_HOST": address}, timeout=_TIMEOUT_S)
         try:
             raw_info, raw_version = client.info(), client.version()
         except BaseException:
@@ -106,6 +107,7 @@ def _reach(address: str) -> None:
     """Raise OSError if nobody listens on a Unix socket. The SDK would raise it, too, but leave its own socket open."""
     if address.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_TIMEOUT_S)
             connection.connect(address.removeprefix("unix://"))
 
 

@@ -29,6 +29,8 @@ HELPER_MEMORY_BYTES = 512 * MIB
 """The memory limit of helper containers. A service's answers must not make them fill the machine's memory."""
 LOG_OPTIONS = {"max-size": "10m", "max-file": "1"}
 _SHORTEST_WAIT_S = 0.05
+_LONGEST_HEALTH_OUTPUT = 4096
+"""More than is told. Secrets are masked before a reason is shortened, or half of one could remain."""
 LOG_DRIVER = "json-file"
 """The log driver, whatever the engine's default. On some engines, buffers of other drivers are charged to containers.
 """
@@ -150,7 +152,7 @@ class Containers:
             oom_killed=bool(raw["OOMKilled"]),
             pid=int(raw["Pid"]),
             health=str(health.get("Status") or "") or None,  # Podman: "" if there is no HEALTHCHECK
-            health_output=shortened(str(checks[-1].get("Output") or "")) or None,
+            health_output=shortened(str(checks[-1].get("Output") or ""), _LONGEST_HEALTH_OUTPUT) or None,
             health_passes=sum(1 for _ in takewhile(lambda check: check.get("ExitCode") == 0, reversed(checks))),
         )
 

@@ -195,17 +195,28 @@ class SettingsChange:
     after: str | int | None
 
 
-def ended_otherwise(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[AutoEnd, AutoEnd] | None:
-    """Return how base and head ended without a workload, if one is a one-shot and the other a service. Otherwise None.
+_SERVICE_ENDS = (AutoEnd.HEALTHY, AutoEnd.RESTED, AutoEnd.KEPT_RUNNING, AutoEnd.BUSY)
+"""How the run of a service may end without a workload. A service is observed for longer with each."""
 
-    Their figures cannot be compared. A service that ends at once, or a one-shot that rests, would pass any budget.
+
+def ended_otherwise(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[AutoEnd, AutoEnd] | None:
+    """Return how base and head ended without a workload, if that makes them incomparable. Otherwise None.
+
+    They are incomparable if one is a one-shot and the other a service, or if a trial of the head was observed for a
+    shorter time than one of the base. Otherwise a head that ends at once, or adds a HEALTHCHECK, passes any budget.
     """
     ends = [[one.assumed.end for one in trials if one.assumed is not None] for trials in (base, head)]
     for before in ends[0]:
         for after in ends[1]:
-            if before is not None and after is not None and (before is AutoEnd.ENDED) != (after is AutoEnd.ENDED):
+            if before is not None and after is not None and not _is_observed_enough(before, after):
                 return before, after
     return None
+
+
+def _is_observed_enough(base: AutoEnd, head: AutoEnd) -> bool:
+    if base is AutoEnd.ENDED or head is AutoEnd.ENDED:
+        return base is head
+    return _SERVICE_ENDS.index(head) >= _SERVICE_ENDS.index(base)
 
 
 def settings_change(trials: Sequence[Trial]) -> SettingsChange | None:

@@ -12,6 +12,8 @@ class AutoEnd(StrEnum):
 
     ENDED = "ended"
     """The container ran to its end."""
+    HEALTHY = "healthy"
+    """The service was healthy for a while. Whether it was idle is unknown: its HEALTHCHECK takes CPU time itself."""
     RESTED = "rested"
     """The service was ready, and then idle."""
     BUSY = "busy"

@@ -20,7 +20,7 @@ def workload_finding(trials: Sequence[Trial]) -> Iterator[Finding]:
     if assumed is None:
         return
     match assumed.end:
-        case AutoEnd.RESTED:
+        case AutoEnd.RESTED | AutoEnd.HEALTHY:
             yield Finding(("no workload: the service ", *_listened(assumed), "was left idle", *_to_do(assumed)))
         case AutoEnd.BUSY:
             busy = "was busy by itself until the trial's timeout"

@@ -116,13 +116,14 @@ def exception_note(metric: Metric, until: date) -> str:
 
 
 def ended_otherwise_note(base: AutoEnd, head: AutoEnd) -> str:
-    """Return why base and head cannot be compared: without a workload, one is a one-shot, the other a service."""
+    """Return why base and head cannot be compared if no workload says what they are."""
     fix = "say in its workload what it is: docs/workloads.md"
     return f"without a workload, the base {_ENDS[base]}, and the head {_ENDS[head]}\n  fix: {fix}"
 
 
 _ENDS = {
     AutoEnd.ENDED: "ran to its end",
+    AutoEnd.HEALTHY: "was a service that its HEALTHCHECK found healthy",
     AutoEnd.RESTED: "was a service that was ready and rested",
     AutoEnd.BUSY: "was a service that was ready and never rested",
     AutoEnd.KEPT_RUNNING: "kept running",

@@ -19,6 +19,8 @@ _MOST_COMBINATIONS, _MOST_JOBS, _MOST_STEPS = 100, 100, 200
 _MOST_CHARACTERS, _COST_OF_STEP = 500_000, 500
 """How much is read of steps, each once for a combination of its job's matrix. With aliases, a file may have many."""
 _LONGEST_SCRIPT = 20_000
+_LONGEST_VALUE = 500
+"""Of a matrix: a name, a path or a tag."""
 _BUILD_WORDS = (["docker", "build"], ["docker", "buildx", "build"], ["docker", "image", "build"], ["podman", "build"])
 _WITH_VALUE = frozenset({
     "--add-host", "--allow", "--annotation", "--attest", "--build-arg", "--build-context", "--builder", "--cache-from",
@@ -109,7 +111,9 @@ def _of_step(
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    return _MATRIX.sub(lambda found: values.get(found[1], found[0]), text)
+    """Return a text with the values of the matrix. Both are cut first: together they may become a gigabyte."""
+    filled = _MATRIX.sub(lambda found: values.get(found[1], found[0])[:_LONGEST_VALUE], text[:_LONGEST_SCRIPT])
+    return filled[:_LONGEST_SCRIPT]
 
 
 def _builds_in(script: str) -> Iterator[tuple[int, list[str]]]:

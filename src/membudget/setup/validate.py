@@ -8,6 +8,7 @@ from pathlib import Path
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.faults import placed
+from membudget.budgets.named_files import existing
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.setup import workflow_faults
 from membudget.setup.build_targets import unknown_targets
@@ -121,9 +122,9 @@ class _Run:
         return list(dict.fromkeys(found))
 
     def _images_of(self, budgets: str, *, is_validated: bool) -> tuple[str, ...] | None:
-        path = self.top / budgets
-        if not path.is_file() or not path.resolve().is_relative_to(self.top):
+        if existing(self.top, budgets, Path.is_file) is None:
             raise FileNotFoundError(budgets)
+        path = self.top / budgets
         if is_validated:
             self.budgets(self._shown(budgets))
         if path not in self.names:

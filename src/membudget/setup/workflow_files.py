@@ -26,8 +26,8 @@ _USES = re.compile(
     r"(?:https?://[^/]+/)?(?P<owner>[\w.-]+)/(?P<repository>[\w.-]+)(?:/(?P<path>[^@]*))?@(?P<ref>\S+)", re.ASCII
 )
 _COMMAND = re.compile(
-    r"(?:^|[;&|(]|\b(?:uvx|uv run|pipx run|poetry run|python3? -m|sudo|exec|time)\s)\s*"
-    r"membudget\s+(?P<command>[a-z]+)\b(?P<arguments>[^;&|)\n]*)",
+    r"(?:^|[;&|(]|\b(?:uvx|uv run|pipx run|poetry run|python3? -m|sudo|exec|time)[ \t])[ \t]*"
+    r"membudget[ \t]+(?P<command>[a-z]+)\b(?P<arguments>[^;&|)\n]*)",
     re.ASCII | re.MULTILINE,
 )
 

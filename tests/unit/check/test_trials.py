@@ -350,9 +350,10 @@ def ending(base: AutoEnd, head: AutoEnd) -> ImageMeasurement:
 
 @pytest.mark.parametrize(
     ("base", "head"),
-    [(AutoEnd.ENDED, AutoEnd.RESTED), (AutoEnd.ENDED, AutoEnd.KEPT_RUNNING), (AutoEnd.RESTED, AutoEnd.ENDED)],
-)
-def test_a_one_shot_and_a_service_are_not_compared_where_no_workload_says_what_it_is(
+    [(AutoEnd.ENDED, AutoEnd.RESTED), (AutoEnd.ENDED, AutoEnd.KEPT_RUNNING), (AutoEnd.RESTED, AutoEnd.ENDED),
+     (AutoEnd.BUSY, AutoEnd.RESTED), (AutoEnd.KEPT_RUNNING, AutoEnd.RESTED), (AutoEnd.RESTED, AutoEnd.HEALTHY)],
+)  # fmt: skip
+def test_without_a_workload_a_head_that_is_observed_for_less_than_the_base_is_not_compared(
     base: AutoEnd, head: AutoEnd
 ) -> None:
     image = ending(base, head)
@@ -364,5 +365,7 @@ def test_a_one_shot_and_a_service_are_not_compared_where_no_workload_says_what_i
     assert "fix: say in its workload what it is" in image.head.failure.reason
 
 
-def test_two_services_are_compared_although_one_rests_and_the_other_does_not() -> None:
-    assert judge_image(ending(AutoEnd.RESTED, AutoEnd.BUSY)).verdict is Verdict.PASS
+@pytest.mark.parametrize("base", [AutoEnd.HEALTHY, AutoEnd.RESTED, AutoEnd.KEPT_RUNNING, AutoEnd.BUSY])
+def test_a_head_that_is_observed_for_as_long_as_the_base_or_longer_is_compared(base: AutoEnd) -> None:
+    assert judge_image(ending(base, base)).verdict is Verdict.PASS
+    assert judge_image(ending(base, AutoEnd.BUSY)).verdict is Verdict.PASS

@@ -97,3 +97,12 @@ def test_approved_is_refused_in_a_job(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main(["check", "--approved"]) == 2
     assert "the label memory-budget-approved approves looser budgets" in capsys.readouterr().err
+
+
+def test_the_base_that_is_named_guards_where_no_default_branch_is_known(work: Repository) -> None:
+    work.git("branch", "-m", "main", "develop")
+    work.branch("change")
+    work.commit("Head", {"budgets.toml": LOOSER})
+    wanted = Wanted(work.folder / "budgets.toml", BaseRequest(revision="develop"), is_local=True)
+    made = check_request(GitRepository(work.folder), wanted, None)
+    assert (made.approval, most(made)) == (Approval.MISSING, 40 * MIB)

@@ -114,7 +114,10 @@ def test_a_link_as_the_own_folder_is_not_followed(tmp_path: Path, monkeypatch: p
     (tmp_path / ".membudget").symlink_to("elsewhere")
     with pytest.raises(EnvironmentFault, match=r"cannot be written: .*\.membudget is a link"):
         write_text("one", Path(DEFAULT_REPORT), "the report")
-    remove_own_report()
+    with pytest.raises(EnvironmentFault, match=r"cannot be removed: .*\.membudget is a link"):
+        remove_own_report()
+    with pytest.raises(OSError, match="is a link"):
+        read_plain(Path(DEFAULT_REPORT), 10)
     assert [found.name for found in (tmp_path / "elsewhere").iterdir()] == ["report.json"]
     assert (tmp_path / "elsewhere/report.json").read_text() == "kept"
 

@@ -159,3 +159,8 @@ def test_a_program_gets_places_and_guesses(repository: Path) -> None:
     write(repository, "budgets.toml", BUDGETS + "limt = 1\n")
     (problem,) = json.loads(as_json(validate((), repository)))["problems"]
     assert (problem["line"], problem["column"], problem["guess"]) == (4, 1, "limit")
+
+
+def test_a_budgets_file_with_an_endless_name_is_a_problem_and_no_bug(repository: Path) -> None:
+    write(repository, ".github/workflows/memory.yml", WORKFLOW.format(budgets="x" * 300))
+    assert any("x" * 20 in line for line in said(repository))

@@ -38,7 +38,7 @@ def run_by_itself(workload: AutoWorkload, service: Service, deadline: float) -> 
         if not idle.was_quiet():
             continue
         if is_ready:
-            return _passed(AutoEnd.RESTED)
+            return _passed(AutoEnd.HEALTHY if is_healthy else AutoEnd.RESTED)
         if time.monotonic() - begun >= _LONE_S:
             return _passed(AutoEnd.KEPT_RUNNING)
     if is_ready:
@@ -59,7 +59,10 @@ def _passed(end: AutoEnd) -> WorkloadResult:
 
 
 class _IdleWindow:
-    """Spans of equal length, one after another, in each of which the container was idle or not."""
+    """Spans of equal length, one after another, in each of which the container was idle or not.
+
+    If the engine does not tell the CPU time, the container counts as busy, and is observed for longer.
+    """
 
     def __init__(self, service: Service, length_s: float, *, any_use: bool = False) -> None:
         """With `any_use`, the container counts as idle whatever CPU time it uses."""
@@ -78,11 +81,13 @@ class _IdleWindow:
         return self._begun + self._length_s - time.monotonic()
 
     def was_quiet(self) -> bool:
-        """Return whether a span has just ended in which the container was idle. If nobody knows, it was."""
+        """Return whether a span has just ended in which the container was idle."""
         if self.remaining_s > 0:
             return False
         before, length_s = self._used_s, time.monotonic() - self._begun
         self._begin()
-        if self._any_use or before is None or self._used_s is None:
+        if self._any_use:
             return True
+        if before is None or self._used_s is None:
+            return False
         return self._used_s - before < _IDLE_SHARE * max(length_s, self._length_s)

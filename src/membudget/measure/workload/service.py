@@ -146,10 +146,10 @@ class Service:
         self.port = workload.port if isinstance(workload, ServiceKind) else None
         if self.port is None and readiness is not None:
             self.port = readiness.tcp
+        """The service's port. None if the workload uses none, or while it is not known."""
         own = workload.ready if isinstance(workload, ServiceKind) else None
         self.names_tcp = own is not None and own.tcp is not None
         """Whether the workload names the port to wait for in `ready.tcp`."""
-        """The service's port. None if the workload uses none, or while it is not known."""
         self.exposed = spec.exposed
         """The TCP ports that the image declares."""
         self.listening: tuple[Listening, ...] = ()

@@ -159,4 +159,4 @@ def test_the_cpu_time_of_a_healthcheck_makes_no_service_busy() -> None:
     containers = Healthy()
     containers.used_s = [float(second) for second in range(1000)]
     result, _ = run(containers, NOBODY, SHORT.of_image((), has_healthcheck=True))
-    assert result.auto_end is AutoEnd.RESTED
+    assert result.auto_end is AutoEnd.HEALTHY
