@@ -358,7 +358,7 @@ def test_the_cache_is_saved_by_pushes_and_used_by_pull_requests(shop: Shop) -> N
     assert checked.exit_code == 1
     assert f"restored cache: membudget-{shop.base}" in checked.said
     confirmed = [line for line in checked.said if "trial to confirm cached results" in line]
-    assert {line.split(" (")[0].split()[-1] for line in confirmed} == {"api", "jobs"}
+    assert {line.split(":")[0].split()[-1] for line in confirmed} == {"api", "jobs"}
     assert all(" base, " in line for line in confirmed)
     assert contents_of(saved) == kept, "a pull request saves nothing"
     assert "### ❌ membudget: 2 of 2 images over budget" in shop.comment()[0].body

@@ -20,7 +20,7 @@ RUNNER_IMAGE = "debian:bookworm-slim"
 _TIMEOUT_S = 600
 _SAID = re.compile(r"^\[[^\]]*\]\s+\| ?(.*)$")
 _ANNOTATION = re.compile(r"::error (?P<properties>\S.*?)::(?P<message>.*)")
-_SUMMARY = re.compile(r"\bSummary - (.*?\n)(?=\[)", re.DOTALL)
+_SUMMARY = re.compile(r"\bSummary - (.*?\n)(?=\[[^\[])", re.DOTALL)  # a table of TOML begins with two
 
 
 @dataclass(frozen=True, slots=True)
