@@ -107,5 +107,5 @@ def test_a_command_that_is_not_there_is_the_drivers_fault(running: Trials, image
 def test_an_image_that_nobody_has_is_said_before_anything_runs(running: Trials, images: PreparedImages) -> None:
     workload = DriverWorkload(kind="driver", image="localhost:1/no/such:image")
 
-    with pytest.raises(EnvironmentFault, match="pulling the image localhost:1/no/such:image"):
+    with pytest.raises(EnvironmentFault, match="does not have the image localhost:1/no/such:image and cannot pull it"):
         running.run(images.service, workload)

@@ -54,6 +54,8 @@ class Hostile:
 
     host: str
     sent_bytes: int = 0
+    connections: int = 0
+    """How many asked for something."""
 
 
 @contextmanager
@@ -65,6 +67,7 @@ def hostile_server(answer: str) -> Iterator[Hostile]:
         def handle(self) -> None:
             self.request.settimeout(30)
             self.request.recv(65_536)
+            hostile.connections += 1
             try:
                 for piece in made():
                     self.request.sendall(piece)
