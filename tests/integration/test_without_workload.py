@@ -63,7 +63,7 @@ def test_a_healthcheck_says_when_a_service_is_ready(running: Trials, images: Pre
 
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
     assert trial.assumed is not None
-    assert trial.assumed.end is AutoEnd.RESTED
+    assert trial.assumed.end is AutoEnd.HEALTHY
     assert [phase.name for phase in trial.phases] == ["start-up", "steady", "settle"]
     assert trial.metrics[Metric.STARTUP_TIME].value is not None
 

@@ -157,8 +157,8 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser(
         "measure",
         help="measure one image, without a budgets file",
-        description="Run an image of the engine and print its memory use. COMMAND replaces the image's own command and"
-        " runs to its end. Without COMMAND, membudget waits until a service is ready, then leaves it idle for 5"
+        description="Run an image that the container engine already has, and print its memory use. COMMAND replaces the"
+        " image's own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then leaves it idle for 5"
         " seconds (30 seconds if it has no port).",
         usage="membudget measure [options] IMAGE [-- COMMAND...]",
     )
