@@ -158,8 +158,8 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "measure",
         help="measure one image, without a budgets file",
         description="Run an image that the container engine already has, and print its memory use. COMMAND replaces the"
-        " image's own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then leaves it idle for 5"
-        " seconds (30 seconds if it has no port).",
+        " image's own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
+        " leaves it idle for 5 seconds (30 seconds if it has no port).",
         usage="membudget measure [options] IMAGE [-- COMMAND...]",
     )
     command.add_argument("image", metavar="IMAGE", help="image in the engine (never pulled)")
