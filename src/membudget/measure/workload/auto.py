@@ -10,7 +10,8 @@ from membudget.measure.workload.http_driver import look
 from membudget.measure.workload.service import Service
 
 _LOOK_S = 1.0
-"""The time between two looks at the ports. A short one-shot has ended before the first."""
+"""The time between two looks at the ports. A short one-shot has ended before the first, and
+before the engine is asked for its CPU time, which can take a second."""
 _LONE_S = 30.0
 """How long a container without a port is given to end before it may count as one that keeps running."""
 _LONE_WINDOW_S = 10.0
@@ -25,6 +26,8 @@ def run_by_itself(workload: AutoWorkload, service: Service, deadline: float) -> 
     is_ready = awaited is not None  # then it was waited for
     if is_ready:
         look(service)
+    elif service.containers.wait(service.container_id, min(_LOOK_S, deadline - time.monotonic())):
+        return ended_by_itself(service)
     begun = time.monotonic()
     # A HEALTHCHECK says that it is a service, and takes CPU time itself, twice a second.
     is_healthy = awaited is not None and awaited.healthcheck is True

@@ -63,6 +63,13 @@ def test_a_one_shot_runs_to_its_end_and_its_exit_code_decides(exit_code: int, *,
     assert running.first_phase == "steady"
 
 
+def test_a_short_one_shot_is_asked_nothing_that_an_engine_may_answer_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    containers = Waiting(waits=0)
+    monkeypatch.setattr(containers, "cpu_seconds", lambda _: pytest.fail("asked for its CPU time"))
+    result, _ = run(containers, FakeDrivers())
+    assert result.auto_end is AutoEnd.ENDED
+
+
 def test_a_container_that_listens_and_rests_is_a_service() -> None:
     result, running = run(Waiting(), FakeDrivers(NOWHERE, LISTENS))
     assert (result.passed, result.auto_end) == (True, AutoEnd.RESTED)
