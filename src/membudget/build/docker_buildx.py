@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from membudget.build.file_tree import FileTree, read_archive
-from membudget.core.errors import BuildFailed, DoctorCheck, EnvironmentFault
+from membudget.core.errors import BuildFailed, DoctorCheck, EnvironmentFault, with_fix
 from membudget.core.quantities import MIB, format_size
 from membudget.engine.child_environment import builder_environment, client_mask
 from membudget.engine.containers import LOG_TAIL_LINES
@@ -175,7 +175,7 @@ def _raise_for(exit_code: int, tail: LineTail) -> None:
         if problem is not None:
             image = _IMAGE_OF_FROM.search(cause)
             fix = pull_fix(problem, image[1] if image is not None else "the image", "FROM of the Dockerfile")
-            cause = f"{cause}\n  fix: {fix}"
+            cause = with_fix(cause, fix)
         raise BuildFailed(cause, lines)
 
 

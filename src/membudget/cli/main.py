@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from membudget.cli.arguments import Handler, make_parser, measure
-from membudget.core.errors import ExitCode, MembudgetError
+from membudget.core.errors import ExitCode, MembudgetError, with_fix
 
 _LONGEST_LINE = 2000
 _FREE_SPACE = "free space where TMPDIR, the cache and the report lie, then run again (membudget doctor --only disk)"
@@ -79,7 +79,7 @@ def _lack(error: Exception) -> str | None:
     if not isinstance(error, OSError) or error.errno not in _LACKS:
         return None
     place = f"{error.filename}: " if error.filename is not None else ""
-    return f"{place}{error.strerror}\n  fix: {_LACKS[error.errno]}"
+    return with_fix(f"{place}{error.strerror}", _LACKS[error.errno])
 
 
 def _report_bug(error: Exception) -> ExitCode:
@@ -94,6 +94,6 @@ def _report_bug(error: Exception) -> ExitCode:
     except OSError:  # a full disk may be the cause
         proof = f"this:\n{details}"
     return _fail(
-        f"this is a bug in membudget: {type(error).__name__}: {error}\n  fix: please report it with {proof}",
+        with_fix(f"this is a bug in membudget: {type(error).__name__}: {error}", f"please report it with {proof}"),
         ExitCode.BUG,
     )

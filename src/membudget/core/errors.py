@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 LONGEST_REASON = 200
+_FIX = "\n  fix: "
+"""Separates what failed from what to do about it, in messages and in stored reasons."""
+
+
+def with_fix(what: str, fix: str | None) -> str:
+    """Return what failed, and what to do about it on a line of its own. `fix` is None if there is nothing to say."""
+    return f"{what}{_FIX}{fix}" if fix else what
 
 
 def brief(reason: str) -> str:
@@ -15,9 +22,9 @@ def brief(reason: str) -> str:
     Each line is cut to 200 characters. Messages from containers, servers and files can have any length, and a report
     repeats a reason for each metric.
     """
-    text, fix, remedy = reason.rpartition("\n  fix: ")
+    text, fix, remedy = reason.rpartition(_FIX)
     lines = (text or remedy)[: 20 * LONGEST_REASON].splitlines()[: 1 if fix else 2]
-    lines += [f"  fix: {remedy}"] if fix else []
+    lines += [f"{_FIX.lstrip(chr(10))}{remedy}"] if fix else []
     return "\n".join(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…" for line in lines)
 
 
@@ -82,8 +89,7 @@ class MembudgetError(Exception):
         place = f"{self.where}: " if self.where else ""
         doctor = f"membudget doctor --only {self.check}" if self.check is not None else None
         parts = [part for part in (self.fix, doctor and (f"({doctor})" if self.fix else doctor)) if part]
-        remedy = f"\n  fix: {' '.join(parts)}" if parts else ""
-        return f"{place}{self.what}{remedy}"
+        return with_fix(f"{place}{self.what}", " ".join(parts))
 
 
 @dataclass(frozen=True, slots=True)

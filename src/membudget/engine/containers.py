@@ -118,8 +118,7 @@ class Containers:
             try:
                 self._api.start(container_id)
             except APIError as error:
-                # 400 and 404: the OCI runtime did not find the command, user or folder (Engine API, ContainerStart).
-                if error.is_client_error() or "OCI runtime" in str(error.explanation):
+                if _is_of_image(error):
                     raise CannotStart(client_mask()(str(error.explanation))) from error
                 raise
 
@@ -304,6 +303,15 @@ def _roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
+
+
+def _is_of_image(error: APIError) -> bool:
+    """Return whether a container cannot start because of its image: its command, user or folder does not exist.
+
+    The engine then answers 400 or 404 (Engine API, ContainerStart), or 500 with the runtime's own message ("OCI runtime
+    create failed: …").
+    """
+    return error.is_client_error() or "OCI runtime" in str(error.explanation)
 
 
 def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None:

@@ -118,6 +118,19 @@ class DriveOrder:
     """Whether the time until readiness ends because the trial's does, so that it says nothing about the service."""
 
 
+class DriveFault(StrEnum):
+    """Why an order failed. The event's reason says it in words."""
+
+    NOT_READY = "not_ready"
+    LISTENS_NOWHERE = "listens_nowhere"
+    """The service was not ready, because it listened on no TCP port. The reason says so."""
+    NOT_CONNECTED = "not_connected"
+    """The idle connections could not be opened."""
+    REQUESTS_FAILED = "requests_failed"
+    OUT_OF_MEMORY = "out_of_memory"
+    """The driver reached its memory limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class DriveEvent:
     """An event of an order.
@@ -128,6 +141,9 @@ class DriveEvent:
 
     event: Literal["ready", "point", "load", "done", "failed", "looked"]
     reason: str | None = None
+    """For "failed": a sentence for people. `fault` is what decisions depend on."""
+    fault: DriveFault | None = None
+    """For "failed"."""
     group: int = 0
     """For "point": the number of its group."""
     point: LoadPoint | None = None

@@ -33,7 +33,7 @@ from membudget.measure.trial import (
     undisturbed,
     with_trouble,
 )
-from membudget.measure.workload.explained import explained
+from membudget.measure.workload.explained import with_variables
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
 
@@ -201,7 +201,8 @@ class TrialRunner:
         startup = _startup(exercised, spec)
         seen = Seen(report, beside, exercised.workload.progress, startup)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
-        result = explained(result, spec.inputs, listens=bool(exercised.workload.listening))
+        unset = spec.inputs.variables_of_compose
+        result = with_variables(result, unset, listens=bool(exercised.workload.listening))
         outcome, reason = outcome_of(spec, result, exit_code, figures.metrics[Metric.OOM_KILLS], figures.own_oom_kills)
         trial = Trial(
             outcome=outcome,

@@ -9,6 +9,7 @@ from typing import Self
 from membudget.budgets.entries import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload_parts import WorkloadKind
+from membudget.core.errors import with_fix
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue, format_reading
 from membudget.core.quantities import format_duration, format_size
@@ -230,6 +231,8 @@ class WorkloadResult:
     passed: bool
     reason: str | None = None
     """A sentence that becomes the trial's reason."""
+    fix: str | None = None
+    """What to do about it. None if there is nothing to say."""
     timed_out: bool = False
     is_of_surroundings: bool = False
     """Whether a service around the measured one failed."""
@@ -287,10 +290,10 @@ def outcome_of(
         return Outcome.OOM_KILLED, _killed_in_words(own_kills, spec.limit_bytes) if own_kills.value else in_sidecar
     if result.timed_out:
         why = f": {result.reason}" if result.reason else ""
-        return Outcome.TIMED_OUT, f"still running after {format_duration(spec.timeout_ms)}{why}"
+        return Outcome.TIMED_OUT, with_fix(f"still running after {format_duration(spec.timeout_ms)}{why}", result.fix)
     if not result.passed:
         signal = _of_sigkill(kills.value) if exit_code == _SIGKILLED else ""
-        return Outcome.WORKLOAD_FAILED, f"{result.reason}{signal}"
+        return Outcome.WORKLOAD_FAILED, with_fix(f"{result.reason}{signal}", result.fix)
     return Outcome.COMPLETED, None
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules
 from membudget.build.revision import Side
-from membudget.core.errors import LONGEST_REASON, EngineLost, shortened
+from membudget.core.errors import LONGEST_REASON, EngineLost, shortened, with_fix
 from membudget.core.metrics import Metric, format_value
 from membudget.judge.confirmation import Contradiction, FigureDiffers, FigureMissing, FreshTrialFailed, OtherVerdict
 from membudget.judge.measurement import Failure, SettingsChange
@@ -118,7 +118,7 @@ def exception_note(metric: Metric, until: date) -> str:
 def ended_otherwise_note(base: AutoEnd, head: AutoEnd) -> str:
     """Return why base and head cannot be compared if no workload says what they are."""
     fix = "say in its workload what it is: docs/workloads.md"
-    return f"without a workload, the base {_ENDS[base]}, and the head {_ENDS[head]}\n  fix: {fix}"
+    return with_fix(f"without a workload, the base {_ENDS[base]}, and the head {_ENDS[head]}", fix)
 
 
 _ENDS = {

@@ -1,12 +1,23 @@
-"""How closely processes are looked at after an OOM kill."""
+"""How closely processes are looked at after an OOM kill, and how a trial's reason is put together."""
 
 from dataclasses import replace
 
 import pytest
 
+from membudget.budgets.workload import CommandWorkload
 from membudget.core.metrics import Metric, MetricValue
 from membudget.measure.probe.messages import Depth, ProbeReport, Reading, Series
-from membudget.measure.trial import Trial, depth_after, read_during_kill, undisturbed
+from membudget.measure.trial import (
+    Outcome,
+    Trial,
+    TrialSpec,
+    WorkloadResult,
+    depth_after,
+    outcome_of,
+    read_during_kill,
+    undisturbed,
+    with_trouble,
+)
 from tests.support.builders import trial
 
 NONE = Reading(None, "none")
@@ -72,3 +83,17 @@ def test_a_trial_whose_kill_we_may_have_caused_is_run_again(
 
     assert undisturbed(run, begins).depth is expected[-1]
     assert tried == expected
+
+
+def test_what_to_do_comes_last_in_a_trials_reason() -> None:
+    spec = TrialSpec("api", "api", None, 60_000, CommandWorkload())
+    refused = WorkloadResult(passed=False, reason="not ready", fix="set port = 3000")
+    failed = with_trouble(refused, "the service db exited with code 1")
+    outcome, reason = outcome_of(spec, failed, 137, NO_KILL, NO_KILL)
+    what = "not ready (the service db exited with code 1): ended by SIGKILL, but not by the OOM killer"
+    assert (outcome, reason) == (Outcome.WORKLOAD_FAILED, f"{what}\n  fix: set port = 3000")
+    late = replace(refused, reason=None, timed_out=True)
+    assert outcome_of(spec, late, None, NO_KILL, NO_KILL) == (
+        Outcome.TIMED_OUT,
+        "still running after 60.0 s\n  fix: set port = 3000",
+    )

@@ -46,7 +46,7 @@ def run_by_itself(workload: AutoWorkload, service: Service, deadline: float) -> 
             return _passed(AutoEnd.KEPT_RUNNING)
     if is_ready:
         return _passed(AutoEnd.BUSY)
-    return WorkloadResult(passed=False, timed_out=True, reason=NEITHER_ENDED_NOR_RESTED)
+    return NEITHER_ENDED_NOR_RESTED
 
 
 def ended_by_itself(service: Service) -> WorkloadResult:

@@ -14,9 +14,9 @@ from membudget.engine.containers import CannotStart
 from membudget.engine.helper import HelperFailed
 from membudget.measure.inputs import read_input
 from membudget.measure.listening import Listening
-from membudget.measure.load import DriveEvent, DriveOrder, LoadProgress, LoadUnit, RequestGroup
-from membudget.measure.trial import WorkloadResult
-from membudget.measure.workload.explained import elsewhere, not_ready
+from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, LoadProgress, LoadUnit, RequestGroup
+from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
+from membudget.measure.workload.explained import Unready, elsewhere, not_ready
 from membudget.measure.workload.service import Service, ServiceGone
 
 HTTP_DRIVER = "membudget.measure.workload.http_process"
@@ -53,13 +53,20 @@ def wait_until_ready(
         preferred=_preferred(service),
         ends_with_trial=ends_with_trial,
     )
-    problem = _drive(service, order, deadline, on_ready)
-    result = service.unless_ended(problem)
-    if problem is None or result.reason != problem:
-        return result
-    tail = service.containers.log_tail(service.container_id)
-    why = not_ready(problem, service.listening, tail, readiness.tcp or service.port, names_tcp=service.names_tcp)
-    return dataclasses.replace(result, reason=why, timed_out=ends_with_trial)
+    failed = _drive(service, order, deadline, on_ready)
+    if failed is None:
+        return WORKLOAD_PASSED
+    ended = service.just_ended(failed.reason)
+    if ended is not None:
+        return ended
+    unready = Unready(
+        asked=readiness.tcp or service.port,
+        names_tcp=service.names_tcp,
+        says_nowhere=failed.fault is DriveFault.LISTENS_NOWHERE,
+        output=service.containers.log_tail(service.container_id),
+    )
+    result = WorkloadResult(passed=False, reason=failed.reason, timed_out=ends_with_trial)
+    return not_ready(result, service.listening, unready)
 
 
 def look(service: Service, timeout_s: float = 5.0) -> tuple[Listening, ...] | None:
@@ -95,14 +102,27 @@ def send_requests(requests: Requests, service: Service, deadline: float) -> Work
         groups=tuple(_group(group, requests.phase, service.checkout) for group in requests.groups),
     )
     service.progress += [LoadProgress(_unit(group), [], requests.phase) for group in requests.groups]
-    problem = _drive(service, order, deadline, lambda _: None)
-    result = service.unless_ended(problem)
-    if problem is None or result.reason != problem or not look(service):
-        return result
-    return dataclasses.replace(result, reason=elsewhere(problem, service.listening, service.port))
+    failed = _drive(service, order, deadline, lambda _: None)
+    if failed is None:
+        return WORKLOAD_PASSED
+    ended = service.just_ended(failed.reason)
+    if ended is not None:
+        return ended
+    result = WorkloadResult(passed=False, reason=failed.reason)
+    return elsewhere(result, service.listening, service.port) if look(service) else result
 
 
-def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Callable[[DriveEvent], None]) -> str | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why the driver could not obey an order."""
+
+    reason: str
+    fault: DriveFault | None
+
+
+def _drive(
+    service: Service, order: DriveOrder, deadline: float, on_ready: Callable[[DriveEvent], None]
+) -> _Failed | None:
     """Return what went wrong, or None."""
     first = len(service.progress) - len(order.groups)
     answers = service.ask(HTTP_DRIVER, dataclasses.asdict(order), deadline)
@@ -112,7 +132,7 @@ def _drive(service: Service, order: DriveOrder, deadline: float, on_ready: Calla
             return None
         if event.event == "failed":
             service.listening = event.listening or service.listening
-            return (event.reason or "the driver gave no reason")[:_LONGEST_REASON]
+            return _Failed((event.reason or "the driver gave no reason")[:_LONGEST_REASON], event.fault)
         if event.event == "ready":
             service.port = service.port or event.port
             on_ready(event)

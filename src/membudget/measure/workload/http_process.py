@@ -19,7 +19,7 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from membudget.measure.listening import chosen, read_listening
-from membudget.measure.load import DriveEvent, DriveOrder, LoadPoint, LoadResult, RequestGroup
+from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, LoadPoint, LoadResult, RequestGroup
 from membudget.measure.workload.confinement import (
     BoundedConnector,
     Ending,
@@ -50,7 +50,7 @@ def main() -> None:
         enter = partial(enter_network, namespace) if namespace is not None else None
         ending = run_confined(partial(_obey, order), _MEMORY_BYTES, enter)
         if ending is Ending.OUT_OF_MEMORY:
-            _say(DriveEvent("failed", _out_of_memory(order)))
+            _say(DriveEvent("failed", _out_of_memory(order), DriveFault.OUT_OF_MEMORY))
         elif ending is Ending.FAILED:
             sys.exit(1)
 
@@ -80,9 +80,9 @@ async def _drive(order: DriveOrder) -> None:
         _say(DriveEvent("looked", listening=read_listening()))
         return
     waiting = _Waiting(order)
-    problem = await _become_ready(waiting)
-    if problem is not None:
-        _say(DriveEvent("failed", problem, listening=read_listening()))
+    unready = await _become_ready(waiting)
+    if unready is not None:
+        _say(DriveEvent("failed", unready.reason, unready.fault, listening=read_listening()))
         return
     port = waiting.port
     _say(DriveEvent("ready", at_once=waiting.attempts == 1, port=port, late_ms=waiting.late_ms))
@@ -92,13 +92,22 @@ async def _drive(order: DriveOrder) -> None:
             result, failures = await send(port, group, partial(_say_point, number))
         except OSError as error:
             why = in_words(error, group.timeout_ms / 1000)
-            _say(DriveEvent("failed", f"{group.connections} connections could not be opened: {why}"))
+            problem = f"{group.connections} connections could not be opened: {why}"
+            _say(DriveEvent("failed", problem, DriveFault.NOT_CONNECTED))
             return
         _say(DriveEvent("load", load=result))
         if result.errors > result.requests * group.errors_percent / 100:
-            _say(DriveEvent("failed", _describe(group, result, failures)))
+            _say(DriveEvent("failed", _describe(group, result, failures), DriveFault.REQUESTS_FAILED))
             return
     _say(DriveEvent("done"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Unready:
+    """Why a service is not ready."""
+
+    reason: str
+    fault: DriveFault = DriveFault.NOT_READY
 
 
 @dataclasses.dataclass(slots=True)
@@ -127,40 +136,42 @@ class _Waiting:
             return f"GET {self.order.ready_http} at port {self.port}: "
         return f"port {self.order.ready_tcp}: " if self.order.ready_tcp is not None else ""
 
-    def find_port(self) -> str | None:
+    def find_port(self) -> _Unready | None:
         """Look for the service's port. Return why there is none yet."""
         found = chosen(read_listening(), self.order.preferred)
         if found is None:
-            return "nothing listens on a TCP port"
+            return _Unready("nothing listens on a TCP port", DriveFault.LISTENS_NOWHERE)
         if self.order.preferred and found.port not in self.order.preferred:
             self.other_since = self.other_since or time.monotonic()
             if self.late_ms < _PREFERENCE_S * 1000:
-                return f"it listens on {found}"
+                return _Unready(f"it listens on {found}")
         else:
             self.other_since = None
         self.port = found.port
         return None
 
 
-async def _become_ready(waiting: _Waiting) -> str | None:
+async def _become_ready(waiting: _Waiting) -> _Unready | None:
     connections = BoundedConnector()
     timeout = aiohttp.ClientTimeout(total=_ATTEMPT_TIMEOUT_S)
     async with aiohttp.ClientSession(connector=connections, timeout=timeout, auto_decompress=False) as session:
         return await _wait_until_ready(session, waiting)
 
 
-async def _wait_until_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> str | None:
+async def _wait_until_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> _Unready | None:
     """Return why the service was not ready in time, or None if it was."""
     deadline = time.monotonic() + waiting.order.ready_timeout_ms / 1000
-    seen: str | None = None
+    seen: _Unready | None = None
     while (remaining := deadline - time.monotonic()) > 0:
         waiting.attempts += 1
         try:
             async with asyncio.timeout(remaining):
                 problem = await _not_ready(session, waiting)
         except TimeoutError:
-            if seen is None or remaining >= _TELLING_S:
-                seen = f"{waiting.asked}no answer came" + (f"; before that: {seen}" if seen else "")
+            if seen is None:
+                seen = _Unready(f"{waiting.asked}no answer came")
+            elif remaining >= _TELLING_S:
+                seen = _Unready(f"{waiting.asked}no answer came; before that: {seen.reason}", seen.fault)
             break
         if problem is None:
             return None
@@ -168,10 +179,11 @@ async def _wait_until_ready(session: aiohttp.ClientSession, waiting: _Waiting) -
         await asyncio.sleep(_READINESS_POLL_S)
     waited_s = waiting.order.ready_timeout_ms / 1000
     within = "" if waiting.order.ends_with_trial else f" within {round(waited_s, 2):g} s"
-    return f"not ready{within}: {seen or 'no time to ask'}"
+    seen = seen or _Unready("no time to ask")
+    return _Unready(f"not ready{within}: {seen.reason}", seen.fault)
 
 
-async def _not_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> str | None:
+async def _not_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> _Unready | None:
     order = waiting.order
     try:
         if waiting.port is None and order.ready_tcp is None and (problem := waiting.find_port()) is not None:
@@ -180,12 +192,12 @@ async def _not_ready(session: aiohttp.ClientSession, waiting: _Waiting) -> str |
             # The status is enough. The body may be endless and is not read.
             asked = f"http://127.0.0.1:{waiting.port}{order.ready_http}"
             async with session.get(asked, allow_redirects=False) as answer:
-                return None if answer.status < 400 else f"{waiting.asked}status {answer.status}"
+                return None if answer.status < 400 else _Unready(f"{waiting.asked}status {answer.status}")
         if order.ready_tcp is not None:
             _, writer = await asyncio.open_connection("127.0.0.1", order.ready_tcp)
             writer.close()
     except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid status
-        return f"{waiting.asked}{in_words(error, _ATTEMPT_TIMEOUT_S)}"
+        return _Unready(f"{waiting.asked}{in_words(error, _ATTEMPT_TIMEOUT_S)}")
     return None
 
 

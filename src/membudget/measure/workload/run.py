@@ -39,7 +39,7 @@ def run_to_end(workload: CommandWorkload, service: Service, deadline: float) -> 
         feed(service.input, read_input(service.checkout, workload.stdin, "workload.stdin"))
     if not service.containers.wait(service.container_id, deadline - time.monotonic()):
         listening = look(service)
-        return dataclasses.replace(TIMED_OUT, reason=is_a_service(listening) if listening else None)
+        return is_a_service(TIMED_OUT, listening) if listening else TIMED_OUT
     exit_code = service.containers.state(service.container_id).exit_code
     if exit_code == workload.expect:
         return WORKLOAD_PASSED
@@ -260,7 +260,7 @@ class ContainerWorkload:
             self.ready_at = time.monotonic()
             return result
         is_running = service.containers.state(service.container_id).running
-        return dataclasses.replace(result, reason=not_said(result.reason or "", look(service) if is_running else None))
+        return not_said(result, look(service) if is_running else None)
 
     def _note_ready(self, event: DriveEvent) -> None:
         self.ready_at = time.monotonic() - event.late_ms / 1000

@@ -225,15 +225,17 @@ class Service:
         reason = f"the container exited with code {exit_code} while it was exercised"
         return WorkloadResult(passed=False, reason=f"{reason} ({symptom})" if symptom else reason)
 
-    def ended_or(self, result: WorkloadResult) -> WorkloadResult:
-        """Return `result`, unless the service just ended. Its clients notice that a moment before the engine does."""
-        if self.containers.wait(self.container_id, _DEATH_KNELL_S):
-            return self.ended(result.reason)
-        return result
+    def just_ended(self, symptom: str | None) -> WorkloadResult | None:
+        """Return the result for a service that just ended, or None if it runs.
 
-    def unless_ended(self, problem: str | None) -> WorkloadResult:
-        """Return the result for the problem `problem`. None means that there was no problem."""
-        return WORKLOAD_PASSED if problem is None else self.ended_or(WorkloadResult(passed=False, reason=problem))
+        Clients of the service notice its end a moment before the engine does. `symptom` is what a client noticed.
+        """
+        has_ended = self.containers.wait(self.container_id, _DEATH_KNELL_S)
+        return self.ended(symptom) if has_ended else None
+
+    def ended_or(self, result: WorkloadResult) -> WorkloadResult:
+        """Return `result`, unless the service just ended."""
+        return self.just_ended(result.reason) or result
 
 
 def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadResult:

@@ -17,7 +17,7 @@ import pytest
 
 from membudget.engine.containers import HELPER_MEMORY_BYTES
 from membudget.measure.listening import Listening
-from membudget.measure.load import DriveEvent, DriveOrder, RequestGroup
+from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, RequestGroup
 from membudget.measure.workload import http_process
 
 
@@ -314,9 +314,11 @@ def test_a_service_that_is_not_ready_is_told_with_where_it_listens(nobody: int, 
     listening.append(Listening(3000, "127.0.0.1"))
     (failed,) = drive(order(nobody, ready_tcp=nobody, ready_timeout_ms=50))
     assert failed["listening"] == [{"port": 3000, "address": "127.0.0.1"}]
+    assert failed["fault"] == DriveFault.NOT_READY
     listening.clear()
     (failed,) = drive(replace(order(0, ready_timeout_ms=50), port=None))
     assert failed["reason"] == "not ready within 0.05 s: nothing listens on a TCP port"
+    assert failed["fault"] == DriveFault.LISTENS_NOWHERE
 
 
 def test_a_time_that_the_trial_cut_short_is_not_told(nobody: int) -> None:

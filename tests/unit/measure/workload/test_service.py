@@ -150,9 +150,27 @@ def test_without_a_port_requests_go_to_the_one_that_the_driver_found() -> None:
 
 def test_a_service_that_is_not_ready_is_told_with_where_it_listens() -> None:
     said = '{"event": "failed", "reason": "not ready", "listening": [{"port": 3000, "address": "127.0.0.1"}]}'
-    assert requested(FakeDrivers(said)).reason == (
-        "not ready; the service listens on 127.0.0.1:3000\n  fix: set port = 3000 in images.NAME.workload"
-    )
+    result = requested(FakeDrivers(said))
+    assert result.reason == "not ready; the service listens on 127.0.0.1:3000"
+    assert result.fix == "set port = 3000 in images.NAME.workload"
+
+
+@pytest.mark.parametrize(("fault", "said"), [("listens_nowhere", "its output names no port"), ("not_ready", "nothing")])
+def test_the_drivers_fault_decides_what_else_is_said_and_not_its_words(fault: str, said: str) -> None:
+    event = {"event": "failed", "reason": "not ready: nothing listens on a TCP port", "fault": fault, "listening": []}
+    reason = requested(FakeDrivers(json.dumps(event))).reason
+    assert reason is not None
+    assert reason.startswith(f"{event['reason']}; {said}")
+
+
+def test_a_service_that_ends_with_the_words_of_the_driver_has_still_ended() -> None:
+    said = "the container exited with code 3 while it was exercised"
+    with serving(FakeDrivers(), FakeContainers(exit_code=3)) as service:
+        ended = service.just_ended(None)
+        assert ended is not None
+        assert service.ended_or(WorkloadResult(passed=False, reason=said)).reason == f"{said} ({said})"
+    with serving(FakeDrivers()) as service:
+        assert service.just_ended(None) is None
 
 
 def test_a_look_tells_where_the_service_listens() -> None:
