@@ -1,0 +1,131 @@
+"""What a search asks for, and what it answers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from membudget.advise.rung import Tried
+from membudget.core.files import Stored
+
+DEFAULT_CONFIRMATIONS = 10
+MOST_CONFIRMATIONS = 1000
+_DOUBT = 0.05
+"""One minus the confidence of 95 %."""
+
+
+class Purpose(StrEnum):
+    """Why a trial is run."""
+
+    REFERENCE = "reference"
+    """Without a limit, for comparison."""
+    SEARCH = "search"
+    CONFIRM = "confirm"
+    ABOVE = "above"
+    """At a limit above the answer. What sizes itself by the limit may fail there."""
+    COMFORT = "comfort"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A trial that a search asks for."""
+
+    limit_bytes: int | None
+    purpose: Purpose
+    number: int = 1
+    """The number of the trial among those of the same purpose, from 1."""
+    most: int = 1
+    """How many of them there are at most, as far as it is known."""
+    left: int = 0
+    """How many trials are expected to follow."""
+
+
+class Stop(StrEnum):
+    """Why there is no limit that is known to work."""
+
+    NEVER_PASSES = "never passes"
+    """The workload fails without a limit."""
+    FAILS_OTHERWISE = "fails otherwise"
+    """The workload fails without an OOM kill, and memory is not the reason: it also fails without a limit in some
+    trials, or at a limit above one at which it passes, or at the largest limit.
+    """
+    NEVER_ENOUGH = "never enough"
+    """The workload does not pass at the largest limit that may be tried."""
+    UNSTABLE = "unstable"
+    """No limit passed all of its trials, however often it was raised."""
+
+
+class Discomfort(StrEnum):
+    """What a limit costs."""
+
+    CPU = "cpu"
+    LATENCY = "latency"
+    REFAULTS = "refaults"
+    STALLED = "stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Stored):
+    """How much of something a limit costs: the figures with the limit and without. Absolute ones have no other."""
+
+    what: Discomfort
+    at_limit: float
+    free: float | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """The growth over the run without a limit, in percent. None if there is nothing to compare with."""
+        return 100 * (self.at_limit / self.free - 1) if self.free else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comfortable(Stored):
+    """The smallest limit without a slowdown."""
+
+    limit_bytes: int | None
+    """None if no limit that was tried is comfortable, or if nothing tells."""
+    trials: int = 0
+    """How many trials passed there."""
+    costs_below: tuple[Cost, ...] = ()
+    """What the next smaller limit costs that was compared. Empty if the smallest limit is comfortable already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Stored):
+    """The smallest limit that works."""
+
+    survives_bytes: int
+    confirmed: int
+    """How many trials passed at this limit, one after another."""
+    fails_at_bytes: int | None
+    """The largest limit below it that did not work. None if none was tried or needed."""
+    is_smallest_possible: bool = False
+    """Whether it is the smallest limit that a container can be given. Then the workload may need less."""
+    sizes_itself: bool = False
+    """Whether the workload used less memory than without a limit, so that its use depends on the limit."""
+    is_monotone: bool = True
+    """Whether every limit above a limit that works worked as well."""
+    comfortable: Comfortable | None = None
+    """None if that was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Stored):
+    """Why there is no answer, with the trial that shows it."""
+
+    why: Stop
+    trial: Tried
+    passes_at_bytes: int | None = None
+    """A lower limit at which the workload passes, if that is why memory cannot be the reason."""
+
+
+Result = Answer | Stopped
+
+
+def ruled_out_rate(passes: int) -> float:
+    """Return the failure rate that `passes` passes of as many trials rule out with 95 % confidence.
+
+    If each trial failed with a probability of p, all would pass with one of (1 - p)^n. For rates above 1 - 0.05^(1/n),
+    that is less than 5 %. 10 passes rule out 26 %, 30 rule out 9.5 %, 59 rule out 5 %. Raises ValueError below 1.
+    """
+    if passes < 1:
+        raise ValueError("no passes prove nothing")
+    return float(1 - _DOUBT ** (1 / passes))

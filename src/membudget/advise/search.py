@@ -1,0 +1,261 @@
+"""Searches for the smallest limit at which a workload passes. Pure: it asks for trials, and is given their results.
+
+1. A trial without a limit has to pass. Its figures say where to look.
+2. Bisection between a limit that does not work and one that does, until they are a step apart: 1 MiB or 2 %.
+3. Confirmation by n trials. A failure raises the limit, and n trials start again.
+4. The next rungs above have to pass as well. What sizes itself by the limit (a JVM, Node) may fail there.
+5. Comfort: at which limit the workload is not slowed down (`comfort`).
+
+A trial that fails without an OOM kill may fail for want of memory: a runtime reached its own ceiling. It fails for
+another reason if a smaller limit works, or if it fails without a limit.
+"""
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from membudget.advise.answer import Answer, Ask, Purpose, Result, Stop, Stopped
+from membudget.advise.comfort import ComfortSearch
+from membudget.advise.rung import GRID_BYTES, Ended, Tried, aligned_down, aligned_up, rungs, step_bytes
+from membudget.budgets.fit import FitSettings
+from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
+
+MOST_SEARCH_TRIALS = 10
+"""The most trials before the answer is confirmed."""
+_REFERENCES = 3
+"""How many trials without a limit the costs of a limit are compared with."""
+_GROWTH_STEPS = (1, 4, 16, 64)
+"""By how many steps the upper bound is raised while it does not work, before the largest limit is tried."""
+_MOST_RAISES = 6
+_RUNGS_ABOVE = 2
+_DOUBTED_RUNGS = 4
+"""How many further limits are tried if something failed without an OOM kill, up to twice the answer."""
+
+Search = Generator[Ask, Tried, Result]
+_Step = Generator[Ask, Tried, None]
+_Trial = Generator[Ask, Tried, Tried]
+_FirstFailure = Generator[Ask, Tried, Tried | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to search for."""
+
+    settings: FitSettings
+    confirmations: int
+    largest_bytes: int
+    """The largest limit that may be tried."""
+    seeks_comfort: bool = True
+
+
+class _Stopping(Exception):
+    def __init__(self, stopped: Stopped) -> None:
+        super().__init__(stopped.why)
+        self.stopped = stopped
+
+
+def search(wanted: Wanted) -> Search:
+    """Ask for trials, one by one, and return the result. The same results lead to the same questions."""
+    found = _Search(wanted)
+    try:
+        return (yield from found.run())
+    except _Stopping as stopping:
+        return stopping.stopped
+
+
+@dataclass(slots=True)
+class _Search:
+    wanted: Wanted
+    tried: list[Tried] = field(default_factory=list)
+    low: int | None = None
+    """The largest limit that is known not to work, below `high`."""
+    high: int = 0
+    """The smallest limit that is known to work."""
+
+    def run(self) -> Search:
+        """Ask for trials until there is an answer. Raises _Stopping if there is none."""
+        free = yield from self._reference(1)
+        if not free.passed:
+            raise _Stopping(Stopped(Stop.NEVER_PASSES, free))
+        yield from self._bracket(free)
+        yield from self._bisect()
+        yield from self._confirm(free)
+        comfort = None
+        if self.wanted.seeks_comfort:
+            yield from self._references()
+            top = max(aligned_up((free.peak_memory_bytes or 0) + GRID_BYTES), 2 * self.high)
+            seeking = ComfortSearch(self.tried, self.wanted.settings, self.wanted.largest_bytes)
+            comfort = yield from seeking.run(self.high, top)
+        return Answer(
+            self.high,
+            self.wanted.confirmations,
+            self.low,
+            is_smallest_possible=self.high <= SMALLEST_LIMIT_BYTES,
+            sizes_itself=self._sizes_itself(free),
+            is_monotone=self._is_monotone(),
+            comfortable=comfort,
+        )
+
+    def _bracket(self, free: Tried) -> _Step:
+        """Find a limit that works, from the memory that the workload used without one. Then try what cannot work.
+
+        RSS cannot be reclaimed, because a limit includes swap. Still, what sizes itself may pass below its free peak.
+        """
+        rss, mark = free.peak_rss_bytes or 0, free.peak_memory_bytes or 0
+        yield from self._find_high(max(SMALLEST_LIMIT_BYTES, aligned_up(max(rss, mark) + GRID_BYTES)))
+        guess = aligned_down(rss)
+        if self.low is None and SMALLEST_LIMIT_BYTES <= guess < self.high:
+            yield from self._narrow(guess)
+
+    def _find_high(self, first: int) -> _Step:
+        limit, largest = first, self.wanted.largest_bytes
+        for steps in (0, *_GROWTH_STEPS, None):
+            limit = largest if steps is None else min(limit + steps * step_bytes(limit), largest)
+            trial = yield from self._try(limit, Purpose.SEARCH)
+            if trial.passed:
+                self.high = limit
+                return
+            self.low = limit
+            if limit == largest:
+                break
+        why = Stop.NEVER_ENOUGH if trial.ended is Ended.KILLED else Stop.FAILS_OTHERWISE
+        raise _Stopping(Stopped(why, trial))
+
+    def _bisect(self) -> _Step:
+        while self.high > SMALLEST_LIMIT_BYTES and len(self.tried) < MOST_SEARCH_TRIALS:
+            if self.low is not None and self.high - self.low <= step_bytes(self.high):
+                return
+            yield from self._narrow(self._middle())
+
+    def _middle(self) -> int:
+        """Return a limit between the bounds: their geometric mean while they are far apart, or the smallest limit."""
+        if self.low is None and self.high <= 2 * SMALLEST_LIMIT_BYTES:
+            return SMALLEST_LIMIT_BYTES
+        low = self.low if self.low is not None else SMALLEST_LIMIT_BYTES
+        middle = math.isqrt(low * self.high) if self.high > 2 * low else (low + self.high) // 2
+        return min(max(aligned_down(middle), low + GRID_BYTES), self.high - GRID_BYTES)
+
+    def _narrow(self, limit: int) -> _Step:
+        trial = yield from self._try(limit, Purpose.SEARCH)
+        if trial.passed:
+            self.high = limit
+        else:
+            self.low = limit
+
+    def _confirm(self, free: Tried) -> _Step:
+        """Raise the limit until it and the rungs above it pass every trial."""
+        largest = self.wanted.largest_bytes
+        for raised in range(_MOST_RAISES + 1):
+            failed = yield from self._confirmed(self.high, Purpose.CONFIRM, self.wanted.confirmations)
+            if failed is None:
+                failed = yield from self._above(free)
+            if failed is None:
+                return
+            limit = self.low = failed.limit_bytes or self.high
+            if limit >= largest:
+                break
+            self.high = min(limit + 2**raised * step_bytes(limit), largest)
+        failures = [one for one in self.tried if one.limit_bytes is not None and not one.passed]
+        otherwise = next((one for one in reversed(failures) if one.ended is not Ended.KILLED), None)
+        raise _Stopping(Stopped(Stop.UNSTABLE, otherwise or failures[-1]))
+
+    def _above(self, free: Tried) -> _FirstFailure:
+        """Return the trial that failed at one of the next rungs, or None.
+
+        They are tried once. If the memory depends on the limit, they are confirmed like the limit itself.
+        """
+        is_doubtful = self._sizes_itself(free) or not self._is_monotone()
+        limit = self.high
+        for _ in range(_RUNGS_ABOVE):
+            limit += step_bytes(limit)
+            if limit > self.wanted.largest_bytes:
+                break
+            failed = yield from self._confirmed(limit, Purpose.ABOVE, self.wanted.confirmations if is_doubtful else 1)
+            if failed is not None:
+                return failed
+        return (yield from self._doubted())
+
+    def _confirmed(self, limit: int, purpose: Purpose, count: int) -> _FirstFailure:
+        """Return the first trial that failed, or None if all passed."""
+        for number in range(1, count + 1):
+            trial = yield from self._try(limit, purpose, number, count)
+            if not trial.passed:
+                return trial
+        return None
+
+    def _doubted(self) -> _FirstFailure:
+        """If something failed without an OOM kill, try further limits once: if one fails, memory is not the reason."""
+        if not any(_failed_otherwise(trial) for trial in self.tried):
+            return None
+        top = min(2 * self.high, self.wanted.largest_bytes)
+        limits = [
+            aligned_down(self.high + (top - self.high) * part // _DOUBTED_RUNGS)
+            for part in range(1, _DOUBTED_RUNGS + 1)
+        ]
+        for number, limit in enumerate(limits, start=1):
+            if limit > self.high:
+                trial = yield from self._try(limit, Purpose.ABOVE, number, _DOUBTED_RUNGS)
+                if not trial.passed:
+                    return trial
+        return None
+
+    def _references(self) -> _Step:
+        """Run what is missing of the trials without a limit. All of them have to pass."""
+        for number in range(self._free_trials + 1, _REFERENCES + 1):
+            trial = yield from self._reference(number)
+            if not trial.passed:
+                raise _Stopping(Stopped(Stop.FAILS_OTHERWISE, trial))
+
+    def _reference(self, number: int) -> _Trial:
+        return (yield from self._try(None, Purpose.REFERENCE, number, _REFERENCES))
+
+    def _try(self, limit: int | None, purpose: Purpose, number: int | None = None, most: int | None = None) -> _Trial:
+        number = len(self.tried) if number is None else number
+        most = MOST_SEARCH_TRIALS - 1 if most is None else most
+        trial = yield Ask(limit, purpose, number, most, self._left(purpose, number, most))
+        self.tried.append(trial)
+        if limit is not None and _failed_otherwise(trial):
+            yield from self._require_memory(trial, limit)
+        return trial
+
+    def _require_memory(self, trial: Tried, limit: int) -> _Step:
+        """Raise _Stopping if memory is not why a trial failed: less is enough, or no limit is not."""
+        lower = [rung for rung in rungs(self.tried) if rung.limit_bytes is not None and rung.limit_bytes < limit]
+        passing = [rung.limit_bytes for rung in lower if rung.passed]
+        if passing:
+            raise _Stopping(Stopped(Stop.FAILS_OTHERWISE, trial, passing[-1]))
+        yield from self._references()
+
+    def _left(self, purpose: Purpose, number: int, most: int) -> int:
+        """Return how many trials are expected to follow."""
+        after = {
+            Purpose.REFERENCE: 0 if number > 1 else self.wanted.confirmations + MOST_SEARCH_TRIALS // 2,
+            Purpose.SEARCH: self.wanted.confirmations + self._halvings + _RUNGS_ABOVE,
+            Purpose.CONFIRM: most - number + _RUNGS_ABOVE,
+        }
+        return after.get(purpose, most - number) + (_REFERENCES - 1 if self.wanted.seeks_comfort else 0)
+
+    @property
+    def _halvings(self) -> int:
+        """How often the interval is expected to be halved after the next trial."""
+        if self.low is None or not self.high:
+            return 3
+        return max(0, math.ceil(math.log2(max(1, (self.high - self.low) / step_bytes(self.high)))) - 1)
+
+    @property
+    def _free_trials(self) -> int:
+        return sum(trial.limit_bytes is None for trial in self.tried)
+
+    def _sizes_itself(self, free: Tried) -> bool:
+        """Whether a limit passed that is below the memory that was used without one."""
+        return free.peak_rss_bytes is not None and self.high + step_bytes(self.high) < free.peak_rss_bytes
+
+    def _is_monotone(self) -> bool:
+        """Whether no limit failed above one that passed all of its trials."""
+        limited = [rung for rung in rungs(self.tried) if rung.limit_bytes is not None]
+        first = next((number for number, rung in enumerate(limited) if rung.passed), len(limited))
+        return all(rung.passed for rung in limited[first:])
+
+
+def _failed_otherwise(trial: Tried) -> bool:
+    return not trial.passed and trial.ended is not Ended.KILLED

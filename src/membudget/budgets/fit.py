@@ -1,0 +1,51 @@
+"""What `membudget fit` accepts as comfortable, and what it last found."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from membudget.budgets.fields import FileModel, Percent, SizeBytes, not_allowed
+
+DEFAULT_HEADROOM = 15.0
+DEFAULT_CPU = 5.0
+DEFAULT_LATENCY = 10.0
+DEFAULT_REFAULTS_BYTES = 4 << 20
+DEFAULT_STALLED = 1.0
+MOST_TIMES = 2
+"""A limit of more than this many times the last fit is told as too high."""
+
+
+class FitSettings(FileModel):
+    """What `membudget fit` accepts as comfortable, and what it last found. `fit --write` writes the results."""
+
+    headroom: Percent = DEFAULT_HEADROOM
+    """The distance that the limit keeps above the last fit, in percent of the fit. A check warns about less, and
+    about a limit of more than twice the fit.
+    """
+    cpu: Percent = DEFAULT_CPU
+    """How much more CPU time than without a limit is comfortable, in percent."""
+    latency: Percent = DEFAULT_LATENCY
+    """How much more p95 latency than without a limit is comfortable, in percent."""
+    refaults: SizeBytes = DEFAULT_REFAULTS_BYTES
+    """How much memory may be reclaimed and needed again in a comfortable trial."""
+    stalled: Annotated[Percent, Field(le=100)] = DEFAULT_STALLED
+    """The share of a comfortable trial in which processes may wait for memory, in percent."""
+    survives: SizeBytes | None = None
+    """Result of the last fit: the smallest limit at which the workload passed without an OOM kill."""
+    comfortable: SizeBytes | None = None
+    """Result of the last fit: the smallest limit at which the workload was also not slowed down."""
+    peak_rss: SizeBytes | None = None
+    """Result of the last fit: the largest peak RSS at `survives`. If a check measures a peak that is further away than
+    `headroom`, it says that the fit has to be repeated.
+    """
+
+    @model_validator(mode="after")
+    def _comfortable_survives(self) -> Self:
+        if self.survives is not None and self.comfortable is not None and self.comfortable < self.survives:
+            raise not_allowed("a `comfortable` limit that is no less than `survives`")
+        return self
+
+    @property
+    def needed_bytes(self) -> int | None:
+        """The limit that the workload needs: the comfortable one if it is known. None if nothing was fitted."""
+        return self.comfortable if self.comfortable is not None else self.survives

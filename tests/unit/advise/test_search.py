@@ -1,0 +1,204 @@
+"""The search, against simulated services."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.advise.answer import Answer, Purpose, Stop, Stopped
+from membudget.advise.rung import Ended, step_bytes
+from membudget.advise.search import MOST_SEARCH_TRIALS
+from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
+from membudget.core.quantities import GIB, MIB
+from tests.fakes.limited_services import Fit, monotone, noisy, self_sizing, tried, with_hole
+
+NEEDS = st.integers(9 * MIB, 4 * GIB)
+
+
+def answered(fit: Fit) -> Answer:
+    result = fit.run()
+    assert isinstance(result, Answer), result
+    return result
+
+
+def stopped(fit: Fit) -> Stopped:
+    result = fit.run()
+    assert isinstance(result, Stopped), result
+    return result
+
+
+def searched(fit: Fit) -> int:
+    """How many trials came before the first that confirms."""
+    return next(number for number, ask in enumerate(fit.asked) if ask.purpose is Purpose.CONFIRM)
+
+
+@pytest.mark.thorough
+@given(need=NEEDS, kernel=st.integers(0, 2 * MIB), cache=st.integers(0, GIB))
+def test_the_answer_is_a_step_from_the_truth(need: int, kernel: int, cache: int) -> None:
+    fit = Fit(monotone(need, kernel, cache))
+    answer = answered(fit)
+    assert need + kernel <= answer.survives_bytes
+    if searched(fit) < MOST_SEARCH_TRIALS:
+        assert answer.survives_bytes - (need + kernel) <= step_bytes(answer.survives_bytes)
+    assert (answer.is_monotone, answer.sizes_itself) == (True, False)
+
+
+@pytest.mark.thorough
+@given(need=NEEDS, cache=st.integers(0, 4 * GIB))
+def test_at_most_ten_trials_come_before_confirming(need: int, cache: int) -> None:
+    fit = Fit(monotone(need, cache=cache))
+    answered(fit)
+    assert searched(fit) <= MOST_SEARCH_TRIALS
+
+
+def test_what_holds_all_of_its_memory_needs_three_trials_to_be_found() -> None:
+    fit = Fit(monotone(100 * MIB))
+    answered(fit)
+    assert [ask.purpose for ask in fit.asked[:4]] == [
+        Purpose.REFERENCE,
+        Purpose.SEARCH,
+        Purpose.SEARCH,
+        Purpose.CONFIRM,
+    ]
+
+
+@pytest.mark.parametrize("confirmations", [1, 10, 59])
+def test_the_answer_passed_n_fresh_trials(confirmations: int) -> None:
+    fit = Fit(monotone(100 * MIB), confirmations)
+    answer = answered(fit)
+    confirming = [ask for ask in fit.asked if ask.purpose is Purpose.CONFIRM]
+    assert {ask.limit_bytes for ask in confirming} == {answer.survives_bytes}
+    assert [ask.number for ask in confirming] == list(range(1, confirmations + 1))
+    assert answer.confirmed == confirmations
+
+
+@pytest.mark.thorough
+@given(need=st.integers(16 * MIB, GIB), spread=st.integers(1, 64 * MIB), seed=st.integers(0, 1000))
+def test_a_noisy_service_is_confirmed_or_has_no_answer(need: int, spread: int, seed: int) -> None:
+    fit = Fit(noisy(need, spread, seed))
+    result = fit.run()
+    if isinstance(result, Stopped):
+        assert result.why is Stop.UNSTABLE
+        return
+    last = [trial for trial in fit.trials if trial.limit_bytes == result.survives_bytes]
+    assert len(last) >= result.confirmed
+    assert all(trial.passed for trial in last)
+
+
+def test_a_failure_while_confirming_raises_the_limit_and_starts_again() -> None:
+    service, seen = monotone(100 * MIB), Counter[int | None]()
+
+    def unlucky(limit: int | None) -> object:
+        seen[limit] += 1
+        trial = service(limit)
+        return tried(limit, Ended.KILLED) if limit == first and seen[limit] == 5 else trial
+
+    first = answered(Fit(service)).survives_bytes
+    fit = Fit(unlucky)  # type: ignore[arg-type]
+    answer = answered(fit)
+    assert answer.survives_bytes == first + step_bytes(first)
+    assert answer.fails_at_bytes == first
+    assert seen[answer.survives_bytes] >= 10
+
+
+@pytest.mark.thorough
+@given(live=st.integers(8 * MIB, 200 * MIB), outside=st.integers(8 * MIB, 100 * MIB))
+def test_what_sizes_itself_is_fitted_below_its_free_peak(live: int, outside: int) -> None:
+    service = self_sizing(0.75, live, outside)
+    fit = Fit(service)
+    answer = answered(fit)
+    free = service(None).peak_rss_bytes or 0
+    assert answer.sizes_itself == (answer.survives_bytes + step_bytes(answer.survives_bytes) < free)
+    assert all(service(answer.survives_bytes + more * MIB).passed for more in range(50))
+
+
+def test_rungs_above_are_confirmed_like_the_answer_if_the_memory_depends_on_the_limit() -> None:
+    fit = Fit(self_sizing(0.75, 100 * MIB, 50 * MIB))
+    answer = answered(fit)
+    assert answer.sizes_itself
+    above = Counter(ask.limit_bytes for ask in fit.asked if ask.purpose is Purpose.ABOVE and ask.most == 10)
+    assert len(above) == 2
+    assert set(above.values()) == {10}
+
+
+def test_a_limit_that_fails_above_one_that_works_is_not_monotone_and_raises_the_answer() -> None:
+    fitted = answered(Fit(monotone(100 * MIB))).survives_bytes
+    hole = fitted + MIB
+    answer = answered(Fit(with_hole(100 * MIB, hole, hole + 3 * MIB)))
+    assert not answer.is_monotone
+    assert answer.survives_bytes >= hole + 3 * MIB
+
+
+def test_what_never_passes_has_no_answer() -> None:
+    fit = Fit(lambda limit: tried(limit, Ended.FAILED))
+    assert stopped(fit).why is Stop.NEVER_PASSES
+    assert len(fit.asked) == 1
+
+
+def test_what_always_passes_gets_the_smallest_limit_and_says_so() -> None:
+    answer = answered(Fit(lambda limit: tried(limit, rss=64 * 1024, mark=MIB)))
+    assert answer.survives_bytes == SMALLEST_LIMIT_BYTES
+    assert answer.is_smallest_possible
+    assert answer.fails_at_bytes is None
+
+
+def test_what_passes_below_its_own_peak_is_followed_down() -> None:
+    answer = answered(Fit(lambda limit: tried(limit, rss=GIB, mark=GIB)))
+    assert answer.is_smallest_possible
+    assert answer.sizes_itself
+
+
+def test_what_no_limit_is_enough_for_has_no_answer() -> None:
+    fit = Fit(lambda limit: tried(limit, Ended.PASSED if limit is None else Ended.KILLED, rss=GIB, mark=GIB))
+    assert stopped(fit).why is Stop.NEVER_ENOUGH
+    assert max(ask.limit_bytes or 0 for ask in fit.asked) == fit.largest
+    assert len(fit.asked) <= MOST_SEARCH_TRIALS
+
+
+def test_no_limit_above_the_largest_is_tried() -> None:
+    fit = Fit(monotone(100 * MIB), largest=64 * MIB)
+    assert stopped(fit).why is Stop.NEVER_ENOUGH
+    assert {ask.limit_bytes for ask in fit.asked} == {None, 64 * MIB}
+
+
+@pytest.mark.thorough
+@given(salt=st.integers(0, 10_000))
+def test_a_workload_that_fails_at_half_of_the_limits_for_another_reason_has_no_answer(salt: int) -> None:
+    def service(limit: int | None) -> object:
+        is_broken = limit is not None and hash((limit, salt)) % 2 == 0
+        return tried(limit, Ended.FAILED) if is_broken else monotone(100 * MIB)(limit)
+
+    fit = Fit(service, confirmations=2)  # type: ignore[arg-type]
+    result = fit.run()
+    if isinstance(result, Answer):  # chance: none of the limits above it was a broken one
+        at = {trial.limit_bytes: trial.ended for trial in fit.trials}
+        broken = [limit for limit, ended in at.items() if ended is Ended.FAILED]
+        assert all(limit is not None and limit < result.survives_bytes for limit in broken)
+        assert len([limit for limit in at if limit is not None and limit > result.survives_bytes]) >= 2
+    else:
+        assert result.why in (Stop.FAILS_OTHERWISE, Stop.UNSTABLE)
+
+
+def test_a_workload_that_fails_without_a_limit_too_fails_for_another_reason() -> None:
+    free = iter([Ended.PASSED, Ended.FAILED])
+
+    def service(limit: int | None) -> object:
+        return tried(limit, next(free), rss=100 * MIB) if limit is None else tried(limit, Ended.FAILED)
+
+    result = stopped(Fit(service))  # type: ignore[arg-type]
+    assert result.why is Stop.FAILS_OTHERWISE
+    assert result.trial.limit_bytes is None
+
+
+def test_a_runtime_that_fails_at_its_own_ceiling_fails_for_want_of_memory() -> None:
+    answer = answered(Fit(self_sizing(0.25, 100 * MIB, 30 * MIB, host=2 * GIB)))
+    assert 400 * MIB <= answer.survives_bytes <= 400 * MIB + 2 * step_bytes(400 * MIB)
+
+
+@pytest.mark.thorough
+@given(need=NEEDS, cache=st.integers(0, GIB), seed=st.integers(0, 100))
+def test_the_same_results_lead_to_the_same_questions(need: int, cache: int, seed: int) -> None:
+    one, other = (Fit(noisy(need, MIB + cache // 4, seed)) for _ in range(2))
+    assert one.run() == other.run()
+    assert one.asked == other.asked
