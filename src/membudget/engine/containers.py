@@ -29,8 +29,8 @@ HELPER_MEMORY_BYTES = 512 * MIB
 """The memory limit of helper containers. A service's answers must not make them fill the machine's memory."""
 LOG_OPTIONS = {"max-size": "10m", "max-file": "1"}
 _SHORTEST_WAIT_S = 0.05
-_LONGEST_HEALTH_OUTPUT = 4096
-"""More than is told. Secrets are masked before a reason is shortened, or half of one could remain."""
+_MOST_HEALTH_OUTPUT_BYTES = 4096
+"""How much of a HEALTHCHECK's output is kept. Docker keeps as much, and then writes dots (moby, daemon/health.go)."""
 LOG_DRIVER = "json-file"
 """The log driver, whatever the engine's default. On some engines, buffers of other drivers are charged to containers.
 """
@@ -53,7 +53,10 @@ class ContainerState:
     health: str | None
     """"starting", "healthy" or "unhealthy". None if the image has no HEALTHCHECK."""
     health_output: str | None = None
-    """What the last HEALTHCHECK printed, on one line. None if it printed nothing."""
+    """What the last HEALTHCHECK printed, which may be cut. None if it printed nothing.
+
+    It may contain secrets.
+    """
     health_passes: int = 0
     """How many of the last HEALTHCHECKs passed in a row, as far as the engine keeps them: five."""
 
@@ -151,7 +154,7 @@ class Containers:
             oom_killed=bool(raw["OOMKilled"]),
             pid=int(raw["Pid"]),
             health=str(health.get("Status") or "") or None,  # Podman: "" if there is no HEALTHCHECK
-            health_output=shortened(str(checks[-1].get("Output") or ""), _LONGEST_HEALTH_OUTPUT) or None,
+            health_output=_health_output(checks[-1].get("Output")),
             health_passes=sum(1 for _ in takewhile(lambda check: check.get("ExitCode") == 0, reversed(checks))),
         )
 
@@ -303,6 +306,11 @@ def _roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
+
+
+def _health_output(output: object) -> str | None:
+    said = str(output or "").encode(errors="replace")[:_MOST_HEALTH_OUTPUT_BYTES].decode(errors="ignore")
+    return said if said.strip() else None
 
 
 def _is_of_image(error: APIError) -> bool:

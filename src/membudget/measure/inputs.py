@@ -4,20 +4,18 @@ Inputs come from the checkout and from membudget's own environment.
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload_parts import WorkloadKind
-from membudget.core.errors import ConfigurationError, brief
+from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
-from membudget.core.masking import Mask
 from membudget.core.quantities import MIB, format_size
 from membudget.engine.options import ContainerOptions, Declarations
-from membudget.measure.probe.process_use import Snapshot
-from membudget.measure.trial import Trial, TrialInputs, TrialSpec
+from membudget.measure.trial import TrialInputs, TrialSpec
 
 _LARGEST_FILE_BYTES = 64 * MIB
 LARGEST_SETTINGS_BYTES = MIB
@@ -161,26 +159,3 @@ def container_options(spec: TrialSpec, name: str, cgroup_parent: str | None, cpu
 
 def _waits_for_health(workload: WorkloadKind) -> bool:
     return workload.readiness is not None and workload.readiness.healthcheck is not None
-
-
-def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
-    """Return `trial` with every secret's value masked in its texts, and with its reason shortened.
-
-    The reason is shortened last. Otherwise, half of a secret could remain.
-    """
-    hide = Mask(secrets, shortest=1)
-    return replace(
-        trial,
-        reason=brief(hide(trial.reason)) if trial.reason is not None else None,
-        log_tail=tuple(map(hide, trial.log_tail)),
-        snapshot=_hidden(trial.snapshot, hide) if trial.snapshot is not None else None,
-    )
-
-
-def _hidden(snapshot: Snapshot, hide: Callable[[str], str]) -> Snapshot:
-    """Return the snapshot with secrets masked, because command lines may contain them."""
-    processes = (
-        replace(process, name=hide(process.name), arguments=tuple(map(hide, process.arguments)))
-        for process in snapshot.processes
-    )
-    return replace(snapshot, processes=tuple(processes))

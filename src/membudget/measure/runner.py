@@ -13,33 +13,22 @@ from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
 from membudget.measure.assumed import AutoEnd
-from membudget.measure.certificate import Conclusion, EngineWord, require_swap_limit
+from membudget.measure.certificate import EngineWord, require_swap_limit
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
-from membudget.measure.inputs import container_options, informed, without_secrets
+from membudget.measure.inputs import container_options, informed
+from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
+from membudget.measure.repeats import read_during_kill, until_seen
 from membudget.measure.schedule import TrialLedger, cpu_list
-from membudget.measure.trial import (
-    PhaseName,
-    RanInside,
-    SidecarUse,
-    Trial,
-    TrialSpec,
-    WorkloadResult,
-    depth_after,
-    outcome_of,
-    read_during_kill,
-    undisturbed,
-    with_trouble,
-)
+from membudget.measure.trial import PhaseName, RanInside, SidecarUse, Trial, TrialSpec, WorkloadResult
 from membudget.measure.workload.explained import with_variables
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
 
 _KILL_S = 20.0
 HIGHEST_RATE_HZ = 1000
-_RATE_FACTOR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +81,13 @@ class TrialRunner:
         """
         if spec.limit_bytes is not None:
             require_swap_limit(limits_swap=self._info.limits_swap, swap_bytes=self._swap_bytes)
-        trial = self._run_undisturbed(spec, ledger, ledger.rates_hz.get(spec.name, self.rate_hz))
-        rate_hz = ledger.rates_hz.get(spec.name, self.rate_hz)
-        while _missed_a_spike(trial) and self._probe.sees_cgroups and rate_hz < self._settings.highest_rate_hz:
-            rate_hz = ledger.rates_hz[spec.name] = min(self._settings.highest_rate_hz, rate_hz * _RATE_FACTOR)
-            again = self._run_undisturbed(spec, ledger, rate_hz)
-            if not again.judgeable:
-                break
-            assert again.certificate is not None  # noqa: S101 - every trial that was run has one
-            trial = replace(again, certificate=replace(again.certificate, repeated=True))
-        return trial
-
-    def _run_undisturbed(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int) -> Trial:
-        """Run the trial. If reading processes may have caused an OOM kill, repeat it and look less closely."""
-        depth = ledger.depths.get(spec.name, Depth.MAPS)
-        trial = undisturbed(partial(self._run_once, spec, ledger, rate_hz), depth)
-        ledger.depths[spec.name] = depth_after(trial)
-        return trial
+        return until_seen(
+            partial(self._run_once, spec, ledger),
+            spec.name,
+            ledger,
+            rate_hz=self.rate_hz,
+            highest_rate_hz=self._settings.highest_rate_hz if self._probe.sees_cgroups else 0,
+        )
 
     def cancel(self) -> None:
         """Stop the running trial and start no other. Called from another thread."""
@@ -312,10 +291,6 @@ class _Exercised:
     duration_ms: int
     running_at: float | None
     """The time when the container had started, on the monotonic clock, in seconds. None if it never started."""
-
-
-def _missed_a_spike(trial: Trial) -> bool:
-    return trial.judgeable and trial.certificate is not None and trial.certificate.conclusion is Conclusion.SPIKE_MISSED
 
 
 def _startup(exercised: _Exercised, spec: TrialSpec) -> Startup:

@@ -1,7 +1,7 @@
 """A trial: one execution of one image under its limit, its result, and how it ended."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -9,10 +9,8 @@ from typing import Self
 from membudget.budgets.entries import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload_parts import WorkloadKind
-from membudget.core.errors import with_fix
 from membudget.core.files import Stored
-from membudget.core.metrics import Metric, MetricValue, format_reading
-from membudget.core.quantities import format_duration, format_size
+from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.assumed import Assumed, AutoEnd, ComposeVariables
 from membudget.measure.certificate import Certificate, OomDoubt, count_oom_kills
@@ -243,78 +241,3 @@ class WorkloadResult:
 
 
 WORKLOAD_PASSED = WorkloadResult(passed=True)
-
-
-def read_during_kill(reports: Iterable[ProbeReport], kills: MetricValue) -> bool:
-    """Return whether a process was being read when the kernel killed one.
-
-    If the cgroup was gone before that was known, any kill counts, and so does an unknown number of kills.
-    """
-    found = {report.kills_meanwhile for report in reports}
-    return True in found or (None in found and kills.value != 0)
-
-
-def undisturbed(run: Callable[[Depth], Trial], depth: Depth) -> Trial:
-    """Run a trial. Repeat it and look less closely while reading processes may have caused a kill in it."""
-    trial = run(depth)
-    while trial.read_during_kill and depth_after(trial) is not trial.depth:
-        trial = run(depth_after(trial))
-    return trial
-
-
-def depth_after(trial: Trial) -> Depth:
-    """Return how closely later trials of the image may be read."""
-    if trial.read_during_kill:
-        return Depth.STATUS if trial.depth is Depth.MAPS else Depth.NONE
-    if trial.metrics[Metric.OOM_KILLS].value and trial.depth is Depth.MAPS:
-        return Depth.STATUS
-    return trial.depth
-
-
-_SIGKILLED = 137
-
-
-def outcome_of(
-    spec: TrialSpec,
-    result: WorkloadResult,
-    exit_code: int | None,
-    kills: MetricValue,
-    own_kills: MetricValue,
-) -> tuple[Outcome, str | None]:
-    """Return the outcome, and the reason if it is not "completed".
-
-    `kills` counts sidecars, `own_kills` does not. An OOM kill takes precedence over everything else.
-    """
-    if kills.value:
-        in_sidecar = f"{_killed_in_words(kills, None)}, in a sidecar"
-        return Outcome.OOM_KILLED, _killed_in_words(own_kills, spec.limit_bytes) if own_kills.value else in_sidecar
-    if result.timed_out:
-        why = f": {result.reason}" if result.reason else ""
-        return Outcome.TIMED_OUT, with_fix(f"still running after {format_duration(spec.timeout_ms)}{why}", result.fix)
-    if not result.passed:
-        signal = _of_sigkill(kills.value) if exit_code == _SIGKILLED else ""
-        return Outcome.WORKLOAD_FAILED, with_fix(f"{result.reason}{signal}", result.fix)
-    return Outcome.COMPLETED, None
-
-
-def _of_sigkill(kills: int | None) -> str:
-    if kills is None:
-        return ": ended by SIGKILL, and nothing says whether by the OOM killer"
-    return ": ended by SIGKILL, but not by the OOM killer"
-
-
-def with_trouble(result: WorkloadResult, trouble: str | None) -> WorkloadResult:
-    """Return `result`, or a failure if a service around the workload failed.
-
-    That may also be why the workload failed.
-    """
-    if trouble is None or result.is_of_surroundings:
-        return result
-    reason = f"{result.reason} ({trouble})" if result.reason else trouble
-    return replace(result, passed=False, reason=reason)
-
-
-def _killed_in_words(kills: MetricValue, limit_bytes: int | None) -> str:
-    limit = f" at its limit of {format_size(limit_bytes)}" if limit_bytes is not None else ""
-    processes = f"{format_reading(Metric.OOM_KILLS, kills)} process{'' if kills.value == 1 else 'es'}"
-    return f"the kernel killed {processes} for memory{limit}"

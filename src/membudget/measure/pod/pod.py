@@ -144,6 +144,7 @@ class ComposePod:
         """Create the containers. Raises EnvironmentFault, also if compose refuses."""
         self._containers = containers
         self._plan = plan
+        self._secrets = spec.inputs.secrets
         self._started: list[str] = []
         run, trial = containers.run, places.options[plan.measured].name
         self._names = {name: f"membudget-{name}-{trial}-{run}" for name in plan.services}
@@ -240,7 +241,7 @@ class ComposePod:
         container_id = self._ids[name]
         result = WORKLOAD_PASSED
         if condition is Condition.HEALTHY:
-            result = wait_for_health(self._containers, container_id, deadline, _PASSES_IN_A_ROW)
+            result = wait_for_health(self._containers, container_id, deadline, self._secrets, _PASSES_IN_A_ROW)
         elif condition is Condition.COMPLETED and not self._containers.wait(container_id, deadline - time.monotonic()):
             result = WorkloadResult(passed=False, reason="still running")
         elif condition is Condition.COMPLETED and (code := self._containers.state(container_id).exit_code) != 0:

@@ -253,7 +253,7 @@ class ContainerWorkload:
         if readiness.log is not None and service.output is not None:
             result = wait_for_log(service.output, readiness.log, ready_by)
         elif readiness.healthcheck:
-            result = wait_for_health(service.containers, service.container_id, ready_by)
+            result = wait_for_health(service.containers, service.container_id, ready_by, service.secrets)
         else:
             return wait_until_ready(service, readiness, deadline, self._note_ready)
         if result.passed:

@@ -16,6 +16,7 @@ from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import FramedStream, LineTail
 from membudget.measure.listening import Listening
 from membudget.measure.load import LoadProgress, LoadResult
+from membudget.measure.outcome import one_line
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
@@ -150,6 +151,8 @@ class Service:
         own = workload.ready if isinstance(workload, ServiceKind) else None
         self.names_tcp = own is not None and own.tcp is not None
         """Whether the workload names the port to wait for in `ready.tcp`."""
+        self.secrets = spec.inputs.secrets
+        """Values that must never be shown."""
         self.exposed = spec.exposed
         """The TCP ports that the image declares."""
         self.listening: tuple[Listening, ...] = ()
@@ -255,13 +258,18 @@ def wait_for_log(output: FramedStream, text: str, deadline: float) -> WorkloadRe
     return _not_ready(f'the container ended before it printed "{text}"')
 
 
-def wait_for_health(containers: Containers, container_id: str, deadline: float, in_a_row: int = 0) -> WorkloadResult:
-    """Wait until the image's HEALTHCHECK reports healthy, and the last `in_a_row` checks passed."""
+def wait_for_health(
+    containers: Containers, container_id: str, deadline: float, secrets: tuple[str, ...], in_a_row: int = 0
+) -> WorkloadResult:
+    """Wait until the image's HEALTHCHECK reports healthy, and the last `in_a_row` checks passed.
+
+    What the HEALTHCHECK printed is told on one line. `secrets` are hidden before, while they can be recognised.
+    """
     said: str | None = None
     while time.monotonic() < deadline:
         containers.run_healthcheck(container_id)
         state = containers.state(container_id)
-        said = state.health_output or said
+        said = one_line(state.health_output, secrets) if state.health_output is not None else said
         if state.health is None:
             return _not_ready("the image has no HEALTHCHECK; choose another kind of readiness")
         if state.health == "healthy" and state.health_passes >= in_a_row:

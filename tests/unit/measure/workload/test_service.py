@@ -224,8 +224,36 @@ class Checked(FakeContainers):
 def test_a_service_that_others_await_has_to_be_healthy_several_times_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("membudget.measure.workload.service._HEALTH_POLL_S", 0)
     containers = Checked(1, 2, 0, 1, 2, 3)
-    assert wait_for_health(containers, "id", soon(), in_a_row=3).passed
+    assert wait_for_health(containers, "id", soon(), (), in_a_row=3).passed
     assert containers.passes == []
     containers = Checked(1, 2)
-    assert wait_for_health(containers, "id", soon()).passed
+    assert wait_for_health(containers, "id", soon(), ()).passed
     assert containers.passes == [2]
+
+
+class Unhealthy(FakeContainers):
+    """A container whose HEALTHCHECK fails, and prints something."""
+
+    def __init__(self, printed: str) -> None:
+        super().__init__()
+        self.printed = printed
+
+    def run_healthcheck(self, container_id: str) -> None:
+        """The engine does it."""
+
+    def state(self, container_id: str) -> ContainerState:
+        """As the test says."""
+        return replace(super().state(container_id), health="unhealthy", health_output=self.printed)
+
+
+def test_what_a_healthcheck_printed_is_told_without_its_secrets_even_where_it_was_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([0.0])  # one check, and then the deadline has passed
+    monkeypatch.setattr("membudget.measure.workload.service.time.monotonic", lambda: next(clock, 2.0))
+    monkeypatch.setattr("membudget.measure.workload.service._HEALTH_POLL_S", 0)
+    secret = "hunter2-first\nhunter2-second"
+    printed = f"cannot log in:\n  {secret}\nand with {secret[:7]}"
+    result = wait_for_health(Unhealthy(printed), "id", 1.0, (secret,))
+    said = "its HEALTHCHECK did not say healthy in time; it last said: cannot log in: *** and with ***"
+    assert result.reason == f"not ready: {said}"

@@ -1,23 +1,15 @@
-"""How closely processes are looked at after an OOM kill, and how a trial's reason is put together."""
+"""When a trial is repeated, and how closely and how often later ones look."""
 
 from dataclasses import replace
 
 import pytest
 
-from membudget.budgets.workload import CommandWorkload
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.certificate import Certificate, Conclusion
 from membudget.measure.probe.messages import Depth, ProbeReport, Reading, Series
-from membudget.measure.trial import (
-    Outcome,
-    Trial,
-    TrialSpec,
-    WorkloadResult,
-    depth_after,
-    outcome_of,
-    read_during_kill,
-    undisturbed,
-    with_trouble,
-)
+from membudget.measure.repeats import depth_after, read_during_kill, undisturbed, until_seen
+from membudget.measure.schedule import TrialLedger
+from membudget.measure.trial import Outcome, Trial
 from tests.support.builders import trial
 
 NONE = Reading(None, "none")
@@ -85,15 +77,34 @@ def test_a_trial_whose_kill_we_may_have_caused_is_run_again(
     assert tried == expected
 
 
-def test_what_to_do_comes_last_in_a_trials_reason() -> None:
-    spec = TrialSpec("api", "api", None, 60_000, CommandWorkload())
-    refused = WorkloadResult(passed=False, reason="not ready", fix="set port = 3000")
-    failed = with_trouble(refused, "the service db exited with code 1")
-    outcome, reason = outcome_of(spec, failed, 137, NO_KILL, NO_KILL)
-    what = "not ready (the service db exited with code 1): ended by SIGKILL, but not by the OOM killer"
-    assert (outcome, reason) == (Outcome.WORKLOAD_FAILED, f"{what}\n  fix: set port = 3000")
-    late = replace(refused, reason=None, timed_out=True)
-    assert outcome_of(spec, late, None, NO_KILL, NO_KILL) == (
-        Outcome.TIMED_OUT,
-        "still running after 60.0 s\n  fix: set port = 3000",
-    )
+SEEN = Certificate(Conclusion.CONFIRMED, 100, 0, 1, 1, 0, None)
+MISSED = replace(SEEN, conclusion=Conclusion.SPIKE_MISSED)
+
+
+def repeated(*certificates: Certificate, ledger: TrialLedger, highest_rate_hz: int = 1000) -> tuple[Trial, list[int]]:
+    """The trial that counts, and the rates of all that were run."""
+    left, rates = list(certificates), list[int]()
+
+    def run(rate_hz: int, depth: Depth) -> Trial:
+        del depth
+        rates.append(rate_hz)
+        return replace(trial(20), certificate=left.pop(0))
+
+    return until_seen(run, "api", ledger, rate_hz=100, highest_rate_hz=highest_rate_hz), rates
+
+
+def test_a_trial_that_missed_a_spike_is_repeated_at_higher_rates_as_are_later_ones_of_its_image() -> None:
+    ledger = TrialLedger()
+    assert repeated(SEEN, ledger=ledger) == (replace(trial(20), certificate=SEEN), [100])
+    found, rates = repeated(MISSED, SEEN, ledger=ledger)
+    assert (found.certificate, rates) == (replace(SEEN, repeated=True), [100, 1000])
+    assert repeated(MISSED, ledger=ledger)[1] == [1000], "no rate is higher"
+    assert repeated(MISSED, ledger=TrialLedger(), highest_rate_hz=0)[1] == [100]
+    assert repeated(MISSED, MISSED, ledger=TrialLedger(), highest_rate_hz=500)[1] == [100, 500]
+
+
+def test_a_repeated_trial_that_fails_does_not_count() -> None:
+    trials = [replace(trial(20), certificate=MISSED), replace(trial(20), outcome=Outcome.WORKLOAD_FAILED)]
+    found = until_seen(lambda *_: trials.pop(0), "api", TrialLedger(), rate_hz=100, highest_rate_hz=1000)
+    assert found.outcome is Outcome.COMPLETED
+    assert trials == []
