@@ -25,7 +25,7 @@ from membudget.contents.stores.streams import Peekable, RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.masking import Mask, masked_errors
 from membudget.web.bounded_http import Deadline, LimitExceeded, Limits, TooLarge, ask, body, bounded_session
-from membudget.web.retries import Answer, Policy, Retries
+from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
 
 _ALLOWED_S = 900.0
 """How long one image may take, whose layers may have gigabytes."""
@@ -174,20 +174,19 @@ class RegistryImage:
 
     def _tried(self, url: str, **request: Any) -> requests.Response:  # noqa: ANN401 - passed on
         """Return the answer. Failed requests are repeated before the deadline."""
-        retries = Retries(_RETRIES, self._limits.deadline.left, time.time)
-        while True:
+
+        def attempt() -> Tried[requests.Response | requests.ConnectionError]:
             try:
                 response = ask(self._session, self._limits, "GET", url, **request)
-            except requests.ConnectionError:
-                wait = retries.wait(None)
-                if wait is None:
-                    raise
-            else:
-                wait = None if response.ok else retries.wait(Answer(response.status_code, response.headers))
-                if wait is None:
-                    return response
-                response.close()
-            time.sleep(wait)
+            except requests.ConnectionError as error:
+                return Tried(error, is_final=False)
+            return Tried(response, response.ok, Answer(response.status_code, response.headers))
+
+        retries = Retries(_RETRIES, self._limits.deadline.left, time.time)
+        outcome = repeated(attempt, retries, time.sleep, drop=_close)
+        if isinstance(outcome, requests.ConnectionError):
+            raise outcome
+        return outcome
 
     def _authorize(self, challenge: str) -> None:
         """Authenticate as the registry asks for (distribution's "Token Authentication")."""
@@ -213,6 +212,12 @@ class RegistryImage:
         except ValueError:  # brackets that hold no address, or a port that is none
             return False
         return parts.scheme == "https" or (self._is_local and parts.scheme == "http" and host in _LOCAL)
+
+
+def _close(outcome: requests.Response | requests.ConnectionError) -> None:
+    """Close an answer that was not read, so that its connection does not stay open."""
+    if isinstance(outcome, requests.Response):
+        outcome.close()
 
 
 def _is_host(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Decides whether a failed request is repeated, and after how long.
+"""Decides whether a failed request is repeated, and after how long, and repeats it.
 
 Sources: RFC 9110, "Retry-After"; GitHub docs, "Rate limits for the REST API" and "Best practices for using the REST
 API".
@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Generic, TypeVar
+
+Outcome = TypeVar("Outcome")
 
 _LONGEST_NUMBER = 12
 _LONGEST_DATE = 64
@@ -91,6 +94,38 @@ class Retries:
         if reset is not None and headers.get("x-ratelimit-remaining", "0") == "0":
             return max(0.0, reset - now)
         return self._policy.default_limit_wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Tried(Generic[Outcome]):
+    """The outcome of one try."""
+
+    outcome: Outcome
+    is_final: bool
+    """Whether the try succeeded, or another one would end in the same way."""
+    answer: Answer | None = None
+    """The server's answer. None if there was none, or if it does not matter because the try is final."""
+
+
+def repeated(
+    attempt: Callable[[], Tried[Outcome]],
+    retries: Retries,
+    sleep: Callable[[float], None],
+    *,
+    repeatable: bool = True,
+    drop: Callable[[Outcome], object] = lambda _: None,
+) -> Outcome:
+    """Return the outcome of the first try that is final, or of the last one that `retries` allows.
+
+    `drop` is called with each outcome after which another try follows.
+    """
+    while True:
+        tried = attempt()
+        wait = None if tried.is_final else retries.wait(tried.answer, repeatable=repeatable)
+        if wait is None:
+            return tried.outcome
+        drop(tried.outcome)
+        sleep(wait)
 
 
 def asked_wait(text: str | None, now: float) -> float | None:

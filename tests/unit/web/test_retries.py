@@ -1,8 +1,8 @@
-"""Whether a failed request is repeated, and after how long."""
+"""Whether a failed request is repeated, after how long, and what comes of it."""
 
 import pytest
 
-from membudget.web.retries import Answer, Policy, Retries, asked_wait
+from membudget.web.retries import Answer, Policy, Retries, Tried, asked_wait, repeated
 
 NOW = 1_000_000_000.0
 """9 September 2001, 01:46:40 UTC."""
@@ -81,3 +81,26 @@ def test_no_wait_is_longer_than_the_policy_or_the_deadline_allows() -> None:
     assert waits(busy, busy, busy) == [25, 25], "60 seconds together"
     assert waits(busy, busy, left=30) == [25]
     assert waits(busy, left=24) == []
+
+
+def outcome_of(*tries: Tried[str], repeatable: bool = True) -> tuple[str, list[float], list[str]]:
+    """The outcome, the waits, and what was dropped."""
+    left, slept, dropped = iter(tries), list[float](), list[str]()
+    retries = Retries(POLICY, lambda: 1000, lambda: NOW)
+    outcome = repeated(lambda: next(left), retries, slept.append, repeatable=repeatable, drop=dropped.append)
+    return outcome, slept, dropped
+
+
+def test_a_request_is_repeated_until_a_try_is_final() -> None:
+    lost, busy = Tried("lost", is_final=False), Tried("busy", is_final=False, answer=Answer(503, {"retry-after": "7"}))
+    done = Tried("done", is_final=True)
+    assert outcome_of(done, lost) == ("done", [], [])
+    assert outcome_of(lost, busy, done) == ("done", [0.5, 7], ["lost", "busy"])
+
+
+def test_the_last_try_that_is_allowed_tells_the_outcome_and_is_kept() -> None:
+    tries = [Tried(f"lost {number}", is_final=False) for number in range(9)]
+    assert outcome_of(*tries) == ("lost 3", [0.5, 1, 2], ["lost 0", "lost 1", "lost 2"])
+    assert outcome_of(*tries, repeatable=False) == ("lost 0", [], [])
+    refused = Tried("refused", is_final=False, answer=Answer(404, {}))
+    assert outcome_of(refused, *tries) == ("refused", [], [])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from membudget.publish.comment import Comment, CommentServer
 from membudget.publish.pull_request import PullRequest, ServerFault
 from membudget.publish.server import Right
+from membudget.publish.servers.exchange import ApiModel, Exchange
 from membudget.publish.servers.github_api import Author, OwnNames, github
-from membudget.publish.servers.http_api import ApiModel, Exchange, HttpApi
+from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
     from github.Issue import Issue

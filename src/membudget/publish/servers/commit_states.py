@@ -7,8 +7,9 @@ from membudget.core.untrusted_text import printable
 from membudget.publish.commit_state import Annotation, CommitState, CommitStates, State
 from membudget.publish.pull_request import NotPosted, Posted, ServerFault
 from membudget.publish.server import Right
+from membudget.publish.servers.exchange import ApiModel, Exchange
 from membudget.publish.servers.github_api import github
-from membudget.publish.servers.http_api import ApiModel, Exchange, HttpApi
+from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
     from github.CommitStatus import CommitStatus as GithubStatus

@@ -24,9 +24,10 @@ import re
 
 from membudget.publish.pull_request import WorkflowRun
 from membudget.publish.server import Access, Capabilities, Right, Server
+from membudget.publish.servers.exchange import Dialect
 from membudget.publish.servers.github_api import OwnNames, asked_name
 from membudget.publish.servers.github_server import GithubServer
-from membudget.publish.servers.http_api import Dialect, HttpApi
+from membudget.publish.servers.http_api import HttpApi
 
 _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
 """The authors of comments with a workflow's token, if that token may not ask."""

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Right
-from membudget.publish.servers.http_api import ApiModel, Dialect, Exchange, HttpApi
+from membudget.publish.servers.exchange import ApiModel, Dialect, Exchange
+from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
     from membudget.publish.servers.github_requester import GithubRequester

@@ -18,7 +18,7 @@ from github.Consts import DEFAULT_PER_PAGE
 from github.Repository import Repository
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
 
-from membudget.publish.servers.http_api import Exchange, Got
+from membudget.publish.servers.exchange import Exchange, Got
 
 _SILENT = logging.getLogger(__name__)
 """PyGithub logs answers, which may repeat the token, and the addresses of artifacts, which are keys."""

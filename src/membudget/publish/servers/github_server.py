@@ -15,17 +15,10 @@ from membudget.publish.report_file import parse_report
 from membudget.publish.server import Access, Capabilities, Event, ForeignReport, MeasuringRun, Right
 from membudget.publish.servers.comments import ApiComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
+from membudget.publish.servers.exchange import ApiModel, Dialect, Exchange
 from membudget.publish.servers.github_api import GITHUB, OwnNames, asked_name, github, github_names
 from membudget.publish.servers.github_event import read_event, repository_name
-from membudget.publish.servers.http_api import (
-    WEB_ADDRESS,
-    ApiModel,
-    ApiServer,
-    Dialect,
-    Exchange,
-    HttpApi,
-    is_web_address,
-)
+from membudget.publish.servers.http_api import WEB_ADDRESS, ApiServer, HttpApi, is_web_address
 
 if TYPE_CHECKING:
     from github.Artifact import Artifact

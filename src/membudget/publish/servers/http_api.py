@@ -1,7 +1,6 @@
 """The API of one server, called with one token. Failed requests are repeated, and the token is never shown.
 
-An action makes one request. The size of its answer is limited, and so is the time of all calls together
-(`web.bounded_http`). Strict models read the answer.
+An action makes one request (`Exchange`). The time of all calls together is limited. Strict models read the answers.
 
 A failed call is raised without cause and without frames of the libraries below. Some of those frames hold the token,
 and a traceback that shows local variables would print it.
@@ -9,7 +8,7 @@ and a traceback that shows local variables would print it.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,29 +16,17 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, TypeAdapter, ValidationError
-from requests.structures import CaseInsensitiveDict
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from urllib3.exceptions import HTTPError
 
 from membudget.core.errors import ConfigurationError
 from membudget.core.masking import Mask
 from membudget.core.untrusted_text import printable
-from membudget.publish.json_bounds import oversized
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Right, Server
-from membudget.web.bounded_http import (
-    Allowance,
-    Deadline,
-    LimitExceeded,
-    Limits,
-    Login,
-    TokenLogin,
-    ask,
-    body,
-    bounded_session,
-    save,
-)
-from membudget.web.retries import Answer, Policy, Retries
+from membudget.publish.servers.exchange import Dialect, Exchange, Got, refusal
+from membudget.web.bounded_http import Allowance, Deadline, LimitExceeded, Limits, TokenLogin, save
+from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
 
 Model = TypeVar("Model")
 
@@ -56,82 +43,7 @@ _RETRIES = Policy(tries=4, backoff_s=0.2, longest_wait_s=60, default_limit_wait_
 """GitHub asks for a minute if a secondary limit names no time. Waiting longer is not worth a comment."""
 _MOST_ANSWER_BYTES = 8 << 20
 """A hundred comments of the greatest length have 7 MB."""
-_MOST_TABLES = 20_000
-"""Objects and arrays of one answer. A hundred pull requests have a fifth of it; PyGithub takes kilobytes for each."""
 _MOST_PAGES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What differs between the APIs of servers in every call."""
-
-    name: str
-    """The server's name in messages."""
-    advice: Mapping[Right, str]
-    """What to do if the token lacks a right."""
-    refusal: re.Pattern[str]
-    """Found in the message of a 403 if the token lacks a right. Servers answer 403 for other reasons, too."""
-    accept: str = "application/json"
-    most_a_page: int | None = None
-    """Elements per page of a list. None: membudget does not ask for pages of a size."""
-    scheme: str = "token"
-    """Precedes the token in the header `Authorization`."""
-    url_variable: str = "GITHUB_API_URL"
-    """The environment variable that holds the API's address."""
-
-
-class ApiModel(BaseModel):
-    """Base of models that read a few fields of an answer."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Got:
-    """An answer, read whole."""
-
-    status: int
-    headers: CaseInsensitiveDict[str]
-    content: bytes
-    has_next_page: bool
-    """Whether the list continues, by the header `Link`."""
-    is_success: bool
-
-
-class Exchange:
-    """One request and its answer."""
-
-    def __init__(self, url: str, login: Login, dialect: Dialect, limits: Limits, *, follows: bool) -> None:
-        """`follows`: whether a reading request goes on to where it is redirected."""
-        self.url = url
-        self.dialect = dialect
-        self.limits = limits
-        self._login = login
-        self._follows = follows
-        self.answer: Got | None = None
-
-    def ask(self, method: str, url: str, headers: Mapping[str, str], content: str | None = None) -> None:
-        """Send the request, and keep the answer. Raises LimitExceeded, and what requests and urllib3 raise."""
-        if self.answer is not None:
-            raise _AskedAgain
-        with bounded_session(self.limits) as session:
-            answer = ask(
-                session,
-                self.limits,
-                method,
-                url,
-                login=self._login,
-                headers={**headers, "Accept": self.dialect.accept},
-                content=content.encode() if content is not None else None,
-                follows=self._follows,
-            )
-            read = body(answer, self.limits.body_bytes)
-        # A redirected write was not done, and is not repeated elsewhere.
-        is_success = answer.status_code < (400 if method == "GET" else 300)
-        problem = oversized(read, _MOST_TABLES) if is_success else None
-        if problem is not None:
-            raise LimitExceeded(f"sent an answer that {problem}")
-        self.answer = Got(answer.status_code, answer.headers, read, "next" in answer.links, is_success)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +53,6 @@ class _NoAnswer:
     reason: str
     is_final: bool = False
     """Whether another try would end in the same way."""
-
-
-class _AskedAgain(Exception):
-    """An action made a second request, as PyGithub may."""
 
 
 Action = Callable[[Exchange], object]
@@ -233,41 +141,26 @@ class HttpApi:
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
             raise NotThisApi(self.dialect)
         with self._allowance.spend() as deadline:
-            retries = Retries(_RETRIES, deadline.left)
-            while True:
-                into.seek(0)
-                into.truncate()
-                refusal = None
-                try:
-                    return save(location, into, most_bytes, Limits(deadline, 2 * most_bytes, _TIMEOUT_S))
-                except LimitExceeded as error:
-                    reason = f"the storage server {error}"
-                    break
-                except (requests.RequestException, HTTPError) as error:
-                    reason = type(error).__name__  # the address itself is a key: not to be told
-                    if isinstance(error, requests.HTTPError) and error.response is not None:
-                        refusal = Answer(error.response.status_code, error.response.headers)
-                wait = retries.wait(refusal)
-                if wait is None:
-                    break
-                self._sleep(wait)
-        raise ServerFault(f"the download failed: {reason}")
+            limits = Limits(deadline, 2 * most_bytes, _TIMEOUT_S)
+            attempt = partial(_saved, location, into, most_bytes, limits)
+            outcome = repeated(attempt, Retries(_RETRIES, deadline.left), self._sleep)
+        if isinstance(outcome, _NoAnswer):
+            raise ServerFault(f"the download failed: {outcome.reason}")
+        return outcome
 
     def _answered(self, action: Action, *, repeatable: bool = True, follows: bool = True) -> Got:
         with self._allowance.spend() as deadline:
-            retries = Retries(_RETRIES, deadline.left)
-            while True:
-                outcome = self._try(action, deadline, follows=follows)
-                if isinstance(outcome, Got) and outcome.is_success:
-                    return outcome
-                if isinstance(outcome, _NoAnswer) and outcome.is_final:
-                    break
-                answer = _answer(outcome) if isinstance(outcome, Got) else None
-                wait = retries.wait(answer, repeatable=repeatable)
-                if wait is None:
-                    break
-                self._sleep(wait)
+            attempt = partial(self._tried, action, deadline, follows=follows)
+            outcome = repeated(attempt, Retries(_RETRIES, deadline.left), self._sleep, repeatable=repeatable)
+        if isinstance(outcome, Got) and outcome.is_success:
+            return outcome
         raise _fault(self.dialect.name, outcome, self.hide)
+
+    def _tried(self, action: Action, deadline: Deadline, *, follows: bool) -> Tried[Got | _NoAnswer]:
+        outcome = self._try(action, deadline, follows=follows)
+        if isinstance(outcome, _NoAnswer):
+            return Tried(outcome, outcome.is_final)
+        return Tried(outcome, outcome.is_success, None if outcome.is_success else refusal(outcome))
 
     def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> Got | _NoAnswer:
         """Return the answer, or what prevented it."""
@@ -314,30 +207,29 @@ class ApiServer(Server):
         return self._api
 
 
+def _saved(location: str, into: BinaryIO, most_bytes: int, limits: Limits) -> Tried[bool | _NoAnswer]:
+    """Try to write what is at `location` to `into`. The outcome is False if it has more bytes."""
+    into.seek(0)
+    into.truncate()
+    try:
+        return Tried(save(location, into, most_bytes, limits), is_final=True)
+    except LimitExceeded as error:
+        return Tried(_NoAnswer(f"the storage server {error}"), is_final=True)
+    except (requests.RequestException, HTTPError) as error:
+        response = error.response if isinstance(error, requests.HTTPError) else None
+        answer = Answer(response.status_code, response.headers) if response is not None else None
+        reason = _NoAnswer(type(error).__name__)  # the address itself is a key: not to be told
+        return Tried(reason, is_final=False, answer=answer)
+
+
 def _asked_for_page(action: Callable[[Exchange, int], object], number: int, exchange: Exchange) -> object:
     return action(exchange, number)
-
-
-class _Said(ApiModel):
-    message: JsonValue = None
-    """GitLab may send an object here."""
-    error: JsonValue = None
-    """Instead of a message, where OAuth 2.0 refuses a token (RFC 6750)."""
-
-
-def _answer(response: Got) -> Answer:
-    said = None
-    if oversized(response.content, _MOST_TABLES) is None:
-        with suppress(ValidationError):
-            parsed = _Said.model_validate_json(response.content)
-            said = next((text for text in (parsed.message, parsed.error) if text and isinstance(text, str)), "")
-    return Answer(response.status, response.headers, said)
 
 
 def _fault(name: str, outcome: Got | _NoAnswer, hide: Mask) -> ServerFault:
     if isinstance(outcome, _NoAnswer):
         return ServerFault(f"{name} {outcome.reason}")
-    answer = _answer(outcome)
+    answer = refusal(outcome)
     said = hide(answer.said or "")
     if answer.is_rate_limit:
         return ServerFault(f"{name}'s rate limit is used up", answer.status, said, is_limit=True)

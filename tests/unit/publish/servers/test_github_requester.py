@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from membudget.publish.pull_request import PullRequest, ServerFault
 from membudget.publish.servers import github_requester, http_api
+from membudget.publish.servers.exchange import Exchange
 from membudget.publish.servers.github_api import GITHUB, github
 from membudget.publish.servers.github_server import GithubServer
-from membudget.publish.servers.http_api import Exchange, HttpApi, NotThisApi
+from membudget.publish.servers.http_api import HttpApi, NotThisApi
 from membudget.web.retries import Policy
 from tests.support.github_server import WORKFLOW_USER, Github
 
