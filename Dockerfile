@@ -10,7 +10,7 @@ RUN --mount=type=bind,source=tools/pin_packages.sh,target=/tmp/pin_packages.sh \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
     sh /tmp/pin_packages.sh && apt-get update -o Acquire::Retries=5 \
-    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 ca-certificates python3-venv
+    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 binutils ca-certificates python3-venv
 WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 # The secret is for networks whose proxy has a certificate authority of its own; without it pip uses Debian's.
@@ -19,7 +19,8 @@ RUN --mount=type=secret,id=ca,required=false --mount=type=cache,target=/root/.ca
     && if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
     && export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_HASHES=1 \
     && /opt/build/bin/pip install --requirement requirements-build.lock \
-    && /opt/membudget/bin/pip install --requirement requirements.lock
+    && /opt/membudget/bin/pip install --requirement requirements.lock \
+    && find /opt/membudget -name '*.so' -exec strip --strip-debug {} +
 # From here on nothing is fetched: a change of the source needs no network.
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
@@ -29,13 +30,17 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
 
 FROM ${BASE}
 # The engine's clients, and no engine: builds and containers run on the one whose socket is mounted.
+# What is never run is left out (tools/slim.cfg). Debian's git asks for Perl, for commands that membudget does not use:
+# its packages go, and dpkg and the SBOM know that they are gone.
 ARG PACKAGES=pinned
 RUN --mount=type=bind,source=tools/pin_packages.sh,target=/tmp/pin_packages.sh \
+    --mount=type=bind,source=tools/slim.cfg,target=/etc/dpkg/dpkg.cfg.d/slim \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
     sh /tmp/pin_packages.sh && apt-get update -o Acquire::Retries=5 \
     && apt-get install -y --no-install-recommends -o Acquire::Retries=5 \
-        ca-certificates docker-buildx docker-cli docker-compose git python3
+        ca-certificates docker-buildx docker-cli docker-compose git python3 \
+    && dpkg --purge --force-depends liberror-perl perl perl-modules-5.40 libperl5.40
 COPY --from=build /opt/membudget /opt/membudget
 ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # how the action knows its own image, which helper containers are started from
