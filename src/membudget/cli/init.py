@@ -27,7 +27,7 @@ from membudget.setup.init import Destination, PlannedFile, Wanted, repository_na
 from membudget.setup.init_report import Result, init_report, render
 from membudget.setup.measured import Failed, Measured, measure
 from membudget.setup.plan import ImagePlan, plans
-from membudget.setup.repository import RepositoryFiles
+from membudget.setup.repository import LARGEST_TEXT_BYTES, RepositoryFiles
 from membudget.setup.user_clients import BuildxBake, Helm
 from membudget.version import VERSION
 
@@ -61,7 +61,12 @@ def init(options: argparse.Namespace) -> ExitCode:
 
 def _discovered(repository: GitRepository) -> Discovery:
     """Return the images of the repository. Raises ConfigurationError if there are none."""
-    files = RepositoryFiles(repository.top, repository.work_tree_files())
+    head = repository.commit("HEAD")
+
+    def committed(path: str) -> str | None:
+        return repository.file_at(head, path, LARGEST_TEXT_BYTES) if head is not None else None
+
+    files = RepositoryFiles(repository.top, repository.work_tree_files(), committed)
     found = discover(files, Readers(BuildxBake.found(), Helm.found()), repository_name(repository.top))
     if found.images:
         return found

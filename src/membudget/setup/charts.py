@@ -98,7 +98,8 @@ def _rendered(files: RepositoryFiles, folder: str, renderer: ChartRenderer) -> I
             limit = Fact(one.limit.value, at_top) if one.limit is not None else None
             ports = tuple(Fact(port.value, at_top) for port in one.ports)
             probes = tuple(Fact(probe.value, at_top) for probe in one.probes)
-            yield replace(one, origin=at_top, limit=limit, ports=ports, probes=probes)
+            sources = tuple(f"{prefix}{path}" for path, text in texts.items() if text is not None)
+            yield replace(one, origin=at_top, limit=limit, ports=ports, probes=probes, sources=sources)
 
 
 def _of_values(files: RepositoryFiles, folder: str) -> Iterator[Deployed]:

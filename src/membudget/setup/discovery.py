@@ -39,8 +39,8 @@ class Discovery:
 
 def discover(files: RepositoryFiles, readers: Readers, repository_name: str) -> Discovery:
     """Return the images that the repository builds."""
-    services = compose_files.read_compose_files(files)
-    deployed = _deployed(files, readers)
+    services = [_committed_service(files, one) for one in compose_files.read_compose_files(files)]
+    deployed = [_committed_values(files, one) for one in _deployed(files, readers)]
     definitions = _merged(files, services, readers, repository_name)
     images: list[FoundImage] = []
     taken: set[str] = set()
@@ -68,6 +68,31 @@ def _deployed(files: RepositoryFiles, readers: Readers) -> list[Deployed]:
     return list(islice(found, _MOST_DEPLOYED))
 
 
+_NOT_COMMITTED = "HEAD does not have it like this, so its values of variables and build arguments are not copied"
+"""A file of the working tree may hold what nobody wants to commit. What HEAD has is known to all who see the files."""
+
+
+def _committed_service(files: RepositoryFiles, service: ComposeService) -> ComposeService:
+    build, deployed = _committed_args(files, service.build), _committed_values(files, service.deployed)
+    return replace(service, build=build, deployed=deployed)
+
+
+def _committed_args(files: RepositoryFiles, build: BuildDefinition) -> BuildDefinition:
+    """Return a definition, without the values of build arguments if its file is not committed."""
+    if not build.args or files.is_committed(build.origin.path):
+        return build
+    files.skip(build.origin.path, _NOT_COMMITTED)
+    return replace(build, args={})
+
+
+def _committed_values(files: RepositoryFiles, deployed: Deployed) -> Deployed:
+    """Return a container, without the values of its variables if one of their files is not committed."""
+    if not deployed.variables or all(map(files.is_committed, deployed.sources or (deployed.origin.path,))):
+        return deployed
+    files.skip(deployed.origin.path, _NOT_COMMITTED)
+    return replace(deployed, variables={})
+
+
 def _merged(
     files: RepositoryFiles, services: Sequence[ComposeService], readers: Readers, repository_name: str
 ) -> list[tuple[BuildDefinition, ComposeService | None]]:
@@ -80,7 +105,8 @@ def _merged(
     places: dict[tuple[str, str, str | None], int] = {}
     for place, (build, _) in enumerate(found):
         places.setdefault(build.key, place)
-    others = [*bake.read_bake_files(files, readers.of_bake_files), *ci_builds.read_workflows(files)]
+    read = (*bake.read_bake_files(files, readers.of_bake_files), *ci_builds.read_workflows(files))
+    others = [_committed_args(files, build) for build in read]
     named = {build.dockerfile for build, _ in found} | {build.dockerfile for build in others}
     for path in dockerfiles.names_of(files):
         if path in named:

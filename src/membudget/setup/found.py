@@ -90,6 +90,8 @@ class Deployed:
     """Whether it runs something else than the image's own command, for which the Dockerfile's ports tell nothing."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """The environment variables whose values are written there."""
+    sources: tuple[str, ...] = ()
+    """The files that it was made of. Empty if it is the one of `origin` alone."""
 
 
 @dataclass(frozen=True, slots=True)

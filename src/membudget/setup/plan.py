@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from membudget.budgets.entries import ImageSpec
 from membudget.setup.found import Fact, FoundImage, Probe, Skipped
+from membudget.setup.made_up import local_values, without_secrets
 
 TomlValue: TypeAlias = "str | int | bool | Sequence[TomlValue] | Mapping[str, TomlValue]"
 
@@ -125,14 +126,15 @@ def plan(found: FoundImage) -> ImagePlan:
         table["dockerfile"] = dockerfile
     if build.target is not None:
         table["target"] = build.target
-    if build.args:
-        table["args"] = dict(build.args)
+    args = local_values(build.args)
+    if args.values:
+        table["args"] = dict(args.values)
     is_own = build.origin.path == build.dockerfile
     origin = f"from {build.dockerfile}: no other file builds it" if is_own else f"from {build.origin}"
     surroundings = [*(one for one in (_compose(found), _variables(found)) if one is not None), None]
     workloads = list(_workloads(found))
     ways = (replace(one, around=around) for around in surroundings for one in workloads)
-    return ImagePlan(found, Setting("build", table, (origin,)), tuple(ways))
+    return ImagePlan(found, Setting("build", table, (origin, *args.todo)), tuple(ways))
 
 
 def _compose(found: FoundImage) -> Setting | None:
@@ -147,12 +149,13 @@ def _compose(found: FoundImage) -> Setting | None:
 
 
 def _variables(found: FoundImage) -> Setting | None:
-    """Return the container's variables. Names that a budgets file cannot have are left out."""
+    """Return the container's variables, without secrets. Names that a budgets file cannot have are left out."""
     if found.variables is None:
         return None
-    variables = {name: value for name, value in found.variables.value.items() if _NAME.fullmatch(name)}
-    comment = (f"from {found.variables.origin}: the variables whose values are written there",)
-    return Setting("container", {"env": variables}, comment) if variables else None
+    named = {name: value for name, value in found.variables.value.items() if _NAME.fullmatch(name)}
+    variables = local_values(named)
+    comment = (f"from {found.variables.origin}: the variables whose values are written there", *variables.todo)
+    return Setting("container", {"env": variables.values}, comment) if variables.values else None
 
 
 def _workloads(found: FoundImage) -> Iterator[Way]:
@@ -207,6 +210,8 @@ def _asked(found: FoundImage, probe: Fact[Probe]) -> Way | None:
 
 def _requests(path: str, port: int, origin: str) -> Way | None:
     if not path.startswith("/") or any(character.isspace() or not character.isprintable() for character in path):
+        return None
+    if without_secrets("path", path) != path:
         return None
     settings = (
         Setting("kind", "http"),

@@ -30,12 +30,22 @@ class _Unusable(Exception):
     """A file is skipped. The message says why."""
 
 
+Committed = Callable[[str], str | None]
+"""Returns the text of a file in HEAD, by its path. None if HEAD has no such file, or a large one."""
+
+
+def _nothing_committed(_: str) -> None:
+    return None
+
+
 class RepositoryFiles:
     """The files of a working tree, by their path from its top."""
 
-    def __init__(self, top: Path, names: Iterable[str]) -> None:
+    def __init__(self, top: Path, names: Iterable[str], committed: Committed = _nothing_committed) -> None:
         """`names` are the paths that git lists."""
         self._top = top.resolve()
+        self._committed = committed
+        self._are_committed: dict[str, bool] = {}
         self._left_bytes = _MOST_BYTES
         self._left_of_yaml = _MOST_YAML
         self.skipped: list[Skipped] = []
@@ -79,6 +89,21 @@ class RepositoryFiles:
         except _Unusable as error:
             self.skip(name, str(error))
             return None
+
+    def is_committed(self, name: str) -> bool:
+        """Return whether HEAD has a file with the very text that was read here, so that its text is no secret.
+
+        False for files that git ignores or does not know yet, for edited ones, for links to such files, and for files
+        that a filter decrypts.
+        """
+        if name not in self._are_committed:
+            try:
+                path = self._inside(name)
+                text = read_plain(path, LARGEST_TEXT_BYTES).decode()
+                self._are_committed[name] = text == self._committed(path.relative_to(self._top).as_posix())
+            except (OSError, UnicodeDecodeError, _Unusable):
+                self._are_committed[name] = False
+        return self._are_committed[name]
 
     def _inside(self, name: str) -> Path:
         """Return the path of a file, with links followed. Raises _Unusable if it is not in the repository."""

@@ -9,6 +9,7 @@ import pytest
 from membudget.budgets.file import parse_budgets
 from membudget.cli.main import main
 from membudget.core.errors import ExitCode
+from membudget.setup.made_up import MADE_UP
 from tests.support import membudget_process
 from tests.support.repository import Repository
 
@@ -100,3 +101,51 @@ def test_ignored_files_are_not_read(repository: Repository) -> None:
     main(["init", "--no-measure"])
     text = (repository.folder / "budgets.toml").read_text()
     assert list(parse_budgets(text, "budgets.toml").images) == ["api", "new"]
+
+
+MANIFEST = """\
+kind: Deployment
+spec: {template: {spec: {containers: [{name: api, env: [
+  {name: LOG_LEVEL, value: "%s"}, {name: DB_PASSWORD, value: hunter2}, {name: DB, value: "pg://shop:hunter2@db/shop"}
+]}]}}}
+"""
+
+
+@pytest.mark.thorough
+def test_passwords_of_a_committed_manifest_are_replaced(repository: Repository) -> None:
+    repository.commit("deploy", {"deploy/api.yaml": MANIFEST % "warning"})
+    assert main(["init", "--no-measure"]) is ExitCode.WITHIN_BUDGET
+    text = (repository.folder / "budgets.toml").read_text()
+    env = parse_budgets(text, "budgets.toml", repository.folder).images["api"].container.env
+    assert env == {"LOG_LEVEL": "warning", "DB_PASSWORD": MADE_UP, "DB": f"pg://shop:{MADE_UP}@db/shop"}
+    assert "# TODO: made up, because what is written there may be secret: DB_PASSWORD, DB\n" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("state", ["untracked", "staged", "edited", "a link to an ignored file"])
+def test_values_that_are_not_committed_are_not_copied(
+    repository: Repository, capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    compose = "services: {web: {build: {context: ../api, args: {LEVEL: %s}}, environment: {LEVEL: %s}}}\n"
+    before = {"deploy/api.yaml": MANIFEST % "known", "deploy/compose.yaml": compose % ("known", "known")}
+    after = {"deploy/api.yaml": MANIFEST % "hidden", "deploy/compose.yaml": compose % ("hidden", "hidden")}
+    if state == "edited":
+        repository.commit("deploy", before)
+    elif state == "a link to an ignored file":
+        repository.write({".gitignore": "/mine/\n", **{f"mine/{name}": text for name, text in after.items()}})
+        (repository.folder / "deploy").mkdir()
+        for name in after:
+            (repository.folder / name).symlink_to(repository.folder / "mine" / name)
+        repository.commit("links")
+        after = {}
+    repository.write(after)
+    if state == "staged":
+        repository.git("add", "--all")
+    assert main(["init", "--no-measure"]) is ExitCode.WITHIN_BUDGET
+    text = (repository.folder / "budgets.toml").read_text()
+    assert {"api", "web"} & set(parse_budgets(text, "budgets.toml", repository.folder).images)
+    assert "hidden" not in text
+    assert "known" not in text
+    out = capsys.readouterr().out.replace("\n", " ")
+    assert "deploy/api.yaml: HEAD does not have it like this" in out

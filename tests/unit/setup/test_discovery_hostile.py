@@ -9,7 +9,7 @@ import pytest
 from membudget.build.git import GitRepository
 from membudget.setup.discovery import Discovery, Readers, discover
 from membudget.setup.plan import plans
-from membudget.setup.repository import RepositoryFiles
+from membudget.setup.repository import LARGEST_TEXT_BYTES, RepositoryFiles
 from tests.support.repository import Repository
 
 SECRET = "FROM a-secret-outside"
@@ -32,7 +32,12 @@ def found(repository: Repository) -> Discovery:
     """What is found, in bounded time."""
     begun = time.process_time()
     git = GitRepository(repository.folder)
-    result = discover(RepositoryFiles(git.top, git.work_tree_files()), Readers(), "repository")
+    head = git.commit("HEAD")
+
+    def committed(path: str) -> str | None:
+        return git.file_at(head, path, LARGEST_TEXT_BYTES) if head is not None else None
+
+    result = discover(RepositoryFiles(git.top, git.work_tree_files(), committed), Readers(), "repository")
     assert time.process_time() - begun < 10
     return result
 
@@ -131,7 +136,7 @@ def test_steps_that_many_jobs_share_take_no_time(repository: Repository) -> None
 
 @pytest.mark.thorough
 def test_texts_that_no_file_can_have_are_skipped(repository: Repository) -> None:
-    repository.write({
+    repository.commit("half of a character", {
         "compose.yaml": 'services: {web: {build: {context: honest, args: {A: "\\ud800"}, target: ""}}}\n',
     })  # fmt: skip
     (image,) = found(repository).images

@@ -4,6 +4,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
+from membudget.setup.made_up import MADE_UP
 from membudget.setup.plan import plan, plans
 
 AT = Origin("Dockerfile", 3)
@@ -67,6 +68,16 @@ def test_a_compose_file_below_the_top_is_not_used() -> None:
 def test_a_path_with_controls_is_not_requested() -> None:
     found = FoundImage("api", BUILD, probes=(Fact(Probe("/a\x1b[31m", 80), AT), Fact(Probe("no-slash", 80), AT)))
     assert names(found) == ["idle for 3s"]
+
+
+def test_a_path_with_a_token_is_not_requested() -> None:
+    assert names(FoundImage("api", BUILD, probes=(Fact(Probe("/health?token=hunter2", 80), AT),))) == ["idle for 3s"]
+
+
+def test_secrets_among_build_arguments_are_made_up_with_a_todo() -> None:
+    build = plan(FoundImage("api", replace(BUILD, args={"NPM_TOKEN": "hunter2", "LEVEL": "1"}))).build
+    assert build.value == {"context": "services/api", "args": {"NPM_TOKEN": MADE_UP, "LEVEL": "1"}}
+    assert build.comment[1:] == ("TODO: made up, because what is written there may be secret: NPM_TOKEN",)
 
 
 def test_a_build_says_only_what_differs() -> None:
