@@ -6,10 +6,16 @@ Also names the folder in the user's working tree that git ignores.
 import errno
 import os
 import stat
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from membudget.core.errors import DoctorCheck, EnvironmentFault
+
+T = TypeVar("T")
 
 _CHUNK_BYTES = 1 << 20
 OWN_FOLDER = ".membudget"
@@ -74,8 +80,94 @@ def write_text(text: str | bytes, path: Path, what: str) -> None:
             _make_own_folder(path.parent)
         write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
     except OSError as error:
-        check = DoctorCheck.DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else None
-        raise EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=str(path), check=check) from None
+        raise _unwritten(what, str(path), error) from None
+
+
+def _unwritten(what: str, where: str, error: OSError) -> EnvironmentFault:
+    check = DoctorCheck.DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else None
+    return EnvironmentFault(f"{what} cannot be written: {error.strerror}", where=where, check=check)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to write, with permissions for all to read it."""
+
+    path: Path
+    name: str
+    """The path as people see it."""
+    data: bytes
+    overwrites: bool = False
+    """Whether a file that is there may be replaced. A link is replaced, too, and not what it leads to."""
+
+
+def write_all(files: Sequence[NewFile]) -> None:
+    """Write several files, or leave everything as it was. Raises EnvironmentFault.
+
+    A full disk is noticed before the first file gets its name.
+    """
+    with ExitStack() as undo:
+        staged = [_tried(file, partial(_staged, undo)) for file in files]
+        for file, temporary in zip(files, staged, strict=True):
+            _tried(file, partial(_place, undo, temporary))
+        undo.pop_all()
+    for file, temporary in zip(files, staged, strict=True):
+        if file.overwrites:
+            with suppress(OSError):
+                _kept(temporary).unlink(missing_ok=True)
+
+
+def _tried(file: NewFile, action: Callable[[NewFile], T]) -> T:
+    try:
+        return action(file)
+    except OSError as error:
+        raise _unwritten("it", file.name, error) from None
+
+
+def _staged(undo: ExitStack, file: NewFile) -> Path:
+    """Write the content under a name of its own beside its place."""
+    import tempfile  # as in write_whole
+
+    folders = [folder for folder in file.path.parents if not os.path.lexists(folder)]
+    for folder in reversed(folders):
+        folder.mkdir()
+        undo.callback(_attempt, folder.rmdir)
+    descriptor, name = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
+    undo.callback(_attempt, partial(Path(name).unlink, missing_ok=True))
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(file.data)
+    Path(name).chmod(0o644)
+    return Path(name)
+
+
+def _place(undo: ExitStack, staged: Path, file: NewFile) -> None:
+    """Give the content its name, and keep what had it before."""
+    if not file.overwrites:
+        os.close(os.open(file.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        undo.callback(_attempt, file.path.unlink)
+    elif file.path.is_dir() and not file.path.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file.path))
+    elif os.path.lexists(file.path):
+        kept = _kept(staged)
+        undo.callback(_attempt, partial(_give_back, kept, file.path))
+        file.path.replace(kept)
+    else:
+        undo.callback(_attempt, partial(file.path.unlink, missing_ok=True))
+    staged.replace(file.path)
+
+
+def _kept(staged: Path) -> Path:
+    """Return where a file that was there is kept meanwhile."""
+    return staged.with_name(f"{staged.name}.old")
+
+
+def _give_back(kept: Path, path: Path) -> None:
+    if os.path.lexists(kept):
+        kept.replace(path)
+
+
+def _attempt(action: Callable[[], object]) -> None:
+    with suppress(OSError):
+        action()
 
 
 def _make_own_folder(folder: Path) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
-from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.files import write_whole
+from membudget.core.errors import ConfigurationError
+from membudget.core.files import NewFile, write_all
 from membudget.core.untrusted_text import printable
 from membudget.setup.budgets_text import budgets_text
 from membudget.setup.entries import Entry
@@ -92,19 +92,10 @@ class Destination:
         return planned
 
     def write(self, planned: Sequence[PlannedFile]) -> None:
-        """Write the files. What came into being meanwhile is not overwritten. Raises EnvironmentFault."""
-        for file in planned:
-            if file.is_kept:
-                continue
-            try:
-                if self._wanted.force:
-                    write_whole(file.path, file.text.encode(), mode=0o644)
-                else:
-                    file.path.parent.mkdir(parents=True, exist_ok=True)
-                    with file.path.open("x", encoding="utf-8") as new:
-                        new.write(file.text)
-            except OSError as error:
-                raise EnvironmentFault(f"it cannot be written: {error.strerror}", where=file.name) from None
+        """Write all files, or none. What came into being meanwhile is not overwritten. Raises EnvironmentFault."""
+        overwrites = self._wanted.force
+        new = [file for file in planned if not file.is_kept]
+        write_all([NewFile(file.path, file.name, file.text.encode(), overwrites=overwrites) for file in new])
 
 
 def repository_name(top: Path) -> str:

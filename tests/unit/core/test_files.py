@@ -10,7 +10,15 @@ import pytest
 
 from membudget.budgets import file as budgets_file
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.files import DEFAULT_REPORT, read_plain, remove_own_report, write_text, write_whole
+from membudget.core.files import (
+    DEFAULT_REPORT,
+    NewFile,
+    read_plain,
+    remove_own_report,
+    write_all,
+    write_text,
+    write_whole,
+)
 from membudget.publish.report_file import read_report
 from membudget.publish.servers.github_event import read_event
 
@@ -90,6 +98,71 @@ def test_a_file_that_cannot_be_written_whole_leaves_what_was_there(tmp_path: Pat
     assert "OSError: [Errno 27] File too large" in done.stderr
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def new_files(folder: Path, *, overwrites: bool = False) -> list[NewFile]:
+    return [
+        NewFile(folder / "one", "one", b"new one", overwrites=overwrites),
+        NewFile(folder / "a/b/two", "two", bytes(5000), overwrites=overwrites),
+    ]
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_several_files_are_written_together(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"old")
+    write_all(new_files(tmp_path, overwrites=True))
+    assert everything(tmp_path) == {"one": b"new one", "a": None, "a/b": None, "a/b/two": bytes(5000)}
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("overwrites", [False, True])
+def test_a_second_file_that_cannot_be_placed_leaves_everything_as_it_was(tmp_path: Path, overwrites: bool) -> None:
+    if overwrites:
+        (tmp_path / "one").write_bytes(b"old")
+    (tmp_path / "a/b/two").mkdir(parents=True)
+    before = everything(tmp_path)
+    with pytest.raises(EnvironmentFault) as error:
+        write_all(new_files(tmp_path, overwrites=overwrites))
+    assert error.value.where == "two"
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("overwrites", [False, True])
+def test_a_full_disk_at_the_second_file_leaves_everything_as_it_was(tmp_path: Path, overwrites: bool) -> None:
+    if overwrites:
+        (tmp_path / "one").write_bytes(b"old")
+    before = everything(tmp_path)
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom membudget.core.files import write_all\n"
+        "from tests.unit.core.test_files import new_files\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        f"write_all(new_files(Path(sys.argv[1]), overwrites={overwrites}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "two: it cannot be written: File too large" in done.stderr
+    assert everything(tmp_path) == before
+
+
+def test_a_signal_while_files_are_placed_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_bytes(b"old")
+    before, replace = everything(tmp_path), Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target.name == "two":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_all(new_files(tmp_path, overwrites=True))
+    assert everything(tmp_path) == before
 
 
 def test_the_own_folder_ignores_itself_once(tmp_path: Path) -> None:

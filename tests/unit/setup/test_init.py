@@ -92,6 +92,21 @@ def test_what_comes_into_being_meanwhile_is_not_overwritten(top: Path) -> None:
     assert (top / "budgets.toml").read_text() == "mine"
 
 
+def test_a_workflow_that_cannot_be_written_leaves_no_budgets_file(top: Path) -> None:
+    (top / ".github").write_text("a file where the folder would be")
+    with pytest.raises(EnvironmentFault, match="cannot be written"):
+        write(top, Wanted(top / "budgets.toml"))
+    assert not (top / "budgets.toml").exists()
+
+
+def test_force_leaves_the_old_files_where_the_new_ones_cannot_be_written(top: Path) -> None:
+    (top / "budgets.toml").write_text("mine")
+    (top / ".github/workflows/membudget.yml").mkdir(parents=True)
+    with pytest.raises(EnvironmentFault, match="Is a directory"):
+        write(top, Wanted(top / "budgets.toml", force=True))
+    assert (top / "budgets.toml").read_text() == "mine"
+
+
 def test_a_workflow_names_another_budgets_file(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(top)
     (top / "ci").mkdir()
