@@ -7,6 +7,7 @@ from pathlib import Path
 
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.faults import placed
+from membudget.budgets.key_path import Guesses
 from membudget.budgets.named_files import missing_files
 from membudget.budgets.possible import conflicts, impossible, too_many_members, unknown_images
 from membudget.budgets.salvage import salvage
@@ -73,7 +74,8 @@ def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets
     salvaged = salvage(raw)
     faults = list(salvaged.faults)
     known = {fault.keys for fault in faults}
-    faults += [fault for fault in unknown_images(raw) if fault.keys not in known]
+    guesses = Guesses()
+    faults += [fault for fault in unknown_images(raw, guesses) if fault.keys not in known]
     budgets = Budgets()
     if salvaged.file is not None:
         too_many = too_many_members(salvaged.file)
@@ -83,7 +85,7 @@ def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets
     for image_name, image in budgets.images.items():
         faults += impossible(image, image_name, salvaged)
         if checkout is not None:
-            faults += missing_files(image, image_name, checkout, salvaged)
+            faults += missing_files(image, image_name, checkout, salvaged, guesses)
     if faults:
         raise BudgetsFileError(placed(faults, text, name))
     return budgets

@@ -1,9 +1,10 @@
 """Says where in a budgets file an error of pydantic is, and what the format allows there."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from membudget.budgets.entries import BudgetsFile
 from membudget.budgets.lines import Keys
@@ -17,12 +18,29 @@ def dotted(keys: Keys) -> str:
 
 
 def similar(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that was probably meant. None if none is similar."""
-    return next(iter(difflib.get_close_matches(name[:_LONGEST_GUESS], known, n=1)), None)
+    """Return the known name that was probably meant. None if none is similar, or none of the first 500."""
+    candidates = [one for one in islice(known, _MOST_CANDIDATES) if len(one) <= _LONGEST_GUESS]
+    return next(iter(difflib.get_close_matches(name[:_LONGEST_GUESS], candidates, n=1)), None)
 
 
 _LONGEST_GUESS = 100
-"""Longer names are not compared in full, because comparing takes time."""
+_MOST_CANDIDATES = 500
+_MOST_GUESSES = 100
+"""Comparing takes time: 0.1 s for all of these guesses among all of these candidates, if they are short."""
+
+
+class Guesses:
+    """Finds what was probably meant by the names of one file, for the first 100 names. Later ones get no answer."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_GUESSES
+
+    def similar(self, name: str, known: Callable[[], Iterable[str]]) -> str | None:
+        """Return the known name that was probably meant. `known` is only called if there is an answer to look for."""
+        if self._left <= 0:
+            return None
+        self._left -= 1
+        return similar(name, known())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,27 @@
 """Finds files and folders that the budgets file names and the repository does not have."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import similar
+from membudget.budgets.key_path import Guesses
 from membudget.budgets.lines import Keys
 from membudget.budgets.salvage import Salvaged
 
 _MOST_LISTED = 5
+_MOST_ENTRIES = 1000
+"""How much of a folder is looked at for what was meant."""
 
 
-def missing_files(image: ImageSpec, name: str, checkout: Path, salvaged: Salvaged) -> list[Fault]:
+def missing_files(image: ImageSpec, name: str, checkout: Path, salvaged: Salvaged, guesses: Guesses) -> list[Fault]:
     """Return the faults of paths that the image `name` names. What is lost of a broken file is not looked for."""
     table: Keys = ("images", name)
-    faults = [] if salvaged.doubts("images", name, "build") else list(_of_build(image, table, checkout))
+    faults = [] if salvaged.doubts("images", name, "build") else list(_of_build(image, table, checkout, guesses))
     for keys, path, is_wanted, what in _named(image, table):
         if existing(checkout, path, is_wanted) is None:
-            guess = _guess(checkout, path, is_wanted)
+            guess = _guess(checkout, path, is_wanted, guesses)
             faults.append(Fault(keys, f"names no {what} in the repository", path, _FROM_THE_TOP, guess))
     return faults
 
@@ -26,12 +29,12 @@ def missing_files(image: ImageSpec, name: str, checkout: Path, salvaged: Salvage
 _FROM_THE_TOP = "a path from the top of the repository"
 
 
-def _of_build(image: ImageSpec, table: Keys, checkout: Path) -> Iterator[Fault]:
+def _of_build(image: ImageSpec, table: Keys, checkout: Path, guesses: Guesses) -> Iterator[Fault]:
     build = image.build
     context = existing(checkout, build.context, Path.is_dir)
     if context is None:
         allowed = "a folder, relative to the root of the repository"
-        guess = _guess(checkout, build.context, Path.is_dir)
+        guess = _guess(checkout, build.context, Path.is_dir, guesses)
         yield Fault((*table, "build", "context"), "names no folder in the repository", build.context, allowed, guess)
     elif existing(checkout, f"{build.context}/{build.dockerfile}", Path.is_file) is None:
         allowed = "a file, relative to the build context" + _dockerfiles_in(context)
@@ -75,20 +78,22 @@ def existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Pa
         return None
 
 
-def _guess(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> str | None:
-    """Return a path of the same folder that was probably meant."""
+def _guess(checkout: Path, name: str, is_wanted: Callable[[Path], bool], guesses: Guesses) -> str | None:
+    """Return a path of the same folder that was probably meant. Of a large folder, a part is looked at."""
     above, slash, last = name.rpartition("/")
     folder = existing(checkout, above or ".", Path.is_dir)
     if folder is None:
         return None
     try:
-        there = sorted(path.name for path in folder.iterdir() if is_wanted(path))
+        found = guesses.similar(
+            last, lambda: sorted(path.name for path in islice(folder.iterdir(), _MOST_ENTRIES) if is_wanted(path))
+        )
     except OSError:
         return None
-    found = similar(last, there)
     return f"{above}{slash}{found}" if found is not None else None
 
 
 def _dockerfiles_in(context: Path) -> str:
-    found = sorted(path.name for path in context.glob("*ockerfile*") if path.is_file())[:_MOST_LISTED]
+    entries = islice(context.iterdir(), _MOST_ENTRIES)
+    found = sorted(path.name for path in entries if "ockerfile" in path.name and path.is_file())[:_MOST_LISTED]
     return f" (the context contains: {', '.join(found)})" if found else ""

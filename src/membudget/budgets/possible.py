@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import dotted, similar
+from membudget.budgets.key_path import Guesses, dotted, similar
 from membudget.budgets.lines import Keys
 from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
 from membudget.budgets.salvage import Salvaged
@@ -19,8 +19,6 @@ from membudget.core.quantities import MIB, format_size
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below this limit, one would only measure the container runtime's own start (4 to 7 MiB, runc #4021)."""
 
-_MOST_GUESSES = 100
-"""For how many unknown images a similar name is searched, because comparing takes time."""
 _LONGEST_LIST = 200
 """The longest list of image names in an error, in characters. Each unknown name repeats the list."""
 
@@ -70,7 +68,7 @@ def too_many_members(file: BudgetsFile) -> list[Fault]:
     return [Fault(("groups",), what, f"{file.members:,}", f"{MOST_MEMBERS:,} at most")]
 
 
-def unknown_images(raw: Mapping[str, object]) -> list[Fault]:
+def unknown_images(raw: Mapping[str, object], guesses: Guesses) -> list[Fault]:
     """Return the images that groups and exceptions name and a parsed file does not define. The file may be broken."""
     names = tuple(_table(raw.get("images")))
     known, listed = frozenset(names), shortened(", ".join(names), _LONGEST_LIST)
@@ -81,10 +79,7 @@ def unknown_images(raw: Mapping[str, object]) -> list[Fault]:
         named.append((("exceptions", number, "image"), _table(table).get("image")))
     unknown = [(keys, image) for keys, image in named if isinstance(image, str) and image not in known]
     what = "names an image that this file does not define"
-    return [
-        Fault(keys, what, image, listed, similar(image, names) if number < _MOST_GUESSES else None)
-        for number, (keys, image) in enumerate(unknown)
-    ]
+    return [Fault(keys, what, image, listed, guesses.similar(image, lambda: names)) for keys, image in unknown]
 
 
 def _table(value: object) -> Mapping[str, object]:

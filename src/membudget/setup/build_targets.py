@@ -5,7 +5,7 @@ from pathlib import Path
 
 from membudget.budgets.entries import Budgets, Build
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import similar
+from membudget.budgets.key_path import Guesses
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, Dockerfile, parse_dockerfile
 from membudget.core.errors import shortened
 from membudget.core.files import read_plain
@@ -13,13 +13,17 @@ from membudget.core.files import read_plain
 _LONGEST_LIST = 200
 
 
-def unknown_targets(budgets: Budgets, top: Path) -> Iterator[Fault]:
+def unknown_targets(budgets: Budgets, top: Path, guesses: Guesses) -> Iterator[Fault]:
     """Yield the targets of a valid budgets file that no stage has. `top` is the top of the repository."""
+    read: dict[str, Dockerfile | None] = {}
     for image, spec in budgets.images.items():
         target = spec.build.target
         if target is None:
             continue
-        dockerfile = _stages(spec.build, top)
+        key = spec.build.model_copy(update={"target": None}).model_dump_json()
+        if key not in read:
+            read[key] = _stages(spec.build, top)
+        dockerfile = read[key]
         if dockerfile is None or not dockerfile.stages or dockerfile.stage(target) is not None:
             continue
         names = [stage.name for stage in dockerfile.stages if stage.name is not None]
@@ -28,7 +32,7 @@ def unknown_targets(budgets: Budgets, top: Path) -> Iterator[Fault]:
             f"names no stage of {spec.build.dockerfile}",
             target,
             shortened(", ".join(names), _LONGEST_LIST) if names else "nothing: the stages have no names",
-            similar(target, names),
+            guesses.similar(target, names.copy),
         )
 
 

@@ -5,18 +5,19 @@ from pathlib import Path
 
 from membudget.budgets.entries import Budgets, ComposeSettings
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import similar
+from membudget.budgets.key_path import Guesses
 from membudget.budgets.lines import Keys
-from membudget.core.errors import Problem
+from membudget.core.errors import Problem, shortened
 from membudget.core.files import read_plain
 from membudget.setup.finding import Finding
-from membudget.setup.yaml_nodes import InvalidYaml, documents, entries, get
+from membudget.setup.yaml_nodes import MOST_ENTRIES, InvalidYaml, documents, entries, get
 
+_LONGEST_LIST = 200
 LARGEST_COMPOSE_BYTES = 256 * 1024
 """Larger files are left to the check, because reading them takes seconds."""
 
 
-def unknown_services(budgets: Budgets, top: Path) -> tuple[list[Fault], list[Finding]]:
+def unknown_services(budgets: Budgets, top: Path, guesses: Guesses) -> tuple[list[Fault], list[Finding]]:
     """Return services that compose files do not have, and compose files that cannot be read.
 
     `top` is the top of the repository.
@@ -31,7 +32,7 @@ def unknown_services(budgets: Budgets, top: Path) -> tuple[list[Fault], list[Fin
             files[settings.file] = _services(top / settings.file)
         services = files[settings.file]
         if isinstance(services, list):
-            faults += _unknown(settings, image, services)
+            faults += _unknown(settings, image, services, guesses)
     broken = [
         Finding(Problem(file, "", f"cannot be read as YAML: {error.reason}", line=error.line, column=error.column))
         for file, error in files.items()
@@ -53,14 +54,17 @@ def _services(path: Path) -> list[str] | InvalidYaml | None:
         return None
     if get(root, "include") is not None:
         return None
-    return [service.text for service, _ in entries(get(root, "services"))]
+    services = [service.text for service, _ in entries(get(root, "services"))]
+    return services if len(services) < MOST_ENTRIES else None
 
 
-def _unknown(settings: ComposeSettings, image: str, services: list[str]) -> Iterator[Fault]:
+def _unknown(settings: ComposeSettings, image: str, services: list[str], guesses: Guesses) -> Iterator[Fault]:
     table: Keys = ("images", image, "compose")
     named: list[tuple[Keys, str]] = [((*table, "service"), settings.service or image)]
     named += [((*table, "sidecars", number), sidecar) for number, sidecar in enumerate(settings.sidecars)]
+    known = frozenset(services)
     for keys, service in named:
-        if service not in services:
+        if service not in known:
             what = f"names a service that {settings.file} does not have"
-            yield Fault(keys, what, service, ", ".join(services), similar(service, services))
+            listed = shortened(", ".join(services), _LONGEST_LIST)
+            yield Fault(keys, what, service, listed, guesses.similar(service, services.copy))

@@ -159,13 +159,12 @@ def _fetch_depth(found: _Found) -> Iterator[Complaint]:
 
 def permissions_finding(workflows: Workflows) -> Finding:
     """Say whether jobs have the rights that they need, and no more than these."""
-    of_use = partial(_permissions, workflows=workflows)
+    of_use = partial(_permissions, around=_Around.of(workflows))
     return _judged(DoctorCheck.PERMISSIONS, workflows, of_use, "every job has the rights that it needs")
 
 
-def _permissions(found: _Found, workflows: Workflows) -> Iterator[Complaint]:
-    has_reporter = any(one.reports for one in _uses(workflows))
-    needed = dict(_needed(found, has_reporter=has_reporter))
+def _permissions(found: _Found, around: "_Around") -> Iterator[Complaint]:
+    needed = dict(_needed(found, has_reporter=around.has_reporter))
     permissions = found.use.job.permissions
     if not needed:
         return
@@ -242,20 +241,46 @@ def _pins(found: _Found) -> Iterator[Complaint]:
 def forks_finding(workflows: Workflows) -> Finding:
     """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
     seen = "what one workflow measures, another one posts"
-    if not any(found.reports for found in _uses(workflows)):
+    around = _Around.of(workflows)
+    if not around.has_reporter:
         seen = "one workflow: pull requests from forks are checked, but get no comment"
-    return _judged(DoctorCheck.FORKS, workflows, partial(_forks, workflows=workflows), seen)
+    return _judged(DoctorCheck.FORKS, workflows, partial(_forks, around=around), seen)
 
 
-def _forks(found: _Found, workflows: Workflows) -> Iterator[Complaint]:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What all workflows of the repository have, for which each use is held against the others."""
+
+    has_reporter: bool
+    measuring: tuple[str, ...]
+    """The names of the workflows that measure."""
+    refs: frozenset[str | None]
+    """The revisions of check.yml that are called."""
+    artifacts: frozenset[str]
+    """The names under which check.yml keeps reports."""
+
+    @classmethod
+    def of(cls, workflows: Workflows) -> "_Around":
+        uses = list(_uses(workflows))
+        measuring = [one.file for one in uses if one.measures]
+        called = [one.use for one in uses if one.use.kind is Kind.CHECK]
+        return cls(
+            any(one.reports for one in uses),
+            tuple(dict.fromkeys(file.name.text if file.name is not None else file.path for file in measuring)),
+            frozenset(use.ref for use in called),
+            frozenset(use.value("artifact") or _REPORT_ARTIFACT for use in called),
+        )
+
+
+def _forks(found: _Found, around: _Around) -> Iterator[Complaint]:
     if found.reports:
-        yield from _reporter(found, [one for one in _uses(workflows) if one.measures])
-    elif found.use.kind is Kind.CHECK and not any(one.reports for one in _uses(workflows)):
+        yield from _reporter(found, around)
+    elif found.use.kind is Kind.CHECK and not around.has_reporter:
         fix = "add the workflow that calls report.yml (docs/pull-requests.md)"
         yield found.complaint(State.WARNING, "nothing posts what it measures", fix=fix)
 
 
-def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
+def _reporter(found: _Found, around: _Around) -> Iterator[Complaint]:
     """Yield what is wrong with the half that posts. It has a token that may write, and must not run anything."""
     use = found.use
     if use.checkouts:
@@ -267,18 +292,17 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
         return  # the check of triggers says so
     at = trigger.name
     awaited = [text.text for text in trigger.lists.get("workflows", ())]
-    names = [one.file.name.text if one.file.name is not None else one.file.path for one in measuring]
-    if not measuring:
+    names = around.measuring
+    if not names:
         yield found.complaint(State.FAILED, "no workflow measures what it would post", fix="add the one that measures")
-    elif not set(awaited) & set(names):
+    elif not set(awaited).intersection(names):
         waits: Parts = ("it waits for ", Quoted(", ".join(awaited) or "no workflow"))
         measures: Parts = (", but the workflow that measures is called ", Quoted(names[0]))
         yield found.complaint(State.FAILED, *waits, *measures, fix="name that workflow under workflow_run", at=at)
-    refs = {one.use.ref for one in measuring if one.use.kind is Kind.CHECK}
-    if use.kind is Kind.REPORT and refs and use.ref not in refs:
+    if use.kind is Kind.REPORT and around.refs and use.ref not in around.refs:
         what = "it is of another version than the workflow that measures"
         yield found.complaint(State.WARNING, what, fix="name the same commit in both workflows")
-    kept = {one.use.value("artifact") or _REPORT_ARTIFACT for one in measuring if one.use.kind is Kind.CHECK}
+    kept = around.artifacts
     wanted = use.value("artifact") or _REPORT_ARTIFACT
     if kept and wanted not in kept:
         reads: Parts = (
@@ -292,7 +316,8 @@ def _reporter(found: _Found, measuring: list[_Found]) -> Iterator[Complaint]:
 
 def complaints(workflows: Workflows) -> Iterator[Complaint]:
     """Yield what any of the checks above finds wrong. `membudget validate` tells it, too."""
-    permissions, forks = partial(_permissions, workflows=workflows), partial(_forks, workflows=workflows)
+    around = _Around.of(workflows)
+    permissions, forks = partial(_permissions, around=around), partial(_forks, around=around)
     for found in _uses(workflows):
         for look in (_triggers, _fetch_depth, permissions, _pins, forks):
             yield from look(found)

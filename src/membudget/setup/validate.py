@@ -4,10 +4,12 @@ import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.faults import placed
+from membudget.budgets.key_path import Guesses
 from membudget.budgets.named_files import existing
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.setup import workflow_faults
@@ -25,6 +27,8 @@ from membudget.setup.workflow_files import (
 )
 
 _BUDGETS = "budgets.toml"
+MOST_FINDINGS, MOST_IN_ALL = 200, 2000
+"""Of one file, and of all. A hostile file may have a problem for each of its bytes."""
 
 
 def validate(files: Sequence[str], folder: Path) -> Validation:
@@ -44,8 +48,17 @@ def validate(files: Sequence[str], folder: Path) -> Validation:
         else:
             what = "is neither a budgets file (.toml) nor a workflow (.yml, .yaml)"
             run.findings[name] = [Finding(Problem(name, "", what))]
-    found = run.findings
-    return Validation(tuple(found), tuple(finding for findings in found.values() for finding in findings))
+    of_files = (_first(found, name, MOST_FINDINGS) for name, found in run.findings.items())
+    findings = [finding for found in of_files for finding in found]
+    return Validation(tuple(run.findings), tuple(_first(findings, ".", MOST_IN_ALL)))
+
+
+def _first(findings: Sequence[Finding], name: str, most: int) -> Sequence[Finding]:
+    """Return the findings, or the first of very many with a last one that says so."""
+    if len(findings) <= most:
+        return findings
+    what = f"more than {most:,} problems: the others are not listed"
+    return [*findings[:most], Finding(Problem(name, "", what), fix="correct these first")]
 
 
 def repository_top(folder: Path) -> Path:
@@ -64,6 +77,8 @@ class _Run:
     """The names of the images, by budgets file. None for a file that is no TOML."""
     others: Workflows | None = None
     """The workflows of the repository. None before they are read."""
+    of_all: dict[str, list[Complaint]] = field(default_factory=dict)
+    """What is wrong with the way in which these use membudget, by their path from the top."""
 
     def budgets(self, name: str) -> None:
         """Validate a budgets file, once."""
@@ -79,8 +94,9 @@ class _Run:
         except ConfigurationError as error:
             findings.append(Finding(Problem(name, "", error.what), fix=error.fix))
         else:
-            faults, broken = unknown_services(budgets, self.top)
-            faults += unknown_targets(budgets, self.top)
+            guesses = Guesses()
+            faults, broken = unknown_services(budgets, self.top, guesses)
+            faults += unknown_targets(budgets, self.top, guesses)
             findings += [Finding(problem) for problem in (placed(faults, text, name) if faults else ())] + broken
 
     def repository(self) -> None:
@@ -109,7 +125,8 @@ class _Run:
         if isinstance(file, UnreadableWorkflow):
             self.findings[name] = [workflow_faults.of_unreadable(file, name)]
         else:
-            found = [*workflow_faults.of_workflow(file, name, images_of)]
+            faults = workflow_faults.of_workflow(file, name, images_of, Guesses())
+            found = [*islice(faults, MOST_FINDINGS + 1)]  # with aliases, a small file may have millions
             found += [workflow_faults.of_complaint(one, name) for one in self._complaints(file)]
             self.findings[name] = sorted(found, key=lambda one: (one.problem.line or 0, one.problem.column or 0))
 
@@ -117,9 +134,12 @@ class _Run:
         """Return what is wrong with the way in which a workflow uses membudget, seen beside the other workflows."""
         if self.others is None:
             self.others = read_workflows(self.top)
-        others = [other for other in self.others.files if other.path != file.path]
-        found = (one for one in complaints(Workflows((file, *others))) if one.path == file.path)
-        return list(dict.fromkeys(found))
+        if file.path not in self.of_all:
+            all_files = (file, *(other for other in self.others.files if other.path != file.path))
+            self.of_all |= {one.path: [] for one in all_files}
+            for complaint in dict.fromkeys(complaints(Workflows(all_files))):
+                self.of_all[complaint.path].append(complaint)
+        return self.of_all[file.path]
 
     def _images_of(self, budgets: str, *, is_validated: bool) -> tuple[str, ...] | None:
         if existing(self.top, budgets, Path.is_file) is None:

@@ -1,10 +1,10 @@
 """Finds what is wrong with the steps and jobs of workflows that use membudget."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import dotted, similar
+from membudget.budgets.key_path import Guesses, dotted
 from membudget.core.errors import Problem, shortened
 from membudget.core.untrusted_text import raw
 from membudget.setup.action_inputs import INPUTS, known_value
@@ -20,7 +20,7 @@ ImagesOf = Callable[[str], tuple[str, ...] | None]
 None if the file is broken. Raises FileNotFoundError if there is no such file.
 """
 _USUAL_BUDGETS = "budgets.toml"
-_LONGEST_LIST = 200
+_LONGEST_LIST, _MOST_LISTED = 200, 100
 
 
 def of_unreadable(file: UnreadableWorkflow, name: str) -> Finding:
@@ -28,14 +28,13 @@ def of_unreadable(file: UnreadableWorkflow, name: str) -> Finding:
     return Finding(Problem(name, "", f"cannot be read: {file.reason}", line=file.line, column=file.column))
 
 
-def of_workflow(file: WorkflowFile, name: str, images_of: ImagesOf) -> Iterator[Finding]:
+def of_workflow(file: WorkflowFile, name: str, images_of: ImagesOf, guesses: Guesses) -> Iterator[Finding]:
     """Yield what is wrong with a workflow's inputs. `name` is the file's name in messages."""
     for use in file.uses:
-        known = INPUTS[use.kind]
         for given in use.inputs.values():
-            yield from _of_input(given, use, name, known)
+            yield from _of_input(given, use, name, guesses)
         yield from _of_command(use, name)
-        yield from _of_images(use, name, images_of)
+        yield from _of_images(use, name, images_of, guesses)
 
 
 def of_complaint(complaint: Complaint, name: str) -> Finding:
@@ -44,11 +43,12 @@ def of_complaint(complaint: Complaint, name: str) -> Finding:
     return Finding(problem, is_warning=complaint.state is not State.FAILED, fix=complaint.fix)
 
 
-def _of_input(given: Input, use: Use, name: str, known: Mapping[str, object]) -> Iterator[Finding]:
-    values = INPUTS[use.kind].get(given.name.text)
+def _of_input(given: Input, use: Use, name: str, guesses: Guesses) -> Iterator[Finding]:
+    known = INPUTS[use.kind]
+    values = known.get(given.name.text)
     if values is None:
         what = f"unknown input of {_called(use)}"
-        guess = similar(given.name.text, known)
+        guess = guesses.similar(given.name.text, known.keys)
         yield _finding(use, name, given.name, Fault((given.name.text,), what, None, ", ".join(known), guess))
     elif given.value is not None and (value := known_value(given)) is not None:
         fault = values.fault(value)
@@ -63,7 +63,7 @@ def _of_command(use: Use, name: str) -> Iterator[Finding]:
         yield _finding(use, name, use.inputs["command"].name, fault)
 
 
-def _of_images(use: Use, name: str, images_of: ImagesOf) -> Iterator[Finding]:
+def _of_images(use: Use, name: str, images_of: ImagesOf, guesses: Guesses) -> Iterator[Finding]:
     """Yield budgets files that are not there, and images that their budgets file does not define."""
     budgets, wanted = _named(use)
     if budgets is None:
@@ -74,12 +74,14 @@ def _of_images(use: Use, name: str, images_of: ImagesOf) -> Iterator[Finding]:
         fault = Fault(("budgets",), "names no file in the repository", budgets.text)
         yield _finding(use, name, budgets, fault, "run `membudget init` to create one")
         return
-    for image in wanted if images is not None else ():
-        if images is not None and image.text not in images:
+    if images is None:
+        return
+    known, listed = frozenset(images), shortened(", ".join(images[:_MOST_LISTED]), _LONGEST_LIST)
+    for image in wanted:
+        if image.text not in known:
             what = f"names an image that {budgets.text} does not define"
-            listed = shortened(", ".join(images), _LONGEST_LIST)
-            fault = Fault(("images",), what, image.text, listed, similar(image.text, images))
-            yield _finding(use, name, image, fault)
+            guess = guesses.similar(image.text, lambda: images)
+            yield _finding(use, name, image, Fault(("images",), what, image.text, listed, guess))
 
 
 def _named(use: Use) -> tuple[Text | None, list[Text]]:

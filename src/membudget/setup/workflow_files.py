@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from yaml.nodes import Node
@@ -18,10 +19,14 @@ FOLDERS = (".github/workflows", ".forgejo/workflows", ".gitea/workflows")
 """Where runners look for workflows, from the top of the repository."""
 
 LARGEST_WORKFLOW_BYTES = 256 * 1024
-_MOST_FILES = 500
-_MOST_STEPS = 10_000
-"""With aliases, a small file may have more jobs times steps than anybody wants to look at."""
+_MOST_FILES, _MOST_USES, _MOST_INPUTS = 500, 200, 100
+"""Files of a repository, uses of membudget in a file, and inputs of a step."""
+_MOST_BYTES = 4 << 20
+"""Of all files together. Reading a mebibyte of YAML takes about ten seconds."""
+_MOST_STEPS = 2000
+"""Jobs, steps, and kilobytes of scripts. With aliases, a small file may have more than anybody wants to look at."""
 
+_NAME = b"membudget"
 _USES = re.compile(
     r"(?:https?://[^/]+/)?(?P<owner>[\w.-]+)/(?P<repository>[\w.-]+)(?:/(?P<path>[^@]*))?@(?P<ref>\S+)", re.ASCII
 )
@@ -169,8 +174,17 @@ class Workflows:
 
 def read_workflows(top: Path) -> Workflows:
     """Return the workflows below `top` that use membudget. Never raises for what a file contains."""
-    paths = [path for folder in FOLDERS for path in _workflow_paths(top, folder)]
-    found = [read_workflow(top, str(path.relative_to(top))) for path in paths[:_MOST_FILES]]
+    paths = [str(path.relative_to(top)) for folder in FOLDERS for path in _workflow_paths(top, folder)]
+    found: list[WorkflowFile | UnreadableWorkflow | None] = []
+    left = _MOST_BYTES
+    for path in paths[:_MOST_FILES]:
+        data = _content(top, path)
+        if isinstance(data, bytes) and _NAME in data.lower():
+            left -= len(data)
+        if left < 0:
+            found.append(UnreadableWorkflow(path, f"more than {_MOST_BYTES >> 20} MiB of workflows were read before"))
+            break
+        found.append(_parsed(data, path))
     return Workflows(
         tuple(file for file in found if isinstance(file, WorkflowFile) and file.uses),
         tuple(file for file in found if isinstance(file, UnreadableWorkflow)),
@@ -185,6 +199,10 @@ def is_workflow(path: str) -> bool:
 
 def read_workflow(top: Path, path: str) -> WorkflowFile | UnreadableWorkflow | None:
     """Return one workflow file, or why it cannot be read. None if it does not mention membudget."""
+    return _parsed(_content(top, path), path)
+
+
+def _content(top: Path, path: str) -> bytes | UnreadableWorkflow:
     try:
         real = (top / path).resolve(strict=True)
         if not real.is_relative_to(top.resolve()):
@@ -195,10 +213,14 @@ def read_workflow(top: Path, path: str) -> WorkflowFile | UnreadableWorkflow | N
         return UnreadableWorkflow(path, reason or "the path is invalid")
     if len(data) > LARGEST_WORKFLOW_BYTES:
         return UnreadableWorkflow(path, f"it is larger than {LARGEST_WORKFLOW_BYTES // 1024} KiB")
-    return _parsed(data, path) if b"membudget" in data.lower() else None
+    return data
 
 
-def _parsed(data: bytes, path: str) -> WorkflowFile | UnreadableWorkflow:
+def _parsed(data: bytes | UnreadableWorkflow, path: str) -> WorkflowFile | UnreadableWorkflow | None:
+    if isinstance(data, UnreadableWorkflow):
+        return data
+    if _NAME not in data.lower():
+        return None
     try:
         return parse_workflow(data.decode(), path)
     except UnicodeDecodeError as error:
@@ -211,12 +233,16 @@ def parse_workflow(text: str, path: str) -> WorkflowFile:
     """Return what a workflow does with membudget. Raises InvalidYaml."""
     root = next(iter(documents(text)), None)
     permissions = _permissions(get(root, "permissions"))
+    uses = tuple(islice(_uses(root, permissions, text.split("\n")), _MOST_USES + 1))
+    if len(uses) > _MOST_USES:
+        place_of = uses[-1].what
+        raise InvalidYaml(f"it uses membudget more than {_MOST_USES} times", place_of.line, place_of.column)
     return WorkflowFile(
         path,
         scalar(get(root, "name")),
         {trigger.name.text: trigger for trigger in _triggers(get(root, "on"))},
         permissions,
-        tuple(_uses(root, permissions, text.split("\n"))),
+        uses,
     )
 
 
@@ -230,6 +256,7 @@ def _workflow_paths(top: Path, folder: str) -> list[Path]:
 def _uses(root: Node | None, of_workflow: Permissions | None, lines: list[str]) -> Iterator[Use]:
     seen = 0
     for name, node in entries(get(root, "jobs")):
+        seen += 1
         own = _permissions(get(node, "permissions"))
         job = Job(name, scalar(get(node, "runs-on")), own if own is not None else of_workflow)
         called = _use(node, job, (), lines)
@@ -237,13 +264,15 @@ def _uses(root: Node | None, of_workflow: Permissions | None, lines: list[str]) 
             yield called
         checkouts: tuple[Step, ...] = ()
         for step in items(get(node, "steps")):
-            seen += 1
+            run = scalar(get(step, "run"))
+            seen += 1 + (len(run.text) // 1000 if run is not None else 0)
             if seen > _MOST_STEPS:
-                raise InvalidYaml(f"it has more than {_MOST_STEPS:,} steps", *place(step))
+                raise InvalidYaml(f"it has more than {_MOST_STEPS:,} jobs and steps", *place(step))
             found = _use(step, job, checkouts, lines)
             if found is not None:
                 yield found
-            yield from _commands(step, job, checkouts)
+            if run is not None and "membudget" in run.text:
+                yield from _commands(run, job, checkouts)
             checkouts += tuple(_checkout(step))
 
 
@@ -277,11 +306,8 @@ def _checkout(step: Node) -> Iterator[Step]:
         yield Step(uses, _inputs(get(step, "with")))
 
 
-def _commands(step: Node, job: Job, checkouts: tuple[Step, ...]) -> Iterator[Use]:
-    """Yield each call of the command line in a `run` step."""
-    run = scalar(get(step, "run"))
-    if run is None:
-        return
+def _commands(run: Text, job: Job, checkouts: tuple[Step, ...]) -> Iterator[Use]:
+    """Yield each call of the command line in a script."""
     script = run.text.replace("\\\n", "  ")  # as long as before, so that lines can be counted
     for matched in _COMMAND.finditer(script):
         before = run.text[: matched.start("command")]
@@ -292,7 +318,7 @@ def _commands(step: Node, job: Job, checkouts: tuple[Step, ...]) -> Iterator[Use
 
 
 def _inputs(node: Node | None) -> dict[str, Input]:
-    return {name.text: Input(name, scalar(value)) for name, value in entries(node)}
+    return {name.text: Input(name, scalar(value)) for name, value in islice(entries(node), _MOST_INPUTS)}
 
 
 def _permissions(node: Node | None) -> Permissions | None:
@@ -302,7 +328,8 @@ def _permissions(node: Node | None) -> Permissions | None:
     if whole is not None:
         right = {"read-all": "read", "write-all": "write"}.get(whole.text)
         return Permissions(*place(node), all=right) if right is not None else None
-    scopes = {name.text: given for name, value in entries(node) if (given := scalar(value)) is not None}
+    given = ((name.text, scalar(value)) for name, value in islice(entries(node), _MOST_INPUTS))
+    scopes = {name: right for name, right in given if right is not None}
     return Permissions(*place(node), scopes=scopes)
 
 
@@ -312,10 +339,10 @@ def _triggers(node: Node | None) -> Iterator[Trigger]:
         name = scalar(one)
         if name is not None and not name.is_null:
             yield Trigger(name)
-    for name, settings in entries(node):
+    for name, settings in islice(entries(node), _MOST_INPUTS):
         lists = {}
-        for key, value in entries(settings):
+        for key, value in islice(entries(settings), _MOST_INPUTS):
             single = scalar(value)
-            given = [single] if single is not None else [scalar(item) for item in items(value)]
+            given = [single] if single is not None else [scalar(item) for item in items(value)[:_MOST_INPUTS]]
             lists[key.text] = tuple(text for text in given if text is not None)
         yield Trigger(name, lists)

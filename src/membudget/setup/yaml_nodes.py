@@ -11,6 +11,8 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _EXPRESSION = "${{"
+MOST_ENTRIES = 1000
+"""What is looked at of a mapping or a list. With aliases, many values may share a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,11 @@ def documents(text: str) -> list[Node]:
 
 
 def entries(node: Node | None) -> Iterator[tuple[Text, Node]]:
-    """Yield the keys and values of a mapping, in order. Of other nodes, and of keys that are no scalars, nothing."""
-    for key, value in node.value if isinstance(node, MappingNode) else ():
+    """Yield the keys and values of a mapping, in order. Of other nodes, and of keys that are no scalars, nothing.
+
+    Of a large mapping, the first 1,000 are read.
+    """
+    for key, value in node.value[:MOST_ENTRIES] if isinstance(node, MappingNode) else ():
         name = scalar(key)
         if name is not None:
             yield name, value
@@ -74,13 +79,14 @@ def entries(node: Node | None) -> Iterator[tuple[Text, Node]]:
 def get(node: Node | None, *keys: str) -> Node | None:
     """Return the value below `keys`, one key for each level. None if there is none."""
     for key in keys:
-        node = next((value for name, value in entries(node) if name.text == key), None)
+        pairs = node.value[:MOST_ENTRIES] if isinstance(node, MappingNode) else ()
+        node = next((value for name, value in pairs if isinstance(name, ScalarNode) and name.value == key), None)
     return node
 
 
 def items(node: Node | None) -> list[Node]:
-    """Return the items of a sequence. Other nodes have none."""
-    return list(node.value) if isinstance(node, SequenceNode) else []
+    """Return the items of a sequence, up to 1,000. Other nodes have none."""
+    return list(node.value[:MOST_ENTRIES]) if isinstance(node, SequenceNode) else []
 
 
 def scalar(node: Node | None) -> Text | None:

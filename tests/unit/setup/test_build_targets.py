@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
+from membudget.budgets.key_path import Guesses
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
 from membudget.setup.build_targets import unknown_targets
 from membudget.setup.finding import as_text
@@ -21,7 +22,7 @@ def unknown(
     if dockerfile is not None:
         (top / "Dockerfile").write_text(dockerfile)
     parsed = budgets_file.parse_budgets(budgets(target), "b")
-    return [(fault.found, fault.allowed, fault.guess) for fault in unknown_targets(parsed, top)]
+    return [(fault.found, fault.allowed, fault.guess) for fault in unknown_targets(parsed, top, Guesses())]
 
 
 @pytest.mark.parametrize("target", ["build", "runtime", "RUNTIME", "2"])

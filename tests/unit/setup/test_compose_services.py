@@ -4,6 +4,7 @@ import pytest
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.faults import placed
+from membudget.budgets.key_path import Guesses
 from membudget.setup.compose_services import LARGEST_COMPOSE_BYTES, unknown_services
 
 COMPOSE = "services:\n  api: {build: .}\n  db: {image: postgres}\n"
@@ -13,7 +14,7 @@ def said(tmp_path: Path, settings: str, compose: str | bytes = COMPOSE) -> list[
     text = f'version = 1\n[images.api]\nlimit = "64MiB"\ncompose = {settings}\n'
     (tmp_path / "compose.yaml").write_bytes(compose if isinstance(compose, bytes) else compose.encode())
     budgets = budgets_file.parse_budgets(text, "budgets.toml")
-    faults, broken = unknown_services(budgets, tmp_path)
+    faults, broken = unknown_services(budgets, tmp_path, Guesses())
     return [str(problem) for problem in (*placed(faults, text, "b.toml"), *(one.problem for one in broken))]
 
 

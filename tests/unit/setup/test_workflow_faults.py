@@ -4,6 +4,7 @@ import pytest
 
 from documented_workflows import workflows_of
 from lint import tracked
+from membudget.budgets.key_path import Guesses
 from membudget.core.untrusted_text import raw
 from membudget.setup.doctor_workflows import complaints
 from membudget.setup.finding import Finding
@@ -24,7 +25,7 @@ def images_of(budgets: str) -> tuple[str, ...] | None:
 
 def findings(step: str, around: str = "") -> list[Finding]:
     text = f"on: pull_request\njobs:\n  m:\n    {around}steps:\n      - {step}\n"
-    return list(of_workflow(parse_workflow(text, "w.yml"), "w.yml", images_of))
+    return list(of_workflow(parse_workflow(text, "w.yml"), "w.yml", images_of, Guesses()))
 
 
 def with_inputs(*lines: str) -> list[Finding]:
@@ -99,6 +100,6 @@ def test_the_workflows_that_the_documentation_shows_have_no_faults() -> None:
     shown = list(workflows_of(TOP, pages))
     parsed = [parse_workflow(one.text, f"{one.page}:{one.line}") for one in shown]
     assert sum(len(one.uses) for one in parsed) >= len(shown)
-    assert [said(list(of_workflow(one, one.path, images_of))) for one in parsed] == [[]] * len(parsed)
+    assert [said(list(of_workflow(one, one.path, images_of, Guesses()))) for one in parsed] == [[]] * len(parsed)
     pins = "the zeros are a placeholder for a commit"
     assert {raw(one.what) for one in complaints(Workflows(tuple(parsed)))} == {pins}
