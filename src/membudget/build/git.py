@@ -83,6 +83,25 @@ class GitRepository:
             return None
         return Commit(sha, self._run("log", "-1", "--no-show-signature", "--format=%s", sha, "--"))
 
+    def head(self, without_one: str) -> Commit:
+        """Return the commit HEAD. Raises ConfigurationError if there is none yet, with `without_one` to do about it."""
+        head = self.commit("HEAD")
+        if head is None:
+            raise ConfigurationError(
+                "this repository has no commit yet, and only commits are built", fix=without_one, check=DoctorCheck.GIT
+            )
+        return head
+
+    def names(self, file: Path) -> list[str]:
+        """Return the names that git may have for a file: as given, then with this machine's links followed.
+
+        Empty if the file is outside of the repository.
+        """
+        top = self.top.resolve()
+        given = Path(os.path.abspath(file))  # noqa: PTH100 - Path.resolve would follow links
+        paths = (given.parent.resolve() / given.name, file.resolve())
+        return [path.relative_to(top).as_posix() for path in paths if path.is_relative_to(top)]
+
     def parents(self, commit: Commit) -> list[str]:
         """Return the IDs of the parents that the commit names. A shallow clone may not have these commits."""
         raw = self._run("cat-file", "commit", commit.sha)

@@ -4,7 +4,6 @@ Paths are resolved as git stores them, and never by this machine's file system.
 """
 
 import json
-import os
 import posixpath
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ def base_budgets(
 ) -> BaseBudgets:
     """Read the base's budgets file. `commits` are base and head."""
     base, head = commits
-    names = list(_names(repository.top, file))
+    names = repository.names(file)
     if not names:
         return BaseBudgets(Budgets(), (f"{file} lies outside of the repository: every image counts as new",))
     notes: tuple[str, ...] = ()
@@ -96,18 +95,6 @@ def untouched_images(
         before, after = (_content(repository, commit, paths, measurement_paths(image)) for commit in commits)
         if before is not None and before == after:
             yield name
-
-
-def _names(top: Path, file: Path) -> Iterator[str]:
-    """Yield the names that git may have for a file: as given, then with this machine's links followed.
-
-    Yield none if the file is outside of the repository.
-    """
-    top = top.resolve()
-    given = Path(os.path.abspath(file))  # noqa: PTH100 - Path.resolve would follow links
-    for path in (given.parent.resolve() / given.name, file.resolve()):
-        if path.is_relative_to(top):
-            yield path.relative_to(top).as_posix()
 
 
 def _leads_elsewhere(repository: GitRepository, base: Commit, name: str) -> bool:

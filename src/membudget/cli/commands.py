@@ -98,11 +98,10 @@ def plan(options: argparse.Namespace) -> ExitCode:
 def merge(options: argparse.Namespace) -> ExitCode:
     """Run `membudget merge`."""
     try:
-        parts = read_reports([Path(path) for path in options.reports])
+        result = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
     except ConfigurationError:
         _forget_report(options)
         raise
-    result = merge_use_case.merge(parts)
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(result, Path(options.report), policy, detail_of(options))
 

@@ -21,6 +21,7 @@ from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry
 from membudget.publish.workflow import guarded_log, show, show_json
+from membudget.report.notes import uncommitted
 from membudget.setup.discovery import Discovery, Readers, discover
 from membudget.setup.entries import Entry, failed_entry, measured_entry, unmeasured_entry
 from membudget.setup.init import Destination, PlannedFile, Wanted, repository_name
@@ -82,14 +83,9 @@ def _measured(
     repository: GitRepository, plans: Sequence[ImagePlan], progress: Progress, helper_image: str | None
 ) -> Sequence[Measured | Failed]:
     """Build and run the images as they are committed. Raises EnvironmentFault."""
-    head = repository.commit("HEAD")
-    if head is None:
-        raise ConfigurationError(
-            "this repository has no commit yet, and only commits are built", fix="commit first, or pass --no-measure"
-        )
+    head = repository.head(without_one="commit what is to be built, or pass --no-measure")
     if changed := repository.uncommitted():
-        files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
-        progress.note(f"{files} uncommitted changes, which are not built: the images are those of HEAD")
+        progress.note(f"{uncommitted(len(changed))}, which are not built: the images are those of HEAD")
     run = own_run_id()
     options = MeasuringOptions(VERSION, helper_image=helper_image)
     with _engine_or_advice() as engine, workspace(repository, run) as checkouts:

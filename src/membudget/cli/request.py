@@ -62,9 +62,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     The head's budgets file is read from disk, where CI has checked it out or the user edits it. `label` is None if
     there is no pull request.
     """
-    head = repository.commit("HEAD")
-    if head is None:
-        raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
+    head = repository.head(without_one="commit what is to be built")
     budgets = wanted.budgets
     of_head = budgets_file.parse_budgets(budgets_file.read(budgets), str(budgets), repository.top)
     wanted.secrets.check(of_head, budgets)
@@ -206,10 +204,7 @@ def _digest_to_approve(
 def _uncommitted(repository: GitRepository, head: Commit, budgets: Path, of_head: Budgets) -> Iterator[str]:
     """Yield notes about files that differ from HEAD. A budgets file that git does not know differs as well."""
     changed = repository.uncommitted()
-    try:
-        name = budgets.resolve().relative_to(repository.top.resolve()).as_posix()
-    except (OSError, ValueError, RuntimeError):  # it lies elsewhere
-        name = str(budgets)
+    name = [str(budgets), *repository.names(budgets)][-1]
     if name not in changed and not repository.has_entry(head, name):
         changed = [name, *changed]
     recipes = [

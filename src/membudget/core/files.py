@@ -1,6 +1,7 @@
 """Reads files up to a maximum size, writes them atomically, and rejects unknown keys in stored data.
 
-Also names the folder in the user's working tree that git ignores.
+Also names the folder in the user's working tree that git ignores, and refuses links in that tree, which a pull request
+may have committed.
 """
 
 import errno
@@ -29,10 +30,8 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
     """Read a regular file of up to `most_bytes`.
 
     Of a larger file, return the first `most_bytes` + 1 bytes. Raises OSError, also if the path is not a regular file: a
-    device has no end, and a FIFO may block forever. membudget's own folder must not be a link.
+    device has no end, and a FIFO may block forever.
     """
-    if path.parent.name == OWN_FOLDER:
-        _refuse_link(path.parent)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -73,9 +72,10 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 def write_text(text: str | bytes, path: Path, what: str) -> None:
     """Write a file atomically. `what` names the content in the message. Raises EnvironmentFault.
 
-    Git ignores what is written into membudget's own folder.
+    No link of the working tree is followed. Git ignores what is written into membudget's own folder.
     """
     try:
+        refuse_links(path)
         if path.parent.name == OWN_FOLDER:
             _make_own_folder(path.parent)
         write_whole(path, text.encode() if isinstance(text, str) else text, mode=0o644)
@@ -172,16 +172,27 @@ def _attempt(action: Callable[[], object]) -> None:
 
 def _make_own_folder(folder: Path) -> None:
     """Make membudget's own folder, which git ignores by a file inside of it. Raises OSError."""
-    _refuse_link(folder)
     ignore = folder / _IGNORE_FILE
     if not ignore.exists():
         write_whole(ignore, _IGNORES_ALL, mode=0o644)
 
 
-def _refuse_link(folder: Path) -> None:
-    """Raise OSError if membudget's own folder is a link, which a pull request may have committed."""
-    if folder.is_symlink():
-        raise OSError(errno.ELOOP, f"{folder} is a link; remove it, or name another place with --report", str(folder))
+def repository_top(folder: Path) -> Path:
+    """Return the top of the repository around `folder`: where `.git` is. Without a repository, `folder` itself."""
+    real = folder.resolve()
+    return next((above for above in (real, *real.parents) if (above / ".git").exists()), real)
+
+
+def refuse_links(path: Path) -> None:
+    """Raise OSError if a folder of the path is a link that lies in the working tree.
+
+    A pull request may have committed it, and it may lead anywhere. Links outside of the working tree are the user's.
+    """
+    top = repository_top(Path.cwd())
+    for folder in reversed((Path.cwd() / path).parents):
+        if folder.is_symlink() and folder.parent.resolve().is_relative_to(top):
+            problem = f"{folder} is a link in the working tree; remove it, or name a place outside of the tree"
+            raise OSError(errno.ELOOP, problem, str(folder))
 
 
 def remove_own_report() -> None:
@@ -191,7 +202,7 @@ def remove_own_report() -> None:
     """
     path = Path(DEFAULT_REPORT)
     try:
-        _refuse_link(path.parent)
+        refuse_links(path)
         path.unlink(missing_ok=True)
     except OSError as error:
         raise EnvironmentFault(f"the earlier report cannot be removed: {error.strerror}", where=str(path)) from None

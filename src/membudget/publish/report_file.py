@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError, SchemaValidator, core_sche
 
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.files import read_plain, write_text
+from membudget.core.files import read_plain, refuse_links, write_text
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.untrusted_text import printable
@@ -124,6 +124,7 @@ def read_report(path: Path) -> Report:
     Raises ConfigurationError, without quoting the file, if it is not exactly a report.
     """
     try:
+        refuse_links(path)
         data = read_plain(path, LARGEST_REPORT_BYTES)
     except FileNotFoundError:
         raise ConfigurationError(

@@ -137,15 +137,20 @@ def uncommitted_notes(changed: Sequence[str], budgets: str, recipes: Sequence[st
     Everything but the budgets file is taken from HEAD.
     """
     if budgets in changed:
-        yield f"{budgets} has uncommitted changes, and they count: it was read from the working folder"
+        yield f"{uncommitted(1, budgets)}, and they count: it was read from the working folder"
     built = [name for name in changed if name in recipes]
     others = [name for name in changed if name != budgets and name not in recipes]
     if built:
-        has = "has" if len(built) == 1 else "have"
-        yield f"{_listed(built)} {has} uncommitted changes, which are not built: HEAD's was used → commit them first"
+        has_changes = uncommitted(len(built), _listed(built))
+        yield f"{has_changes}, which are not built: HEAD's was used → commit them first"
     if others:
-        has = "has" if len(others) == 1 else "have"
-        yield f"{_listed(others)} {has} uncommitted changes, which are not built: the head is HEAD"
+        yield f"{uncommitted(len(others), _listed(others))}, which are not built: the head is HEAD"
+
+
+def uncommitted(count: int, names: str | None = None) -> str:
+    """Return that `count` files have uncommitted changes. `names` takes the place of the count."""
+    subject = names or ("1 file" if count == 1 else f"{count} files")
+    return f"{subject} {'has' if count == 1 else 'have'} uncommitted changes"
 
 
 def _listed(names: Sequence[str]) -> str:

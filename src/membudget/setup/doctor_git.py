@@ -8,6 +8,7 @@ from membudget.build.git_base import find_base, unproven_note
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError, DoctorCheck
 from membudget.core.untrusted_text import Quoted
+from membudget.report.notes import uncommitted
 from membudget.setup.doctor import CannotLook, Finding, Parts, failed, ok, refused, warning
 
 _MOST_NAMED = 3
@@ -37,16 +38,15 @@ def git_finding(seen: RepositorySeen) -> Finding:
     head = (*place, f", HEAD {seen.head.sha[:_SHORT]}")
     if not seen.uncommitted:
         return ok(check, *head)
-    files = "1 file has" if seen.uncommitted == 1 else f"{seen.uncommitted} files have"
     fix = "commit them to have them built; the budgets file is read as it is"
-    return warning(check, *head, f"; {files} uncommitted changes, which check does not build", fix=fix)
+    return warning(check, *head, f"; {uncommitted(seen.uncommitted)}, which check does not build", fix=fix)
 
 
 def look_at_git(repository: GitRepository) -> Finding:
     """Look at the repository."""
     head = repository.commit("HEAD")
-    uncommitted = len(repository.uncommitted()) if head is not None else 0
-    return git_finding(RepositorySeen(str(repository.top), repository.version(), head, uncommitted))
+    changed = len(repository.uncommitted()) if head is not None else 0
+    return git_finding(RepositorySeen(str(repository.top), repository.version(), head, changed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from membudget.budgets.faults import placed
 from membudget.budgets.key_path import Guesses
 from membudget.budgets.named_files import existing
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
+from membudget.core.files import repository_top
 from membudget.setup import workflow_faults
 from membudget.setup.build_targets import unknown_targets
 from membudget.setup.compose_services import unknown_services
@@ -59,12 +60,6 @@ def _first(findings: Sequence[Finding], name: str, most: int) -> Sequence[Findin
         return findings
     what = f"more than {most:,} problems: the others are not listed"
     return [*findings[:most], Finding(Problem(name, "", what), fix="correct these first")]
-
-
-def repository_top(folder: Path) -> Path:
-    """Return the top of the repository around `folder`: where `.git` is. Without a repository, `folder` itself."""
-    real = folder.resolve()
-    return next((above for above in (real, *real.parents) if (above / ".git").exists()), real)
 
 
 @dataclass(slots=True)

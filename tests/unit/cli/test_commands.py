@@ -9,6 +9,7 @@ import pytest
 from membudget.cli import commands
 from membudget.cli.arguments import make_parser
 from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
 from membudget.judge.whole import Coverage
 from membudget.measure.cache import remember_durations
@@ -45,18 +46,52 @@ def test_the_plan_is_an_output_balanced_by_last_durations(job: Path, monkeypatch
 
 
 def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, rss in ((1, 40), (2, 70)):
-        one = image(f"image{number}", base=side(trial(40)), head=side(trial(rss)), allowed=budgets(max_rss=64))
-        part = report(one).model_copy(
-            update={"shard": Shard(number, 2), "coverage": Coverage((one.name,), ("image1", "image2"))}
-        )
-        write_report(part, job / "parts" / f"membudget-{number}" / "report.json")
+    write_part(1)
+    write_part(2, head_rss_mib=70)
     monkeypatch.setenv("INPUT_COMMAND", "merge")
     monkeypatch.setenv("INPUT_REPORTS", "parts")
     assert commands.action() is ExitCode.OVER_BUDGET
     assert [one.name for one in read_report(job / "report.json").images] == ["image1", "image2"]
     assert "1 of 2 images over budget" in (job / "summary").read_text()
     assert "verdict-image2" in (job / "output").read_text()
+
+
+def write_part(number: int, head_rss_mib: int = 40) -> None:
+    """Write the report of a shard of one image, below parts."""
+    one = image(f"image{number}", base=side(trial(40)), head=side(trial(head_rss_mib)), allowed=budgets(max_rss=64))
+    coverage = Coverage((one.name,), ("image1", "image2"))
+    part = report(one).model_copy(update={"shard": Shard(number, 2), "coverage": coverage})
+    write_report(part, Path("parts") / f"membudget-{number}" / "report.json")
+
+
+def merge(*arguments: str) -> ExitCode:
+    options = make_parser().parse_args(["merge", *arguments])
+    return commands.merge(options)
+
+
+@pytest.mark.parametrize("damage", ["no report", "of a whole check"])
+def test_a_merge_that_fails_leaves_no_report_of_an_earlier_run(job: Path, damage: str) -> None:
+    write_part(1)
+    write_part(2)
+    assert merge("parts") is ExitCode.WITHIN_BUDGET
+    assert (job / DEFAULT_REPORT).exists()
+    for path in (job / "parts").glob("*/report.json"):
+        if damage == "no report":
+            path.write_text("{}")
+        else:
+            write_report(read_report(path).model_copy(update={"shard": None}), path)
+    with pytest.raises(ConfigurationError):
+        merge("parts")
+    assert not (job / DEFAULT_REPORT).exists(), "nobody takes it for the result of this merge"
+
+
+def test_a_merge_that_fails_keeps_a_report_whose_place_the_user_named(job: Path) -> None:
+    write_part(1)
+    write_part(2)
+    assert merge("parts", "--report", "mine.json") is ExitCode.WITHIN_BUDGET
+    with pytest.raises(ConfigurationError):
+        merge("missing", "--report", "mine.json")
+    assert (job / "mine.json").exists()
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["publish", "missing.json"]])

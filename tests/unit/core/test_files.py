@@ -15,6 +15,7 @@ from membudget.core.files import (
     NewFile,
     read_plain,
     remove_own_report,
+    repository_top,
     write_all,
     write_text,
     write_whole,
@@ -189,10 +190,51 @@ def test_a_link_as_the_own_folder_is_not_followed(tmp_path: Path, monkeypatch: p
         write_text("one", Path(DEFAULT_REPORT), "the report")
     with pytest.raises(EnvironmentFault, match=r"cannot be removed: .*\.membudget is a link"):
         remove_own_report()
-    with pytest.raises(OSError, match="is a link"):
-        read_plain(Path(DEFAULT_REPORT), 10)
+    with pytest.raises(ConfigurationError, match=r"cannot be read: .*\.membudget is a link"):
+        read_report(Path(DEFAULT_REPORT))
     assert [found.name for found in (tmp_path / "elsewhere").iterdir()] == ["report.json"]
     assert (tmp_path / "elsewhere/report.json").read_text() == "kept"
+
+
+@pytest.mark.parametrize("report", ["out/report.json", "out/deep/report.json", "sub/../out/report.json", "here/deep/r"])
+@pytest.mark.parametrize("below", ["", "sub"])
+def test_no_link_of_the_working_tree_is_followed_to_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: str, below: str
+) -> None:
+    tree, elsewhere = tmp_path / "tree", tmp_path / "elsewhere"
+    for folder in (tree / ".git", tree / "sub/sub", tree / "here", elsewhere / "deep"):
+        folder.mkdir(parents=True)
+    for folder in (tree, tree / "sub"):
+        (folder / "out").symlink_to(elsewhere)
+    (tree / "here/deep").symlink_to(elsewhere)
+    (tree / "sub/here").symlink_to(tree / "here")
+    monkeypatch.chdir(tree / below)
+    for path in (Path(report), Path.cwd() / report):
+        with pytest.raises(EnvironmentFault, match="is a link in the working tree"):
+            write_text("one", path, "the report")
+        with pytest.raises(ConfigurationError, match="is a link in the working tree"):
+            read_report(path)
+    assert [found.name for found in elsewhere.rglob("*")] == ["deep"]
+
+
+def test_links_outside_of_the_working_tree_are_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, disk = tmp_path / "tree", tmp_path / "disk"
+    for folder in (tree / ".git", tree / "out", disk):
+        folder.mkdir(parents=True)
+    (tmp_path / "reports").symlink_to(disk)
+    (tmp_path / "shortcut").symlink_to(tree)
+    monkeypatch.chdir(tree)
+    for path in (tmp_path / "reports/one.json", Path("../reports/two.json"), tmp_path / "shortcut/out/three.json"):
+        write_text("one", path, "the report")
+    assert sorted(found.name for found in tmp_path.rglob("*.json")) == ["one.json", "three.json", "two.json"]
+
+
+def test_a_report_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kept").write_text("kept")
+    Path("report.json").symlink_to("kept")
+    write_text("one", Path("report.json"), "the report")
+    assert (Path("report.json").read_text(), Path("kept").read_text()) == ("one", "kept")
 
 
 def test_the_report_of_an_earlier_check_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,3 +243,10 @@ def test_the_report_of_an_earlier_check_is_removed(tmp_path: Path, monkeypatch: 
     write_text("one", Path(DEFAULT_REPORT), "the report")
     remove_own_report()
     assert not Path(DEFAULT_REPORT).exists()
+
+
+def test_the_top_of_the_repository_is_where_git_is(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert repository_top(tmp_path / "a/b") == (tmp_path / "a/b").resolve(), "without a repository"
+    (tmp_path / "a/.git").write_text("gitdir: elsewhere\n")
+    assert repository_top(tmp_path / "a/b") == (tmp_path / "a").resolve()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.setup.finding import as_json, as_text
-from membudget.setup.validate import repository_top, validate
+from membudget.setup.validate import validate
 from tests.support.golden import assert_golden
 
 BROKEN = Path(__file__).parents[1] / "budgets" / "broken.toml"
@@ -148,11 +148,6 @@ def test_what_cannot_be_validated_is_an_error(repository: Path, name: str, messa
 def test_a_workflow_that_does_not_use_membudget_is_valid(repository: Path) -> None:
     write(repository, ".github/workflows/other.yml", "on: push\njobs: {}\n")
     assert said(repository, ".github/workflows/other.yml") == ["1 file checked, no problems found"]
-
-
-def test_the_top_of_the_repository_is_where_git_is(repository: Path, tmp_path: Path) -> None:
-    (repository / "a/b").mkdir(parents=True)
-    assert repository_top(repository / "a/b") == repository.resolve()
 
 
 def test_a_program_gets_places_and_guesses(repository: Path) -> None:
