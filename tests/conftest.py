@@ -1,5 +1,6 @@
 """Fixtures for every kind of test."""
 
+import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,23 @@ settings.register_profile("membudget", deadline=None, derandomize=True)
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=15)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("membudget")
+
+
+gc.disable()  # modules and tests stay until the end: a collection among them costs a quarter of a run and frees nothing
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Exempt what stays from collections, then collect as usual what tests leave."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Spare the process that only gathers the workers' results pytest's last collections."""
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

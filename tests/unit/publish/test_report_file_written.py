@@ -123,6 +123,7 @@ def test_reports_that_cannot_be_held_together_are_refused(tmp_path: Path) -> Non
         read_reports([tmp_path])
 
 
+@pytest.mark.thorough
 def test_more_reports_than_a_check_has_shards_are_not_read(tmp_path: Path) -> None:
     for number in range(MOST_SHARDS + 1):
         (tmp_path / f"{number}.json").touch()

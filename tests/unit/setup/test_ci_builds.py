@@ -111,6 +111,7 @@ def test_a_context_that_only_the_runner_knows_is_skipped(make_files: MakeFiles) 
     assert "only known when it runs" in files.skipped[0].reason
 
 
+@pytest.mark.thorough
 def test_values_of_a_matrix_cannot_multiply_a_script(make_files: MakeFiles) -> None:
     many = "${{ matrix.x }}" * 5_000
     job = f"strategy: {{matrix: {{x: [{'y' * 100_000}]}}}}\nsteps: [{{run: 'docker build . # {many}'}}]"

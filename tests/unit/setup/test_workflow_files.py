@@ -232,6 +232,7 @@ def test_a_path_tells_whether_it_is_a_workflow() -> None:
     assert not is_workflow("budgets.toml")
 
 
+@pytest.mark.thorough
 def test_a_script_of_blank_lines_is_read_in_linear_time() -> None:
     script = "\n" * 200_000 + "          membudget check\n"
     (found,) = parse_workflow(f"on: push\njobs:\n  m:\n    steps:\n      - run: |\n{script}", "w.yml").uses

@@ -190,6 +190,7 @@ def test_files_of_a_tmpfs_are_shared_memory(processes: Processes, mounts: bytes,
     assert bool(snapshot.files) == (not is_shared)
 
 
+@pytest.mark.thorough
 def test_processes_that_are_not_listed_count_by_their_anonymous_memory(processes: Processes) -> None:
     for pid in range(1, MOST_PROCESSES + 3):
         processes.add(pid, pages=pid)
