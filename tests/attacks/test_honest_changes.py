@@ -91,6 +91,9 @@ limit = "64MiB"
 trials = 1
 """
 
+BAKE = 'target "api" {\n  context = "api"\n}\n'
+BAKED = (edit('{ context = "api" }', '{ bake = "docker-bake.hcl", target = "api" }'), write({"docker-bake.hcl": BAKE}))
+
 OF_CODE = [
     honest("nothing", GREEN),
     honest("a file outside of every context", GREEN, write({"README.md": "x\n", "docs/page.md": "y\n"})),
@@ -100,6 +103,15 @@ OF_CODE = [
     honest("code made smaller", GREEN, write({"api/Dockerfile": holding(10)})),
     honest("code grown below its maximum", GREEN, write({"api/Dockerfile": holding(30)})),
     honest("code grown as tolerated", GREEN, write({"api/Dockerfile": holding(22)}), base=GROWTH),
+    honest("a bake file that says what the budgets file said", GREEN, *BAKED),
+    honest(
+        "a bake file in other words, at another place",
+        GREEN,
+        edit('context = "api"', 'context = "../api"', "docker-bake.hcl"),
+        edit("docker-bake.hcl", "ci/docker-bake.hcl"),
+        move("docker-bake.hcl", "ci/docker-bake.hcl"),
+        base=BAKED,
+    ),
     honest("an ignore file", GREEN, write({"api/.dockerignore": "*.md\n"})),
     honest("attributes of text files", GREEN, write({".gitattributes": "*.md text\n*.sh text eol=lf\n"})),
     honest(

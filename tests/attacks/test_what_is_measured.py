@@ -87,6 +87,21 @@ ENV_FILE = (
 )
 VOLUME = (more('container.volumes = { "/data" = "data" }'), write({"data/other": "x\n"}))
 
+BAKE = """\
+variable "SIZE" {
+  default = "large"
+}
+target "api" {
+  context = "api"
+  args = { SIZE = SIZE }
+}
+"""
+BAKED = (
+    edit(BUILD, 'build = { bake = "docker-bake.hcl", target = "api" }'),
+    write({"docker-bake.hcl": BAKE}),
+)
+SECRET = '  secret = ["id=a,env=PATH"]\n'
+
 CASES = [
     # -- what is built
     attack(
@@ -157,6 +172,40 @@ CASES = [
         edit('"api" }', '"real" }'),
         write({"real/Dockerfile": holding(90)}),
         breaking=(),
+    ),
+    attack(
+        "a bake file that points elsewhere",
+        Loosened("api", "build.context"),
+        edit('context = "api"', 'context = "small"', "docker-bake.hcl"),
+        write({"small/Dockerfile": holding(20)}),
+        base=BAKED,
+    ),
+    attack(
+        "another argument in a bake file",
+        Loosened("api", "build.args"),
+        edit('"large"', '"small"', "docker-bake.hcl"),
+        base=BAKED,
+        breaking=STAGES,
+    ),
+    attack(
+        "another bake file",
+        Loosened("api", "build.context"),
+        edit("docker-bake.hcl", "small.hcl"),
+        write({"small/Dockerfile": holding(20), "small.hcl": BAKE.replace('"api"\n', '"small"\n')}),
+        base=BAKED,
+    ),
+    attack(
+        "a bake target in place of a plain build",
+        Loosened("api", "build.context"),
+        *BAKED,
+        edit('context = "api"', 'context = "small"', "docker-bake.hcl"),
+        write({"small/Dockerfile": holding(20)}),
+    ),
+    attack(
+        "a bake file of the base that cannot be resolved",
+        Loosened("api", "build.bake"),
+        edit(SECRET, "", "docker-bake.hcl"),
+        base=(*BAKED, edit('context = "api"\n', f'context = "api"\n{SECRET}', "docker-bake.hcl")),
     ),
     # -- what it is exercised with
     attack(
@@ -311,6 +360,10 @@ def test_the_head_is_judged_by_what_the_base_measures(case: Case, checked: Check
 
 NOTHING_HIDDEN = [
     attack("stages", OverBudget("api"), breaking=STAGES),
+    attack("bake file", OverBudget("api"), base=BAKED, breaking=STAGES),
+    attack(
+        "a bake file and our environment", OverBudget("api"), base=BAKED, breaking=STAGES, environ={"SIZE": "small"}
+    ),
     attack("platforms", OverBudget("api"), breaking=PLATFORMS),
     attack("arguments", OverBudget("api"), base=WITH_ARGUMENTS, breaking=SPIKES),
     attack("late", OverBudget("api"), breaking=LATE),

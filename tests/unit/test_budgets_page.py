@@ -93,6 +93,12 @@ def test_the_budgets_to_start_with_are_valid() -> None:
     assert [*budgets_file.parse(block, "docs/budgets.md")] == ["api"]
 
 
+def test_the_bake_target_on_the_page_is_valid() -> None:
+    (block,) = (block for block in blocks("toml") if "bake" in block)
+    images = budgets_file.parse(f'version = 1\ndefaults.limit = "64MiB"\n{block}', "docs/budgets.md")
+    assert images["api"].build.bake == "docker-bake.hcl"
+
+
 def test_the_schema_on_the_page_is_of_this_version() -> None:
     (line,) = (block for block in blocks("toml") if block.startswith("#:schema"))
     assert line == f"#:schema {SCHEMA_ID.replace('/main/', f'/v{VERSION}/')}\n"

@@ -37,7 +37,7 @@ CHILDREN = {
     ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",
-    ("setup/user_clients.py", "subprocess.run"): "reader_environment, or helm's of a path and an empty home",
+    ("engine/child_output.py", "subprocess.Popen"): "none for buildx bake; a path and an empty home for helm",
     ("measure/workload/confinement.py", "os.fork"): "that of the driver, a helper itself",
     ("measure/probe/snapshots.py", "os.fork"): "that of the probe, a helper itself",
 }

@@ -6,17 +6,19 @@ format.
 
 import json
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import (
     AbsolutePath,
     AnyPhaseLabel,
+    BakePath,
     DurationMs,
     FileModel,
     ImageName,
@@ -108,6 +110,7 @@ class Group(FileModel):
     """Budgets for the sums over the group."""
 
 
+_BAKE_TARGET = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
 LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
 MOST_TRIALS = 100
@@ -154,18 +157,36 @@ Trials = Annotated[
 class Build(FileModel):
     """How to build the image. membudget runs `docker buildx build` on a clean checkout."""
 
+    model_config = ConfigDict(json_schema_extra={"if": {"required": ["bake"]}, "then": {"required": ["target"]}})
+
+    bake: BakePath | None = None
+    """Bake file (docker-bake.hcl or .json) whose `target` says how to build the image. `docker buildx bake --print`
+    resolves it, with the defaults of its variables.
+    """
     context: NonEmpty = "."
-    """Folder of the build context, from the top of the repository."""
+    """Folder of the build context, from the top of the repository. With `bake`: the folder that the paths of the bake
+    file start from. If absent, the bake file's own folder.
+    """
     dockerfile: NonEmpty = "Dockerfile"
     """Path of the Dockerfile inside the build context."""
     target: NonEmpty | None = None
-    """Stage to build. If absent, the last stage."""
+    """Stage to build. If absent, the last stage. With `bake`: the target of the bake file."""
     args: dict[str, str] = {}
     """Build arguments."""
     platform: Platform | None = None
     """Platform to build for, such as "linux/amd64". If absent, the engine's own."""
     network: BuildNetwork = "default"
     """Network of RUN steps: "default" is the builder's network, "none" is no network."""
+
+    @model_validator(mode="after")
+    def _bake_file_says_the_rest(self) -> Self:
+        if self.bake is None:
+            return self
+        if self.target is None or not re.fullmatch(_BAKE_TARGET, self.target):
+            raise not_allowed("a target of the bake file beside `bake`: its name has letters, digits, _ and -")
+        if {"dockerfile", "args"} & self.model_fields_set:
+            raise not_allowed("beside `bake`, only target, context, platform and network: the bake file says the rest")
+        return self
 
 
 class Defaults(FileModel):
@@ -300,8 +321,8 @@ def build_paths(image: ImageSpec) -> tuple[str, ...] | None:
 
     Returns None if that is unknown.
     """
-    if image.compose is not None:
-        return None  # only compose knows what its services are built from
+    if image.compose is not None or image.build.bake is not None:
+        return None  # only compose and buildx know what these are built from
     dockerfile = posixpath.join(image.build.context, image.build.dockerfile)
     return _normalised(image.build.context, dockerfile, *image.paths)
 

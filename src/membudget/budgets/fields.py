@@ -170,6 +170,12 @@ PositiveCount = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 RepositoryPath = NonEmpty
 """A path from the top of the repository, as committed."""
 
+BakePath = Annotated[
+    str,
+    _Text(r"^[^\x00-\x1f]*\.(hcl|json)$", 'the path of a bake file, from the top of the repository: "docker-bake.hcl"'),
+]
+"""The path of a bake file. Compose files, which bake reads too, are for `compose`."""
+
 _RUNNERS_OWN = (
     "ACTIONS_", "AWS_", "AZURE_", "CI_", "DOCKER_", "FORGEJO_", "GH_", "GITEA_", "GITHUB_", "GITLAB_", "GOOGLE_",
     "INPUT_", "MEMBUDGET_", "NPM_", "PYPI_", "RUNNER_", "SSH_",

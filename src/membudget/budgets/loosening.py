@@ -150,7 +150,14 @@ def removed_image(name: str, base: ImageRules) -> Loosening:
 
 
 def other_build(name: str, base: Build, head: Build) -> Iterator[Loosening]:
-    """Yield the build settings that differ. With them, the measured image would not be the image that ships."""
+    """Yield the build settings that differ. With them, the measured image would not be the image that ships.
+
+    Bake targets were resolved before. Only the base can have one that could not be.
+    """
+    if base.bake is not None and base != head:
+        before = f"the target {base.target} of {base.bake}, which cannot be resolved"
+        yield Loosening(name, False, "build.bake", before, f"{head.context}/{head.dockerfile}")
+        return
     for key in Build.model_fields:
         before, after = getattr(base, key), getattr(head, key)
         if before != after:

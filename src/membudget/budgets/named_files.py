@@ -31,6 +31,11 @@ _FROM_THE_TOP = "a path from the top of the repository"
 
 def _of_build(image: ImageSpec, table: Keys, checkout: Path, guesses: Guesses) -> Iterator[Fault]:
     build = image.build
+    if build.bake is not None:
+        if existing(checkout, build.bake, Path.is_file) is None:
+            guess = _guess(checkout, build.bake, Path.is_file, guesses)
+            yield Fault((*table, "build", "bake"), "names no file in the repository", build.bake, _FROM_THE_TOP, guess)
+        return
     context = existing(checkout, build.context, Path.is_dir)
     if context is None:
         allowed = "a folder, relative to the root of the repository"

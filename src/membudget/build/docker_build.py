@@ -46,6 +46,8 @@ class Builder:
 
         The client streams the context to the builder, so the engine does not need access to the files.
         """
+        if spec.bake is not None:  # the head's are resolved: this is the base's
+            raise BuildFailed(f"the base's target {spec.target} of {spec.bake} cannot be resolved; the notes say why")
         context = checkout / spec.context
         dockerfile = context / spec.dockerfile
         if not _lies_in(context, checkout):

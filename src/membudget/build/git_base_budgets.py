@@ -7,13 +7,16 @@ import json
 import posixpath
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec, build_paths, measurement_paths
+from membudget.budgets.faults import Fault
 from membudget.budgets.loosening import Change, Loosening, changed_settings, new_names, renamed, with_groups_of
+from membudget.build.bake import BakeReader, unresolved_notes, with_resolved_builds
 from membudget.build.git import GitRepository
 from membudget.build.revision import Commit
 from membudget.core.errors import BudgetsFileError
@@ -34,9 +37,12 @@ class BaseBudgets:
 
 
 def base_budgets(
-    repository: GitRepository, commits: tuple[Commit, Commit], file: Path, of_head: Budgets
+    repository: GitRepository, commits: tuple[Commit, Commit], file: Path, of_head: Budgets, bake: BakeReader
 ) -> BaseBudgets:
-    """Read the base's budgets file. `commits` are base and head."""
+    """Read the base's budgets file, and resolve its bake targets. `commits` are base and head.
+
+    Builds of `of_head` are resolved already. Raises EnvironmentFault if bake files are used and buildx is missing.
+    """
     base, head = commits
     names = repository.names(file)
     if not names:
@@ -66,6 +72,8 @@ def base_budgets(
     except BudgetsFileError as error:
         first = error.problems[0]
         return BaseBudgets(Budgets(), notes, f"the base's {name} cannot be used ({first.where}: {first.what})")
+    of_base, faults = committed_builds(repository, base, of_base, bake)
+    notes += tuple(unresolved_notes(faults, base.sha[:12]))
     names_now = _renamed_images(repository, commits, of_base, of_head)
     notes += tuple(f"{old} is called {new} now: it keeps its budgets" for old, new in names_now.items())
     of_base = with_groups_of(of_head, renamed(of_base, names_now))
@@ -78,6 +86,13 @@ def base_budgets(
         and content == _build_content(repository, head, spec)
     }
     return BaseBudgets(of_base, notes, moved=frozenset(moved_builds))
+
+
+def committed_builds(
+    repository: GitRepository, commit: Commit, budgets: Budgets, bake: BakeReader
+) -> tuple[Budgets, list[Fault]]:
+    """Return the budgets with the builds that the commit's bake files say, and why some cannot be resolved."""
+    return with_resolved_builds(budgets, partial(repository.file_at, commit), bake)
 
 
 def untouched_images(
@@ -155,6 +170,8 @@ def _moved_content(
     While its old place has other files, a copy of the old ones is not a move, because the other files would ship.
     """
     base, head = commits
+    if of_base.build.bake is not None:  # it could not be resolved
+        return None
     context = of_base.build.context
     left = repository.object_at(head, context)
     if left is not None and left != repository.object_at(base, context):

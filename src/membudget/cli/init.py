@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from membudget.build.docker_bake import BuildxBake
 from membudget.build.docker_build import Builder
 from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
@@ -29,7 +30,7 @@ from membudget.setup.init_report import Result, init_report, render
 from membudget.setup.measured import Failed, Measured, measure
 from membudget.setup.plan import ImagePlan, plans
 from membudget.setup.repository import LARGEST_TEXT_BYTES, RepositoryFiles
-from membudget.setup.user_clients import BuildxBake, Helm
+from membudget.setup.user_clients import Helm
 from membudget.version import VERSION
 
 

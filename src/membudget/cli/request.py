@@ -8,21 +8,25 @@ from pathlib import Path
 
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec
+from membudget.budgets.faults import placed
 from membudget.budgets.guard import AllowedSecrets, Contents, Rules, loosenings, rules
 from membudget.budgets.key_path import similar
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
+from membudget.build.bake import BakeReader
+from membudget.build.docker_bake import BuildxBake
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, is_proposed, replaced_note, unproven_note
 from membudget.build.git_base_budgets import (
     BaseBudgets,
     base_budgets,
     changes_to_approve,
+    committed_builds,
     other_files,
     untouched_images,
 )
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import CheckRequest
-from membudget.core.errors import ConfigurationError, shortened
+from membudget.core.errors import BudgetsFileError, ConfigurationError, shortened
 from membudget.core.sharding import Shard, assign
 from membudget.publish.server import Event
 from membudget.report.notes import uncommitted_notes
@@ -56,23 +60,35 @@ class Wanted:
     """Whether a local check is judged as if the label were set."""
 
 
+def head_budgets(repository: GitRepository, head: Commit, file: Path, bake: BakeReader) -> Budgets:
+    """Return the budgets of the head, with its bake targets resolved. Raises ConfigurationError and EnvironmentFault.
+
+    The budgets file is read from disk, where CI has checked it out or the user edits it. Bake files are the commit's.
+    """
+    text, name = budgets_file.read(file), str(file)
+    budgets, faults = committed_builds(repository, head, budgets_file.parse_budgets(text, name, repository.top), bake)
+    if faults:
+        raise BudgetsFileError(placed(faults, text, name))
+    return budgets
+
+
 def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:
     """Return the two revisions and what their budgets files say. Raises ConfigurationError.
 
-    The head's budgets file is read from disk, where CI has checked it out or the user edits it. `label` is None if
-    there is no pull request.
+    `label` is None if there is no pull request.
     """
     head = repository.head(without_one="commit what is to be built")
     budgets = wanted.budgets
-    of_head = budgets_file.parse_budgets(budgets_file.read(budgets), str(budgets), repository.top)
+    bake = BuildxBake()
+    of_head = head_budgets(repository, head, budgets, bake)
     wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
-        known = base_budgets(repository, (base, head), budgets, of_head)
+        known = base_budgets(repository, (base, head), budgets, of_head, bake)
     approval_digest = _digest_to_approve(repository, (base, head), *_without_allowed(wanted.secrets, known, of_head))
     if label is None and wanted.is_local and isinstance(base, Commit):
-        label = _label_to_be(repository, head, wanted, of_head)
+        label = _label_to_be(repository, head, wanted, of_head, bake)
     approval = approval_of(label, approval_digest)
     other = other_files(repository, (base, head), (known.budgets, of_head)) if isinstance(base, Commit) else {}
     judged_by = _rules(wanted.secrets, known, of_head, approval, other)
@@ -117,14 +133,16 @@ def _notes(
         yield f"{known.problem}: every image counts as new"
 
 
-def _label_to_be(repository: GitRepository, head: Commit, wanted: Wanted, of_head: Budgets) -> LabelState | None:
+def _label_to_be(
+    repository: GitRepository, head: Commit, wanted: Wanted, of_head: Budgets, bake: BakeReader
+) -> LabelState | None:
     """Return the state of the label on the pull request that the head would be. None if it would be none.
 
     What is on the default branch has been approved, except for edits of the budgets file that are not committed yet.
     """
     if wanted.is_approved:
         return LabelState(is_set=True, is_fresh=True)
-    committed = base_budgets(repository, (head, head), wanted.budgets, of_head)
+    committed = base_budgets(repository, (head, head), wanted.budgets, of_head, bake)
     is_loosened = next(loosenings(of_head, committed.budgets, committed.moved), None) is not None
     is_guarded = is_loosened or is_proposed(repository, head, wanted.base.revision)
     return LabelState(is_set=False) if is_guarded else None

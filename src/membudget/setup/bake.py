@@ -4,29 +4,18 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Protocol
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue
 
-from membudget.core.errors import shortened
-from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin
+from membudget.budgets.entries import Build
+from membudget.build.bake import BakeReader, BakeRefused, kind_of, read_targets, target_build
+from membudget.core.errors import EnvironmentFault, shortened
+from membudget.setup.found import MOST_ALIASES, BakeTarget, BuildDefinition, Origin
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 
 _NAMES = ("docker-bake.hcl", "docker-bake.json")
-_OBJECT = TypeAdapter(dict[str, JsonValue])
 _MOST_TARGETS = 200
-
-
-class BakeRefused(Exception):
-    """The client cannot read a bake file. The message says why."""
-
-
-class BakeReader(Protocol):
-    """Resolves bake files."""
-
-    def targets(self, text: str, kind: str) -> str:
-        """Return the targets of a bake file as JSON. `kind` is its language: "hcl" or "json". Raises BakeRefused."""
 
 
 def read_bake_files(files: RepositoryFiles, reader: BakeReader | None) -> Iterator[BuildDefinition]:
@@ -35,46 +24,59 @@ def read_bake_files(files: RepositoryFiles, reader: BakeReader | None) -> Iterat
         text = files.text(path)
         if text is None:
             continue
-        kind = path.rpartition(".")[2]
+        kind = kind_of(path)
         try:
             if reader is None and kind == "hcl":
                 raise BakeRefused("it is read with docker buildx, which is not installed")
-            model = _OBJECT.validate_json(reader.targets(text, kind) if reader is not None else text)
-        except (BakeRefused, ValidationError, RecursionError) as error:
-            reason = str(error) if isinstance(error, BakeRefused) else "it is no bake file"
-            files.skip(path, shortened(reason, 200))
+            model = read_targets(reader.targets(text, kind) if reader is not None else text)
+        except BakeRefused as error:
+            files.skip(path, shortened(str(error), 200))
             continue
-        for name, target in islice(_mapping(model.get("target")).items(), _MOST_TARGETS):
-            definition = _definition(files, path, text, name, _mapping(target))
+        except EnvironmentFault as error:  # there is no buildx
+            files.skip(path, error.what)
+            continue
+        for name in islice(_mapping(model.get("target")), _MOST_TARGETS):
+            definition = _definition(files, path, text, name, model)
             if definition is not None:
                 yield definition
 
 
 def _definition(
-    files: RepositoryFiles, path: str, text: str, name: str, target: Mapping[str, JsonValue]
+    files: RepositoryFiles, path: str, text: str, name: str, model: Mapping[str, JsonValue]
 ) -> BuildDefinition | None:
-    """Return the definition of a target. Paths of a bake file count from the folder that it is in."""
-    context = str(target.get("context") or ".")
-    if "://" in context or "dockerfile-inline" in target:
-        files.skip(path, f"the target {name} is not built from a Dockerfile of the repository")
+    """Return the definition of a target, as a check reads it.
+
+    Paths of a bake file start where the user calls bake: in the file's folder, or else at the top of the repository.
+    """
+    try:
+        build, folder = target_build(model, name, Build(), path), None
+        if not files.has_file(_dockerfile(build)) and "/" in path:
+            build, folder = target_build(model, name, Build(context="."), path), "."
+    except BakeRefused as error:
+        files.skip(path, shortened(str(error), 200))
         return None
-    context = posixpath.normpath(posixpath.join(posixpath.dirname(path), context))
-    dockerfile = posixpath.normpath(posixpath.join(context, str(target.get("dockerfile") or "Dockerfile")))
-    if context.startswith(("..", "/")) or not files.has_file(dockerfile):
-        files.skip(path, f"the target {name} names a Dockerfile that the repository does not have: {dockerfile}")
+    if not files.has_file(_dockerfile(build)):
+        missing = _dockerfile(build)
+        files.skip(path, f"the target {name} names a Dockerfile that the repository does not have: {missing}")
         return None
-    tags = target.get("tags")
+    tags = _mapping(_mapping(model.get("target")).get(name)).get("tags")
     aliases = (last_part(tag) for tag in (tags if isinstance(tags, list) else []) if isinstance(tag, str))
-    stage = target.get("target") or None
     return BuildDefinition(
         image_name(name),
-        context,
-        dockerfile,
+        build.context,
+        _dockerfile(build),
         Origin(path, _line(text, name)),
-        stage if isinstance(stage, str) else None,
-        {key: value for key, value in _mapping(target.get("args")).items() if isinstance(value, str)},
+        build.target,
+        build.args,
         frozenset(islice((alias for alias in aliases if alias is not None), MOST_ALIASES)),
+        BakeTarget(name, folder),
+        build.platform,
+        build.network,
     )
+
+
+def _dockerfile(build: Build) -> str:
+    return posixpath.normpath(posixpath.join(build.context, build.dockerfile))
 
 
 def _line(text: str, name: str) -> int:

@@ -1,4 +1,8 @@
-"""Checks the build targets that a budgets file names: whether their Dockerfiles have such a stage."""
+"""Checks the build targets that a budgets file names: whether their Dockerfiles or bake files have them.
+
+Bake files are not evaluated, because that needs buildx. Their targets are found by their text. Names made by a matrix
+are not checked.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +10,12 @@ from pathlib import Path
 from membudget.budgets.entries import Budgets, Build
 from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses
+from membudget.budgets.lines import Keys
+from membudget.build.bake import LARGEST_BAKE_FILE, bake_names, kind_of, unknown_target
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE, Dockerfile, parse_dockerfile
 from membudget.core.errors import shortened
 from membudget.core.files import read_plain
+from membudget.core.quantities import format_size
 
 _LONGEST_LIST = 200
 
@@ -19,6 +26,9 @@ def unknown_targets(budgets: Budgets, top: Path, guesses: Guesses) -> Iterator[F
     for image, spec in budgets.images.items():
         target = spec.build.target
         if target is None:
+            continue
+        if spec.build.bake is not None:
+            yield from _of_bake_file(spec.build.bake, target, ("images", image, "build"), top, guesses)
             continue
         key = spec.build.model_copy(update={"target": None}).model_dump_json()
         if key not in read:
@@ -34,6 +44,23 @@ def unknown_targets(budgets: Budgets, top: Path, guesses: Guesses) -> Iterator[F
             shortened(", ".join(names), _LONGEST_LIST) if names else "nothing: the stages have no names",
             guesses.similar(target, names.copy),
         )
+
+
+def _of_bake_file(path: str, target: str, table: Keys, top: Path, guesses: Guesses) -> Iterator[Fault]:
+    """Yield the fault of a target that a bake file does not have, or of a file that cannot be read."""
+    try:
+        data = read_plain(top / path, LARGEST_BAKE_FILE)
+    except (OSError, ValueError):
+        return
+    if len(data) > LARGEST_BAKE_FILE:
+        allowed = f"a bake file of at most {format_size(LARGEST_BAKE_FILE)}"
+        yield Fault((*table, "bake"), "names a file that is too large", path, allowed)
+        return
+    names = bake_names(data.decode(errors="replace"), kind_of(path))
+    if names is None:
+        yield Fault((*table, "bake"), "names a file that is no JSON", path)
+    elif (unknown := unknown_target(names, target, path, table, guesses)) is not None:
+        yield unknown
 
 
 def _stages(build: Build, top: Path) -> Dockerfile | None:

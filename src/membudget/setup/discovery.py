@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
+from membudget.build.bake import BakeReader
 from membudget.setup import bake, charts, ci_builds, compose_files, dockerfiles, manifests
-from membudget.setup.bake import BakeReader
 from membudget.setup.charts import ChartRenderer
 from membudget.setup.dockerfiles import DockerfileFacts
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Probe, Skipped
@@ -118,14 +118,20 @@ def _merged(
         if parsed is not None:
             others.append(dockerfiles.definition_of(files, path, parsed, repository_name))
     for build in others:
-        if build.key not in places:
+        known, service = found[places[build.key]] if build.key in places else (None, None)
+        if known is None or _are_two_targets(known, build):
             places[build.key] = len(found)
             found.append((_named(build, repository_name), None))
             continue
-        known, service = found[places[build.key]]
         aliases = known.aliases | build.aliases | {build.name}
-        found[places[build.key]] = (replace(known, aliases=aliases, args={**build.args, **known.args}), service)
+        args = known.args if known.bake is not None else {**build.args, **known.args}
+        found[places[build.key]] = (replace(known, aliases=aliases, args=args), service)
     return found
+
+
+def _are_two_targets(one: BuildDefinition, other: BuildDefinition) -> bool:
+    """Return whether a bake file makes two images of one Dockerfile, with other arguments."""
+    return one.bake is not None and other.bake is not None and one.args != other.args
 
 
 def _named(build: BuildDefinition, repository_name: str) -> BuildDefinition:

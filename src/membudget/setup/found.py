@@ -52,6 +52,15 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class BakeTarget:
+    """A target of the bake file that a definition was read from."""
+
+    name: str
+    folder: str | None = None
+    """The folder that the file's paths start from. None for its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildDefinition:
     """How an image is built, as a Dockerfile or a file that names one says it."""
 
@@ -66,6 +75,12 @@ class BuildDefinition:
     args: Mapping[str, str] = field(default_factory=dict)
     aliases: frozenset[str] = frozenset()
     """The last parts of the references that the image is tagged with."""
+    bake: BakeTarget | None = None
+    """The target of the bake file that says all of this. None if another file says it."""
+    platform: str | None = None
+    """The only platform that the image is built for. None if there are several, or none is said."""
+    network: str = "default"
+    """The network of RUN steps."""
 
     @property
     def key(self) -> tuple[str, str, str | None]:

@@ -7,13 +7,13 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from pydantic import ValidationError
 
 from membudget.budgets.entries import ImageSpec
-from membudget.setup.found import Fact, FoundImage, Probe, Skipped
+from membudget.setup.found import BakeTarget, BuildDefinition, Fact, FoundImage, Probe, Skipped
 from membudget.setup.made_up import local_values, without_secrets
 
 TomlValue: TypeAlias = "str | int | bool | Sequence[TomlValue] | Mapping[str, TomlValue]"
@@ -72,7 +72,10 @@ class ImagePlan:
 
     found: FoundImage
     build: Setting
+    """How the budgets file says that the image is built."""
     ways: tuple[Way, ...]
+    plain_build: Mapping[str, TomlValue] = field(default_factory=dict)
+    """The same without a bake file."""
 
     @property
     def name(self) -> str:
@@ -86,7 +89,7 @@ class ImagePlan:
 
     def spec(self, way: Way) -> ImageSpec:
         """Return the image as a budgets file describes it. Raises pydantic's ValidationError."""
-        table: dict[str, TomlValue] = {"build": self.build.value, "limit": "256MiB"}
+        table: dict[str, TomlValue] = {"build": self.plain_build or self.build.value, "limit": "256MiB"}
         table["workload"] = {setting.key: setting.value for setting in way.workload}
         if way.around is not None:
             table[way.around.key] = way.around.value
@@ -120,21 +123,38 @@ def plans(images: Iterable[FoundImage]) -> tuple[list[ImagePlan], list[Skipped]]
 def plan(found: FoundImage) -> ImagePlan:
     """Return what a budgets file says about an image before it has run."""
     build = found.build
+    surroundings = [*(one for one in (_compose(found), _variables(found)) if one is not None), None]
+    workloads = list(_workloads(found))
+    ways = tuple(replace(one, around=around) for around in surroundings for one in workloads)
+    if build.bake is not None:  # what it says stays in its file, also a value that looks like a secret
+        table = _bake_build(build.origin.path, build.bake)
+        plain = _plain_build(build, build.args)
+        return ImagePlan(found, Setting("build", table, (f"from {build.origin}",)), ways, plain)
+    is_own = build.origin.path == build.dockerfile
+    origin = f"from {build.dockerfile}: no other file builds it" if is_own else f"from {build.origin}"
+    args = local_values(build.args)
+    return ImagePlan(found, Setting("build", _plain_build(build, args.values), (origin, *args.todo)), ways)
+
+
+def _plain_build(build: BuildDefinition, args: Mapping[str, str]) -> dict[str, TomlValue]:
     table: dict[str, TomlValue] = {"context": build.context}
     dockerfile = posixpath.relpath(build.dockerfile, build.context)
     if dockerfile != "Dockerfile":
         table["dockerfile"] = dockerfile
     if build.target is not None:
         table["target"] = build.target
-    args = local_values(build.args)
-    if args.values:
-        table["args"] = dict(args.values)
-    is_own = build.origin.path == build.dockerfile
-    origin = f"from {build.dockerfile}: no other file builds it" if is_own else f"from {build.origin}"
-    surroundings = [*(one for one in (_compose(found), _variables(found)) if one is not None), None]
-    workloads = list(_workloads(found))
-    ways = (replace(one, around=around) for around in surroundings for one in workloads)
-    return ImagePlan(found, Setting("build", table, (origin, *args.todo)), tuple(ways))
+    if args:
+        table["args"] = dict(args)
+    if build.platform is not None:
+        table["platform"] = build.platform
+    if build.network != "default":
+        table["network"] = build.network
+    return table
+
+
+def _bake_build(path: str, target: BakeTarget) -> dict[str, TomlValue]:
+    folder: dict[str, TomlValue] = {"context": target.folder} if target.folder is not None else {}
+    return {"bake": path, "target": target.name, **folder}
 
 
 def _compose(found: FoundImage) -> Setting | None:

@@ -1,7 +1,10 @@
 """Which files an image comes from."""
 
+import pytest
+
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import ImageSpec, build_paths, measurement_paths
+from membudget.core.errors import BudgetsFileError
 
 
 def image(text: str) -> ImageSpec:
@@ -16,6 +19,25 @@ def test_context_dockerfile_and_what_is_declared() -> None:
 
 def test_what_compose_builds_is_not_known() -> None:
     assert build_paths(image("[images.api.compose]")) is None
+
+
+def test_what_a_bake_target_is_built_from_is_not_known_before_it_is_resolved() -> None:
+    assert build_paths(image('build = { bake = "docker-bake.hcl", target = "api" }')) is None
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        'bake = "docker-bake.hcl"',
+        'bake = "docker-bake.hcl", target = "--set=*.output=x"',
+        'bake = "compose.yaml", target = "api"',
+        'bake = "docker-bake.hcl", target = "api", dockerfile = "D"',
+        'bake = "docker-bake.hcl", target = "api", args = { A = "1" }',
+    ],
+)
+def test_what_a_bake_file_says_is_not_said_twice(build: str) -> None:
+    with pytest.raises(BudgetsFileError):
+        image(f"build = {{ {build} }}")
 
 
 def test_what_container_and_workload_are_given() -> None:

@@ -40,6 +40,7 @@ def test_files_that_are_there_are_no_fault(checkout: Path, text: str) -> None:
     ("text", "key", "found", "guess"),
     [
         ('container.env_files = ["load.sh", "setings.env"]', "container.env_files.1", "setings.env", "settings.env"),
+        ('build = { bake = "docker-bake.hcl", target = "a" }', "build.bake", "docker-bake.hcl", None),
         ('container.env_files = ["data"]', "container.env_files.0", "data", None),
         ('container.volumes = { "/d" = "dat" }', "container.volumes./d", "dat", "data"),
         ('container.volumes = { "/d" = "load.sh" }', "container.volumes./d", "load.sh", None),

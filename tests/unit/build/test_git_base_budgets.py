@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
+from membudget.build.docker_bake import BuildxBake
 from membudget.build.git import GitRepository
 from membudget.build.git_base_budgets import BaseBudgets, base_budgets, untouched_images
 from membudget.build.revision import Commit
@@ -37,7 +38,7 @@ def commits(work: Repository) -> tuple[Commit, Commit]:
 def of_base(work: Repository, file: str = "budgets.toml") -> BaseBudgets:
     git = GitRepository(work.folder)
     path = work.folder / file
-    return base_budgets(git, commits(work), path, budgets_file.parse_budgets(path.read_text(), file))
+    return base_budgets(git, commits(work), path, budgets_file.parse_budgets(path.read_text(), file), BuildxBake())
 
 
 def is_untouched(work: Repository) -> bool:
@@ -225,8 +226,7 @@ def test_a_base_file_that_leads_nowhere_is_a_problem_and_no_lack_of_rules(tmp_pa
     head = made.commit("head", {file: text})
     repository = GitRepository(made.folder)
     commits = tuple(commit for sha in (base, head) if (commit := repository.commit(sha)) is not None)
-    found = base_budgets(
-        repository, (commits[0], commits[1]), made.folder / file, budgets_file.parse_budgets(text, "x")
-    )
+    of_head = budgets_file.parse_budgets(text, "x")
+    found = base_budgets(repository, (commits[0], commits[1]), made.folder / file, of_head, BuildxBake())
     assert found.problem is not None
     assert "budgets.toml" in found.problem

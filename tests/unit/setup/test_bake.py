@@ -1,7 +1,9 @@
 import json
 
-from membudget.setup.bake import BakeRefused, read_bake_files
-from membudget.setup.found import BuildDefinition, Origin
+from membudget.build.bake import BakeRefused
+from membudget.core.errors import EnvironmentFault
+from membudget.setup.bake import read_bake_files
+from membudget.setup.found import BakeTarget, BuildDefinition, Origin
 from tests.unit.setup.conftest import MakeFiles
 
 HCL = 'group "default" { targets = ["api"] }\ntarget "api" {\n  context = "api"\n}\n'
@@ -11,18 +13,43 @@ class Reader:
     def __init__(self, answer: object) -> None:
         self.answer = answer
 
-    def targets(self, text: str, kind: str) -> str:
-        if isinstance(self.answer, BakeRefused):
+    def targets(self, text: str, kind: str, wanted: str | None = None) -> str:
+        if isinstance(self.answer, BakeRefused | EnvironmentFault):
             raise self.answer
         return json.dumps(self.answer)
 
 
 def test_targets_are_read(make_files: MakeFiles) -> None:
-    target = {"context": "api", "dockerfile": "D", "target": "final", "args": {"A": "1"}, "tags": ["x/y/server:${TAG}"]}
+    target = {
+        "context": "api", "dockerfile": "D", "target": "final", "args": {"A": "1"}, "tags": ["x/y/server:${TAG}"],
+        "platforms": ["linux/amd64"], "network": "none",
+    }  # fmt: skip
     files = make_files({"docker-bake.hcl": HCL, "api/D": ""})
     assert list(read_bake_files(files, Reader({"target": {"api": target}}))) == [
-        BuildDefinition("api", "api", "api/D", Origin("docker-bake.hcl", 2), "final", {"A": "1"}, frozenset({"server"}))
-    ]
+        BuildDefinition(
+            "api", "api", "api/D", Origin("docker-bake.hcl", 2), "final", {"A": "1"}, frozenset({"server"}),
+            BakeTarget("api"), "linux/amd64", "none",
+        )
+    ]  # fmt: skip
+
+
+def test_paths_may_start_at_the_top_of_the_repository(make_files: MakeFiles) -> None:
+    """`docker buildx bake -f ci/docker-bake.hcl` counts them from where it is called."""
+    files = make_files({"ci/docker-bake.hcl": HCL, "api/Dockerfile": ""})
+    (found,) = read_bake_files(files, Reader({"target": {"api": {"context": "api"}}}))
+    assert (found.dockerfile, found.bake) == ("api/Dockerfile", BakeTarget("api", "."))
+
+
+def test_a_target_that_no_check_builds_is_skipped_with_the_reason(make_files: MakeFiles) -> None:
+    files = make_files({"docker-bake.hcl": HCL, "Dockerfile": ""})
+    assert list(read_bake_files(files, Reader({"target": {"api": {"secret": ["id=x"]}}}))) == []
+    assert files.skipped[0].reason.startswith("the target api uses secrets")
+
+
+def test_without_buildx_bake_files_are_skipped(make_files: MakeFiles) -> None:
+    files = make_files({"docker-bake.hcl": HCL})
+    assert list(read_bake_files(files, Reader(EnvironmentFault("there is no buildx")))) == []
+    assert files.skipped[0].reason == "there is no buildx"
 
 
 def test_without_docker_only_json_is_read(make_files: MakeFiles) -> None:

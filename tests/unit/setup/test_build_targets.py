@@ -46,3 +46,31 @@ def test_validate_tells_it_where_the_target_is_named(tmp_path: Path) -> None:
     (line, *_) = as_text(validate((), tmp_path)).splitlines()
     what = "names no stage of Dockerfile (found: biuld); did you mean build?"
     assert line == f"budgets.toml:4:16: error: images.api.build.target: {what}"
+
+
+BAKE = 'group "all" {\n  targets = ["api"]\n}\ntarget "api" {}\ntarget "web" {}\n'
+MATRIX = 'target "x" {\n  matrix = { v = ["a"] }\n  name = "x-${v}"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "target", "what"),
+    [
+        ("docker-bake.hcl", BAKE, "api", None),
+        ("docker-bake.hcl", BAKE, "apy", "names no target of docker-bake.hcl (found: apy); did you mean api?"),
+        ("docker-bake.hcl", BAKE, "all", "names a group of docker-bake.hcl; an image is built from one target"),
+        ("docker-bake.hcl", MATRIX, "x-a", None),
+        ("docker-bake.hcl", "", "api", "names no target of docker-bake.hcl"),
+        ("docker-bake.json", '{"target": {"api": {}}}', "api", None),
+        ("docker-bake.json", '{"target": {"api": {}}}', "web", "names no target of docker-bake.json"),
+        ("docker-bake.json", "{", "api", "names a file that is no JSON"),
+        ("docker-bake.hcl", "#" * (1 << 20), "api", "names a file that is too large"),
+    ],
+)
+def test_targets_of_bake_files_are_found_by_their_text(
+    tmp_path: Path, name: str, text: str, target: str, what: str | None
+) -> None:
+    (tmp_path / name).write_text(text)
+    build = f'build = {{ bake = "{name}", target = "{target}" }}'
+    (tmp_path / "budgets.toml").write_text(f'version = 1\n[images.api]\nlimit = "64MiB"\n{build}\n')
+    said = as_text(validate((), tmp_path))
+    assert (what in said) if what is not None else ("error" not in said)

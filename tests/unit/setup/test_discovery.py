@@ -43,6 +43,15 @@ def test_a_dockerfile_that_several_files_name_is_one_image(make_files: MakeFiles
     assert image.build.origin.path == "compose.yaml"
 
 
+def test_bake_targets_of_one_dockerfile_stay_apart_if_their_arguments_differ(make_files: MakeFiles) -> None:
+    targets = {name: {"args": {"PYTHON": name}} for name in ("py311", "py312")}
+    files = make_files({"Dockerfile": "FROM scratch\n", "docker-bake.json": json.dumps({"target": targets})})
+    assert {name: image.build.args["PYTHON"] for name, image in images(files).items()} == {
+        "py311": "py311",
+        "py312": "py312",
+    }
+
+
 def test_services_that_are_built_alike_stay_apart(make_files: MakeFiles) -> None:
     files = make_files({
         "Dockerfile": "FROM scratch\nEXPOSE 80\n",

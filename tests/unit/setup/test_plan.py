@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
+from membudget.setup.found import BakeTarget, BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
 from membudget.setup.made_up import MADE_UP
 from membudget.setup.plan import plan, plans
 
@@ -20,6 +20,14 @@ def test_a_path_that_is_probed_is_requested_and_then_the_port_alone() -> None:
     assert names(found) == ["100 requests for /health", "idle for 3s once port 8080 answers", "idle for 3s"]
     spec = plan(found).spec(plan(found).ways[0])
     assert (spec.workload.kind, spec.workload.readiness and spec.workload.readiness.http) == ("http", "/health")
+
+
+def test_an_image_of_a_bake_file_is_written_with_it_and_built_without() -> None:
+    build = replace(BUILD, origin=Origin("ci/docker-bake.hcl", 4), target="final", bake=BakeTarget("api", "."))
+    planned = plan(FoundImage("api", build))
+    assert planned.build.value == {"bake": "ci/docker-bake.hcl", "target": "api", "context": "."}
+    spec = planned.spec(planned.ways[0])
+    assert (spec.build.bake, spec.build.context, spec.build.target) == (None, "services/api", "final")
 
 
 def test_a_healthcheck_without_an_address_tells_when_it_is_ready() -> None:

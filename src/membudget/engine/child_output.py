@@ -1,0 +1,87 @@
+"""Runs a program whose output is an answer: bounded while it is read, and ended when it takes too long.
+
+The programs evaluate files that a stranger may have written, such as bake files. Such a file can be small and its
+output endless.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from membudget.core.errors import shortened
+
+_CHUNK_BYTES = 1 << 16
+_LARGEST_ERROR_BYTES = 1 << 14
+_LONGEST_REASON = 250
+
+
+class ProgramFailed(Exception):
+    """A program gave no answer. The message says why: its last line about an error, or which bound it exceeded."""
+
+
+def answer_of(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str], *, most_bytes: int, most_s: float
+) -> str:
+    """Return what a program printed. Raises ProgramFailed, also if that is too much or takes too long."""
+    try:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise ProgramFailed(f"{command[0]} cannot be started: {error.strerror}") from None
+    assert process.stdout is not None  # noqa: S101 - both are pipes
+    assert process.stderr is not None  # noqa: S101
+    with process.stdout as said, process.stderr as errors:
+        try:
+            deadline = time.monotonic() + most_s
+            answer, tail = _read(said, errors, most_bytes, deadline)
+            exit_code = process.wait(max(0.0, deadline - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise ProgramFailed(f"it took longer than {most_s:.0f} s") from None
+        finally:
+            _end(process)
+    if exit_code != 0:
+        raise ProgramFailed(_reason(tail.decode(errors="replace").splitlines()) or f"exit code {exit_code}")
+    return answer.decode(errors="replace")
+
+
+def _read(said: IO[bytes], errors: IO[bytes], most_bytes: int, deadline: float) -> tuple[bytes, bytes]:
+    """Return the output, and the end of the errors. Raises ProgramFailed and TimeoutError."""
+    answer, tail = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(said, selectors.EVENT_READ, answer)
+        selector.register(errors, selectors.EVENT_READ, tail)
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready or time.monotonic() > deadline:
+                raise TimeoutError
+            for key, _ in ready:
+                chunk = os.read(key.fd, _CHUNK_BYTES)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                key.data.extend(chunk)
+            if len(answer) > most_bytes:
+                raise ProgramFailed(f"it printed more than {most_bytes >> 20} MiB")
+            del tail[:-_LARGEST_ERROR_BYTES]
+    return bytes(answer), bytes(tail)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program that still runs, and all that it started."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it just ended (macOS says EPERM)
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _reason(lines: Sequence[str]) -> str | None:
+    """Return the last line about an error, or else the last line."""
+    told = [line for line in lines if line.lower().startswith("error")] or [line for line in lines if line.strip()]
+    return shortened(told[-1], _LONGEST_REASON) if told else None
