@@ -36,7 +36,7 @@ format: $(VENV)/.installed-dev  ## format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix --select I
 
-bench: bench-accuracy bench-near-peak bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-every-trial bench-check-cost bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
+bench: bench-accuracy bench-near-peak bench-overhead bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-false-alarms bench-every-trial bench-check-cost bench-side-by-side bench-images  ## run all benchmarks: half an hour; or one, like bench-accuracy
 
 bench-near-peak: $(VENV)/.installed-dev  ## how near to a peak of 50 ms the look at the processes is
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/near_peak.py
@@ -55,6 +55,9 @@ bench-false-alarms: $(VENV)/.installed-dev  ## how often a verdict on growth is 
 
 bench-every-trial: $(VENV)/.installed-dev  ## how often single trials over a maximum are missed, or fail by chance: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/every_trial.py
+
+bench-side-by-side: $(VENV)/.installed-dev  ## whether images measured side by side have the figures that they have alone
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/side_by_side.py
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py

@@ -124,6 +124,11 @@ class ImageRules:
         """Whether a single trial can exceed a budget."""
         return any(budget.every for rules in (self.budgets, *self.phase_budgets.values()) for budget in rules.values())
 
+    @property
+    def judges_pace(self) -> bool:
+        """Whether a budget depends on how fast the machine is."""
+        return any(budget.is_set and metric.definition.depends_on_pace for metric, budget in self.budgets.items())
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRules:

@@ -211,6 +211,7 @@ class Subject:
             inputs=self.inputs,
             unjudged_phases=spec.unjudged_phases,
             pod_images={service: beside.image_id for service, beside in image.beside.items()},
+            is_alone=(self.rules or image_rules(spec)).judges_pace,
         )
 
 

@@ -10,12 +10,12 @@ from membudget.budgets.loosening import DEFAULT_LABEL
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS
+from membudget.core.work import AUTO_JOBS, parse_jobs
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.servers.registry import take_token
 
-MOST_JOBS = 64
 DEFAULT_ARTIFACT = "membudget-report"
 
 
@@ -30,7 +30,7 @@ class ActionInputs:
     github_token: SecretStr = SecretStr("")
     comment: str = "changes"
     status: str = "none"
-    jobs: str = "1"
+    jobs: str = AUTO_JOBS
     approval_label: str = DEFAULT_LABEL
     fail_on: str = "fail"
     allow_inconclusive: str = "false"
@@ -73,14 +73,20 @@ class ActionInputs:
         return StatusMode(self.status)
 
     @property
-    def most_jobs(self) -> int:
-        """The most images that are measured at the same time. Raises ConfigurationError."""
-        return _count("jobs", self.jobs, MOST_JOBS)
+    def most_jobs(self) -> int | None:
+        """The most images that are measured at the same time. None: as many as fit. Raises ConfigurationError."""
+        try:
+            return parse_jobs(self.jobs)
+        except ValueError as error:
+            raise ConfigurationError(f"jobs: {shortened(self.jobs)!r} is not {error}") from None
 
     @property
     def most_shards(self) -> int:
         """The most jobs that share the images. Raises ConfigurationError."""
-        return _count("shards", self.shards, MOST_SHARDS)
+        try:
+            return parse_whole(self.shards, 1, MOST_SHARDS)
+        except ValueError as error:
+            raise ConfigurationError(f"shards: {shortened(self.shards)!r} is not {error}") from None
 
     @property
     def only(self) -> tuple[str, ...]:
@@ -125,13 +131,6 @@ class ActionInputs:
             if value:
                 given[name.replace("-", "_")] = value
         return cls(**given, github_token=token)
-
-
-def _count(name: str, text: str, most: int) -> int:
-    try:
-        return parse_whole(text, 1, most)
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {shortened(text)!r} is not {error}") from None
 
 
 def _is_true(name: str, text: str) -> bool:

@@ -61,6 +61,15 @@ def _number_up_to(most: int) -> Callable[[str], int]:
     return parse
 
 
+def _jobs(text: str) -> int | None:
+    from membudget.core.work import parse_jobs
+
+    try:
+        return parse_jobs(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 Handler = Callable[[argparse.Namespace], ExitCode]
 
 _EXIT_CODES = """\
@@ -131,10 +140,11 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_report_option(command)
     command.add_argument(
         "--jobs",
-        type=_number_up_to(64),
-        default=1,
+        type=_jobs,
+        default="auto",
         metavar="N",
-        help="measure up to N images at the same time, if memory allows (default: %(default)s)",
+        help="measure up to N images at the same time, as memory allows (default: auto, which is as many as have CPUs"
+        " of their own)",
     )
     _add_exit_policy(command)
     add_detail(command)

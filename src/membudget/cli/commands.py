@@ -258,8 +258,8 @@ def _run_check(
         when_stale()  # now: during the check, somebody may set the label again for the current changes
     for note in request.notes:
         progress.note(note)
-    cpus_each = max((image.container.cpus for image in request.head_images.values()), default=1)
-    options = replace(options, cpus_each=cpus_each)
+    to_build = [image for name, image in request.head_images.items() if name not in request.untouched]
+    options = replace(options, cpus=tuple(image.container.cpus for image in to_build))
     run = own_run_id()
     with connected_engine() as engine:
         if (slow := slowness(engine)) is not None:

@@ -88,7 +88,8 @@ def _measured(
     if changed := repository.uncommitted():
         progress.note(f"{uncommitted(len(changed))}, which are not built: the images are those of HEAD")
     run = own_run_id()
-    options = MeasuringOptions(VERSION, helper_image=helper_image)
+    cpus = tuple(plan.spec(plan.likely_way).container.cpus for plan in plans)
+    options = MeasuringOptions(VERSION, helper_image=helper_image, jobs=None, cpus=cpus)
     with _engine_or_advice() as engine, workspace(repository, run) as checkouts:
         builder = Builder(engine)
         with measuring(engine, run, options, progress.note) as runner:

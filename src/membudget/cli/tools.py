@@ -152,7 +152,6 @@ class MeasuringTools:
             memory_gib=here.memory_bytes >> 30,
             probe=here.probe,
             rate_hz=here.rate_hz,
-            jobs=here.jobs,
         )
 
     @property

@@ -136,6 +136,11 @@ class Definition:
         return self.key or f"{self.summary[0].upper()}{self.summary[1:]}."
 
     @property
+    def depends_on_pace(self) -> bool:
+        """Return whether the value depends on how fast the machine is, so that work beside a trial changes it."""
+        return self.unit not in (Unit.BYTES, Unit.COUNT)
+
+    @property
     def is_peak(self) -> bool:
         """Return whether the value is a peak of charged memory, which the memory limit cuts off."""
         return self.is_bounded_by_limit and isinstance(self.found, LargestSample | KernelMark)

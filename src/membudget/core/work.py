@@ -12,9 +12,26 @@ from types import FrameType
 from typing import TypeVar
 
 from membudget.core.errors import Interrupted
+from membudget.core.quantities import parse_whole
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+MOST_JOBS = 64
+"""The most images that may be measured side by side."""
+AUTO_JOBS = "auto"
+"""Stands for as many images side by side as have CPUs and memory of their own."""
+
+
+def parse_jobs(text: str) -> int | None:
+    """Return the number of images to measure side by side. None stands for "auto". Raises ValueError."""
+    if text == AUTO_JOBS:
+        return None
+    try:
+        return parse_whole(text, 1, MOST_JOBS)
+    except ValueError as error:
+        raise ValueError(f"{AUTO_JOBS} or {error}") from None
+
 
 _SIGNALS_S = 0.2
 """How often the main thread wakes up to receive signals."""

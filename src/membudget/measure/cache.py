@@ -43,7 +43,6 @@ class MachineClass:
     memory_gib: int
     probe: str
     rate_hz: int
-    jobs: int
 
 
 def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | None) -> str | None:
@@ -64,6 +63,7 @@ def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | 
         spec.limit_bytes,
         spec.timeout_ms,
         spec.settle_ms,
+        spec.is_alone,
         workload.model_dump(mode="json"),
         sorted(spec.unjudged_phases),
         sorted(inputs.environment.items()),

@@ -27,7 +27,7 @@ from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Machine
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
 from membudget.measure.probe.machine import KMSG
 from membudget.measure.runner import RunnerSettings, TrialRunner
-from membudget.measure.schedule import Admission, TrialLedger, cpu_shares
+from membudget.measure.schedule import Admission, Need, TrialLedger, most_at_once
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 
@@ -69,10 +69,12 @@ class TrialPool:
 
     def run(self, spec: TrialSpec) -> Trial:
         """Run `spec` when there is room. Raises EnvironmentFault if the trial says nothing about the image."""
-        with self._admission.admitted(spec.limit_bytes):
+        # Nobody knows which CPUs and how much memory the other services of a pod use.
+        is_alone = spec.is_alone or spec.inputs.pod is not None
+        with self._admission.admitted(Need(spec.inputs.cpus, spec.limit_bytes, is_alone)) as cpus:
             runner = self._free.get()
             try:
-                return runner.run(spec, self._ledger)
+                return runner.run(spec, self._ledger, cpus)
             finally:
                 self._free.put(runner)
 
@@ -103,10 +105,10 @@ class MeasuringOptions:
     probe: ProbeChoice = "auto"
     helper_image: str | None = None
     rate_hz: int = DEFAULT_RATE_HZ
-    jobs: int = 1
-    """How many trials may run at once, of different images."""
-    cpus_each: int = DEFAULT_CPUS
-    """The most CPUs that any of the images needs."""
+    jobs: int | None = 1
+    """The most trials at once, of different images. None: as many as have CPUs of their own."""
+    cpus: tuple[int, ...] = (DEFAULT_CPUS,)
+    """The CPUs that each image may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +188,14 @@ def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> Tria
     There are as many runners as trials may run at once.
     """
     options = setup.options
-    jobs = min(options.jobs, max(1, engine.info.cpus // options.cpus_each))
-    if jobs < options.jobs:
-        each = "1 CPU" if options.cpus_each == 1 else f"{options.cpus_each} CPUs"
-        setup.warn(f"--jobs {options.jobs}: {jobs} at once, as images have {each} and the machine {engine.info.cpus}")
+    jobs = most_at_once(options.cpus, engine.info.cpus, options.jobs)
+    if options.jobs is not None and jobs < min(options.jobs, len(options.cpus)):
+        there = "1 CPU" if engine.info.cpus == 1 else f"{engine.info.cpus} CPUs"
+        setup.warn(
+            f"--jobs {options.jobs}: {jobs} at once, as each image gets its own CPUs and the machine has {there}"
+        )
     runners = []
-    for number, cpus in enumerate(cpu_shares(engine.info.cpus, jobs)):
+    for number in range(jobs):
         own_engine = engine if number == 0 else connect({**os.environ, "DOCKER_HOST": engine.address})
         if own_engine is not engine:
             cleanup.callback(own_engine.close)
@@ -200,12 +204,12 @@ def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> Tria
         cleanup.callback(probe.close)
         drivers = _drivers(containers, setup.place)
         cleanup.callback(drivers.close)
-        settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ, cpus=cpus)
+        settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ)
         pods = PodTools(Compose(engine.address), partial(_sidecar_probe, own_engine, containers, setup))
         cleanup.callback(pods.close)
         runners.append(TrialRunner(containers, own_engine.info, probe, drivers, pods, settings=settings))
     free = runners[0].available_bytes() or engine.info.memory_bytes
-    return TrialPool(runners, Admission(jobs, free))
+    return TrialPool(runners, Admission(jobs, free, engine.info.cpus))
 
 
 def _drivers(containers: Containers, place: _Place) -> Drivers:

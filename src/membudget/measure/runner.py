@@ -33,14 +33,12 @@ HIGHEST_RATE_HZ = 1000
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """How closely a runner looks, and on which CPUs its containers run."""
+    """How closely a runner looks."""
 
     rate_hz: int = DEFAULT_RATE_HZ
     """Looks per second at rest."""
     highest_rate_hz: int = HIGHEST_RATE_HZ
     """The highest rate of a repeated trial."""
-    cpus: tuple[int, ...] | None = None
-    """The CPUs that its containers may use. None means all."""
 
 
 class TrialRunner:
@@ -65,6 +63,8 @@ class TrialRunner:
         self._swap_bytes = None if info.limits_swap else probe.swap_bytes()
         self._container_id: str | None = None
         self._cancelled = False
+        self._cpus = tuple(range(info.cpus))
+        """The CPUs of the running trial."""
         self._name = ""
         """The name of the image that is running."""
         self._phase: str | None = None
@@ -74,11 +74,12 @@ class TrialRunner:
         self.place = probe.place
         """Where samples are taken from, as text for the report."""
 
-    def run(self, spec: TrialSpec, ledger: TrialLedger) -> Trial:
-        """Run `spec`, and repeat it at a higher rate while a spike is missed.
+    def run(self, spec: TrialSpec, ledger: TrialLedger, cpus: tuple[int, ...] | None = None) -> Trial:
+        """Run `spec` on some of these CPUs (None: of all), and repeat it at a higher rate while a spike is missed.
 
         Raises EnvironmentFault if the trial says nothing about the image.
         """
+        self._cpus = cpus or tuple(range(self._info.cpus))
         if spec.limit_bytes is not None:
             require_swap_limit(limits_swap=self._info.limits_swap, swap_bytes=self._swap_bytes)
         return until_seen(
@@ -118,9 +119,6 @@ class TrialRunner:
         """Return what the probe sees of the engine's machine."""
         return self._probe.machine()
 
-    def _cpus(self) -> tuple[int, ...]:
-        return self._settings.cpus or tuple(range(self._info.cpus))
-
     def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth) -> Trial:
         self._name = spec.name
         cgroup = self._next_cgroup(ledger)
@@ -140,7 +138,7 @@ class TrialRunner:
         return trial_cgroup(self._containers.run, ledger.next_number(), self._info.cgroup_driver, self._info.kind)
 
     def _make(self, spec: TrialSpec, cgroup: TrialCgroup, ledger: TrialLedger) -> TrialContainers:
-        cpus = cpu_list(self._cpus(), spec.inputs.cpus, self._info.cpus)
+        cpus = cpu_list(self._cpus, spec.inputs.cpus, self._info.cpus)
         options = container_options(spec, f"trial{cgroup.number}", self._parent(cgroup), cpus)
         plan = spec.inputs.pod
         if plan is None:

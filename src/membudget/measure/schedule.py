@@ -1,6 +1,7 @@
 """Decides which trial comes next, and which may run beside it."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,46 +10,96 @@ from typing import Generic, TypeVar
 from membudget.measure.probe.messages import Depth
 from membudget.measure.trial import Outcome, Trial
 
+MOST_BY_ITSELF = 8
+"""The most trials at once that nobody asked for. Each needs a probe, and the disk is one for all."""
+
+
+def most_at_once(wanted: Sequence[int], cpus: int, asked: int | None) -> int:
+    """Return how many trials of different images may run at once, each on CPUs of its own.
+
+    `wanted` has the CPUs that each image may use, and `cpus` is the number of the machine's. Images that want fewest
+    decide: the others then wait for their turn. `asked` is the most that the user wants; None leaves it to us.
+    """
+    left, count = cpus, 0
+    for share in sorted(wanted):
+        left -= share
+        if left < 0:
+            break
+        count += 1
+    return max(1, min(count, MOST_BY_ITSELF if asked is None else asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a trial needs of the machine while it runs."""
+
+    cpus: int
+    memory_bytes: int | None
+    """The most memory that it may use. None if nothing limits it."""
+    is_alone: bool = False
+    """Whether no other trial may run beside it."""
+
 
 class Admission:
-    """Admits trials. Threads wait until there is room."""
+    """Admits trials, in the order in which they ask. Threads wait until there is room."""
 
-    def __init__(self, places: int, free_bytes: int) -> None:
+    def __init__(self, places: int, free_bytes: int, cpus: int) -> None:
+        """There are `places` for trials at most, on `cpus` CPUs and within `free_bytes` of memory."""
         self._places = places
-        self._most = self._free = free_bytes
+        self._most_bytes = self._free_bytes = free_bytes
+        self._cpus = cpus
+        self._free_cpus = set(range(cpus))
         self._running = 0
+        self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
-    def admitted(self, limit_bytes: int | None) -> Iterator[None]:
-        """Reserve room for one trial that may use up to `limit_bytes`. If that is None, the trial runs alone.
+    def admitted(self, need: Need) -> Iterator[tuple[int, ...]]:
+        """Reserve room for one trial, and provide the numbers of its CPUs.
 
-        A trial that asks for more than there is also runs alone. The kernel then decides whether the memory suffices.
+        A trial that asks for more than there is, or whose memory nothing limits, runs alone. The kernel then decides
+        whether the memory suffices. A trial never overtakes another: otherwise, one that needs much would wait for all
+        others.
         """
-        need = self._most if limit_bytes is None else min(limit_bytes, self._most)
+        most_bytes = self._most_bytes
+        is_unbounded = need.is_alone or need.memory_bytes is None
+        memory_bytes = most_bytes if need.memory_bytes is None or is_unbounded else min(need.memory_bytes, most_bytes)
+        count = self._cpus if is_unbounded else min(need.cpus, self._cpus)
+        ticket = object()
         with self._changed:
-            self._changed.wait_for(lambda: self._running < self._places and need <= self._free)
+            self._waiting.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._has_room(memory_bytes, count))
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
             self._running += 1
-            self._free -= need
+            self._free_bytes -= memory_bytes
+            given = tuple(sorted(self._free_cpus)[:count])
+            self._free_cpus.difference_update(given)
         try:
-            yield
+            yield given
         finally:
             with self._changed:
                 self._running -= 1
-                self._free += need
+                self._free_bytes += memory_bytes
+                self._free_cpus.update(given)
                 self._changed.notify_all()
 
+    @property
+    def waiting(self) -> int:
+        """How many trials wait for room."""
+        return len(self._waiting)
 
-def cpu_shares(cpus: int, places: int) -> list[tuple[int, ...]]:
-    """Return the CPUs of each place. Places share CPUs only if there are fewer CPUs than places."""
-    share = max(1, cpus // places)
-    return [tuple(number % cpus for number in range(place * share, (place + 1) * share)) for place in range(places)]
+    def _has_room(self, memory_bytes: int, cpus: int) -> bool:
+        is_enough = memory_bytes <= self._free_bytes and cpus <= len(self._free_cpus)
+        return is_enough and self._running < self._places
 
 
-def cpu_list(share: tuple[int, ...], wanted: int, cpus: int) -> str | None:
-    """Return the CPUs of one container as the kernel lists them: `wanted` CPUs of a share. None means all CPUs."""
-    given = share[:wanted]
-    return None if len(given) == cpus else ",".join(map(str, given))
+def cpu_list(given: tuple[int, ...], wanted: int, cpus: int) -> str | None:
+    """Return the CPUs of one container as the kernel lists them: `wanted` of those given. None means all CPUs."""
+    used = given[:wanted]
+    return None if len(used) == cpus else ",".join(map(str, used))
 
 
 T = TypeVar("T")

@@ -68,6 +68,8 @@ class TrialSpec:
     """The images that were built for services around the image, by service."""
     exposed: tuple[int, ...] = ()
     """The TCP ports that the image declares (EXPOSE)."""
+    is_alone: bool = False
+    """Whether no other trial may run beside it, because a budget depends on how fast the machine is."""
 
 
 class Outcome(StrEnum):

@@ -10,13 +10,11 @@ from membudget.budgets.key_path import similar
 from membudget.core.errors import ConfigurationError
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS, Shard
+from membudget.core.work import parse_jobs
 from membudget.judge.whole import FailOn
 from membudget.publish.comment import KEY_HINT, CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.setup.workflow_files import Input, Kind
-
-MOST_JOBS = 64
-"""The most images that may be measured side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,7 @@ class Values:
 
     choices: tuple[str, ...] = ()
     most: int | None = None
+    is_jobs: bool = False
     is_shard: bool = False
     is_key: bool = False
     """Whether it is the key of a comment."""
@@ -36,6 +35,8 @@ class Values:
         try:
             if self.most is not None:
                 parse_whole(value, 1, self.most)
+            if self.is_jobs:
+                parse_jobs(value)
             if self.is_shard:
                 Shard.parse(value)
             if self.is_key:
@@ -65,7 +66,7 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "github-token": _ANY,
         "comment": _COMMENT,
         "status": _STATUS,
-        "jobs": Values(most=MOST_JOBS),
+        "jobs": Values(is_jobs=True),
         "approval-label": _ANY,
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
@@ -84,7 +85,7 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "budgets": _ANY,
         "runs-on": _ANY,
         "timeout-minutes": Values(most=10_000),
-        "jobs": Values(most=MOST_JOBS),
+        "jobs": Values(is_jobs=True),
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "approval-label": _ANY,

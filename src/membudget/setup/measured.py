@@ -20,6 +20,7 @@ from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFau
 from membudget.core.metrics import Metric
 from membudget.core.progress import Doing, Progress, Running, Stage, Step
 from membudget.core.quantities import format_size
+from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial, TrialInputs
 from membudget.setup.plan import ImagePlan, Way, command
@@ -37,6 +38,13 @@ class Tools(TrialTools, BuildTools, Protocol):
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """Return the inputs of an image's container. Raises ConfigurationError if a file or a secret is missing."""
+
+    @property
+    def jobs(self) -> int:
+        """How many images may be run side by side."""
+
+    def cancel(self) -> None:
+        """Stop the running trials, from another thread."""
 
     def live(self) -> Sequence[Running]:
         """Return the running trials, as last sampled. Called from another thread."""
@@ -80,7 +88,11 @@ def measure(plans: Sequence[ImagePlan], head: Commit, tools: Tools, progress: Pr
         with progress.stage(Stage.BUILDING, names):
             built = build_all(orders, {Side.HEAD: checkout}, tools, progress)
         with progress.stage(Stage.TRYING, names, tools.live):
-            return [_measure_one(plan, built[plan.name][Side.HEAD], checkout, tools, progress) for plan in plans]
+
+            def run(plan: ImagePlan) -> Result:
+                return _measure_one(plan, built[plan.name][Side.HEAD], checkout, tools, progress)
+
+            return side_by_side(run, plans, tools.jobs, tools.cancel)
 
 
 def _pair(plan: ImagePlan, way: Way) -> Pair:

@@ -1,5 +1,7 @@
+import pytest
+
 from membudget.budgets import file as budgets_file
-from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, Tolerance, effective_budgets
+from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, Tolerance, effective_budgets, image_rules
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 
@@ -26,6 +28,20 @@ def test_budgets_are_plain_numbers_and_every_metric_has_one() -> None:
         Metric.STARTUP_TIME: EffectiveBudget(2500),
         Metric.RSS_PER_CONNECTION: EffectiveBudget(65_536),
     }
+
+
+@pytest.mark.parametrize(
+    ("budget", "depends"),
+    [
+        ('startup_time.max = "2s"', True),
+        ('cpu_seconds.growth = { percent = 5, floor = "1s" }', True),
+        ('peak_rss.max = "64MiB"', False),
+        ("oom_kills.max = 1", False),
+    ],
+)
+def test_only_budgets_for_times_depend_on_the_pace_of_the_machine(budget: str, depends: bool) -> None:
+    text = f'version = 1\n[images.api]\nlimit = "128MiB"\nbudgets.{budget}\n'
+    assert image_rules(budgets_file.parse(text, "budgets.toml")["api"]).judges_pace is depends
 
 
 def test_only_a_budget_that_says_something_is_set() -> None:

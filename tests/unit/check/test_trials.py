@@ -36,6 +36,10 @@ budgets.peak_rss = { max = "100MiB", growth = { percent = 10, floor = "1MiB" } }
     "t",
 )["api"]
 
+OF_A_TIME = budgets_file.parse('version = 1\n[images.api]\nlimit = "128MiB"\nbudgets.startup_time.max = "2s"\n', "t")[
+    "api"
+].budgets
+
 
 def subject(base: str = "api base", head: str = "api head") -> Subject:
     built = {Side.BASE: BuiltImage(base, "tag", base), Side.HEAD: BuiltImage(head, "tag", head)}
@@ -92,6 +96,16 @@ def test_an_alarm_that_goes_away_with_more_trials_is_none() -> None:
     (row,) = [row for row in judged.rows if row.metric is Metric.PEAK_RSS]
     assert row.is_within_noise
     assert "shows no growth beyond its noise: between" in str(reason_of(row))
+
+
+def test_only_a_budget_for_a_time_asks_for_trials_without_others_beside_them() -> None:
+    timed = SPEC.model_copy(update={"budgets": OF_A_TIME})
+    for spec, is_alone in ((SPEC, False), (timed, True)):
+        pair = Pair("api", Presence.BOTH, spec, spec)
+        built = {side: BuiltImage(f"api {side}", "tag", f"api {side}") for side in Side}
+        tools = FakeTools()
+        measure_pair(Subject(pair, built, rules=image_rules(spec)), tools, Silence(), Outage())
+        assert {one.is_alone for one in tools.specs} == {is_alone}
 
 
 def test_one_image_on_both_sides_is_not_run() -> None:

@@ -2,11 +2,21 @@ import threading
 
 import pytest
 
-from membudget.core.work import side_by_side
+from membudget.core.work import parse_jobs, side_by_side
 
 
 def never() -> None:
     raise AssertionError
+
+
+def test_auto_leaves_the_number_of_jobs_open() -> None:
+    assert (parse_jobs("auto"), parse_jobs("1"), parse_jobs("64")) == (None, 1, 64)
+
+
+@pytest.mark.parametrize("text", ["", "0", "65", "Auto", "auto ", "1.5", "-1", "two"])
+def test_any_other_number_of_jobs_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^auto or a whole number from 1 to 64$"):
+        parse_jobs(text)
 
 
 def test_one_job_works_in_the_calling_thread() -> None:

@@ -11,7 +11,7 @@ from membudget.measure.cache import MachineClass, result_key
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.trial import TrialInputs, TrialSpec
 
-MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100, 1)
+MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100)
 SPEC = TrialSpec("api", "sha256:1", 1 << 27, 60_000, CommandWorkload(), identity="sha256:10")
 FILES = ("100644 blob 1\tbody.json",)
 
@@ -25,6 +25,7 @@ OTHERS = [
     replace(SPEC, limit_bytes=None),
     replace(SPEC, timeout_ms=1),
     replace(SPEC, settle_ms=1),
+    replace(SPEC, is_alone=True),
     replace(SPEC, workload=CommandWorkload(command=("true",))),
     replace(SPEC, workload=HttpWorkload(kind="http", port=1, requests=(HttpRequests(path="/"),))),
     replace(SPEC, unjudged_phases=frozenset({"steady"})),

@@ -4,25 +4,33 @@ import threading
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.measure.schedule import Admission, cpu_list, cpu_shares
+from membudget.measure.schedule import MOST_BY_ITSELF, Admission, Need, cpu_list, most_at_once
 
 
-def test_no_more_are_let_in_than_there_are_places_or_memory_for() -> None:
-    admission = Admission(3, 100 * MIB)
+def test_no_more_are_let_in_than_there_are_places_or_memory_or_cpus_for() -> None:
+    admission = Admission(3, 100 * MIB, 4)
     inside: list[int] = []
+    used: list[int] = []
     seen: list[tuple[int, int]] = []
     lock = threading.Lock()
 
-    def trial(limit: int) -> None:
-        with admission.admitted(limit):
+    def trial(need: Need) -> None:
+        assert need.memory_bytes is not None
+        with admission.admitted(need) as cpus:
             with lock:
-                inside.append(limit)
+                inside.append(need.memory_bytes)
+                assert len(cpus) == need.cpus
+                assert not set(used) & set(cpus)
+                used.extend(cpus)
                 seen.append((len(inside), sum(inside)))
             os.sched_yield()
             with lock:
-                inside.remove(limit)
+                inside.remove(need.memory_bytes)
+                for cpu in cpus:
+                    used.remove(cpu)
 
-    threads = [threading.Thread(target=trial, args=((10 + 10 * (number % 4)) * MIB,)) for number in range(40)]
+    needs = [Need(1 + number % 3, (10 + 10 * (number % 4)) * MIB) for number in range(40)]
+    threads = [threading.Thread(target=trial, args=(need,)) for need in needs]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -32,31 +40,86 @@ def test_no_more_are_let_in_than_there_are_places_or_memory_for() -> None:
     assert max(memory for _, memory in seen) <= 100 * MIB
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("limit", [200 * MIB, None])
-def test_one_that_is_too_large_runs_alone(limit: int | None) -> None:
-    admission = Admission(2, 100 * MIB)
-    with admission.admitted(limit):
-        other = threading.Thread(target=lambda: admission.admitted(MIB).__enter__())
-        other.start()
-        other.join(0.05)
-        assert other.is_alive()
-    other.join(5)
-    assert not other.is_alive()
+def waits(admission: Admission, need: Need, admitted: list[Need]) -> threading.Thread:
+    """Return a thread that waits to be let in, and then joins the list."""
+
+    def ask() -> None:
+        with admission.admitted(need):
+            admitted.append(need)
+
+    before = admission.waiting
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while admission.waiting == before and not admitted:
+        os.sched_yield()
+    return thread
 
 
 @pytest.mark.parametrize(
-    ("cpus", "places", "shares"),
+    "large",
+    [Need(1, 200 * MIB), Need(1, None), Need(1, MIB, is_alone=True), Need(9, MIB)],
+    ids=["too much memory", "no limit", "alone", "too many CPUs"],
+)
+def test_one_that_needs_the_whole_machine_runs_alone(large: Need) -> None:
+    admission = Admission(2, 100 * MIB, 2)
+    admitted: list[Need] = []
+    with admission.admitted(large):
+        other = waits(admission, Need(1, MIB), admitted)
+        assert admitted == []
+    other.join(5)
+    assert len(admitted) == 1
+
+
+def test_a_trial_does_not_overtake_one_that_needs_more() -> None:
+    admission = Admission(3, 100 * MIB, 2)
+    admitted: list[Need] = []
+    wide, narrow = Need(2, MIB), Need(1, MIB)
+    with admission.admitted(narrow):
+        threads = [waits(admission, wide, admitted), waits(admission, narrow, admitted)]
+        assert admitted == []
+    for thread in threads:
+        thread.join(5)
+    assert admitted == [wide, narrow]
+
+
+def test_a_trial_that_is_interrupted_while_it_waits_holds_nobody_up() -> None:
+    class _Stop(Exception):
+        pass
+
+    admission = Admission(1, 100 * MIB, 2)
+
+    def interrupted(*_: object) -> bool:
+        raise _Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admission, "_has_room", interrupted)
+        with pytest.raises(_Stop), admission.admitted(Need(1, MIB)):
+            pass
+    with admission.admitted(Need(1, MIB)) as cpus:
+        assert cpus == (0,)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cpus", "asked", "most"),
     [
-        (4, 1, [(0, 1, 2, 3)]),
-        (2, 2, [(0,), (1,)]),
-        (8, 2, [(0, 1, 2, 3), (4, 5, 6, 7)]),
-        (5, 2, [(0, 1), (2, 3)]),
-        (3, 3, [(0,), (1,), (2,)]),
+        ([2, 2, 2, 2], 2, None, 1),
+        ([2, 2, 2, 2], 4, None, 2),
+        ([2, 2, 2, 2], 5, None, 2),
+        ([1] * 8, 2, None, 2),
+        ([2, 1, 2, 1], 4, None, 3),
+        ([4], 2, None, 1),
+        ([1, 1], 64, None, 2),
+        ([1] * 20, 64, None, MOST_BY_ITSELF),
+        ([1] * 20, 64, 12, 12),
+        ([1] * 20, 2, 12, 2),
+        ([1] * 8, 2, 1, 1),
+        ([], 4, None, 1),
     ],
 )
-def test_each_place_has_cpus_of_its_own(cpus: int, places: int, shares: list[tuple[int, ...]]) -> None:
-    assert cpu_shares(cpus, places) == shares
+def test_as_many_trials_run_at_once_as_have_cpus_of_their_own(
+    wanted: list[int], cpus: int, asked: int | None, most: int
+) -> None:
+    assert most_at_once(wanted, cpus, asked) == most
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,37 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from membudget.cli.action import MOST_JOBS as MOST_JOBS_OF_THE_ACTION
 from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
-from membudget.setup.action_inputs import INPUTS, MOST_JOBS, Values, known_value
+from membudget.setup.action_inputs import INPUTS, Values, known_value
 from membudget.setup.workflow_files import Input, Kind
 from membudget.setup.yaml_nodes import Text
 
 TOP = Path(__file__).parents[3]
 ACTION: dict[str, Any] = yaml.safe_load((TOP / "action.yml").read_text())
 TRIED = (
-    *("", "x", "true", "True", "false", "0", "1", "01", "+1", "64", "65", "256", "257", "1/1", "2/1", "1/257", "3/9"),
+    *(
+        "",
+        "x",
+        "true",
+        "True",
+        "false",
+        "0",
+        "1",
+        "01",
+        "+1",
+        "64",
+        "65",
+        "auto",
+        "Auto",
+        "256",
+        "257",
+        "1/1",
+        "2/1",
+        "1/257",
+        "3/9",
+    ),
     *("check", "plan", "merge", "report", "always", "changes", "failures", "off", "none", "status", "fail", "warn"),
     *("never", " ", "٣", "a--b", "a-b"),
 )
@@ -33,7 +52,6 @@ def test_the_inputs_are_the_declared_ones() -> None:
     assert list(INPUTS[Kind.ACTION]) == list(ACTION["inputs"])
     assert list(INPUTS[Kind.CHECK]) == list(of_workflow("check.yml"))
     assert list(INPUTS[Kind.REPORT]) == list(of_workflow("report.yml"))
-    assert MOST_JOBS == MOST_JOBS_OF_THE_ACTION
 
 
 @pytest.mark.parametrize("kind", [Kind.ACTION, Kind.CHECK, Kind.REPORT])
@@ -67,6 +85,7 @@ def is_accepted(name: str, value: str) -> bool:
 def test_a_wrong_choice_is_answered_with_the_choices_and_a_guess() -> None:
     assert Values(("always", "off")).fault("alway") == ("always, off", "always")
     assert Values(most=3).fault("4") == ("a whole number from 1 to 3", None)
+    assert Values(is_jobs=True).fault("65") == ("auto or a whole number from 1 to 64", None)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Ways are tried until one works, by trials that a test decides."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,19 @@ def test_an_image_that_does_not_build_does_not_affect_others() -> None:
     assert isinstance(broken, Failed)
     assert broken.reason.startswith("it does not build")
     assert isinstance(fine, Measured)
+
+
+def test_images_run_side_by_side() -> None:
+    meeting = threading.Barrier(2, timeout=5)  # broken unless both are there at once
+
+    def answer(spec: TrialSpec) -> Trial:
+        meeting.wait()
+        return trial(40)
+
+    tools = Tools(answer)
+    tools.jobs = 2
+    results = measure([plan(found()), plan(replace(found(), name="web"))], HEAD, tools, Silence())
+    assert [(type(result), result.plan.name) for result in results] == [(Measured, "api"), (Measured, "web")]
 
 
 def test_a_fault_of_the_environment_is_the_images_reason() -> None:

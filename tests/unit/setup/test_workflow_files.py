@@ -134,7 +134,7 @@ def test_other_actions_are_left_out(uses: str) -> None:
 def test_a_job_that_calls_a_workflow_is_found() -> None:
     text = (
         "on: pull_request\njobs:\n  memory:\n    uses: membudget/membudget/.github/workflows/check.yml@v1\n"
-        "    with: {jobs: 2}\n    permissions: {contents: read}\n"
+        "    with: {jobs: '2'}\n    permissions: {contents: read}\n"
     )
     use = only_use(text)
     assert (use.kind, use.what.line, use.value("jobs"), use.job.name.text) == (Kind.CHECK, 4, "2", "memory")
