@@ -6,7 +6,7 @@ from membudget.budgets.loosening import Approval
 from membudget.core.metrics import format_value
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import FailureStage
-from membudget.judge.metric import Verdict
+from membudget.judge.metric import Row, Verdict
 from membudget.judge.rows import Allowed, Use
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
@@ -27,7 +27,7 @@ def allowances(result: JudgedReport) -> Iterator[Finding]:
         said, asked = loosened_finding(result.report), approval_step(result.report)
         yield Finding((*said.parts, "; ", *asked.parts), FindingKind.LOOSENED)
     for group in result.judgement.groups:
-        yield from group_findings(group)
+        yield from (finding for _, finding in group_findings(group))
     yield from exception_findings(result.judgement)
 
 
@@ -61,13 +61,13 @@ def failures_with_base_settings(report: Report) -> Iterator[Finding]:
             yield Finding((Quoted(image.name), ": ", *step.parts))
 
 
-def group_findings(group: GroupJudgement) -> Iterator[Finding]:
-    """Yield why a group of images does not pass."""
+def group_findings(group: GroupJudgement) -> Iterator[tuple[Row, Finding]]:
+    """Yield the rows of a group that do not pass, and why."""
     for row in group.rows:
         if row.verdict is not None and row.verdict is not Verdict.PASS:
             said = row_sentence(row, f"total {row_label(row)}")
             kind = FindingKind.GROUP_WARNED if row.verdict.passes else FindingKind.GROUP_FAILED
-            yield Finding(("group ", Quoted(group.name), ": ", *said), kind)
+            yield row, Finding(("group ", Quoted(group.name), ": ", *said), kind)
 
 
 def exception_findings(judgement: Judgement) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import Bound
-from membudget.judge.image import ImageJudgement, Status, untold_failure_of_base
+from membudget.judge.image import ImageJudgement, OfRow, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict
 from membudget.judge.whole import GroupJudgement, Judgement
@@ -132,13 +132,15 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
             below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, result.report))
-            items[image.status].append(Item(_reasons(image), below, image.name))
+            items[image.status].append(Item(_reasons(image), below, image.name, image.reasons))
             verdicts[image.status] = image.verdict
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
             below = tuple(accept_group(group, result.report))
-            items[status] += [Item(finding, below, f"group {group.name}") for finding in group_findings(group)]
+            items[status] += [
+                Item(finding, below, f"group {group.name}", (OfRow(row),)) for row, finding in group_findings(group)
+            ]
             verdicts[status] = group.verdict
     if unapproved(result.report):
         yield Problem(
@@ -148,7 +150,7 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
             Verdict.FAIL,
         )
     if result.judgement.gaps:
-        findings = tuple(Item(gap_finding(gap)) for gap in result.judgement.gaps)
+        findings = tuple(Item(gap_finding(gap), reasons=(gap,)) for gap in result.judgement.gaps)
         mark = verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE)
         yield Problem(mark, _ours(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
     for status, explained in items.items():

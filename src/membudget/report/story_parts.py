@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.image import ImageReason
 from membudget.judge.metric import Verdict
+from membudget.judge.whole import Gap
 from membudget.report.findings import Finding
 from membudget.report.table import TableRow
 from membudget.report.timeline import Chart
@@ -37,6 +39,8 @@ class Item:
     below: tuple[Finding, ...] = ()
     about: str | None = None
     """The name of the image or group, as in the table. None for the whole check."""
+    reasons: tuple[ImageReason | Gap, ...] = ()
+    """What the finding says, as data, if it says why something does not pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ and of Jenkins (xunit-plugin, junit-10.xsd). A broken budget is a failure. An in
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
+from membudget.judge.image import Failed, ImageJudgement, ImageReason, OfRow
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
+from membudget.judge.whole import Gap
 from membudget.report.accepting import EXCEPTIONS_TITLE
 from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
@@ -21,6 +22,7 @@ from membudget.report.row_words import row_sentence
 from membudget.report.story import story
 from membudget.report.story_parts import Compared, Item, Items, Paste, Problem, Remarks, Section
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
+from membudget.report.verdicts import image_reason
 
 _WHOLE = "membudget"
 """The suite for everything that belongs to no image."""
@@ -37,6 +39,12 @@ class _Case:
     """None if there is nothing to judge by. The test is then skipped."""
     message: str
     text: str = ""
+    tells: tuple[ImageReason | Gap, ...] = ()
+    """The reasons that the message says, as data."""
+
+    def says(self, item: Item) -> bool:
+        """Return whether the message says all that an item says."""
+        return bool(item.reasons) and all(reason in self.tells for reason in item.reasons)
 
 
 def render(result: JudgedReport) -> str:
@@ -68,8 +76,7 @@ def render(result: JudgedReport) -> str:
         ET.SubElement(suite, "properties")
         for case in cases:
             _add(suite, name, case)
-        messages = {case.message for case in cases if case.verdict in _TAGS}
-        ET.SubElement(suite, "system-out").text = "\n".join(_said(sections, about, messages))
+        ET.SubElement(suite, "system-out").text = "\n".join(_said(sections, about, cases))
         ET.SubElement(suite, "system-err").text = "\n".join(_log(image))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
@@ -93,10 +100,17 @@ def _suites(result: JudgedReport, sections: Sequence[Section]) -> Iterator[tuple
     rows: dict[str, list[TableRow]] = {image.name: [] for image in result.report.images}
     for row in table_rows(result):
         rows.setdefault(row.image.text, []).append(row)
+    failed = {image.name: _failure(image) for image in result.judgement.images}
     for name, of_name in rows.items():
-        yield name, _explained(list(map(_case_of, of_name)), _problems(sections, name))
+        cases = [_case_of(row, failed.get(name)) for row in of_name]
+        yield name, _explained(cases, _problems(sections, name))
     whole = [
-        _Case(f"{gap.kind}: {printable(gap.subject, 200)}", Verdict.INCONCLUSIVE, gap_finding(gap).as_text())
+        _Case(
+            f"{gap.kind}: {printable(gap.subject, 200)}",
+            Verdict.INCONCLUSIVE,
+            gap_finding(gap).as_text(),
+            tells=(gap,),
+        )
         for gap in result.judgement.gaps
         if gap.image is None
     ]
@@ -105,17 +119,28 @@ def _suites(result: JudgedReport, sections: Sequence[Section]) -> Iterator[tuple
     yield None, whole
 
 
-def _case_of(row: TableRow) -> _Case:
+def _failure(image: ImageJudgement) -> Failed | None:
+    return next((reason for reason in image.reasons if isinstance(reason, Failed)), None)
+
+
+def _case_of(row: TableRow, failed: Failed | None) -> _Case:
+    """Return the case of a row. `failed` is the failure of its image, which a row without values tells."""
     figures = (f"{name}: {in_plain_text(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
     name = in_plain_text(row.metric)
     status = row.mark.words
+    tells: tuple[ImageReason, ...] = ()
     if row.kind is RowKind.LOOSENED:
         message = f"{name}: loosened from {in_plain_text(row.base)} to {in_plain_text(row.head)}, {status}"
-    elif row.judged is None or not row.judged.reasons:
-        message = printable(row.reason.text, _LONGEST_MESSAGE) if row.reason is not None else status
-    else:
+    elif row.judged is not None and row.judged.reasons:
         message = printable(raw(row_sentence(row.judged, name)), _LONGEST_MESSAGE)
-    return _Case(name, row.verdict, message, "\n".join(figures))
+        tells = (OfRow(row.judged),)
+    elif row.reason is not None and failed is not None:
+        words = (row.reason,) if failed.status_says_it else image_reason(failed)
+        message = printable(raw(words), _LONGEST_MESSAGE)
+        tells = (failed,)
+    else:
+        message = printable(row.reason.text, _LONGEST_MESSAGE) if row.reason is not None else status
+    return _Case(name, row.verdict, message, "\n".join(figures), tells)
 
 
 def _problems(sections: Sequence[Section], about: str | None) -> list[tuple[Problem, Item]]:
@@ -131,20 +156,18 @@ def _explained(cases: list[_Case], problems: Sequence[tuple[Problem, Item]]) -> 
         number = next((number for number, case in enumerate(cases) if case.verdict is problem.verdict), None)
         if number is None:
             message = printable(raw(item.finding.parts), _LONGEST_MESSAGE)
-            cases.append(_with(_Case(problem.title.words, problem.verdict, message), problem, item))
+            alone = _Case(problem.title.words, problem.verdict, message, tells=item.reasons)
+            cases.append(_with(alone, problem, item))
         else:
             cases[number] = _with(cases[number], problem, item)
     return cases
 
 
 def _with(case: _Case, problem: Problem, item: Item) -> _Case:
-    """Return a case with the reasons and the next step of its image after its own message."""
-    _, _, *why = item.finding.parts  # after the name
-    reasons = printable(raw(why), _LONGEST_MESSAGE)
-    message = reasons if reasons.endswith(case.message) else case.message
-    said = [] if message.endswith(reasons) else [item.finding]
+    """Return a case with the reasons and the next step of its image, as far as its message does not say them."""
+    said = [] if case.says(item) else [item.finding]
     text = [*([case.text] if case.text else []), _title(problem), *_lines([*said, *item.below])]
-    return replace(case, message=message, text="\n".join(text))
+    return replace(case, text="\n".join(text))
 
 
 def _title(problem: Problem) -> str:
@@ -166,8 +189,8 @@ def _add(suite: ET.Element, name: str, case: _Case) -> None:
         ET.SubElement(element, tag, {"type": case.verdict.value, "message": case.message}).text = case.text
 
 
-def _said(sections: Sequence[Section], about: str | None, messages: AbstractSet[str]) -> Iterator[str]:
-    """Yield what the story tells about an image, a group or the whole check besides the `messages` of its cases."""
+def _said(sections: Sequence[Section], about: str | None, cases: Sequence[_Case]) -> Iterator[str]:
+    """Yield what the story tells about an image, a group or the whole check besides the messages of its cases."""
     for block in (block for section in sections for block in section.blocks):
         match block:
             case Remarks() if about is None:
@@ -181,8 +204,9 @@ def _said(sections: Sequence[Section], about: str | None, messages: AbstractSet[
                 told = [item for item in block.elements if item.about == about]
                 if told:
                     yield _title(block)
-                said = (one for item in told for one in (item.finding, *item.below) if one.as_text() not in messages)
-                yield from _lines(said)
+                for item in told:
+                    is_said = any(case.says(item) for case in cases if case.verdict in _TAGS)  # others show no message
+                    yield from _lines([*([] if is_said else [item.finding]), *item.below])
             case Items():
                 told = [item for item in block.elements if item.about == about]
                 yield from (line for item in told for line in _lines((item.finding, *item.below)))

@@ -100,6 +100,26 @@ def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
     assert 'allow = "75MiB"' in whole.splitlines()
 
 
+def test_a_reason_that_ends_like_a_row_is_still_told() -> None:
+    """The first failing row of two is one case. What it says is data: no text is compared."""
+    both = budgets(max_rss=64, max_size=90)
+    made = report(image("api", base=side(trial(40)), head=side(trial(70)), allowed=both))
+    suite = parsed(made).find("testsuite[@name='api']")
+    assert suite is not None
+    size, rss = suite.findall("testcase/failure")
+    assert (size.get("message"), rss.get("message")) == (
+        "image size is 10.0 MiB over max 90.0 MiB",
+        "peak RSS is 6.0 MiB over max 64.0 MiB",
+    )
+    every = "- api: image size is 10.0 MiB over max 90.0 MiB; peak RSS is 6.0 MiB over max 64.0 MiB"
+    assert every in (size.text or "").splitlines()
+
+
+def test_a_group_is_told_with_its_own_words() -> None:
+    messages = [failure.get("message", "") for failure in parsed(REPORTS["guarded"]()).iter("failure")]
+    assert "total image size is 50.0 MiB over max 350.0 MiB" in messages
+
+
 @pytest.mark.thorough
 @given(st.lists(st.text(max_size=40), min_size=5, max_size=5))
 def test_whatever_others_say_it_is_xml_that_commands_no_runner(texts: list[str]) -> None:
