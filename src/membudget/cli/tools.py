@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
@@ -32,7 +32,7 @@ from membudget.measure.cache import MachineClass, ResultCache, result_key
 from membudget.measure.equipment import TrialPool
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
-from membudget.measure.pod.compose_variables import compose_variables
+from membudget.measure.pod.compose_variables import ComposeFile
 from membudget.measure.probe.machine import cpu_model
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -198,6 +198,8 @@ class CheckTools(MeasuringTools):
         super().__init__(*measuring, results, variants)
         self._workspace, self._builder, self._run = building
         self._compose = Compose(measuring[0].address)
+        self._compose_files: dict[Path, ComposeFile] = {}
+        """The compose files that may explain failures, by checkout."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """Return a clean checkout of a commit as a context manager."""
@@ -211,13 +213,10 @@ class CheckTools(MeasuringTools):
         missing, where = self._workspace.missing_submodules(checkout), f"images.{name}"
         check_given(missing, checkout, measurement_paths(spec), where)
         inputs = gather(spec, checkout, os.environ, name)
-        inputs = replace(
-            inputs,
-            files=content_names(checkout, measurement_paths(spec)),
-            variables_of_compose=compose_variables(checkout, name, spec),
-        )
+        inputs = replace(inputs, files=content_names(checkout, measurement_paths(spec)))
         if spec.compose is None:
-            return inputs
+            file = self._compose_files.setdefault(checkout, ComposeFile(checkout))
+            return replace(inputs, variables_of_compose=partial(file.variables, name, spec.build))
         if self._engine.info.kind == "podman":
             raise ConfigurationError(
                 "services around an image need Docker",

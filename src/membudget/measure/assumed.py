@@ -1,5 +1,6 @@
 """What the budgets file does not say about a container, and where membudget took it from instead."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,3 +44,7 @@ class ComposeVariables:
     file: str
     service: str
     names: tuple[str, ...]
+
+
+UnsetVariables = Callable[[], ComposeVariables | None]
+"""Looks for the variables of an image's service. Called when a trial has failed, because it reads a file."""

@@ -5,7 +5,9 @@ Inputs come from the checkout and from membudget's own environment.
 
 import io
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from membudget.budgets.auto_workload import AutoWorkload
@@ -15,6 +17,7 @@ from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
 from membudget.core.quantities import MIB, format_size
 from membudget.engine.options import ContainerOptions, Declarations
+from membudget.measure.assumed import ComposeVariables, UnsetVariables
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 _LARGEST_FILE_BYTES = 64 * MIB
@@ -119,15 +122,19 @@ def _variables(content: bytes, name: str) -> dict[str, str]:
 
 def informed(spec: TrialSpec, said: Declarations) -> TrialSpec:
     """Return `spec` with what its image says about the service in it. A compose file may say more."""
-    pod, workload, unset = spec.inputs.pod, spec.workload, spec.inputs.variables_of_compose
+    pod, workload, look_up = spec.inputs.pod, spec.workload, spec.inputs.variables_of_compose
     if isinstance(workload, AutoWorkload):
         has_healthcheck = said.has_healthcheck or (pod is not None and pod.has_healthcheck)
         workload = workload.of_image(said.ports, has_healthcheck=has_healthcheck)
-    if unset is not None:
-        given = {*said.variables, *spec.inputs.environment}
-        unset = replace(unset, names=tuple(name for name in unset.names if name not in given))
-    inputs = replace(spec.inputs, variables_of_compose=unset)
+    if look_up is not None:
+        look_up = partial(_still_unset, look_up, said.variables | spec.inputs.environment.keys())
+    inputs = replace(spec.inputs, variables_of_compose=look_up)
     return replace(spec, workload=workload, exposed=said.ports, inputs=inputs)
+
+
+def _still_unset(look_up: UnsetVariables, given: AbstractSet[str]) -> ComposeVariables | None:
+    unset = look_up()
+    return replace(unset, names=tuple(name for name in unset.names if name not in given)) if unset is not None else None
 
 
 _HEALTH_INTERVAL_MS = 500

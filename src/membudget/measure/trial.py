@@ -12,7 +12,7 @@ from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.cgroups import CgroupVersion
-from membudget.measure.assumed import Assumed, AutoEnd, ComposeVariables
+from membudget.measure.assumed import Assumed, AutoEnd, UnsetVariables
 from membudget.measure.certificate import Certificate, OomDoubt, count_oom_kills
 from membudget.measure.load import LoadResult
 from membudget.measure.pod_plan import PodPlan
@@ -41,8 +41,8 @@ class TrialInputs:
     """The folder with the files that a workload names. None if there are none."""
     files: tuple[str, ...] | None = None
     """Identifiers of the content of all files that are used from the repository. None if unknown."""
-    variables_of_compose: ComposeVariables | None = None
-    """None if there is no compose file with the image's service, or if it is used."""
+    variables_of_compose: UnsetVariables | None = None
+    """None if the image's compose file is used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,9 @@ def test_what_an_image_declares_decides_when_a_service_without_a_workload_is_rea
 
 
 def test_variables_that_the_image_or_the_budgets_file_set_are_not_missing() -> None:
-    inputs = TrialInputs({"GIVEN": "1"}, variables_of_compose=ComposeVariables("c", "api", ("GIVEN", "ENV", "MISSING")))
+    unset = ComposeVariables("c", "api", ("GIVEN", "ENV", "MISSING"))
+    inputs = TrialInputs({"GIVEN": "1"}, variables_of_compose=lambda: unset)
     spec = TrialSpec("api", "api", None, 1000, AutoWorkload(), inputs=inputs)
-    unset = informed(spec, replace(NOTHING_SAID, variables=frozenset({"ENV"}))).inputs.variables_of_compose
-    assert unset is not None
-    assert unset.names == ("MISSING",)
+    look_up = informed(spec, replace(NOTHING_SAID, variables=frozenset({"ENV"}))).inputs.variables_of_compose
+    assert look_up is not None
+    assert look_up() == replace(unset, names=("MISSING",))

@@ -42,12 +42,12 @@ def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve
     return plan_pod(resolved, settings, image_name, PurePosixPath(checkout), is_open=is_open)
 
 
-def read_model(name: str, where: str, checkout: Path) -> ComposeModel:
-    """Return a compose file as it is written. Raises ConfigurationError.
+def read_model(name: str, where: str, checkout: Path, most_bytes: int = LARGEST_SETTINGS_BYTES) -> ComposeModel:
+    """Return a compose file as it is written. Raises ConfigurationError, also if it is larger than `most_bytes`.
 
     `where` is the place that names the file.
     """
-    content = read_input(checkout, name, where, LARGEST_SETTINGS_BYTES)
+    content = read_input(checkout, name, where, most_bytes)
     try:
         given = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -1,37 +1,53 @@
 """The variables that a compose file sets for the service of an image that is measured without its compose file.
 
-They are only named in the reason of a failed trial. So whatever is wrong with the file means that there are none.
+They are only named in the reason of a failed trial. So the file is read when the first trial has failed. Whatever is
+wrong with it means that there are none.
 """
 
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 
-from membudget.budgets.entries import Build, ImageSpec
+from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.measure.assumed import ComposeVariables
 from membudget.measure.pod.compose_file import read_model
 
 _NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
+_LARGEST_BYTES = 256 << 10
+"""Larger files are not read: parsing one takes seconds, for a hint."""
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 """The names that compose looks for, in its order."""
 
 
-def compose_variables(checkout: Path, image_name: str, spec: ImageSpec) -> ComposeVariables | None:
-    """Return the variables of the service that is called like the image, or that is built from the same Dockerfile."""
-    if spec.compose is not None:
-        return None
-    file = next((name for name in COMPOSE_FILES if (checkout / name).is_file()), None)
-    if file is None:
-        return None
-    try:
-        services = _mapping(read_model(file, file, checkout).get("services"))
-    except ConfigurationError:
-        return None
-    name = _service(services, image_name, spec.build)
-    names = tuple(dict.fromkeys(_variables(_mapping(services[name]).get("environment")))) if name is not None else ()
-    return ComposeVariables(file, name, names) if name is not None and names else None
+class ComposeFile:
+    """The compose file of one checkout, which is read at most once."""
+
+    def __init__(self, checkout: Path) -> None:
+        self._checkout = checkout
+        self._reading = Lock()
+        self._read: tuple[str, Mapping[str, object]] | None = None
+        """The file's name and its services. None before they are read."""
+
+    def variables(self, image_name: str, build: Build) -> ComposeVariables | None:
+        """Return the variables of the service that is called like the image or is built from the same Dockerfile."""
+        with self._reading:
+            self._read = file, services = self._read or self._services()
+        name = _service(services, image_name, build)
+        given = _mapping(services[name]).get("environment") if name is not None else None
+        names = tuple(dict.fromkeys(_variables(given)))
+        return ComposeVariables(file, name, names) if name is not None and names else None
+
+    def _services(self) -> tuple[str, Mapping[str, object]]:
+        file = next((name for name in COMPOSE_FILES if (self._checkout / name).is_file()), None)
+        if file is None:
+            return "", {}
+        try:
+            return file, _mapping(read_model(file, file, self._checkout, _LARGEST_BYTES).get("services"))
+        except ConfigurationError:
+            return file, {}
 
 
 def _service(services: Mapping[str, object], image_name: str, build: Build) -> str | None:

@@ -6,7 +6,7 @@ Reasons are stored as they are written here.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from membudget.measure.assumed import ComposeVariables
+from membudget.measure.assumed import UnsetVariables
 from membudget.measure.listening import Listening, ports_in_log
 from membudget.measure.trial import WorkloadResult
 
@@ -89,12 +89,15 @@ NEITHER_ENDED_NOR_RESTED = WorkloadResult(
 )
 
 
-def with_variables(result: WorkloadResult, unset: ComposeVariables | None, *, listens: bool) -> WorkloadResult:
+def with_variables(result: WorkloadResult, look_up: UnsetVariables | None, *, listens: bool) -> WorkloadResult:
     """Return the result, which names the variables that only the compose file sets if the workload failed.
 
     `listens` says whether the service listens on a port. Then a fix that the result already has is likelier to help.
     """
-    if result.passed or unset is None or not unset.names or (listens and result.fix is not None):
+    if result.passed or look_up is None or (listens and result.fix is not None):
+        return result
+    unset = look_up()
+    if unset is None or not unset.names:
         return result
     names = ", ".join(unset.names[:_MOST_NAMED])
     more = f" and {len(unset.names) - _MOST_NAMED} more" if len(unset.names) > _MOST_NAMED else ""

@@ -84,31 +84,40 @@ def test_every_reason_fits_into_a_report() -> None:
 UNSET = ComposeVariables("compose.yaml", "api", ("DATABASE_URL", "REDIS_URL"))
 
 
+def unset() -> ComposeVariables:
+    return UNSET
+
+
+def nobody_asks() -> ComposeVariables:
+    raise AssertionError("the compose file was read, and nothing comes of it")
+
+
 def test_variables_that_only_the_compose_file_sets_are_named_with_what_to_do() -> None:
     fix = "compose.yaml sets DATABASE_URL, REDIS_URL for api: set them in container.env, or add compose = {}"
     exited = failed("the container exited with code 1")
-    assert with_variables(exited, UNSET, listens=False) == replace(exited, fix=fix)
+    assert with_variables(exited, unset, listens=False) == replace(exited, fix=fix)
     starting = not_ready(REFUSED, [], AT_8080)
-    assert with_variables(starting, UNSET, listens=False) == replace(starting, fix=fix)
+    assert with_variables(starting, unset, listens=False) == replace(starting, fix=fix)
     many = replace(UNSET, names=tuple(f"A_LONG_VARIABLE_{number}" for number in range(20)))
-    said = with_variables(failed("it failed"), many, listens=False).fix
+    said = with_variables(failed("it failed"), lambda: many, listens=False).fix
     assert "A_LONG_VARIABLE_4 and 15 more" in (said or "")
     assert brief(with_fix("it failed", said)) == with_fix("it failed", said)
 
 
 def test_a_wrong_port_is_the_likelier_cause() -> None:
     wrong = not_ready(REFUSED, [LOOPBACK], AT_8080)
-    assert with_variables(wrong, UNSET, listens=True) == wrong
+    assert with_variables(wrong, nobody_asks, listens=True) == wrong
     quoted = failed("the container cannot start: it said\n  fix: nothing")
-    assert with_variables(quoted, UNSET, listens=True).fix is not None, "text of others is no fix of ours"
+    assert with_variables(quoted, unset, listens=True).fix is not None, "text of others is no fix of ours"
 
 
 def test_no_variables_are_named_where_there_are_none_or_the_workload_passed() -> None:
     alone = failed("it failed")
-    assert with_variables(alone, replace(UNSET, names=()), listens=False) == alone
+    assert with_variables(alone, lambda: replace(UNSET, names=()), listens=False) == alone
+    assert with_variables(alone, lambda: None, listens=False) == alone
     assert with_variables(alone, None, listens=False) == alone
     passed = WorkloadResult(passed=True)
-    assert with_variables(passed, UNSET, listens=False) == passed
+    assert with_variables(passed, nobody_asks, listens=False) == passed
 
 
 def test_requests_to_a_port_where_nothing_listens_are_told_with_the_right_one() -> None:
