@@ -38,6 +38,8 @@ OPERATIONS = {
     f"{_REPOSITORY}/commits/{{ref}}/check-runs": ("get",),
     f"{_REPOSITORY}/actions/runs/{{run_id}}/artifacts": ("get",),
     f"{_REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}": ("get",),
+    f"{_REPOSITORY}/releases": ("post",),
+    f"{_REPOSITORY}/releases/tags/{{tag}}": ("get",),
     f"{_REPOSITORY}/check-runs": ("post",),
     f"{_REPOSITORY}/check-runs/{{check_run_id}}": ("get", "patch"),
 }

@@ -33,6 +33,8 @@ def gates(scratch: Path) -> Iterator[tuple[str, list[str]]]:
     yield "mypy", ["mypy"]
     yield "import-linter", ["lint-imports", "--no-logo"]
     yield "actionlint", ["actionlint", *own, *shown]
+    yield "schema of workflows", ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *own, *shown]
+    yield "schema of actions", ["check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"]
     yield "zizmor", ["zizmor", "--offline", "--strict-collection", "--quiet", "--pedantic", "action.yml", *own]
     yield "zizmor of the documentation", ["zizmor", "--offline", "--strict-collection", "--quiet", *shown]
     yield "hadolint", ["hadolint", *(name for name in tracked() if Path(name).name.startswith("Dockerfile"))]

@@ -119,7 +119,7 @@ ROUTES = Map()
 """Each described operation that is played, to its `Play`."""
 
 
-def _plays(method: str, template: str) -> Callable[[Player], Player]:
+def plays(method: str, template: str) -> Callable[[Player], Player]:
     """Route an operation of the description to a function."""
 
     def register(player: Player) -> Player:
@@ -131,13 +131,13 @@ def _plays(method: str, template: str) -> Callable[[Player], Player]:
     return register
 
 
-_REPOSITORY = "/repos/{owner}/{repo}"
-_ISSUE = f"{_REPOSITORY}/issues/{{issue_number}}"
-_COMMENT = f"{_REPOSITORY}/issues/comments/{{comment_id}}"
-_COMMIT = f"{_REPOSITORY}/commits/{{ref}}"
+REPOSITORY = "/repos/{owner}/{repo}"
+_ISSUE = f"{REPOSITORY}/issues/{{issue_number}}"
+_COMMENT = f"{REPOSITORY}/issues/comments/{{comment_id}}"
+_COMMIT = f"{REPOSITORY}/commits/{{ref}}"
 
 
-@_plays("GET", _REPOSITORY)
+@plays("GET", REPOSITORY)
 def _get_repository(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
     found = call.repository(owner, repo)
     whole = {**description.smallest("full-repository"), "id": found.id, "name": repo, "full_name": f"{owner}/{repo}"}
@@ -147,7 +147,7 @@ def _get_repository(call: Call, description: GithubDescription, owner: str, repo
     return Answer(200, whole)
 
 
-@_plays("GET", "/user")
+@plays("GET", "/user")
 def _who_am_i(call: Call, description: GithubDescription) -> Answer:
     if call.token.is_installation:
         raise Refusal(403, "Resource not accessible by integration")
@@ -155,18 +155,18 @@ def _who_am_i(call: Call, description: GithubDescription) -> Answer:
     return Answer(200, {**user, "user_view_type": "public"})
 
 
-@_plays("GET", _REPOSITORY)
+@plays("GET", REPOSITORY)
 def _repository(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
     return Answer(200, call.repository(owner, repo).as_json(description.smallest("full-repository")))
 
 
-@_plays("GET", f"{_REPOSITORY}/pulls/{{pull_number}}")
+@plays("GET", f"{REPOSITORY}/pulls/{{pull_number}}")
 def _pull_request(call: Call, description: GithubDescription, owner: str, repo: str, pull_number: int) -> Answer:
     found = _found(call.repository(owner, repo).pull_requests, pull_number)
     return Answer(200, _pull(call, description, found, "pull-request"))
 
 
-@_plays("GET", f"{_REPOSITORY}/pulls")
+@plays("GET", f"{REPOSITORY}/pulls")
 def _list_pull_requests(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
     repository = call.repository(owner, repo)
     state, head = call.request.args.get("state", "open"), call.request.args.get("head")
@@ -178,7 +178,7 @@ def _list_pull_requests(call: Call, description: GithubDescription, owner: str, 
     return call.page(repository, found)
 
 
-@_plays("POST", f"{_REPOSITORY}/check-runs")
+@plays("POST", f"{REPOSITORY}/check-runs")
 def _create_check_run(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
     repository = _checkable(call, owner, repo)
     given = call.content
@@ -190,7 +190,7 @@ def _create_check_run(call: Call, description: GithubDescription, owner: str, re
     return Answer(201, created.as_json(description.smallest("check-run")))
 
 
-@_plays("GET", f"{_COMMIT}/check-runs")
+@plays("GET", f"{_COMMIT}/check-runs")
 def _list_check_runs(call: Call, description: GithubDescription, owner: str, repo: str, ref: str) -> Answer:
     repository = call.repository(owner, repo)
     name, smallest = call.request.args.get("check_name"), description.smallest("check-run")
@@ -198,14 +198,14 @@ def _list_check_runs(call: Call, description: GithubDescription, owner: str, rep
     return call.page(repository, [one.as_json(smallest) for one in found], "check_runs")
 
 
-@_plays("PATCH", f"{_REPOSITORY}/check-runs/{{check_run_id}}")
+@plays("PATCH", f"{REPOSITORY}/check-runs/{{check_run_id}}")
 def _update_check_run(call: Call, description: GithubDescription, owner: str, repo: str, check_run_id: int) -> Answer:
     found = _found(_checkable(call, owner, repo).check_runs, check_run_id)
     _update(found, call.content)
     return Answer(200, found.as_json(description.smallest("check-run")))
 
 
-@_plays("GET", f"{_REPOSITORY}/actions/runs/{{run_id}}/artifacts")
+@plays("GET", f"{REPOSITORY}/actions/runs/{{run_id}}/artifacts")
 def _list_artifacts(call: Call, description: GithubDescription, owner: str, repo: str, run_id: int) -> Answer:
     repository, name = call.repository(owner, repo), call.request.args.get("name")
     found = [
@@ -216,7 +216,7 @@ def _list_artifacts(call: Call, description: GithubDescription, owner: str, repo
     return call.page(repository, found, "artifacts")
 
 
-@_plays("GET", f"{_REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}")
+@plays("GET", f"{REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}")
 def _download_artifact(call: Call, _: GithubDescription, owner: str, repo: str, **what: Any) -> Answer:
     """Elsewhere, as on GitHub: who follows must not bring the token."""
     artifact_id = what["artifact_id"]
@@ -227,7 +227,7 @@ def _download_artifact(call: Call, _: GithubDescription, owner: str, repo: str, 
     return Answer(302, None, {"Location": f"http://127.0.0.1:{port}{BLOBS}{owner}/{repo}/{found.id}"})
 
 
-@_plays("GET", f"{_ISSUE}/comments")
+@plays("GET", f"{_ISSUE}/comments")
 def _list_comments(call: Call, description: GithubDescription, owner: str, repo: str, issue_number: int) -> Answer:
     repository = call.repository(owner, repo)
     _found(repository.pull_requests, issue_number)
@@ -236,7 +236,7 @@ def _list_comments(call: Call, description: GithubDescription, owner: str, repo:
     )
 
 
-@_plays("POST", f"{_ISSUE}/comments")
+@plays("POST", f"{_ISSUE}/comments")
 def _create_comment(call: Call, description: GithubDescription, owner: str, repo: str, issue_number: int) -> Answer:
     repository = call.writable(owner, repo)
     _found(repository.pull_requests, issue_number)
@@ -244,7 +244,7 @@ def _create_comment(call: Call, description: GithubDescription, owner: str, repo
     return Answer(201, _comment(call, description, created))
 
 
-@_plays("DELETE", f"{_ISSUE}/labels/{{name}}")
+@plays("DELETE", f"{_ISSUE}/labels/{{name}}")
 def _remove_label(call: Call, description: GithubDescription, owner: str, repo: str, **what: Any) -> Answer:
     labels, name = _found(call.writable(owner, repo).pull_requests, what["issue_number"]).labels, what["name"]
     if name not in labels:
@@ -253,12 +253,12 @@ def _remove_label(call: Call, description: GithubDescription, owner: str, repo: 
     return Answer(200, [{**description.smallest("label"), "name": label} for label in sorted(labels)])
 
 
-@_plays("GET", _COMMENT)
+@plays("GET", _COMMENT)
 def _get_comment(call: Call, description: GithubDescription, owner: str, repo: str, comment_id: int) -> Answer:
     return Answer(200, _comment(call, description, _found(call.repository(owner, repo).comments, comment_id)))
 
 
-@_plays("PATCH", _COMMENT)
+@plays("PATCH", _COMMENT)
 def _edit_comment(call: Call, description: GithubDescription, owner: str, repo: str, comment_id: int) -> Answer:
     """Who may write may edit anybody's comment, as on GitHub."""
     comment = _found(call.writable(owner, repo).comments, comment_id)
@@ -266,7 +266,7 @@ def _edit_comment(call: Call, description: GithubDescription, owner: str, repo: 
     return Answer(200, _comment(call, description, comment))
 
 
-@_plays("DELETE", _COMMENT)
+@plays("DELETE", _COMMENT)
 def _delete_comment(call: Call, description: GithubDescription, owner: str, repo: str, comment_id: int) -> Answer:
     comments = call.writable(owner, repo).comments
     _found(comments, comment_id)
@@ -274,7 +274,7 @@ def _delete_comment(call: Call, description: GithubDescription, owner: str, repo
     return Answer(204)
 
 
-@_plays("POST", f"{_REPOSITORY}/statuses/{{sha}}")
+@plays("POST", f"{REPOSITORY}/statuses/{{sha}}")
 def _create_status(call: Call, description: GithubDescription, owner: str, repo: str, sha: str) -> Answer:
     repository = call.writable(owner, repo)
     if not repository.has_commit(sha):
@@ -283,7 +283,7 @@ def _create_status(call: Call, description: GithubDescription, owner: str, repo:
     return Answer(201, status.as_json(description.smallest("status"), call.state.user(status.creator)))
 
 
-@_plays("GET", f"{_COMMIT}/statuses")
+@plays("GET", f"{_COMMIT}/statuses")
 def _list_statuses(call: Call, description: GithubDescription, owner: str, repo: str, ref: str) -> Answer:
     repository = call.repository(owner, repo)
     smallest = description.smallest("status")

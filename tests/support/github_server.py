@@ -22,6 +22,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Map
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import tests.support.github_releases  # noqa: F401 - what it plays
 from tests.support.api_description import ApiDescription
 from tests.support.github_description import github_description
 from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of

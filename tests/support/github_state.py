@@ -169,6 +169,8 @@ class Repository:
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     check_runs: dict[int, CheckRun] = field(default_factory=dict)
     artifacts: dict[int, Artifact] = field(default_factory=dict)
+    releases: dict[str, dict[str, object]] = field(default_factory=dict)
+    """By tag."""
     commits: set[str] = field(default_factory=set)
     """Beside those of pull requests."""
 

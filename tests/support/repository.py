@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
+IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Repository:
     def git(self, *arguments: str) -> str:
         """Run git; what it printed."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        command = ["git", *_IDENTITY, *arguments]
+        command = ["git", *IDENTITY, *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=environ, check=True, capture_output=True, text=True
         ).stdout.strip()
