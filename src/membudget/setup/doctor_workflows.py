@@ -13,7 +13,9 @@ from membudget.setup.yaml_nodes import Text
 
 _MOST_NAMED = 3
 _REPORT_ARTIFACT = "membudget-report"
-_RELEASE = re.compile(r"v[\d.]+", re.ASCII)
+_RELEASE = re.compile(r"v\d+\.\d+\.\d+", re.ASCII)
+"""The tag of one release, as `init` writes it. `v1` is none: it moves on with each release."""
+_LS_REMOTE = "git ls-remote https://github.com/membudget/membudget"
 _USUAL_TYPES = ("opened", "synchronize", "reopened")
 """What starts a workflow on pull_request that names no types."""
 
@@ -218,24 +220,27 @@ def pins_finding(workflows: Workflows, version: str) -> Finding:
     """Say which versions the workflows name, and whether somebody could change what these are."""
     pinned = {use.version_comment or "a commit" for file in workflows.files for use in file.uses if use.is_pinned}
     named = ", ".join(sorted(pinned))
-    seen: Parts = ("pinned by commit: ", Quoted(named)) if pinned else ("no workflow names a version",)
+    tags = {use.ref for file in workflows.files for use in file.uses if use.ref and _RELEASE.fullmatch(use.ref)}
+    seen: Parts = ("pinned by commit: ", Quoted(named)) if pinned else ()
+    for tag in sorted(tags)[:1]:
+        seen += (*(("; ",) if seen else ()), "named by a release's tag; ", _LS_REMOTE, f" {tag} prints the commit")
     if pinned and pinned != {f"v{version}"}:
         seen += (f", and this is v{version}",)
+    seen = seen or ("no workflow names a version",)
     return _judged(DoctorCheck.PINS, workflows, _pins, *seen)
 
 
 def _pins(found: _Found) -> Iterator[Complaint]:
     use = found.use
-    if use.ref is None or use.is_pinned:
+    if use.ref is None or use.is_pinned or _RELEASE.fullmatch(use.ref):
         return
     if not use.ref.strip("0"):
         what = "the zeros are a placeholder for a commit"
-        fix = "write the commit of a release: git ls-remote https://github.com/membudget/membudget prints it"
+        fix = f"write the commit of a release: {_LS_REMOTE} prints it"
         yield found.complaint(State.FAILED, what, fix=fix)
         return
-    of = f" {use.ref}" if _RELEASE.fullmatch(use.ref) else ""
-    fix = f"name the release's commit: git ls-remote https://github.com/membudget/membudget{of} prints it"
-    yield found.complaint(State.WARNING, Quoted(f"@{use.ref}"), " is no commit: what it names can change", fix=fix)
+    fix = f"name a release's tag or commit: {_LS_REMOTE} prints them"
+    yield found.complaint(State.WARNING, Quoted(f"@{use.ref}"), " is no release: what it names changes", fix=fix)
 
 
 def forks_finding(workflows: Workflows) -> Finding:

@@ -1,7 +1,7 @@
 """The workflows that `init` writes: those of the documentation, which a test holds to be the same.
 
-The documentation pins membudget by the commit of its release, which the release itself cannot know. So these name its
-tag, and say how to pin it.
+They name a release by its tag, because membudget cannot know the commit that it is released in. `membudget doctor` says
+how to pin that commit.
 """
 
 import json
@@ -11,10 +11,7 @@ from membudget.version import VERSION
 
 FOLDER = ".github/workflows"
 _USUAL_BUDGETS = "budgets.toml"
-_TAG = (
-    f"@v{VERSION} # zizmor: ignore[unpinned-uses]"
-    f" to pin it: git ls-remote https://github.com/membudget/membudget v{VERSION}"
-)
+_TAG = f"@v{VERSION} # zizmor: ignore[unpinned-uses] membudget doctor says how to pin the commit"
 
 _ONE = """\
 name: membudget

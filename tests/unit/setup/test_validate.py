@@ -91,8 +91,8 @@ def test_what_doctor_says_of_a_workflow_is_told_with_its_place(repository: Path)
         "  fix: permissions: contents: read; pull-requests: write",
         ".github/workflows/m.yml:9:15: error: the checkout has one commit, and lacks the base",
         "  fix: give it `fetch-depth: 2`",
-        ".github/workflows/m.yml:11:15: warning: @main is no commit: what it names can change",
-        "  fix: name the release's commit: git ls-remote https://github.com/membudget/membudget prints it",
+        ".github/workflows/m.yml:11:15: warning: @main is no release: what it names changes",
+        "  fix: name a release's tag or commit: git ls-remote https://github.com/membudget/membudget prints them",
         "1 file checked: 1 error and 2 warnings",
     ]
 

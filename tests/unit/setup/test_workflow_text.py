@@ -27,6 +27,11 @@ def test_a_workflow_is_documented_but_for_its_pin(file: WorkflowFile) -> None:
     assert f"@v{VERSION} #" in file.text
 
 
+def test_the_readme_shows_what_init_writes() -> None:
+    (one,) = workflow_files("budgets.toml", fork_safe=False)
+    assert [shown.text for shown in workflows_of(TOP, ["README.md"])] == [one.text]
+
+
 def test_a_pair_measures_and_reports() -> None:
     assert [file.path for file in workflow_files("budgets.toml", fork_safe=True)] == [
         ".github/workflows/membudget.yml",
