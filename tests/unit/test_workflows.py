@@ -135,3 +135,22 @@ def test_nothing_of_an_event_reaches_a_script() -> None:
 
 def _as_text(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+OWN_MEANING = {("check.yml", "artifact"): "the name to keep the report under, where the action's is that to read"}
+
+
+@pytest.mark.parametrize("file", CALLED, ids=lambda file: file.name)
+def test_an_input_that_is_handed_on_is_described_as_the_actions(file: Path) -> None:
+    """More may follow: what the input means in this half."""
+    called = yaml.load(file.read_text(), yaml.BaseLoader)["on"]["workflow_call"]
+    said = {
+        name: one["description"]
+        for name, one in called["inputs"].items()
+        if name in ACTION["inputs"] and (file.name, name) not in OWN_MEANING
+    }
+    of_action = {name: ACTION["inputs"][name]["description"].removeprefix("For report. ") for name in said}
+    assert len(said) > 4
+    assert {name: text[: len(of_action[name])] for name, text in said.items()} == of_action
+    outputs = {name: one["description"] for name, one in called.get("outputs", {}).items()}
+    assert {name: ACTION["outputs"][name]["description"].partition(" Each image")[0] for name in outputs} == outputs
