@@ -11,6 +11,7 @@ from membudget.budgets.schema import SCHEMA_ID
 from membudget.core.quantities import parse_size
 from membudget.setup.finding import as_text
 from membudget.setup.validate import validate
+from membudget.setup.workflow_text import workflow_files
 from membudget.version import VERSION
 
 TOP = Path(__file__).parents[2]
@@ -27,27 +28,8 @@ limit = "64MiB"
 [groups.shop]
 images = ["apy"]
 """
-WORKFLOW = """\
-name: membudget
-on:
-  pull_request:
-    types: [opened, synchronize, reopened, edited, labeled, unlabeled]
-
-permissions:
-  contents: read
-
-jobs:
-  memory:
-    runs-on: ubuntu-latest
-    timeout-minutes: 30
-    permissions:
-      contents: read
-      pull-requests: write
-
-    steps:
-      - uses: actions/checkout@v6
-      - uses: membudget/membudget@0123456789abcdef0123456789abcdef01234567
-"""
+WORKFLOW = re.sub(r"          fetch-depth: .*\n", "", workflow_files("budgets.toml", fork_safe=False)[0].text)
+"""As `init` writes it, with a checkout that brings one commit."""
 
 
 def blocks(language: str) -> list[str]:

@@ -64,10 +64,14 @@ class ContainerSettings(FileModel):
     """"open" allows outgoing connections through the engine's default network. The report then says so."""
 
 
+COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+"""The names that compose looks for, in its order."""
+
+
 class ComposeSettings(FileModel):
     """Measure the image as a service of a compose file. The services it depends on run beside it, outside its limit."""
 
-    file: RepositoryPath = "compose.yaml"
+    file: RepositoryPath = COMPOSE_FILES[0]
     """Path of the compose file, from the top of the repository."""
     service: ServiceName | None = None
     """The service to measure. If absent, the one with the image's name."""

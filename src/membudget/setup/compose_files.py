@@ -7,6 +7,7 @@ from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
 
+from membudget.budgets.entries import COMPOSE_FILES
 from membudget.budgets.fields import ServiceName
 from membudget.setup.dockerfiles import asked_by, expanded
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe
@@ -16,7 +17,6 @@ from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_values import YamlValue
 
 _NAME = re.compile(r"(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml", re.IGNORECASE)
-_USUAL = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _MOST_SERVICES = 200
 _LONGEST_PORT = 100
 _SURROUNDINGS = (
@@ -44,7 +44,7 @@ def read_compose_files(files: RepositoryFiles) -> list[ComposeService]:
 
 def _rank(path: str) -> tuple[int, int, str]:
     name = posixpath.basename(path)
-    return path.count("/"), _USUAL.index(name) if name in _USUAL else len(_USUAL), path
+    return path.count("/"), (*COMPOSE_FILES, name).index(name), path
 
 
 def _services(files: RepositoryFiles, path: str, document: YamlValue) -> Iterator[ComposeService]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 
-from membudget.budgets.entries import Build
+from membudget.budgets.entries import COMPOSE_FILES, Build
 from membudget.core.errors import ConfigurationError
 from membudget.measure.assumed import ComposeVariables
 from membudget.measure.pod.compose_file import read_model
@@ -18,8 +18,6 @@ from membudget.measure.pod.compose_file import read_model
 _NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 _LARGEST_BYTES = 256 << 10
 """Larger files are not read: parsing one takes seconds, for a hint."""
-COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-"""The names that compose looks for, in its order."""
 
 
 class ComposeFile:
