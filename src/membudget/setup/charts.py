@@ -16,8 +16,7 @@ from membudget.setup.manifests import deployed_in, probes_of
 from membudget.setup.memory_limits import kubernetes_limit
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_nodes import InvalidYaml
-from membudget.setup.yaml_values import YamlValue, read_values
+from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
 
 _VALUES = ("values.yaml", "values.yml")
 _DEEPEST = 4

@@ -10,7 +10,7 @@ from itertools import islice, product
 from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_values import YamlValue
+from membudget.setup.yaml_text import YamlValue
 
 _WORKFLOW = re.compile(r"\.(?:github|forgejo|gitea)/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"docker/build-push-action(?:@.*)?", re.IGNORECASE)

@@ -14,7 +14,7 @@ from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fac
 from membudget.setup.memory_limits import compose_limit
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_values import YamlValue
+from membudget.setup.yaml_text import YamlValue
 
 _NAME = re.compile(r"(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml", re.IGNORECASE)
 _MOST_SERVICES = 200

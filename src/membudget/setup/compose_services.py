@@ -10,7 +10,7 @@ from membudget.budgets.lines import Keys
 from membudget.core.errors import Problem, shortened
 from membudget.core.files import read_plain
 from membudget.setup.finding import Finding
-from membudget.setup.yaml_nodes import MOST_ENTRIES, InvalidYaml, documents, entries, get
+from membudget.setup.yaml_text import MOST_ENTRIES, InvalidYaml, documents, entries, get
 
 _LONGEST_LIST = 200
 LARGEST_COMPOSE_BYTES = 256 * 1024

@@ -9,7 +9,7 @@ from membudget.core.errors import DoctorCheck
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.setup.doctor import CannotLook, Finding, Parts, State, ok, warning
 from membudget.setup.workflow_files import Kind, Permissions, Trigger, Use, WorkflowFile, Workflows
-from membudget.setup.yaml_nodes import Text
+from membudget.setup.yaml_text import Text
 
 _MOST_NAMED = 3
 _REPORT_ARTIFACT = "membudget-report"

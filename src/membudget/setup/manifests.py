@@ -9,7 +9,7 @@ from membudget.setup.found import Deployed, Fact, Origin, Probe
 from membudget.setup.memory_limits import kubernetes_limit
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_values import YamlValue
+from membudget.setup.yaml_text import YamlValue
 
 _PODS = {
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),

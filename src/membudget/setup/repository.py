@@ -12,8 +12,7 @@ from membudget.core.errors import shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import KIB, MIB, format_size
 from membudget.setup.found import Skipped
-from membudget.setup.yaml_nodes import InvalidYaml
-from membudget.setup.yaml_values import YamlValue, read_values
+from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
 
 LARGEST_TEXT_BYTES = 256 * KIB
 """The largest file that is read. Real Dockerfiles and manifests are far smaller."""

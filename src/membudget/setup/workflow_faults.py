@@ -12,7 +12,7 @@ from membudget.setup.doctor import State
 from membudget.setup.doctor_workflows import Complaint
 from membudget.setup.finding import Finding
 from membudget.setup.workflow_files import Input, Kind, UnreadableWorkflow, Use, WorkflowFile
-from membudget.setup.yaml_nodes import Text
+from membudget.setup.yaml_text import Text
 
 ImagesOf = Callable[[str], tuple[str, ...] | None]
 """Returns the names of the images of a budgets file, by its path from the top of the repository.

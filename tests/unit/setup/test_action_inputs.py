@@ -10,7 +10,7 @@ from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
 from membudget.setup.action_inputs import INPUTS, Values, known_value
 from membudget.setup.workflow_files import Input, Kind
-from membudget.setup.yaml_nodes import Text
+from membudget.setup.yaml_text import Text
 
 TOP = Path(__file__).parents[3]
 ACTION: dict[str, Any] = yaml.safe_load((TOP / "action.yml").read_text())

@@ -13,7 +13,7 @@ from membudget.setup.workflow_files import (
     read_workflow,
     read_workflows,
 )
-from membudget.setup.yaml_nodes import InvalidYaml
+from membudget.setup.yaml_text import InvalidYaml
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WORKFLOW = f"""\

@@ -1,7 +1,6 @@
 import pytest
 
-from membudget.setup.yaml_nodes import InvalidYaml
-from membudget.setup.yaml_values import YamlValue, read_values
+from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
 
 
 def of(text: str) -> YamlValue:
