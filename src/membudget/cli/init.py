@@ -23,8 +23,8 @@ from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry
 from membudget.publish.workflow import guarded_log, show, show_json
 from membudget.report.notes import uncommitted
+from membudget.setup.budgets_text import Entry, failed_entry, measured_entry, unmeasured_entry
 from membudget.setup.discovery import Discovery, Readers, discover
-from membudget.setup.entries import Entry, failed_entry, measured_entry, unmeasured_entry
 from membudget.setup.init import Destination, PlannedFile, Wanted, repository_name
 from membudget.setup.init_report import Result, init_report, render
 from membudget.setup.measured import Failed, Measured, measure

@@ -13,8 +13,7 @@ from membudget.budgets import file as budgets_file
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import NewFile, write_all
 from membudget.core.untrusted_text import printable
-from membudget.setup.budgets_text import budgets_text
-from membudget.setup.entries import Entry
+from membudget.setup.budgets_text import Entry, budgets_text
 from membudget.setup.workflow_text import WorkflowFile, workflow_files
 
 

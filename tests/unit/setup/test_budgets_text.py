@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from membudget.budgets.file import parse_budgets
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.setup.budgets_text import budgets_text, toml
-from membudget.setup.entries import Entry, failed_entry, measured_entry, unmeasured_entry
+from membudget.setup.budgets_text import Entry, budgets_text, failed_entry, measured_entry, toml, unmeasured_entry
 from membudget.setup.found import BuildDefinition, Fact, FoundImage, Origin, Probe
 from membudget.setup.measured import Failed, Measured
 from membudget.setup.plan import ImagePlan, Setting, plan

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.setup.entries import Entry, unmeasured_entry
+from membudget.setup.budgets_text import Entry, unmeasured_entry
 from membudget.setup.found import BuildDefinition, FoundImage, Origin
 from membudget.setup.init import Destination, Wanted
 from membudget.setup.plan import plan
