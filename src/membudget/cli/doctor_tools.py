@@ -29,7 +29,7 @@ from membudget.setup import doctor_engine as of_engine
 from membudget.setup import doctor_git as of_git
 from membudget.setup import doctor_machine as of_machine
 from membudget.setup import doctor_probe as of_probe
-from membudget.setup import doctor_workflows as of_workflows
+from membudget.setup import workflow_rules as of_workflows
 from membudget.setup.doctor import CannotLook, Finding, Look
 from membudget.setup.doctor_self_test import self_test
 from membudget.setup.doctor_token import look_at_token

@@ -16,7 +16,6 @@ from membudget.core.files import repository_top
 from membudget.setup import workflow_faults
 from membudget.setup.build_targets import unknown_targets
 from membudget.setup.compose_services import unknown_services
-from membudget.setup.doctor_workflows import Complaint, complaints
 from membudget.setup.finding import Finding, Validation
 from membudget.setup.workflow_files import (
     UnreadableWorkflow,
@@ -26,6 +25,7 @@ from membudget.setup.workflow_files import (
     read_workflow,
     read_workflows,
 )
+from membudget.setup.workflow_rules import Complaint, complaints
 
 _BUDGETS = "budgets.toml"
 MOST_FINDINGS, MOST_IN_ALL = 200, 2000

@@ -9,9 +9,9 @@ from membudget.core.errors import Problem, shortened
 from membudget.core.untrusted_text import raw
 from membudget.setup.action_inputs import INPUTS, known_value
 from membudget.setup.doctor import State
-from membudget.setup.doctor_workflows import Complaint
 from membudget.setup.finding import Finding
 from membudget.setup.workflow_files import Input, Kind, UnreadableWorkflow, Use, WorkflowFile
+from membudget.setup.workflow_rules import Complaint
 from membudget.setup.yaml_text import Text
 
 ImagesOf = Callable[[str], tuple[str, ...] | None]

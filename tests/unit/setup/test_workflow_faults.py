@@ -6,10 +6,10 @@ from documented_workflows import workflows_of
 from lint import tracked
 from membudget.budgets.key_path import Guesses
 from membudget.core.untrusted_text import raw
-from membudget.setup.doctor_workflows import complaints
 from membudget.setup.finding import Finding
 from membudget.setup.workflow_faults import of_workflow
 from membudget.setup.workflow_files import Workflows, parse_workflow
+from membudget.setup.workflow_rules import complaints
 
 TOP = Path(__file__).parents[3]
 IMAGES = ("api", "web")

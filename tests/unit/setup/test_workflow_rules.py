@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from membudget.setup.doctor import Finding, State
-from membudget.setup.doctor_workflows import (
+from membudget.setup.workflow_files import UnreadableWorkflow, Workflows, parse_workflow
+from membudget.setup.workflow_rules import (
     complaints,
     fetch_depth_finding,
     forks_finding,
@@ -12,7 +13,6 @@ from membudget.setup.doctor_workflows import (
     triggers_finding,
     workflows_finding,
 )
-from membudget.setup.workflow_files import UnreadableWorkflow, Workflows, parse_workflow
 from membudget.setup.workflow_text import workflow_files
 from tests.support.findings import said
 

@@ -1,4 +1,7 @@
-"""Checks of the workflow files that use membudget. docs/pull-requests.md says what is right, and why."""
+"""The rules for workflows that use membudget, which `doctor` and `validate` hold them against.
+
+docs/pull-requests.md says what is right, and why.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
