@@ -26,13 +26,12 @@ from membudget.measure.probe.client import MachineState
 from membudget.measure.probe.machine import available_bytes, free_bytes, has_pressure, host_settings
 from membudget.publish.servers import registry
 from membudget.setup import doctor_engine as of_engine
-from membudget.setup import doctor_git as of_git
 from membudget.setup import doctor_machine as of_machine
 from membudget.setup import doctor_probe as of_probe
-from membudget.setup import workflow_rules as of_workflows
+from membudget.setup import doctor_repository as of_repository
 from membudget.setup.doctor import CannotLook, Finding, Look
+from membudget.setup.doctor_repository import look_at_token
 from membudget.setup.doctor_self_test import self_test
-from membudget.setup.doctor_token import look_at_token
 from membudget.setup.workflow_files import Workflows, read_workflows
 
 
@@ -79,16 +78,16 @@ class Surroundings:
             DoctorCheck.SWAP: lambda: of_machine.swap_finding(self._engine.info, self._machine),
             DoctorCheck.PRESSURE: lambda: of_machine.pressure_finding(self._engine.info, self._machine),
             DoctorCheck.SELF_TEST: lambda: self_test(self._engine, self._run, self._pool),
-            DoctorCheck.GIT: lambda: of_git.look_at_git(self._repository),
+            DoctorCheck.GIT: lambda: of_repository.look_at_git(self._repository),
             DoctorCheck.BASE: self._look_for_base,
-            DoctorCheck.SUBMODULES: lambda: of_git.look_at_submodules(self._known_repository),
-            DoctorCheck.LFS: lambda: of_git.look_for_lfs(self._known_repository),
-            DoctorCheck.WORKFLOWS: lambda: of_workflows.workflows_finding(self._workflows),
-            DoctorCheck.TRIGGERS: lambda: of_workflows.triggers_finding(self._workflows),
-            DoctorCheck.FETCH_DEPTH: lambda: of_workflows.fetch_depth_finding(self._workflows),
-            DoctorCheck.PERMISSIONS: lambda: of_workflows.permissions_finding(self._workflows),
-            DoctorCheck.PINS: lambda: of_workflows.pins_finding(self._workflows, self._options.version),
-            DoctorCheck.FORKS: lambda: of_workflows.forks_finding(self._workflows),
+            DoctorCheck.SUBMODULES: lambda: of_repository.look_at_submodules(self._known_repository),
+            DoctorCheck.LFS: lambda: of_repository.look_for_lfs(self._known_repository),
+            DoctorCheck.WORKFLOWS: lambda: of_repository.workflows_finding(self._workflows),
+            DoctorCheck.TRIGGERS: lambda: of_repository.triggers_finding(self._workflows),
+            DoctorCheck.FETCH_DEPTH: lambda: of_repository.fetch_depth_finding(self._workflows),
+            DoctorCheck.PERMISSIONS: lambda: of_repository.permissions_finding(self._workflows),
+            DoctorCheck.PINS: lambda: of_repository.pins_finding(self._workflows, self._options.version),
+            DoctorCheck.FORKS: lambda: of_repository.forks_finding(self._workflows),
             DoctorCheck.TOKEN: lambda: look_at_token(registry.server(os.environ, self._token)),
         }
 
@@ -221,7 +220,7 @@ class Surroundings:
     def _look_for_base(self) -> Finding:
         repository = self._known_repository
         event = registry.server(os.environ, SecretStr("")).event()
-        return of_git.look_for_base(repository, base_request(BaseRequest(revision=self._base), event))
+        return of_repository.look_for_base(repository, base_request(BaseRequest(revision=self._base), event))
 
     @cached_property
     def _workflows(self) -> Workflows:

@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from membudget.core.errors import DoctorCheck
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.setup.doctor import CannotLook, Finding, Parts, State, ok, warning
+from membudget.setup.doctor import Parts, State
 from membudget.setup.workflow_files import Kind, Permissions, Trigger, Use, WorkflowFile, Workflows
 from membudget.setup.yaml_text import Text
 
 _MOST_NAMED = 3
 _REPORT_ARTIFACT = "membudget-report"
-_RELEASE = re.compile(r"v\d+\.\d+\.\d+", re.ASCII)
+RELEASE = re.compile(r"v\d+\.\d+\.\d+", re.ASCII)
 """The tag of one release, as `init` writes it. `v1` is none: it moves on with each release."""
-_LS_REMOTE = "git ls-remote https://github.com/membudget/membudget"
+LS_REMOTE = "git ls-remote https://github.com/membudget/membudget"
 _USUAL_TYPES = ("opened", "synchronize", "reopened")
 """What starts a workflow on pull_request that names no types."""
 
@@ -69,30 +68,6 @@ class _Found:
         return self.use.command
 
 
-def workflows_finding(workflows: Workflows) -> Finding:
-    """Say which workflow files use membudget."""
-    check = DoctorCheck.WORKFLOWS
-    files: Parts = ()
-    for file in workflows.files:
-        files += (*(", " if files else "",), Quoted(file.path))
-    if workflows.unreadable:
-        broken = workflows.unreadable[0]
-        what = (Quoted(f"{broken.path}:{broken.line}"), " cannot be read: ", Quoted(broken.reason))
-        return Finding(check, State.FAILED, (*files, *(("; ",) if files else ()), *what), ("correct the file",))
-    if not workflows.files:
-        return warning(check, "no workflow uses membudget", fix="membudget init writes one")
-    return ok(check, *files)
-
-
-def triggers_finding(workflows: Workflows) -> Finding:
-    """Say whether the workflows start when they have to."""
-    return _judged(DoctorCheck.TRIGGERS, workflows, _triggers, "they start on ", _names_of_triggers(workflows))
-
-
-def _names_of_triggers(workflows: Workflows) -> str:
-    return ", ".join(sorted({name for file in workflows.files for name in file.triggers}))
-
-
 def _triggers(found: _Found) -> Iterator[Complaint]:
     triggers = found.file.triggers
     if found.is_called:
@@ -131,11 +106,6 @@ def _pull_request(found: _Found, trigger: Trigger) -> Iterator[Complaint]:
 _TYPES = "types: [opened, synchronize, reopened, edited, labeled, unlabeled]"
 
 
-def fetch_depth_finding(workflows: Workflows) -> Finding:
-    """Say whether the checkouts bring the commit to compare with."""
-    return _judged(DoctorCheck.FETCH_DEPTH, workflows, _fetch_depth, "every checkout brings the base")
-
-
 def _fetch_depth(found: _Found) -> Iterator[Complaint]:
     use = found.use
     if use.kind is Kind.CHECK or not found.measures:
@@ -160,12 +130,6 @@ def _fetch_depth(found: _Found) -> Iterator[Complaint]:
         why = "a checkout with `ref`" if has_ref else f"on {' and '.join(sorted(brings_several))}, the base"
         what = f"{why} may need more than {depth} commits"
         yield found.complaint(State.WARNING, what, fix="give it `fetch-depth: 0`", at=at)
-
-
-def permissions_finding(workflows: Workflows) -> Finding:
-    """Say whether jobs have the rights that they need, and no more than these."""
-    of_use = partial(_permissions, around=_Around.of(workflows))
-    return _judged(DoctorCheck.PERMISSIONS, workflows, of_use, "every job has the rights that it needs")
 
 
 def _permissions(found: _Found, around: "_Around") -> Iterator[Complaint]:
@@ -219,40 +183,17 @@ def _rank(right: str) -> int:
     return {"read": 1, "write": 2}.get(right, 0)
 
 
-def pins_finding(workflows: Workflows, version: str) -> Finding:
-    """Say which versions the workflows name, and whether somebody could change what these are."""
-    pinned = {use.version_comment or "a commit" for file in workflows.files for use in file.uses if use.is_pinned}
-    named = ", ".join(sorted(pinned))
-    tags = {use.ref for file in workflows.files for use in file.uses if use.ref and _RELEASE.fullmatch(use.ref)}
-    seen: Parts = ("pinned by commit: ", Quoted(named)) if pinned else ()
-    for tag in sorted(tags)[:1]:
-        seen += (*(("; ",) if seen else ()), "named by a release's tag; ", _LS_REMOTE, f" {tag} prints the commit")
-    if pinned and pinned != {f"v{version}"}:
-        seen += (f", and this is v{version}",)
-    seen = seen or ("no workflow names a version",)
-    return _judged(DoctorCheck.PINS, workflows, _pins, *seen)
-
-
 def _pins(found: _Found) -> Iterator[Complaint]:
     use = found.use
-    if use.ref is None or use.is_pinned or _RELEASE.fullmatch(use.ref):
+    if use.ref is None or use.is_pinned or RELEASE.fullmatch(use.ref):
         return
     if not use.ref.strip("0"):
         what = "the zeros are a placeholder for a commit"
-        fix = f"write the commit of a release: {_LS_REMOTE} prints it"
+        fix = f"write the commit of a release: {LS_REMOTE} prints it"
         yield found.complaint(State.FAILED, what, fix=fix)
         return
-    fix = f"name a release's tag or commit: {_LS_REMOTE} prints them"
+    fix = f"name a release's tag or commit: {LS_REMOTE} prints them"
     yield found.complaint(State.WARNING, Quoted(f"@{use.ref}"), " is no release: what it names changes", fix=fix)
-
-
-def forks_finding(workflows: Workflows) -> Finding:
-    """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
-    seen = "what one workflow measures, another one posts"
-    around = _Around.of(workflows)
-    if not around.has_reporter:
-        seen = "one workflow: pull requests from forks are checked, but get no comment"
-    return _judged(DoctorCheck.FORKS, workflows, partial(_forks, around=around), seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,37 +263,47 @@ def _reporter(found: _Found, around: _Around) -> Iterator[Complaint]:
         yield found.complaint(State.FAILED, *reads, fix="give both the same `artifact`")
 
 
+def triggers(workflows: Workflows) -> list[Complaint]:
+    """Return what is wrong with the events that start workflows."""
+    return _of_each(workflows, _triggers)
+
+
+def fetch_depth(workflows: Workflows) -> list[Complaint]:
+    """Return the checkouts that lack the commit to compare with."""
+    return _of_each(workflows, _fetch_depth)
+
+
+def permissions(workflows: Workflows) -> list[Complaint]:
+    """Return the jobs that lack rights, or have more than they need."""
+    return _of_each(workflows, partial(_permissions, around=_Around.of(workflows)))
+
+
+def pins(workflows: Workflows) -> list[Complaint]:
+    """Return the versions of membudget that may change."""
+    return _of_each(workflows, _pins)
+
+
+def forks(workflows: Workflows) -> list[Complaint]:
+    """Return the workflows for pull requests from forks that do not fit each other."""
+    return _of_each(workflows, partial(_forks, around=_Around.of(workflows)))
+
+
 def complaints(workflows: Workflows) -> Iterator[Complaint]:
-    """Yield what any of the checks above finds wrong. `membudget validate` tells it, too."""
-    around = _Around.of(workflows)
-    permissions, forks = partial(_permissions, around=around), partial(_forks, around=around)
-    for found in _uses(workflows):
-        for look in (_triggers, _fetch_depth, permissions, _pins, forks):
-            yield from look(found)
+    """Yield what any of these finds wrong."""
+    for rule in (triggers, fetch_depth, permissions, pins, forks):
+        yield from rule(workflows)
+
+
+def has_reporter(workflows: Workflows) -> bool:
+    """Return whether a workflow posts what another one measures."""
+    return any(found.reports for found in _uses(workflows))
+
+
+def _of_each(workflows: Workflows, rule: Callable[["_Found"], Iterable[Complaint]]) -> list[Complaint]:
+    return [complaint for found in _uses(workflows) for complaint in rule(found)]
 
 
 def _uses(workflows: Workflows) -> Iterator[_Found]:
     for file in workflows.files:
         for use in file.uses:
             yield _Found(file, use)
-
-
-def _judged(
-    check: DoctorCheck,
-    workflows: Workflows,
-    complaints: Callable[[_Found], Iterable[Complaint]],
-    *otherwise: Part,
-) -> Finding:
-    """Return the finding of a check that looks at each use of membudget."""
-    if not workflows.files:
-        raise CannotLook("no workflow uses membudget")
-    found = [complaint for use in _uses(workflows) for complaint in complaints(use)]
-    found = sorted(dict.fromkeys(found), key=lambda one: one.state is not State.FAILED)
-    if not found:
-        return ok(check, *otherwise)
-    seen: Parts = ()
-    for one in found[:_MOST_NAMED]:
-        seen += (*(("; ",) if seen else ()), Quoted(f"{one.path}:{one.line}"), " ", *one.what)
-    more = len(found) - _MOST_NAMED
-    seen += (f"; and {more} more",) if more > 0 else ()
-    return Finding(check, found[0].state, seen, (Quoted(found[0].fix),))

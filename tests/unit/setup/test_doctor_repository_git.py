@@ -6,7 +6,7 @@ from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError
 from membudget.setup.doctor import State
-from membudget.setup.doctor_git import (
+from membudget.setup.doctor_repository import (
     BaseSeen,
     LfsSeen,
     RepositorySeen,

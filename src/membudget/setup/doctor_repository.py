@@ -1,15 +1,21 @@
-"""Checks of the git repository: its base, its submodules, and files that Git LFS keeps elsewhere."""
+"""Checks of the repository: its base, submodules and Git LFS, its workflows, and the token of its server."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, unproven_note
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError, DoctorCheck
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Part, Quoted
+from membudget.publish.pull_request import ServerFault
+from membudget.publish.server import Access, Server
 from membudget.report.notes import uncommitted
-from membudget.setup.doctor import CannotLook, Finding, Parts, failed, ok, refused, warning
+from membudget.setup import workflow_rules as rules
+from membudget.setup.doctor import CannotLook, Finding, Parts, State, failed, ok, refused, warning
+from membudget.setup.workflow_files import Workflows
+from membudget.setup.workflow_rules import Complaint
 
 _MOST_NAMED = 3
 _MOST_ATTRIBUTES = 200
@@ -165,3 +171,117 @@ def _named(paths: tuple[str, ...]) -> Parts:
         parts += (*((", ",) if parts else ()), Quoted(path))
     more = len(paths) - _MOST_NAMED
     return (*parts, f" and {more} more") if more > 0 else parts
+
+
+def workflows_finding(workflows: Workflows) -> Finding:
+    """Say which workflow files use membudget."""
+    check = DoctorCheck.WORKFLOWS
+    files: Parts = ()
+    for file in workflows.files:
+        files += (*(", " if files else "",), Quoted(file.path))
+    if workflows.unreadable:
+        broken = workflows.unreadable[0]
+        what = (Quoted(f"{broken.path}:{broken.line}"), " cannot be read: ", Quoted(broken.reason))
+        return Finding(check, State.FAILED, (*files, *(("; ",) if files else ()), *what), ("correct the file",))
+    if not workflows.files:
+        return warning(check, "no workflow uses membudget", fix="membudget init writes one")
+    return ok(check, *files)
+
+
+def triggers_finding(workflows: Workflows) -> Finding:
+    """Say whether the workflows start when they have to."""
+    return _judged(DoctorCheck.TRIGGERS, workflows, rules.triggers, "they start on ", _names_of_triggers(workflows))
+
+
+def _names_of_triggers(workflows: Workflows) -> str:
+    return ", ".join(sorted({name for file in workflows.files for name in file.triggers}))
+
+
+def fetch_depth_finding(workflows: Workflows) -> Finding:
+    """Say whether the checkouts bring the commit to compare with."""
+    return _judged(DoctorCheck.FETCH_DEPTH, workflows, rules.fetch_depth, "every checkout brings the base")
+
+
+def permissions_finding(workflows: Workflows) -> Finding:
+    """Say whether jobs have the rights that they need, and no more than these."""
+    return _judged(DoctorCheck.PERMISSIONS, workflows, rules.permissions, "every job has the rights that it needs")
+
+
+def pins_finding(workflows: Workflows, version: str) -> Finding:
+    """Say which versions the workflows name, and whether somebody could change what these are."""
+    pinned = {use.version_comment or "a commit" for file in workflows.files for use in file.uses if use.is_pinned}
+    named = ", ".join(sorted(pinned))
+    tags = {use.ref for file in workflows.files for use in file.uses if use.ref and rules.RELEASE.fullmatch(use.ref)}
+    seen: Parts = ("pinned by commit: ", Quoted(named)) if pinned else ()
+    for tag in sorted(tags)[:1]:
+        seen += (*(("; ",) if seen else ()), "named by a release's tag; ", rules.LS_REMOTE, f" {tag} prints the commit")
+    if pinned and pinned != {f"v{version}"}:
+        seen += (f", and this is v{version}",)
+    seen = seen or ("no workflow names a version",)
+    return _judged(DoctorCheck.PINS, workflows, rules.pins, *seen)
+
+
+def forks_finding(workflows: Workflows) -> Finding:
+    """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
+    seen = "what one workflow measures, another one posts"
+    if not rules.has_reporter(workflows):
+        seen = "one workflow: pull requests from forks are checked, but get no comment"
+    return _judged(DoctorCheck.FORKS, workflows, rules.forks, seen)
+
+
+def _judged(
+    check: DoctorCheck,
+    workflows: Workflows,
+    rule: Callable[[Workflows], list[Complaint]],
+    *otherwise: Part,
+) -> Finding:
+    """Return the finding of a rule that each use of membudget is held against."""
+    if not workflows.files:
+        raise CannotLook("no workflow uses membudget")
+    found = sorted(dict.fromkeys(rule(workflows)), key=lambda one: one.state is not State.FAILED)
+    if not found:
+        return ok(check, *otherwise)
+    seen: Parts = ()
+    for one in found[:_MOST_NAMED]:
+        seen += (*(("; ",) if seen else ()), Quoted(f"{one.path}:{one.line}"), " ", *one.what)
+    more = len(found) - _MOST_NAMED
+    seen += (f"; and {more} more",) if more > 0 else ()
+    return Finding(check, found[0].state, seen, (Quoted(found[0].fix),))
+
+
+_WRITES = "; whether it may write cannot be seen without writing: the job's `permissions` decide"
+
+
+def token_finding(server_name: str, access: Access | ServerFault | None) -> Finding:
+    """Say what the server says of the token. The token itself is never shown."""
+    check = DoctorCheck.TOKEN
+    match access:
+        case None:
+            raise CannotLook(f"{server_name} does not tell a token's rights")
+        case ServerFault():
+            fix = "look at the token, its lifetime and the server's address; a job gets one by `github.token`"
+            return failed(check, Quoted(str(access)), fix=fix)
+        case Access(reads_repository=False):
+            fix = "give the token the right to read the repository: contents: read"
+            return failed(check, f"{server_name} does not show ", Quoted(access.repository), " to the token", fix=fix)
+    whose = ("the token of ", Quoted(access.owner)) if access.owner is not None else ("a workflow's or an app's token",)
+    seen = (f"{server_name} accepts ", *whose)
+    if access.reads_pull_requests is False:
+        fix = "give the token the right pull-requests: write, for the comment"
+        return warning(check, *seen, ", which may not read the pull requests of ", Quoted(access.repository), fix=fix)
+    reads = (", which reads ", Quoted(access.repository)) if access.reads_repository else ()
+    if access.may_push is False:
+        fix = "take the token of an account that may write there, for commit statuses and labels"
+        return warning(check, *seen, *reads, " and may not write there", fix=fix)
+    return ok(check, *seen, *reads, _WRITES)
+
+
+def look_at_token(server: Server) -> Finding:
+    """Ask the server about the token. Nothing is written."""
+    if not server.has_token:
+        raise CannotLook("there is no token in the environment")
+    try:
+        access: Access | ServerFault | None = server.access()
+    except ServerFault as fault:
+        access = fault
+    return token_finding(server.name, access)

@@ -8,7 +8,7 @@ from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Access, Server
 from membudget.publish.servers.github_server import GithubServer
 from membudget.setup.doctor import State
-from membudget.setup.doctor_token import look_at_token, token_finding
+from membudget.setup.doctor_repository import look_at_token, token_finding
 from tests.support.findings import said
 from tests.support.github_operations import Permission
 from tests.support.github_server import Github

@@ -3,9 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from membudget.setup.doctor import Finding, State
-from membudget.setup.workflow_files import UnreadableWorkflow, Workflows, parse_workflow
-from membudget.setup.workflow_rules import (
-    complaints,
+from membudget.setup.doctor_repository import (
     fetch_depth_finding,
     forks_finding,
     permissions_finding,
@@ -13,6 +11,8 @@ from membudget.setup.workflow_rules import (
     triggers_finding,
     workflows_finding,
 )
+from membudget.setup.workflow_files import UnreadableWorkflow, Workflows, parse_workflow
+from membudget.setup.workflow_rules import complaints
 from membudget.setup.workflow_text import workflow_files
 from tests.support.findings import said
 
