@@ -33,7 +33,7 @@ OBSERVED_BY_ENGINE = min(SPIKES, 10)
 
 HEADINGS = [
     "spike held", "kernel's mark within 1 MiB", "its largest error", "sampled RSS within 1 %", "largest error",
-    "missed", "of them flagged", "flagged in vain", "missed with repeats", "docker stats within 1 %",
+    "missed", "of them flagged", "flagged, but not missed", "missed with repeats", "docker stats within 1 %",
 ]  # fmt: skip
 
 

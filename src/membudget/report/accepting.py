@@ -22,7 +22,7 @@ from membudget.report.row_words import Parts
 _DAYS = 30
 """How long a proposed exception lasts."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-EXCEPTIONS_TITLE = "Exceptions to paste into budgets.toml, to accept it for a while"
+EXCEPTIONS_TITLE = "Temporary exceptions to paste into budgets.toml"
 
 
 def keys_of_image(image: ImageMeasurement, judged: ImageJudgement) -> tuple[str, ...]:

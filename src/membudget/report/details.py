@@ -93,7 +93,7 @@ def compared_in_short(report: Report) -> Finding:
     counts = [len(side.trials) for image in report.images for side in (image.base, image.head) if side and side.trials]
     if counts:
         number = _range([str(count) for count in (min(counts), max(counts))])
-        more = ", more where the answer was open" if any_has_more(report.images) else ""
+        more = ", with extra trials for unclear results" if any_has_more(report.images) else ""
         parts.append(f"{number} trial{'s' if max(counts) > 1 else ''}{' a side' if base is not None else ''}{more}")
     limits = [image.limit_bytes for image in report.images if image.head is not None]
     if limits:

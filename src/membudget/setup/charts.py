@@ -12,8 +12,7 @@ from typing import Protocol
 
 from membudget.core.errors import shortened
 from membudget.setup.found import Deployed, Fact, Origin
-from membudget.setup.manifests import deployed_in, probes_of
-from membudget.setup.memory_limits import kubernetes_limit
+from membudget.setup.manifests import deployed_in, limit_of, probes_of
 from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
@@ -135,15 +134,13 @@ def _deployed(path: str, name: str, values: YamlValue) -> Deployed:
     image = values.get("image")
     reference = image.text or image.get("repository").text or image.get("name").text
     names = (last_part(reference) if reference is not None else None, name)
-    limit = values.get("resources", "limits", "memory")
-    limit_bytes = kubernetes_limit(limit.text) if limit.text is not None else None
     ports = {str(fact.value): fact for fact in _ports(path, values)}
     first = next(iter(ports.values()), None)
     named = {**ports, "http": first} if first is not None else ports  # the name that `helm create` gives the port
     return Deployed(
         names=tuple(dict.fromkeys(image_name(one) for one in names if one)),
         origin=Origin(path, values.line),
-        limit=Fact(limit_bytes, Origin(path, limit.line)) if limit_bytes is not None else None,
+        limit=limit_of(path, values),
         ports=tuple(ports.values()),
         probes=tuple(probes_of(path, values, named)),
     )

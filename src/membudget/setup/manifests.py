@@ -68,18 +68,23 @@ def deployed(path: str, container: YamlValue, runs_to_end: bool, workload: str |
     image = container.get("image").text
     names = (last_part(image) if image is not None else None, container.get("name").text, workload)
     ports = dict(_ports(path, container))
-    limit = container.get("resources", "limits", "memory")
-    limit_bytes = kubernetes_limit(limit.text) if limit.text is not None else None
     return Deployed(
         names=tuple(dict.fromkeys(image_name(name) for name in names if name)),
         origin=Origin(path, container.line),
-        limit=Fact(limit_bytes, Origin(path, limit.line)) if limit_bytes is not None else None,
+        limit=limit_of(path, container),
         ports=tuple(ports.values()),
         probes=tuple(probes_of(path, container, ports)),
         runs_to_end=runs_to_end,
         variables=dict(_variables(container)),
         has_own_command=bool(container.get("command") or container.get("args")),
     )
+
+
+def limit_of(path: str, container: YamlValue) -> Fact[int] | None:
+    """Return the memory limit in bytes. None if there is none, or if it is no quantity of Kubernetes."""
+    limit = container.get("resources", "limits", "memory")
+    limit_bytes = kubernetes_limit(limit.text) if limit.text is not None else None
+    return Fact(limit_bytes, Origin(path, limit.line)) if limit_bytes is not None else None
 
 
 def _variables(container: YamlValue) -> Iterator[tuple[str, str]]:

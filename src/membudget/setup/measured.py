@@ -5,49 +5,26 @@ limit that follows from its peak, so that the check that comes next can pass.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
-from membudget.budgets.entries import ImageSpec
 from membudget.budgets.suggested import limit_for
 from membudget.build.revision import BuiltImage, Commit, Side
-from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all
-from membudget.check.trials import TrialTools
+from membudget.check.building import Built, Order, Pair, Subject, build_all
+from membudget.check.check import Tools
 from membudget.contents.summary import image_metrics
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, shortened
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Running, Stage, Step
+from membudget.core.progress import Doing, Progress, Stage, Step
 from membudget.core.quantities import format_size
 from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
-from membudget.measure.trial import Outcome, Trial, TrialInputs
+from membudget.measure.trial import Outcome, Trial
 from membudget.setup.plan import ImagePlan, Way, command
 
 _MOST_DOUBLINGS = 3
 _GUESS_MS = 20_000
 """How long a trial may take that nothing speaks for. Most containers do not end by themselves."""
-
-
-class Tools(TrialTools, BuildTools, Protocol):
-    """Those of a check's tools that measuring a new image needs."""
-
-    def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
-        """Provide a clean checkout for as long as the context lasts."""
-
-    def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
-        """Return the inputs of an image's container. Raises ConfigurationError if a file or a secret is missing."""
-
-    @property
-    def jobs(self) -> int:
-        """How many images may be run side by side."""
-
-    def cancel(self) -> None:
-        """Stop the running trials, from another thread."""
-
-    def live(self) -> Sequence[Running]:
-        """Return the running trials, as last sampled. Called from another thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,4 +41,4 @@ def test_the_short_line_says_why_the_numbers_differ() -> None:
     quiet, open_ = measured(3, 3), measured(5, 5, (90, 100, 95))
     assert " · 3 trials a side · " in compared_in_short(report(quiet)).as_text()
     said = compared_in_short(report(quiet, open_)).as_text()
-    assert " · 3 to 5 trials a side, more where the answer was open · " in said
+    assert " · 3 to 5 trials a side, with extra trials for unclear results · " in said
