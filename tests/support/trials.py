@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Workload
@@ -56,11 +56,13 @@ class Trials:
         settle_ms: int = 0,
         inputs: TrialInputs = NO_INPUTS,
         unjudged: frozenset[str] = frozenset(),
+        only_outcome: bool = False,
     ) -> Trial:
         """One trial."""
         image_id = inspect(self.engine, image).image_id
         limit_bytes = limit_mib * MIB if limit_mib is not None else None
         spec = TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms, inputs, unjudged)
+        spec = replace(spec, only_outcome=only_outcome)
         return self.runner.run(spec)
 
 

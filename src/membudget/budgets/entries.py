@@ -31,6 +31,7 @@ from membudget.budgets.fields import (
     Variables,
     not_allowed,
 )
+from membudget.budgets.fit import FitSettings, FitThresholds
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, SizeBudget, set_keys
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
@@ -210,6 +211,8 @@ class Defaults(FileModel):
     """Environment, files, rights and CPUs of the containers."""
     budgets: MetricBudgets = MetricBudgets()
     """Budgets of every image, by metric."""
+    fit: FitThresholds = FitThresholds()
+    """What `membudget fit` accepts as comfortable, and how far the limits may be from the last fits."""
 
 
 class ImageSpec(FileModel):
@@ -239,6 +242,8 @@ class ImageSpec(FileModel):
     """What exercises the container. If absent, a one-shot runs to its end, and a service that is ready is left idle."""
     budgets: MetricBudgets = MetricBudgets()
     """Budgets of the image, by metric."""
+    fit: FitSettings = FitSettings()
+    """What `membudget fit` accepts as comfortable, and what it last found."""
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
     """Budgets of single phases, by name: start-up, settle, or a phase of the workload."""
 
@@ -263,7 +268,8 @@ class ImageSpec(FileModel):
         }
         budgets = self.budgets.over(of_group.over(defaults.budgets.over(NO_OOM_KILLS)))
         container = defaults.container.model_copy(update=set_keys(self.container))
-        return self.model_copy(update={**inherited, "budgets": budgets, "container": container})
+        fit = self.fit.with_defaults(defaults.fit)
+        return self.model_copy(update={**inherited, "budgets": budgets, "container": container, "fit": fit})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ MOST_TIMES = 2
 """A limit of more than this many times the last fit is told as too high."""
 
 
-class FitSettings(FileModel):
-    """What `membudget fit` accepts as comfortable, and what it last found. `fit --write` writes the results."""
+class FitThresholds(FileModel):
+    """What `membudget fit` accepts as comfortable, and how far the limit may be from the last fit."""
 
     headroom: Percent = DEFAULT_HEADROOM
     """The distance that the limit keeps above the last fit, in percent of the fit. A check warns about less, and
@@ -30,6 +30,11 @@ class FitSettings(FileModel):
     """How much memory may be reclaimed and needed again in a comfortable trial."""
     stalled: Annotated[Percent, Field(le=100)] = DEFAULT_STALLED
     """The share of a comfortable trial in which processes may wait for memory, in percent."""
+
+
+class FitSettings(FitThresholds):
+    """What `membudget fit` accepts as comfortable, and what it last found. `fit --write` writes the results."""
+
     survives: SizeBytes | None = None
     """Result of the last fit: the smallest limit at which the workload passed without an OOM kill."""
     comfortable: SizeBytes | None = None
@@ -44,6 +49,11 @@ class FitSettings(FileModel):
         if self.survives is not None and self.comfortable is not None and self.comfortable < self.survives:
             raise not_allowed("a `comfortable` limit that is no less than `survives`")
         return self
+
+    def with_defaults(self, defaults: FitThresholds) -> Self:
+        """Return these settings, with `defaults` for everything that they do not set."""
+        inherited = {key: getattr(defaults, key) for key in defaults.model_fields_set - self.model_fields_set}
+        return self.model_copy(update=inherited)
 
     @property
     def needed_bytes(self) -> int | None:

@@ -7,68 +7,13 @@ import argparse
 import os
 from collections.abc import Callable
 
+from membudget.cli.advise_arguments import add_fit
+from membudget.cli.argument_values import duration, jobs, limit, number_up_to
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
 from membudget.cli.report_arguments import add_detail, add_report, add_report_option, add_written_report
 from membudget.cli.setup_arguments import add_doctor, add_validate
 from membudget.core.errors import ExitCode
-
-
-def limit(text: str) -> int:
-    """Parse a memory limit and return it in bytes. Raises ArgumentTypeError."""
-    from membudget.budgets.fields import LARGEST_SIZE, LARGEST_SIZE_BYTES
-    from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
-
-    limit = _quantity(text, "parse_size")
-    if limit > LARGEST_SIZE_BYTES:
-        raise argparse.ArgumentTypeError(f"{LARGEST_SIZE} or less")
-    if limit < SMALLEST_LIMIT_BYTES:
-        raise argparse.ArgumentTypeError("at least 8MiB: the container runtime itself needs 4 to 7 MiB to start")
-    return limit
-
-
-def duration(text: str) -> int:
-    """Parse a duration and return it in milliseconds. Raises ArgumentTypeError."""
-    from membudget.budgets.fields import LONGEST_DURATION, LONGEST_DURATION_MS
-
-    duration = _quantity(text, "parse_duration")
-    if duration > LONGEST_DURATION_MS:
-        raise argparse.ArgumentTypeError(f"{LONGEST_DURATION} or less")
-    return duration
-
-
-def _quantity(text: str, parser: str) -> int:
-    from membudget.core import quantities
-
-    parse: Callable[[str], int] = getattr(quantities, parser)
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _number_up_to(most: int) -> Callable[[str], int]:
-    """Return a parser of whole numbers from 1 to `most`. It raises ArgumentTypeError."""
-
-    def parse(text: str) -> int:
-        from membudget.core.quantities import parse_whole
-
-        try:
-            return parse_whole(text, 1, most)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse
-
-
-def _jobs(text: str) -> int | None:
-    from membudget.core.work import parse_jobs
-
-    try:
-        return parse_jobs(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
 
 Handler = Callable[[argparse.Namespace], ExitCode]
 
@@ -96,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_validate(commands)
     _add_check(commands)
     _add_measure(commands)
+    add_fit(commands, _add_measuring_options)
     add_inspect(commands)
     add_diff(commands)
     _add_plan(commands)
@@ -140,7 +86,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_report_option(command)
     command.add_argument(
         "--jobs",
-        type=_jobs,
+        type=jobs,
         default="auto",
         metavar="N",
         help="measure up to N images at the same time, as memory allows (default: auto, which is as many as have CPUs"
@@ -176,7 +122,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
     command.add_argument(
         "--trials",
-        type=_number_up_to(1000),
+        type=number_up_to(1000),
         default=3,
         metavar="N",
         help="number of measured trials (default: %(default)s)",
@@ -188,7 +134,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     quiet = "print only the peak, the unused part of the limit, and the next step"
     command.add_argument("-q", "--quiet", action="store_true", help=quiet)
     _add_measuring_options(command)
-    command.set_defaults(handler=measure)
+    command.set_defaults(handler=_measure, takes_command=True)
 
 
 def _add_exit_policy(command: argparse.ArgumentParser, what: str = "exit with 1 on") -> None:
@@ -209,7 +155,7 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         description="Print a matrix for a workflow's strategy, with the images for each of N jobs. It balances the"
         " jobs by how long each image took in its last check. Each job passes its `shard` and `images` to check.",
     )
-    command.add_argument("--shards", type=_number_up_to(256), required=True, metavar="N", help="largest number of jobs")
+    command.add_argument("--shards", type=number_up_to(256), required=True, metavar="N", help="largest number of jobs")
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
@@ -296,7 +242,7 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--rate",
-        type=_number_up_to(1000),
+        type=number_up_to(1000),
         default=100,
         metavar="HZ",
         help="samples per second while memory does not change; up to four times as many while it changes (default:"
@@ -310,8 +256,7 @@ def _check(options: argparse.Namespace) -> ExitCode:
     return check(options)
 
 
-def measure(options: argparse.Namespace) -> ExitCode:
-    """Run `membudget measure`, the only command that takes arguments after `--`."""
+def _measure(options: argparse.Namespace) -> ExitCode:
     from membudget.cli import commands
 
     return commands.measure(options)

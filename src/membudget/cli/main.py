@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from membudget.cli.arguments import Handler, make_parser, measure
+from membudget.cli.arguments import Handler, make_parser
 from membudget.core.errors import ExitCode, MembudgetError, with_fix
 
 _LONGEST_LINE = 2000
@@ -33,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(before)
     handler: Handler = options.handler
-    if separator and handler is not measure:
-        parser.error("only measure takes a command after --")
+    if separator and not getattr(options, "takes_command", False):
+        parser.error("only measure and fit take a command after --")
     options.container_command = command
     try:
         from membudget.core.work import install_signal_handlers

@@ -116,12 +116,12 @@ class MeasuringTools:
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """Return earlier trials of exactly this spec on such a machine, or none."""
-        key = self._key(spec)
+        key = self.key(spec)
         return self._results.get(key) if key is not None and self._results is not None else ()
 
     def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
         """Store trials for later runs."""
-        key = self._key(spec)
+        key = self.key(spec)
         if key is not None and self._results is not None:
             self._results.put(key, spec.limit_bytes, trials)
 
@@ -135,7 +135,8 @@ class MeasuringTools:
         """Whether reused results count only if fresh trials confirm them."""
         return self._results is not None and not self._results.is_trusted
 
-    def _key(self, spec: TrialSpec) -> str | None:
+    def key(self, spec: TrialSpec) -> str | None:
+        """Return the key of a trial's result on this machine. None if it depends on what no key can hold."""
         return result_key(spec, self._machine, spec.inputs.files)
 
     @cached_property

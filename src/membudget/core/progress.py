@@ -26,6 +26,10 @@ class Doing(StrEnum):
     TRIAL = "trial"
     CONFIRM = "confirm"
     """A fresh trial that has to confirm cached results."""
+    SEARCH = "search"
+    """A trial that narrows down which limit works."""
+    PROVE = "prove"
+    """A trial that has to prove that a limit works."""
     TRY = "try"
     """A run that finds out how an image can be run."""
 

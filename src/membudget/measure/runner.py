@@ -14,6 +14,7 @@ from membudget.engine.connection import EngineInfo
 from membudget.engine.containers import CannotStart, Containers, ContainerState
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.certificate import EngineWord, require_swap_limit
+from membudget.measure.doomed import ended_at_first_kill
 from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options, informed
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
@@ -82,6 +83,8 @@ class TrialRunner:
         self._cpus = cpus or tuple(range(self._info.cpus))
         if spec.limit_bytes is not None:
             require_swap_limit(limits_swap=self._info.limits_swap, swap_bytes=self._swap_bytes)
+        if spec.only_outcome:
+            return self._run_once(spec, ledger, self.rate_hz, Depth.NONE)
         return until_seen(
             partial(self._run_once, spec, ledger),
             spec.name,
@@ -157,8 +160,9 @@ class TrialRunner:
     def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching) -> Trial:
         container_id = pod.container_id
         probes = self._pods.probes(len(pod.sidecars))
-        exercised = self._exercised(spec, cgroup, pod, watching, probes)
-        result = with_trouble(self._settle(spec, container_id, exercised.result), pod.trouble())
+        with self._ended_if_doomed(spec, container_id):
+            exercised = self._exercised(spec, cgroup, pod, watching, probes)
+            result = with_trouble(self._settle(spec, container_id, exercised.result), pod.trouble())
         for probe in (self._probe, *probes):
             probe.end_phase()
         self._phase = None
@@ -208,6 +212,12 @@ class TrialRunner:
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)
+
+    def _ended_if_doomed(self, spec: TrialSpec, container_id: str) -> contextlib.AbstractContextManager[None]:
+        """Return a context that ends the container at its first OOM kill, if only the outcome matters."""
+        if not spec.only_outcome:
+            return contextlib.nullcontext()
+        return ended_at_first_kill(self._probe.kills_now, partial(self._containers.kill, container_id))
 
     def _exercised(
         self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching, probes: Sequence[Probe]

@@ -28,6 +28,10 @@ def step_words(step: Step) -> str:
             what = "warm-up"
         case Doing.CONFIRM:
             what = "trial to confirm cached results"
+        case Doing.SEARCH:
+            what = f"search {step.number} of up to {step.most}"
+        case Doing.PROVE:
+            what = f"confirming {step.number} of {step.most}"
         case Doing.TRY:
             what = f"run {step.number}"
         case Doing.TRIAL if step.is_extra:

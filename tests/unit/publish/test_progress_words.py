@@ -17,6 +17,8 @@ from membudget.publish.progress_words import elapsed_words, left_words, share_wo
             "base, trial 4 of up to 10, still unclear",
         ),
         (Step("api", Doing.TRY, number=2), "run 2"),
+        (Step("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=9), "at 64.0 MiB, search 2 of up to 9"),
+        (Step("api", Doing.PROVE, "at 64.0 MiB", number=2, most=10), "at 64.0 MiB, confirming 2 of 10"),
         (Step("api", Doing.CONFIRM, "base"), "base, trial to confirm cached results"),
     ],
 )

@@ -67,6 +67,9 @@ class Probe(Protocol):
     def rss_now(self) -> int | None:
         """Return the last sample of RSS, in bytes, or None before the first. Called from a thread of its own."""
 
+    def kills_now(self) -> int | None:
+        """Return how many processes were OOM-killed so far, or None if unknown. Called from a thread of its own."""
+
     def available_bytes(self) -> int | None:
         """Return the memory that the machine can spare, in bytes, or None if unknown."""
 
@@ -90,6 +93,7 @@ class _Machine(BaseModel):
 
 class _Now(BaseModel):
     rss_bytes: int | None
+    oom_kills: int | None = None
 
 
 class CgroupProbe:
@@ -148,7 +152,11 @@ class CgroupProbe:
 
     def rss_now(self) -> int | None:
         """Return the last sample of RSS, in bytes. Raises HelperFailed if the probe does not answer."""
-        return _Now.model_validate_json(self._ask({"order": "now"})).rss_bytes
+        return self._now().rss_bytes
+
+    def kills_now(self) -> int | None:
+        """Return how many processes were OOM-killed so far. Raises HelperFailed if the probe does not answer."""
+        return self._now().oom_kills
 
     def available_bytes(self) -> int | None:
         """Return the memory that the machine can spare, in bytes."""
@@ -171,6 +179,9 @@ class CgroupProbe:
     def close(self) -> None:
         """Stop the sampling process."""
         self._helper.close()
+
+    def _now(self) -> _Now:
+        return _Now.model_validate_json(self._ask({"order": "now"}))
 
     def _machine(self) -> _Machine:
         return _Machine.model_validate_json(self._ask({"order": "machine", "root": str(self._root)}))

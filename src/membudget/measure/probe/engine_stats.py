@@ -116,6 +116,10 @@ class EngineStatsProbe:
         rss = self._seen.series.rss_bytes
         return rss[-1] if rss else None
 
+    def kills_now(self) -> int | None:
+        """Return None: the engine's statistics do not say."""
+        return None
+
     def available_bytes(self) -> int | None:
         """Return None: the engine's statistics do not say."""
         return None

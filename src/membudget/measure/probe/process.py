@@ -80,7 +80,11 @@ class _Probe:
                 "root_free_bytes": free_bytes(),
             }
         if kind == "now":
-            return {"rss_bytes": self._sampler.now() if self._sampler is not None else None}
+            sampler = self._sampler
+            return {
+                "rss_bytes": sampler.now() if sampler is not None else None,
+                "oom_kills": sampler.kills() if sampler is not None else None,
+            }
         if kind == "follow":
             if self._sampler is not None:
                 self._sampler.close()

@@ -178,6 +178,10 @@ class Sampler:
         """Return the last sample of RSS, in bytes, or None before the first."""
         return self._series.rss_bytes[-1] if self._series.rss_bytes else None
 
+    def kills(self) -> int | None:
+        """Return how many processes the kernel has killed so far, or None if unknown."""
+        return ParentMarks(self._order).oom_kills(self._leaf_values.get("oom_kills")).value
+
     def close(self) -> None:
         """Close the cgroup's files."""
         if self._leaf is not None:

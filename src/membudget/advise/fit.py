@@ -1,0 +1,163 @@
+"""Use case: find the smallest limit at which each image passes, by running it at limits."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+from membudget.advise.answer import Answer, Ask, Purpose, Result
+from membudget.advise.kept import KeptTrials
+from membudget.advise.rung import Tried
+from membudget.advise.search import Wanted, search
+from membudget.budgets.fit import FitSettings
+from membudget.core.errors import EngineLost, EnvironmentFault
+from membudget.core.files import Stored
+from membudget.core.progress import Doing, Progress, Running, Stage, Step
+from membudget.core.quantities import format_size
+from membudget.core.work import side_by_side
+from membudget.measure.trial import Trial, TrialSpec
+
+
+class Tools(Protocol):
+    """The tools that a fit needs."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial. Raises EnvironmentFault."""
+
+    def kept(self, spec: TrialSpec) -> KeptTrials:
+        """Return the trials of earlier runs of exactly this image, workload and machine, at any limit."""
+
+    @property
+    def jobs(self) -> int:
+        """How many images may be measured side by side."""
+
+    def cancel(self) -> None:
+        """Stop the running trials, from another thread."""
+
+    def live(self) -> Sequence[Running]:
+        """Return the running trials, as last sampled. Called from another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An image to fit."""
+
+    spec: TrialSpec
+    """How it is run. Its limit is replaced."""
+    settings: FitSettings = FitSettings()
+    today_bytes: int | None = None
+    """The limit that it has today. None if it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFit(Stored):
+    """What was found out about one image."""
+
+    name: str
+    today_bytes: int | None
+    trials: tuple[Tried, ...] = ()
+    """All trials in the order in which they were asked for."""
+    reused: int = 0
+    """How many of them are of earlier runs."""
+    result: Result | None = None
+    """None if the search was interrupted or could not go on."""
+    fault: str | None = None
+    """Why it could not go on. It may come from outside."""
+    duration_ms: int = 0
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer, if there is one."""
+        return self.result if isinstance(self.result, Answer) else None
+
+
+@dataclass(slots=True)
+class Fits:
+    """The fits of a run. What was found so far can be read at any time, also after an interruption."""
+
+    subjects: Sequence[Subject]
+    confirmations: int
+    largest_bytes: int
+    seeks_comfort: bool = True
+    _found: dict[str, ImageFit] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, tools: Tools, progress: Progress) -> list[ImageFit]:
+        """Fit every image. A failure of one does not affect the others. Raises EngineLost."""
+        names = [subject.spec.name for subject in self.subjects]
+        with progress.stage(Stage.MEASURING, names, tools.live):
+            fit = partial(self._fit, tools=tools, progress=progress)
+            side_by_side(fit, self.subjects, tools.jobs, tools.cancel)
+        return self.so_far()
+
+    def so_far(self) -> list[ImageFit]:
+        """Return what was found so far, for every image."""
+        with self._lock:
+            nothing = (ImageFit(subject.spec.name, subject.today_bytes) for subject in self.subjects)
+            return [self._found.get(one.name, one) for one in nothing]
+
+    def _fit(self, subject: Subject, tools: Tools, progress: Progress) -> None:
+        name = subject.spec.name
+        with progress.image(name):
+            try:
+                result = self._search(subject, tools, progress)
+            except EngineLost:
+                raise
+            except EnvironmentFault as error:
+                why = str(error)
+                self._note(name, lambda found: replace(found, fault=why))
+                return
+            self._note(name, lambda found: replace(found, result=result))
+
+    def _search(self, subject: Subject, tools: Tools, progress: Progress) -> Result:
+        wanted = Wanted(subject.settings, self.confirmations, self.largest_bytes, seeks_comfort=self.seeks_comfort)
+        begun, kept, asking = time.monotonic(), tools.kept(subject.spec), search(wanted)
+        ask = next(asking)
+        while True:
+            trial = kept.take(ask.limit_bytes)
+            is_reused = trial is not None
+            if trial is None:
+                trial = self._run(subject.spec, ask, tools, progress)
+                kept.add(trial)
+            self._add(subject, trial, round((time.monotonic() - begun) * 1000), is_reused=is_reused)
+            try:
+                ask = asking.send(trial)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+
+    def _run(self, spec: TrialSpec, ask: Ask, tools: Tools, progress: Progress) -> Tried:
+        """Run a trial. Where its pace is compared, no other one runs beside it."""
+        is_alone = spec.is_alone or (self.seeks_comfort and ask.purpose in _COMPARED)
+        limited = replace(spec, limit_bytes=ask.limit_bytes, only_outcome=True, is_alone=is_alone)
+        with progress.step(_step(spec.name, ask)):
+            trial = tools.run_trial(limited)
+        return Tried.of(trial, ask.limit_bytes)
+
+    def _add(self, subject: Subject, trial: Tried, took_ms: int, *, is_reused: bool) -> None:
+        def added(found: ImageFit) -> ImageFit:
+            trials = (*found.trials, trial)
+            return replace(found, trials=trials, reused=found.reused + is_reused, duration_ms=took_ms)
+
+        self._note(subject.spec.name, added)
+
+    def _note(self, name: str, change: "_Change") -> None:
+        with self._lock:
+            today = next(subject.today_bytes for subject in self.subjects if subject.spec.name == name)
+            self._found[name] = change(self._found.get(name, ImageFit(name, today)))
+
+
+class _Change(Protocol):
+    def __call__(self, found: ImageFit, /) -> ImageFit: ...
+
+
+_COMPARED = (Purpose.REFERENCE, Purpose.CONFIRM, Purpose.COMFORT)
+_DOING = {Purpose.SEARCH: Doing.SEARCH, Purpose.CONFIRM: Doing.PROVE}
+
+
+def _step(name: str, ask: Ask) -> Step:
+    where = f"at {format_size(ask.limit_bytes)}" if ask.limit_bytes is not None else "without a limit"
+    doing = _DOING.get(ask.purpose, Doing.TRIAL)
+    return Step(name, doing, where, number=ask.number, most=ask.most, left=ask.left)

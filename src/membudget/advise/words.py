@@ -1,0 +1,144 @@
+"""What a fit found, in sentences."""
+
+from collections.abc import Iterator
+
+from membudget.advise.answer import Cost, Discomfort, Stop
+from membudget.advise.report import FitReport, ImageReport
+from membudget.budgets.suggested import as_written
+from membudget.core.quantities import format_duration, format_percent, format_size
+from membudget.core.untrusted_text import Part, Quoted
+
+Sentence = tuple[Part, ...]
+
+
+def answer_sentences(image: ImageReport) -> Iterator[Sentence]:
+    """Yield both answers for an image and what to know about them, or why there is none."""
+    if image.survives_bytes is None:
+        yield _no_answer(image)
+        return
+    yield (Quoted(image.name), f" {_survives(image)}")
+    if image.fails_at_bytes is not None:
+        yield (f"It failed at {format_size(image.fails_at_bytes)}.",)
+    if image.comfortable_bytes is not None:
+        yield (_comfortable(image, image.survives_bytes, image.comfortable_bytes),)
+    elif image.costs_below:
+        yield (f"No limit that was tried is comfortable: {_costs(image)}.",)
+    yield from ((remark,) for remark in _remarks(image))
+
+
+def settings_sentence(image: ImageReport) -> str | None:
+    """Return the settings that follow, as a budgets file has them. None if there is no answer."""
+    if image.limit_bytes is None or image.is_smallest_possible:
+        return None
+    settings = [f'limit = "{as_written(image.limit_bytes)}"']
+    if image.peak_rss_max_bytes is not None:
+        settings.append(f'budgets.peak_rss.max = "{as_written(image.peak_rss_max_bytes)}"')
+    today = f" Today's limit is {format_size(image.today_bytes)}." if image.today_bytes is not None else ""
+    room = f"{format_percent(image.headroom_percent)} above"
+    return f"Next: set {' and '.join(settings)} ({room}).{today}"
+
+
+def sum_sentence(report: FitReport) -> str | None:
+    """Return the sums over all images. None for a single image, or if one has no answer."""
+    survives, today = report.total("survives_bytes"), report.total("today_bytes")
+    if len(report.images) < 2 or survives is None:
+        return None
+    comfortable = report.total("comfortable_bytes")
+    parts = [f"{format_size(survives)} survive"]
+    if comfortable is not None:
+        parts.append(f"{format_size(comfortable)} are comfortable")
+    if today is not None:
+        parts.append(f"today's limits add up to {format_size(today)}")
+    return f"Sum of {len(report.images)} images: {', '.join(parts)}."
+
+
+def _survives(image: ImageReport) -> str:
+    assert image.survives_bytes is not None  # noqa: S101 - as asked before
+    trials = "trial" if image.confirmed == 1 else "trials"
+    rate = format_percent(100 * (image.ruled_out_rate or 1.0))
+    proven = f"{image.confirmed} of {image.confirmed} {trials} passed, which rules out a failure rate above {rate}"
+    return f"survives at {format_size(image.survives_bytes)}: {proven} (95% confidence)."
+
+
+def _comfortable(image: ImageReport, survives: int, comfortable: int) -> str:
+    if comfortable == survives:
+        return "It is comfortable at the same limit: not slower than without one."
+    return f"It is comfortable at {format_size(comfortable)}. Below, {_costs(image)}."
+
+
+def _costs(image: ImageReport) -> str:
+    return " and ".join(map(_cost, image.costs_below)) if image.costs_below else "it is slower"
+
+
+def _cost(cost: Cost) -> str:
+    growth = f"{cost.percent:+.0f}%" if cost.percent is not None else ""
+    match cost.what:
+        case Discomfort.CPU:
+            return f"it takes {growth} CPU time"
+        case Discomfort.LATENCY:
+            return f"its p95 latency is {growth}"
+        case Discomfort.REFAULTS:
+            return f"{format_size(round(cost.at_limit))} are read again after they were reclaimed"
+        case Discomfort.STALLED:
+            return f"its processes wait for memory {format_percent(cost.at_limit)} of the time"
+
+
+def _remarks(image: ImageReport) -> Iterator[str]:
+    if image.is_smallest_possible:
+        yield (
+            "No container can be given less. The workload may need less than that, so it says little about production:"
+            " exercise the image as production does, then fit again."
+        )
+    if image.sizes_itself:
+        yield "Its memory depends on the limit: without one, it used more. So the next two limits were confirmed, too."
+    if not image.is_monotone:
+        yield "Its limits are not monotone: it failed at a limit above one at which it passed."
+
+
+def _no_answer(image: ImageReport) -> Sentence:
+    reason = Quoted(image.stopped_by or "it did not pass")
+    before, after = _why(image)
+    is_told = image.stopped is not None or image.stopped_by is not None
+    return (Quoted(image.name), f" has no answer{before}", *((": ", reason) if is_told else ()), after)
+
+
+def _why(image: ImageReport) -> tuple[str, str]:
+    """Return why there is no answer, and what to do, around what the failed trial said."""
+    at = f"at {format_size(image.stopped_at_bytes)}" if image.stopped_at_bytes is not None else "without a limit"
+    match image.stopped:
+        case Stop.NEVER_PASSES:
+            return ", because its workload fails without a limit", ". Make it pass with `membudget measure` first."
+        case Stop.FAILS_OTHERWISE:
+            lower = image.passes_at_bytes
+            passes = f"It passes at {format_size(lower)}, and " if lower is not None else "It "
+            told = f", because its workload fails for another reason than memory. {passes}fails {at}"
+            return told, ". Make the workload reliable first."
+        case Stop.NEVER_ENOUGH:
+            return f", because it is killed {at}, the largest limit that may be tried", ""
+        case Stop.UNSTABLE:
+            return f", because each limit failed in some trial. The last one failed {at}", ""
+        case None if image.stopped_by is not None:
+            return ", because it could not be measured", ""
+        case None:
+            return f" yet. {_so_far(image)}. The same command continues from here", "."
+
+
+def _so_far(image: ImageReport) -> str:
+    """Return between which limits the answer lies, as far as it is known."""
+    limited = [rung for rung in image.rungs if rung.limit_bytes is not None]
+    passing = [rung.limit_bytes for rung in limited if rung.passed == rung.trials]
+    failing = [rung.limit_bytes for rung in limited if rung.passed < rung.trials]
+    trials = sum(rung.trials for rung in image.rungs)
+    count = f"After {trials} {'trial' if trials == 1 else 'trials'}"
+    high = min((limit for limit in passing if limit is not None), default=None)
+    low = max((limit for limit in failing if limit is not None), default=None)
+    parts = [f"it passed at {format_size(high)}"] if high is not None else []
+    parts += [f"{'' if parts else 'it '}failed at {format_size(low)}"] if low is not None else []
+    return f"{count}{', ' if parts else ', nothing is known'}{' and '.join(parts)}"
+
+
+def took_words(image: ImageReport) -> str:
+    """Return how many trials were run, in how much time."""
+    trials = sum(rung.trials for rung in image.rungs)
+    reused = f", {image.reused} of them from earlier runs" if image.reused else ""
+    return f"{trials} {'trial' if trials == 1 else 'trials'}{reused}, {format_duration(image.duration_ms)}"

@@ -1,0 +1,111 @@
+"""Writes what a fit found into the text of a budgets file. Comments, order and layout stay as they are.
+
+The text is edited with tomlkit and then read again: it must differ in the intended keys and in nothing else.
+"""
+
+import copy
+import tomllib
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from membudget.advise.report import FitReport, ImageReport
+from membudget.budgets.file import parse_budgets
+from membudget.budgets.suggested import as_written
+from membudget.core.errors import BudgetsFileError, ConfigurationError, EnvironmentFault
+
+Keys = tuple[str, ...]
+
+
+def require_answers(report: FitReport) -> None:
+    """Raise an error that says why nothing can be written, unless each image has an answer that means something."""
+    missing = [image.name for image in report.images if image.survives_bytes is None]
+    if missing:
+        raise EnvironmentFault(
+            f"nothing was written, because {missing[0]} has no answer",
+            where="--write",
+            fix="fit and write the other images by name, or see above what to do",
+        )
+    smallest = [image.name for image in report.images if image.is_smallest_possible]
+    if smallest:
+        raise ConfigurationError(
+            f"nothing was written, because {smallest[0]} passes at the smallest limit that a container can be given",
+            where="--write",
+            fix="give it a workload that does what production does, or fit and write the other images by name",
+        )
+
+
+def with_fits(text: str, name: str, images: Sequence[ImageReport], checkout: Path | None = None) -> str:
+    """Return the text of a budgets file with the limits, budgets and results of fits.
+
+    `name` is the file's name in messages. Raises ConfigurationError if the file cannot be edited, or if it would not be
+    valid any more.
+    """
+    there = parse_budgets(text, name, checkout).images  # the user may have edited it meanwhile
+    gone = next((image.name for image in images if image.name not in there), None)
+    if gone is not None:
+        what = f"nothing was written: the file has no image {gone} any more"
+        raise ConfigurationError(what, where=name, fix="run the same command again")
+    wanted = [(image.name, keys, value) for image in images for keys, value in _values(image).items()]
+    edited = _edited(text, name, wanted)
+    try:
+        parse_budgets(edited, name, checkout)
+    except BudgetsFileError as error:
+        raise ConfigurationError(
+            f"nothing was written: with the limits of the fit, there would be {error.what}",
+            where=name,
+            fix="change these settings, then run the same command again: its trials are reused",
+        ) from None
+    return edited
+
+
+def _values(image: ImageReport) -> dict[Keys, str]:
+    """Return what to set in the table of an image. None of the sizes may be absent, but for the comfortable one."""
+    values = {
+        ("limit",): image.limit_bytes,
+        ("budgets", "peak_rss", "max"): image.peak_rss_max_bytes,
+        ("fit", "survives"): image.survives_bytes,
+        ("fit", "comfortable"): image.comfortable_bytes,
+        ("fit", "peak_rss"): image.peak_rss_bytes,
+    }
+    return {keys: as_written(size) for keys, size in values.items() if size is not None}
+
+
+def _edited(text: str, name: str, wanted: Sequence[tuple[str, Keys, str]]) -> str:
+    by_hand = "set the values above by hand"
+    try:
+        document = tomlkit.parse(text)
+        expected = copy.deepcopy(tomllib.loads(text))
+        for image, keys, value in wanted:
+            _set(_table(document, "images", image), keys, value, is_plain=False)
+            _set(_table(expected, "images", image), keys, value, is_plain=True)
+        edited = tomlkit.dumps(document)
+        is_as_expected = tomllib.loads(edited) == expected
+    except (TOMLKitError, KeyError, ValueError, TypeError, AttributeError) as error:
+        what = f"nothing was written: the file cannot be edited ({type(error).__name__})"
+        raise ConfigurationError(what, where=name, fix=by_hand) from None
+    if not is_as_expected:
+        what = "nothing was written: an edit would have changed other keys as well"
+        raise ConfigurationError(what, where=name, fix=by_hand)
+    return edited
+
+
+def _table(document: Mapping[str, object], *keys: str) -> MutableMapping[str, Any]:
+    """Return a table of a parsed document. Raises KeyError."""
+    table: object = document
+    for key in keys:
+        table = cast("Mapping[str, object]", table)[key]
+    return cast("MutableMapping[str, Any]", table)
+
+
+def _set(table: MutableMapping[str, Any], keys: Keys, value: str, *, is_plain: bool) -> None:
+    """Set a value below a table. Missing tables are written inline, such as `fit = { survives = "40MiB" }`."""
+    *above, last = keys
+    for key in above:
+        if not isinstance(table.get(key), MutableMapping):
+            table[key] = {} if is_plain else tomlkit.inline_table()
+        table = table[key]
+    table[last] = value

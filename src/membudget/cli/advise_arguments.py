@@ -1,0 +1,83 @@
+"""The arguments of the commands that advise on limits. Imports nothing heavy."""
+
+import argparse
+
+from membudget.cli.argument_values import duration, jobs, limit, number_up_to
+from membudget.cli.setup_arguments import AddMeasuringOptions
+from membudget.core.errors import ExitCode
+
+_EXAMPLES = """\
+examples:
+  membudget fit                       fit every image of budgets.toml
+  membudget fit api worker --write    fit two images, and write their limits to budgets.toml
+  membudget fit api --confirm 59      prove a failure rate below 5 %
+  membudget fit python:3.13 -- python -c "x = bytes(50 << 20)"
+
+^C shows what was found so far. The same command continues from there."""
+
+
+def add_fit(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
+) -> None:
+    """Add `membudget fit`."""
+    command = commands.add_parser(
+        "fit",
+        help="find the smallest memory limit that works",
+        description="Run images at memory limits. Find the smallest limit at which the workload passes and nothing is"
+        " killed. Confirm it with more trials. Then find the smallest limit at which the workload is not slower than"
+        " without one. IMAGE is an image of budgets.toml, or one that the container engine has. COMMAND replaces an"
+        " image's own command.",
+        usage="membudget fit [options] [IMAGE...] [-- COMMAND...]",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "images", nargs="*", metavar="IMAGE", help="image to fit (default: every image of the budgets file)"
+    )
+    command.add_argument(
+        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
+    )
+    command.add_argument(
+        "--confirm",
+        type=number_up_to(1000),
+        default=10,
+        metavar="N",
+        help="trials that have to pass at the limit: 10 rule out a failure rate of 26%%, 30 of 9.5%%, 59 of 5%%"
+        " (default: %(default)s)",
+    )
+    command.add_argument(
+        "--at-most", type=limit, metavar="SIZE", help="largest limit to try (default: the machine's free memory)"
+    )
+    command.add_argument(
+        "--only-survives", action="store_true", help="do not look for the limit at which nothing is slower"
+    )
+    command.add_argument(
+        "--write",
+        action="store_true",
+        help="write `limit`, `budgets.peak_rss.max` and the fit to the budgets file; comments and order are kept",
+    )
+    command.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
+    command.add_argument(
+        "--jobs",
+        type=jobs,
+        default="auto",
+        metavar="N",
+        help="fit up to N images at the same time, as memory allows (default: auto: as many as have CPUs of their own)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=duration,
+        default=60_000,
+        metavar="TIME",
+        help='longest time of a trial of an image that is not in the budgets file (default: "60s")',
+    )
+    command.add_argument("--no-cache", action="store_true", help="reuse no trials of earlier fits")
+    command.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    add_measuring_options(command)
+    command.set_defaults(handler=_fit, takes_command=True)
+
+
+def _fit(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.fit import fit
+
+    return fit(options)

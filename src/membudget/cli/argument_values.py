@@ -1,0 +1,61 @@
+"""What an argument's value may be. Imports nothing heavy before a value is parsed."""
+
+import argparse
+from collections.abc import Callable
+
+
+def limit(text: str) -> int:
+    """Parse a memory limit and return it in bytes. Raises ArgumentTypeError."""
+    from membudget.budgets.fields import LARGEST_SIZE, LARGEST_SIZE_BYTES
+    from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
+
+    limit = _quantity(text, "parse_size")
+    if limit > LARGEST_SIZE_BYTES:
+        raise argparse.ArgumentTypeError(f"{LARGEST_SIZE} or less")
+    if limit < SMALLEST_LIMIT_BYTES:
+        raise argparse.ArgumentTypeError("at least 8MiB: the container runtime itself needs 4 to 7 MiB to start")
+    return limit
+
+
+def duration(text: str) -> int:
+    """Parse a duration and return it in milliseconds. Raises ArgumentTypeError."""
+    from membudget.budgets.fields import LONGEST_DURATION, LONGEST_DURATION_MS
+
+    duration = _quantity(text, "parse_duration")
+    if duration > LONGEST_DURATION_MS:
+        raise argparse.ArgumentTypeError(f"{LONGEST_DURATION} or less")
+    return duration
+
+
+def _quantity(text: str, parser: str) -> int:
+    from membudget.core import quantities
+
+    parse: Callable[[str], int] = getattr(quantities, parser)
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number_up_to(most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from 1 to `most`. It raises ArgumentTypeError."""
+
+    def parse(text: str) -> int:
+        from membudget.core.quantities import parse_whole
+
+        try:
+            return parse_whole(text, 1, most)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def jobs(text: str) -> int | None:
+    """Parse how many trials may run at once. None stands for auto. Raises ArgumentTypeError."""
+    from membudget.core.work import parse_jobs
+
+    try:
+        return parse_jobs(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

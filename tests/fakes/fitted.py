@@ -1,0 +1,56 @@
+"""Reports of fits that look like real ones."""
+
+from collections.abc import Sequence
+
+from membudget.advise.answer import Stop, Stopped
+from membudget.advise.fit import ImageFit
+from membudget.advise.report import FitReport, image_report
+from membudget.advise.rung import Ended, Tried
+from membudget.budgets.fit import FitSettings
+from membudget.core.quantities import GIB, MIB
+from tests.fakes.limited_services import Fit, Service, monotone, self_sizing, tried
+from tests.support.builders import report as check_report
+
+
+def fitted(name: str, service: Service, *, today: int | None = 512 * MIB) -> ImageFit:
+    """The fit of a simulated service."""
+    fit = Fit(service, largest=8 * GIB, seeks_comfort=True)
+    result = fit.run()
+    return ImageFit(name, today, tuple(fit.trials), 0, result, None, 125_000)
+
+
+def answering(limit: int | None) -> Tried:
+    """A service that holds 100 MiB and answers requests."""
+    ended = monotone(100 * MIB)(limit).ended
+    return tried(limit, ended, rss=100 * MIB, mark=130 * MIB, cpu_ms=1200, p95_us=4200)
+
+
+def stopped(name: str, why: Stop, *, limit: int | None = 256 * MIB, lower: int | None = None) -> ImageFit:
+    """A fit without an answer."""
+    trial = tried(limit, Ended.FAILED)
+    return ImageFit(name, None, (trial,), 0, Stopped(why, trial, lower), None, 4000)
+
+
+def report(*images: ImageFit, settings: FitSettings | None = None) -> FitReport:
+    """The report of some fits."""
+    return FitReport(
+        membudget_version="1.2.3",
+        environment=check_report().environment,
+        confirmations=10,
+        images=tuple(image_report(image, settings or FitSettings()) for image in images),
+    )
+
+
+def everything() -> Sequence[ImageFit]:
+    """Fits with each kind of result."""
+    return (
+        fitted("api", answering),
+        fitted("jvm", self_sizing(0.75, 60 * MIB, 30 * MIB), today=None),
+        fitted("tiny", lambda limit: tried(limit, rss=MIB, mark=MIB)),
+        stopped("broken", Stop.NEVER_PASSES, limit=None),
+        stopped("flaky", Stop.FAILS_OTHERWISE, lower=128 * MIB),
+        stopped("huge", Stop.NEVER_ENOUGH),
+        stopped("random", Stop.UNSTABLE),
+        ImageFit("stopped", None, (tried(None), tried(64 * MIB), tried(32 * MIB, Ended.KILLED)), 0, None, None, 3000),
+        ImageFit("unbuilt", 64 * MIB, fault="it does not build: exit code 1 ::error::x"),
+    )

@@ -1,0 +1,110 @@
+"""`membudget fit` on a real engine, with programs whose memory is known."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.file import parse_budgets
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
+from membudget.engine.connection import Engine
+from membudget.measure.trial import Outcome
+from tests.support import membudget_process
+from tests.support.awaited import running_trials, until
+from tests.support.membudget_process import Finished
+from tests.support.prepared_images import PreparedImages
+from tests.support.repository import Repository
+from tests.support.trials import Trials, command
+
+QUICK = ("--confirm", "2", "--only-survives")
+KERNEL_BYTES = 2 * MIB
+"""What the kernel and the container's start need beside a small program's own memory."""
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> dict[str, str]:
+    """A cache of its own."""
+    return {"MEMBUDGET_CACHE_DIR": str(tmp_path / "cache")}
+
+
+def run(cache: dict[str, str], *arguments: str, folder: Path | None = None) -> Finished:
+    return membudget_process.run("fit", *arguments, folder=folder, environ=cache)
+
+
+def test_the_smallest_limit_of_a_known_program_is_found(images: PreparedImages, cache: dict[str, str]) -> None:
+    spike = ("--", "20", "60", "20", "1", "20")
+
+    done = run(cache, *QUICK, "--format", "json", images.truth, *spike)
+
+    assert done.exit_code == 0, done.stderr
+    (image,) = done.json["images"]
+    assert 80 * MIB < image["survives_bytes"] <= 80 * MIB + KERNEL_BYTES
+    assert (image["confirmed"], image["is_monotone"], image["stopped"]) == (2, True, None)
+    again = run(cache, *QUICK, "--format", "json", images.truth, *spike)
+    (repeated,) = again.json["images"]
+    assert repeated["reused"] == sum(rung["trials"] for rung in repeated["rungs"]), again.stderr
+    assert repeated["survives_bytes"] == image["survives_bytes"]
+
+
+def test_a_trial_ends_at_its_first_kill(from_host: Trials, images: PreparedImages) -> None:
+    goes_on = "tail /dev/zero; sleep 600"
+
+    trial = from_host.run(images.service, command("sh", "-c", goes_on), timeout_ms=120_000, only_outcome=True)
+
+    assert trial.outcome is Outcome.OOM_KILLED
+    assert trial.metrics[Metric.OOM_KILLS].value == 1
+    assert trial.duration_ms < 120_000
+
+
+def test_limits_are_written_and_a_check_passes_under_them(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    dockerfile = f'FROM {images.truth}\nCMD ["40", "0", "100", "1", "0"]\n'
+    budgets = 'version = 1\n\n[images.app] # the app\nbuild = { context = "app" }\nlimit = "256MiB" # as deployed\n'
+    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets})
+
+    done = run(cache, *QUICK, "--write", folder=repository.folder)
+
+    assert done.exit_code == 0, done.stderr
+    text = (repository.folder / "budgets.toml").read_text()
+    app = parse_budgets(text, "budgets.toml").images["app"]
+    assert app.fit.survives is not None
+    assert 40 * MIB < app.fit.survives <= 40 * MIB + KERNEL_BYTES
+    assert app.fit.survives * 1.15 <= app.limit_bytes <= app.fit.survives * 1.3
+    assert "[images.app] # the app" in text
+    assert "# as deployed" in text
+    repository.commit("fit")
+    check = membudget_process.run("check", "--no-base", folder=repository.folder)
+    assert check.exit_code == 0, check.stdout
+
+
+def test_an_interruption_shows_what_was_found(
+    engine: Engine, images: PreparedImages, cache: dict[str, str], tmp_path: Path
+) -> None:
+    arguments = ("fit", *QUICK, images.truth, "--", "20", "0", "3000", "1", "0")
+    process = membudget_process.start(*arguments, environ=cache)
+    until(lambda: any((tmp_path / "cache/fits").glob("*.json")), "the first trial")
+    until(lambda: len(running_trials(engine, process.pid)) > 0, "another trial")
+    process.send_signal(signal.SIGINT)
+
+    done = membudget_process.finish(process)
+
+    assert done.exit_code == 130
+    assert "has no answer yet. After 1 trial" in done.stdout
+    assert running_trials(engine, process.pid) == []
+
+
+def test_a_workload_that_never_passes_has_no_answer_and_nothing_is_written(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    dockerfile = f'FROM {images.truth}\nCMD ["20", "0"]\n'
+    budgets = 'version = 1\n[images.app]\nbuild = { context = "app" }\nlimit = "256MiB"\n'
+    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets})
+
+    done = run(cache, *QUICK, "--write", folder=repository.folder)
+
+    assert done.exit_code == 3
+    assert "app has no answer, because its workload fails without a limit" in done.stdout
+    assert "nothing was written, because app has no answer" in done.stderr
+    assert (repository.folder / "budgets.toml").read_text() == budgets

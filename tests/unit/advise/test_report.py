@@ -1,0 +1,51 @@
+"""The figures of a fit, and the limit that follows."""
+
+import json
+
+from membudget.advise.answer import Stop
+from membudget.budgets.fit import FitSettings
+from membudget.core.errors import ExitCode
+from membudget.core.quantities import MIB
+from tests.fakes.fitted import answering, everything, fitted, report, stopped
+from tests.fakes.limited_services import monotone, self_sizing
+
+
+def test_the_limit_has_the_wanted_headroom_above_what_is_comfortable() -> None:
+    for headroom in (0, 15, 50):
+        settings = FitSettings.model_validate({"headroom": headroom})
+        (image,) = report(fitted("api", answering), settings=settings).images
+        assert image.comfortable_bytes is not None
+        assert image.limit_bytes is not None
+        wanted = image.comfortable_bytes * (1 + headroom / 100)
+        assert wanted <= image.limit_bytes <= wanted + 5 * MIB
+
+
+def test_the_budget_for_peak_rss_lies_between_the_peak_and_the_limit() -> None:
+    (image,) = report(fitted("api", monotone(100 * MIB))).images
+    assert image.limit_bytes is not None
+    assert image.peak_rss_max_bytes is not None
+    assert 100 * MIB < image.peak_rss_max_bytes <= image.limit_bytes
+    assert image.peak_rss_bytes == 100 * MIB
+
+
+def test_memory_that_depends_on_the_limit_may_grow_with_it() -> None:
+    (image,) = report(fitted("jvm", self_sizing(0.75, 60 * MIB, 30 * MIB))).images
+    assert image.sizes_itself
+    assert image.limit_bytes is not None
+    assert image.survives_bytes is not None
+    assert image.limit_bytes > image.survives_bytes
+    assert image.peak_rss_max_bytes == image.limit_bytes
+
+
+def test_an_image_without_an_answer_is_unmeasured() -> None:
+    assert report(fitted("api", answering)).exit_code is ExitCode.WITHIN_BUDGET
+    assert report(fitted("api", answering), stopped("b", Stop.UNSTABLE)).exit_code is ExitCode.UNMEASURED
+
+
+def test_the_json_has_every_rung() -> None:
+    document = json.loads(report(*everything()).model_dump_json())
+    assert [image["name"] for image in document["images"]][:2] == ["api", "jvm"]
+    rungs = document["images"][0]["rungs"]
+    assert rungs[-1]["limit_bytes"] is None
+    assert {"passed", "killed", "p95_us", "cpu_ms", "refaulted_bytes", "stalled_ms"} <= rungs[0].keys()
+    assert document["images"][3]["stopped"] == "never passes"

@@ -1,0 +1,48 @@
+"""The keys of `fit`."""
+
+import pytest
+
+from membudget.budgets.file import parse_budgets
+from membudget.budgets.fit import FitSettings
+from membudget.core.errors import BudgetsFileError
+from membudget.core.quantities import MIB
+
+
+def fit_of(text: str, defaults: str = "") -> FitSettings:
+    file = f'version = 1\n[defaults]\nlimit = "64MiB"\n{defaults}\n[images.api]\n{text}\n'
+    return parse_budgets(file, "budgets.toml").images["api"].fit
+
+
+def test_thresholds_have_defaults() -> None:
+    fit = fit_of("")
+    assert (fit.headroom, fit.cpu, fit.latency, fit.refaults, fit.stalled) == (15, 5, 10, 4 * MIB, 1)
+    assert fit.needed_bytes is None
+
+
+def test_an_image_overrides_the_defaults_key_by_key() -> None:
+    fit = fit_of("fit = { cpu = 7 }", "fit = { cpu = 20, latency = 30 }")
+    assert (fit.cpu, fit.latency, fit.headroom) == (7, 30, 15)
+
+
+def test_the_comfortable_limit_is_what_is_needed() -> None:
+    assert fit_of('fit = { survives = "30MiB" }').needed_bytes == 30 * MIB
+    assert fit_of('fit = { survives = "30MiB", comfortable = "40MiB" }').needed_bytes == 40 * MIB
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("fit = { headroom = -1 }", "images.api.fit.headroom"),
+        ("fit = { stalled = 101 }", "images.api.fit.stalled"),
+        ('fit = { survives = "40MiB", comfortable = "30MiB" }', "images.api.fit"),
+        ("fit = { cpus = 1 }", "images.api.fit.cpus"),
+    ],
+)
+def test_impossible_settings_are_errors(text: str, key: str) -> None:
+    with pytest.raises(BudgetsFileError, match=key):
+        fit_of(text)
+
+
+def test_results_of_one_image_are_no_defaults() -> None:
+    with pytest.raises(BudgetsFileError, match=r"defaults\.fit\.survives"):
+        fit_of("", 'fit = { survives = "30MiB" }')
