@@ -96,6 +96,7 @@ def test_every_reference_to_the_action_names_this_version() -> None:
             ".github/workflows/check.yml",
             ".github/workflows/report.yml",
             "README.md",
+            "docs/integrations.md",
             "docs/pull-requests.md",
             "docs/reports.md",
         )

@@ -12,7 +12,7 @@ from membudget.cli.argument_values import duration, jobs, limit, number_up_to
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
 from membudget.cli.report_arguments import add_detail, add_report, add_report_option, add_written_report
-from membudget.cli.setup_arguments import add_doctor, add_validate
+from membudget.cli.setup_arguments import add_completion, add_doctor, add_validate
 from membudget.core.errors import ExitCode
 
 Handler = Callable[[argparse.Namespace], ExitCode]
@@ -27,10 +27,10 @@ exit codes:
   130  interrupted"""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     """Return the parser of the whole command line. Each command sets a `handler`, which imports modules when called."""
     parser = argparse.ArgumentParser(
-        prog="membudget",
+        prog=program,
         description="Memory budgets for container images, enforced on every pull request.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_report(commands)
     _add_publish(commands)
     add_doctor(commands, _add_measuring_options)
+    add_completion(commands)
     _add_schema(commands)
     _add_action(commands)
     return parser

@@ -25,12 +25,15 @@ _LACKS = {
 """What to do about each resource that a machine may run out of, by errno(3)."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Never raises: every outcome is an exit code, with a message on standard error if it failed."""
+def main(arguments: Sequence[str] | None = None, program: str = "membudget") -> int:
+    """Run one command. Never raises: every outcome is an exit code, with a message on standard error if it failed.
+
+    `program` is the name of the command in help texts.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     # argparse cannot separate membudget's options from those of a command after optional positionals.
     before, separator, command = _split(given)
-    parser = make_parser()
+    parser = make_parser(program)
     options = parser.parse_args(before)
     handler: Handler = options.handler
     if separator and not getattr(options, "takes_command", False):

@@ -75,3 +75,29 @@ def _validate(options: argparse.Namespace) -> ExitCode:
     from membudget.cli.validate import validate
 
     return validate(options)
+
+
+_COMPLETION_EXAMPLES = """\
+examples:
+  bash   membudget completion bash > ~/.local/share/bash-completion/completions/membudget
+  zsh    membudget completion zsh > ~/.zfunc/_membudget    (with fpath+=~/.zfunc before compinit)
+  tcsh   membudget completion tcsh > ~/.membudget.tcsh     (with source ~/.membudget.tcsh in ~/.tcshrc)"""
+
+
+def add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `membudget completion`."""
+    command = commands.add_parser(
+        "completion",
+        help="print a script that completes commands and options in your shell",
+        description="Print a script for your shell. It completes membudget's commands, options and their values.",
+        epilog=_COMPLETION_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+    command.set_defaults(handler=_completion)
+
+
+def _completion(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.completion import completion
+
+    return completion(options)

@@ -15,7 +15,7 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException
 from urllib3.exceptions import HTTPError
 
-from membudget.core.errors import BuildFailed, DoctorCheck, EngineLost, EnvironmentFault, MembudgetError
+from membudget.core.errors import BuildFailed, DoctorCheck, EngineLost, EnvironmentFault, MembudgetError, shortened
 from membudget.core.masking import masked_errors
 from membudget.engine.cgroups import CgroupDriver, CgroupVersion, EngineKind
 from membudget.engine.child_environment import client_mask
@@ -112,8 +112,11 @@ def _reach(address: str) -> None:
 
 
 def engine_address(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the address of the engine that the docker command would use, whether or not one answers there."""
-    return environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
+    """Return the address of the engine that the docker command would use, whether or not one answers there.
+
+    Raises EnvironmentFault if DOCKER_CONTEXT names no context.
+    """
+    return environ.get("DOCKER_HOST") or _context_host(environ.get("DOCKER_CONTEXT")) or "unix:///var/run/docker.sock"
 
 
 @contextmanager
@@ -187,11 +190,15 @@ def slowness(engine: Engine) -> str | None:
     )
 
 
-def _context_host() -> str | None:
+def _context_host(name: str | None) -> str | None:
+    """Return the address of a docker context, or of the current one if there is no name."""
     try:
-        return ContextAPI.get_current_context().Host
+        context = ContextAPI.get_context(name or None)
     except (DockerException, OSError, json.JSONDecodeError):
-        return None
+        context = None
+    if context is None and name:
+        raise EnvironmentFault(f"there is no docker context {shortened(name)}", fix="choose one of `docker context ls`")
+    return context.Host if context is not None else None
 
 
 def _engine_message(explanation: str | None) -> str:
