@@ -19,7 +19,7 @@ from membudget.judge.metric import Row
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.publish.pull_request import NotPosted, Place, Posted
 from membudget.report.accepting import accept_image
-from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding, unapproved
+from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding
 from membudget.report.findings import FindingKind
 from membudget.report.image_findings import cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.report import JudgedReport
@@ -62,7 +62,7 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
 def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | None) -> Annotation:
     reasons = "; ".join(raw(image_reason(reason)) for reason in image.reasons) or status_mark(image.status).words
     step = next_step(image.status)
-    found = accept_image(result.measured[image.name], image, result.report, is_above_exceptions=False)
+    found = accept_image(result.measured[image.name], image, result.report.looser, is_above_exceptions=False)
     accepting = (one.as_text() for one in found)
     message = "; ".join([f"{reasons}. Next: {step}" if step else reasons, *accepting])
     broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
@@ -89,18 +89,17 @@ def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotatio
 
 
 def _of_allowances(result: JudgedReport, lines: KeyLines | None) -> Iterator[Annotation]:
-    loosened = (
-        [_place(lines, _keys_of_loosening(one)) for one in result.report.loosened] if unapproved(result.report) else []
-    )
+    looser = result.report.looser
+    loosened = [_place(lines, _keys_of_loosening(one)) for one in looser.unapproved]
     places = loosened[:1]
     for group in result.judgement.groups:
         broken = [row for row in group.rows if row.verdict is not None and not row.verdict.passes]
         places += [_place(lines, _keys_of_group(group, row)) for row in broken]
     placed = (FindingKind.LOOSENED, FindingKind.GROUP_FAILED)
-    grave = [finding for finding in allowances(result) if finding.kind in placed]
+    grave = [finding for finding in allowances(result.judgement, looser) if finding.kind in placed]
     for finding, place in zip(grave, places, strict=True):
         yield Annotation("budgets.toml", finding.as_text(), place)
-    for loosening, place in zip(result.report.loosened[1:], loosened[1:], strict=False):
+    for loosening, place in zip(looser.unapproved[1:], loosened[1:], strict=True):
         if place is not None:
             change = f"{loosening.key}: {loosening.before} → {loosening.after}, which nobody approved"
             yield Annotation(f"{loosening.subject}: loosened", change, place)

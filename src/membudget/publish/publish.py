@@ -31,8 +31,8 @@ from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest
 from membudget.publish.server import Capabilities
 from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_SUMMARY, render
+from membudget.report.headline import verdict_line
 from membudget.report.report import JudgedReport, Report
-from membudget.report.table import verdict_line
 
 _LEAST_SHARE = 0.01
 _LEAST_BYTES = MIB

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import Tolerance
@@ -16,7 +16,7 @@ from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.whole import GroupJudgement
 from membudget.report.findings import Finding, FindingKind
-from membudget.report.report import JudgedReport, Report
+from membudget.report.report import JudgedReport, LooserRules
 from membudget.report.row_words import Parts
 
 _DAYS = 30
@@ -38,13 +38,17 @@ def keys_of_group(group: GroupJudgement) -> tuple[str, ...]:
     return tuple(line for one in group_acceptances(group.rows) for line in _lines((*table, one.metric.value), one))
 
 
-def exception_lines(image: ImageMeasurement, judged: ImageJudgement, report: Report) -> tuple[str, ...]:
-    """Return exceptions under which the image's figures pass, as lines of TOML. Empty if none would help."""
-    started = report.started_at.date().toordinal()
-    until = date.fromordinal(min(started + _DAYS, date.max.toordinal())).isoformat()
+def exception_lines(
+    image: ImageMeasurement, judged: ImageJudgement, started_at: datetime, looser: LooserRules
+) -> tuple[str, ...]:
+    """Return exceptions under which the image's figures pass, as lines of TOML. Empty if none would help.
+
+    They last for a month after the check started.
+    """
+    until = date.fromordinal(min(started_at.date().toordinal() + _DAYS, date.max.toordinal())).isoformat()
     lines: list[str] = []
     acceptances = image_acceptances(image, judged.rows)
-    if _raised_already(image, acceptances, report):
+    if _raised_already(image, acceptances, looser):
         return ()
     for one in acceptances:
         if one.phase is None and one.allow is not None:
@@ -61,68 +65,68 @@ def exception_lines(image: ImageMeasurement, judged: ImageJudgement, report: Rep
 
 
 def accept_image(
-    image: ImageMeasurement, judged: ImageJudgement, report: Report, *, is_above_exceptions: bool = True
+    image: ImageMeasurement, judged: ImageJudgement, looser: LooserRules, *, is_above_exceptions: bool = True
 ) -> Iterator[Finding]:
     """Yield how to accept the image's figures. Nothing if no budget is broken, or if none would let them pass.
 
     `is_above_exceptions` says whether the exceptions to paste follow below.
     """
     acceptances = image_acceptances(image, judged.rows)
-    if already := _raised_already(image, acceptances, report):
-        yield _already(already, report)
+    if already := _raised_already(image, acceptances, looser):
+        yield _already(already, looser)
     elif acceptances:
         has_exception = is_above_exceptions and any(one.phase is None and one.allow is not None for one in acceptances)
-        yield _accepting(keys_of_image(image, judged), report, has_exception=has_exception)
+        yield _accepting(keys_of_image(image, judged), looser, has_exception=has_exception)
 
 
-def accept_group(group: GroupJudgement, report: Report) -> Iterator[Finding]:
+def accept_group(group: GroupJudgement, looser: LooserRules) -> Iterator[Finding]:
     """Yield how to accept the sums of a group."""
     if lines := keys_of_group(group):
-        yield _accepting(lines, report, has_exception=False)
+        yield _accepting(lines, looser, has_exception=False)
 
 
 def exceptions_of(result: JudgedReport) -> tuple[str, ...]:
     """Return the exceptions under which everything would pass that an exception can let pass, as lines of TOML."""
-    measured = result.measured
+    measured, looser = result.measured, result.report.looser
     lines: list[str] = []
     for judged in result.judgement.images:
-        of_image = exception_lines(measured[judged.name], judged, result.report)
+        of_image = exception_lines(measured[judged.name], judged, result.report.started_at, looser)
         lines += [*([""] if lines and of_image else []), *of_image]
     return tuple(lines)
 
 
-def _accepting(lines: Sequence[str], report: Report, *, has_exception: bool) -> Finding:
+def _accepting(lines: Sequence[str], looser: LooserRules, *, has_exception: bool) -> Finding:
     parts: list[Part] = ["to accept: set "]
     for number, line in enumerate(lines):
         parts += [" and " if number == len(lines) - 1 else ", "] if number else []
         parts.append(Quoted(line))
     parts += [", or paste the exception below"] if has_exception else []
-    return Finding((*parts, *_label(report, "; this needs the label ")), FindingKind.ACCEPT)
+    return Finding((*parts, *_label(looser, "; this needs the label ")), FindingKind.ACCEPT)
 
 
-def _raised_already(image: ImageMeasurement, acceptances: Sequence[Acceptance], report: Report) -> tuple[str, ...]:
+def _raised_already(image: ImageMeasurement, acceptances: Sequence[Acceptance], looser: LooserRules) -> tuple[str, ...]:
     """Return the keys that the head has raised without approval, if these are all that are needed. Else nothing."""
-    raised = {one.key for one in report.loosened if not one.is_group and one.subject == image.name}
+    raised = {one.key for one in looser.unapproved if not one.is_group and one.subject == image.name}
     needed = {key for one in acceptances for key in _needed(one)}
-    return tuple(sorted(needed)) if needed <= raised and not report.approval.counts else ()
+    return tuple(sorted(needed)) if needed <= raised else ()
 
 
-def _already(keys: Sequence[str], report: Report) -> Finding:
+def _already(keys: Sequence[str], looser: LooserRules) -> Finding:
     named: list[Part] = []
     for number, key in enumerate(keys):
         named += [" and " if number == len(keys) - 1 else ", "] if number else []
         named.append(Quoted(key))
     verbs = ("is", "counts") if len(keys) == 1 else ("are", "count")
     said = f" {verbs[0]} looser here already, and {verbs[1]} with the label "
-    return Finding((*named, *_label(report, said)), FindingKind.ACCEPT)
+    return Finding((*named, *_label(looser, said)), FindingKind.ACCEPT)
 
 
-def _label(report: Report, before: str) -> Parts:
+def _label(looser: LooserRules, before: str) -> Parts:
     """Return which label is needed. Empty if looser budgets count without one."""
-    if report.approval is Approval.NOT_ASKED:
+    if looser.approval is Approval.NOT_ASKED:
         return ()
-    anew = "" if report.approval is Approval.MISSING else " anew"
-    return (before, Quoted(report.approval_label), f"{anew} from somebody with triage rights")
+    anew = "" if looser.approval is Approval.MISSING else " anew"
+    return (before, Quoted(looser.label), f"{anew} from somebody with triage rights")
 
 
 def _image_table(image: ImageMeasurement, one: Acceptance) -> tuple[str, ...]:

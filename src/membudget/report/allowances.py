@@ -1,63 +1,58 @@
 """Findings about groups, exceptions, and what the head's budgets file loosens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from membudget.budgets.loosening import Approval
 from membudget.core.metrics import format_value
 from membudget.core.untrusted_text import Quoted
-from membudget.judge.measurement import FailureStage
+from membudget.judge.measurement import FailureStage, ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.rows import Allowed, Use
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
-from membudget.report.report import JudgedReport, Report
+from membudget.report.report import LooserRules
 from membudget.report.row_words import Parts, row_label, row_reason, row_sentence
 
 _USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)", Use.EXCEEDED: " (and is more)"}
 
 
-def unapproved(report: Report) -> int:
-    """Return the number of loosened rules that nobody approved."""
-    return 0 if report.approval.counts else len(report.loosened)
-
-
-def allowances(result: JudgedReport) -> Iterator[Finding]:
+def allowances(judgement: Judgement, looser: LooserRules) -> Iterator[Finding]:
     """Yield the findings for the explanations, gravest first."""
-    if unapproved(result.report):
-        said, asked = loosened_finding(result.report), approval_step(result.report)
+    if looser.unapproved:
+        said, asked = loosened_finding(looser), approval_step(looser)
         yield Finding((*said.parts, "; ", *asked.parts), FindingKind.LOOSENED)
-    for group in result.judgement.groups:
+    for group in judgement.groups:
         yield from (finding for _, finding in group_findings(group))
-    yield from exception_findings(result.judgement)
+    yield from exception_findings(judgement)
 
 
-def loosened_finding(report: Report) -> Finding:
+def loosened_finding(looser: LooserRules) -> Finding:
     """Return a finding with the number of rules loosened without approval."""
-    count = unapproved(report)
+    count = len(looser.unapproved)
     what = "1 rule is" if count == 1 else f"{count} rules are"
     said = f"{what} looser than in the base; the base's count until somebody approves the change"
     return Finding((said,), FindingKind.LOOSENED)
 
 
-def approval_step(report: Report) -> Finding:
+def approval_step(looser: LooserRules) -> Finding:
     """Return the next step for loosened rules."""
-    return label_request("take the loosening back", report)
+    return label_request("take the loosening back", looser)
 
 
-def label_request(otherwise: str, report: Report) -> Finding:
+def label_request(otherwise: str, looser: LooserRules) -> Finding:
     """Return a next step: `otherwise`, or ask someone to set the label."""
     asked = f"{otherwise}, or ask somebody with triage rights for the label "
-    if report.approval is Approval.STALE:
+    if looser.approval is Approval.STALE:
         asked = f"{otherwise}, or ask somebody with triage rights to look again and set the label anew: "
-    return Finding((asked, Quoted(report.approval_label)))
+    return Finding((asked, Quoted(looser.label)))
 
 
-def failures_with_base_settings(report: Report) -> Iterator[Finding]:
+def failures_with_base_settings(images: Iterable[ImageMeasurement], looser: LooserRules) -> Iterator[Finding]:
     """Yield a finding for each head that fails with the base's settings, which count until the change is approved."""
-    for image in report.images:
+    for image in images:
         waits = image.settings_of_base and (image.own is None or not image.own.counts)
         if waits and image.failure is not None and image.failure.stage is FailureStage.WORKLOAD:
-            step = label_request("it does not run with the base's settings → make it run with them", report)
+            step = label_request("it does not run with the base's settings → make it run with them", looser)
             yield Finding((Quoted(image.name), ": ", *step.parts))
 
 

@@ -9,7 +9,7 @@ from membudget.core.untrusted_text import Quoted
 from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
-from membudget.report.allowances import gap_finding, unapproved
+from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, exceeded_words, joined, row_label, row_reason
@@ -24,6 +24,11 @@ def headline(result: JudgedReport) -> Finding:
     """Return the sentence for readers who read nothing else, without the verdict's sign."""
     parts = _passed(result.judgement) if result.judgement.verdict.passes else _failed(result)
     return Finding(joined([part for part in parts if part], "; ") or ("nothing was measured",))
+
+
+def verdict_line(result: JudgedReport) -> str:
+    """Return that sentence as plain text."""
+    return headline(result).as_text()
 
 
 def _passed(judgement: Judgement) -> list[Parts]:
@@ -82,7 +87,7 @@ def _failed(result: JudgedReport) -> list[Parts]:
         _list([_group_words(group) for group in groups], "in trouble"),
         _missing(result.judgement.gaps),
         _ours("the base's budgets cannot be read") if result.report.lacks_base_rules else (),
-        _loosened(unapproved(result.report)),
+        _loosened(len(result.report.looser.unapproved)),
     ]
 
 

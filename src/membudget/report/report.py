@@ -73,6 +73,21 @@ class Environment(ReportModel):
         return f"{self.rate_hz} Hz{' and more' if self.rate_hz > 1 else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class LooserRules:
+    """The rules that the head loosens, and whether they count."""
+
+    loosened: tuple[Loosening, ...]
+    approval: Approval
+    label: str
+    """The label that approves them."""
+
+    @property
+    def unapproved(self) -> tuple[Loosening, ...]:
+        """The rules that fail the check because nobody approved them."""
+        return () if self.approval.counts else self.loosened
+
+
 class Report(ReportModel):
     """A whole `report.json`."""
 
@@ -109,6 +124,11 @@ class Report(ReportModel):
     """Why the verdict is inconclusive. For readers of the file only."""
 
     @property
+    def looser(self) -> LooserRules:
+        """The rules that the head loosens."""
+        return LooserRules(self.loosened, self.approval, self.approval_label)
+
+    @property
     def lacks_base_rules(self) -> bool:
         """Whether the base's rules would have to count but are unknown."""
         return self.base_problem is not None and not self.approval.counts
@@ -124,7 +144,7 @@ class Report(ReportModel):
 
     def _judgement(self) -> Judgement:
         judged = judge(self.images, self.groups, self.coverage)
-        if self.loosened and not self.approval.counts:
+        if self.looser.unapproved:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
         if self.lacks_base_rules:
             verdict = worst([judged.verdict, Verdict.INCONCLUSIVE])

@@ -26,7 +26,6 @@ from membudget.report.allowances import (
     label_request,
     loosened_finding,
     noise,
-    unapproved,
 )
 from membudget.report.assumptions import port_finding, workload_findings
 from membudget.report.details import (
@@ -117,8 +116,8 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
     if result.judgement.images and all(image.status is Status.UNCHANGED for image in result.judgement.images):
         yield _ours("base and head are the same images, so no trials were run")
     if result.report.lacks_base_rules:
-        yield label_request("the base's budgets are not known → repair its file", result.report)
-    yield from failures_with_base_settings(result.report)
+        yield label_request("the base's budgets are not known → repair its file", result.report.looser)
+    yield from failures_with_base_settings(result.report.images, result.report.looser)
     yield from (Finding((Quoted(note),)) for note in result.report.notes)
     for image in result.report.images:
         yield from workload_findings(image)
@@ -127,26 +126,27 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
 
 def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
     """Yield the problems, grouped by outcome, gravest first."""
+    looser = result.report.looser
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
     verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
-            below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, result.report))
+            below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, looser))
             items[image.status].append(Item(_reasons(image), below, image.name, image.reasons))
             verdicts[image.status] = image.verdict
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
-            below = tuple(accept_group(group, result.report))
+            below = tuple(accept_group(group, looser))
             items[status] += [
                 Item(finding, below, f"group {group.name}", (OfRow(row),)) for row, finding in group_findings(group)
             ]
             verdicts[status] = group.verdict
-    if unapproved(result.report):
+    if looser.unapproved:
         yield Problem(
             verdict_mark(Verdict.FAIL, "loosened"),
-            approval_step(result.report),
-            (Item(loosened_finding(result.report)),),
+            approval_step(looser),
+            (Item(loosened_finding(looser)),),
             Verdict.FAIL,
         )
     if result.judgement.gaps:

@@ -14,8 +14,7 @@ from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GapKind, GroupJudgement
-from membudget.report.headline import headline
-from membudget.report.report import JudgedReport, Report
+from membudget.report.report import JudgedReport
 from membudget.report.row_words import headroom_words, key_of, row_label
 from membudget.report.timeline import SPARKLINE_STEPS, sparkline, timeline
 from membudget.report.verdicts import Mark, approval_mark, neutral_mark, status_mark, verdict_mark
@@ -84,12 +83,7 @@ def table_rows(result: JudgedReport) -> list[TableRow]:
     rows = [row for image in result.report.images for row in _image_rows(image, judged[image.name])]
     rows += [_group_row(group, row) for group in result.judgement.groups for row in group.rows]
     rows += [_gap_row(gap.image, gap.kind) for gap in result.judgement.gaps if gap.image is not None]
-    return rows + [_loosening_row(result.report, loosening) for loosening in result.report.loosened]
-
-
-def verdict_line(result: JudgedReport) -> str:
-    """Return the result of the whole check on one line, without the verdict's sign."""
-    return headline(result).as_text()
+    return rows + [_loosening_row(loosening, result.report.approval) for loosening in result.report.loosened]
 
 
 def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[TableRow]:
@@ -141,7 +135,7 @@ def _whole_row(image: str, base: str, head: str, mark: Mark) -> TableRow:
     )
 
 
-def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
+def _loosening_row(loosening: Loosening, approval: Approval) -> TableRow:
     return TableRow(
         image=Quoted(f"group {loosening.subject}" if loosening.is_group else loosening.subject),
         metric=Quoted(loosening.key),
@@ -150,9 +144,9 @@ def _loosening_row(report: Report, loosening: Loosening) -> TableRow:
         delta="loosened",
         budget=_NO_VALUE,
         headroom=_NO_VALUE,
-        mark=approval_mark(report.approval),
-        verdict=None if report.approval.counts else Verdict.FAIL,
-        needs_attention=report.approval is not Approval.NOT_ASKED,
+        mark=approval_mark(approval),
+        verdict=None if approval.counts else Verdict.FAIL,
+        needs_attention=approval is not Approval.NOT_ASKED,
         kind=RowKind.LOOSENED,
     )
 

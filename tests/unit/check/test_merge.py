@@ -26,10 +26,11 @@ from membudget.report.formats import terminal
 from membudget.report.formats.judged_report import render as judged_json
 from membudget.report.formats.junit import render as junit
 from membudget.report.formats.markdown import render
+from membudget.report.headline import verdict_line
 from membudget.report.page.page import overview
 from membudget.report.report import Report
 from membudget.report.story import story
-from membudget.report.table import table_rows, verdict_line
+from membudget.report.table import table_rows
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.said import reason_of
 

@@ -20,7 +20,7 @@ from membudget.judge.whole import ExitPolicy, FailOn, judge
 from membudget.measure.trial import LimitContact, OomKills, Trial
 from membudget.report.formats.judged_report import render as as_json
 from membudget.report.formats.markdown import render
-from membudget.report.table import verdict_line
+from membudget.report.headline import verdict_line
 from tests.support.builders import image, phase, report, side, trial
 from tests.support.said import reason_of, reasons_of
 

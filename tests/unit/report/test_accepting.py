@@ -98,7 +98,7 @@ def test_the_pasted_exceptions_let_the_same_figures_pass_for_a_month() -> None:
 
 def test_the_label_stands_where_the_failure_stands() -> None:
     made = failing(approval=Approval.MISSING, approval_label="bigger-is-fine")
-    (finding,) = accept_image(*judged(made), made)
+    (finding,) = accept_image(*judged(made), made.looser)
     said = finding.as_text()
     assert said.startswith("to accept: set images.api.budgets.image_size.max = ")
     assert said.endswith(
@@ -113,12 +113,12 @@ def test_the_label_stands_where_the_failure_stands() -> None:
 
 def test_more_than_was_approved_needs_the_label_anew() -> None:
     made = failing(approval=Approval.GIVEN)
-    (finding,) = accept_image(*judged(made), made)
+    (finding,) = accept_image(*judged(made), made.looser)
     assert finding.as_text().endswith("the label memory-budget-approved anew from somebody with triage rights")
 
 
 def test_without_a_pull_request_no_label_is_asked_for() -> None:
-    (finding,) = accept_image(*judged(failing()), failing())
+    (finding,) = accept_image(*judged(failing()), failing().looser)
     assert "label" not in finding.as_text()
 
 
@@ -126,7 +126,7 @@ def test_budgets_that_the_pull_request_raises_need_only_the_label() -> None:
     rss = report(replace(measured_by(BUDGETS), budgets={}, phase_budgets=measured_by(BUDGETS).phase_budgets))
     loosened = Loosening("api", is_group=False, key="phases.burst.peak_rss.max", before="80.0 MiB", after="120.0 MiB")
     made = rss.model_copy(update={"approval": Approval.MISSING, "loosened": (loosened,)})
-    (finding,) = accept_image(*judged(made), made)
+    (finding,) = accept_image(*judged(made), made.looser)
     assert finding.as_text() == (
         "phases.burst.peak_rss.max is looser here already, and counts with the label memory-budget-approved"
         " from somebody with triage rights"
@@ -139,7 +139,7 @@ def test_budgets_that_are_raised_already_need_no_exception_beside() -> None:
     keys = ("budgets.peak_rss.max", "budgets.peak_rss.growth.floor")
     loosened = tuple(Loosening("api", is_group=False, key=key, before="a", after="b") for key in keys)
     changed = made.model_copy(update={"approval": Approval.MISSING, "loosened": loosened})
-    (finding,) = accept_image(*judged(changed), changed)
+    (finding,) = accept_image(*judged(changed), changed.looser)
     said = "budgets.peak_rss.growth.floor and budgets.peak_rss.max are looser here already, and count with the label"
     assert finding.as_text().startswith(said)
     assert exceptions_of(made.judged())
@@ -148,5 +148,5 @@ def test_budgets_that_are_raised_already_need_no_exception_beside() -> None:
 
 def test_an_image_within_its_budgets_has_nothing_to_accept() -> None:
     fine = report(image(base=side(trial(40)), head=side(trial(40))))
-    assert not list(accept_image(*judged(fine), fine))
+    assert not list(accept_image(*judged(fine), fine.looser))
     assert not exceptions_of(fine.judged())

@@ -11,9 +11,9 @@ from membudget.core.quantities import MIB
 from membudget.judge.bounds import BoundKind
 from membudget.publish.commit_state import annotations
 from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
+from membudget.report.headline import verdict_line
 from membudget.report.page import page
 from membudget.report.report import JudgedReport
-from membudget.report.table import verdict_line
 from tests.support.builders import budgets, image, report, side
 from tests.unit.report.reports import trial
 

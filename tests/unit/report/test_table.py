@@ -4,7 +4,8 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.measure.trial import Trial
-from membudget.report.table import table_rows, verdict_line
+from membudget.report.headline import verdict_line
+from membudget.report.table import table_rows
 from tests.support.builders import budgets, image, report, side, trial
 
 BROKEN = Failure(FailureStage.ENVIRONMENT, "x")

@@ -12,10 +12,9 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap
 from membudget.report.accepting import exception_lines, keys_of_image
-from membudget.report.allowances import unapproved
+from membudget.report.headline import verdict_line
 from membudget.report.report import Comparison, JudgedReport, Report
 from membudget.report.row_words import key_of, row_reason
-from membudget.report.table import verdict_line
 from membudget.report.verdicts import image_reason, next_step
 
 
@@ -149,9 +148,7 @@ def render(result: JudgedReport) -> str:
         ),
         missing_shards=result.report.coverage.missing_shards,
         gaps=result.judgement.gaps,
-        unapproved=tuple(f"{one.subject}.{one.key}" for one in result.report.loosened)
-        if unapproved(result.report)
-        else (),
+        unapproved=tuple(f"{one.subject}.{one.key}" for one in result.report.looser.unapproved),
     )
     return json_without_commands(judged.model_dump_json(indent=1)) + "\n"
 
@@ -165,7 +162,7 @@ def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) ->
         reasons=tuple(raw(image_reason(reason)) for reason in image.reasons),
         next_step=next_step(image.status),
         accept=keys_of_image(measured, image),
-        exceptions="\n".join(exception_lines(measured, image, report)),
+        exceptions="\n".join(exception_lines(measured, image, report.started_at, report.looser)),
         limit_bytes=measured.limit_bytes,
         rows=tuple(map(JudgedRow.of, image.rows)),
     )

@@ -17,11 +17,12 @@ from membudget.judge.whole import Gap
 from membudget.report.accepting import EXCEPTIONS_TITLE
 from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
+from membudget.report.headline import verdict_line
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import row_sentence
 from membudget.report.story import story
 from membudget.report.story_parts import Compared, Item, Items, Paste, Problem, Remarks, Section
-from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
+from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows
 from membudget.report.verdicts import image_reason
 
 _WHOLE = "membudget"

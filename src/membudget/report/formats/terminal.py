@@ -15,6 +15,7 @@ from membudget.core.untrusted_text import Part, in_plain_text, printable_line
 from membudget.judge.image import Status
 from membudget.judge.metric import Verdict
 from membudget.report.formats.tables import TerminalTable
+from membudget.report.headline import verdict_line
 from membudget.report.report import JudgedReport
 from membudget.report.story import story
 from membudget.report.story_parts import (
@@ -32,7 +33,7 @@ from membudget.report.story_parts import (
     Section,
     Sheet,
 )
-from membudget.report.table import RowKind, TableRow, verdict_line
+from membudget.report.table import RowKind, TableRow
 from membudget.report.usage import USAGE_HEADINGS, holders, next_step_without_base, usage_rows
 from membudget.report.verdicts import status_mark, whole_sign
 

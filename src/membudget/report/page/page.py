@@ -30,13 +30,14 @@ from membudget.judge.metric import Verdict
 from membudget.report.assumptions import port_finding, workload_finding
 from membudget.report.details import PHASE_HEADINGS, phase_rows
 from membudget.report.findings import Finding, findings, soak_finding
+from membudget.report.headline import verdict_line
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.contents_data import contents
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
 from membudget.report.story_parts import Compared, Item, Items, Log, Paste, Problem, Remarks, Section
-from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows, verdict_line
+from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows
 from membudget.report.trial_counts import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
 
