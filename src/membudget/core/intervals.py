@@ -1,4 +1,4 @@
-"""Confidence intervals of a median, of a shift between two samples, and of a mean."""
+"""Confidence intervals of a median, of a shift and of a ratio between two samples, and of a mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,11 +52,27 @@ def shift_interval(before: Sequence[int], after: Sequence[int], confidence: floa
     if not before or not after:
         raise ValueError("no values")
     differences = sorted(late - early for late in after for early in before)
-    missed = _mann_whitney(*sorted((len(before), len(after))))
-    arrangements = comb(len(before) + len(after), len(before))
-    rank = _highest_rank(missed, arrangements, (1 - confidence) / 2, (len(differences) + 1) // 2)
+    return _of_pairs(differences, (len(before), len(after)), confidence)
+
+
+def ratio_interval(before: Sequence[int], after: Sequence[int], confidence: float) -> Interval:
+    """Return an interval for how many times as large `after` is as `before`.
+
+    It is the interval of the shift between the logarithms. Raises ValueError if either has no values, or if one of them
+    is not positive.
+    """
+    if not before or not after or min(*before, *after) <= 0:
+        raise ValueError("no positive values")
+    return _of_pairs(sorted(late / early for late in after for early in before), (len(before), len(after)), confidence)
+
+
+def _of_pairs(values: Sequence[float], counts: tuple[int, int], confidence: float) -> Interval:
+    """Return the interval of a shift. `values` has it for each pair of two samples, sorted."""
+    missed = _mann_whitney(*sorted(counts))
+    arrangements = comb(sum(counts), counts[0])
+    rank = _highest_rank(missed, arrangements, (1 - confidence) / 2, (len(values) + 1) // 2)
     attained = max(0.0, 1 - 2 * missed[rank] / arrangements)
-    return Interval(median(differences), differences[rank], differences[-1 - rank], attained)
+    return Interval(median(values), values[rank], values[-1 - rank], attained)
 
 
 def _highest_rank(missed: Sequence[int], cases: int, allowed: float, ranks: int) -> int:

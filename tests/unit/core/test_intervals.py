@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from membudget.core.intervals import median_interval, shift_interval, student
+from membudget.core.intervals import median_interval, ratio_interval, shift_interval, student
 
 # None that so many halves give exactly: at such a boundary scipy takes one bound and leaves the other.
 confidences = st.sampled_from([0.55, 0.8, 0.9, 0.95, 0.99])
@@ -52,6 +52,31 @@ def test_the_bounds_hold_what_they_say(before: list[int], after: list[int], conf
     assert 0 <= ours.confidence <= 1
     swapped = shift_interval(after, before, confidence)
     assert (swapped.low, swapped.estimate, swapped.high) == (-ours.high, -ours.estimate, -ours.low)
+
+
+@given(
+    st.lists(st.integers(1, 10**12), min_size=1, max_size=8), st.lists(st.integers(1, 10**12), min_size=1), confidences
+)
+def test_a_ratio_and_its_inverse_have_the_same_bounds(before: list[int], after: list[int], confidence: float) -> None:
+    ours = ratio_interval(before, after, confidence)
+    assert ours.confidence == shift_interval(before, after, confidence).confidence
+    assert ours.low <= ours.estimate <= ours.high
+    ratios = sorted(late / early for late in after for early in before)
+    assert ratios.index(ours.low) <= len(ratios) - 1 - ratios.index(ours.high)
+    swapped = ratio_interval(after, before, confidence)
+    assert swapped.low * ours.high == pytest.approx(1)
+    assert swapped.high * ours.low == pytest.approx(1)
+
+
+def test_a_ratio_of_known_samples() -> None:
+    ours = ratio_interval([100, 100, 100, 100], [140, 150, 160, 145], 0.95)
+    assert (ours.estimate, ours.low, ours.high) == (1.475, 1.4, 1.6)
+
+
+@pytest.mark.parametrize(("before", "after"), [([], [1]), ([1], []), ([0, 1], [1]), ([1], [-1])])
+def test_what_is_not_positive_has_no_ratio(before: list[int], after: list[int]) -> None:
+    with pytest.raises(ValueError, match="no positive values"):
+        ratio_interval(before, after, 0.9)
 
 
 @pytest.mark.parametrize(("count", "attained"), [(1, 0.0), (3, 0.9), (4, 1 - 2 / 70), (5, 1 - 2 / 252)])
