@@ -59,6 +59,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A newcomer's repository, with an image named api and nothing of membudget."""
     base_image.provide("bookworm")
+    base_image.provide("trixie")
     repository = Repository.new(tmp_path_factory.mktemp("user") / "api")
     repository.commit("A job", {"Dockerfile": DOCKERFILE})
     return repository.folder

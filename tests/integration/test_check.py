@@ -112,8 +112,10 @@ def test_without_a_base_there_are_absolute_budgets_only(repository: Repository, 
     assert "membudget check --base REV" in asked.stdout
 
     repository.commit("Third", {"Dockerfile": holding(images, 50)})
-    over = run("check", "--no-base", folder=repository.folder)
+    over = run("check", "--no-base", "--format", "json", folder=repository.folder)
     assert over.exit_code == 1, over.stderr
+    assert (over.json["verdict"], over.json["images"][0]["name"]) == ("fail", "api")
+    assert "trial 1 of" in over.stderr
 
 
 def test_images_measured_side_by_side_get_the_same_verdicts(
@@ -128,8 +130,8 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
     }
     repository.commit("First", files)
     answers = {}
-    for jobs in (1, 2):
-        process = start("check", "--jobs", str(jobs), folder=repository.folder)
+    for jobs, asked in ((1, ["--jobs", "1"]), (2, [])):
+        process = start("check", *asked, folder=repository.folder)
         most = 0
         while process.poll() is None:
             most = max(most, len(running_trials(engine, process.pid)))

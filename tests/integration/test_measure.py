@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,55 @@ def test_the_table_says_what_was_measured(images: PreparedImages) -> None:
     assert end[1] == "limit     64.0 MiB"
     assert re.fullmatch(r"unused    4[34]\.\d MiB \(6\d(\.\d)?%\)", end[2])
     assert "Next: set a budget" in done.stdout
+
+
+def test_images_are_compared_by_the_memory_that_one_command_needs_in_each(
+    images: PreparedImages, tmp_path: Path
+) -> None:
+    """Outside of a repository, with an image in which the command fails."""
+    names = (images.service, images.truth, images.healthy)
+    worker = "import time; held = bytearray(30 << 20); time.sleep(0.3)"
+
+    done = run("measure", *names, "--", "python3", "-c", worker, folder=tmp_path)
+
+    assert done.exit_code == 3, done.stderr
+    assert f"{images.truth}: not compared: a trial failed" in done.stdout
+    assert "Smallest peak RSS: " in done.stdout
+    turns = [line.split(": ")[0].strip() for line in done.stderr.splitlines() if "trial 2 of 5" in line]
+    assert turns == [images.healthy, images.service], "in turns, without the image that failed"
+
+
+@pytest.fixture
+def larger(engine: Engine, images: PreparedImages) -> Iterator[str]:
+    """An image whose own command holds twice as much as that of `images.truth`."""
+    name = "membudget-test/larger"
+    container = engine.client.containers.create(images.truth)
+    try:
+        container.commit(name, changes='CMD ["40", "0", "100", "1", "0"]')
+    finally:
+        container.remove()
+    yield name
+    engine.client.images.remove(name)
+
+
+def test_a_difference_is_found_and_told_as_json(images: PreparedImages, larger: str, tmp_path: Path) -> None:
+    done = run("measure", "--json", "--trials", "4", larger, images.truth, folder=tmp_path)
+
+    assert done.exit_code == 0, done.stderr
+    compared = done.json
+    assert [image["image"] for image in compared["images"]] == [images.truth, larger]
+    assert compared["smallest"] == images.truth
+    (other,) = compared["comparisons"]
+    assert (other["image"], other["difference"]) == (larger, "more")
+    assert other["ratio"] == pytest.approx(2, rel=0.02)
+    assert 1.9 < other["low"] <= other["ratio"] <= other["high"]
+
+
+def test_a_command_without_dashes_is_no_image(images: PreparedImages) -> None:
+    done = run("measure", images.truth, "true")
+    assert done.exit_code == 2
+    assert "the image true is not in the engine" in done.stderr
+    assert "A command goes after --" in done.stderr
 
 
 @pytest.mark.parametrize(

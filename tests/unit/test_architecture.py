@@ -64,7 +64,7 @@ def is_named_after_a_module(test: Path, package: Path) -> bool:
 
 
 def test_use_cases_read_like_a_sentence() -> None:
-    for name in ("check/check", "check/measure_one", "publish/publish"):
+    for name in ("check/check", "check/measure_images", "publish/publish"):
         tree = ast.parse((TOP / f"src/membudget/{name}.py").read_text())
         (run,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run")
         assert run.end_lineno is not None

@@ -11,7 +11,7 @@ from membudget.cli.advise_arguments import add_fit
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
-from membudget.cli.report_arguments import add_detail, add_report, add_report_option, add_written_report
+from membudget.cli.report_arguments import add_detail, add_format, add_report, add_report_option, add_written_report
 from membudget.cli.setup_arguments import add_completion, add_doctor, add_validate
 from membudget.core.errors import ExitCode
 
@@ -94,6 +94,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         " of their own)",
     )
     _add_exit_policy(command)
+    add_format(command)
     add_detail(command)
     add_base_variants(command)
     command.add_argument("--no-cache", action="store_true", help="reuse no cached results, and build unchanged images")
@@ -113,25 +114,25 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "measure",
-        help="measure one image, without a budgets file",
-        description="Run an image that the container engine already has, and print its memory use. COMMAND replaces the"
-        " image's own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
+        help="measure an image, or compare several images, without a budgets file",
+        description="Run images that the container engine already has, and print their memory use. With several images,"
+        " trials take turns, and the end says how many times as much memory each image needs. COMMAND replaces the"
+        " images' own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
         " leaves it idle for 5 seconds (30 seconds if it has no port).",
-        usage="membudget measure [options] IMAGE [-- COMMAND...]",
+        usage="membudget measure [options] IMAGE [IMAGE...] [-- COMMAND...]",
     )
-    command.add_argument("image", metavar="IMAGE", help="image in the engine (never pulled)")
+    command.add_argument("images", metavar="IMAGE", nargs="+", help="image in the engine (never pulled)")
     command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')
     command.add_argument(
         "--trials",
         type=number_up_to(1000),
-        default=3,
         metavar="N",
-        help="number of measured trials (default: %(default)s)",
+        help="number of measured trials of each image (default: 3, or 5 to compare images)",
     )
     command.add_argument(
         "--timeout", type=duration, default=60_000, metavar="TIME", help='longest time of a trial (default: "60s")'
     )
-    command.add_argument("--json", action="store_true", help="print JSON")
+    add_format(command)
     quiet = "print only the peak, the unused part of the limit, and the next step"
     command.add_argument("-q", "--quiet", action="store_true", help=quiet)
     _add_measuring_options(command)

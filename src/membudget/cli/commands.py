@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +24,11 @@ from membudget.build.git_workspace import workspace
 from membudget.build.revision import BaseRequest
 from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
-from membudget.check import measure_one as measure_use_case
+from membudget.check import measure_images as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
-from membudget.cli.report import detail_of, show_result
+from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
@@ -36,7 +36,7 @@ from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import DEFAULT_REPORT, remove_own_report, write_text
 from membudget.core.sharding import Shard, assign
-from membudget.engine.connection import slowness
+from membudget.engine.connection import Engine, slowness
 from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache, read_durations, remember_durations
@@ -50,7 +50,8 @@ from membudget.publish.report_file import read_report, read_reports, write_repor
 from membudget.publish.server import Event, Server
 from membudget.publish.servers import registry
 from membudget.publish.workflow import WorkflowStep, show, show_json, warn
-from membudget.report.formats import measure_report
+from membudget.report.formats import compare_report, measure_report
+from membudget.report.formats.measure_report import MeasureReport
 from membudget.report.formats.terminal import Detail
 from membudget.report.page import page
 from membudget.report.report import JudgedReport, Report
@@ -58,11 +59,15 @@ from membudget.version import VERSION
 
 _LEAST_DURATION_MS = 1000
 """A shorter time does not tell how long trials take: the image was unchanged, or its result was cached."""
+_TRIALS = 3
+_TRIALS_TO_COMPARE = 5
+"""Four trials of each image are the fewest that allow an interval of 95 %."""
 
 
 def check(options: argparse.Namespace) -> ExitCode:
     """Run `membudget check`."""
     registry.take_token(os.environ)  # unused: no workload may ask for it by its name
+    how = output_of(options)
     _forget_report(options)
     wanted = Wanted(
         Path(options.budgets),
@@ -86,7 +91,7 @@ def check(options: argparse.Namespace) -> ExitCode:
     event = registry.server(os.environ, SecretStr("")).event()
     result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(result, Path(options.report), policy, detail_of(options))
+    return _finish_check(result, Path(options.report), policy, how)
 
 
 def plan(options: argparse.Namespace) -> ExitCode:
@@ -103,7 +108,7 @@ def merge(options: argparse.Namespace) -> ExitCode:
         _forget_report(options)
         raise
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(result, Path(options.report), policy, detail_of(options))
+    return _finish_check(result, Path(options.report), policy, Output(detail_of(options)))
 
 
 def _forget_report(options: argparse.Namespace) -> None:
@@ -114,26 +119,50 @@ def _forget_report(options: argparse.Namespace) -> None:
 
 def measure(options: argparse.Namespace) -> ExitCode:
     """Run `membudget measure`."""
+    names: list[str] = options.images
+    if len(set(names)) < len(names):
+        raise ConfigurationError("an image is named twice", where="membudget measure", fix="name each image once")
     progress = progress_display(os.environ, is_quiet=options.quiet)
+    command = tuple(options.container_command)
+    workload = CommandWorkload(command=command) if command else AutoWorkload()
+    trials = options.trials or (_TRIALS if len(names) == 1 else _TRIALS_TO_COMPARE)
     with connected_engine() as engine:
-        image = inspect(engine, options.image)
-        spec = TrialSpec(
-            name=options.image,
-            image_id=image.image_id,
-            limit_bytes=options.limit,
-            timeout_ms=options.timeout,
-            workload=CommandWorkload(command=tuple(options.container_command))
-            if options.container_command
-            else AutoWorkload(),
-        )
+        ids = [_image_id(engine, name, is_first=name == names[0]) for name in names]
+        specs = [
+            TrialSpec(name, image_id, options.limit, options.timeout, workload)
+            for name, image_id in zip(names, ids, strict=True)
+        ]
         with measuring(engine, own_run_id(), _measuring_options(options), progress.note) as runner:
             tools = MeasuringTools(engine, runner, layer_cache())
-            report = measure_use_case.run(spec, options.image, options.trials, tools, progress)
-    if options.json:
-        show_json(report.model_dump_json(indent=1))
+            reports = measure_use_case.run(specs, trials, tools, progress)
+    return _show_measured(reports, options)
+
+
+def _image_id(engine: Engine, name: str, *, is_first: bool) -> str:
+    """Return the ID of an image. Raises ConfigurationError, with a hint if the name may be a command."""
+    try:
+        return inspect(engine, name).image_id
+    except ConfigurationError as error:
+        if is_first:
+            raise
+        raise ConfigurationError(error.what, fix=f"{error.fix}. A command goes after --") from None
+
+
+def _show_measured(reports: Sequence[MeasureReport], options: argparse.Namespace) -> ExitCode:
+    """Print one image's figures, or the comparison of several images. An image without figures is a failure."""
+    if len(reports) > 1:
+        compared = compare_report.compare_report(reports)
+        document, is_measured = compared.model_dump_json(indent=1), compared.is_complete
+        shown = compare_report.render_quietly(compared) if options.quiet else compare_report.render(compared)
     else:
-        show(measure_report.render_quietly(report) if options.quiet else measure_report.render(report))
-    return ExitCode.WITHIN_BUDGET if report.judgeable_trials else ExitCode.UNMEASURED
+        (report,) = reports
+        document, is_measured = report.model_dump_json(indent=1), bool(report.judgeable_trials)
+        shown = measure_report.render_quietly(report) if options.quiet else measure_report.render(report)
+    if options.format == "json":
+        show_json(document)
+    else:
+        show(shown)
+    return ExitCode.WITHIN_BUDGET if is_measured else ExitCode.UNMEASURED
 
 
 def publish(options: argparse.Namespace) -> ExitCode:
@@ -176,7 +205,7 @@ def action() -> ExitCode:
             result = merge_use_case.merge(read_reports([Path(inputs.reports)]))
         else:
             result = _run_action_check(inputs, server)
-        exit_code = _finish_check(result, path, policy, Detail.SHORT)
+        exit_code = _finish_check(result, path, policy, Output(Detail.SHORT))
         if inputs.page:
             write_text(page.render(result), Path(inputs.page), "the page")
         if result.report.shard is None:  # shards are published once they are merged
@@ -284,10 +313,10 @@ def _run_check(
             return report
 
 
-def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy, detail: Detail) -> ExitCode:
+def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy, how: Output) -> ExitCode:
     write_report(result.report, path)
     remember_durations(cache_folder(), _durations(result.report))
-    show_result(result, path, detail)
+    show_result(result, path, how)
     return policy.exit_code(result.judgement)
 
 

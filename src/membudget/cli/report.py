@@ -10,6 +10,7 @@ import shlex
 import stat
 import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -56,9 +57,28 @@ def detail_of(options: argparse.Namespace) -> Detail:
     return Detail.FULL if options.verbose else Detail.QUIET if options.quiet else Detail.SHORT
 
 
-def show_result(result: JudgedReport, path: Path, detail: Detail) -> None:
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a check prints on standard output."""
+
+    detail: Detail
+    is_json: bool = False
+
+
+def output_of(options: argparse.Namespace) -> Output:
+    """Return what a check prints, by its options. Raises ConfigurationError if they contradict each other."""
+    output = Output(detail_of(options), is_json=options.format == "json")
+    if output.is_json and output.detail is Detail.FULL:
+        raise ConfigurationError("--format json has one length", fix="leave out -v")
+    return output
+
+
+def show_result(result: JudgedReport, path: Path, how: Output) -> None:
     """Print the result of a check, whose report is at `path`. A workflow's log has the rest in a group below."""
-    if detail is Detail.SHORT and obeys_commands(os.environ):
+    detail = how.detail
+    if how.is_json:
+        sys.stdout.write(judged_report.render(result))
+    elif detail is Detail.SHORT and obeys_commands(os.environ):
         workflow.show(terminal.render(result, detail, "in the group below"))
         workflow.show_folded("All rows and figures", terminal.render(result, Detail.FULL))
     else:

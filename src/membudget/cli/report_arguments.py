@@ -45,6 +45,17 @@ def add_written_report(command: argparse.ArgumentParser) -> None:
     command.add_argument("report", metavar="REPORT", nargs="?", default=DEFAULT_REPORT, help=written)
 
 
+def add_format(command: argparse.ArgumentParser) -> None:
+    """Add the options that say whether the result is printed for people or for programs."""
+    command.add_argument(
+        "--format",
+        choices=("terminal", "json"),
+        default="terminal",
+        help="format of the result on standard output (default: %(default)s)",
+    )
+    command.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
+
+
 def add_detail(command: argparse.ArgumentParser) -> None:
     """Add the options -v and -q."""
     detail = command.add_mutually_exclusive_group()

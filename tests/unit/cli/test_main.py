@@ -57,7 +57,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         (["check", "--base", "main", "--no-base"], "not allowed with"),
         (["check", "--", "true"], "only measure and fit take a command after --"),
         (["measure"], "required: IMAGE"),
-        (["measure", "image", "command"], "unrecognized arguments"),
+        (["measure", "image", "--quit"], "unrecognized arguments"),
         (["measure", "--limit", "64m", "image"], 'a number with a unit: "256MiB"'),
         (["measure", "--limit", "4MiB", "image"], "at least 8MiB"),
         (["measure", "--limit", "2000TiB", "image"], "1024TiB or less"),
@@ -90,9 +90,14 @@ def test_what_follows_the_dashes_is_the_containers(monkeypatch: pytest.MonkeyPat
         return ExitCode.WITHIN_BUDGET
 
     monkeypatch.setattr(commands, "measure", measure)
-    assert main.main(["measure", "--limit", "64MiB", "image", "--", "sh", "--json", "--", "-c"]) == 0
+    assert main.main(["measure", "--limit", "64MiB", "image", "other", "--", "sh", "--json", "--", "-c"]) == 0
     assert seen["container_command"] == ["sh", "--json", "--", "-c"]
-    assert (seen["image"], seen["limit"], seen["json"]) == ("image", 64 << 20, False)
+    assert (seen["images"], seen["limit"], seen["format"]) == (["image", "other"], 64 << 20, "terminal")
+
+
+def test_an_image_cannot_be_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["measure", "image", "other", "image"]) == ExitCode.CONFIGURATION
+    assert "an image is named twice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from membudget.cli import commands
 from membudget.cli.main import main
-from membudget.cli.report import show_result
+from membudget.cli.report import Output, show_result
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
@@ -53,6 +53,25 @@ def test_each_format_goes_to_a_file_or_to_standard_output(
     assert main(["report", path, "--format", name, "--output", str(output)]) == 0
     assert output.read_text() == printed
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.thorough
+def test_a_check_prints_the_same_json_as_its_report(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_result(everything().judged(), tmp_path / "report.json", Output(Detail.SHORT, is_json=True))
+    of_check = capsys.readouterr().out
+    assert main(["report", path, "--format", "json"]) == 0
+    assert capsys.readouterr().out == of_check
+    assert json.loads(of_check)["verdict"] == "fail"
+
+
+@pytest.mark.parametrize("how", [["--format", "json"], ["--json"]])
+def test_a_check_does_not_print_json_at_length(how: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-v", *how]) == ExitCode.CONFIGURATION
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "--format json has one length" in printed.err
 
 
 @pytest.mark.thorough
@@ -147,14 +166,14 @@ def test_the_log_of_a_workflow_has_the_rest_in_a_group(
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     result = said_by_others(["##[add-mask]a", "::error::b", "::endgroup::", "d", "e"]).judged()
-    show_result(result, tmp_path / "report.json", Detail.SHORT)
+    show_result(result, tmp_path / "report.json", Output(Detail.SHORT))
     log = capsys.readouterr().out
     assert [name for name, _ in obeyed(log)] == ["group", "endgroup"]
     before, group = log.split("::group::All rows and figures")
     assert "in the group below" in before
     assert "What was compared:" not in before
     assert "What was compared:" in group
-    show_result(result, tmp_path / "report.json", Detail.QUIET)
+    show_result(result, tmp_path / "report.json", Output(Detail.QUIET))
     assert obeyed(capsys.readouterr().out) == []
 
 

@@ -27,7 +27,7 @@ _OUTCOMES = {
 
 
 class MeasureReport(BaseModel):
-    """The model of what `membudget measure --json` prints."""
+    """The model of what `membudget measure --json` prints for an image."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -51,26 +51,33 @@ def render(report: MeasureReport) -> RenderableType:
     used = usage(report.metrics.get(Metric.PEAK_RSS), report.limit_bytes)
     limit = f"limit {format_size(report.limit_bytes)}" if report.limit_bytes is not None else "no limit"
     parts: list[RenderableType] = [Text(f"{printable(report.image)}, {limit}", style="bold"), _table(report)]
-    for number, trial in enumerate(report.trials, 1):
-        if trial.reason is not None:
-            outcome = _OUTCOMES[trial.outcome]
-            parts.append(Text(f"trial {number} {outcome}: {printable(trial.reason)}", style="yellow"))
-            parts += [Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail]
+    parts += failure_lines(report)
     parts += [
         Text(finding.as_text(), style="yellow" if finding.is_grave else "")
         for finding in (*workload_finding(report.trials), *findings(report.trials))
         if used is None or finding.kind is not FindingKind.AT_PEAK  # the end tells it
     ]
     parts += [Text(words, style="dim") for words in _certificates(report)]
-    environment = report.environment
-    parts.append(
-        Text(
-            f"engine {environment.engine}, cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"
-            f" sampled at {environment.rates} from {environment.probe}",
-            style="dim",
-        )
-    )
+    parts.append(environment_line(report.environment))
     return Group(*parts, *([Text()] if used is not None else []), *_end(report))
+
+
+def failure_lines(report: MeasureReport, whose: str = "") -> Iterator[Text]:
+    """Yield why trials ended as they did, and what their containers printed last. Lines begin with `whose`."""
+    for number, trial in enumerate(report.trials, 1):
+        if trial.reason is not None:
+            outcome = _OUTCOMES[trial.outcome]
+            yield Text(f"{whose}trial {number} {outcome}: {printable(trial.reason)}", style="yellow")
+            yield from (Text(f"  │ {printable_line(line)}", style="dim") for line in trial.log_tail)
+
+
+def environment_line(environment: Environment) -> Text:
+    """Return how the figures were measured."""
+    return Text(
+        f"engine {environment.engine}, cgroup v{environment.cgroup_version} ({environment.cgroup_driver}),"
+        f" sampled at {environment.rates} from {environment.probe}",
+        style="dim",
+    )
 
 
 def render_quietly(report: MeasureReport) -> RenderableType:

@@ -1,7 +1,8 @@
-"""Use case: measure one image, without a budgets file and without a verdict."""
+"""Use case: measure images, without a budgets file and without a verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from membudget.build.revision import BuiltImage, Side
@@ -34,31 +35,55 @@ class Tools(Protocol):
         """Return the running trial, as last sampled. Called from another thread."""
 
 
-def run(spec: TrialSpec, image: str, trials: int, tools: Tools, progress: Progress) -> MeasureReport:
-    """Run a warm-up and `trials` trials. The warm-up is discarded unless only there a process was OOM-killed.
+def run(specs: Sequence[TrialSpec], trials: int, tools: Tools, progress: Progress) -> tuple[MeasureReport, ...]:
+    """Run a warm-up and `trials` trials of each image, in turns, so that a drift of the machine affects all images.
 
-    A trial whose workload fails ends the series. Its figures are shown with its outcome, but are not part of the
-    aggregate.
+    A warm-up is discarded unless only there a process was OOM-killed. A trial whose workload fails ends the trials of
+    its image. Its figures are shown with its outcome, but are not part of the aggregate.
     """
-    warm_up: Trial | None = None
-    done: list[Trial] = []
-    with progress.stage(Stage.MEASURING, [image], tools.live), progress.image(image):
-        for turn in interleaved([image], trials):
+    series = [_Series(spec) for spec in specs]
+    turns = list(interleaved(series, trials))
+    with progress.stage(Stage.MEASURING, [spec.name for spec in specs], tools.live), ExitStack() as at_work:
+        for spec in specs:
+            at_work.enter_context(progress.image(spec.name))
+        for taken, turn in enumerate(turns, start=1):
+            if turn.side.failed is not None:
+                continue
             doing = Doing.WARM_UP if turn.is_warm_up else Doing.TRIAL
-            with progress.step(Step(image, doing, number=turn.number, most=trials, left=trials - turn.number)):
-                trial = tools.run_trial(spec)
-            if turn.is_warm_up and trial.judgeable:
-                warm_up = trial
-            else:
-                done.append(trial)
-            if not trial.judgeable:
-                break
-    done = with_killed_warm_up(warm_up, done)
+            left = len(turns) - taken
+            with progress.step(Step(turn.side.spec.name, doing, number=turn.number, most=trials, left=left)):
+                turn.side.take(tools.run_trial(turn.side.spec), is_warm_up=turn.is_warm_up)
+    return tuple(_report(one, tools) for one in series)
+
+
+@dataclass(slots=True)
+class _Series:
+    """The trials of one image."""
+
+    spec: TrialSpec
+    warm_up: Trial | None = None
+    trials: list[Trial] = field(default_factory=list)
+
+    def take(self, trial: Trial, *, is_warm_up: bool) -> None:
+        """Add a trial. A warm-up that failed counts, because it says why there are no others."""
+        if is_warm_up and trial.judgeable:
+            self.warm_up = trial
+        else:
+            self.trials.append(trial)
+
+    @property
+    def failed(self) -> Trial | None:
+        """The trial whose workload failed. None if none did."""
+        return next((trial for trial in self.trials if not trial.judgeable), None)
+
+
+def _report(series: _Series, tools: Tools) -> MeasureReport:
+    spec, failed = series.spec, series.failed
+    done = with_killed_warm_up(series.warm_up, series.trials)
     judgeable = [trial for trial in done if trial.judgeable]
-    failed = next((trial for trial in done if not trial.judgeable), None)
     values = aggregate(judgeable) if judgeable else all_absent(_why(failed))
     return MeasureReport(
-        image=image,
+        image=spec.name,
         image_id=spec.image_id,
         limit_bytes=spec.limit_bytes,
         environment=tools.environment,
