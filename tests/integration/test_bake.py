@@ -155,6 +155,13 @@ def test_a_wrong_bake_target_is_a_problem_of_the_budgets_file(
     assert message in done.stderr
 
 
+def test_a_limit_is_fitted_to_an_image_of_a_bake_file(work: Repository, tmp_path: Path) -> None:
+    quick = ("--confirm", "1", "--only-survives", "--format", "json")
+    done = run("fit", *quick, "api", folder=work.folder, environ={"MEMBUDGET_CACHE_DIR": str(tmp_path / "cache")})
+    assert done.exit_code == 0, done.stderr
+    assert done.json["images"][0]["survives_bytes"] > 20 << 20
+
+
 def test_init_writes_bake_targets_that_a_check_passes(repository: Repository, images: PreparedImages) -> None:
     repository.commit(
         "All",

@@ -19,11 +19,13 @@ from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.entries import DEFAULT_CPUS, Budgets
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.workload import CommandWorkload
+from membudget.build.docker_bake import BuildxBake
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import inspect
 from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
 from membudget.build.sources import BaseVariants
+from membudget.cli.request import head_budgets
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, ExitCode, Interrupted
@@ -69,7 +71,12 @@ def _budgets(options: argparse.Namespace) -> Budgets | None:
         return None
     if options.images and not path.exists():
         return None
-    budgets = budgets_file.parse_budgets(budgets_file.read(path), str(path), GitRepository(Path.cwd()).top)
+    repository = GitRepository(Path.cwd())
+    head = repository.commit("HEAD")
+    if head is None:  # then only images of the engine can be fitted
+        budgets = budgets_file.parse_budgets(budgets_file.read(path), str(path), repository.top)
+    else:
+        budgets = head_budgets(repository, head, path, BuildxBake())
     if options.write:
         _require_writable(path)
     return budgets
