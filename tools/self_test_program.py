@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from membudget.setup.static_program import LISTINGS, Architecture
+from membudget.measure.static_program import LISTINGS, Architecture
 
 _TRIPLES: dict[Architecture, str] = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 _LINE = re.compile(r" {4}([0-9a-f]+) +(.*)")

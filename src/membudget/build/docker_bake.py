@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from membudget.build.bake import BakeRefused, bake_names
-from membudget.core.errors import DoctorCheck, EnvironmentFault
-from membudget.engine.child_output import ProgramFailed, answer_of
+from membudget.core.errors import DoctorCheck, EnvironmentFault, ProgramFailed
+from membudget.engine.child_output import answer_of
 
 _MOST_S = 30.0
 _MOST_IN_ALL_S = 300.0

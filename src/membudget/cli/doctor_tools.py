@@ -18,7 +18,7 @@ from membudget.cli.request import base_request
 from membudget.core.errors import DoctorCheck, EnvironmentFault, MembudgetError
 from membudget.core.work import shielded
 from membudget.engine.compose import Compose
-from membudget.engine.connection import Engine, answer_ms, connect, engine_address
+from membudget.engine.connection import Engine, answer_ms, clock_skew_s, connect, engine_address, engine_folder
 from membudget.engine.run_id import own_run_id
 from membudget.engine.vantage import vantage_on
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
@@ -69,7 +69,7 @@ class Surroundings:
             DoctorCheck.ENGINE: self._look_at_engine,
             DoctorCheck.BUILDX: self._look_at_buildx,
             DoctorCheck.COMPOSE: self._look_at_compose,
-            DoctorCheck.CLOCK: lambda: of_engine.clock_finding(of_engine.clock_skew_s(self._engine)),
+            DoctorCheck.CLOCK: lambda: of_engine.clock_finding(clock_skew_s(self._engine)),
             DoctorCheck.DISK: self._look_at_disks,
             DoctorCheck.CGROUPS: lambda: of_machine.cgroups_finding(self._found),
             DoctorCheck.HELPER_IMAGE: self._look_for_helper_image,
@@ -137,7 +137,7 @@ class Surroundings:
         return of_engine.disk_finding(tuple(spaces))
 
     def _space_of(self, engine: Engine) -> of_engine.Space:
-        folder = of_engine.engine_folder(engine)
+        folder = engine_folder(engine)
         if self._is_on_host and folder is not None:
             return of_engine.Space(of_engine.Purpose.ENGINE, folder, free_bytes(Path(folder)))
         return of_engine.Space(of_engine.Purpose.ENGINE, folder, self._machine.engine_free_bytes)

@@ -18,6 +18,7 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.core.progress import Progress
 from membudget.core.untrusted_text import printable
 from membudget.engine.connection import Engine
+from membudget.engine.helm import Helm
 from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry
@@ -30,7 +31,6 @@ from membudget.setup.init_report import Result, init_report, render
 from membudget.setup.measured import Failed, Measured, measure
 from membudget.setup.plan import ImagePlan, plans
 from membudget.setup.repository import LARGEST_TEXT_BYTES, RepositoryFiles
-from membudget.setup.user_clients import Helm
 from membudget.version import VERSION
 
 

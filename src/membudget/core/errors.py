@@ -179,3 +179,7 @@ class Interrupted(KeyboardInterrupt):
 
 class UnreadableImage(EnvironmentFault):
     """The archive, a manifest or a layer of an image is invalid. The message says why."""
+
+
+class ProgramFailed(Exception):
+    """A program gave no answer. The message says why: its last line about an error, or which bound it exceeded."""

@@ -14,15 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from membudget.core.errors import shortened
+from membudget.core.errors import ProgramFailed, shortened
 
 _CHUNK_BYTES = 1 << 16
 _LARGEST_ERROR_BYTES = 1 << 14
 _LONGEST_REASON = 250
-
-
-class ProgramFailed(Exception):
-    """A program gave no answer. The message says why: its last line about an error, or which bound it exceeded."""
 
 
 def answer_of(
@@ -74,11 +70,10 @@ def _read(said: IO[bytes], errors: IO[bytes], most_bytes: int, deadline: float) 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs, and all that it started."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it just ended (macOS says EPERM)
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End a program and all that it started, also if it has ended itself: what it left may hold the output open."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left (macOS says EPERM)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _reason(lines: Sequence[str]) -> str | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import docker
 import requests
@@ -291,3 +292,22 @@ def _require_rootless_limits(
         raise EnvironmentFault(
             f"this rootless {name} cannot limit memory: {missing}", fix=_ROOTLESS_LIMITS, check=DoctorCheck.CGROUPS
         )
+
+
+def clock_skew_s(engine: Engine) -> float | None:
+    """Return how many seconds the engine's clock is ahead (GET /info, SystemTime). None if the engine does not tell."""
+    with engine_errors("asking the engine for its time"):
+        before = time.time()
+        told = engine.client.info().get("SystemTime")
+        after = time.time()
+    try:
+        then = datetime.fromisoformat(str(told)).timestamp()
+    except ValueError:
+        return None
+    return then - (before + after) / 2 if abs(then - before) > after - before else 0.0
+
+
+def engine_folder(engine: Engine) -> str | None:
+    """Return the folder of the engine's machine that holds images and containers (GET /info, DockerRootDir)."""
+    with engine_errors("asking the engine where it keeps images"):
+        return str(engine.client.info().get("DockerRootDir") or "") or None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from membudget.core.errors import shortened
+from membudget.core.errors import ProgramFailed, shortened
 from membudget.setup.found import Deployed, Fact, Origin
 from membudget.setup.manifests import deployed_in, limit_of, probes_of
 from membudget.setup.names import image_name, last_part
@@ -33,15 +33,11 @@ _CHART_FILES = (".yaml", ".yml", ".tpl", ".json", ".txt", ".helmignore")
 _MOST_CHART_FILES = 500
 
 
-class ChartRefused(Exception):
-    """Helm cannot render a chart. The message says why."""
-
-
 class ChartRenderer(Protocol):
     """Renders charts."""
 
     def render(self, chart: Mapping[str, str]) -> str:
-        """Return the manifests of a chart, given as texts by path. Raises ChartRefused."""
+        """Return the manifests of a chart, given as texts by path. Raises ProgramFailed."""
 
 
 def chart_folders(files: RepositoryFiles) -> tuple[str, ...]:
@@ -87,7 +83,7 @@ def _rendered(files: RepositoryFiles, folder: str, renderer: ChartRenderer) -> I
     try:
         manifests = renderer.render({path: text for path, text in texts.items() if text is not None})
         documents = read_values(manifests)
-    except (ChartRefused, InvalidYaml) as error:
+    except (ProgramFailed, InvalidYaml) as error:
         files.skip(chart_file, shortened(f"helm template: {error}", 200))
         return
     for document in documents:

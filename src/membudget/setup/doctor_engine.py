@@ -2,9 +2,7 @@
 
 import re
 import tempfile
-import time
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.quantities import GIB, MIB, format_duration, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.engine.child_environment import client_mask
-from membudget.engine.connection import SLOW_MS, Engine, EngineInfo, engine_errors
+from membudget.engine.connection import SLOW_MS, EngineInfo
 from membudget.setup.doctor import CannotLook, Finding, State, failed, ok, refused, warning
 
 EngineFound = EngineInfo | EnvironmentFault
@@ -90,19 +88,6 @@ def clock_finding(skew_s: float | None) -> Finding:
     return warning(check, apart, fix=fix)
 
 
-def clock_skew_s(engine: Engine) -> float | None:
-    """Return how many seconds the engine's clock is ahead (GET /info, SystemTime). None if the engine does not tell."""
-    with engine_errors("asking the engine for its time"):
-        before = time.time()
-        told = engine.client.info().get("SystemTime")
-        after = time.time()
-    try:
-        then = datetime.fromisoformat(str(told)).timestamp()
-    except ValueError:
-        return None
-    return then - (before + after) / 2 if abs(then - before) > after - before else 0.0
-
-
 class Purpose(Enum):
     """What a place is for, with the space that is little for it, and too little, in bytes."""
 
@@ -148,12 +133,6 @@ def disk_finding(spaces: tuple[Space, ...]) -> Finding:
     if any(space.has_less(space.purpose.little_bytes) for space in spaces):
         return warning(check, *seen, fix=fix)
     return ok(check, *seen)
-
-
-def engine_folder(engine: Engine) -> str | None:
-    """Return the folder of the engine's machine that holds images and containers (GET /info, DockerRootDir)."""
-    with engine_errors("asking the engine where it keeps images"):
-        return str(engine.client.info().get("DockerRootDir") or "") or None
 
 
 def temporary_folder() -> Path:

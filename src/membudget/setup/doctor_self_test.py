@@ -1,31 +1,22 @@
 """The self-test: a program of known memory, measured in the way in which `check` measures.
 
-The program is put into an image of its own, which the engine makes of an archive. So the self-test needs no registry,
-no builder and no compiler.
+The program is put into an image of its own, so the self-test needs no registry, no builder and no compiler.
 """
 
-import io
-import json
-import tarfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
-
-from docker.errors import APIError
 
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
 from membudget.core.untrusted_text import Quoted
-from membudget.core.work import shielded
-from membudget.engine.cleanup import trial_tag
-from membudget.engine.connection import Engine, engine_errors
+from membudget.engine.connection import Engine
+from membudget.engine.own_image import image_of
 from membudget.engine.run_id import RunId
+from membudget.measure.static_program import Architecture, Step, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.setup.doctor import CannotLook, Figure, Finding, Known, Parts, State
-from membudget.setup.static_program import Architecture, Step, architecture_of, static_program
 
 HELD_BYTES = 64 * MIB
 SPIKE_BYTES = 96 * MIB
@@ -63,41 +54,6 @@ def programs(architecture: Architecture, *, sees_cgroups: bool) -> dict[str, byt
     return {what.value: static_program(architecture, given) for what, given in steps.items()}
 
 
-@contextmanager
-def image_of(engine: Engine, run: RunId, files: Mapping[str, bytes]) -> Iterator[str]:
-    """Make an image of executables alone, and yield its ID. It is removed with what else belongs to `run`."""
-    reference = trial_tag("self-test", run, "doctor")
-    with engine_errors("making the image of the self-test"):
-        # Podman only takes the tag as a part of the name. Docker takes it either way.
-        said = engine.client.api.import_image_from_data(_archive(files), repository=reference)
-        _require_no_error(str(said))
-        image_id = str(engine.client.images.get(reference).id)
-    try:
-        yield image_id
-    finally:
-        with shielded(), suppress(EnvironmentFault), engine_errors("removing the image"), suppress(APIError):
-            engine.client.api.remove_image(reference)
-
-
-def _require_no_error(said: str) -> None:
-    """Raise EnvironmentFault if the engine tells an error in its answer (Engine API, ImageCreate: JSON lines)."""
-    for line in said.splitlines():
-        with suppress(ValueError, RecursionError):
-            told = json.loads(line)
-            if isinstance(told, dict) and "error" in told:
-                raise EnvironmentFault(f"the engine cannot make an image: {told['error']}", check=DoctorCheck.DISK)
-
-
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o755
-            archive.addfile(entry, io.BytesIO(content))
-    return written.getvalue()
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
     """A trial of the self-test, or why there was none."""
@@ -113,7 +69,7 @@ def self_test(engine: Engine, run: RunId, pool: Pool) -> Finding:
         there_is = "there are programs for linux/amd64 and linux/arm64, and this engine is "
         raise CannotLook(there_is, Quoted(engine.info.platform))
     sees_cgroups = pool.sees_cgroups
-    with image_of(engine, run, programs(architecture, sees_cgroups=sees_cgroups)) as image_id:
+    with image_of(engine, run, "self-test", programs(architecture, sees_cgroups=sees_cgroups)) as image_id:
         runs = [Run(what, _trial(pool, image_id, what)) for what in Known]
     return judged(tuple(runs), sees_cgroups=sees_cgroups)
 

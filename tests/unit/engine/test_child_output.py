@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from membudget.engine.child_output import ProgramFailed, answer_of
+from membudget.core.errors import ProgramFailed
+from membudget.engine.child_output import answer_of
+from tests.support.awaited import until
 
 
 def said(script: str, *, most_bytes: int = 1 << 20, most_s: float = 60.0) -> str:
@@ -43,6 +45,21 @@ def test_errors_without_end_do_not_fill_memory_or_disk() -> None:
 def test_a_program_that_takes_too_long_is_ended(script: str) -> None:
     with pytest.raises(ProgramFailed, match="longer than"):
         said(script, most_s=0.05)
+
+
+@pytest.mark.thorough
+def test_what_a_program_started_and_left_is_ended(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    with pytest.raises(ProgramFailed, match="longer than"):
+        said(f"sleep 60 & echo $! > {left}", most_s=0.5)
+    until(lambda: has_ended(left.read_text().strip()), "the child's end")
+
+
+def has_ended(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
+    except OSError:
+        return True
 
 
 def test_a_program_that_is_missing_is_told(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 from collections.abc import Mapping
 
+from membudget.core.errors import ProgramFailed
 from membudget.core.quantities import MIB
-from membudget.setup.charts import ChartRefused, chart_folders, read_charts
+from membudget.setup.charts import chart_folders, read_charts
 from membudget.setup.found import Deployed, Fact, Origin, Probe
 from tests.unit.setup.conftest import MakeFiles
 
@@ -20,13 +21,13 @@ CHART = {"chart/Chart.yaml": "name: shop\n", "chart/values.yaml": VALUES, "chart
 
 
 class Renderer:
-    def __init__(self, answer: str | ChartRefused) -> None:
+    def __init__(self, answer: str | ProgramFailed) -> None:
         self.answer = answer
         self.given: Mapping[str, str] = {}
 
     def render(self, chart: Mapping[str, str]) -> str:
         self.given = chart
-        if isinstance(self.answer, ChartRefused):
+        if isinstance(self.answer, ProgramFailed):
             raise self.answer
         return self.answer
 
@@ -59,7 +60,7 @@ def test_what_helm_renders_comes_first_with_the_lines_of_the_values(make_files: 
 
 def test_a_chart_that_helm_refuses_is_read_from_its_values(make_files: MakeFiles) -> None:
     files = make_files(CHART)
-    found = list(read_charts(files, chart_folders(files), Renderer(ChartRefused("no such function"))))
+    found = list(read_charts(files, chart_folders(files), Renderer(ProgramFailed("no such function"))))
     assert len(found) == 2
     assert [one.reason for one in files.skipped] == ["helm template: no such function"]
 

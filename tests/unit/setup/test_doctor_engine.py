@@ -1,12 +1,9 @@
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.quantities import GIB, MIB
-from membudget.engine.connection import Engine
 from membudget.setup.doctor import State
 from membudget.setup.doctor_engine import (
     EngineFound,
@@ -14,11 +11,9 @@ from membudget.setup.doctor_engine import (
     Space,
     buildx_finding,
     clock_finding,
-    clock_skew_s,
     compose_finding,
     disk_finding,
     engine_finding,
-    engine_folder,
     temporary_folder,
 )
 from tests.support.engine_info import DOCKER
@@ -102,19 +97,6 @@ def test_the_clock(skew_s: float | None, state: State, seen: str) -> None:
     assert said(lambda: clock_finding(skew_s))[:2] == (state, seen)
 
 
-def engine_that_says(**info: str) -> Engine:
-    return Engine(cast("object", SimpleNamespace(info=lambda: info)), DOCKER, "unix:///x")  # type: ignore[arg-type]
-
-
-def test_the_skew_is_read_in_nanoseconds_and_any_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1_767_225_600.0)  # the first second of 2026
-
-    assert clock_skew_s(engine_that_says(SystemTime="2026-01-01T00:00:00.123456789Z")) == pytest.approx(0.123, abs=1e-3)
-    assert clock_skew_s(engine_that_says(SystemTime="2026-01-01T01:00:10+01:00")) == 10.0
-    assert clock_skew_s(engine_that_says(SystemTime="soon")) is None
-    assert clock_skew_s(engine_that_says()) is None
-
-
 def space(free_bytes: int | None, purpose: Purpose = Purpose.ENGINE) -> Space:
     return Space(purpose, "/var/lib/docker", free_bytes)
 
@@ -142,7 +124,5 @@ def test_the_disks(spaces: tuple[Space, ...], state: State, seen: str) -> None:
     assert told[1].startswith(seen)
 
 
-def test_where_images_and_temporary_files_lie() -> None:
-    assert engine_folder(engine_that_says(DockerRootDir="/data/docker")) == "/data/docker"
-    assert engine_folder(engine_that_says()) is None
+def test_where_temporary_files_lie() -> None:
     assert temporary_folder().is_dir()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from membudget.core.quantities import KIB, MIB
-from membudget.setup.static_program import LISTINGS, Architecture, Step, architecture_of, static_program
+from membudget.measure.static_program import LISTINGS, Architecture, Step, architecture_of, static_program
 from tests.support.awaited import until
 from tests.support.missing import skip_for_want_of
 

@@ -10,8 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from membudget.engine.child_output import ProgramFailed, answer_of
-from membudget.setup.charts import ChartRefused
+from membudget.engine.child_output import answer_of
 
 _MOST_S = 30.0
 _LARGEST_ANSWER_BYTES = 4 << 20
@@ -29,7 +28,7 @@ class Helm:
         return cls(environ) if shutil.which("helm", path=environ.get("PATH")) is not None else None
 
     def render(self, chart: Mapping[str, str]) -> str:
-        """Return the manifests of a chart, given as texts by path. Raises ChartRefused."""
+        """Return the manifests of a chart, given as texts by path. Raises ProgramFailed."""
         with tempfile.TemporaryDirectory(prefix="membudget-chart-") as scratch:
             home, folder = Path(scratch, "home"), Path(scratch, "chart")
             home.mkdir()
@@ -38,8 +37,5 @@ class Helm:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
             environ = {"PATH": self._path, "HOME": str(home), "KUBECONFIG": os.devnull}
-            try:
-                command = ["helm", "template", "membudget", str(folder)]
-                return answer_of(command, home, environ, most_bytes=_LARGEST_ANSWER_BYTES, most_s=_MOST_S)
-            except ProgramFailed as error:
-                raise ChartRefused(str(error)) from None
+            command = ["helm", "template", "membudget", str(folder)]
+            return answer_of(command, home, environ, most_bytes=_LARGEST_ANSWER_BYTES, most_s=_MOST_S)

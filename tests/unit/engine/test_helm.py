@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.setup.charts import ChartRefused
-from membudget.setup.user_clients import Helm
+from membudget.core.errors import ProgramFailed
+from membudget.engine.helm import Helm
 
 
 def install(folder: Path, name: str, script: str) -> dict[str, str]:
@@ -31,7 +31,7 @@ def test_helm_gets_the_chart_and_nothing_of_the_user(tmp_path: Path) -> None:
 
 def test_what_a_client_says_at_its_end_is_the_reason(tmp_path: Path) -> None:
     environ = install(tmp_path, "helm", "echo one >&2; echo two >&2; exit 1")
-    with pytest.raises(ChartRefused, match=r"^two$"):
+    with pytest.raises(ProgramFailed, match=r"^two$"):
         Helm(environ).render({})
 
 
