@@ -27,7 +27,6 @@ from membudget.measure.probe.machine import available_bytes, free_bytes, has_pre
 from membudget.publish.servers import registry
 from membudget.setup import doctor_engine as of_engine
 from membudget.setup import doctor_machine as of_machine
-from membudget.setup import doctor_probe as of_probe
 from membudget.setup import doctor_repository as of_repository
 from membudget.setup.doctor import CannotLook, Finding, Look
 from membudget.setup.doctor_repository import look_at_token
@@ -151,7 +150,7 @@ class Surroundings:
             return False
 
     def _look_for_helper_image(self) -> Finding:
-        return of_probe.look_for_helper_image(self._engine, self._options.version, self._options.helper_image)
+        return of_machine.look_for_helper_image(self._engine, self._options.version, self._options.helper_image)
 
     @cached_property
     def _pool_or_error(self) -> TrialPool | MembudgetError:
@@ -183,15 +182,15 @@ class Surroundings:
     def _look_at_probe(self) -> Finding:
         found = self._pool_or_error
         if isinstance(found, MembudgetError):
-            return of_probe.no_probe(found)
-        seen = of_probe.ProbeFound(
+            return of_machine.no_probe(found)
+        seen = of_machine.ProbeFound(
             found.place,
             found.sees_cgroups,
             found.rate_hz,
             is_asked=self._options.probe == "engine",
             reasons=tuple(self._heard),
         )
-        return of_probe.probe_finding(seen, self._engine.info)
+        return of_machine.probe_finding(seen, self._engine.info)
 
     @cached_property
     def _machine(self) -> MachineState:

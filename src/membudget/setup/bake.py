@@ -10,8 +10,7 @@ from pydantic import JsonValue
 from membudget.budgets.entries import Build
 from membudget.build.bake import BakeReader, BakeRefused, kind_of, read_targets, target_build
 from membudget.core.errors import EnvironmentFault, shortened
-from membudget.setup.found import MOST_ALIASES, BakeTarget, BuildDefinition, Origin
-from membudget.setup.names import image_name, last_part
+from membudget.setup.found import MOST_ALIASES, BakeTarget, BuildDefinition, Origin, image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 
 _NAMES = ("docker-bake.hcl", "docker-bake.json")

@@ -11,9 +11,8 @@ from itertools import islice
 from typing import Protocol
 
 from membudget.core.errors import ProgramFailed, shortened
-from membudget.setup.found import Deployed, Fact, Origin
+from membudget.setup.found import Deployed, Fact, Origin, image_name, last_part
 from membudget.setup.manifests import deployed_in, limit_of, probes_of
-from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
 

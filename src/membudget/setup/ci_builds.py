@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
-from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin
-from membudget.setup.names import image_name, last_part
+from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin, image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_text import YamlValue
 

@@ -10,9 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.budgets.entries import COMPOSE_FILES
 from membudget.budgets.fields import ServiceName
 from membudget.setup.dockerfiles import asked_by, expanded
-from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe
+from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe, image_name, last_part
 from membudget.setup.memory_limits import compose_limit
-from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_text import YamlValue
 

@@ -9,8 +9,17 @@ from membudget.build.bake import BakeReader
 from membudget.setup import bake, charts, ci_builds, compose_files, dockerfiles, manifests
 from membudget.setup.charts import ChartRenderer
 from membudget.setup.dockerfiles import DockerfileFacts
-from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Probe, Skipped
-from membudget.setup.names import image_name, unused_name
+from membudget.setup.found import (
+    BuildDefinition,
+    ComposeService,
+    Deployed,
+    Fact,
+    FoundImage,
+    Probe,
+    Skipped,
+    image_name,
+    unused_name,
+)
 from membudget.setup.repository import RepositoryFiles
 
 _WORDS = re.compile(r"[^a-z]+")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from membudget.contents.dockerfile import Dockerfile, Instruction, Stage, parse_dockerfile
-from membudget.setup.found import BuildDefinition, Fact, Origin, Probe
-from membudget.setup.names import image_name
+from membudget.setup.found import BuildDefinition, Fact, Origin, Probe, image_name
 from membudget.setup.repository import RepositoryFiles
 
 _NAME = re.compile(

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from membudget.setup.dockerfiles import asked_by
-from membudget.setup.found import Deployed, Fact, Origin, Probe
+from membudget.setup.found import Deployed, Fact, Origin, Probe, image_name, last_part
 from membudget.setup.memory_limits import kubernetes_limit
-from membudget.setup.names import image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 from membudget.setup.yaml_text import YamlValue
 

@@ -13,10 +13,9 @@ from membudget.budgets.key_path import Guesses
 from membudget.budgets.named_files import existing
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.core.files import repository_top
-from membudget.setup import workflow_faults
-from membudget.setup.build_targets import unknown_targets
-from membudget.setup.compose_services import unknown_services
+from membudget.setup import workflow_inputs
 from membudget.setup.finding import Finding, Validation
+from membudget.setup.named_parts import unknown_services, unknown_targets
 from membudget.setup.workflow_files import (
     UnreadableWorkflow,
     WorkflowFile,
@@ -118,11 +117,11 @@ class _Run:
             return self._images_of(budgets, is_validated=names_budgets)
 
         if isinstance(file, UnreadableWorkflow):
-            self.findings[name] = [workflow_faults.of_unreadable(file, name)]
+            self.findings[name] = [workflow_inputs.of_unreadable(file, name)]
         else:
-            faults = workflow_faults.of_workflow(file, name, images_of, Guesses())
+            faults = workflow_inputs.of_workflow(file, name, images_of, Guesses())
             found = [*islice(faults, MOST_FINDINGS + 1)]  # with aliases, a small file may have millions
-            found += [workflow_faults.of_complaint(one, name) for one in self._complaints(file)]
+            found += [workflow_inputs.of_complaint(one, name) for one in self._complaints(file)]
             self.findings[name] = sorted(found, key=lambda one: (one.problem.line or 0, one.problem.column or 0))
 
     def _complaints(self, file: WorkflowFile) -> list[Complaint]:

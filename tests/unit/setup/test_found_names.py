@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.setup.names import image_name, is_image_name, last_part, unused_name
+from membudget.setup.found import image_name, is_image_name, last_part, unused_name
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
-from membudget.setup.action_inputs import INPUTS, Values, known_value
 from membudget.setup.workflow_files import Input, Kind
+from membudget.setup.workflow_inputs import INPUTS, Values, known_value
 from membudget.setup.yaml_text import Text
 
 TOP = Path(__file__).parents[3]

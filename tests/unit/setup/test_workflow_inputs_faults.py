@@ -7,8 +7,8 @@ from lint import tracked
 from membudget.budgets.key_path import Guesses
 from membudget.core.untrusted_text import raw
 from membudget.setup.finding import Finding
-from membudget.setup.workflow_faults import of_workflow
 from membudget.setup.workflow_files import Workflows, parse_workflow
+from membudget.setup.workflow_inputs import of_workflow
 from membudget.setup.workflow_rules import complaints
 
 TOP = Path(__file__).parents[3]

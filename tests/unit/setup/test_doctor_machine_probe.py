@@ -6,7 +6,7 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault, Membudge
 from membudget.engine.connection import EngineInfo
 from membudget.engine.helper import HelperFailed
 from membudget.setup.doctor import State
-from membudget.setup.doctor_probe import ProbeFound, helper_image_finding, no_probe, probe_finding
+from membudget.setup.doctor_machine import ProbeFound, helper_image_finding, no_probe, probe_finding
 from tests.support.engine_info import DOCKER
 from tests.support.findings import said
 

@@ -5,8 +5,8 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.key_path import Guesses
 from membudget.contents.dockerfile import LARGEST_DOCKERFILE
-from membudget.setup.build_targets import unknown_targets
 from membudget.setup.finding import as_text
+from membudget.setup.named_parts import unknown_targets
 from membudget.setup.validate import validate
 
 DOCKERFILE = "FROM debian AS build\nRUN make\nFROM debian AS Runtime\nFROM scratch\n"

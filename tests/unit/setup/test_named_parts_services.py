@@ -5,7 +5,7 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.faults import placed
 from membudget.budgets.key_path import Guesses
-from membudget.setup.compose_services import LARGEST_COMPOSE_BYTES, unknown_services
+from membudget.setup.named_parts import LARGEST_COMPOSE_BYTES, unknown_services
 
 COMPOSE = "services:\n  api: {build: .}\n  db: {image: postgres}\n"
 
