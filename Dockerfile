@@ -4,13 +4,21 @@
 # sets BASE to a base image of its own, and PACKAGES to newest.
 ARG BASE=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 
-FROM ${BASE} AS build
+# What is never run is left out of both stages (tools/slim.cfg).
+FROM ${BASE} AS python
 ARG PACKAGES=pinned
 RUN --mount=type=bind,source=tools/pin_packages.sh,target=/tmp/pin_packages.sh \
+    --mount=type=bind,source=tools/slim.cfg,target=/etc/dpkg/dpkg.cfg.d/slim \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
     sh /tmp/pin_packages.sh && apt-get update -o Acquire::Retries=5 \
-    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 binutils ca-certificates python3-venv
+    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 ca-certificates python3
+
+FROM python AS build
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,target=/var/lib/apt,sharing=locked \
+    apt-get update -o Acquire::Retries=5 \
+    && apt-get install -y --no-install-recommends -o Acquire::Retries=5 binutils python3-venv
 WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 # The secret is for networks whose proxy has a certificate authority of its own; without it pip uses Debian's.
@@ -28,18 +36,15 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
     && /opt/membudget/bin/pip install --no-index --no-deps /wheels/*.whl \
     && /opt/membudget/bin/pip uninstall --yes pip
 
-FROM ${BASE}
 # The engine's clients, and no engine: builds and containers run on the one whose socket is mounted.
-# What is never run is left out (tools/slim.cfg). Debian's git asks for Perl, for commands that membudget does not use:
-# its packages go, and dpkg and the SBOM know that they are gone.
-ARG PACKAGES=pinned
-RUN --mount=type=bind,source=tools/pin_packages.sh,target=/tmp/pin_packages.sh \
-    --mount=type=bind,source=tools/slim.cfg,target=/etc/dpkg/dpkg.cfg.d/slim \
+# Debian's git asks for Perl, for commands that membudget does not use: its packages go, and dpkg and the SBOM know it.
+FROM python
+RUN --mount=type=bind,source=tools/slim.cfg,target=/etc/dpkg/dpkg.cfg.d/slim \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt,sharing=locked \
-    sh /tmp/pin_packages.sh && apt-get update -o Acquire::Retries=5 \
+    apt-get update -o Acquire::Retries=5 \
     && apt-get install -y --no-install-recommends -o Acquire::Retries=5 \
-        ca-certificates docker-buildx docker-cli docker-compose git python3 \
+        docker-buildx docker-cli docker-compose git \
     && dpkg --purge --force-depends liberror-perl perl perl-modules-5.40 libperl5.40
 COPY --from=build /opt/membudget /opt/membudget
 ENV PATH=/opt/membudget/bin:$PATH PYTHONDONTWRITEBYTECODE=1

@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images bench-first-line fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -61,6 +61,9 @@ bench-side-by-side: $(VENV)/.installed-dev  ## whether images measured side by s
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py
+
+bench-first-line: $(VENV)/.installed-dev  ## how long a workflow waits for the action's first line, and what it downloads
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/first_line.py
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the archive reader: SECONDS_EACH=300; what it finds stays in tests/fuzz/corpus
 	@$(BIN)/pip install --quiet atheris

@@ -46,7 +46,7 @@ def provide(suite: str) -> str:
     """Make sure that the engine has `debian:SUITE-slim`; its reference."""
     reference = f"debian:{suite}-slim"
     if not (_docker("image", "inspect", reference) or _pull(reference)):
-        archive = _made(suite)
+        archive = made(suite)
         debian.say(f"giving the engine {reference}, made here")
         if not _docker("import", "--change", 'CMD ["bash"]', str(archive), reference):
             raise SystemExit(f"the engine does not take {archive}")
@@ -73,21 +73,23 @@ def _docker(*arguments: str, timeout: float | None = None) -> bool:
     return processes.run(["docker", *arguments], timeout, env=second_engine.builder_environ()).returncode == 0
 
 
-def _made(suite: str) -> Path:
-    """A root file system of Debian, as an archive in the cache."""
+def made(suite: str, architecture: str | None = None) -> Path:
+    """A root file system of Debian, as an archive in the cache. Another architecture's needs `emulation.of` it."""
     key = hashlib.sha256(f"{_VERSION} {suite} {_LEFT_OUT}".encode()).hexdigest()[:12]
-    archive = dev_cache.folder("base-images") / f"{suite}-{key}.tar"
+    name = suite if architecture is None else f"{suite}-{architecture}"
+    archive = dev_cache.folder("base-images") / f"{name}-{key}.tar"
     if archive.exists():
         return archive
     if not debian.is_usable():
         raise SystemExit(f"debian:{suite}-slim can neither be pulled nor made here (that needs root and apt).")
     if shutil.which("debootstrap") is None:
         debian.install("debootstrap")
-    debian.say(f"no registry answers: making Debian {suite} with debootstrap (half a minute or so, once)")
+    debian.say(f"making Debian {name} with debootstrap (half a minute or so, emulated some minutes, once)")
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         root, log = Path(scratch, "root"), Path(scratch, "log")
         with log.open("w") as output:
-            command = ["debootstrap", "--variant=minbase", suite, str(root)]
+            options = [] if architecture is None else [f"--arch={architecture}"]
+            command = ["debootstrap", "--variant=minbase", *options, suite, str(root)]
             done = subprocess.run(command, stdout=output, stderr=output, check=False)
         if done.returncode != 0:
             raise SystemExit(f"debootstrap failed:\n{log.read_text()[-2000:]}")

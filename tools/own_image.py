@@ -16,14 +16,26 @@ import second_engine
 _TOP = Path(__file__).resolve().parent.parent
 
 
-def build(tag: str) -> None:
-    """Build it and tag it; what had the tag before is removed, if nothing else holds it."""
+def build(tag: str, *options: str) -> None:
+    """Build it and tag it; what had the tag before is removed, if nothing else holds it. `options` are for buildx."""
     base = base_image.provide("trixie")
     debian.say(f"building membudget's own image, {tag}")
     authority = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     secret = ["--secret", f"id=ca,src={authority}"] if authority else []
     here = [] if base_image.is_pulled(base) else [f"--build-arg=BASE={base}", "--build-arg=PACKAGES=newest"]
-    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", tag, *secret, *here]
+    command = [
+        "docker",
+        "buildx",
+        "build",
+        "--load",
+        "--quiet",
+        "--provenance=false",
+        "--tag",
+        tag,
+        *secret,
+        *here,
+        *options,
+    ]
     command.append(str(_TOP))
     environ = second_engine.builder_environ()
     before = second_engine.image_id(tag, environ)

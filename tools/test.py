@@ -36,7 +36,8 @@ import second_engine
 from membudget.version import VERSION
 
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
-_WITHOUT_ENGINE = ("tests/unit", "tests/extension", "tests/browser")
+_OF_THE_RELEASE = "tests/release/test_released_image.py"
+_WITHOUT_ENGINE = ("tests/unit", "tests/extension", "tests/browser", "tests/release/steps")
 _ON_SECOND_ENGINE = "tests/integration"
 _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_networks.py", "test_production_examples.py")
 """Those of the former that are left to the first engine: they reach the machine's network, or install programs."""
@@ -63,7 +64,7 @@ def main() -> int:
 
 def _every_test() -> int:
     """The exit code of the first run that failed; 0 where none did."""
-    elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE]
+    elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
     with ExitStack() as stack:
         beside = [stack.enter_context(_in_background("-n", str(os.cpu_count() or 1), *_WITHOUT_ENGINE))]
         if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:

@@ -8,7 +8,7 @@ import base_image
 import own_image
 from membudget.engine.connection import Engine
 from membudget.version import VERSION
-from tests.support.act import TOOL_CACHE
+from tests.support.act import tool_cache_as_before
 from tests.support.engine import require_engine
 
 
@@ -18,11 +18,6 @@ def engine() -> Iterator[Engine]:
     connected = require_engine()
     base_image.provide("bookworm")
     own_image.build(f"membudget:{VERSION}")
-    volumes = connected.client.volumes
-    had_tools = any(volume.name == TOOL_CACHE for volume in volumes.list())
-    yield connected
-    if not had_tools:
-        for volume in volumes.list():
-            if volume.name == TOOL_CACHE:
-                volume.remove()
+    with tool_cache_as_before(connected):
+        yield connected
     connected.close()

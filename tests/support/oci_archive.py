@@ -35,13 +35,16 @@ class Layout:
         """Add a document, in one spelling."""
         return self.add(json.dumps(document).encode(), media_type, **more)
 
-    def write(self, path: Path, index: dict[str, object]) -> None:
-        """Write the archive."""
+    def files(self, index: dict[str, object]) -> dict[str, bytes]:
+        """The files of the layout of an index."""
         top = json.dumps({"schemaVersion": 2, "manifests": [index]}).encode()
         files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": top}
-        files |= {f"blobs/sha256/{digest}": data for digest, data in self._blobs.items()}
+        return files | {f"blobs/sha256/{digest}": data for digest, data in self._blobs.items()}
+
+    def write(self, path: Path, index: dict[str, object]) -> None:
+        """Write the archive."""
         with tarfile.open(path, "w") as archived:
-            for name, data in files.items():
+            for name, data in self.files(index).items():
                 member = tarfile.TarInfo(name)
                 member.size = len(data)
                 archived.addfile(member, io.BytesIO(data))
@@ -73,16 +76,33 @@ def write(
     layout.write(path, layout.add_json(index, _INDEX))
 
 
+def write_base(folder: Path, roots: Mapping[str, Path]) -> str:
+    """Write a folder with an image of each root file system, by architecture; the digest of its index."""
+    layout = Layout()
+    images = [_image_of(layout, "linux", name, root.read_bytes(), {"Cmd": ["bash"]}) for name, root in roots.items()]
+    index = layout.add_json({"schemaVersion": 2, "mediaType": _INDEX, "manifests": images}, _INDEX)
+    for name, data in layout.files(index).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return str(index["digest"])
+
+
 def _image(layout: Layout, system: str, architecture: str, content: bytes) -> dict[str, object]:
     unpacked = io.BytesIO()
     with tarfile.open(fileobj=unpacked, mode="w") as packed:
         member = tarfile.TarInfo("file")
         member.size = len(content)
         packed.addfile(member, io.BytesIO(content))
-    layer = unpacked.getvalue()
+    return _image_of(layout, system, architecture, unpacked.getvalue(), {})
+
+
+def _image_of(
+    layout: Layout, system: str, architecture: str, layer: bytes, settings: Mapping[str, object]
+) -> dict[str, object]:
     platform = {"os": system, "architecture": architecture}
     diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
-    config = {**platform, "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    config = {**platform, "config": settings, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,

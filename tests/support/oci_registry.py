@@ -1,16 +1,16 @@
 """Registries and package indexes that a release can publish to: the real programs, on this machine alone."""
 
+import fcntl
 import shutil
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import debian
+import dev_cache
 import processes
 from tests.support.awaited import until
 from tests.support.missing import skip_for_want_of
@@ -26,9 +26,11 @@ http: {{addr: "{host}"}}
 class Service:
     """A server on a port of its own, which can die and come back."""
 
-    def __init__(self, command: list[str], host: str) -> None:
+    def __init__(self, command: list[str], host: str, inside: list[str] | None = None) -> None:
         self.host = host
         self._command = command
+        self._inside = inside
+        """What enters the network that it is in, if that is another."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -44,13 +46,11 @@ class Service:
             self._process = None
 
     def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{self.host}/", timeout=5):
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+        """Ask as another process: it may be in another network."""
+        host, _, port = self.host.rpartition(":")
+        program = f"import socket; socket.create_connection(({host!r}, {port}), 5)"
+        asking = [*(self._inside or ()), sys.executable, "-c", program]
+        return subprocess.run(asking, capture_output=True, check=False).returncode == 0
 
 
 @contextmanager
@@ -90,11 +90,13 @@ def _running(service: Service) -> Iterator[Service]:
 
 def _provide(program: str) -> None:
     """Install a program of Debian's, named like its package."""
-    if shutil.which(program) is not None:
-        return
-    if not debian.is_usable():
-        skip_for_want_of(f"{program} is missing")
-    debian.install(program)
+    with (dev_cache.folder("locks") / "apt").open("w") as lock:  # tests run side by side, and apt does not wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if shutil.which(program) is not None:
+            return
+        if not debian.is_usable():
+            skip_for_want_of(f"{program} is missing")
+        debian.install(program)
 
 
 def _free_port() -> int:
