@@ -67,7 +67,7 @@ class ImageReport(_Model):
     peak_rss_max_bytes: int | None
     """The budget for peak RSS that follows."""
     peak_rss_bytes: int | None
-    """The largest peak RSS at the limit that survives."""
+    """The largest peak RSS up to the new limit. None if it depends on the limit."""
     stopped: Stop | None
     """Why there is no answer. None if there is one, or if the fit was interrupted."""
     stopped_by: str | None
@@ -128,7 +128,7 @@ def image_report(found: ImageFit, settings: FitSettings) -> ImageReport:
         is_monotone=answer is None or answer.is_monotone,
         limit_bytes=limit,
         peak_rss_max_bytes=_maximum(found, answer, limit) if answer is not None and limit is not None else None,
-        peak_rss_bytes=_peak(found.trials, answer.survives_bytes, answer.survives_bytes) if answer else None,
+        peak_rss_bytes=_steady_peak(found, answer, limit) if answer is not None and limit is not None else None,
         stopped=stopped.why if stopped is not None else None,
         stopped_by=stopped.trial.reason if stopped is not None else found.fault,
         stopped_at_bytes=stopped.trial.limit_bytes if stopped is not None else None,
@@ -161,6 +161,11 @@ def _maximum(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:
     if answer.sizes_itself:
         peak = peak * limit_bytes // answer.survives_bytes
     return min(maximum_for(peak), limit_bytes)
+
+
+def _steady_peak(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:
+    """Return the largest peak RSS, unless it depends on the limit: then a check under another one cannot compare it."""
+    return None if answer.sizes_itself else _peak(found.trials, answer.survives_bytes, limit_bytes)
 
 
 def _peak(trials: Sequence[Tried], least: int, most: int) -> int | None:

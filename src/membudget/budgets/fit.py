@@ -1,10 +1,12 @@
 """What `membudget fit` accepts as comfortable, and what it last found."""
 
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from membudget.budgets.fields import FileModel, Percent, SizeBytes, not_allowed
+from membudget.core.files import Stored
 
 DEFAULT_HEADROOM = 15.0
 DEFAULT_CPU = 5.0
@@ -13,6 +15,18 @@ DEFAULT_REFAULTS_BYTES = 4 << 20
 DEFAULT_STALLED = 1.0
 MOST_TIMES = 2
 """A limit of more than this many times the last fit is told as too high."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastFit(Stored):
+    """What the last fit of an image found, and how far its limit may be from that."""
+
+    survives_bytes: int
+    needed_bytes: int
+    """The comfortable limit, or `survives_bytes` if no limit is known to be comfortable."""
+    headroom_percent: float
+    peak_rss_bytes: int | None = None
+    """The largest peak in the fit. None if it depends on the limit, or is unknown."""
 
 
 class FitThresholds(FileModel):
@@ -40,8 +54,8 @@ class FitSettings(FitThresholds):
     comfortable: SizeBytes | None = None
     """Result of the last fit: the smallest limit at which the workload was also not slowed down."""
     peak_rss: SizeBytes | None = None
-    """Result of the last fit: the largest peak RSS at `survives`. If a check measures a peak that is further away than
-    `headroom`, it says that the fit has to be repeated.
+    """Result of the last fit: the largest peak RSS. If a check measures a peak that is further away than its `growth`
+    tolerates (or 10 % and 4 MiB), it says that the fit has to be repeated. Absent if the peak depends on the limit.
     """
 
     @model_validator(mode="after")
@@ -56,6 +70,9 @@ class FitSettings(FitThresholds):
         return self.model_copy(update=inherited)
 
     @property
-    def needed_bytes(self) -> int | None:
-        """The limit that the workload needs: the comfortable one if it is known. None if nothing was fitted."""
-        return self.comfortable if self.comfortable is not None else self.survives
+    def last(self) -> LastFit | None:
+        """What the last fit found. None if nothing was fitted."""
+        if self.survives is None:
+            return None
+        needed = self.comfortable if self.comfortable is not None else self.survives
+        return LastFit(self.survives, needed, self.headroom, self.peak_rss)

@@ -285,6 +285,7 @@ def _measurement(
         contents_diff=contents.diff,
         base_waived=subject.base_waived,
         planned_trials=spec.trials.min,
+        fit=spec.fit.last,
         notes=(*setting_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )
 

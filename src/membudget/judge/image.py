@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from membudget.budgets.rules import NO_BUDGET
 from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.fit import FitFault, fit_faults
 from membudget.judge.leak import LeakVerdict, soak_answer, soak_requests
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Trouble, Verdict, gravest, judge_metric, worst
@@ -33,6 +34,8 @@ class Status(StrEnum):
     WARNING = "near its budget"
     SOMETIMES_OVER = "sometimes over budget"
     """The median is within the maximum, but single trials are not."""
+    OFF_ITS_FIT = "limit off its fit"
+    """Within budget, but the limit does not follow from what `membudget fit` last found."""
 
 
 class NotThere(StrEnum):
@@ -88,7 +91,14 @@ class Soaked:
     """The number of requests in a soak. None if they were not counted."""
 
 
-ImageReason = NotThere | Failed | BaseFailed | Killed | OfRow | Soaked
+@dataclass(frozen=True, slots=True)
+class OffItsFit:
+    """The limit does not follow from the last fit. That is a warning."""
+
+    fault: FitFault
+
+
+ImageReason = NotThere | Failed | BaseFailed | Killed | OfRow | Soaked | OffItsFit
 """A reason for an image's verdict."""
 
 
@@ -179,7 +189,8 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     of_rows = [row.verdict for row in rows if row.verdict is not None]
     without_soak = worst([*of_rows, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
     soak = soak_answer(image)
-    verdict = worst([without_soak, soak.verdict])
+    off_fit = tuple(map(OffItsFit, fit_faults(image)))
+    verdict = worst([without_soak, soak.verdict, Verdict.WARN if off_fit else Verdict.PASS])
     why = gravest([
         Inconclusive.NOT_MEASURED if failure else None,
         soak.inconclusive,
@@ -187,12 +198,15 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     ])  # fmt: skip
     if without_soak.passes and not soak.verdict.passes:
         status = _SOAK_STATUS[soak.verdict]
+    elif off_fit and without_soak is Verdict.PASS:
+        status = Status.OFF_ITS_FIT
     else:
         status = _status(image, rows, without_soak, failure)
     says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
     reasons: tuple[ImageReason, ...] = tuple(_image_reasons(image, rows, failure, status_says_it=says_it))
     if not soak.verdict.passes:
         reasons += (Soaked(soak.trend, soak_requests(image)),)
+    reasons += off_fit
     settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
     known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
     settled = settled or known  # further trials cannot undo a kill, or a trial over a maximum

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
+from membudget.budgets.fit import LastFit
 from membudget.budgets.rules import EffectiveBudget
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import ImageSummary
@@ -143,6 +144,8 @@ class ImageMeasurement(Stored):
     """The fewest trials of each side. More are run while they could change the answer. None in older reports."""
     own: OwnMeasurement | None = None
     """None if base and head were run with the head's settings."""
+    fit: LastFit | None = None
+    """What `membudget fit` last found. None if the image was never fitted, and in older reports."""
 
     @property
     def side_for_maximums(self) -> SideMeasurement | None:

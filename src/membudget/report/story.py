@@ -67,7 +67,7 @@ _MOST_CHARTS = 6
 _GRAVEST_FIRST = (
     Status.OOM_KILLED, Status.OVER_BUDGET, Status.LEAKING, Status.WORKLOAD_FAILED, Status.BUILD_FAILED,
     Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT,
-    Status.SOMETIMES_OVER, Status.WARNING,
+    Status.SOMETIMES_OVER, Status.WARNING, Status.OFF_ITS_FIT,
 )  # fmt: skip
 _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
 

@@ -6,7 +6,8 @@ from membudget.budgets.loosening import Approval
 from membudget.core.metrics import Metric, format_reading
 from membudget.core.quantities import format_duration, format_size, format_size_delta
 from membudget.core.untrusted_text import Quoted
-from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OfRow, Soaked, Status
+from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved
+from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OffItsFit, OfRow, Soaked, Status
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Judgement
@@ -36,6 +37,7 @@ _STATUS_MARKS = {
     Status.WITHIN_BUDGET: Mark(SIGNS[Verdict.PASS], "within budget"),
     Status.WARNING: Mark(SIGNS[Verdict.WARN], "near its budget"),
     Status.SOMETIMES_OVER: Mark(SIGNS[Verdict.WARN], "sometimes over budget"),
+    Status.OFF_ITS_FIT: Mark(SIGNS[Verdict.WARN], "limit off its fit"),
     Status.OVER_BUDGET: Mark(SIGNS[Verdict.FAIL], "over budget"),
     Status.OOM_KILLED: Mark("💥", "OOM-killed"),
     Status.LEAKING: Mark("💧", "leaking"),
@@ -57,6 +59,7 @@ _APPROVAL_MARKS = {
 _NEXT_STEPS = {
     Status.WARNING: "this passes; there is little room left for what comes next",
     Status.SOMETIMES_OVER: "find out why single trials need more; `every = true` makes each of them a failure",
+    Status.OFF_ITS_FIT: "run `membudget fit --write` again, and commit what it writes",
     Status.OVER_BUDGET: "make it smaller, or accept it in budgets.toml, where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
@@ -114,7 +117,7 @@ _NOT_THERE = {
 }
 
 
-def image_reason(reason: ImageReason) -> Parts:
+def image_reason(reason: ImageReason) -> Parts:  # noqa: PLR0911 - one for each kind
     """Return a reason for an image's verdict in words."""
     match reason:
         case OfRow(row):
@@ -136,8 +139,23 @@ def image_reason(reason: ImageReason) -> Parts:
         case Soaked(verdict, requests):
             said = soak_words(verdict, requests) if verdict is not None else "too little of its soak was sampled"
             return (said,)
+        case OffItsFit(fault):
+            return (_fit_words(fault),)
         case NotThere():
             return (_NOT_THERE[reason],)
+
+
+def _fit_words(fault: FitFault) -> str:
+    match fault:
+        case LimitTooLow(limit, least, survives):
+            wanted = f"with headroom, {format_size(least)}"
+            return f"its limit of {format_size(limit)} is close to the {format_size(survives)} that it needs: {wanted}"
+        case LimitTooHigh(limit, most, needed):
+            at_most = f"{format_size(most)} or less would do"
+            return f"its limit of {format_size(limit)} is far above the {format_size(needed)} that it needs: {at_most}"
+        case PeakMoved(peak, fitted):
+            moved = f"from {format_size(fitted)} to {format_size(peak)}"
+            return f"its peak RSS has moved {moved} since its limit was fitted"
 
 
 def soak_words(verdict: LeakVerdict, requests: int | None) -> str:

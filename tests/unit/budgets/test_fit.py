@@ -3,7 +3,7 @@
 import pytest
 
 from membudget.budgets.file import parse_budgets
-from membudget.budgets.fit import FitSettings
+from membudget.budgets.fit import FitSettings, LastFit
 from membudget.core.errors import BudgetsFileError
 from membudget.core.quantities import MIB
 
@@ -16,7 +16,7 @@ def fit_of(text: str, defaults: str = "") -> FitSettings:
 def test_thresholds_have_defaults() -> None:
     fit = fit_of("")
     assert (fit.headroom, fit.cpu, fit.latency, fit.refaults, fit.stalled) == (15, 5, 10, 4 * MIB, 1)
-    assert fit.needed_bytes is None
+    assert fit.last is None
 
 
 def test_an_image_overrides_the_defaults_key_by_key() -> None:
@@ -25,8 +25,10 @@ def test_an_image_overrides_the_defaults_key_by_key() -> None:
 
 
 def test_the_comfortable_limit_is_what_is_needed() -> None:
-    assert fit_of('fit = { survives = "30MiB" }').needed_bytes == 30 * MIB
-    assert fit_of('fit = { survives = "30MiB", comfortable = "40MiB" }').needed_bytes == 40 * MIB
+    survives = 'fit = { survives = "30MiB"'
+    assert fit_of(f"{survives} }}").last == LastFit(30 * MIB, 30 * MIB, 15)
+    comfortable = fit_of(f'{survives}, comfortable = "40MiB", peak_rss = "28MiB", headroom = 20 }}')
+    assert comfortable.last == LastFit(30 * MIB, 40 * MIB, 20, 28 * MIB)
 
 
 @pytest.mark.parametrize(

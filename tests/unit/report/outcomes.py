@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from membudget.budgets.fit import LastFit
 from membudget.budgets.rules import EffectiveBudget, WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
@@ -161,6 +162,16 @@ def near_its_budget() -> Report:
     return report(api, fine("worker", 38.4))
 
 
+def off_its_fit() -> Report:
+    """Three limits that do not follow from their fits."""
+    fit = LastFit(100 * MIB, 110 * MIB, 15.0)
+    return report(
+        replace(fine("api", 40), fit=fit, limit_bytes=104 * MIB),
+        replace(fine("web", 40), fit=fit, limit_bytes=512 * MIB),
+        replace(fine("worker", 40), fit=replace(fit, peak_rss_bytes=90 * MIB)),
+    )
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -176,5 +187,6 @@ OUTCOMES = {
     "inconclusive": inconclusive,
     "unchanged": unchanged,
     "near-its-budget": near_its_budget,
+    "off-its-fit": off_its_fit,
     "within-budget": within_budget,
 }
