@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images bench-first-line fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images bench-first-line bench-fit-truth fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,9 @@ bench-every-trial: $(VENV)/.installed-dev  ## how often single trials over a max
 
 bench-side-by-side: $(VENV)/.installed-dev  ## whether images measured side by side have the figures that they have alone
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/side_by_side.py
+
+bench-fit-truth: $(VENV)/.installed-dev  ## how near `fit` comes to the truth: 20 programs, half an hour (PAIRS=5 CONFIRM=10)
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/fit_truth.py
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py

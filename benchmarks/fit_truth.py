@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from membudget.setup.static_program import Step, architecture_of, static_program
 from tabulate import tabulate
 
 from membudget.advise.answer import Answer
@@ -24,7 +25,6 @@ from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.setup.doctor_self_test import image_of
-from membudget.setup.static_program import Step, architecture_of, static_program
 from membudget.version import VERSION
 from tests.support.silence import Silence
 
