@@ -11,7 +11,6 @@ import sys
 import time
 from dataclasses import dataclass
 
-from membudget.setup.static_program import Step, architecture_of, static_program
 from tabulate import tabulate
 
 from membudget.advise.answer import Answer
@@ -21,10 +20,11 @@ from membudget.advise.rung import Ended, Tried, aligned_down
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.quantities import GIB, MIB, format_size
 from membudget.engine.connection import connect
+from membudget.engine.own_image import image_of
 from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
+from membudget.measure.static_program import Step, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.setup.doctor_self_test import image_of
 from membudget.version import VERSION
 from tests.support.silence import Silence
 
@@ -89,7 +89,10 @@ def main() -> int:
             return 3
         programs = {f"p{number}": static_program(architecture, steps(*pair)) for number, pair in enumerate(PAIRS)}
         run, found = own_run_id(), []
-        with measuring(engine, run, MeasuringOptions(VERSION), print) as pool, image_of(engine, run, programs) as image:
+        with (
+            measuring(engine, run, MeasuringOptions(VERSION), print) as pool,
+            image_of(engine, run, "fit", programs) as image,
+        ):
             for number, pair in enumerate(PAIRS):
                 found.append(fitted(Tools(pool), image, number, pair))
                 print(*found[-1].cells, sep=" | ", flush=True)
