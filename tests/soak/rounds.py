@@ -29,7 +29,7 @@ _FAULTS = (
 def undisturbed(world: World, chance: random.Random, usual_s: float) -> Problems:
     """Nothing happens; figures may be remembered ones."""
     del usual_s
-    done = world.check("--jobs", chance.choice("12"), remembers=chance.random() < 0.5).ended()
+    done = world.check("--jobs", chance.choice(["1", "2", "auto"]), remembers=chance.random() < 0.5).ended()
     yield from _complete(done)
 
 

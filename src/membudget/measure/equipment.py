@@ -187,29 +187,33 @@ def _pool(engine: Engine, run: RunId, setup: _Setup, cleanup: ExitStack) -> Tria
 
     There are as many runners as trials may run at once.
     """
-    options = setup.options
-    jobs = most_at_once(options.cpus, engine.info.cpus, options.jobs)
+    options, cpus = setup.options, engine.info.cpus
+    runners = [_runner(engine, Containers(engine, run), setup, cleanup)]
+    # In a container, an engine may not use the time of all CPUs of its machine.
+    granted = cpus if options.jobs is not None else runners[0].machine().granted_cpus or cpus
+    jobs = most_at_once(options.cpus, min(cpus, granted), options.jobs)
     if options.jobs is not None and jobs < min(options.jobs, len(options.cpus)):
-        there = "1 CPU" if engine.info.cpus == 1 else f"{engine.info.cpus} CPUs"
+        there = "1 CPU" if cpus == 1 else f"{cpus} CPUs"
         setup.warn(
             f"--jobs {options.jobs}: {jobs} at once, as each image gets its own CPUs and the machine has {there}"
         )
-    runners = []
-    for number in range(jobs):
-        own_engine = engine if number == 0 else connect({**os.environ, "DOCKER_HOST": engine.address})
-        if own_engine is not engine:
-            cleanup.callback(own_engine.close)
-        containers = Containers(own_engine, run, slot=number)
-        probe = _probe(own_engine, containers, setup)
-        cleanup.callback(probe.close)
-        drivers = _drivers(containers, setup.place)
-        cleanup.callback(drivers.close)
-        settings = RunnerSettings(options.rate_hz if probe.sees_cgroups else RATE_HZ)
-        pods = PodTools(Compose(engine.address), partial(_sidecar_probe, own_engine, containers, setup))
-        cleanup.callback(pods.close)
-        runners.append(TrialRunner(containers, own_engine.info, probe, drivers, pods, settings=settings))
+    for number in range(1, jobs):
+        own_engine = connect({**os.environ, "DOCKER_HOST": engine.address})
+        cleanup.callback(own_engine.close)
+        runners.append(_runner(own_engine, Containers(own_engine, run, slot=number), setup, cleanup))
     free = runners[0].available_bytes() or engine.info.memory_bytes
-    return TrialPool(runners, Admission(jobs, free, engine.info.cpus))
+    return TrialPool(runners, Admission(jobs, free, cpus))
+
+
+def _runner(engine: Engine, containers: Containers, setup: _Setup, cleanup: ExitStack) -> TrialRunner:
+    probe = _probe(engine, containers, setup)
+    cleanup.callback(probe.close)
+    drivers = _drivers(containers, setup.place)
+    cleanup.callback(drivers.close)
+    settings = RunnerSettings(setup.options.rate_hz if probe.sees_cgroups else RATE_HZ)
+    pods = PodTools(Compose(engine.address), partial(_sidecar_probe, engine, containers, setup))
+    cleanup.callback(pods.close)
+    return TrialRunner(containers, engine.info, probe, drivers, pods, settings=settings)
 
 
 def _drivers(containers: Containers, place: _Place) -> Drivers:

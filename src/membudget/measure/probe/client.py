@@ -39,6 +39,8 @@ class MachineState:
     """Whether the kernel counts the time that processes wait for memory."""
     engine_free_bytes: int | None = None
     """The space that is left where the engine keeps containers."""
+    granted_cpus: int | None = None
+    """The CPUs that a quota allows the engine and its containers together."""
 
 
 class Probe(Protocol):
@@ -85,6 +87,7 @@ class Probe(Protocol):
 
 class _Machine(BaseModel):
     available_bytes: int | None
+    granted_cpus: int | None
     swap_bytes: int | None
     sees_cgroups: bool
     has_pressure: bool
@@ -170,7 +173,9 @@ class CgroupProbe:
         """Return what the helper process sees of its machine."""
         found = self._machine()
         engine_free = found.root_free_bytes if self._is_in_container else None
-        return MachineState(found.available_bytes, found.swap_bytes, found.has_pressure, engine_free)
+        return MachineState(
+            found.available_bytes, found.swap_bytes, found.has_pressure, engine_free, found.granted_cpus
+        )
 
     def finds_its_cgroup(self) -> bool:
         """Return whether the probe sees the engine's own cgroup tree."""

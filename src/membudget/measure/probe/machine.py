@@ -33,6 +33,32 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     return _meminfo(root, "MemAvailable")
 
 
+class Granted(NamedTuple):
+    """What everything in a mounted cgroup tree may use together: an engine in a container has less than its machine."""
+
+    free_bytes: int | None
+    """What is left of the memory limit, page cache included. None without a limit."""
+    cpus: int | None
+    """The CPUs whose time the quota allows, at least 1. None without a quota."""
+
+
+def granted(memory_root: Path) -> Granted:
+    """Return what the cgroup at `memory_root` may use. The machine's own root has neither a limit nor a quota."""
+    if (memory_root / "cgroup.controllers").exists():
+        limit, used = _number(memory_root / "memory.max"), _number(memory_root / "memory.current")
+        quota, _, period = (_text(memory_root / "cpu.max") or "").partition(" ")
+    else:
+        limit, used = (_number(memory_root / f"memory.{name}_in_bytes") for name in ("limit", "usage"))
+        cpu = memory_root.with_name("cpu")
+        quota, period = (_text(cpu / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period"))
+    free = None
+    if limit is not None and used is not None and limit < _UNLIMITED_BYTES:
+        cache = re.findall(r"^(?:total_)?inactive_file (\d+)$", _text(memory_root / "memory.stat") or "", re.MULTILINE)
+        free = max(0, limit - used + int(cache[-1] if cache else 0))
+    cpus = max(1, int(quota) // int(period)) if quota.isdecimal() and period.isdecimal() and int(period) else None
+    return Granted(free, cpus)
+
+
 def has_pressure(root: Path = Path("/")) -> bool:
     """Return whether the kernel counts the time that processes wait for memory (Documentation/accounting/psi.rst).
 
@@ -71,6 +97,11 @@ def sees_itself(memory_root: Path, own: Path = Path("/proc/self/cgroup")) -> boo
 def _meminfo(root: Path, key: str) -> int | None:
     found = re.search(rf"^{key}:\s+(\d+) kB$", _text(root / "proc/meminfo") or "", re.MULTILINE)
     return int(found[1]) * _KIB if found else None
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _text(path: Path) -> str | None:

@@ -15,7 +15,14 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from membudget.measure.probe.machine import available_bytes, free_bytes, has_pressure, host_settings, sees_itself
+from membudget.measure.probe.machine import (
+    available_bytes,
+    free_bytes,
+    granted,
+    has_pressure,
+    host_settings,
+    sees_itself,
+)
 from membudget.measure.probe.messages import Follow
 from membudget.measure.probe.sampler import Sampler
 from membudget.measure.probe.snapshots import SnapshotProcess
@@ -72,10 +79,14 @@ class _Probe:
     def _obey(self, order: dict[str, object]) -> dict[str, object]:
         kind = order.pop("order")
         if kind == "machine":
+            root = Path(str(order["root"]))
+            free, cpus = granted(root)
+            available = [left for left in (available_bytes(), free) if left is not None]
             return {
-                "available_bytes": available_bytes(),
+                "available_bytes": min(available, default=None),
+                "granted_cpus": cpus,
                 "swap_bytes": host_settings().swap_bytes,
-                "sees_cgroups": sees_itself(Path(str(order["root"]))),
+                "sees_cgroups": sees_itself(root),
                 "has_pressure": has_pressure(),
                 "root_free_bytes": free_bytes(),
             }

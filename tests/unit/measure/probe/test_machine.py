@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB
-from membudget.measure.probe.machine import KillLog, LogReader, free_bytes, has_pressure
+from membudget.measure.probe.machine import KillLog, LogReader, free_bytes, granted, has_pressure
 from membudget.measure.probe.messages import KernelLog
 
 OURS = "/membudget_x/t1"
@@ -245,3 +245,43 @@ def test_the_space_that_is_left_is_that_of_the_file_system(tmp_path: Path) -> No
     assert free is not None
     assert free > 0
     assert free_bytes(tmp_path / "nothing") is None
+
+
+def cgroup_files(folder: Path, **files: str) -> Path:
+    """A folder with files whose names have dots for double underscores."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(f"{text}\n")
+    return folder
+
+
+def test_an_engine_in_a_container_has_the_memory_and_the_cpus_of_its_limits(tmp_path: Path) -> None:
+    root = cgroup_files(
+        tmp_path, cgroup__controllers="cpu memory", memory__max="1000000", memory__current="400000",
+        memory__stat="anon 300000\ninactive_file 50000\nactive_file 7", cpu__max="250000 100000",
+    )  # fmt: skip
+    assert granted(root) == (650_000, 2)
+
+
+def test_on_cgroup_v1_limits_are_in_two_trees(tmp_path: Path) -> None:
+    root = cgroup_files(
+        tmp_path / "memory", memory__limit_in_bytes="1000000", memory__usage_in_bytes="400000",
+        memory__stat="inactive_file 1\ntotal_inactive_file 50000",
+    )  # fmt: skip
+    cgroup_files(tmp_path / "cpu", cpu__cfs_quota_us="50000", cpu__cfs_period_us="100000")
+    assert granted(root) == (650_000, 1)
+
+
+def test_a_machine_grants_everything(tmp_path: Path) -> None:
+    v2 = cgroup_files(tmp_path / "v2", cgroup__controllers="cpu", memory__max="max", cpu__max="max 100000")
+    v1 = cgroup_files(
+        tmp_path / "v1/memory", memory__limit_in_bytes="9223372036854771712", memory__usage_in_bytes="400000"
+    )
+    cgroup_files(tmp_path / "v1/cpu", cpu__cfs_quota_us="-1", cpu__cfs_period_us="100000")
+    for root in (v2, v1, tmp_path / "nothing"):
+        assert granted(root) == (None, None)
+
+
+def test_a_full_container_has_no_memory_left(tmp_path: Path) -> None:
+    root = cgroup_files(tmp_path, cgroup__controllers="memory", memory__max="1000", memory__current="1200")
+    assert granted(root) == (0, None)
