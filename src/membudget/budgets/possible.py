@@ -3,7 +3,7 @@
 Examples are limits under which no container starts, and budgets that no container can exceed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.faults import Fault
@@ -98,13 +98,23 @@ def conflicts(budgets: Budgets) -> list[Fault]:
         table: Keys = ("groups", group_name)
         for metric, total in group.total.by_metric().items():
             faults += [_no_matter_of_trials((*table, "total", metric.value))] if total.every else []
-        for image in group.images or ():
+        faults += _named_twice(group.images or (), table)
+        for image in dict.fromkeys(group.images or ()):
             if group.budgets != MetricBudgets() and image in budgeted:
                 why = f"gives budgets to {image}, which already gets budgets from the group {budgeted[image]}"
                 faults.append(Fault((*table, "budgets"), why, None, "budgets from one group for each image"))
             elif group.budgets != MetricBudgets():
                 budgeted[image] = group_name
     return faults
+
+
+def _named_twice(images: Sequence[str], table: Keys) -> list[Fault]:
+    """Return the faults of a group that names an image more than once: its sums would count it twice."""
+    return [
+        Fault((*table, "images", number), "names an image that this group already has", image, "each image once")
+        for number, image in enumerate(images)
+        if image in images[:number]
+    ]
 
 
 def _senseless_headroom(image: ImageSpec, table: Keys) -> list[Fault]:

@@ -289,3 +289,9 @@ def test_names_that_are_no_images_are_told_in_few_words() -> None:
         budgets_file.parse_budgets(f"{many(0, 500)}\ngroups.odd.images = [{names}]", "budgets.toml")
     assert len(caught.value.problems) == 1000
     assert len(str(caught.value)) < 1_000_000
+
+
+def test_a_group_names_each_image_once() -> None:
+    text = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\n[groups.shop]\nimages = ["api", "api"]\n'
+    with pytest.raises(BudgetsFileError, match=r"groups\.shop\.images\.1: names an image that this group already has"):
+        budgets_file.parse(text, "budgets.toml")
