@@ -27,6 +27,8 @@ _OUTCOMES = (
 )  # fmt: skip
 _CONVERSATION = Window(928, 1.2)
 """What a conversation has beside its sidebar, in a window of 1280 pixels."""
+_WIDE = {"guarded": Window(1090, 1.1)}
+"""What has a table that is wider than this. GitHub lets readers scroll it, and a picture cannot."""
 _PHONE = Window(390, 1.5)
 _TERMINAL = Window(1066, 1.05)
 _TERMINAL_COLUMNS = 160
@@ -60,7 +62,7 @@ def main() -> int:
 def _draw_outcomes(folder: Path) -> None:
     """Each in the light; the one with most to see also in the dark, on a phone, and its charts unfolded."""
     for name in _OUTCOMES:
-        _draw(comment_page(_golden(name)), _CONVERSATION, folder / f"{name}.png", _LARGEST_OUTCOME_BYTES)
+        _draw(comment_page(_golden(name)), _WIDE.get(name, _CONVERSATION), folder / f"{name}.png", _LARGEST_OUTCOME_BYTES)
     first = _golden("over-budget")
     _draw(comment_page(first, Theme.DARK), _CONVERSATION, folder / "over-budget-dark.png", _LARGEST_OUTCOME_BYTES)
     _draw(comment_page(first), _PHONE, folder / "over-budget-phone.png", _LARGEST_OUTCOME_BYTES)
