@@ -62,7 +62,8 @@ def main() -> int:
 def _draw_outcomes(folder: Path) -> None:
     """Each in the light; the one with most to see also in the dark, on a phone, and its charts unfolded."""
     for name in _OUTCOMES:
-        _draw(comment_page(_golden(name)), _WIDE.get(name, _CONVERSATION), folder / f"{name}.png", _LARGEST_OUTCOME_BYTES)
+        window = _WIDE.get(name, _CONVERSATION)
+        _draw(comment_page(_golden(name)), window, folder / f"{name}.png", _LARGEST_OUTCOME_BYTES)
     first = _golden("over-budget")
     _draw(comment_page(first, Theme.DARK), _CONVERSATION, folder / "over-budget-dark.png", _LARGEST_OUTCOME_BYTES)
     _draw(comment_page(first), _PHONE, folder / "over-budget-phone.png", _LARGEST_OUTCOME_BYTES)
