@@ -140,7 +140,7 @@ def test_a_bake_file_that_says_the_same_in_other_words_changes_nothing(work: Rep
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"api" }', '"apy" }', "cannot be resolved: docker buildx bake: ERROR: failed to find target apy"),
+        ('"api" }', '"apy" }', "cannot be resolved: docker buildx bake: ERROR: failed to find target apy"),  # a matrix
         ("docker-bake.hcl", "docker-bak.hcl", "did you mean docker-bake.hcl?"),
         ("docker-bake.hcl", "new.hcl", "images.api.build.bake: names no file of this commit"),
         ('"api" }', '"default" }', "names a group of docker-bake.hcl"),

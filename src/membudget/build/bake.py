@@ -27,7 +27,7 @@ _LONGEST_ARGUMENTS = 64 * KIB
 _LONGEST_LIST = 200
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _BLOCKS = ("target", "group")
-_BLOCK = re.compile(r'^[ \t]*(target|group)[ \t]+"?([A-Za-z0-9_-]{1,200})"?[ \t]*\{', re.MULTILINE)
+_BLOCK = re.compile(r'(?<![\w"-])(target|group)[ \t]+"?([A-Za-z0-9_-]{1,200})"?[ \t]*\{')
 _READ = frozenset({"context", "dockerfile", "target", "args", "platforms", "network"})
 _LEFT_OUT = frozenset({
     "annotations", "attest", "cache-from", "cache-to", "description", "labels", "no-cache", "no-cache-filter", "output",
@@ -78,7 +78,8 @@ def bake_names(text: str, kind: str) -> BakeNames | None:
     except ValidationError:
         return None
     targets, groups = (tuple(_mapping(file.get(block))) for block in _BLOCKS)
-    return BakeNames(targets, groups, is_complete="matrix" not in text)
+    are_plain = all(isinstance(file.get(block, {}), dict) for block in _BLOCKS)  # HCL's JSON also allows lists of them
+    return BakeNames(targets, groups, is_complete="matrix" not in text and are_plain)
 
 
 def kind_of(path: str) -> str:
@@ -124,14 +125,13 @@ def _resolved(build: Build, text: str | None, keys: Keys, reader: BakeReader, gu
         allowed = f"a committed file of at most {format_size(LARGEST_BAKE_FILE)}"
         raise _Unresolved(Fault((*keys, "bake"), "names no file of this commit", path, allowed))
     kind = kind_of(path)
-    names = bake_names(text, kind)
-    unknown = unknown_target(names, target, path, keys, guesses) if names is not None else None
-    if unknown is not None:
-        raise _Unresolved(unknown)
     try:
         return target_build(read_targets(reader.targets(text, kind, target)), target, build, path)
     except BakeRefused as error:
-        raise _Unresolved(Fault((*keys, "bake"), f"cannot be resolved: {error}", path)) from None
+        names = bake_names(text, kind)
+        unknown = unknown_target(names, target, path, keys, guesses) if names is not None else None
+        fault = unknown or Fault((*keys, "bake"), f"cannot be resolved: {error}", path)
+        raise _Unresolved(fault) from None
 
 
 def unknown_target(names: BakeNames, target: str, path: str, keys: Keys, guesses: Guesses) -> Fault | None:

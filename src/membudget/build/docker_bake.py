@@ -1,8 +1,8 @@
 """`docker buildx bake --print`: evaluates bake files, and builds nothing.
 
 Anybody may have written the file. It is given as text in an empty folder, and evaluated with an empty environment: a
-bake file can read every variable, and the value would end up in a build argument. The client gets no engine. It opens
-no connection for `--print`, and reads no file but this one.
+bake file can read every variable, and the value would end up in a build argument. The client gets no engine, and opens
+no connection for `--print`.
 """
 
 import os
@@ -30,7 +30,7 @@ class BuildxBake:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._docker = shutil.which("docker", path=environ.get("PATH"))
         folder = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME", ""), ".docker")  # noqa: PTH118
-        self._config = ["--config", folder]
+        self._config = ["--config", os.path.abspath(folder)]  # noqa: PTH100 - it runs in another folder
         self._left_s = _MOST_IN_ALL_S
         self._answer = cache(self._evaluated)  # functions such as timestamp() have another value each time
 

@@ -99,14 +99,17 @@ def test_a_client_that_prints_something_else_is_too_old(printed: str) -> None:
 
 
 def test_names_are_found_without_evaluating_the_file() -> None:
-    hcl = 'target "a" {\n}\n  target b {}\ngroup "all" { targets = ["a"] }\n# target "c" {\n'
+    hcl = '/* x */ target "a" {\n}\n  target b {}\ngroup "all" { targets = ["a"] }\n# target "c" {\n'
     names = bake_names(hcl, "hcl")
     assert names is not None
-    assert (names.targets, names.groups, names.is_complete) == (("a", "b"), ("all",), True)
+    assert (names.targets, names.groups, names.is_complete) == (("a", "b", "c"), ("all",), True)
     of_json = bake_names('{"target": {"a": {"matrix": {}}}, "group": []}', "json")
     assert of_json is not None
     assert (of_json.targets, of_json.groups, of_json.is_complete) == (("a",), (), False)
     assert bake_names("[]", "json") is None
+    of_lists = bake_names('{"target": [{"a": {}}]}', "json")
+    assert of_lists is not None
+    assert not of_lists.is_complete
 
 
 class Reader:
@@ -119,6 +122,8 @@ class Reader:
         self.asked.append((kind, wanted))
         if "broken" in text:
             raise BakeRefused("docker buildx bake: ERROR: it is broken")
+        if f'"{wanted}"' not in text or wanted == "all":
+            raise BakeRefused(f"docker buildx bake: ERROR: failed to find target {wanted}")
         return json.dumps({"target": {wanted: {"context": "app"}}})
 
 

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,8 @@ def test_membudget_ends_when_docker_closes_its_socket(
         until(lambda: sent == [signal.SIGTERM], "the signal")
 
 
-def test_a_docker_without_a_socket_is_no_trouble(tmp_path: Path) -> None:
-    docker_plugin.end_with_docker(None)
-    docker_plugin.end_with_docker(str(tmp_path / "none"))
+@pytest.mark.parametrize("address", [None, "", "/nowhere/docker.sock"])
+def test_a_docker_without_a_socket_is_no_trouble(address: str | None) -> None:
+    before = threading.active_count()
+    docker_plugin.end_with_docker(address)
+    assert threading.active_count() == before
