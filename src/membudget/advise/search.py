@@ -7,7 +7,7 @@
 5. Comfort: at which limit the workload is not slowed down (`comfort`).
 
 A trial that fails without an OOM kill may fail for want of memory: a runtime reached its own ceiling. It fails for
-another reason if a smaller limit works, or if it fails without a limit.
+another reason if a much smaller limit works, or if it fails without a limit.
 """
 
 import math
@@ -30,6 +30,10 @@ _MOST_RAISES = 6
 _RUNGS_ABOVE = 2
 _DOUBTED_RUNGS = 4
 """How many further limits are tried if something failed without an OOM kill, up to twice the answer."""
+
+_MUCH_MORE = 1.25
+"""A failure at this many times a limit that works is not for want of memory. Closer to it, chance may have let it work.
+"""
 
 Search = Generator[Ask, Tried, Result]
 _Step = Generator[Ask, Tried, None]
@@ -219,9 +223,12 @@ class _Search:
         return trial
 
     def _require_memory(self, trial: Tried, limit: int) -> _Step:
-        """Raise _Stopping if memory is not why a trial failed: less is enough, or no limit is not."""
-        lower = [rung for rung in rungs(self.tried) if rung.limit_bytes is not None and rung.limit_bytes < limit]
-        passing = [rung.limit_bytes for rung in lower if rung.passed]
+        """Raise _Stopping if memory is not why a trial failed: much less is enough, or no limit is not."""
+        passing = [
+            rung.limit_bytes
+            for rung in rungs(self.tried)
+            if rung.limit_bytes is not None and rung.passed and _MUCH_MORE * rung.limit_bytes <= limit
+        ]
         if passing:
             raise _Stopping(Stopped(Stop.FAILS_OTHERWISE, trial, passing[-1]))
         yield from self._references()

@@ -7,7 +7,7 @@ import copy
 import tomllib
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -16,8 +16,10 @@ from membudget.advise.report import FitReport, ImageReport
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.suggested import as_written
 from membudget.core.errors import BudgetsFileError, ConfigurationError, EnvironmentFault
+from membudget.core.quantities import MIB
 
-Keys = tuple[str, ...]
+Values: TypeAlias = "Mapping[str, Values | str]"
+"""What to set in a table: texts, and what to set in the tables below it."""
 
 
 def require_answers(report: FitReport) -> None:
@@ -49,8 +51,7 @@ def with_fits(text: str, name: str, images: Sequence[ImageReport], checkout: Pat
     if gone is not None:
         what = f"nothing was written: the file has no image {gone} any more"
         raise ConfigurationError(what, where=name, fix="run the same command again")
-    wanted = [(image.name, keys, value) for image in images for keys, value in _values(image).items()]
-    edited = _edited(text, name, wanted)
+    edited = _edited(text, name, {image.name: _values(image) for image in images})
     try:
         parse_budgets(edited, name, checkout)
     except BudgetsFileError as error:
@@ -62,26 +63,31 @@ def with_fits(text: str, name: str, images: Sequence[ImageReport], checkout: Pat
     return edited
 
 
-def _values(image: ImageReport) -> dict[Keys, str]:
-    """Return what to set in the table of an image. None of the sizes may be absent, but for the comfortable one."""
-    values = {
-        ("limit",): image.limit_bytes,
-        ("budgets", "peak_rss", "max"): image.peak_rss_max_bytes,
-        ("fit", "survives"): image.survives_bytes,
-        ("fit", "comfortable"): image.comfortable_bytes,
-        ("fit", "peak_rss"): image.peak_rss_bytes,
-    }
-    return {keys: as_written(size) for keys, size in values.items() if size is not None}
+def _values(image: ImageReport) -> Values:
+    """Return what to set in the table of an image. Sizes that are unknown are left out."""
+    fit = {"survives": image.survives_bytes, "comfortable": image.comfortable_bytes, "peak_rss": image.peak_rss_bytes}
+    values: dict[str, Values | str] = {}
+    if image.limit_bytes is not None:
+        values["limit"] = as_written(image.limit_bytes)
+    if image.peak_rss_max_bytes is not None:
+        values["budgets"] = {"peak_rss": {"max": as_written(image.peak_rss_max_bytes)}}
+    values["fit"] = {key: _in_mib(size) for key, size in fit.items() if size is not None}
+    return values
 
 
-def _edited(text: str, name: str, wanted: Sequence[tuple[str, Keys, str]]) -> str:
+def _in_mib(size_bytes: int) -> str:
+    """Return a measured size in MiB, with two digits: "46.25MiB". That is exact for limits, in steps of 256 KiB."""
+    return f"{size_bytes / MIB:.2f}".rstrip("0").rstrip(".") + "MiB"
+
+
+def _edited(text: str, name: str, wanted: Mapping[str, Values]) -> str:
     by_hand = "set the values above by hand"
     try:
         document = tomlkit.parse(text)
         expected = copy.deepcopy(tomllib.loads(text))
-        for image, keys, value in wanted:
-            _set(_table(document, "images", image), keys, value, is_plain=False)
-            _set(_table(expected, "images", image), keys, value, is_plain=True)
+        for image, values in wanted.items():
+            _set(_table(document, "images", image), values, is_plain=False)
+            _set(_table(expected, "images", image), values, is_plain=True)
         edited = tomlkit.dumps(document)
         is_as_expected = tomllib.loads(edited) == expected
     except (TOMLKitError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -101,11 +107,20 @@ def _table(document: Mapping[str, object], *keys: str) -> MutableMapping[str, An
     return cast("MutableMapping[str, Any]", table)
 
 
-def _set(table: MutableMapping[str, Any], keys: Keys, value: str, *, is_plain: bool) -> None:
-    """Set a value below a table. Missing tables are written inline, such as `fit = { survives = "40MiB" }`."""
-    *above, last = keys
-    for key in above:
-        if not isinstance(table.get(key), MutableMapping):
-            table[key] = {} if is_plain else tomlkit.inline_table()
-        table = table[key]
-    table[last] = value
+def _set(table: MutableMapping[str, Any], values: Values, *, is_plain: bool) -> None:
+    """Set values in a table. Tables that are missing are written inline: `fit = { survives = "40MiB" }`."""
+    for key, value in values.items():
+        if isinstance(value, str):
+            table[key] = value
+        elif isinstance(table.get(key), MutableMapping):
+            _set(table[key], value, is_plain=is_plain)
+        else:  # as text, because a table that tomlkit makes has no spaces inside of its braces
+            text = f"inline = {_inline(value)}\n"
+            table[key] = tomllib.loads(text)["inline"] if is_plain else tomlkit.parse(text)["inline"]
+
+
+def _inline(values: Values) -> str:
+    """Return the text of an inline table. Its keys and values need no escapes."""
+    texts = {key: f'"{one}"' if isinstance(one, str) else _inline(one) for key, one in values.items()}
+    parts = (f"{key} = {text}" for key, text in texts.items())
+    return f"{{ {', '.join(parts)} }}"

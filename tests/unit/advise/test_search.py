@@ -202,3 +202,20 @@ def test_the_same_results_lead_to_the_same_questions(need: int, cache: int, seed
     one, other = (Fit(noisy(need, MIB + cache // 4, seed)) for _ in range(2))
     assert one.run() == other.run()
     assert one.asked == other.asked
+
+
+def test_a_runtime_that_sometimes_fails_at_its_ceiling_gets_more_memory() -> None:
+    """At the edge, a JVM may pass ten times and fail a step above, without an OOM kill."""
+    fitted = answered(Fit(self_sizing(0.75, 60 * MIB, 10 * MIB)))
+    edge = fitted.survives_bytes + step_bytes(fitted.survives_bytes)
+    service = self_sizing(0.75, 60 * MIB, 10 * MIB)
+    answer = answered(Fit(lambda limit: tried(limit, Ended.FAILED) if limit == edge else service(limit)))
+    assert answer.survives_bytes > edge
+    assert not answer.is_monotone
+
+
+def test_a_failure_far_above_a_limit_that_works_is_not_for_want_of_memory() -> None:
+    service = self_sizing(0.75, 60 * MIB, 10 * MIB)
+    fitted = answered(Fit(service)).survives_bytes
+    result = stopped(Fit(lambda limit: tried(limit, Ended.FAILED) if (limit or 0) > fitted * 1.3 else service(limit)))
+    assert result.why is Stop.FAILS_OTHERWISE

@@ -92,6 +92,14 @@ def test_comments_and_order_are_kept(layout: str) -> None:
     assert [line[2:] for line in diff if line.startswith("- ") and line[2:] in kept] == []
 
 
+def test_what_is_added_looks_as_if_written_by_hand() -> None:
+    _, after = written("tables")
+    web = after[after.index("[images.web]") :]
+    assert '\nlimit = "60MiB"\n' in web
+    assert '\nbudgets = { peak_rss = { max = "60MiB" } }\n' in web
+    assert 'fit = { survives = "50.75MiB", comfortable = "50.75MiB", peak_rss = "50MiB" }\n' in web
+
+
 def test_writing_the_same_fit_twice_changes_nothing() -> None:
     _, once = written("tables")
     assert with_fits(once, "budgets.toml", FITS.images) == once
