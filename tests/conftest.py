@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+import second_engine
 from tests.support.started import end_started
+
+_TEMPORARY = second_engine.take_own()  # before any test's module looks for an engine
 
 # No test fails for being slow: the machine may be busy.
 # Nor by chance: examples are the same each time. --hypothesis-profile=explore looks for others.
@@ -15,6 +18,13 @@ settings.register_profile("membudget", deadline=None, derandomize=True)
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=15)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("membudget")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests on an engine of this process have their files in its folder."""
+    if _TEMPORARY is not None:
+        config.option.basetemp = _TEMPORARY
 
 
 gc.disable()  # modules and tests stay until the end: a collection among them costs a quarter of a run and frees nothing

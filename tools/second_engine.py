@@ -1,13 +1,14 @@
-"""A second engine for tests, beside the one at hand: what a test leaves in one is nothing to tests on the other.
+"""Second engines for tests, beside the one at hand: what a test leaves in one is nothing to tests on another.
 
-It has a network of its own, without a way out. What needs one to be built is built in the first engine, and copied.
+Each has a network of its own, without a way out. What needs one to be built is built in the first engine, and copied.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +19,12 @@ import processes
 _FIRST = "MEMBUDGET_TEST_FIRST_ENGINE"
 """For tests on the second engine: the address of the first."""
 TESTS_BESIDE = "MEMBUDGET_TESTS_BESIDE"
-"""Set for all tests while those on the second engine run: both leave their cgroups in one place."""
+"""Set for all tests while those on a second engine run: all leave their cgroups in one place."""
+_OF_WORKERS = "MEMBUDGET_TEST_ENGINES"
+"""For processes of pytest-xdist: what each has to set to use an engine of its own, as JSON."""
 _ANY_ENGINE = "unix:///var/run/docker.sock"
+_PREFIX = "mb2-"
+"""Short: sockets lie in the folder, and a socket's path has 107 bytes at most."""
 
 
 def why_none() -> str | None:
@@ -36,8 +41,8 @@ def opened() -> Iterator[dict[str, str]]:
 
     Tests on the first engine have to start after it.
     """
-    debian.say("starting a second container engine, for half of the tests")
-    folder = Path(tempfile.mkdtemp(prefix="mb2-"))  # short: sockets lie in it
+    debian.say("starting another container engine, for a part of the tests")
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         scratch = folder / "tmp"
         scratch.mkdir()
@@ -56,21 +61,49 @@ def opened() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def shared_out(environs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The environment of a `pytest -n` whose processes use one engine each, of those that `opened` gave."""
+    own = [{key: environ[key] for key in ("DOCKER_HOST", "TMPDIR")} for environ in environs]
+    return {**environs[0], _OF_WORKERS: json.dumps(own)}
+
+
+def take_own() -> str | None:
+    """In a process of such a pytest: use the engine that is this process's, and return its own temporary folder."""
+    engines, worker = os.environ.get(_OF_WORKERS), os.environ.get("PYTEST_XDIST_WORKER")
+    if engines is None or worker is None:
+        return None
+    own: dict[str, str] = json.loads(engines)[int(worker.removeprefix("gw"))]
+    os.environ.update(own)
+    tempfile.tempdir = own["TMPDIR"]  # pytest has asked for it already
+    return f"{own['TMPDIR']}/t"
+
+
+def folder_in(path: str) -> str | None:
+    """The folder of a second engine that a path leads through; None where it leads through none."""
+    return next((part for part in Path(path).parts if part.startswith(_PREFIX)), None)
+
+
 def builder_environ() -> dict[str, str]:
     """The environment of a docker client that builds what needs a network: that of the first engine."""
     first = os.environ.get(_FIRST)
     return {**os.environ, "DOCKER_HOST": first} if first else dict(os.environ)
 
 
-def copy(reference: str) -> None:
-    """Give the second engine an image of the first, if this is the second and it has another or none."""
-    there = builder_environ()
-    if _FIRST not in os.environ or image_id(reference, there) == image_id(reference):
+def copy(*references: str) -> None:
+    """Give the second engine images of the first, if this is the second and it has others or none.
+
+    Together, for what they share goes once.
+    """
+    if _FIRST not in os.environ:
         return
-    with subprocess.Popen(["docker", "save", reference], env=there, stdout=subprocess.PIPE) as saving:
+    there = builder_environ()
+    wanted = [one for one in references if image_id(one, there) != image_id(one)]
+    if not wanted:
+        return
+    with subprocess.Popen(["docker", "save", *wanted], env=there, stdout=subprocess.PIPE) as saving:
         subprocess.run(["docker", "load", "--quiet"], stdin=saving.stdout, stdout=subprocess.DEVNULL, check=True)
     if saving.returncode != 0:
-        raise SystemExit(f"the first engine does not give {reference}")
+        raise SystemExit(f"the first engine does not give {' '.join(wanted)}")
 
 
 def image_id(reference: str, environ: dict[str, str] | None = None) -> str:

@@ -5,8 +5,8 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- most integration tests, on a second engine, where one can be started;
-- the tests that need no engine, in one process for each CPU.
+- the soak, and most integration tests and attacks, on two more engines, where such can be started;
+- the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs.
 
 The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
 `make test-cgroup2`.
@@ -37,9 +37,16 @@ from membudget.version import VERSION
 
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
 _OF_THE_RELEASE = "tests/release/test_released_image.py"
-_WITHOUT_ENGINE = ("tests/unit", "tests/extension", "tests/browser", "tests/release/steps")
-_ON_SECOND_ENGINE = "tests/integration"
-_WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_networks.py", "test_production_examples.py")
+_WITHOUT_ENGINE = (
+    "tests/unit", "tests/extension", "tests/browser", "tests/release/steps", "tests/e2e/test_pre_commit_hook.py",
+)  # fmt: skip
+_ON_OTHER_ENGINES = ("tests/integration", "tests/attacks")
+_OTHER_ENGINES = 2
+"""Tests on an engine wait for much of their time."""
+_WITH_A_WAY_OUT = (
+    "test_containerd_store.py", "test_init.py", "test_networks.py", "test_production_examples.py",
+    "test_secrets_and_network.py",
+)  # fmt: skip
 """Those of the former that are left to the first engine: they reach the machine's network, or install programs."""
 
 
@@ -66,23 +73,38 @@ def _every_test() -> int:
     """The exit code of the first run that failed; 0 where none did."""
     elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
     with ExitStack() as stack:
-        beside = [stack.enter_context(_in_background("-n", str(os.cpu_count() or 1), *_WITHOUT_ENGINE))]
+        each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
+        beside = [stack.enter_context(_in_background(*each_cpu, *_WITHOUT_ENGINE, before=("nice", "-n", "10")))]
         if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
-            environ = stack.enter_context(second_engine.opened())
-            tests = sorted(Path(_ON_SECOND_ENGINE).glob("test_*.py"))
-            there = [str(path) for path in tests if path.name not in _WITH_A_WAY_OUT]
-            beside.append(stack.enter_context(_in_background(*there, environ=environ)))
+            environs = [stack.enter_context(second_engine.opened()) for _ in range(_OTHER_ENGINES)]
+            there = ["tests/soak", *_on_other_engines()]
+            options = ("-n", str(_OTHER_ENGINES), "--dist", "loadfile", "--no-loadscope-reorder")
+            shared = second_engine.shared_out(environs) | {"MEMBUDGET_TEST_ATTACKS": "sample"}
+            beside.append(stack.enter_context(_in_background(*options, *there, environ=shared)))
             elsewhere += there
         here = [*(f"--ignore={path}" for path in elsewhere), "tests"]
         codes = [int(pytest.main(here)), *(ended() for ended in beside)]
     return next((code for code in codes if code != 0), 0)
 
 
+def _on_other_engines() -> list[str]:
+    """The files whose tests need no way out, long ones first: the engines take file after file, and end together."""
+    folders = [
+        sorted(Path(folder).glob("test_*.py"), key=lambda path: -path.stat().st_size) for folder in _ON_OTHER_ENGINES
+    ]
+    return [str(path) for paths in folders for path in paths if path.name not in _WITH_A_WAY_OUT]
+
+
 @contextmanager
-def _in_background(*arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Callable[[], int]]:
-    """Run pytest beside us. The function waits for its end, prints what it said, and returns its exit code."""
+def _in_background(
+    *arguments: str, environ: Mapping[str, str] | None = None, before: tuple[str, ...] = ()
+) -> Iterator[Callable[[], int]]:
+    """Run pytest beside us, by the command `before` it.
+
+    The function waits for its end, prints what it said, and returns its exit code.
+    """
     with tempfile.NamedTemporaryFile("w+", prefix="tests-beside-", suffix=".txt") as said:
-        command = [sys.executable, "-m", "pytest", *arguments]
+        command = [*before, sys.executable, "-m", "pytest", *arguments]
         process = subprocess.Popen(command, env=environ, stdout=said, stderr=subprocess.STDOUT)
 
         def ended() -> int:

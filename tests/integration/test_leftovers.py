@@ -17,6 +17,8 @@ from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
 
 BUDGETS = 'version = 1\n[images.api]\nlimit = "64MiB"\ntimeout = "10m"\n'
+_TRIES = 5
+"""membudget on another engine of this machine may remove the cgroups of a dead run before we look."""
 LONG = ("20", "0", "600000", "1", "0")
 
 
@@ -39,10 +41,14 @@ def leave_everything(engine: Engine, repository: Repository) -> None:
 def test_what_a_test_leaves_fails_it_and_is_gone_for_the_next(
     listed: Listed, engine: Engine, repository: Repository
 ) -> None:
-    with pytest.raises(AssertionError) as failed, nothing_stays(engine, repository.folder):
-        leave_everything(engine, repository)
-    for kind in ("containers", "images", "cgroups", "temporary", "worktrees"):
-        assert repr(kind) in str(failed.value)
+    kinds = {"containers", "images", "cgroups", "temporary", "worktrees"}
+    for _ in range(_TRIES):
+        with pytest.raises(AssertionError) as failed, nothing_stays(engine, repository.folder):
+            leave_everything(engine, repository)
+        missed = {kind for kind in kinds if repr(kind) not in str(failed.value)}
+        if missed != {"cgroups"}:
+            break
+    assert missed == set()
     assert since(listed, engine, repository.folder) == {}
 
 

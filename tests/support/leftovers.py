@@ -22,7 +22,7 @@ from membudget.engine.cgroup_removal import CgroupsRemain, our_cgroups, remove_c
 from membudget.engine.cleanup import TRIAL_IMAGES
 from membudget.engine.connection import RUN_LABEL, Engine
 from membudget.engine.run_id import RunId, own_run_id, owner_lives
-from second_engine import TESTS_BESIDE
+from second_engine import TESTS_BESIDE, folder_in
 from tests.support.awaited import PATIENCE_S
 from tests.support.started import end_started, started_pids
 
@@ -194,7 +194,7 @@ def _helper_processes() -> set[str]:
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         words = _words(process)
-        if not any(word.startswith(b"membudget.") for word in words):
+        if not any(word.startswith(b"membudget.") for word in words) or _is_of_tests_beside(process):
             continue
         ancestors = _ancestors(int(process.name))
         parents = [word for pid in ancestors[1:2] for word in _words(Path(f"/proc/{pid}"))]
@@ -203,8 +203,16 @@ def _helper_processes() -> set[str]:
     return found
 
 
-def _words(process: Path) -> list[bytes]:
+def _is_of_tests_beside(process: Path) -> bool:
+    """Whether a process works in the folder of another engine that tests use, or ours does and this one does not."""
+    if os.environ.get(TESTS_BESIDE) != "1":
+        return False
+    given = next((word for word in _words(process, "environ") if word.startswith(b"TMPDIR=")), b"TMPDIR=")
+    return folder_in(given.decode(errors="replace")) != folder_in(os.environ.get("TMPDIR", ""))
+
+
+def _words(process: Path, file: str = "cmdline") -> list[bytes]:
     try:
-        return (process / "cmdline").read_bytes().split(b"\0")
+        return (process / file).read_bytes().split(b"\0")
     except OSError:
         return []

@@ -31,12 +31,16 @@ class PreparedImages:
 def build() -> PreparedImages:
     """Build them all; the engine's build cache makes it quick the second time."""
     targets = ("truth", "service", "healthy", "greedy", "trouble", "obedient")
-    return PreparedImages(*(_build(target) for target in targets))
+    built = [_build(target) for target in targets]
+    second_engine.copy(*built)
+    return PreparedImages(*built)
 
 
 def build_light_helper(own_image: str) -> str:
     """membudget's own image without git and the docker client."""
-    return _build("helper", OWN=own_image, VERSION=VERSION)
+    built = _build("helper", OWN=own_image, VERSION=VERSION)
+    second_engine.copy(built)
+    return built
 
 
 def _build(target: str, **arguments: str) -> str:
@@ -45,5 +49,4 @@ def _build(target: str, **arguments: str) -> str:
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     command += [*given, "--tag", reference, str(_FOLDER)]
     subprocess.run(command, env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
-    second_engine.copy(reference)
     return reference

@@ -1,7 +1,8 @@
-"""Whose a cgroup is that a test finds after its run."""
+"""Whose a cgroup or a process is that a test finds after its run."""
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,25 @@ def test_a_cgroup_may_be_of_tests_on_another_engine(
 ) -> None:
     monkeypatch.setenv(TESTS_BESIDE, beside)
     assert leftovers._may_be_of_tests_beside(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "expected"),
+    [
+        ("/tmp/mb2-a/tmp", "/tmp/mb2-b/tmp", True),
+        ("/tmp/mb2-a/tmp", "", True),
+        ("/tmp/mb2-a/tmp", "/tmp/mb2-a/tmp/pytest-0/mounted", False),
+        ("", "/tmp/mb2-b/tmp", True),
+        ("", "", False),
+    ],
+    ids=["another engine's", "the first engine's", "below our folder", "a second engine's", "ours"],
+)
+def test_a_helper_may_be_of_tests_on_another_engine(
+    own: str, given: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", own)
+    (tmp_path / "environ").write_bytes(f"PATH=/bin\0TMPDIR={given}\0".encode())
+    monkeypatch.setenv(TESTS_BESIDE, "1")
+    assert leftovers._is_of_tests_beside(tmp_path) is expected
+    monkeypatch.setenv(TESTS_BESIDE, "")
+    assert not leftovers._is_of_tests_beside(tmp_path)
