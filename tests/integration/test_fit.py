@@ -77,6 +77,7 @@ def test_limits_are_written_and_a_check_passes_under_them(
     repository.commit("fit")
     check = membudget_process.run("check", "--no-base", folder=repository.folder)
     assert check.exit_code == 0, check.stdout
+    assert "off its fit" not in check.stdout
 
 
 def test_an_interruption_shows_what_was_found(

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from membudget.budgets.fields import FileModel, Percent, SizeBytes, not_allowed
+from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, Percent, SizeBytes, not_allowed
 from membudget.core.files import Stored
 
 DEFAULT_HEADROOM = 15.0
@@ -17,15 +17,19 @@ MOST_TIMES = 2
 """A limit of more than this many times the last fit is told as too high."""
 
 
+_Bytes = Annotated[int, Field(ge=0, le=LARGEST_SIZE_BYTES)]
+"""A size in a report, which a stranger may have written."""
+
+
 @dataclass(frozen=True, slots=True)
 class LastFit(Stored):
     """What the last fit of an image found, and how far its limit may be from that."""
 
-    survives_bytes: int
-    needed_bytes: int
+    survives_bytes: _Bytes
+    needed_bytes: _Bytes
     """The comfortable limit, or `survives_bytes` if no limit is known to be comfortable."""
-    headroom_percent: float
-    peak_rss_bytes: int | None = None
+    headroom_percent: Annotated[float, Field(ge=0, le=1000)]
+    peak_rss_bytes: _Bytes | None = None
     """The largest peak in the fit. None if it depends on the limit, or is unknown."""
 
 

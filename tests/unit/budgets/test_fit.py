@@ -1,6 +1,7 @@
 """The keys of `fit`."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.fit import FitSettings, LastFit
@@ -48,3 +49,11 @@ def test_impossible_settings_are_errors(text: str, key: str) -> None:
 def test_results_of_one_image_are_no_defaults() -> None:
     with pytest.raises(BudgetsFileError, match=r"defaults\.fit\.survives"):
         fit_of("", 'fit = { survives = "30MiB" }')
+
+
+@pytest.mark.parametrize("headroom", ["1e400", "NaN", "-1", "1001"])
+def test_a_report_cannot_have_an_impossible_fit(headroom: str) -> None:
+    """A stranger may have written it, and arithmetic with infinity fails."""
+    text = f'{{"survives_bytes": 1, "needed_bytes": 1, "headroom_percent": {headroom}}}'
+    with pytest.raises(ValidationError):
+        TypeAdapter(LastFit).validate_json(text)
