@@ -137,8 +137,11 @@ def show_folded(title: str, content: "RenderableType") -> None:
 
 
 def show_json(document: str) -> None:
-    """Print for programs, without anything around the document."""
-    print(json_without_commands(document))
+    """Print for programs, without anything around the document.
+
+    Halves of characters, which files and names may hold and no output can, become escapes of JSON.
+    """
+    print(json_without_commands(document.encode(errors="backslashreplace").decode()))
 
 
 def warn(text: str) -> None:

@@ -15,11 +15,16 @@ from membudget.setup.repository import RepositoryFiles
 
 _NAMES = ("docker-bake.hcl", "docker-bake.json")
 _MOST_TARGETS = 200
+_MOST_FILES = 20
+"""Each takes buildx up to a minute, if somebody wants it to."""
 
 
 def read_bake_files(files: RepositoryFiles, reader: BakeReader | None) -> Iterator[BuildDefinition]:
     """Yield the targets of all bake files. Without a reader, only those that are JSON are read."""
-    for path in files.having(lambda path: posixpath.basename(path) in _NAMES):
+    for number, path in enumerate(files.having(lambda path: posixpath.basename(path) in _NAMES)):
+        if number >= _MOST_FILES:
+            files.skip(path, f"more than {_MOST_FILES} bake files were read before")
+            return
         text = files.text(path)
         if text is None:
             continue

@@ -29,7 +29,8 @@ _PORTS = (
 )
 """Where values have the container's port, the most telling first."""
 _CHART_FILES = (".yaml", ".yml", ".tpl", ".json", ".txt", ".helmignore")
-_MOST_CHART_FILES = 500
+_MOST_CHART_FILES, _MOST_CHARTS = 500, 50
+"""Rendering a chart takes helm up to half a minute, if somebody wants it to."""
 
 
 class ChartRenderer(Protocol):
@@ -44,6 +45,9 @@ def chart_folders(files: RepositoryFiles) -> tuple[str, ...]:
     found = [
         posixpath.dirname(path) or "." for path in files.having(lambda path: posixpath.basename(path) == "Chart.yaml")
     ]
+    if len(found) > _MOST_CHARTS:
+        files.skip(found[_MOST_CHARTS], f"more than {_MOST_CHARTS} charts were found before")
+    found = found[:_MOST_CHARTS]  # those nearest to the top come first
     return tuple(folder for folder in found if not any(folder.startswith(f"{other}/") for other in found))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, unproven_note
 from membudget.build.revision import BaseRequest, Commit, NoBase
-from membudget.core.errors import ConfigurationError, DoctorCheck
+from membudget.core.errors import ConfigurationError, DoctorCheck, shortened
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Access, Server
@@ -17,7 +17,8 @@ from membudget.setup.doctor import CannotLook, Finding, Parts, State, failed, ok
 from membudget.setup.workflow_files import Workflows
 from membudget.setup.workflow_rules import Complaint
 
-_MOST_NAMED = 3
+_MOST_NAMED, _MOST_WORKFLOWS = 3, 10
+_LONGEST_LIST = 200
 _MOST_ATTRIBUTES = 200
 _LARGEST_ATTRIBUTES_BYTES = 256 * 1024
 _SHORT = 12
@@ -165,20 +166,18 @@ def _head(repository: GitRepository) -> Commit:
     return head
 
 
-def _named(paths: tuple[str, ...]) -> Parts:
+def _named(paths: tuple[str, ...], most: int = _MOST_NAMED) -> Parts:
     parts: Parts = ()
-    for path in paths[:_MOST_NAMED]:
+    for path in paths[:most]:
         parts += (*((", ",) if parts else ()), Quoted(path))
-    more = len(paths) - _MOST_NAMED
+    more = len(paths) - most
     return (*parts, f" and {more} more") if more > 0 else parts
 
 
 def workflows_finding(workflows: Workflows) -> Finding:
     """Say which workflow files use membudget."""
     check = DoctorCheck.WORKFLOWS
-    files: Parts = ()
-    for file in workflows.files:
-        files += (*(", " if files else "",), Quoted(file.path))
+    files = _named(tuple(file.path for file in workflows.files), _MOST_WORKFLOWS)
     if workflows.unreadable:
         broken = workflows.unreadable[0]
         what = (Quoted(f"{broken.path}:{broken.line}"), " cannot be read: ", Quoted(broken.reason))
@@ -190,11 +189,13 @@ def workflows_finding(workflows: Workflows) -> Finding:
 
 def triggers_finding(workflows: Workflows) -> Finding:
     """Say whether the workflows start when they have to."""
-    return _judged(DoctorCheck.TRIGGERS, workflows, rules.triggers, "they start on ", _names_of_triggers(workflows))
+    return _judged(DoctorCheck.TRIGGERS, workflows, rules.triggers, "they start on ", *_triggers_of(workflows))
 
 
-def _names_of_triggers(workflows: Workflows) -> str:
-    return ", ".join(sorted({name for file in workflows.files for name in file.triggers}))
+def _triggers_of(workflows: Workflows) -> Parts:
+    """Return the names of the events. They are texts of the repository, like everything in its files."""
+    names = sorted({name for file in workflows.files for name in file.triggers})
+    return _named(tuple(names), _MOST_WORKFLOWS)
 
 
 def fetch_depth_finding(workflows: Workflows) -> Finding:
@@ -210,7 +211,7 @@ def permissions_finding(workflows: Workflows) -> Finding:
 def pins_finding(workflows: Workflows, version: str) -> Finding:
     """Say which versions the workflows name, and whether somebody could change what these are."""
     pinned = {use.version_comment or "a commit" for file in workflows.files for use in file.uses if use.is_pinned}
-    named = ", ".join(sorted(pinned))
+    named = shortened(", ".join(sorted(pinned)), _LONGEST_LIST)
     tags = {use.ref for file in workflows.files for use in file.uses if use.ref and rules.RELEASE.fullmatch(use.ref)}
     seen: Parts = ("pinned by commit: ", Quoted(named)) if pinned else ()
     for tag in sorted(tags)[:1]:

@@ -20,6 +20,8 @@ _MOST_BYTES = 32 * MIB
 _MOST_YAML = 4 * MIB
 """Reading a mebibyte of YAML takes about ten seconds."""
 _MOST_NAMES = 500_000
+_MOST_COMPARED = 1000
+"""How many files are compared with HEAD. Each takes git some milliseconds."""
 _MOST_SKIPPED = 200
 _OF_OTHERS = frozenset({"node_modules", "vendor", "third_party", "testdata", ".devcontainer", ".git"})
 """Folders whose Dockerfiles and manifests belong to other projects, to tests or to editors."""
@@ -95,6 +97,8 @@ class RepositoryFiles:
         False for files that git ignores or does not know yet, for edited ones, for links to such files, and for files
         that a filter decrypts.
         """
+        if name not in self._are_committed and len(self._are_committed) >= _MOST_COMPARED:
+            return False
         if name not in self._are_committed:
             try:
                 path = self._inside(name)

@@ -33,6 +33,16 @@ def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["problems"][0]["fix"].startswith("run `membudget init`")
 
 
+def test_json_can_have_halves_of_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".git").mkdir()
+    workflow = Path(".github/workflows/m.yml")
+    workflow.parent.mkdir(parents=True)
+    step = r'uses: membudget/membudget@v0.1.0, with: {comment: "\ud800"}'
+    workflow.write_text(f"on: pull_request\njobs: {{m: {{steps: [{{{step}}}]}}}}\n")
+    assert main(["validate", "--json", str(workflow)]) == 2
+    assert "\ud800" in [problem["found"] for problem in json.loads(capsys.readouterr().out)["problems"]]
+
+
 def test_in_a_workflow_errors_stand_in_the_file(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

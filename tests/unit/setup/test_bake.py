@@ -77,3 +77,10 @@ def test_targets_from_elsewhere_are_skipped(make_files: MakeFiles) -> None:
     answer = {"target": {"a": {"context": "https://example.com/x.git"}, "b": {"dockerfile-inline": "FROM scratch"}}}
     assert list(read_bake_files(files, Reader(answer))) == []
     assert len(files.skipped) == 2
+
+
+def test_a_repository_of_bake_files_is_read_in_part(make_files: MakeFiles) -> None:
+    texts = {f"b{number:02}/docker-bake.json": '{"target": {"a": {}}}' for number in range(30)}
+    files = make_files({**texts, **{f"b{number:02}/Dockerfile": "FROM scratch\n" for number in range(30)}})
+    assert len(list(read_bake_files(files, None))) == 20
+    assert [one.reason for one in files.skipped] == ["more than 20 bake files were read before"]

@@ -75,3 +75,9 @@ def test_values_that_multiply_by_aliases_are_visited_once(make_files: MakeFiles)
     values = f"l0: &l0 {{image: x}}\n{levels}"
     files = make_files({"Chart.yaml": "name: a\n", "values.yaml": values})
     assert [one.names for one in read_charts(files, chart_folders(files), None)] == [("x", "l0")]
+
+
+def test_a_repository_of_charts_is_read_in_part(make_files: MakeFiles) -> None:
+    files = make_files({f"c{number}/Chart.yaml": "name: x\n" for number in range(60)})
+    assert len(chart_folders(files)) == 50
+    assert [one.reason for one in files.skipped] == ["more than 50 charts were found before"]

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from membudget.core.untrusted_text import Quoted
 from membudget.setup.doctor import Finding, State
 from membudget.setup.doctor_repository import (
     fetch_depth_finding,
@@ -282,6 +283,15 @@ def test_both_halves_for_forks(texts: tuple[str, ...], state: State, seen: str) 
     told = said(lambda: forks_finding(workflows(*texts)))
     assert told[0] is state
     assert seen in told[1]
+
+
+def test_names_of_events_and_files_are_quoted_and_bounded() -> None:
+    event = '"\\e[31m\\nx"'
+    text = ONE.replace("on:\n", f"on:\n  {event}: {{}}\n", 1)
+    finding = triggers_finding(workflows(text))
+    assert Quoted("\x1b[31m\nx") in finding.seen
+    many = workflows_finding(Workflows(workflows(ONE).files * 30))
+    assert many.seen[-1] == " and 20 more"
 
 
 def test_many_complaints_are_counted_with_the_gravest_first() -> None:
