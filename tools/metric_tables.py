@@ -36,12 +36,12 @@ def written(page: str) -> str:
 
 
 def _values() -> Iterator[str]:
-    yield _row("metric", "unit", "definition", "precision", "over the trials")
-    yield _row("---", "---", "---", "---", "---")
+    yield _row("metric", "unit", "better", "definition", "precision", "over the trials")
+    yield _row("---", "---", "---", "---", "---", "---")
     for metric in Metric:
         one = metric.definition
         precision = _precision(metric, f"`{one.precision}`")
-        yield _row(f"`{metric}`", one.unit, one.summary, precision, _OVER_TRIALS[one.aggregation])
+        yield _row(f"`{metric}`", one.unit, one.better, one.summary, precision, _OVER_TRIALS[one.aggregation])
 
 
 def _sources() -> Iterator[str]:

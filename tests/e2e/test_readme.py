@@ -10,7 +10,7 @@ import pytest
 
 import base_image
 from membudget.budgets import file as budgets_file
-from membudget.budgets.metric_budgets import SizeBudget
+from membudget.budgets.budget_tables import SizeBudget
 from membudget.cli.arguments import make_parser
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.contents.summary import ImageSummary, Unavailable, image_metrics
 from membudget.core.metrics import PEAKS, Metric, MetricValue
-from membudget.core.quantities import MIB
+from membudget.core.quantities import GIB, MIB
 from membudget.judge.measurement import Failure, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.values import aggregate, all_absent
 from membudget.judge.whole import Coverage, judge
@@ -15,6 +15,7 @@ from membudget.measure.figures import pod_peak_rss
 from membudget.measure.load import unit_costs
 from membudget.measure.probe.messages import HostSettings, SamplingEffort, Series
 from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
+from membudget.measure.throughput import load_metrics
 from membudget.measure.trial import Outcome, Phase, Trial
 from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
 
@@ -46,6 +47,7 @@ def trial(
             Metric.STARTUP_TIME: MetricValue.of(Metric.STARTUP_TIME, 240),
             Metric.CPU_SECONDS: MetricValue.of(Metric.CPU_SECONDS, 1500),
             **unit_costs([], Series(), None),
+            **load_metrics([], None),
             Metric.POD_PEAK_RSS: pod_peak_rss(Series(), None, [], 0),
         },
         series=Series([0, 10_000], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 2 * MIB], [MIB, 3 * MIB]),
@@ -109,6 +111,21 @@ def phase(name: str, begin_ms: int, duration_ms: int, rss: float, mark: float | 
         else _mib(Metric.PEAK_MEMORY, mark)
     )
     return Phase(name, begin_ms, duration_ms, 1000 * begin_ms, _mib(Metric.PEAK_RSS, rss), memory)
+
+
+def throughput(per_second: float, rss: float = 40, p95_ms: float = 20) -> Trial:
+    """A trial that served so many requests a second, within `p95_ms` milliseconds."""
+    made = trial(rss)
+    peak = made.metrics[Metric.PEAK_RSS].value or 1
+    served = {
+        Metric.REQUESTS_PER_SECOND: round(1000 * per_second),
+        Metric.REQUESTS_PER_GIB: round(1000 * per_second * GIB / peak),
+        Metric.LATENCY_P50: round(500 * p95_ms),
+        Metric.LATENCY_P95: round(1000 * p95_ms),
+        Metric.LATENCY_P99: round(2000 * p95_ms),
+    }
+    values = {metric: MetricValue.of(metric, value) for metric, value in served.items()}
+    return replace(made, metrics={**made.metrics, **values})
 
 
 def side(*trials: Trial, size: float | None = 100, failure: Failure | None = None) -> SideMeasurement:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from membudget.budgets.auto_workload import AutoWorkload
+from membudget.budgets.budget_tables import SizeBudget
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import (
     AbsolutePath,
@@ -32,7 +33,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.budgets.fit import FitSettings, FitThresholds
-from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, SizeBudget, set_keys
+from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
 
@@ -87,7 +88,7 @@ class ComposeSettings(FileModel):
 
 
 class Totals(FileModel):
-    """Budgets for sums over the images of a group."""
+    """Budgets for sums over the images of a group. Rates and latencies have none: images are loaded one by one."""
 
     image_size: OfSize = SizeBudget()
     """For the sum of the image sizes. A layer that two images share counts twice, as in each image's own size."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
+from membudget.budgets.fields import LARGEST_RATE, LARGEST_SIZE_BYTES, FileModel, ImageName, NonEmpty, not_allowed
 from membudget.core import quantities
 from membudget.core.definition import Unit
 from membudget.core.files import Stored
@@ -18,6 +18,9 @@ WARNED_BEFORE = timedelta(days=14)
 _HINTS = {
     Unit.BYTES: quantities.SIZE_HINT,
     Unit.MILLISECONDS: quantities.DURATION_HINT,
+    Unit.MICROSECONDS: quantities.LATENCY_HINT,
+    Unit.PER_1000_SECONDS: quantities.RATE_HINT,
+    Unit.PER_1000_SECONDS_AND_GIB: quantities.RATE_HINT,
     Unit.COUNT: "a whole number, 0 or more",
 }
 
@@ -30,7 +33,7 @@ class BudgetException(FileModel):
     metric: Metric
     """The name of the metric."""
     allow: Annotated[int, Field(ge=0)]
-    """The largest allowed value: a size, a duration or a count, depending on the metric."""
+    """The largest allowed value: a size, a duration or a count, depending on the metric. For a rate, the smallest."""
     until: date
     """The last day on which the exception applies, such as 2026-12-31 (UTC)."""
     reason: NonEmpty
@@ -38,7 +41,7 @@ class BudgetException(FileModel):
     issue: NonEmpty | None = None
     """Where the problem is tracked."""
 
-    @field_validator("allow", mode="before", json_schema_input_type=str | int)
+    @field_validator("allow", mode="before", json_schema_input_type=str | int | float)
     @classmethod
     def _in_the_metrics_unit(cls, value: object, info: ValidationInfo) -> object:
         metric = info.data.get("metric")
@@ -51,6 +54,10 @@ class BudgetException(FileModel):
                     allowed = quantities.parse_size(value)
                 case Unit.MILLISECONDS, str():
                     allowed = quantities.parse_duration(value)
+                case Unit.MICROSECONDS, str():
+                    allowed = quantities.parse_latency(value)
+                case Unit.PER_1000_SECONDS | Unit.PER_1000_SECONDS_AND_GIB, int() | float() if _is_rate(value):
+                    allowed = quantities.parse_rate(value)
                 case Unit.COUNT, int() if not isinstance(value, bool) and value >= 0:
                     allowed = value
                 case _:
@@ -63,12 +70,16 @@ class BudgetException(FileModel):
         raise not_allowed(_HINTS[unit])
 
 
+def _is_rate(value: float) -> bool:
+    return not isinstance(value, bool) and 0 <= value <= LARGEST_RATE
+
+
 @dataclass(frozen=True, slots=True)
 class ExceptionInForce(Stored):
     """An exception that applies on the day of the check."""
 
     allow: int
-    """The largest allowed value, in the metric's unit."""
+    """The worst allowed value, in the metric's unit: the largest, or the smallest if more is better."""
     until: date
     reason: str
     issue: str | None
@@ -86,7 +97,8 @@ def in_force(exceptions: Iterable[BudgetException], image: str, today: date) -> 
         if one.image == image and one.until >= today:
             ends_soon = one.until - today < WARNED_BEFORE
             known = found.get(one.metric)
-            if known is None or known.allow < one.allow:
+            sign = one.metric.definition.sign
+            if known is None or sign * known.allow < sign * one.allow:
                 found[one.metric] = ExceptionInForce(one.allow, one.until, one.reason, one.issue, ends_soon)
     return found
 

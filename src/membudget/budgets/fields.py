@@ -23,6 +23,7 @@ from membudget.core import quantities
 LONGEST_TEXT = 4096
 LARGEST_SIZE_BYTES, LARGEST_SIZE = 1 << 50, "1024TiB"
 LONGEST_DURATION_MS, LONGEST_DURATION = 24 * 3_600_000, "24h"
+LARGEST_RATE = 1_000_000_000
 """Larger values are typing errors, and the engine and timers would not cope with them."""
 
 
@@ -80,6 +81,26 @@ def _duration(value: object) -> int:
     return duration
 
 
+def _latency(value: object) -> int:
+    try:
+        latency = quantities.parse_latency(value) if isinstance(value, str) else None
+    except ValueError:
+        latency = None
+    if latency is None or latency > 1000 * LONGEST_DURATION_MS:
+        raise not_allowed(quantities.LATENCY_HINT if latency is None else f"{LONGEST_DURATION} or less")
+    return latency
+
+
+def _rate(value: object) -> int:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            if 0 <= value <= LARGEST_RATE:
+                return quantities.parse_rate(value)
+        except ValueError:
+            pass
+    raise not_allowed(quantities.RATE_HINT)
+
+
 def _percent(value: object) -> float:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
@@ -102,6 +123,20 @@ DurationMs = Annotated[
     WithJsonSchema({"type": "string", "pattern": quantities.DURATION_PATTERN, "examples": ["30s"]}),
 ]
 """A duration in milliseconds, written such as "30s"."""
+
+LatencyUs = Annotated[
+    int,
+    BeforeValidator(_latency),
+    WithJsonSchema({"type": "string", "pattern": quantities.LATENCY_PATTERN, "examples": ["25ms", "850us"]}),
+]
+"""A latency in microseconds, written such as "2.5ms"."""
+
+Rate = Annotated[
+    int,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": LARGEST_RATE, "examples": [1500]}),
+]
+"""A rate in thousandths of a request a second, written in requests a second, such as 1500."""
 
 Percent = Annotated[
     float,

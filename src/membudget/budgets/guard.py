@@ -196,13 +196,22 @@ def tightest(one: EffectiveBudget, other: EffectiveBudget) -> EffectiveBudget:
         _least(one.max, other.max),
         _tightest_tolerance(one.tolerance, other.tolerance),
         _least(one.below_limit, other.below_limit),
-        WarnLevels(_least(one.warn.max, other.warn.max), _tightest_tolerance(one.warn.tolerance, other.warn.tolerance)),
+        WarnLevels(
+            _least(one.warn.max, other.warn.max),
+            _tightest_tolerance(one.warn.tolerance, other.warn.tolerance),
+            _most(one.warn.min, other.warn.min),
+        ),
         every=one.every or other.every,
+        min=_most(one.min, other.min),
     )
 
 
 def _least(one: int | None, other: int | None) -> int | None:
     return min((value for value in (one, other) if value is not None), default=None)
+
+
+def _most(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)
 
 
 def _tightest_tolerance(one: Tolerance | None, other: Tolerance | None) -> Tolerance | None:
@@ -213,7 +222,8 @@ def _tightest_tolerance(one: Tolerance | None, other: Tolerance | None) -> Toler
 
 def _is_no_looser(one: BudgetException, other: BudgetException) -> bool:
     same = (one.image, one.metric) == (other.image, other.metric)
-    return same and one.allow <= other.allow and one.until <= other.until
+    sign = one.metric.definition.sign
+    return same and sign * one.allow <= sign * other.allow and one.until <= other.until
 
 
 _NAME: TypeAdapter[str] = TypeAdapter(SecretName)

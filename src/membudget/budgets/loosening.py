@@ -15,7 +15,7 @@ from membudget.budgets.entries import Budgets, Build, ImageSpec, TrialCount
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
-from membudget.core.definition import Unit
+from membudget.core.definition import Better, Unit
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric, format_value
 from membudget.core.quantities import format_percent, format_size
@@ -97,6 +97,16 @@ def _most(name: Callable[[EffectiveBudget], int | None]) -> Part:
     return part
 
 
+def _least(name: Callable[[EffectiveBudget], int | None]) -> Part:
+    """Return the part of a budget that allows more the smaller it is."""
+
+    def part(metric: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
+        value = name(budget)
+        return (-value, format_value(metric, value)) if value is not None else None
+
+    return part
+
+
 def _percent(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
     def part(_: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
         allowed = tolerance(budget)
@@ -115,11 +125,13 @@ def _every(_: Metric, budget: EffectiveBudget) -> tuple[float, str]:
 
 _PARTS: Iterable[tuple[str, Part]] = (
     ("max", _most(lambda budget: budget.max)),
+    ("min", _least(lambda budget: budget.min)),
     ("every", _every),
     ("growth.percent", _percent(lambda budget: budget.tolerance)),
     ("growth.floor", _floor(lambda budget: budget.tolerance)),
     ("headroom", _most(lambda budget: budget.below_limit)),
     ("warn.max", _most(lambda budget: budget.warn.max)),
+    ("warn.min", _least(lambda budget: budget.warn.min)),
     ("warn.growth.percent", _percent(lambda budget: budget.warn.tolerance)),
     ("warn.growth.floor", _floor(lambda budget: budget.warn.tolerance)),
 )
@@ -128,7 +140,9 @@ _PARTS: Iterable[tuple[str, Part]] = (
 def _parts(metric: Metric) -> Iterator[tuple[str, Part]]:
     """Yield the parts of a budget with their keys in the budgets file."""
     for key, part in _PARTS:
-        if metric.definition.unit is not Unit.COUNT:
+        if metric.definition.better is Better.MORE:
+            yield key.replace("growth", "drop"), part
+        elif metric.definition.unit is not Unit.COUNT:
             yield key, part
         elif not key.endswith("growth.percent"):
             yield key.replace("growth.floor", "growth"), part  # the budgets file has a single number: `growth = 2`

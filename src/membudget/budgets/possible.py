@@ -5,11 +5,12 @@ Examples are limits under which no container starts, and budgets that no contain
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from membudget.budgets.budget_tables import DurationBudget, LatencyBudget, RateBudget, SizeBudget
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses, dotted, similar
 from membudget.budgets.lines import Keys
-from membudget.budgets.metric_budgets import DurationBudget, MetricBudgets, SizeBudget
+from membudget.budgets.metric_budgets import MetricBudgets
 from membudget.budgets.salvage import Salvaged
 from membudget.core.definition import Aggregation
 from membudget.core.errors import shortened
@@ -141,14 +142,16 @@ def _senseless_every(image: ImageSpec, table: Keys, salvaged: Salvaged) -> list[
         budgets += [((*phase_table, metric.value), metric, budget) for metric, budget in phase.by_metric.items()]
     faults = []
     for keys, metric, budget in budgets:
-        if not isinstance(budget, SizeBudget | DurationBudget) or not budget.every:
+        if not isinstance(budget, SizeBudget | DurationBudget | LatencyBudget | RateBudget) or not budget.every:
             continue
         headroom = budget.headroom if isinstance(budget, SizeBudget) else None
+        level = budget.min if isinstance(budget, RateBudget) else budget.max
+        names = "`min`" if isinstance(budget, RateBudget) else "`max` or `headroom`"
         if metric.definition.aggregation is not Aggregation.MEDIAN:
             faults.append(_no_matter_of_trials(keys))
-        elif budget.max is None and headroom is None and not _may_be_set(keys, salvaged):
-            allowed = "every = true beside `max` or `headroom`"
-            faults.append(Fault((*keys, "every"), "needs a maximum for each trial", None, allowed))
+        elif level is None and headroom is None and not _may_be_set(keys, salvaged):
+            what = f"needs a {'minimum' if isinstance(budget, RateBudget) else 'maximum'} for each trial"
+            faults.append(Fault((*keys, "every"), what, None, f"every = true beside {names}"))
     return faults
 
 

@@ -3,27 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from membudget.budgets.budget_tables import (
+    CountBudget,
+    DurationGrowth,
+    LatencyGrowth,
+    LayersBudget,
+    RateBudget,
+    RateDrop,
+    SizeBudget,
+    SizeGrowth,
+)
 from membudget.budgets.entries import Budgets, ImageSpec
-from membudget.budgets.metric_budgets import Budget, CountBudget, DurationGrowth, LayersBudget, SizeBudget, SizeGrowth
+from membudget.budgets.metric_budgets import Budget
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance(Stored):
-    """The allowed growth over the base. Growth counts only if it exceeds both parts."""
+    """The allowed growth over the base, or the allowed drop if more is better. It counts only beyond both parts."""
 
     percent: float
     floor: int
-    """The smallest growth that counts, in the metric's unit."""
+    """The smallest growth or drop that counts, in the metric's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarnLevels(Stored):
-    """The levels at which a metric causes a warning. If both are None, it never does."""
+    """The levels at which a metric causes a warning. If all are None, it never does."""
 
     max: int | None = None
     tolerance: Tolerance | None = None
+    min: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,9 @@ class EffectiveBudget(Stored):
     """The largest value that leaves the required headroom below the limit."""
     warn: WarnLevels = WarnLevels()
     every: bool = False
-    """Whether every trial must be within `max` and `below_limit`. Otherwise, only their median must be."""
+    """Whether every trial must keep `max`, `below_limit` and `min`. Otherwise, only their median must."""
+    min: int | None = None
+    """The smallest allowed value, in the unit of a metric of which more is better."""
 
     @property
     def is_set(self) -> bool:
@@ -52,12 +65,7 @@ class EffectiveBudget(Stored):
     @property
     def maximum_alone(self) -> "EffectiveBudget":
         """The part of the budget that concerns only the head."""
-        return replace(self, tolerance=None, warn=WarnLevels(self.warn.max))
-
-    @property
-    def ceiling(self) -> int | None:
-        """The lower of the two absolute maxima."""
-        return min((most for most in (self.max, self.below_limit) if most is not None), default=None)
+        return replace(self, tolerance=None, warn=WarnLevels(self.warn.max, min=self.warn.min))
 
 
 NO_BUDGET = EffectiveBudget()
@@ -87,6 +95,11 @@ def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
     """Return one budget in numbers. `limit_bytes` is the limit that its headroom refers to."""
     if isinstance(budget, CountBudget):
         return EffectiveBudget(budget.max, warn=WarnLevels(budget.warn))
+    if isinstance(budget, RateBudget):
+        low = budget.warn
+        warn = WarnLevels(None, _tolerance(low.drop), low.min) if low is not None else WarnLevels()
+        every = bool(budget.every) and budget.min is not None
+        return EffectiveBudget(None, _tolerance(budget.drop), None, warn, every, budget.min)
     if isinstance(budget, LayersBudget):
         more = Tolerance(0.0, budget.growth) if budget.growth is not None else None
         return EffectiveBudget(budget.max, more, warn=WarnLevels(budget.warn))
@@ -98,7 +111,7 @@ def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
     return EffectiveBudget(budget.max, _tolerance(budget.growth), below_limit, warn, every)
 
 
-def _tolerance(growth: SizeGrowth | DurationGrowth | None) -> Tolerance | None:
+def _tolerance(growth: SizeGrowth | DurationGrowth | LatencyGrowth | RateDrop | None) -> Tolerance | None:
     return Tolerance(growth.percent, growth.floor) if growth is not None else None
 
 

@@ -31,11 +31,34 @@ def accepted_size(size_bytes: int) -> int:
     return rounded_up(wanted) if wanted >= MIB else -(-wanted // KIB) * KIB
 
 
-def accepted_duration(duration_ms: int) -> int:
-    """Return a budget that accepts a measured time, with 5 % of room: a number of two digits."""
-    wanted = round(duration_ms * _ROOM)
+def accepted_duration(duration: int) -> int:
+    """Return a budget that accepts a measured time in any unit, with 5 % of room: a number of two digits."""
+    wanted = round(duration * _ROOM)
     step = int(10 ** max(0, len(str(wanted)) - 2))
     return -(-wanted // step) * step
+
+
+def accepted_rate(thousandths: int) -> int:
+    """Return a budget that accepts a measured rate, with 5 % of room: a number of three digits, rounded down."""
+    wanted = int(thousandths / _ROOM)
+    step = int(10 ** max(0, len(str(wanted)) - 3))
+    return wanted // step * step
+
+
+def latency_as_written(duration_us: int) -> str:
+    """Return a latency as a budgets file has it, exactly: "850us", "2.5ms"."""
+    if duration_us % 1000 == 0:
+        return duration_as_written(duration_us // 1000)
+    return f"{_decimal(duration_us)}ms" if duration_us > 1000 else f"{duration_us}us"
+
+
+def rate_as_written(thousandths: int) -> str:
+    """Return a rate as a budgets file has it, exactly: "1500", "0.25"."""
+    return _decimal(thousandths)
+
+
+def _decimal(thousandths: int) -> str:
+    return f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".")
 
 
 def duration_as_written(duration_ms: int) -> str:

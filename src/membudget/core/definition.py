@@ -10,6 +10,28 @@ class Unit(StrEnum):
     BYTES = "bytes"
     COUNT = "count"
     MILLISECONDS = "milliseconds"
+    MICROSECONDS = "microseconds"
+    PER_1000_SECONDS = "requests per 1000 s"
+    """A rate. The integer counts thousandths: 1,500 a second is 1,500,000."""
+    PER_1000_SECONDS_AND_GIB = "requests per 1000 s and GiB"
+    """A rate that each GiB of memory serves."""
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether the metric is a number of requests for each unit of time."""
+        return self in (Unit.PER_1000_SECONDS, Unit.PER_1000_SECONDS_AND_GIB)
+
+
+class Better(StrEnum):
+    """Which of two values of a metric is the better one."""
+
+    LESS = "less"
+    MORE = "more"
+
+    @property
+    def sign(self) -> int:
+        """The factor that makes the larger of two values the worse one: 1 if less is better, and -1 if more is."""
+        return 1 if self is Better.LESS else -1
 
 
 class Aggregation(StrEnum):
@@ -32,6 +54,9 @@ class BudgetKind(StrEnum):
     LAYERS = "layers"
     """A count whose growth can be limited too."""
     DURATION = "duration"
+    LATENCY = "latency"
+    RATE = "rate"
+    """A rate, of which more is better: it has a minimum, and a drop that is tolerated."""
     UNIT_COST = "unit cost"
     """A size. A string instead of a table is its maximum."""
 
@@ -40,6 +65,9 @@ _USUAL_BUDGETS = {
     Unit.BYTES: BudgetKind.SIZE,
     Unit.COUNT: BudgetKind.COUNT,
     Unit.MILLISECONDS: BudgetKind.DURATION,
+    Unit.MICROSECONDS: BudgetKind.LATENCY,
+    Unit.PER_1000_SECONDS: BudgetKind.RATE,
+    Unit.PER_1000_SECONDS_AND_GIB: BudgetKind.RATE,
 }
 
 
@@ -112,6 +140,8 @@ class Definition:
     """The kind of budget. None means the usual one for the unit."""
     source: KernelSource | None = None
     """The kernel files. None if the value does not come from the kernel, or is derived from another metric."""
+    better: Better = Better.LESS
+    """Which values are better. Budgets, deltas, evidence and words follow."""
     precision_notes: str = ""
     """The lower precisions that can occur, for the documentation."""
     may_be_negative: bool = False
@@ -129,6 +159,11 @@ class Definition:
     def budget_kind(self) -> BudgetKind:
         """Return the kind of budget, which decides the keys in `budgets.toml`."""
         return self.budget or _USUAL_BUDGETS[self.unit]
+
+    @property
+    def sign(self) -> int:
+        """The factor that makes the larger of two values the worse one: 1, or -1 if more is better."""
+        return self.better.sign
 
     @property
     def key_words(self) -> str:

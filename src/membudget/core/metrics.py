@@ -9,6 +9,7 @@ from typing import Self
 
 from membudget.core.definition import (
     Aggregation,
+    Better,
     BudgetKind,
     Counter,
     Definition,
@@ -20,7 +21,14 @@ from membudget.core.definition import (
 )
 from membudget.core.errors import brief
 from membudget.core.files import Stored
-from membudget.core.quantities import format_duration, format_size, format_size_delta, format_size_spread
+from membudget.core.quantities import (
+    format_duration,
+    format_latency,
+    format_rate,
+    format_size,
+    format_size_delta,
+    format_size_spread,
+)
 
 
 class Metric(StrEnum):
@@ -160,6 +168,33 @@ class Metric(StrEnum):
         budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
         is_silent_when_absent=True,
     )
+    REQUESTS_PER_SECOND = "requests_per_second", Definition(
+        "throughput", Unit.PER_1000_SECONDS, "measured by the client", Aggregation.MEDIAN,
+        "requests that were answered without an error in each second of the load",
+        key="Requests a second that were answered without an error. Less is worse: `min` and `drop`.",
+        better=Better.MORE, is_silent_when_absent=True,
+    )
+    REQUESTS_PER_GIB = "requests_per_gib", Definition(
+        "throughput per GiB", Unit.PER_1000_SECONDS_AND_GIB, "sampled, upper bound", Aggregation.MEDIAN,
+        "throughput, divided by the peak RSS of the load's phases in GiB",
+        key="Requests a second for each GiB of peak RSS under load. Less is worse: `min` and `drop`.",
+        precision_notes="as certain as peak RSS", better=Better.MORE, is_silent_when_absent=True,
+    )
+    LATENCY_P50 = "latency_p50", Definition(
+        "latency p50", Unit.MICROSECONDS, "measured by the client", Aggregation.MEDIAN,
+        "half of the requests were answered within this time",
+        key="The time within which half of the requests were answered.", is_silent_when_absent=True,
+    )
+    LATENCY_P95 = "latency_p95", Definition(
+        "latency p95", Unit.MICROSECONDS, "measured by the client", Aggregation.MEDIAN,
+        "95 % of the requests were answered within this time",
+        key="The time within which 95 % of the requests were answered.", is_silent_when_absent=True,
+    )
+    LATENCY_P99 = "latency_p99", Definition(
+        "latency p99", Unit.MICROSECONDS, "measured by the client", Aggregation.MEDIAN,
+        "99 % of the requests were answered within this time",
+        key="The time within which 99 % of the requests were answered.", is_silent_when_absent=True,
+    )
     POD_PEAK_RSS = "pod_peak_rss", Definition(
         "pod peak RSS", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
         "largest sum of the RSS of the image's container and its sidecars at the same time",
@@ -197,6 +232,8 @@ class MetricValue(Stored):
     """Whether the true value may be higher without a known upper bound. `at_most` is None in that case."""
     is_less_precise: bool = False
     """Whether the value could not be measured as planned. `precision` then says how it was measured."""
+    at_least: int | None = None
+    """A lower bound of the true value, if the value is known to be an upper bound because a spike was missed."""
 
     def __post_init__(self) -> None:
         if self.reason is not None:
@@ -224,6 +261,11 @@ class MetricValue(Stored):
             is_less_precise=precision is not None,
         )
 
+    def worst(self, metric: Metric) -> int | None:
+        """Return the worst value of `metric` that the true one may be, as far as that is known. None if absent."""
+        bound = self.at_most if metric.definition.better is Better.LESS else self.at_least
+        return bound if bound is not None else self.value
+
     @property
     def lesser_precision(self) -> str | None:
         """The precision, if it is less than the metric's usual one."""
@@ -249,6 +291,10 @@ def format_value(metric: Metric, value: int) -> str:
             return format_size(value)
         case Unit.MILLISECONDS:
             return format_duration(value)
+        case Unit.MICROSECONDS:
+            return format_latency(value)
+        case Unit.PER_1000_SECONDS | Unit.PER_1000_SECONDS_AND_GIB:
+            return format_rate(value)
         case Unit.COUNT:
             return str(value)
 
@@ -275,11 +321,11 @@ def format_delta(metric: Metric, delta: int) -> str:
     match metric.definition.unit:
         case Unit.BYTES:
             return format_size_delta(delta)
-        case Unit.MILLISECONDS:
-            sign = "-" if delta < 0 else "+" if delta else ""
-            return f"{sign}{format_duration(abs(delta))}"
         case Unit.COUNT:
             return f"{delta:+d}" if delta else "0"
+        case _:
+            sign = "-" if delta < 0 else "+" if delta else ""
+            return f"{sign}{format_value(metric, abs(delta))}"
 
 
 def format_spread(metric: Metric, delta: int, margin: int | None) -> str:

@@ -18,15 +18,20 @@ _BYTES_PER_UNIT = {
     "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
 }  # fmt: skip
 _MS_PER_UNIT = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
+_US_PER_UNIT = {"us": 1, "µs": 1, **{unit: 1000 * ms for unit, ms in _MS_PER_UNIT.items()}}
 
 SIZE_HINT = 'a number with a unit: "256MiB", "1.5GiB", "128Mi" (powers of 1024) or "500MB", "500M" (powers of 1000)'
 DURATION_HINT = 'a number with a unit: "500ms", "30s", "2m", "1h"'
+LATENCY_HINT = 'a number with a unit: "850us", "2.5ms", "1s"'
+RATE_HINT = "a number of requests a second, with at most three decimals: 1500 or 0.5"
 PERCENT_HINT = 'a number from 0 to 1000, with or without a percent sign: 5, 2.5, "5%"'
 
 SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|[KMGT]iB?|[kKMGT]B|[kMGT])\s*$"
 DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|min|h)\s*$"
 
-_NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+LATENCY_PATTERN = r"^\s*\d+(\.\d+)?\s*(us|µs|ms|s|m|min|h)\s*$"
+
+_NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-zµ]*)\s*", re.ASCII)
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
 _LONGEST_QUANTITY = 40  # limits the cost of arithmetic on text from outside
 
@@ -60,6 +65,19 @@ def size_hint(text: str) -> str:
 def parse_duration(text: str) -> int:
     """Return the milliseconds of a text such as "30s". Raises ValueError if the unit is missing or unknown."""
     return _parse(text, _MS_PER_UNIT, "duration", DURATION_HINT)
+
+
+def parse_latency(text: str) -> int:
+    """Return the microseconds of a text such as "2.5ms". Raises ValueError if the unit is missing or unknown."""
+    return _parse(text, _US_PER_UNIT, "duration", LATENCY_HINT)
+
+
+def parse_rate(value: float) -> int:
+    """Return a rate in thousandths of a request a second. Raises ValueError if it is negative or has more digits."""
+    thousandths = Fraction(str(value)) * 1000
+    if thousandths.denominator != 1 or thousandths < 0:
+        raise ValueError(f"not a rate; write {RATE_HINT}")
+    return int(thousandths)
 
 
 def parse_percent(value: str | float) -> float:
@@ -100,6 +118,26 @@ def format_duration(duration_ms: int) -> str:
         return f"{duration_ms / 1000:.1f} s"
     minutes, seconds = divmod(round(duration_ms / 1000), 60)
     return f"{minutes} m {seconds:02d} s"
+
+
+def format_latency(duration_us: int) -> str:
+    """Format microseconds with three digits or more: "850 µs", "2.51 ms", "42.3 ms", "840 ms", "12.5 s"."""
+    if duration_us < 1000:
+        return f"{duration_us} µs"
+    if duration_us < 99_950:
+        return f"{_three_digits(duration_us)} ms"
+    return format_duration(round(duration_us / 1000))
+
+
+def format_rate(thousandths: int) -> str:
+    """Format a rate with three digits or more: "0.25/s", "42.3/s", "1,235/s"."""
+    return f"{_three_digits(thousandths)}/s"
+
+
+def _three_digits(thousandths: int) -> str:
+    """Return a number of thousandths as a decimal number with three digits, or all digits of its whole part."""
+    whole = thousandths / 1000
+    return f"{whole:.2f}" if thousandths < 9_995 else f"{whole:.1f}" if thousandths < 99_950 else f"{whole:,.0f}"
 
 
 def format_percent(percent: float, *, signed: bool = False) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
-from membudget.budgets.suggested import accepted_duration, accepted_size, rounded_down
-from membudget.core.definition import Unit
+from membudget.budgets.suggested import accepted_duration, accepted_rate, accepted_size, rounded_down
+from membudget.core.definition import Better, Unit
 from membudget.core.intervals import shift_interval
 from membudget.core.metrics import BOUNDED_BY_LIMIT, PEAKS, Metric
 from membudget.judge.bounds import BoundKind
@@ -28,8 +28,10 @@ class Acceptance:
     headroom: int | None = None
     """The distance to the limit, in bytes."""
     growth: Tolerance | None = None
+    """The tolerated growth. The tolerated drop if more is better."""
     allow: int | None = None
     """What an exception has to allow. None where exceptions do not apply: to phases and to sums of groups."""
+    min: int | None = None
 
 
 def image_acceptances(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[Acceptance, ...]:
@@ -88,50 +90,58 @@ def _accepted(row: Row, samples: Samples, limit_bytes: int | None) -> EffectiveB
 
 def _raised(row: Row, samples: Samples, kinds: set[BoundKind], limit_bytes: int | None) -> EffectiveBudget:
     budget, unit = row.budget, row.metric.definition.unit
-    highest, growth = _highest(row, samples), _growth(row, samples)
+    worst, growth = _worst(row, samples), _growth(row, samples)
     if budget.max is not None and BoundKind.MAX in kinds:
-        most = max(budget.max, _with_room(highest, unit))
+        most = max(budget.max, _with_room(worst, unit))
         if limit_bytes is not None and row.metric in BOUNDED_BY_LIMIT and row.phase is None:
             most = min(most, limit_bytes)  # the file may not allow more
         budget = replace(budget, max=most)
     if budget.below_limit is not None and BoundKind.HEADROOM in kinds and limit_bytes is not None:
-        distance = max(limit_bytes - accepted_size(highest), (limit_bytes - highest) // 2, 0)
+        distance = max(limit_bytes - accepted_size(worst), (limit_bytes - worst) // 2, 0)
         budget = replace(budget, below_limit=max(budget.below_limit, limit_bytes - rounded_down(distance)))
-    if budget.tolerance is not None and BoundKind.GROWTH in kinds:
-        floor = max(budget.tolerance.floor, _with_room(growth, unit))
+    if budget.min is not None and BoundKind.MIN in kinds:
+        budget = replace(budget, min=min(budget.min, _with_room(worst, unit)))
+    if budget.tolerance is not None and kinds & {BoundKind.GROWTH, BoundKind.DROP}:
+        floor = max(budget.tolerance.floor, accepted_duration(growth) if unit.is_rate else _with_room(growth, unit))
         budget = replace(budget, tolerance=Tolerance(budget.tolerance.percent, floor))
     return budget
 
 
 def _with_room(figure: int, unit: Unit) -> int:
-    """Return a readable value with some room above a figure. Counts are exact."""
+    """Return a readable value with some room above a figure, or below a rate. Counts are exact."""
     match unit:
         case Unit.BYTES:
             return accepted_size(figure)
-        case Unit.MILLISECONDS:
+        case Unit.MILLISECONDS | Unit.MICROSECONDS:
             return accepted_duration(figure)
+        case Unit.PER_1000_SECONDS | Unit.PER_1000_SECONDS_AND_GIB:
+            return accepted_rate(figure)
         case Unit.COUNT:
             return figure
 
 
-def _highest(row: Row, samples: Samples) -> int:
-    """Return the largest value that the metric may have had in any trial."""
-    bounds = row.head.interval or ()
-    return max(row.head.value or 0, row.head.at_most or 0, *samples.head, *samples.head_at_most, *bounds)
+def _worst(row: Row, samples: Samples) -> int:
+    """Return the worst value that the metric may have had in any trial."""
+    sign = row.metric.definition.sign
+    known = [row.head.value or 0, row.head.worst(row.metric) or 0, *(row.head.interval or ())]
+    worst: int = max(sign * value for value in (*known, *samples.head, *samples.head_worst))
+    return sign * worst
 
 
 def _growth(row: Row, samples: Samples) -> int:
-    """Return the largest growth that the figures leave possible."""
-    before = row.base.value or 0 if row.base is not None else 0
-    possible = max(row.head.at_most or 0, row.head.value or 0) - before
+    """Return the largest growth that the figures leave possible, or the largest drop if more is better."""
+    before, sign = row.base.value or 0 if row.base is not None else 0, row.metric.definition.sign
+    known = (row.head.value or 0, row.head.worst(row.metric) or 0)
+    possible = max(sign * (value - before) for value in known)
     if not samples.base or not samples.head:
         return possible
-    return max(possible, round(shift_interval(samples.base, samples.head, CONFIDENCE_OF_A_FAILURE).high))
+    base, head = ([sign * value for value in side] for side in (samples.base, samples.head))
+    return max(possible, round(shift_interval(base, head, CONFIDENCE_OF_A_FAILURE).high))
 
 
 def _allowed(row: Row, samples: Samples) -> int | None:
     """Return what an exception has to allow. None if none can cover the row, because the true value is unknown."""
-    return None if row.head.is_lower_bound else _with_room(_highest(row, samples), row.metric.definition.unit)
+    return None if row.head.is_lower_bound else _with_room(_worst(row, samples), row.metric.definition.unit)
 
 
 def _changes(row: Row, accepted: EffectiveBudget, limit_bytes: int | None, allow: int | None) -> Acceptance:
@@ -144,19 +154,25 @@ def _changes(row: Row, accepted: EffectiveBudget, limit_bytes: int | None, allow
         (limit_bytes or 0) - (accepted.below_limit or 0) if has_less else None,
         accepted.tolerance if accepted.tolerance != before.tolerance else None,
         allow,
+        accepted.min if accepted.min != before.min else None,
     )
 
 
 def _both(one: Acceptance, other: Acceptance) -> Acceptance:
     """Return the changes of two rows of the same budget: of the comparison, and of the head's own settings."""
 
-    def either(first: int | None, second: int | None) -> int | None:
+    def largest(first: int | None, second: int | None) -> int | None:
         return max((value for value in (first, second) if value is not None), default=None)
 
+    def smallest(first: int | None, second: int | None) -> int | None:
+        return min((value for value in (first, second) if value is not None), default=None)
+
+    worst = largest if one.metric.definition.better is Better.LESS else smallest
     return replace(
         one,
-        max=either(one.max, other.max),
-        headroom=min((value for value in (one.headroom, other.headroom) if value is not None), default=None),
+        max=largest(one.max, other.max),
+        min=smallest(one.min, other.min),
+        headroom=smallest(one.headroom, other.headroom),
         growth=one.growth or other.growth,
-        allow=either(one.allow, other.allow) if None not in (one.allow, other.allow) else None,
+        allow=worst(one.allow, other.allow) if None not in (one.allow, other.allow) else None,
     )

@@ -4,19 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from membudget.budgets.rules import EffectiveBudget
-from membudget.core.metrics import MetricValue
-from membudget.judge.bounds import Bound, BoundKind, Exceeded, bounds, warning_bounds
+from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.bounds import Bound, Exceeded, bounds, warning_bounds
 from membudget.judge.evidence import (
     Evidence,
     Proof,
     Samples,
-    against_every,
-    against_maximum,
-    against_tolerance,
+    against_bound,
+    against_change,
     is_hidden_by_limit,
     trials_over,
 )
-from membudget.judge.reasons import Grew, GrowthCutOff, RowReason, TrialsWereOver, of_growth, of_maximum
+from membudget.judge.reasons import GrowthCutOff, RowReason, TrialsWereOver, Worsened, of_change, of_fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +28,43 @@ class Answer:
     """The bound, with the value that is compared with it. It counts only if the evidence says that it is broken."""
 
 
-def answers(
-    base: MetricValue | None, head: MetricValue, budget: EffectiveBudget, samples: Samples, *, is_warning: bool = False
+def answers(  # noqa: PLR0913 - what an answer rests on
+    metric: Metric,
+    base: MetricValue | None,
+    head: MetricValue,
+    budget: EffectiveBudget,
+    samples: Samples,
+    *,
+    is_warning: bool = False,
 ) -> Iterator[Answer]:
     """Yield the proof about each bound. `is_warning` takes the levels that warn."""
     value = head.value or 0
     before = base.value if base is not None else None
-    for bound in (warning_bounds if is_warning else bounds)(budget, before):
+    for bound in (warning_bounds if is_warning else bounds)(metric, budget, before):
         if bound.kind.is_growth and base is not None and before is not None:
-            yield _of_growth(bound, base, head, samples)
+            yield _of_change(bound, base, head, samples)
             continue
         is_each = budget.every and not is_warning
-        evidence = (against_every if is_each else against_maximum)(samples.head or (value,), bound.most)
-        evidence = _exact_or_not(evidence, samples)
-        over = trials_over(samples, bound.most) if is_each else None
+        evidence = _exact_or_not(against_bound(samples.head or (value,), bound, every=is_each), samples)
+        over = trials_over(samples, bound) if is_each else None
         if over is None:
-            yield Answer(evidence, of_maximum(bound, value, evidence), Exceeded(bound, value))
+            yield Answer(evidence, of_fixed(bound, value, evidence), Exceeded(bound, value))
         else:
-            yield Answer(evidence, TrialsWereOver(bound, over), Exceeded(bound, over.highest))
+            yield Answer(evidence, TrialsWereOver(bound, over), Exceeded(bound, over.worst))
 
 
-def _of_growth(bound: Bound, base: MetricValue, head: MetricValue, samples: Samples) -> Answer:
+def _of_change(bound: Bound, base: MetricValue, head: MetricValue, samples: Samples) -> Answer:
     before, value = base.value or 0, head.value or 0
-    tolerated = bound.most - before
+    tolerated, better = abs(bound.level - before), bound.kind.better
     exceeded = Exceeded(bound, value)
-    evidence = against_tolerance(samples.base or (before,), samples.head or (value,), tolerated)
+    evidence = against_change(samples.base or (before,), samples.head or (value,), tolerated, better)
     evidence = _exact_or_not(evidence, samples)
     if evidence.proof is Proof.BROKEN and not _differ(base, head):
         evidence = replace(evidence, proof=Proof.WITHIN_NOISE)
     if evidence.proof is not Proof.BROKEN and is_hidden_by_limit(before, samples, tolerated):
         evidence = replace(evidence, proof=Proof.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
         return Answer(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)), exceeded)
-    grown = Grew(before, value, tolerated, bound.kind is BoundKind.WARN_GROWTH)
-    return Answer(evidence, of_growth(grown, evidence), exceeded)
+    return Answer(evidence, of_change(Worsened(before, value, bound, tolerated), evidence), exceeded)
 
 
 def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:

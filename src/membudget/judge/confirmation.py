@@ -23,6 +23,9 @@ from membudget.measure.trial import Trial
 _USUAL = {
     Unit.BYTES: Tolerance(5, 2 * MIB),
     Unit.MILLISECONDS: Tolerance(50, 500),
+    Unit.MICROSECONDS: Tolerance(50, 500_000),
+    Unit.PER_1000_SECONDS: Tolerance(50, 0),
+    Unit.PER_1000_SECONDS_AND_GIB: Tolerance(50, 0),
     Unit.COUNT: Tolerance(0, 0),
 }
 """How far a fresh figure may be off if the budget has no tolerance."""
@@ -139,7 +142,8 @@ def _of_phase(phase: str, metric: Metric, trial: Trial) -> _Figure | None:
 def _figure(reading: MetricValue | None) -> _Figure | None:
     if reading is None or reading.value is None:
         return None
-    return reading.interval or (reading.value, reading.at_most or reading.value)
+    least = reading.at_least if reading.at_least is not None else reading.value
+    return reading.interval or (least, reading.at_most or reading.value)
 
 
 def _fits(figure: _Figure, known: Sequence[_Figure], tolerance: Tolerance) -> bool:

@@ -4,10 +4,12 @@ docs/measurements.md states how often each answer is wrong. `benchmarks/false_al
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from membudget.core.definition import Better
 from membudget.core.intervals import median_interval, shift_interval
+from membudget.judge.bounds import Bound
 
 CONFIDENCE_OF_A_FAILURE = 0.99
 """The confidence that a verdict on growth requires. Five trials per side are the fewest that can reach it."""
@@ -92,8 +94,8 @@ class Samples:
 
     base: tuple[int, ...] = ()
     head: tuple[int, ...] = ()
-    head_at_most: tuple[int, ...] = ()
-    """The most that each of the head's values may have been. It exceeds the value if a spike was missed."""
+    head_worst: tuple[int, ...] = ()
+    """The worst that each of the head's values may have been. It is worse than the value if a spike was missed."""
     head_unread: int = 0
     """The number of the head's trials without a value."""
     reached_limit: tuple[bool, ...] = ()
@@ -107,14 +109,14 @@ NO_SAMPLES = Samples()
 
 @dataclass(frozen=True, slots=True)
 class TrialsOver:
-    """The trials of the head that exceeded a maximum."""
+    """The trials of the head that broke a maximum or a minimum."""
 
     count: int
     of: int
-    highest: int
-    """The largest value of a trial, in the metric's unit."""
-    maximum: int
-    """The lowest maximum that the budget sets."""
+    worst: int
+    """The largest value of a trial, in the metric's unit. The smallest if more is better."""
+    level: int
+    """The lowest maximum that the budget sets, or its minimum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,32 @@ class TrialsAtLimit:
     of: int
 
 
-def trials_over(samples: Samples, maximum: int | None) -> TrialsOver | None:
-    """Return the trials over `maximum`. None if there are none, or if the metric has no samples."""
-    count = sum(value > maximum for value in samples.head) if maximum is not None else 0
-    return TrialsOver(count, len(samples.head), max(samples.head), maximum) if count and maximum is not None else None
+def trials_over(samples: Samples, bound: Bound | None) -> TrialsOver | None:
+    """Return the trials that break `bound`. None if there are none, or if the metric has no samples."""
+    if bound is None:
+        return None
+    broken = [value for value in samples.head if bound.worse_by(value) > 0]
+    return TrialsOver(len(broken), len(samples.head), max(broken, key=bound.worse_by), bound.level) if broken else None
+
+
+def against_bound(values: Sequence[int], bound: Bound, *, every: bool = False) -> Evidence:
+    """Return the evidence of whether the median, or any of `values`, breaks a bound that does not depend on the base.
+
+    A minimum is the maximum of the negated values.
+    """
+    sign = bound.kind.better.sign
+    against = against_every if every else against_maximum
+    found = against([sign * value for value in values], sign * bound.level)
+    return found if sign > 0 else replace(found, low=-found.high, high=-found.low)
+
+
+def against_change(before: Sequence[int], after: Sequence[int], tolerated: int, better: Better) -> Evidence:
+    """Return the evidence of whether `after` is worse than `before` by more than `tolerated`.
+
+    Its interval is that of the worsening: of the growth, or of the drop if more is better.
+    """
+    sign = better.sign
+    return against_tolerance([sign * value for value in before], [sign * value for value in after], tolerated)
 
 
 def trials_at_limit(samples: Samples) -> TrialsAtLimit | None:
@@ -140,7 +164,7 @@ def trials_at_limit(samples: Samples) -> TrialsAtLimit | None:
     return TrialsAtLimit(count, len(samples.reached_limit)) if count else None
 
 
-def against_every(values: tuple[int, ...], maximum: int) -> Evidence:
+def against_every(values: Sequence[int], maximum: int) -> Evidence:
     """Return the evidence of whether any of `values` is above `maximum`. Once one is, no more trials are needed."""
     answer = Proof.BROKEN if max(values) > maximum else Proof.KEPT
     return Evidence(answer, min(values), max(values), is_settled=True)

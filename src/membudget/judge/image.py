@@ -1,10 +1,11 @@
 """The verdict on one image, with its status and reasons."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from membudget.budgets.rules import NO_BUDGET
+from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.fit import FitFault, fit_faults
 from membudget.judge.leak import LeakVerdict, soak_answer, soak_requests
@@ -19,6 +20,8 @@ class Status(StrEnum):
 
     WITHIN_BUDGET = "within budget"
     OVER_BUDGET = "over budget"
+    UNDER_BUDGET = "under budget"
+    """Only budgets are broken of metrics of which more is better."""
     OOM_KILLED = "OOM-killed"
     WORKLOAD_FAILED = "workload failed"
     BUILD_FAILED = "build failed"
@@ -36,6 +39,8 @@ class Status(StrEnum):
     """The median is within the maximum, but single trials are not."""
     OFF_ITS_FIT = "limit off its fit"
     """Within budget, but the limit does not follow from what `membudget fit` last found."""
+    SOMETIMES_UNDER = "sometimes under budget"
+    """The median keeps the minimum, but single trials do not."""
 
 
 class NotThere(StrEnum):
@@ -243,15 +248,29 @@ def _status(image: ImageMeasurement, rows: Sequence[Row], verdict: Verdict, fail
     if _forbidden_kills(rows):
         return Status.OOM_KILLED
     if verdict is Verdict.FAIL:
-        return Status.OVER_BUDGET
+        return broken_status(row for row in rows if row.verdict is Verdict.FAIL)
     if failure is not None:
         return _FAILURE_STATUS.get(failure.stage, Status.NOT_MEASURED)
     unmeasured = [row for row in rows if row.inconclusive is Inconclusive.NOT_MEASURED]
     if not unmeasured:
-        over = any(row.verdict is Verdict.WARN and row.trials_over and not row.is_excepted for row in rows)
-        return Status.SOMETIMES_OVER if verdict is Verdict.WARN and over else _STATUS[verdict]
+        over = [row for row in rows if row.verdict is Verdict.WARN and row.trials_over and not row.is_excepted]
+        return sometimes_status(over) if verdict is Verdict.WARN and over else _STATUS[verdict]
     only_base = base_is_broken(image) and all(map(lacks_base, unmeasured))
     return Status.BASE_NOT_MEASURED if only_base else Status.NOT_MEASURED
+
+
+def broken_status(broken: Iterable[Row]) -> Status:
+    """Return the status of an image or a group whose rows `broken` fail."""
+    return Status.UNDER_BUDGET if _only_more_is_better(broken) else Status.OVER_BUDGET
+
+
+def sometimes_status(broken: Iterable[Row]) -> Status:
+    """Return the status of an image of which single trials break the bounds of the rows `broken`."""
+    return Status.SOMETIMES_UNDER if _only_more_is_better(broken) else Status.SOMETIMES_OVER
+
+
+def _only_more_is_better(rows: Iterable[Row]) -> bool:
+    return {row.metric.definition.better for row in rows} == {Better.MORE}
 
 
 def _failed_with_allowed_kills(trials: Sequence[Trial], rows: Sequence[Row]) -> Failure | None:

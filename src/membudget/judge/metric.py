@@ -12,9 +12,10 @@ from membudget.judge.bounds import (
     Bound,
     Exceeded,
     bounds,
-    maximums,
+    fixed_bounds,
     tightest,
     tolerated_growth,
+    warning_bounds,
 )
 from membudget.judge.evidence import (
     NO_SAMPLES,
@@ -81,7 +82,7 @@ class Row:
     """None if there is no base to compare with."""
     head: MetricValue
     delta: int | None
-    """The head's value minus the base's. Positive is worse."""
+    """The head's value minus the base's. Positive is worse, or negative if more is better."""
     budget: EffectiveBudget
     headroom: int | None
     """How much is left until `nearest` breaks. Negative if it is broken."""
@@ -101,7 +102,7 @@ class Row:
     is_excepted: bool = False
     """Whether the budget is broken, but an exception allows that for a limited time."""
     trials_over: TrialsOver | None = None
-    """The trials over the maximum, for any median."""
+    """The trials over the maximum, or under the minimum, for any median."""
     trials_at_limit: TrialsAtLimit | None = None
     """The trials that reached the limit, if that affects the metric."""
     needs_base: bool = False
@@ -116,7 +117,7 @@ class Row:
     @property
     def bounds(self) -> tuple[Bound, ...]:
         """The bounds that can fail the row."""
-        return bounds(self.budget, self.base.value if self.base is not None else None)
+        return bounds(self.metric, self.budget, self.base.value if self.base is not None else None)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -129,7 +130,7 @@ class Row:
 
     @property
     def is_beyond_doubt(self) -> bool:
-        """Whether the row fails for certain, because a trial exceeded a maximum that every trial must keep."""
+        """Whether the row fails for certain, because a trial broke a bound that every trial must keep."""
         return self.verdict is Verdict.FAIL and self.budget.every and self.trials_over is not None
 
 
@@ -151,20 +152,20 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
         absent = (NotMeasured(head.reason),)
         row = Row(metric, base, head, None, budget, None, None, absent)
         return _not_measured(row, absent) if budget.is_set else row
-    nearest = tightest(bounds(budget, before))
+    nearest = tightest(bounds(metric, budget, before))
     row = Row(
         metric, base, head,
         delta=head.value - before if before is not None else None,
         budget=budget,
-        headroom=nearest.most - head.value if nearest is not None else None,
+        headroom=-nearest.worse_by(head.value) if nearest is not None else None,
         nearest=nearest,
         verdict=Verdict.PASS,
         margin=_margin(base, head, samples),
-        trials_over=trials_over(samples, budget.ceiling),
+        trials_over=trials_over(samples, tightest(fixed_bounds(budget))),
         trials_at_limit=trials_at_limit(samples),
     )  # fmt: skip
-    proofs = list(answers(base, head, budget, samples))
-    doubt = None if budget.every and row.trials_over else _unclear(base, head, budget)
+    proofs = list(answers(metric, base, head, budget, samples))
+    doubt = None if budget.every and row.trials_over else _unclear(metric, base, head, budget)
     broken = [answer for answer in proofs if answer.evidence.proof is Proof.BROKEN] if doubt is None else []
     missing = _missing(row, samples)
     needs_base = not missing and excuse is None and budget.tolerance is not None and row.delta is None
@@ -185,19 +186,21 @@ def judge_metric(  # noqa: PLR0913 - what a verdict rests on
 
 def _missing(row: Row, samples: Samples) -> tuple[RowReason, ...]:
     """Return which figures of the head are missing, so that the answer is unknown. Empty if none are."""
-    budget = row.budget
-    if row.head.is_lower_bound and budget.ceiling is not None:
+    has_fixed = bool(fixed_bounds(row.budget))
+    if row.head.is_lower_bound and has_fixed:
         return (LowerBound(row.head),)
-    if budget.every and budget.ceiling is not None and samples.head_unread:
+    if row.budget.every and has_fixed and samples.head_unread:
         return (TrialsUnread(samples.head_unread, samples.head_unread + len(samples.head)),)
     return ()
 
 
 def _doubt(row: Row, samples: Samples) -> tuple[RowReason, ...]:
-    """Return the trials that may have exceeded a maximum that every trial must keep, because a spike was missed."""
-    ceiling = row.budget.ceiling if row.budget.every else None
-    over = [most for most in samples.head_at_most if ceiling is not None and most > ceiling]
-    return (TrialsMayBeOver(len(over), len(samples.head), max(over)),) if over else ()
+    """Return the trials that may have broken a bound that every trial must keep, because a spike was missed."""
+    bound = tightest(fixed_bounds(row.budget)) if row.budget.every else None
+    if bound is None:
+        return ()
+    over = [worst for worst in samples.head_worst if bound.worse_by(worst) > 0]
+    return (TrialsMayBeOver(len(over), len(samples.head), max(over, key=bound.worse_by)),) if over else ()
 
 
 def _broken(row: Row, broken: Sequence[Answer]) -> Row:
@@ -228,7 +231,8 @@ def _kept(row: Row, proofs: Sequence[Answer], samples: Samples, excuse: Excuse |
     if warnings:
         return replace(row, verdict=Verdict.WARN, reasons=warnings)
     judges_growth = budget.tolerance is not None or budget.warn.tolerance is not None
-    if not proofs and budget.warn.max is None and (row.delta is None or budget.warn.tolerance is None):
+    before = row.base.value if row.base is not None else None
+    if not proofs and not warning_bounds(row.metric, budget, before):
         excused = GrowthNotJudged(excuse) if isinstance(excuse, Excuse) else excuse
         return replace(row, verdict=None, reasons=(excused,) if judges_growth and excused is not None else ())
     noise = _said(proofs, Proof.WITHIN_NOISE)
@@ -237,39 +241,41 @@ def _kept(row: Row, proofs: Sequence[Answer], samples: Samples, excuse: Excuse |
 
 def _warnings(row: Row, samples: Samples) -> Iterator[RowReason]:
     """Yield the reasons for a warning. None if only noise gives a reason."""
-    lowest = tightest(maximums(row.budget))
-    if row.trials_over is not None and lowest is not None:
-        yield TrialsWereOver(lowest, row.trials_over)
+    bound = tightest(fixed_bounds(row.budget))
+    if row.trials_over is not None and bound is not None:
+        yield TrialsWereOver(bound, row.trials_over)
     if row.trials_at_limit is not None and row.budget.is_set:
         yield TrialsReachedLimit(row.trials_at_limit)
-    yield from _said(list(answers(row.base, row.head, row.budget, samples, is_warning=True)), Proof.BROKEN)
+    yield from _said(list(answers(row.metric, row.base, row.head, row.budget, samples, is_warning=True)), Proof.BROKEN)
 
 
-def _unclear(base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> RowReason | None:
-    """Return why lower bounds leave the answer open. None if they do not, or if there are none.
+def _unclear(metric: Metric, base: MetricValue | None, head: MetricValue, budget: EffectiveBudget) -> RowReason | None:
+    """Return why values that may be worse leave the answer open. None if they do not, or if none may be.
 
-    If the head's value may be higher than measured, the head must not pass by the measured value. If the base's may be,
+    If the head's value may be worse than measured, the head must not pass by the measured value. If the base's may be,
     the head must not fail for its growth.
     """
-    most = budget.ceiling
+    fixed, sign = tightest(fixed_bounds(budget)), metric.definition.sign
     if head.value is None:
         return None
-    if head.interval is not None and most is not None and head.interval[0] <= most < head.value:
+    if head.interval is not None and fixed is not None and head.interval[0] <= fixed.level < head.value:
         return WideEstimate(*head.interval)
-    if most is not None and head.value > most:
+    if fixed is not None and fixed.worse_by(head.value) > 0:
         return None
-    after = (head.value, head.at_most or head.value)
-    answers = {after[0] > most, after[1] > most} if most is not None else {False}
+    after = (head.value, head.worst(metric) or 0)
+    answers = {fixed.worse_by(value) > 0 for value in after} if fixed is not None else {False}
+    of_base = base.worst(metric) if base is not None else None
     if budget.tolerance is not None and base is not None and base.value is not None:
-        before = (base.value, base.at_most or base.value)
-        grown = {value > was + tolerated_growth(was, budget.tolerance) for value in after for was in before}
+        before = (base.value, of_base or 0)
+        grown = {sign * (value - was) > tolerated_growth(was, budget.tolerance) for value in after for was in before}
         answers = {True} if grown == {True} else answers | grown
-    if len(answers) == 1 or (head.at_most is None and (base is None or base.at_most is None)):
+    has_bound = after[1] != after[0] or (base is not None and of_base != base.value)
+    if len(answers) == 1 or not has_bound:
         return None
     return SpikeMissed(
-        after[1] if after[1] > after[0] else None,
-        base.at_most if base is not None else None,
-        (head.precision if head.at_most else base.precision if base is not None else None) or "",
+        after[1] if after[1] != after[0] else None,
+        of_base if base is not None and of_base != base.value else None,
+        (head.precision if after[1] != after[0] else base.precision if base is not None else None) or "",
     )
 
 

@@ -23,7 +23,7 @@ class Excuse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OverMaximum:
-    """The median is certainly above a maximum."""
+    """The median is certainly above a maximum, or below a minimum."""
 
     bound: Bound
     excess: int
@@ -31,7 +31,7 @@ class OverMaximum:
 
 @dataclass(frozen=True, slots=True)
 class MaybeOverMaximum:
-    """The median is above a maximum, but its bounds lie on both sides of it."""
+    """The median breaks a maximum or a minimum, but its bounds lie on both sides of it."""
 
     bound: Bound
     low: int
@@ -40,7 +40,7 @@ class MaybeOverMaximum:
 
 @dataclass(frozen=True, slots=True)
 class AroundMaximum:
-    """The median is below a maximum, but its bounds lie on both sides of it."""
+    """The median keeps a maximum or a minimum, but its bounds lie on both sides of it."""
 
     bound: Bound
     low: int
@@ -49,7 +49,7 @@ class AroundMaximum:
 
 @dataclass(frozen=True, slots=True)
 class TrialsWereOver:
-    """Single trials were above a maximum."""
+    """Single trials broke a maximum or a minimum."""
 
     bound: Bound
     trials: TrialsOver
@@ -57,11 +57,11 @@ class TrialsWereOver:
 
 @dataclass(frozen=True, slots=True)
 class TrialsMayBeOver:
-    """Single trials missed a spike and may have been above a maximum that every trial must keep."""
+    """Single trials missed a spike and may have broken a bound that every trial must keep."""
 
     count: int
     of: int
-    at_most: int
+    worst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +72,18 @@ class TrialsReachedLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Grew:
-    """The metric certainly grew by more than is tolerated."""
+class Worsened:
+    """The metric certainly grew by more than is tolerated, or fell if more is better."""
 
     before: int
     after: int
+    bound: Bound
     tolerated: int
-    is_warning: bool
-    """Whether exceeding the tolerance only warns."""
 
 
 @dataclass(frozen=True, slots=True)
-class MaybeGrew:
-    """The metric grew, perhaps by more than is tolerated."""
+class MaybeWorsened:
+    """The metric grew, perhaps by more than is tolerated, or fell if more is better. The interval has no sign."""
 
     low: int
     high: int
@@ -92,8 +91,8 @@ class MaybeGrew:
 
 
 @dataclass(frozen=True, slots=True)
-class NoGrowthSeen:
-    """Noise can explain the difference."""
+class NotWorsened:
+    """Noise can explain the difference. The interval is that of the growth, or of the drop if more is better."""
 
     low: int
     high: int
@@ -141,11 +140,11 @@ class WideEstimate:
 
 @dataclass(frozen=True, slots=True)
 class SpikeMissed:
-    """A spike was missed, so that values may be higher than measured, and the answer depends on that."""
+    """A spike was missed, so that values may be worse than measured, and the answer depends on that."""
 
-    head_at_most: int | None
-    """The most that the head's value may be. None if it is exact."""
-    base_at_most: int | None
+    head_worst: int | None
+    """The worst that the head's value may be. None if it is exact."""
+    base_worst: int | None
     precision: str
     """The precision of the value in doubt, which may be text from outside."""
 
@@ -165,7 +164,7 @@ class Excepted:
 
     until: date
     beyond: TrialsWereOver | None
-    """The trials above a maximum, if some are above what the exception allows as well."""
+    """The trials that break a bound, if some are worse than what the exception allows as well."""
 
 
 MaximumReason = (
@@ -178,28 +177,28 @@ MaximumReason = (
     | WideEstimate
     | Excepted
 )
-GrowthReason = Grew | MaybeGrew | NoGrowthSeen | GrowthCutOff | GrowthNotJudged
+GrowthReason = Worsened | MaybeWorsened | NotWorsened | GrowthCutOff | GrowthNotJudged
 MissingReason = NotMeasured | LowerBound | TrialsUnread | SpikeMissed
 RowReason = MaximumReason | GrowthReason | MissingReason
 
 
-def of_maximum(bound: Bound, value: int, evidence: Evidence) -> MaximumReason:
-    """Return the reason about a median of `value` that is compared with a maximum."""
+def of_fixed(bound: Bound, value: int, evidence: Evidence) -> MaximumReason:
+    """Return the reason about a median of `value` that is compared with a maximum or a minimum."""
     match evidence.proof:
         case Proof.BROKEN:
-            return OverMaximum(bound, value - bound.most)
+            return OverMaximum(bound, bound.worse_by(value))
         case Proof.OPEN:
             return MaybeOverMaximum(bound, evidence.low, evidence.high)
         case _:
             return AroundMaximum(bound, evidence.low, evidence.high)
 
 
-def of_growth(grown: Grew, evidence: Evidence) -> GrowthReason:
-    """Return the reason about a growth."""
+def of_change(grown: Worsened, evidence: Evidence) -> GrowthReason:
+    """Return the reason about a growth, or about a drop if more is better."""
     match evidence.proof:
         case Proof.BROKEN:
             return grown
         case Proof.OPEN:
-            return MaybeGrew(evidence.low, evidence.high, grown.tolerated)
+            return MaybeWorsened(evidence.low, evidence.high, grown.tolerated)
         case _:
-            return NoGrowthSeen(evidence.low, evidence.high)
+            return NotWorsened(evidence.low, evidence.high)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
-from membudget.judge.bounds import maximums, tightest
+from membudget.judge.bounds import fixed_bounds, tightest
 from membudget.judge.measurement import FailureStage, ImageMeasurement, OwnMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Row, Verdict, judge_metric
 from membudget.judge.reasons import Excepted, Excuse, TrialsWereOver
@@ -109,7 +109,7 @@ class Use(StrEnum):
     IN_USE = "in use"
     NOT_NEEDED = "not needed"
     EXCEEDED = "exceeded"
-    """The value exceeds even what the exception allows."""
+    """The value is worse than even the exception allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +146,19 @@ def _is_used(row: Row, exception: ExceptionInForce) -> bool:
     """Return whether the row passes only because of the exception, which covers the measured value."""
     if row.head.is_lower_bound:
         return False  # the true value is unknown, so an exception cannot cover it
-    most = row.head.at_most or row.head.value or 0
+    sign, over = row.metric.definition.sign, row.trials_over
+    is_covered = sign * (row.head.worst(row.metric) or 0) <= sign * exception.allow
     if row.budget.every:  # an exception must cover every single trial
-        over = row.trials_over
-        return row.verdict is Verdict.FAIL and max(most, over.highest if over else 0) <= exception.allow
-    is_over = row.verdict is Verdict.WARN and row.trials_over is not None
-    return (is_over or row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)) and most <= exception.allow
+        is_each = over is None or sign * over.worst <= sign * exception.allow
+        return row.verdict is Verdict.FAIL and is_covered and is_each
+    is_over = row.verdict is Verdict.WARN and over is not None
+    return (is_over or row.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)) and is_covered
 
 
 def _excepted(row: Row, exception: ExceptionInForce) -> Row:
-    over, lowest = row.trials_over, tightest(maximums(row.budget))
-    is_beyond = over is not None and over.highest > exception.allow
-    beyond = TrialsWereOver(lowest, over) if is_beyond and over is not None and lowest is not None else None
+    over, bound, sign = row.trials_over, tightest(fixed_bounds(row.budget)), row.metric.definition.sign
+    is_beyond = over is not None and sign * over.worst > sign * exception.allow
+    beyond = TrialsWereOver(bound, over) if is_beyond and over is not None and bound is not None else None
     reason = Excepted(exception.until, beyond)
     verdict = Verdict.WARN if exception.ends_soon or is_beyond else Verdict.PASS
     return replace(row, verdict=verdict, reasons=(reason,), is_excepted=True, inconclusive=None)

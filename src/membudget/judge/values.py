@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import student
@@ -37,9 +37,14 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
         return MetricValue.absent(metric, why)  # zero in the other trials proves nothing about these
     lesser = [reading.precision for reading in readings if reading.value is not None and reading.is_less_precise]
     combine = max if worst else statistics.median
-    value, at_most = (
+    read = [reading for reading in readings if reading.value is not None]
+    value, at_most, at_least = (
         round(combine(figures))
-        for figures in (values, [reading.at_most or reading.value for reading in readings if reading.value is not None])
+        for figures in (
+            values,
+            [reading.at_most or reading.value or 0 for reading in read],
+            [reading.at_least if reading.at_least is not None else reading.value or 0 for reading in read],
+        )
     )
     precision = lesser[0] if lesser else None
     if missing or any(reading.is_lower_bound for reading in readings):
@@ -47,7 +52,8 @@ def aggregated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
             precision or f"lower bound: {missing[0].reason if missing else 'the value of a trial is a lower bound'}"
         )
         return MetricValue.of(metric, value, precision, is_lower_bound=True)
-    return MetricValue.of(metric, value, precision, at_most if at_most > value else None)
+    found = MetricValue.of(metric, value, precision, at_most if at_most > value else None)
+    return replace(found, at_least=at_least) if at_least < value else found
 
 
 def _estimated(metric: Metric, readings: Sequence[MetricValue]) -> MetricValue:
@@ -159,7 +165,7 @@ def _samples(
     return Samples(
         base=tuple(value.value or 0 for value in before),
         head=tuple(value.value or 0 for _, value in read),
-        head_at_most=tuple(value.at_most or value.value or 0 for _, value in read),
+        head_worst=tuple(value.worst(metric) or 0 for _, value in read),
         head_unread=len(head.trials) - len(read),
         reached_limit=tuple(at_limit),
         cut_off=tuple(at and _is_cut_off(metric, trial) for at, trial in zip(at_limit, trials, strict=False)),

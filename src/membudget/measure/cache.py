@@ -23,7 +23,7 @@ from membudget.core.metrics import BOUNDED_BY_LIMIT, TRIAL_METRICS, Metric
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
-MEASURING_VERSION = 3
+MEASURING_VERSION = 4
 """The version of running trials and reading their figures. Raise it when a figure of the same container could change.
 """
 
@@ -80,7 +80,14 @@ _MOST_BYTES = 200_000_000
 _MOST_TRIALS = 200
 _SLACK = 1.05
 """A mark may exceed the limit by the memory that is charged in batches."""
-_LARGEST = {Unit.BYTES: 1 << 50, Unit.MILLISECONDS: 48 * 3_600_000, Unit.COUNT: 1_000_000}
+_LARGEST = {
+    Unit.BYTES: 1 << 50,
+    Unit.COUNT: 1_000_000,
+    Unit.MILLISECONDS: 48 * 3_600_000,
+    Unit.MICROSECONDS: 48 * 3_600_000_000,
+    Unit.PER_1000_SECONDS: 10**12,
+    Unit.PER_1000_SECONDS_AND_GIB: 10**15,
+}
 
 
 class _File(BaseModel):
@@ -188,7 +195,7 @@ def _problems_of(trial: Trial, limit_bytes: int | None) -> Iterator[str]:
         most = _LARGEST[metric.definition.unit]
         if limit_bytes is not None and metric in BOUNDED_BY_LIMIT:
             most = round(limit_bytes * _SLACK)
-        values = (reading.value or 0, reading.at_most or 0, *(reading.interval or ()))
+        values = (reading.value or 0, reading.at_most or 0, reading.at_least or 0, *(reading.interval or ()))
         if reading.unit is not metric.definition.unit or any(not -most <= value <= most for value in values):
             yield f"has a {metric} out of range"
         if reading.value is not None and reading.value < 0 and reading.interval is None:

@@ -15,6 +15,7 @@ from membudget.core.quantities import MIB
 from membudget.measure.certificate import Certificate, Conclusion, EngineWord, OomDoubt, certify, count_oom_kills
 from membudget.measure.load import LoadProgress, unit_costs
 from membudget.measure.probe.messages import PhaseReading, ProbeReport, Reading, Series
+from membudget.measure.throughput import PeakUnderLoad, Served, load_metrics
 from membudget.measure.trial import LimitContact, OomKills, Phase, PhaseName, TrialSpec
 
 _HELD_US = 500_000
@@ -225,7 +226,7 @@ def _settled(metric: Metric, report: ProbeReport, column: str) -> MetricValue:
     if settle is None:
         return MetricValue.absent(metric, _ENDED)
     last_us = settle.end_us - (settle.end_us - settle.begin_us) // _SETTLED_SHARE
-    samples = _within(report.series, last_us, settle.end_us, report.series.column(column))
+    samples = report.series.within(last_us, settle.end_us, column)
     if not samples:
         return MetricValue.absent(metric, "there was no sample at the end of the settle time")
     return MetricValue.of(metric, round(statistics.median(samples)))
@@ -245,7 +246,7 @@ def _startup_time(startup: Startup) -> MetricValue:
 
 
 def _phase(reading: PhaseReading, series: Series, start_us: int) -> Phase:
-    rss = _within(series, reading.begin_us, reading.end_us, series.rss_bytes)
+    rss = series.within(reading.begin_us, reading.end_us, "rss_bytes")
     return Phase(
         name=reading.name,
         begin_us=reading.begin_us,
@@ -262,17 +263,10 @@ def _phase_peak(reading: PhaseReading, series: Series) -> MetricValue:
     metric = Metric.PEAK_MEMORY
     if reading.kernel_peak.value is not None:
         return MetricValue.of(metric, reading.kernel_peak.value)
-    usage = _within(series, reading.begin_us, reading.end_us, series.usage_bytes)
+    usage = series.within(reading.begin_us, reading.end_us, "usage_bytes")
     if not usage:
         return MetricValue.absent(metric, reading.kernel_peak.reason or "unknown")
     return MetricValue.of(metric, max(usage), f"sampled, lower bound: {reading.kernel_peak.reason}")
-
-
-def _within(series: Series, begin_us: int, end_us: int, column: list[int]) -> list[int]:
-    """Return the samples within a span of time, or the last one before it if there are none."""
-    first = bisect.bisect_left(series.time_us, begin_us)
-    last = bisect.bisect_right(series.time_us, end_us)
-    return column[min(first, max(0, last - 1)) : last]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +277,7 @@ class Seen:
     sidecars: Sequence[ProbeReport]
     progress: Sequence[LoadProgress]
     startup: Startup
+    served: Sequence[Served] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +300,8 @@ def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int)
     metrics = trial_metrics(report, judged, certificate, seen.startup, word)
     counting = [progress for progress in seen.progress if progress.phase not in spec.unjudged_phases]
     metrics |= unit_costs(counting, report.series, report.origin_ns)
+    served = [one for one in seen.served if one.result.phase not in spec.unjudged_phases]
+    metrics |= load_metrics(served, _peak_under_load(report, served, metrics[Metric.PEAK_RSS]))
     missed = certificate.missed_bytes + sum(_missed_bytes(own, rate_hz, engine.cpus) for own in seen.sidecars)
     metrics[Metric.POD_PEAK_RSS] = pod_peak_rss(judged.series, report.origin_ns, seen.sidecars, missed)
     own = count_oom_kills(report, engine.cgroup_version, word)
@@ -312,6 +309,21 @@ def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int)
         own.value, [count_oom_kills(sidecar, engine.cgroup_version).value for sidecar in seen.sidecars]
     )
     return TrialFigures(metrics, certificate, own.value, own.doubt)
+
+
+def _peak_under_load(report: ProbeReport, served: Sequence[Served], peak: MetricValue) -> PeakUnderLoad | None:
+    """Return the peak RSS of the phases in which requests were sent. None if none of them was sampled.
+
+    `peak` is the trial's: if a spike was missed, it may have been in one of these phases.
+    """
+    loaded = {one.result.phase for one in served}
+    samples = [
+        rss
+        for phase in report.phases
+        if phase.name in loaded
+        for rss in report.series.within(phase.begin_us, phase.end_us, "rss_bytes")
+    ]
+    return PeakUnderLoad(max(samples), peak.at_most) if samples else None
 
 
 def _missed_bytes(report: ProbeReport, rate_hz: int, cpus: int) -> int:

@@ -22,8 +22,12 @@ from membudget.budgets.fields import AnyPhaseLabel
 from membudget.core.files import Stored
 from membudget.core.intervals import student
 from membudget.core.metrics import Metric, MetricValue
+from membudget.measure.latencies import StepCounts
 from membudget.measure.listening import Listening
 from membudget.measure.probe.messages import Series
+
+_BUSY_SHARE = 0.9
+"""A client that uses more than this share of a CPU is the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +80,30 @@ class LoadResult(Stored):
     """How many requests were sent twice because the service closed the connection without an answer. An idle connection
     may be closed at any time, so the first loss of a repeatable request is no error (RFC 9112, section 9.3.1).
     """
+    exact_us: int | None = None
+    """The duration in microseconds. None in reports of earlier versions."""
+    client_cpu_us: int | None = None
+    """The CPU time of the client, which has one thread. None in reports of earlier versions."""
+
+    @property
+    def duration_us(self) -> int:
+        """The time from the first request to the end of the last answer, as exactly as it is known."""
+        return self.exact_us if self.exact_us is not None else 1000 * self.duration_ms
+
+    @property
+    def succeeded(self) -> int:
+        """The number of requests that were answered without an error."""
+        return self.requests - self.errors
 
     @property
     def per_second(self) -> float:
-        """Requests per second."""
-        return 1000 * self.requests / max(1, self.duration_ms)
+        """Requests that succeeded per second."""
+        return 1_000_000 * self.succeeded / max(1, self.duration_us)
+
+    @property
+    def client_was_busy(self) -> bool:
+        """Whether the client was the limit, so that the service may be faster."""
+        return (self.client_cpu_us or 0) > _BUSY_SHARE * self.duration_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +171,8 @@ class DriveEvent:
     """For "point": the number of its group."""
     point: LoadPoint | None = None
     load: LoadResult | None = None
+    latencies: StepCounts = ()
+    """For "load": the latencies of the requests that succeeded."""
     at_once: bool = False
     """For "ready": whether the first attempt succeeded, so that the service may have been ready before."""
     port: int | None = None

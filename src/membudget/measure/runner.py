@@ -180,7 +180,8 @@ class TrialRunner:
         version = self._info.cgroup_version
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
         startup = _startup(exercised, spec)
-        seen = Seen(report, beside, exercised.workload.progress, startup)
+        workload = exercised.workload
+        seen = Seen(report, beside, workload.progress, startup, workload.served)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
         unset = spec.inputs.variables_of_compose
         result = with_variables(result, unset, listens=bool(exercised.workload.listening))
@@ -204,7 +205,7 @@ class TrialRunner:
             oom_doubt=figures.oom_doubt,
             at_limit=limit_contact(report, spec.limit_bytes, exercised.duration_ms),
             settings=report.settings,
-            load=exercised.workload.loads,
+            load=tuple(one.result for one in workload.served),
             ran_inside=_ran_inside(spec, state),
             assumed=exercised.workload.assumed(exercised.result),
             sidecars=tuple(

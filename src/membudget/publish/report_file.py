@@ -79,7 +79,8 @@ def _thinner(most_points: int) -> Callable[[Trial], Trial]:
 
 def _without_details(trial: Trial) -> Trial:
     reason = _LEFT_OUT if trial.snapshot is not None else trial.snapshot_reason
-    return replace(trial, snapshot=None, snapshot_reason=reason, log_tail=())
+    known = {metric: value for metric, value in trial.metrics.items() if value.value is not None}
+    return replace(trial, snapshot=None, snapshot_reason=reason, log_tail=(), metrics=known)
 
 
 def _without_contents(report: Report) -> Report:

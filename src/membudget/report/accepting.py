@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import Tolerance
-from membudget.budgets.suggested import as_written, duration_as_written
-from membudget.core.definition import Unit
+from membudget.budgets.suggested import as_written, duration_as_written, latency_as_written, rate_as_written
+from membudget.core.definition import Better, Unit
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.acceptance import Acceptance, group_acceptances, image_acceptances
@@ -137,9 +137,11 @@ def _image_table(image: ImageMeasurement, one: Acceptance) -> tuple[str, ...]:
 def _needed(one: Acceptance) -> Iterator[str]:
     """Yield the keys that have to be looser, as `budgets.loosening` names them."""
     table = f"budgets.{one.metric}" if one.phase is None else f"phases.{one.phase}.{one.metric}"
-    yield from (f"{table}.{key}" for key, value in (("max", one.max), ("headroom", one.headroom)) if value is not None)
+    levels = (("max", one.max), ("headroom", one.headroom), ("min", one.min))
+    yield from (f"{table}.{key}" for key, value in levels if value is not None)
     if one.growth is not None:
-        yield f"{table}.growth.floor" if one.metric.definition.unit is not Unit.COUNT else f"{table}.growth"
+        key = f"{table}.{_change_key(one.metric)}"
+        yield f"{key}.floor" if one.metric.definition.unit is not Unit.COUNT else key
 
 
 def _lines(table: Sequence[str], one: Acceptance) -> Iterator[str]:
@@ -148,8 +150,14 @@ def _lines(table: Sequence[str], one: Acceptance) -> Iterator[str]:
         yield f"{path}.max = {_value(one.metric, one.max)}"
     if one.headroom is not None:
         yield f"{path}.headroom = {_value(one.metric, one.headroom)}"
+    if one.min is not None:
+        yield f"{path}.min = {_value(one.metric, one.min)}"
     if one.growth is not None:
-        yield f"{path}.growth = {_growth(one.metric, one.growth)}"
+        yield f"{path}.{_change_key(one.metric)} = {_growth(one.metric, one.growth)}"
+
+
+def _change_key(metric: Metric) -> str:
+    return "growth" if metric.definition.better is Better.LESS else "drop"
 
 
 def _growth(metric: Metric, growth: Tolerance) -> str:
@@ -164,5 +172,9 @@ def _value(metric: Metric, value: int) -> str:
             return json.dumps(as_written(value))
         case Unit.MILLISECONDS:
             return json.dumps(duration_as_written(value))
+        case Unit.MICROSECONDS:
+            return json.dumps(latency_as_written(value))
+        case Unit.PER_1000_SECONDS | Unit.PER_1000_SECONDS_AND_GIB:
+            return rate_as_written(value)
         case Unit.COUNT:
             return str(value)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from membudget.budgets.loosening import Approval
-from membudget.core.metrics import format_value
+from membudget.core.definition import Better
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import FailureStage, ImageMeasurement
 from membudget.judge.metric import Row, Verdict
@@ -11,9 +11,10 @@ from membudget.judge.rows import Allowed, Use
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.report import LooserRules
-from membudget.report.row_words import Parts, row_label, row_reason, row_sentence
+from membudget.report.row_words import Parts, bound_in_words, row_label, row_reason, row_sentence
 
-_USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)", Use.EXCEEDED: " (and is more)"}
+_USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)"}
+_EXCEEDED = {Better.LESS: " (and is more)", Better.MORE: " (and is less)"}
 
 
 def allowances(judgement: Judgement, looser: LooserRules) -> Iterator[Finding]:
@@ -76,11 +77,11 @@ def _allowed(exception: Allowed) -> Parts:
     """Return in words what an exception allows, until when, and why."""
     row, given = exception.row, exception.exception
     soon = ", which is soon" if given.ends_soon else ""
-    said = (
-        f"{row_label(row)} may be up to {format_value(row.metric, given.allow)} until {given.until.isoformat()}{soon}"
-    )
+    allowed = bound_in_words(row.metric, given.allow)
+    said = f"{row_label(row)} may be {allowed} until {given.until.isoformat()}{soon}"
     quoted = f"{given.reason} ({given.issue})" if given.issue else given.reason
-    return (f"{said}{_USES[exception.use]}: ", Quoted(quoted))
+    use = _USES.get(exception.use, _EXCEEDED[row.metric.definition.better])
+    return (f"{said}{use}: ", Quoted(quoted))
 
 
 def noise(judgement: Judgement) -> Iterator[Finding]:

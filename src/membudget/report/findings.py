@@ -174,6 +174,7 @@ def _load_finding(results: Sequence[LoadResult], *, killed: bool) -> Finding:
     figures = [f"{load.requests:,} requests", _range_words(errors, "errors"), f"{load.per_second:,.0f} a second"]
     for name, microseconds in (("p50", load.p50_us), ("p95", load.p95_us), ("p99", load.p99_us)):
         figures += [f"{name} {microseconds / 1000:.1f} ms"] if microseconds is not None else []
+    figures += ["the client was the limit"] if any(result.client_was_busy for result in results) else []
     figures += [f"{load.connections_open:,} connections held open"] if load.connections_open else []
     figures += [f"{_range_words(resent, 'sent twice')} because the connection was lost"] if any(resent) else []
     unhurt = "; no request failed with the killed processes" if killed and not any((*errors, *resent)) else ""

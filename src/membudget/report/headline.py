@@ -80,7 +80,7 @@ def _failed(result: JudgedReport) -> list[Parts]:
     )
     groups = [group for group in result.judgement.groups if group.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
     return [
-        _ours(f"{len(over)} of {images} over budget") if over else (),
+        _ours(f"{len(over)} of {images} {_broken(over)}") if over else (),
         _list(named, ""),
         _ours(f"{of_all} could not be judged") if unclear and not (failing and open_words) else (),
         _list(open_words, ""),
@@ -89,6 +89,14 @@ def _failed(result: JudgedReport) -> list[Parts]:
         _ours("the base's budgets cannot be read") if result.report.lacks_base_rules else (),
         _loosened(len(result.report.looser.unapproved)),
     ]
+
+
+def _broken(images: Sequence[ImageJudgement]) -> str:
+    """Return what is wrong with images whose budgets are broken."""
+    is_under = {image.status is Status.UNDER_BUDGET for image in images}
+    if is_under == {True, False}:
+        return "over or under budget"
+    return "under budget" if True in is_under else "over budget"
 
 
 def _excess(image: ImageJudgement) -> Parts:
@@ -103,7 +111,7 @@ def _excess(image: ImageJudgement) -> Parts:
 
 def _relative_excess(row: Row) -> float:
     first = row.exceeded[0]
-    return first.excess / max(first.bound.most, 1)
+    return first.excess / max(first.bound.level, 1)
 
 
 def _largest_change(images: Sequence[ImageJudgement]) -> Parts:

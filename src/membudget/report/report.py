@@ -219,4 +219,5 @@ def _restated_metrics(metrics: Mapping[Metric, MetricValue]) -> dict[Metric, Met
 
 
 def _restated_value(metric: Metric, value: MetricValue) -> MetricValue:
-    return replace(value, is_less_precise=value.precision != _USUAL_PRECISION_1.get(metric, "exact"))
+    is_less_precise = value.value is not None and value.precision != _USUAL_PRECISION_1.get(metric, "exact")
+    return replace(value, is_less_precise=is_less_precise)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from membudget.core.definition import Unit
+from membudget.core.definition import Better, Unit
 from membudget.core.metrics import Metric, format_delta, format_reading, format_value
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
@@ -12,17 +12,16 @@ from membudget.judge.reasons import (
     AroundMaximum,
     Excepted,
     Excuse,
-    Grew,
     GrowthCutOff,
     GrowthNotJudged,
     GrowthReason,
     LowerBound,
     MaximumReason,
-    MaybeGrew,
     MaybeOverMaximum,
+    MaybeWorsened,
     MissingReason,
-    NoGrowthSeen,
     NotMeasured,
+    NotWorsened,
     OverMaximum,
     RowReason,
     SpikeMissed,
@@ -31,6 +30,7 @@ from membudget.judge.reasons import (
     TrialsUnread,
     TrialsWereOver,
     WideEstimate,
+    Worsened,
 )
 
 Parts = tuple[Part, ...]
@@ -46,6 +46,13 @@ _EXCUSES = {
 }
 
 
+_OVER = {Better.LESS: "over", Better.MORE: "under"}
+_UP_TO = {Better.LESS: "up to ", Better.MORE: "down to "}
+_GREW = {Better.LESS: "grew", Better.MORE: "fell"}
+_GROWTH = {Better.LESS: "growth", Better.MORE: "drop"}
+"""How a metric gets worse, by which of its values are better."""
+
+
 def key_of(metric: Metric, kind: BoundKind) -> str:
     """Return the key that sets a bound of a metric in the budgets file, below the metric's own."""
     is_count = metric.definition.unit is Unit.COUNT and kind is BoundKind.WARN_MAX
@@ -53,9 +60,15 @@ def key_of(metric: Metric, kind: BoundKind) -> str:
 
 
 def bound_words(metric: Metric, bound: Bound) -> str:
-    """Return a bound with its name, for charts: "max 96.0 MiB", "growth up to 73.2 MiB"."""
-    up_to = "" if bound.kind in (BoundKind.MAX, BoundKind.WARN_MAX) else "up to "
-    return f"{key_of(metric, bound.kind)} {up_to}{format_value(metric, bound.most)}"
+    """Return a bound with its name, for charts: "max 96.0 MiB", "growth up to 73.2 MiB", "drop down to 1,350/s"."""
+    is_plain = bound.kind in (BoundKind.MAX, BoundKind.WARN_MAX, BoundKind.MIN, BoundKind.WARN_MIN)
+    up_to = "" if is_plain else _UP_TO[bound.kind.better]
+    return f"{key_of(metric, bound.kind)} {up_to}{format_value(metric, bound.level)}"
+
+
+def bound_in_words(metric: Metric, worst: int) -> str:
+    """Return the worst value that something may have: "up to 96.0 MiB", "down to 1,350/s"."""
+    return f"{_UP_TO[metric.definition.better]}{format_value(metric, worst)}"
 
 
 def headroom_words(row: Row) -> str:
@@ -70,15 +83,16 @@ def headroom_words(row: Row) -> str:
 
 
 def _over(metric: Metric, kind: BoundKind, excess: int) -> str:
-    return f"over {key_of(metric, kind)} by {format_value(metric, excess)}"
+    how = "over" if kind.is_growth else _OVER[kind.better]  # a drop that is too large is over what is allowed
+    return f"{how} {key_of(metric, kind)} by {format_value(metric, excess)}"
 
 
 def exceeded_words(metric: Metric, exceeded: Exceeded) -> Parts:
-    """Return by how much a bound is exceeded: "7.1 MiB over `max` 96.0 MiB"."""
+    """Return by how much a bound is broken: "7.1 MiB over `max` 96.0 MiB", "150/s under `min` 1,500/s"."""
     excess, key = format_value(metric, exceeded.excess), key_of(metric, exceeded.bound.kind)
     if exceeded.bound.kind.is_growth:
         return (f"{excess} more than ", Quoted(key), " allows")
-    return (f"{excess} over ", *_named(metric, exceeded.bound))
+    return (f"{excess} {_OVER[exceeded.bound.kind.better]} ", *_named(metric, exceeded.bound))
 
 
 def row_label(row: Row) -> str:
@@ -124,7 +138,7 @@ def _row_reason(metric: Metric, reason: RowReason) -> Parts:
     match reason:
         case NotMeasured() | LowerBound() | TrialsUnread() | SpikeMissed():
             return _missing(metric, reason)
-        case Grew() | MaybeGrew() | NoGrowthSeen() | GrowthCutOff() | GrowthNotJudged():
+        case Worsened() | MaybeWorsened() | NotWorsened() | GrowthCutOff() | GrowthNotJudged():
             return _of_growth(metric, reason)
         case _:
             return _of_maximum(metric, reason)
@@ -139,24 +153,24 @@ def _missing(metric: Metric, reason: MissingReason) -> Parts:
         case TrialsUnread(count, of):
             return (f"{count} of {of} trials have no value",)
         case SpikeMissed(head, base, precision):
-            sides = [f"the head's may be up to {format_value(metric, head)}"] if head is not None else []
-            sides += [f"the base's may be up to {format_value(metric, base)}"] if base is not None else []
+            sides = [f"the head's may be {bound_in_words(metric, head)}"] if head is not None else []
+            sides += [f"the base's may be {bound_in_words(metric, base)}"] if base is not None else []
             return (f"{' and '.join(sides)}: ", Quoted(precision))
 
 
 def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR0911 - one for each kind
     match reason:
         case OverMaximum(bound, excess):
-            return ("is ", *exceeded_words(metric, Exceeded(bound, bound.most + excess)))
+            return ("is ", *exceeded_words(metric, Exceeded(bound, bound.level + bound.kind.better.sign * excess)))
         case MaybeOverMaximum(bound, low, high):
             doubt = f", but not for certain: its median lies {_range(metric, low, high)}"
-            return ("is over ", *_named(metric, bound), doubt)
+            return (f"is {_OVER[bound.kind.better]} ", *_named(metric, bound), doubt)
         case AroundMaximum(bound, low, high):
             return (*_named(metric, bound), f" is within its noise: its median lies {_range(metric, low, high)}")
         case TrialsWereOver():
             return _trials_over(metric, reason)
-        case TrialsMayBeOver(count, of, at_most):
-            return (f"{count} of {of} trials may be up to {format_value(metric, at_most)}: a spike was missed",)
+        case TrialsMayBeOver(count, of, worst):
+            return (f"{count} of {of} trials may be {bound_in_words(metric, worst)}: a spike was missed",)
         case TrialsReachedLimit(at_limit):
             return (f"reached the limit in {at_limit.count} of {_trials(at_limit.of)}",)
         case WideEstimate(low, high):
@@ -168,35 +182,36 @@ def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR091
 
 
 def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
+    better = metric.definition.better
     match reason:
-        case Grew(before, after, tolerated, is_warning):
-            growth = format_value(metric, after - before)
+        case Worsened(before, after, bound, _):
+            change = format_value(metric, abs(after - before))
             percent = f" ({format_percent(100 * (after - before) / before, signed=True)})" if before else ""
-            kind = BoundKind.WARN_GROWTH if is_warning else BoundKind.GROWTH
-            beyond = exceeded_words(metric, Exceeded(Bound(kind, before + tolerated), after))
-            return (f"grew by {growth}{percent}, ", *beyond)
-        case MaybeGrew(low, high, tolerated):
+            return (f"{_GREW[better]} by {change}{percent}, ", *exceeded_words(metric, Exceeded(bound, after)))
+        case MaybeWorsened(low, high, tolerated):
             allowed = f" allows {format_value(metric, tolerated)}, so this is inconclusive"
-            return (f"grew by {format_value(metric, low)} to {format_value(metric, high)}; ", Quoted("growth"), allowed)
-        case NoGrowthSeen(low, high):
-            return (f"shows no growth beyond its noise: {_delta_range(metric, low, high)}",)
+            by = f"{format_value(metric, low)} to {format_value(metric, high)}"
+            return (f"{_GREW[better]} by {by}; ", Quoted(_GROWTH[better]), allowed)
+        case NotWorsened(low, high):
+            ends = (low, high) if better is Better.LESS else (-high, -low)
+            return (f"shows no {_GROWTH[better]} beyond its noise: {_delta_range(metric, *ends)}",)
         case GrowthCutOff(count, of):
             return (f"the limit cut its peak off in {count} of {of} trials: raise the limit to see how much it grew",)
         case GrowthNotJudged(excuse, images):
             of_images = "" if images is None else f"of {images} of its images: "
-            return (f"growth is not judged: {of_images}{_EXCUSES[excuse]}",)
+            return (f"{_GROWTH[better]} is not judged: {of_images}{_EXCUSES[excuse]}",)
 
 
 def _named(metric: Metric, bound: Bound) -> Parts:
     """Return a maximum with its name and its figure."""
-    name, most = Quoted(key_of(metric, bound.kind)), format_value(metric, bound.most)
+    name, most = Quoted(key_of(metric, bound.kind)), format_value(metric, bound.level)
     return (f"{most}, the most that ", name, " allows") if bound.kind is BoundKind.HEADROOM else (name, f" {most}")
 
 
 def _trials_over(metric: Metric, reason: TrialsWereOver) -> Parts:
     trials, bound = reason.trials, reason.bound
-    by = f" in {trials.count} of {_trials(trials.of)}, by up to {format_value(metric, trials.highest - bound.most)}"
-    return ("was over ", *_named(metric, bound), by)
+    by = f" in {trials.count} of {_trials(trials.of)}, by up to {format_value(metric, bound.worse_by(trials.worst))}"
+    return (f"was {_OVER[bound.kind.better]} ", *_named(metric, bound), by)
 
 
 def _trials(count: int) -> str:

@@ -65,9 +65,9 @@ from membudget.report.verdicts import image_reason, next_step, status_mark, verd
 _MOST_CHARTS = 6
 """The most charts, because GitHub draws each in a frame of its own."""
 _GRAVEST_FIRST = (
-    Status.OOM_KILLED, Status.OVER_BUDGET, Status.LEAKING, Status.WORKLOAD_FAILED, Status.BUILD_FAILED,
-    Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT,
-    Status.SOMETIMES_OVER, Status.WARNING, Status.OFF_ITS_FIT,
+    Status.OOM_KILLED, Status.OVER_BUDGET, Status.UNDER_BUDGET, Status.LEAKING, Status.WORKLOAD_FAILED,
+    Status.BUILD_FAILED, Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT,
+    Status.SOMETIMES_OVER, Status.SOMETIMES_UNDER, Status.WARNING, Status.OFF_ITS_FIT,
 )  # fmt: skip
 _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
 

@@ -6,11 +6,12 @@ from enum import StrEnum
 
 from membudget.budgets.loosening import Approval, Loosening
 from membudget.budgets.rules import Tolerance
+from membudget.core.definition import Better
 from membudget.core.metrics import Metric, format_reading, format_spread, format_value
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import BoundKind, tolerated_growth
-from membudget.judge.image import ImageJudgement, Status, is_lost, lacks_base
+from membudget.judge.image import ImageJudgement, Status, broken_status, is_lost, lacks_base, sometimes_status
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GapKind, GroupJudgement
@@ -220,28 +221,34 @@ def _delta_cell(row: Row) -> str:
 
 def _budget_cell(row: Row) -> str:
     """Return each part of the budget with its name. Growth is in bytes if there is a base, because bytes are judged."""
-    before, budget = row.base.value if row.base is not None else None, row.budget
+    before, budget, warn = row.base.value if row.base is not None else None, row.budget, row.budget.warn
+    is_less_better = row.metric.definition.better is Better.LESS
+    change = (BoundKind.GROWTH, BoundKind.WARN_GROWTH) if is_less_better else (BoundKind.DROP, BoundKind.WARN_DROP)
+    fixed, warned = (budget.max, warn.max) if is_less_better else (budget.min, warn.min)
     levels = (
         (BoundKind.MAX, _value(row.metric, budget.max)),
         (BoundKind.HEADROOM, _value(row.metric, budget.below_limit, "≤ ")),
-        (BoundKind.GROWTH, _growth(row.metric, budget.tolerance, before, budget.max)),
-        (BoundKind.WARN_MAX, _value(row.metric, budget.warn.max)),
-        (BoundKind.WARN_GROWTH, _growth(row.metric, budget.warn.tolerance, before, budget.warn.max)),
+        (BoundKind.MIN, _value(row.metric, budget.min)),
+        (change[0], _growth(row.metric, budget.tolerance, before, fixed)),
+        (BoundKind.WARN_MAX, _value(row.metric, warn.max)),
+        (BoundKind.WARN_MIN, _value(row.metric, warn.min)),
+        (change[1], _growth(row.metric, warn.tolerance, before, warned)),
     )
     return ", ".join(f"{key_of(row.metric, kind)} {words}" for kind, words in levels if words) or _NO_VALUE
 
 
-def _value(metric: Metric, most: int | None, sign: str = "") -> str:
-    return f"{sign}{format_value(metric, most)}" if most is not None else ""
+def _value(metric: Metric, level: int | None, sign: str = "") -> str:
+    return f"{sign}{format_value(metric, level)}" if level is not None else ""
 
 
-def _growth(metric: Metric, tolerance: Tolerance | None, before: int | None, most: int | None) -> str:
+def _growth(metric: Metric, tolerance: Tolerance | None, before: int | None, fixed: int | None) -> str:
+    sign = "+" if metric.definition.better is Better.LESS else "-"
     if tolerance is not None and before is not None:
-        return f"+{format_value(metric, tolerated_growth(before, tolerance))}"
-    if tolerance is None or most is not None:  # without a base, only the maximum is judged
+        return f"{sign}{format_value(metric, tolerated_growth(before, tolerance))}"
+    if tolerance is None or fixed is not None:  # without a base, only the maximum or the minimum is judged
         return ""
     percent = f"{format_percent(tolerance.percent)} or " if tolerance.percent else ""  # else the floor alone
-    return f"{percent}+{format_value(metric, tolerance.floor)}"
+    return f"{percent}{sign}{format_value(metric, tolerance.floor)}"
 
 
 def _mark(row: Row) -> Mark:
@@ -260,7 +267,7 @@ def _mark(row: Row) -> Mark:
 def _outcome(row: Row) -> Status | None:
     """Return the status of a row. None if its verdict says everything."""
     if row.verdict is Verdict.FAIL:
-        return Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else Status.OVER_BUDGET
+        return Status.OOM_KILLED if row.metric is Metric.OOM_KILLS else broken_status([row])
     if row.inconclusive is Inconclusive.NOT_MEASURED:
         return Status.BASE_NOT_MEASURED if lacks_base(row) else Status.NOT_MEASURED
-    return Status.SOMETIMES_OVER if row.verdict is Verdict.WARN and row.trials_over is not None else None
+    return sometimes_status([row]) if row.verdict is Verdict.WARN and row.trials_over is not None else None

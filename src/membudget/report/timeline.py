@@ -187,7 +187,7 @@ class Chart:
         return " · ".join(parts)
 
     def _bounds(self) -> list[tuple[int, tuple[str, str], str]]:
-        budgets = [(one.most, _BUDGETS[one.kind], bound_words(Metric.PEAK_RSS, one)) for one in self.bounds]
+        budgets = [(one.level, _BUDGETS[one.kind], bound_words(Metric.PEAK_RSS, one)) for one in self.bounds]
         return [*budgets, (self.limit_bytes, _LIMIT, f"limit {format_size(self.limit_bytes)}")]
 
     def _is_near(self, bound: int) -> bool:

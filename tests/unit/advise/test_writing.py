@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from membudget.advise.answer import Stop
 from membudget.advise.report import FitReport
 from membudget.advise.writing import require_answers, with_fits
+from membudget.budgets.budget_tables import SizeBudget
 from membudget.budgets.file import parse_budgets
-from membudget.budgets.metric_budgets import SizeBudget
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB

@@ -43,7 +43,14 @@ def test_it_ends_by_date_and_says_so_two_weeks_before(today: date, holds: bool, 
 
 @pytest.mark.parametrize(
     ("metric", "allow", "value"),
-    [("startup_time", '"5s"', 5000), ("oom_kills", "1", 1), ("image_size", '"1MB"', 10**6)],
+    [
+        ("startup_time", '"5s"', 5000),
+        ("oom_kills", "1", 1),
+        ("image_size", '"1MB"', 10**6),
+        ("latency_p99", '"2.5ms"', 2500),
+        ("requests_per_second", "0.25", 250),
+        ("requests_per_gib", "9000", 9_000_000),
+    ],
 )
 def test_what_it_allows_is_in_the_metrics_own_unit(metric: str, allow: str, value: int) -> None:
     (one,) = budgets(metric, allow).exceptions
@@ -57,6 +64,10 @@ def test_what_it_allows_is_in_the_metrics_own_unit(metric: str, allow: str, valu
         ({"allow": "80"}, "exceptions.0.allow: invalid value (found: 80)"),
         ({"metric": "oom_kills", "allow": '"1"'}, "a whole number, 0 or more"),
         ({"metric": "oom_kills", "allow": "true"}, "a whole number, 0 or more"),
+        ({"metric": "requests_per_second", "allow": '"1500"'}, "a number of requests a second, with at most three"),
+        ({"metric": "requests_per_second", "allow": "-1"}, "a number of requests a second, with at most three"),
+        ({"metric": "requests_per_second", "allow": "true"}, "a number of requests a second, with at most three"),
+        ({"metric": "latency_p50", "allow": '"2.5"'}, 'a number with a unit: "850us", "2.5ms", "1s"'),
         ({"until": '"soon"'}, "exceptions.0.until: invalid value"),
         ({"image": "web"}, "exceptions.0.image: names an image that this file does not define (found: web)"),
     ],
@@ -82,3 +93,9 @@ reason = "r"
 """
     with pytest.raises(BudgetsFileError, match="exceptions"):
         budgets_file.parse_budgets(text, "t")
+
+
+def test_of_two_exceptions_the_one_that_allows_more_applies() -> None:
+    (wide,), (narrow,) = (budgets("requests_per_second", allow).exceptions for allow in ("1000", "1200"))
+    for both in ((wide, narrow), (narrow, wide)):
+        assert in_force(both, "api", date(2026, 12, 1))[Metric.REQUESTS_PER_SECOND].allow == 1_000_000

@@ -17,6 +17,7 @@ limit = "128MiB"
 leak = "fail"
 container = { secrets = ["TOKEN"] }
 budgets.peak_rss = { max = "64MiB", growth = { percent = 5, floor = "1MiB" }, headroom = "20%", warn = "60MiB" }
+budgets.requests_per_second = { min = 1500, drop = { percent = 8, floor = 50 }, warn = 1800 }
 phases.settle.peak_rss.max = "32MiB"
 """
 
@@ -43,6 +44,11 @@ LOOSER = [
     ('floor = "1MiB"', 'floor = "2MiB"', ["budgets.peak_rss.growth.floor"]),
     ('headroom = "20%"', 'headroom = "10%"', ["budgets.peak_rss.headroom"]),
     ('warn = "60MiB"', 'warn = "61MiB"', ["budgets.peak_rss.warn.max"]),
+    ("min = 1500", "min = 1499.5", ["budgets.requests_per_second.min"]),
+    ("min = 1500, ", "", ["budgets.requests_per_second.min"]),
+    ("percent = 8", "percent = 9", ["budgets.requests_per_second.drop.percent"]),
+    ("floor = 50", "floor = 51", ["budgets.requests_per_second.drop.floor"]),
+    ("warn = 1800", "warn = 1700", ["budgets.requests_per_second.warn.min"]),
     ('phases.settle.peak_rss.max = "32MiB"', "", ["phases.settle.peak_rss.max"]),
     ("phases.settle.peak_rss.max", "phases.settle.judged = false\n#", [
         "phases.settle.judged", "phases.settle.peak_rss.max",

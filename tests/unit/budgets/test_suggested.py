@@ -2,15 +2,18 @@ import pytest
 
 from membudget.budgets.suggested import (
     accepted_duration,
+    accepted_rate,
     accepted_size,
     as_written,
     duration_as_written,
+    latency_as_written,
     limit_for,
     maximum_for,
+    rate_as_written,
     rounded_down,
     rounded_up,
 )
-from membudget.core.quantities import GIB, KIB, MIB, parse_duration, parse_size
+from membudget.core.quantities import GIB, KIB, MIB, parse_duration, parse_latency, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,21 @@ def test_a_time_that_is_accepted_has_two_digits(time: int, accepted: int, writte
     assert accepted_duration(time) == accepted
     assert duration_as_written(accepted) == written
     assert parse_duration(written) == accepted
+
+
+@pytest.mark.parametrize(
+    ("rate", "accepted", "written"),
+    [(1_421_337, 1_350_000, "1350"), (12_345, 11_700, "11.7"), (250, 238, "0.238"), (3, 2, "0.002"), (0, 0, "0")],
+)
+def test_a_rate_that_is_accepted_is_a_twentieth_lower(rate: int, accepted: int, written: str) -> None:
+    assert accepted_rate(rate) == accepted
+    assert rate_as_written(accepted) == written
+    assert parse_rate(float(written)) == accepted
+
+
+@pytest.mark.parametrize(
+    ("time_us", "written"), [(850, "850us"), (2500, "2.5ms"), (12_000, "12ms"), (1_300_000, "1.3s"), (1001, "1.001ms")]
+)
+def test_a_latency_is_written_as_it_is_read(time_us: int, written: str) -> None:
+    assert latency_as_written(time_us) == written
+    assert parse_latency(written) == time_us

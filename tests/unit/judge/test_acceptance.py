@@ -10,10 +10,11 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import KIB, MIB
 from membudget.judge.acceptance import Acceptance, group_acceptances, image_acceptances
+from membudget.judge.bounds import fixed_bounds
 from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict, judge_metric
-from tests.support.builders import budgets, image, side, trial
+from tests.support.builders import budgets, image, side, throughput, trial
 
 
 def accepted(measured: ImageMeasurement) -> tuple[Acceptance, ...]:
@@ -28,6 +29,7 @@ def with_them(measured: ImageMeasurement) -> ImageMeasurement:
         changed[one.metric] = replace(
             budget,
             max=one.max if one.max is not None else budget.max,
+            min=one.min if one.min is not None else budget.min,
             tolerance=one.growth or budget.tolerance,
             below_limit=measured.limit_bytes - one.headroom if one.headroom is not None else budget.below_limit,
         )
@@ -99,7 +101,7 @@ def peaks(most: int) -> st.SearchStrategy[list[int]]:
 def test_what_is_proposed_lets_the_same_figures_pass(
     base: list[int], head: list[int], budget: EffectiveBudget, every: bool
 ) -> None:
-    allowed = {Metric.PEAK_RSS: replace(budget, every=every and budget.ceiling is not None)}
+    allowed = {Metric.PEAK_RSS: replace(budget, every=every and bool(fixed_bounds(budget)))}
     sides = [side(*(trial(value / MIB) for value in values)) for values in (base, head)]
     measured = image(base=sides[0], head=sides[1], allowed=allowed)
     before = judge_image(measured)
@@ -109,3 +111,30 @@ def test_what_is_proposed_lets_the_same_figures_pass(
         assert judge_image(with_them(measured)).verdict.passes
     else:
         assert not proposed
+
+
+def test_a_minimum_is_lowered_and_a_drop_allowed_with_some_room() -> None:
+    allowed = {Metric.REQUESTS_PER_SECOND: EffectiveBudget(min=1_500_000, tolerance=Tolerance(5, 50_000))}
+    sides = [side(*(throughput(rate) for _ in range(5))) for rate in (1900, 1400)]
+    measured = image(base=sides[0], head=sides[1], allowed=allowed)
+    (one,) = accepted(measured)
+    assert (one.min, one.growth, one.allow) == (1_330_000, Tolerance(5, 530_000), 1_330_000)
+    assert judge_image(with_them(measured)).verdict is Verdict.PASS
+
+
+low_rates = st.lists(st.integers(0, 3000), min_size=1, max_size=6)
+
+
+@pytest.mark.thorough
+@given(base=low_rates, head=low_rates, level=st.integers(1, 3000), every=st.booleans())
+def test_what_is_proposed_for_a_rate_lets_the_same_figures_pass(
+    base: list[int], head: list[int], level: int, every: bool
+) -> None:
+    budget = EffectiveBudget(min=1000 * level, tolerance=Tolerance(5, 10_000), every=every)
+    sides = [side(*map(throughput, values)) for values in (base, head)]
+    measured = image(base=sides[0], head=sides[1], allowed={Metric.REQUESTS_PER_SECOND: budget})
+    if judge_image(measured).verdict is Verdict.FAIL:
+        assert accepted(measured)
+        assert judge_image(with_them(measured)).verdict.passes
+    else:
+        assert accepted(measured) == ()

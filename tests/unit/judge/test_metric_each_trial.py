@@ -42,7 +42,7 @@ def test_a_trial_over_the_maximum_is_warned_of_with_its_number_and_its_height() 
     judged = judge_image(measured(*SPIKY))
     assert (judged.verdict, judged.status) == (Verdict.WARN, Status.SOMETIMES_OVER)
     row = row_of(measured(*SPIKY))
-    assert row.trials_over == TrialsOver(count=2, of=5, highest=200 * MIB, maximum=96 * MIB)
+    assert row.trials_over == TrialsOver(count=2, of=5, worst=200 * MIB, level=96 * MIB)
     assert not row.is_within_noise
     assert reasons_of(judged) == ["peak RSS was over max 96.0 MiB in 2 of 5 trials, by up to 104.0 MiB"]
     assert ExitPolicy().exit_code(judge([measured(*SPIKY)])) == 0

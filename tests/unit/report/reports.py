@@ -6,7 +6,7 @@ from datetime import date
 
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.loosening import Approval, Loosening
-from membudget.budgets.rules import WarnLevels
+from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
@@ -27,6 +27,7 @@ from tests.support.builders import (
     report,
     side,
     snapshot,
+    throughput,
 )
 from tests.support.builders import trial as plain_trial
 
@@ -201,4 +202,30 @@ def said_by_others(texts: Sequence[str]) -> Report:
     )
 
 
-REPORTS = {"everything": everything, "all-pass": all_pass, "no-base": no_base, "guarded": guarded}
+def served() -> Report:
+    """Services under load: too few requests a second, a drop, a drop that noise explains, answers that come late."""
+    least = {Metric.REQUESTS_PER_SECOND: EffectiveBudget(min=1_500_000, tolerance=Tolerance(5, 50_000))}
+    dense = {Metric.REQUESTS_PER_GIB: EffectiveBudget(min=30_000_000, tolerance=Tolerance(5, 0))}
+    quick = {Metric.LATENCY_P95: EffectiveBudget(25_000, Tolerance(20, 2000))}
+    fast, slow = (side(*(throughput(rate + step) for step in range(5))) for rate in (1900, 1400))
+    return report(
+        image("gateway", base=fast, head=slow, allowed=least),
+        image("search", base=fast, head=side(*(throughput(1900, 70) for _ in range(5))), allowed=dense),
+        image("orders", base=fast, head=side(*(throughput(1900, p95_ms=28) for _ in range(5))), allowed=quick),
+        image("mail", base=fast, head=side(*map(throughput, (2300, 1500, 1950, 1700, 2100))), allowed=least),
+        image("events", base=fast, head=side(*map(throughput, (1901, 1902, 1480, 1903, 1904))), allowed=least),
+        replace(
+            image("legacy", base=slow, head=slow, allowed=least),
+            exceptions={
+                Metric.REQUESTS_PER_SECOND: ExceptionInForce(
+                    1_300_000, date(2099, 12, 1), "moves to the new disks", None, ends_soon=False
+                )
+            },
+        ),
+        image("web", base=slow, head=fast, allowed=least | dense | quick),
+    )
+
+
+REPORTS = {
+    "everything": everything, "all-pass": all_pass, "no-base": no_base, "guarded": guarded, "served": served,
+}  # fmt: skip

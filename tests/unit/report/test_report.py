@@ -26,11 +26,21 @@ def test_a_report_comes_back_from_its_json_as_it_was() -> None:
 def test_each_side_has_metrics_of_the_promised_shape() -> None:
     document = json.loads(everything().model_dump_json())
     head = document["images"][0]["head"]
-    keys = {"value", "unit", "precision", "reason", "at_most", "interval", "is_lower_bound", "is_less_precise"}
+    keys = {
+        "value",
+        "unit",
+        "precision",
+        "reason",
+        "at_most",
+        "interval",
+        "is_lower_bound",
+        "is_less_precise",
+        "at_least",
+    }
     assert set(head["metrics"]["peak_rss"]) == keys
     assert head["metrics"]["peak_rss"] == {
         "value": 70 << 20, "unit": "bytes", "precision": "sampled, lower bound", "reason": None, "at_most": None,
-            "interval": None, "is_lower_bound": False, "is_less_precise": False,
+            "interval": None, "is_lower_bound": False, "is_less_precise": False, "at_least": None,
     }  # fmt: skip
 
 

@@ -95,6 +95,12 @@ class Series(Stored):
         column: list[int] = getattr(self, name)
         return column
 
+    def within(self, begin_us: int, end_us: int, name: str) -> list[int]:
+        """Return the values of one column within a span of time, or the last one before it if there are none."""
+        first = bisect.bisect_left(self.time_us, begin_us)
+        last = bisect.bisect_right(self.time_us, end_us)
+        return self.column(name)[min(first, max(0, last - 1)) : last]
+
     def only(self, indices: Sequence[int]) -> "Series":
         """Return a series of the samples at `indices`."""
         columns = map(self.column, _COLUMNS)

@@ -13,8 +13,10 @@ from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.containers import CannotStart
 from membudget.engine.helper import HelperFailed
 from membudget.measure.inputs import read_input
+from membudget.measure.latencies import Latencies
 from membudget.measure.listening import Listening
 from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, LoadProgress, LoadUnit, RequestGroup
+from membudget.measure.throughput import Served
 from membudget.measure.trial import WORKLOAD_PASSED, WorkloadResult
 from membudget.measure.workload.explained import Unready, elsewhere, not_ready
 from membudget.measure.workload.service import Service, ServiceGone
@@ -142,13 +144,14 @@ def _drive(
 
 def _note(service: Service, event: DriveEvent, first: int) -> None:
     """Note a point or a result. `first` is the number of the order's first group in the trial."""
-    if not 0 <= event.group < len(service.progress) - first or len(service.loads) > len(service.progress):
+    if not 0 <= event.group < len(service.progress) - first or len(service.served) >= len(service.progress):
         raise HelperFailed("the HTTP driver told of requests that it was not asked to send")
     points = service.progress[first + event.group].points
     if event.point is not None and len(points) < _MOST_POINTS:
         points.append(event.point)
     elif event.load is not None:
-        service.loads.append(event.load)
+        unit = service.progress[len(service.served)].unit
+        service.served.append(Served(event.load, Latencies.of(event.latencies), unit))
 
 
 def _unit(group: HttpRequests) -> LoadUnit:

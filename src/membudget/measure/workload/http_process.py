@@ -89,15 +89,15 @@ async def _drive(order: DriveOrder) -> None:
     for number, group in enumerate(order.groups):
         try:
             assert port is not None  # noqa: S101 - a service is ready at a port before it gets requests
-            result, failures = await send(port, group, partial(_say_point, number))
+            sent = await send(port, group, partial(_say_point, number))
         except OSError as error:
             why = in_words(error, group.timeout_ms / 1000)
             problem = f"{group.connections} connections could not be opened: {why}"
             _say(DriveEvent("failed", problem, DriveFault.NOT_CONNECTED))
             return
-        _say(DriveEvent("load", load=result))
-        if result.errors > result.requests * group.errors_percent / 100:
-            _say(DriveEvent("failed", _describe(group, result, failures), DriveFault.REQUESTS_FAILED))
+        _say(DriveEvent("load", load=sent.result, latencies=sent.latencies.counts))
+        if sent.result.errors > sent.result.requests * group.errors_percent / 100:
+            _say(DriveEvent("failed", _describe(group, sent.result, sent.failures), DriveFault.REQUESTS_FAILED))
             return
     _say(DriveEvent("done"))
 

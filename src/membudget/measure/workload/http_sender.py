@@ -1,7 +1,9 @@
 """Sends a group of identical HTTP requests and counts their results.
 
 With a rate, requests begin on time however long the answers take, and latency counts from when a request was due. So a
-service that stalls does not slow down its own measurement (coordinated omission).
+service that stalls does not slow down its own measurement (coordinated omission). Without a rate, each of a few clients
+sends its next request when the last one was answered, and latency counts from then: a stall delays what follows, and
+shows in few latencies.
 """
 
 import asyncio
@@ -15,9 +17,11 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 
+from membudget.measure.latencies import Latencies, step_of
 from membudget.measure.load import LoadPoint, LoadResult, RequestGroup
 from membudget.measure.workload.confinement import BoundedConnector, is_out_of_memory
 
@@ -32,24 +36,26 @@ _PIECE_BYTES = 1 << 20
 _FIRST_INTERVAL_S = 0.02
 _POINTS_AN_INTERVAL = 100
 """Then the interval doubles. A soak of ten minutes has about 800 points."""
-_BUCKETS_PER_E = 100
-"""Latencies are counted in steps of 1 %."""
 
 
-async def send(
-    port: int, group: RequestGroup, on_point: Callable[[LoadPoint], None]
-) -> tuple[LoadResult, Counter[str]]:
-    """Send a group's requests. Return the figures, and the failures by reason.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a group's requests."""
 
-    `on_point` is called now and then with the progress.
-    """
+    result: LoadResult
+    latencies: Latencies
+    failures: Counter[str]
+    """How many requests failed, by reason."""
+
+
+async def send(port: int, group: RequestGroup, on_point: Callable[[LoadPoint], None]) -> Sent:
+    """Send a group's requests. `on_point` is called now and then with the progress."""
     load = _Load(port, group)
     async with load.session(), _told(load, on_point), _held_open(port, load) as held:
-        begun = time.monotonic()
+        begun, busy = time.monotonic(), time.process_time()
         await load.run(begun)
-        took_s = time.monotonic() - begun
-        result = load.result(took_s, held.still_open())
-    return result, load.failures
+        took_s, busy_s = time.monotonic() - begun, time.process_time() - busy
+        return load.result(took_s, busy_s, held.still_open())
 
 
 @asynccontextmanager
@@ -80,6 +86,7 @@ class _Load:
         self._url = f"http://127.0.0.1:{port}{group.path}"
         self._body = _body(group)
         self._latencies: Counter[int] = Counter()
+        self._done = 0
         self._received = 0
         self._session: aiohttp.ClientSession | None = None
         self.failures: Counter[str] = Counter()
@@ -99,8 +106,7 @@ class _Load:
 
     def point(self) -> LoadPoint:
         """Return the progress."""
-        done = self._latencies.total() + self.failures.total()
-        return LoadPoint(time.monotonic_ns(), done, self._under_way, self.connections_opened)
+        return LoadPoint(time.monotonic_ns(), self._done, self._under_way, self.connections_opened)
 
     async def run(self, begun: float) -> None:
         """Send all requests."""
@@ -112,22 +118,25 @@ class _Load:
         starts = (begun + ramp_s * number / workers for number in range(workers))
         await asyncio.gather(*(self._work(due, start) for start in starts))
 
-    def result(self, took_s: float, connections_open: int) -> LoadResult:
+    def result(self, took_s: float, busy_s: float, connections_open: int) -> Sent:
         """Return the results."""
-        done = self._latencies.total() + self.failures.total()
-        return LoadResult(
+        latencies = Latencies.of(self._latencies.items())
+        result = LoadResult(
             phase=self.group.phase,
             what=f"{self.group.method} {self.group.path}",
-            requests=done,
+            requests=self._done,
             errors=self.failures.total(),
             duration_ms=round(took_s * 1000),
             received_bytes=self._received,
-            p50_us=self._percentile(0.50),
-            p95_us=self._percentile(0.95),
-            p99_us=self._percentile(0.99),
+            p50_us=latencies.percentile(0.50),
+            p95_us=latencies.percentile(0.95),
+            p99_us=latencies.percentile(0.99),
             connections_open=connections_open,
             resent=self._resent,
+            exact_us=round(took_s * 1_000_000),
+            client_cpu_us=round(busy_s * 1_000_000),
         )
+        return Sent(result, latencies, self.failures)
 
     def _due(self, begun: float) -> Iterator[float]:
         """Yield the time at which each request is due, until there are enough."""
@@ -152,15 +161,21 @@ class _Load:
             self._under_way += 1
             problem = await self._request()
             self._under_way -= 1
-            if problem is not None:
-                kept = problem in self.failures or len(self.failures) < _MOST_REASONS
-                self.failures[problem if kept else "other failures"] += 1
-            else:
-                self._latencies[_bucket(time.monotonic() - begun)] += 1
+            self.note(round((time.monotonic() - begun) * 1_000_000), problem)
+
+    def note(self, took_us: int, problem: str | None) -> None:
+        """Count a request that has ended. `problem` is why it failed, or None."""
+        self._done += 1
+        if problem is None:
+            self._latencies[step_of(took_us)] += 1
+        else:
+            kept = problem in self.failures or len(self.failures) < _MOST_REASONS
+            self.failures[problem if kept else "other failures"] += 1
 
     def _has_failed(self) -> bool:
-        tolerated = self.group.errors_percent / 100 * self._latencies.total()
-        return self.failures.total() >= _FAILURES_TO_GIVE_UP + tolerated
+        failed = self.failures.total()
+        tolerated = self.group.errors_percent / 100 * (self._done - failed)
+        return failed >= _FAILURES_TO_GIVE_UP + tolerated
 
     async def _request(self) -> str | None:
         assert self._session is not None  # noqa: S101 - inside the context
@@ -212,15 +227,6 @@ class _Load:
             self._received += len(chunk)
             if bytes_a_second is not None:
                 await _sleep_until(begun + received / bytes_a_second)
-
-    def _percentile(self, share: float) -> int | None:
-        """Return a percentile of the latencies in microseconds, or None if no request succeeded."""
-        wanted = math.ceil(share * self._latencies.total())
-        for bucket in sorted(self._latencies):
-            wanted -= self._latencies[bucket]
-            if wanted <= 0:
-                return round(math.exp((bucket + 0.5) / _BUCKETS_PER_E))
-        return None
 
 
 class _HeldConnections:
@@ -280,10 +286,6 @@ def _offset_s(number: int, rate: int, ramp_s: float) -> float:
     if number < in_ramp:
         return math.sqrt(2 * ramp_s * number / rate)
     return ramp_s + (number - in_ramp) / rate
-
-
-def _bucket(seconds: float) -> int:
-    return int(_BUCKETS_PER_E * math.log(max(1.0, seconds * 1e6)))
 
 
 async def _sleep_until(at: float) -> None:

@@ -16,7 +16,8 @@ from membudget.engine.stream import LineTail, feed
 from membudget.measure.assumed import Assumed
 from membudget.measure.inputs import existing, read_input
 from membudget.measure.listening import Listening
-from membudget.measure.load import DriveEvent, LoadProgress, LoadResult
+from membudget.measure.load import DriveEvent, LoadProgress
+from membudget.measure.throughput import Served
 from membudget.measure.trial import WORKLOAD_PASSED, PhaseName, TrialSpec, WorkloadResult
 from membudget.measure.workload.auto import ended_by_itself, run_by_itself
 from membudget.measure.workload.explained import is_a_service, not_said
@@ -194,9 +195,9 @@ class ContainerWorkload:
         """Whether the first attempt succeeded, so that the service may have been ready before."""
 
     @property
-    def loads(self) -> tuple[LoadResult, ...]:
-        """The results of the requests, group by group."""
-        return tuple(self._service.loads)
+    def served(self) -> Sequence[Served]:
+        """What came of the requests, group by group."""
+        return tuple(self._service.served)
 
     @property
     def progress(self) -> Sequence[LoadProgress]:

@@ -15,8 +15,9 @@ from membudget.engine.helper import DockerHelper, Helper, HelperFailed, Subproce
 from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import FramedStream, LineTail
 from membudget.measure.listening import Listening
-from membudget.measure.load import LoadProgress, LoadResult
+from membudget.measure.load import LoadProgress
 from membudget.measure.outcome import one_line
+from membudget.measure.throughput import Served
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
@@ -159,8 +160,8 @@ class Service:
         """Where the service was last seen to listen."""
         self.checkout = spec.inputs.checkout
         """The folder with the files that the workload names. None if there are none."""
-        self.loads: list[LoadResult] = []
-        """The results of the requests, group by group."""
+        self.served: list[Served] = []
+        """What came of the requests, group by group."""
         self.progress: list[LoadProgress] = []
         """The progress of the requests, group by group."""
         waits_for_log = readiness is not None and readiness.log is not None

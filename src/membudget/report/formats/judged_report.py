@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from membudget.budgets.rules import EffectiveBudget
+from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands, raw
 from membudget.judge.bounds import Exceeded
@@ -27,28 +28,37 @@ class ExceededBudget(_Model):
 
     key: str
     """Its key in the budgets file, below the metric's own."""
-    most: int
-    """The largest value that it allows, in the metric's unit. For growth, that is the base's value and the growth."""
+    most: int | None
+    """The largest value that it allows, in the metric's unit. For growth, that is the base's value and the growth. None
+    if more is better.
+    """
+    least: int | None
+    """The smallest value that it allows. For a drop, that is the base's value less the drop. None if less is better."""
     value: int
-    """The value that breaks it: the median, or the highest trial if every trial has to keep the budget."""
+    """The value that breaks it: the median, or the worst trial if every trial has to keep the budget."""
     over_by: int
+    """How much worse the value is than what is allowed."""
 
     @classmethod
     def of(cls, metric: Metric, one: Exceeded) -> "ExceededBudget":
         """Return the JSON model of a broken budget."""
-        return cls(key=key_of(metric, one.bound.kind), most=one.bound.most, value=one.value, over_by=one.excess)
+        is_most = one.bound.kind.better is Better.LESS
+        most, least = (one.bound.level, None) if is_most else (None, one.bound.level)
+        return cls(key=key_of(metric, one.bound.kind), most=most, least=least, value=one.value, over_by=one.excess)
 
 
 class JudgedRow(_Model):
     """The judgement of one metric of an image, or of a group's sum."""
 
     metric: Metric
+    better: Better
+    """Which values of the metric are better."""
     phase: str | None
     """None for a metric of the whole trial."""
     base: MetricValue | None
     head: MetricValue
     delta: int | None
-    """The head's value minus the base's, in the metric's unit."""
+    """The head's value minus the base's, in the metric's unit. Positive is worse, or negative if `better` is more."""
     margin: int | None
     """How far the delta may be off, in the metric's unit."""
     budget: EffectiveBudget
@@ -66,7 +76,7 @@ class JudgedRow(_Model):
     is_within_noise: bool
     is_excepted: bool
     trials_over: TrialsOver | None
-    """The trials of the head over the maximum, for any median."""
+    """The trials of the head over the maximum, or under the minimum, for any median."""
     is_own: bool
     """Whether the row is about the additional run of the head with its own settings."""
     trials_at_limit: TrialsAtLimit | None
@@ -75,9 +85,10 @@ class JudgedRow(_Model):
     @classmethod
     def of(cls, row: Row) -> "JudgedRow":
         """Return the JSON model of a judged row."""
-        own = ("reason", "headroom_to", "exceeded")
+        own = ("better", "reason", "headroom_to", "exceeded")
         same = {name: getattr(row, name) for name in cls.model_fields if name not in own}
         return cls(
+            better=row.metric.definition.better,
             reason=raw(row_reason(row)) or None,
             headroom_to=key_of(row.metric, row.nearest.kind) if row.nearest is not None else None,
             exceeded=tuple(ExceededBudget.of(row.metric, one) for one in row.exceeded),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from membudget.core.definition import Unit
 from membudget.core.metrics import Metric
+from membudget.judge.bounds import fixed_bounds, tightest
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.values import phase_values
@@ -17,7 +18,15 @@ from membudget.judge.whole import Judgement
 from membudget.report.report import JudgedReport, Report
 
 _PREFIX = "membudget"
-_UNITS = {Unit.BYTES: "bytes", Unit.MILLISECONDS: "seconds", Unit.COUNT: ""}
+_UNITS = {
+    Unit.BYTES: "bytes",
+    Unit.COUNT: "",
+    Unit.MILLISECONDS: "seconds",
+    Unit.MICROSECONDS: "seconds",
+    Unit.PER_1000_SECONDS: "per_second",
+    Unit.PER_1000_SECONDS_AND_GIB: "per_gib",
+}
+"""The unit as OpenMetrics names it. The names of rates end in it, so that it is not added to them."""
 _PLAIN = re.compile(r"[^\w.+-]", re.ASCII)
 
 
@@ -89,8 +98,8 @@ def _images(result: JudgedReport) -> Iterator[_Family]:
     yield from (_values(metric, result.report.images) for metric in Metric)
     rows = [({"image": image.name}, row) for image in result.judgement.images for row in image.rows]
     rows += [({"group": group.name}, row) for group in result.judgement.groups for row in group.rows]
-    for unit in Unit:
-        yield _of_rows("budget", unit, "the lowest absolute maximum that a budget sets", rows)
+    for unit in dict.fromkeys(_UNITS.values()):
+        yield _of_rows("budget", unit, "the lowest absolute maximum that a budget sets, or a minimum", rows)
         yield _of_rows(
             "headroom", unit, "what is left until the nearest budget breaks, negative when it is broken", rows
         )
@@ -113,14 +122,14 @@ def _values(metric: Metric, images: Iterable[ImageMeasurement]) -> _Family:
     return family
 
 
-def _of_rows(what: str, unit: Unit, words: str, rows: Iterable[tuple[dict[str, str], Row]]) -> _Family:
-    suffix = f"_{_UNITS[unit]}" if _UNITS[unit] else ""
-    family = _Family(f"{_PREFIX}_{what}{suffix}", "gauge", _UNITS[unit], words)
+def _of_rows(what: str, unit: str, words: str, rows: Iterable[tuple[dict[str, str], Row]]) -> _Family:
+    family = _Family(f"{_PREFIX}_{what}{f'_{unit}' if unit else ''}", "gauge", unit, words)
     for subject, row in rows:
-        value = row.budget.ceiling if what == "budget" else row.headroom
-        if value is not None and row.metric.definition.unit is unit:
+        bound = tightest(fixed_bounds(row.budget))
+        value = row.headroom if what == "headroom" else bound.level if bound is not None else None
+        if value is not None and _UNITS[row.metric.definition.unit] == unit:
             labels = subject | {"metric": row.metric.value} | ({"phase": row.phase} if row.phase is not None else {})
-            family.add(_figure(unit, value), labels)
+            family.add(_figure(row.metric.definition.unit, value), labels)
     return family
 
 
@@ -130,7 +139,13 @@ def _add_state(family: _Family, verdict: Verdict, labels: dict[str, str]) -> Non
 
 
 def _figure(unit: Unit, value: int) -> str:
-    return f"{value / 1000:.3f}" if unit is Unit.MILLISECONDS else str(value)
+    match unit:
+        case Unit.BYTES | Unit.COUNT:
+            return str(value)
+        case Unit.MICROSECONDS:
+            return f"{value / 1_000_000:.6f}"
+        case Unit.MILLISECONDS | Unit.PER_1000_SECONDS | Unit.PER_1000_SECONDS_AND_GIB:
+            return f"{value / 1000:.3f}"
 
 
 def _escaped(text: str) -> str:

@@ -9,7 +9,7 @@ from membudget.core.intervals import median_interval
 from membudget.core.metrics import Metric, format_spread
 from membudget.core.quantities import KIB
 from membudget.core.untrusted_text import Json, Quoted, in_json, printable
-from membudget.judge.bounds import Bound, bounds, maximums, warning_bounds
+from membudget.judge.bounds import Bound, bounds, fixed_bounds, warning_bounds
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Row
@@ -138,11 +138,11 @@ def lines(image: ImageMeasurement) -> dict[str, Json]:
 def _lines(image: ImageMeasurement, metric: Metric) -> Iterator[Json]:
     base = image.base.metrics[metric].value if image.base is not None else None
     budget = image.budgets.get(metric, NO_BUDGET)
-    yield from ([one.most, bound_words(metric, one), "budget", None] for one in bounds(budget, base))
-    yield from ([one.most, bound_words(metric, one), "warn", None] for one in warning_bounds(budget, base))
+    yield from ([one.level, bound_words(metric, one), "budget", None] for one in bounds(metric, budget, base))
+    yield from ([one.level, bound_words(metric, one), "warn", None] for one in warning_bounds(metric, budget, base))
     for phase, budgets in image.phase_budgets.items():
-        for bound in maximums(budgets.get(metric, NO_BUDGET)):
-            yield [bound.most, f"{phase}: {bound_words(metric, bound)}", "budget", phase]
+        for bound in fixed_bounds(budgets.get(metric, NO_BUDGET)):
+            yield [bound.level, f"{phase}: {bound_words(metric, bound)}", "budget", phase]
 
 
 def figures(image: ImageMeasurement, judged: ImageJudgement) -> list[Json]:
@@ -166,7 +166,7 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
     metric = row.metric
     samples = trial_samples(metric, image.base, head)
     before = row.base.value if row.base is not None else None
-    shown: list[Bound] = [*row.bounds, *warning_bounds(row.budget, before)]
+    shown: list[Bound] = [*row.bounds, *warning_bounds(metric, row.budget, before)]
     return {
         "label": metric.definition.label,
         "unit": metric.definition.unit.value,
@@ -174,7 +174,7 @@ def _figures(image: ImageMeasurement, head: SideMeasurement, row: Row) -> Json:
         "head": samples.head[:_MOST_TRIALS],
         "intervals": [_interval(samples.base), _interval(samples.head)],
         "delta": format_spread(metric, row.delta, row.margin) if row.delta is not None else None,
-        "lines": [[bound.most, bound_words(metric, bound)] for bound in shown],
+        "lines": [[bound.level, bound_words(metric, bound)] for bound in shown],
     }
 
 

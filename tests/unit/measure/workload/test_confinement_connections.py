@@ -48,7 +48,8 @@ def load(answer: Iterator[bytes], **changes: object) -> tuple[LoadResult, Counte
         usual: dict[str, object] = {"method": "GET", "path": "/", "headers": {}, "count": 1, "timeout_ms": 60_000}
         group = RequestGroup(**{**usual, "concurrency": 1, "expect": 200, **changes})  # type: ignore[arg-type] # as the test says
         try:
-            return await http_sender.send(port, group, lambda _: None)
+            sent = await http_sender.send(port, group, lambda _: None)
+            return sent.result, sent.failures
         finally:
             server.close()
 

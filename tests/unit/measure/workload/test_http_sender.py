@@ -3,7 +3,7 @@
 import pytest
 
 from membudget.budgets.workload_parts import LARGEST_BODY_BYTES
-from membudget.measure.workload.http_sender import _bucket, _Load, _offset_s, _random_bytes
+from membudget.measure.workload.http_sender import _Load, _offset_s, _random_bytes
 from tests.unit.measure.workload.test_http_process import group
 
 
@@ -18,22 +18,24 @@ def test_over_a_ramp_half_as_many_come_and_never_backwards() -> None:
     assert sum(2.0 <= offset < 3.0 for offset in offsets) == 100
 
 
-def test_percentiles_are_to_one_percent() -> None:
+def test_failed_requests_neither_count_as_throughput_nor_have_latencies() -> None:
     load = _Load(1, group())
-    for milliseconds in range(1, 1001):
-        load._latencies[_bucket(milliseconds / 1000)] += 1
-    result = load.result(1.0, 0)
-    assert result.p50_us is not None
-    assert result.p99_us is not None
-    assert abs(result.p50_us - 500_000) < 5_500
-    assert abs(result.p99_us - 990_000) < 10_500
+    load.note(1000, None)
+    load.note(9001, None)
+    load.note(5, "status 500")
+    sent = load.result(0.5, 0.1, 0)
+    assert (sent.result.requests, sent.result.errors, sent.result.succeeded) == (3, 1, 2)
+    assert (sent.result.exact_us, sent.result.client_cpu_us, sent.result.per_second) == (500_000, 100_000, 4.0)
+    assert sent.latencies.counts == ((1000, 1), (9000, 1))
+    assert sent.failures == {"status 500": 1}
 
 
 def test_without_a_success_there_is_no_latency() -> None:
     load = _Load(1, group())
-    load.failures["status 500"] = 3
-    result = load.result(1.0, 0)
-    assert (result.requests, result.errors, result.p50_us) == (3, 3, None)
+    for _ in range(3):
+        load.note(1000, "status 500")
+    result = load.result(1.0, 0.0, 0).result
+    assert (result.requests, result.errors, result.p50_us, result.per_second) == (3, 3, None, 0.0)
 
 
 @pytest.mark.thorough

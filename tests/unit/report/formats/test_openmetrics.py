@@ -2,11 +2,12 @@ import pytest
 from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from membudget.budgets.rules import EffectiveBudget
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.report.formats.openmetrics import render
 from membudget.report.report import Report
-from tests.support.builders import budgets, image, report, side, trial
+from tests.support.builders import budgets, image, report, side, throughput, trial
 from tests.support.golden import assert_golden
 from tests.support.hostile_report import hostile_report
 from tests.unit.report.reports import REPORTS, everything, guarded
@@ -51,6 +52,24 @@ def test_figures_come_in_base_units_with_image_and_side() -> None:
     assert value(families["membudget_verdict"], membudget_verdict="pass") == 0
     (about,) = families["membudget_report"].samples
     assert about.labels == {"version": "0.1.0", "head": "b" * 40, "base": "a" * 40}
+
+
+def test_rates_and_latencies_come_a_second_and_in_seconds() -> None:
+    allowed = {
+        Metric.REQUESTS_PER_SECOND: EffectiveBudget(min=1_500_000),
+        Metric.LATENCY_P95: EffectiveBudget(25_000),
+    }
+    families = parsed(report(image("api", head=side(throughput(1400, rss=40, p95_ms=20)), allowed=allowed)))
+    head = {"image": "api", "side": "head"}
+    assert value(families["membudget_requests_per_second"], **head) == 1400
+    assert families["membudget_requests_per_second"].unit == "per_second"
+    assert value(families["membudget_requests_per_gib"], **head) == 1400 * 1024 / 40
+    assert families["membudget_requests_per_gib"].unit == "per_gib"
+    assert value(families["membudget_latency_p95_seconds"], **head) == 0.02
+    assert value(families["membudget_budget_per_second"], image="api", metric="requests_per_second") == 1500
+    assert value(families["membudget_headroom_per_second"], image="api", metric="requests_per_second") == -100
+    assert value(families["membudget_budget_seconds"], image="api", metric="latency_p95") == 0.025
+    assert value(families["membudget_headroom_seconds"], image="api", metric="latency_p95") == 0.005
 
 
 def test_phases_have_a_label_and_what_was_not_measured_is_not_there() -> None:

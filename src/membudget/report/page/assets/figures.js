@@ -24,16 +24,37 @@ const formatDuration = (ms) => {
   return `${Math.floor(seconds / 60)} m ${String(seconds % 60).padStart(2, "0")} s`;
 };
 
-const formatValue = (unit, value) =>
-  unit === "bytes" ? formatSize(value) : unit === "milliseconds" ? formatDuration(value) : String(value);
+// A number of thousandths, with three digits or all digits of its whole part.
+const threeDigits = (value) => {
+  const whole = value / 1000;
+  if (value < 9995) return whole.toFixed(2);
+  return value < 99950 ? whole.toFixed(1) : Math.round(whole).toLocaleString("en-US");
+};
+
+const formatLatency = (us) => {
+  if (us < 1000) return `${Math.round(us)} µs`;
+  return us < 99950 ? `${threeDigits(us)} ms` : formatDuration(us / 1000);
+};
+
+const formatRate = (thousandths) => `${threeDigits(thousandths)}/s`;
+
+const FORMATS = {
+  bytes: formatSize,
+  milliseconds: formatDuration,
+  microseconds: formatLatency,
+  "requests per 1000 s": formatRate,
+  "requests per 1000 s and GiB": formatRate,
+};
+
+const formatValue = (unit, value) => (FORMATS[unit] ?? String)(value);
 
 const formatTime = (seconds) => (seconds < 100 ? `${seconds.toFixed(seconds < 10 ? 2 : 1)} s` : formatDuration(1000 * seconds));
 
-const SCALES = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, ms: 1, s: 1000, m: 60000, "%": 1 };
+const SCALES = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, "µs": 0.001, ms: 1, s: 1000, m: 60000, "%": 1 };
 
 // What a cell is sorted by: the figure that it begins with, else its text.
 const sortKey = (text) => {
-  const found = /^(over by )?[≥≤]? ?([+-]?[\d,]+(?:\.\d+)?)(?: ?(B|KiB|MiB|GiB|ms|s|m|%))?(?![\w.])/.exec(text);
+  const found = /^((?:over|under) [\w.]+ by )?[≥≤]? ?([+-]?[\d,]+(?:\.\d+)?)(?: ?(B|KiB|MiB|GiB|µs|ms|s|m|%))?(?![\w.])/.exec(text);
   if (!found) return text;
   const value = Number(found[2].replaceAll(",", "")) * (SCALES[found[3]] ?? 1);
   return found[1] ? -value : value;
