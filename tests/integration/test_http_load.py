@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.budgets.workload_parts import HttpRequests
-from membudget.core.quantities import MIB
+from membudget.core.metrics import Metric
+from membudget.core.quantities import GIB, MIB
 from membudget.engine.connection import Engine
 from membudget.judge.leak import Trend, soak_requests, soak_verdict
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.measure.load import LoadResult
+from membudget.measure.throughput import PERCENTILES
 from membudget.measure.trial import Outcome, PhaseName, Trial, TrialInputs
-from tests.support.builders import side
+from membudget.report.formats import markdown
+from tests.support.builders import image, report, side
 from tests.support.prepared_images import PreparedImages
 from tests.support.trials import Trials, http, trials
 
@@ -94,10 +98,71 @@ def test_a_leak_and_a_cache_that_levels_off_are_told_apart(
 ) -> None:
     soak = HttpRequests(path=path, rate=60, duration="8s", phase="soak")
     head = side(load(running, images, soak))
-    image = ImageMeasurement("api", Presence.HEAD_ONLY, 128 * MIB, "a soak", {}, head=head)
+    soaked = ImageMeasurement("api", Presence.HEAD_ONLY, 128 * MIB, "a soak", {}, head=head)
 
-    verdict = soak_verdict(image)
+    verdict = soak_verdict(soaked)
 
     assert verdict is not None
     assert verdict.trend is trend
-    assert soak_requests(image) == 480
+    assert soak_requests(soaked) == 480
+
+
+def rate_of(trial: Trial) -> int:
+    value = trial.metrics[Metric.REQUESTS_PER_SECOND].value
+    assert value is not None
+    return value
+
+
+def test_latency_and_throughput_are_those_of_a_service_that_takes_a_known_time(
+    running: Trials, images: PreparedImages
+) -> None:
+    """Four clients of a service that takes 20 ms get at most 200 answers a second, none earlier than after 20 ms."""
+    trial = load(running, images, HttpRequests(path="/sleep/0.02", count=120, concurrency=4))
+
+    assert result(trial).succeeded == 120
+    p50, p95, p99 = (trial.metrics[metric].value or 0 for metric, _ in PERCENTILES)
+    assert 20_000 <= p50 <= p95 <= p99
+    assert 0 < rate_of(trial) <= 200_000
+    peak = trial.metrics[Metric.PEAK_RSS].value or 0
+    assert (trial.metrics[Metric.REQUESTS_PER_GIB].value or 0) >= rate_of(trial) * GIB // peak - 1
+
+
+def test_with_a_rate_latency_counts_from_when_a_request_was_due(running: Trials, images: PreparedImages) -> None:
+    """One client, requests due every 50 ms, answers after 200 ms: half of 20 requests wait for 1.5 s or longer."""
+    late = HttpRequests(path="/sleep/0.2", rate=20, count=20, concurrency=1)
+    one = result(load(running, images, late))
+
+    assert one.p50_us is not None
+    assert one.p50_us >= 1_500_000
+
+
+def test_failed_requests_are_no_throughput_and_those_of_unjudged_phases_do_not_count(
+    running: Trials, images: PreparedImages
+) -> None:
+    failing = HttpRequests(path="/status/503", count=40, errors=100)
+    first = HttpRequests(path="/sleep/0.05", count=40, phase="warm-up")
+    workload = http(first, failing)
+    trial = running.run(images.service, workload, unjudged=frozenset({"warm-up"}))
+
+    assert trial.outcome is Outcome.COMPLETED
+    assert rate_of(trial) == 0
+    assert trial.metrics[Metric.LATENCY_P50].reason == "no request succeeded"
+    assert rate_of(running.run(images.service, workload)) > 0
+
+
+def test_a_service_that_became_slow_fails_its_budgets_in_the_comment(running: Trials, images: PreparedImages) -> None:
+    quick, slow = (
+        side(load(running, images, HttpRequests(path=f"/sleep/{seconds}", count=40))) for seconds in ("0.01", "0.1")
+    )
+    budgets = {
+        Metric.REQUESTS_PER_SECOND: EffectiveBudget(min=50_000, tolerance=Tolerance(20, 5000)),
+        Metric.LATENCY_P95: EffectiveBudget(tolerance=Tolerance(50, 5000)),
+    }
+    said = markdown.render(report(image("api", base=quick, head=slow, allowed=budgets)).judged())
+    said = said.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "| ❌ under budget | `api`<br>throughput |" in said
+    assert "throughput is " in said
+    assert "under `min` 50.0/s and fell by " in said
+    assert "more than `drop` allows" in said
+    assert "latency p95 grew by " in said
