@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images bench-first-line bench-fit-truth fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images bench-first-line bench-fit-truth fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +19,9 @@ test: $(VENV)/.installed-dev  ## run every test, on a real engine
 
 test-cgroup2: $(VENV)/.installed-dev  ## run the tests on an emulated cgroup v2 machine, for hosts that have cgroup v1
 	@$(ENGINE) $(BIN)/python tools/test.py tests/e2e/test_cgroup2_vm.py
+
+test-release: $(VENV)/.installed-dev  ## release to a registry on this machine, for amd64 and arm64, and run the action from it
+	@$(ENGINE) $(BIN)/python tools/test.py tests/release/test_released_image.py
 
 attacks: $(VENV)/.installed-dev  ## run the whole attack suite, of which make test runs a sample
 	@$(ENGINE) $(BIN)/python tools/test.py tests/attacks

@@ -107,7 +107,7 @@ def _image_of(
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
         "config": layout.add_json(config, _CONFIG),
-        "layers": [layout.add(gzip.compress(layer, mtime=0), _LAYER)],
+        "layers": [layout.add(gzip.compress(layer, 1, mtime=0), _LAYER)],
     }
     return layout.add_json(manifest, _MANIFEST, platform=platform)
 

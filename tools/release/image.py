@@ -20,8 +20,12 @@ MOST_BYTES = 160_000_000
 """The compressed layers of each platform: what a runner downloads before the action's first line."""
 SCANNER = "docker/buildkit-syft-scanner:1.12.0@sha256:ae4f3b554449e7e25548e7d8ccc029d17357348e30c6e3df01b92bc93654d6a9"
 _REVISION = "org.opencontainers.image.revision"
-_NOT_THERE = ("manifest unknown", "name unknown")
-"""MANIFEST_UNKNOWN and NAME_UNKNOWN of the OCI distribution specification, as skopeo prints them."""
+_NOT_THERE = ("manifest unknown", "name unknown", "requested access to the resource is denied")
+"""MANIFEST_UNKNOWN, NAME_UNKNOWN and DENIED of the OCI distribution specification, as skopeo prints them.
+
+ghcr.io denies access to a package that does not exist yet, so that nobody learns of private ones. Who may push to a
+package that exists may also read it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
