@@ -29,12 +29,16 @@ TRIALS, FEWEST, MOST = 60, 3, 10
 PAIRS = 2000
 TOLERANCES = (5, 15)
 WORSE = (0.10, 0.25, 0.50)
+DELAYS_MS = (5, 20, 100)
 SERVER = f"""
-import asyncio
+import asyncio, sys
+DELAY_S = float(sys.argv[1]) / 1000
 async def serve(reader, writer):
     try:
         while True:
             await reader.readuntil(b"\\r\\n\\r\\n")
+            if DELAY_S:
+                await asyncio.sleep(DELAY_S)
             writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
     except Exception:
         writer.close()
@@ -45,8 +49,9 @@ asyncio.run(main())
 
 
 def main() -> None:
-    """Print the table."""
-    results = _recorded()
+    """Print the tables."""
+    print(tabulate(_known(), ["answers after", "load", "a second", "p50", "p95", "p99"], tablefmt="github"))
+    results = _sent(0, [_group(duration_ms=600, concurrency=8)] * TRIALS)
     rates = [round(1000 * one.per_second) for one in results]
     latencies = [one.p95_us for one in results if one.p95_us is not None]
     rows = [
@@ -59,21 +64,29 @@ def main() -> None:
     print(tabulate(rows, headings, tablefmt="github", disable_numparse=True))
 
 
-def _recorded() -> list[LoadResult]:
-    server = subprocess.Popen([sys.executable, "-c", SERVER])
+def _known() -> list[list[str]]:
+    """Rows about a server that waits for a known time: four clients, and 100 requests a second."""
+    rows = []
+    for delay_ms in DELAYS_MS:
+        closed, paced = _group(duration_ms=2000, concurrency=4), _group(duration_ms=2000, concurrency=64, rate=100)
+        for load, one in zip(("4 at once", "100 a second"), _sent(delay_ms, [closed, paced]), strict=True):
+            latencies = [f"{(us or 0) / 1000:.1f} ms" for us in (one.p50_us, one.p95_us, one.p99_us)]
+            rows.append([f"{delay_ms} ms", load, f"{one.per_second:.1f}", *latencies])
+    return rows
+
+
+def _group(*, duration_ms: int, concurrency: int, rate: int | None = None) -> RequestGroup:
+    return RequestGroup(
+        method="GET", path="/", headers={}, count=None, duration_ms=duration_ms, concurrency=concurrency, rate=rate,
+        timeout_ms=60_000, expect=200,
+    )  # fmt: skip
+
+
+def _sent(delay_ms: int, groups: Sequence[RequestGroup]) -> list[LoadResult]:
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(delay_ms)])
     try:
         time.sleep(1)
-        group = RequestGroup(
-            method="GET",
-            path="/",
-            headers={},
-            count=None,
-            duration_ms=600,
-            concurrency=8,
-            timeout_ms=60_000,
-            expect=200,
-        )
-        return [asyncio.run(send(PORT, group, lambda _: None)).result for _ in range(TRIALS)]
+        return [asyncio.run(send(PORT, group, lambda _: None)).result for group in groups]
     finally:
         server.kill()
         server.wait()
