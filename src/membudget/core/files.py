@@ -186,11 +186,14 @@ def repository_top(folder: Path) -> Path:
 def refuse_links(path: Path) -> None:
     """Raise OSError if a folder of the path is a link that lies in the working tree.
 
-    A pull request may have committed it, and it may lead anywhere. Links outside of the working tree are the user's.
+    A pull request may have committed it, and it may lead anywhere. Links elsewhere are the user's. Outside of a
+    repository, only membudget's own folder must not be a link.
     """
     top = repository_top(Path.cwd())
+    is_tree = (top / ".git").exists()
     for folder in reversed((Path.cwd() / path).parents):
-        if folder.is_symlink() and folder.parent.resolve().is_relative_to(top):
+        may_be_hostile = is_tree or folder.name == OWN_FOLDER
+        if may_be_hostile and folder.is_symlink() and folder.parent.resolve().is_relative_to(top):
             problem = f"{folder} is a link in the working tree; remove it, or name a place outside of the tree"
             raise OSError(errno.ELOOP, problem, str(folder))
 

@@ -12,7 +12,7 @@ from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
 from membudget.engine.cgroups import CGROUP_ROOT, CgroupDriver, run_name, run_of
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
-from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers, remove_networks_and_volumes, unless_gone
+from membudget.engine.containers import Containers, remove_networks_and_volumes, unless_gone
 from membudget.engine.helper import DockerHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId, owner_lives
@@ -203,13 +203,9 @@ def _removal_options(image: str, by_systemd: bool) -> ContainerOptions:
         image=image,
         name="removal",
         role="removal",
-        entrypoint=("python3", "-m", _MODULE),
-        command=(),
-        memory_bytes=HELPER_MEMORY_BYTES,
         capabilities=("DAC_OVERRIDE",),  # the host's root owns the folders, and nobody else may write to their parent
         binds=tuple(binds),
         host_namespaces=True,
-        interactive=True,
     )
 
 

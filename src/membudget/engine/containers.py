@@ -16,7 +16,6 @@ from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
 
 from membudget.core.errors import EnvironmentFault, shortened
-from membudget.core.quantities import MIB
 from membudget.engine.child_environment import client_mask
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.options import ContainerOptions, Declarations, ExecOptions
@@ -25,8 +24,6 @@ from membudget.engine.run_id import RunId
 from membudget.engine.stream import FramedStream, LineTail
 
 LOG_TAIL_LINES = 50
-HELPER_MEMORY_BYTES = 512 * MIB
-"""The memory limit of helper containers. A service's answers must not make them fill the machine's memory."""
 LOG_OPTIONS = {"max-size": "10m", "max-file": "1"}
 _SHORTEST_WAIT_S = 0.05
 _MOST_HEALTH_OUTPUT_BYTES = 4096

@@ -11,17 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from docker.errors import NotFound
 
 from membudget.core.errors import DoctorCheck, EnvironmentFault
+from membudget.core.quantities import MIB
 from membudget.engine.child_environment import helper_environment
 from membudget.engine.connection import Engine, engine_errors
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import STDOUT, LineTail
+
+HELPER_MEMORY_BYTES = 512 * MIB
+"""The memory limit of helper containers. A service's answers must not make them fill the machine's memory."""
 
 
 class HelperFailed(EnvironmentFault):
@@ -206,7 +211,10 @@ def _image_we_run_from(engine: Engine, version: str) -> str | None:
 
 
 class DockerHelper:
-    """A helper `python -m MODULE` in a container, connected by its attached input and output."""
+    """A helper `python -m MODULE` in a container, connected by its attached input and output.
+
+    `options` say with what rights, and in which namespaces. What is the same for all helpers is set here.
+    """
 
     def __init__(
         self, containers: Containers, module: str, options: ContainerOptions, longest_line_bytes: int = 1 << 20
@@ -215,7 +223,10 @@ class DockerHelper:
         self._containers = containers
         self._lines = LineBuffer(longest_line_bytes)
         self._errors = LineTail()
-        self.container_id = containers.create(options)
+        program = ("python3", "-m", module)
+        self.container_id = containers.create(
+            replace(options, entrypoint=program, command=(), memory_bytes=HELPER_MEMORY_BYTES, interactive=True)
+        )
         try:
             self._stream = containers.attach(self.container_id, input_too=True)
             containers.start(self.container_id)

@@ -17,7 +17,7 @@ from membudget.engine.cgroups import CGROUP_ROOT, memory_root
 from membudget.engine.cleanup import cleaned_up
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, connect
-from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
+from membudget.engine.containers import Containers
 from membudget.engine.helper import DockerHelper, SubprocessHelper, find_helper_image
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import RunId
@@ -257,15 +257,11 @@ def _container_probe(engine: Engine, containers: Containers, image: str) -> Cgro
         image=image,
         name="probe",
         role="probe",
-        entrypoint=("python3", "-m", _PROBE_MODULE),
-        command=(),
-        memory_bytes=HELPER_MEMORY_BYTES,
         # Needed to read smaps of other processes and the kernel's log (docs/security.md).
         capabilities=("SYS_PTRACE", "SYSLOG"),
         binds=(f"{CGROUP_ROOT}:{_MOUNT}:ro",),
         devices=(f"{KMSG}:{KMSG}:r",),
         host_namespaces=True,
-        interactive=True,
     )
     helper = DockerHelper(containers, _PROBE_MODULE, options, _LONGEST_SERIES_BYTES)
     root = _MOUNT / memory_root(version).relative_to(CGROUP_ROOT)

@@ -229,6 +229,16 @@ def test_links_outside_of_the_working_tree_are_the_users(tmp_path: Path, monkeyp
     assert sorted(found.name for found in tmp_path.rglob("*.json")) == ["one.json", "three.json", "two.json"]
 
 
+def test_links_below_a_folder_without_a_repository_are_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "reports").symlink_to("disk")
+    monkeypatch.chdir(tmp_path)
+    write_text("one", Path("reports/one.json"), "the report")
+    assert (tmp_path / "disk/one.json").read_text() == "one"
+
+
 def test_a_report_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("kept").write_text("kept")

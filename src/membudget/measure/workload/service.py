@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from membudget.budgets.workload_parts import ServiceKind
 from membudget.core.errors import DoctorCheck, EnvironmentFault
-from membudget.engine.containers import HELPER_MEMORY_BYTES, Containers
+from membudget.engine.containers import Containers
 from membudget.engine.helper import DockerHelper, Helper, HelperFailed, SubprocessHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.stream import FramedStream, LineTail
@@ -107,13 +107,9 @@ class ContainerDrivers:
             image=self._image,
             name=f"{module.rpartition('.')[2]}-{container_id[:12]}",
             role="driver",
-            entrypoint=("python3", "-m", module),
-            command=(),
-            memory_bytes=HELPER_MEMORY_BYTES,
             network=f"container:{container_id}",
             user=_NOBODY,
             capabilities=(),
-            interactive=True,
         )
         helper = DockerHelper(self._containers, module, options)
         try:

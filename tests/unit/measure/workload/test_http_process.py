@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 
-from membudget.engine.containers import HELPER_MEMORY_BYTES
+from membudget.engine.helper import HELPER_MEMORY_BYTES
 from membudget.measure.listening import Listening
 from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, RequestGroup
 from membudget.measure.workload import http_process
