@@ -203,8 +203,10 @@ def test_an_oom_kill_of_a_sidecar_counts(pods: Pods) -> None:
     killed = "entrypoint: [python3, -c, \"x = b'x' * (200 << 20)\"]\n    mem_limit: 32m"
     trial = pods.run(pods.inputs(POD.replace('environment: {START_MIB: "20"}', killed), ("logger",)))
     assert trial.outcome is Outcome.OOM_KILLED
-    assert trial.sidecars[0].oom_kills.value == 1
-    assert trial.reason == "the kernel killed 1 process for memory, in a sidecar"
+    kills = trial.sidecars[0].oom_kills
+    assert kills.value == 1
+    known = "at least 1" if kills.is_lower_bound else "1"  # on cgroup v1, the last look may come before the kill
+    assert trial.reason == f"the kernel killed {known} process for memory, in a sidecar"
     assert trial.oom is None
     assert not trial.workload_passed
 

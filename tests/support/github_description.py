@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.support.api_description import ApiDescription
 
-_FILE = Path(__file__).with_name("github_openapi.json")
+FILE = Path(__file__).with_name("github_openapi.json")
+"""What tests/support/github_server plays of GitHub's description."""
 _EVERYWHERE = {
     "401": "requires_authentication",
     "403": "forbidden",
@@ -41,7 +42,7 @@ class GithubDescription(ApiDescription):
 @cache
 def github_description() -> GithubDescription:
     """The description, loaded once."""
-    return GithubDescription(json.loads(_FILE.read_text()))
+    return GithubDescription(json.loads(FILE.read_text()))
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
