@@ -48,10 +48,12 @@ class BuildxBake:
             return self._answer(text, kind, (wanted,))
         try:
             return self._answer(text, kind, ())
-        except BakeRefused as error:
+        except BakeRefused:
             names = bake_names(text, kind)
-            own = [name for name in names.targets if not name.startswith("_")] if names is not None else []
-            if not own or "default" not in str(error):
+            if names is None or "default" in (*names.targets, *names.groups):
+                raise  # the reason is another than that it has no default
+            own = [name for name in names.targets if not name.startswith("_")]
+            if not own:
                 raise
         return self._answer(text, kind, tuple(own[:_MOST_TARGETS]))
 

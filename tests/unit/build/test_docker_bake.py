@@ -36,9 +36,16 @@ def test_bake_gets_the_file_and_no_variables(tmp_path: Path) -> None:
 
 
 def test_targets_are_named_where_a_bake_file_has_no_default(tmp_path: Path) -> None:
-    script = 'case "$*" in *version|*api) echo "$@";; *) echo "failed to find target default" >&2; exit 1;; esac'
+    script = 'case "$*" in *version|*api) echo "$@";; *) echo "nothing of that name" >&2; exit 1;; esac'
     bake = BuildxBake(install(tmp_path, script))
     assert bake.targets('target "_base" {}\ntarget "api" {}\n', "hcl").endswith("--print -- api\n")
+
+
+def test_a_default_that_fails_is_told_and_no_other_target_asked_for(tmp_path: Path) -> None:
+    script = 'case "$*" in *version|*api) echo "$@";; *) echo "the default is broken" >&2; exit 1;; esac'
+    bake = BuildxBake(install(tmp_path, script))
+    with pytest.raises(BakeRefused, match="the default is broken"):
+        bake.targets('group "default" { targets = ["api"] }\ntarget "api" {}\n', "hcl")
 
 
 def test_a_file_is_evaluated_once(tmp_path: Path) -> None:
