@@ -18,7 +18,17 @@ from tests.support.prepared_images import PreparedImages
 
 _ALWAYS = {"image_size", "image_waste", "image_layers", "peak_rss", "peak_memory", "peak_working_set", "oom_kills"}
 _ALWAYS |= {"cpu_seconds", "swap_peak"}
-_KEYS_OF_A_VALUE = {"value", "unit", "precision", "is_less_precise", "reason", "at_most", "interval", "is_lower_bound"}
+_KEYS_OF_A_VALUE = {
+    "value",
+    "unit",
+    "precision",
+    "is_less_precise",
+    "reason",
+    "at_most",
+    "at_least",
+    "interval",
+    "is_lower_bound",
+}
 _OF_SERVICES = {"settled_rss", "startup_time", *(metric.value for metric in SILENT_WHEN_ABSENT)}
 
 

@@ -91,7 +91,9 @@ def test_requests_find_the_port_by_themselves(running: Trials, images: PreparedI
 def test_a_wrong_port_is_told_with_the_right_one(running: Trials, images: PreparedImages) -> None:
     requests = (HttpRequests(path="/"),)
     for timeout_ms in (2500, 10_000, 40_000):  # on a busy machine the service takes seconds to listen
-        trial = running.run(images.service, HttpWorkload(kind="http", port=80, requests=requests), timeout_ms=timeout_ms)
+        trial = running.run(
+            images.service, HttpWorkload(kind="http", port=80, requests=requests), timeout_ms=timeout_ms
+        )
         if trial.reason is None or "; the service listens" in trial.reason:
             break
 

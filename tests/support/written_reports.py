@@ -5,9 +5,11 @@ import types
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+from annotated_types import Ge, Le
 from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
 
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
 from membudget.budgets.rules import Tolerance
@@ -46,7 +48,7 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each ki
         return st.deferred(_SPECIAL[kind])
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return _of(arguments[0])
+        return _integers(kind) if arguments[0] is int else _of(arguments[0])
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):
@@ -64,6 +66,13 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each ki
     return _built(kind)
 
 
+def _integers(kind: Any) -> st.SearchStrategy[int]:
+    """Any number of an annotated type, within the bounds that pydantic checks."""
+    rules = [rule for part in kind.__metadata__ if isinstance(part, FieldInfo) for rule in part.metadata]
+    least = next((int(cast("Any", rule.ge)) for rule in rules if isinstance(rule, Ge)), -_LARGEST)
+    return st.integers(least, next((int(cast("Any", rule.le)) for rule in rules if isinstance(rule, Le)), _LARGEST))
+
+
 def _built(kind: Any, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(kind, include_extras=True)
     names = [one.name for one in dataclasses.fields(kind)]
@@ -77,7 +86,8 @@ def _value(draw: st.DrawFn, metric: Metric) -> MetricValue:
     bounds = draw(st.none() | st.tuples(*2 * [st.integers(-_LARGEST, _LARGEST)]))
     reason, at_most = draw(st.none() | _TEXTS), draw(st.none() | st.integers(0, _LARGEST))
     unit, is_bound = metric.definition.unit, draw(st.booleans())
-    return MetricValue(value, unit, draw(_TEXTS), reason, at_most, bounds, is_bound, draw(st.booleans()))
+    at_least = draw(st.none() | st.integers(0, _LARGEST))
+    return MetricValue(value, unit, draw(_TEXTS), reason, at_most, bounds, is_bound, draw(st.booleans()), at_least)
 
 
 def _metrics() -> st.SearchStrategy[dict[Metric, MetricValue]]:
