@@ -17,6 +17,15 @@ _KERNEL = Path("/proc/sys/fs/binfmt_misc")
 _LINES = Path("/usr/lib/binfmt.d")
 
 
+def why_none(architecture: str) -> str | None:
+    """Why this machine's kernel cannot be told of an architecture. None if it can."""
+    try:
+        with of(architecture):
+            return None
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"the kernel does not take the programs of {architecture}: {error}"
+
+
 @contextlib.contextmanager
 def of(architecture: str) -> Iterator[None]:
     """Let this machine's kernel run programs of an architecture, as Debian names it. What was there before stays."""

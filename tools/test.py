@@ -11,9 +11,10 @@
 The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
 `make test-cgroup2`.
 
-Nothing is skipped for want of a machine or a program: that fails. The emulated machine is the exception, for its tool
-cannot be installed (tools/cgroup2_vm.py): where it is missing, its tests are left out, and the first and the last line
-say so. MEMBUDGET_WITHOUT_CGROUP2_VM=1 leaves them out where it is there.
+Nothing is skipped for want of a machine or a program: that fails. There are two exceptions, for what cannot be
+installed, and the first and the last line say so: the emulated machine's tool (tools/cgroup2_vm.py), and a kernel that
+runs programs of arm64 by an emulator, which the release of an image needs. MEMBUDGET_WITHOUT_CGROUP2_VM=1 leaves the
+machine's tests out where its tool is there.
 """
 
 import os
@@ -31,6 +32,7 @@ import base_image
 import browser
 import cgroup2_vm
 import debian
+import emulation
 import own_image
 import second_engine
 from membudget.version import VERSION
@@ -58,6 +60,9 @@ def main() -> int:
     if left_out is not None:
         os.environ["MEMBUDGET_WITHOUT_CGROUP2_VM"] = "1"
     _say(left_out)
+    if _OF_THE_RELEASE in asked and (missing := emulation.why_none("arm64")) is not None:
+        debian.say(f"NOT TESTED: the release of an image: {missing}")
+        return 0
     browser.provide()
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
