@@ -72,7 +72,7 @@ class Tools:
 
 @dataclass
 class Pair:
-    """What came of one program."""
+    """What the fit of one program found."""
 
     cells: list[str]
     is_near: bool

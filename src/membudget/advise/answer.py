@@ -33,7 +33,7 @@ class Ask:
     number: int = 1
     """The number of the trial among those of the same purpose, from 1."""
     most: int = 1
-    """How many of them there are at most, as far as it is known."""
+    """The largest number of trials of this purpose that the search expects."""
     left: int = 0
     """How many trials are expected to follow."""
 

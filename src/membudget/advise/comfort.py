@@ -76,7 +76,7 @@ class ComfortSearch:
 
 
 def costs(rung: Rung, free: Rung, settings: FitSettings) -> list[Cost]:
-    """Return what makes a rung uncomfortable. Empty if it is comfortable, as far as it is known.
+    """Return what makes a rung uncomfortable. Empty if nothing that was measured does.
 
     CPU time is in milliseconds, latency in microseconds, refaults in bytes, and stalls in percent of the trial.
     """

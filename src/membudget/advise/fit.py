@@ -93,7 +93,7 @@ class Fits:
         return self.so_far()
 
     def so_far(self) -> list[ImageFit]:
-        """Return what was found so far, for every image."""
+        """Return the result of every image. An unfinished fit has the trials up to now."""
         with self._lock:
             nothing = (ImageFit(subject.spec.name, subject.today_bytes) for subject in self.subjects)
             return [self._found.get(one.name, one) for one in nothing]

@@ -64,7 +64,7 @@ class Answers(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Tried(Stored):
-    """One trial, as far as a fit needs it. This is small enough to be kept for every trial."""
+    """The figures of one trial that a fit needs. They are few, so that a fit can keep them for every trial."""
 
     limit_bytes: int | None
     """None if there was no limit."""

@@ -1,5 +1,6 @@
 """What `membudget fit` accepts as comfortable, and what it last found."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 
 from membudget.budgets.fields import LARGEST_SIZE_BYTES, FileModel, Percent, SizeBytes, not_allowed
 from membudget.core.files import Stored
+from membudget.core.quantities import format_percent, format_size
 
 DEFAULT_HEADROOM = 15.0
 DEFAULT_CPU = 5.0
@@ -72,6 +74,28 @@ class FitSettings(FitThresholds):
         """Return these settings, with `defaults` for everything that they do not set."""
         inherited = {key: getattr(defaults, key) for key in defaults.model_fields_set - self.model_fields_set}
         return self.model_copy(update=inherited)
+
+    def looser_than(self, base: Self) -> Iterator[tuple[str, str, str]]:
+        """Yield the keys that silence the base's warnings about the last fit, with both values in words.
+
+        The results of a repeated fit are not looser.
+        """
+        if base.survives is None:
+            return
+        if self.survives is None:
+            yield "fit.survives", format_size(base.survives), "none"
+        if self.headroom < base.headroom:
+            yield "fit.headroom", format_percent(base.headroom), format_percent(self.headroom)
+
+    def guarded_by(self, base: Self) -> Self:
+        """Return these settings, with the base's results if these have none, and with the larger headroom.
+
+        Without results, the base guards nothing.
+        """
+        if base.survives is None:
+            return self
+        known = base if self.survives is None else self
+        return known.model_copy(update={"headroom": max(self.headroom, base.headroom)})
 
     @property
     def last(self) -> LastFit | None:

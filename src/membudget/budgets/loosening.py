@@ -51,6 +51,7 @@ def _loosened_settings(base: ImageSpec, head: ImageSpec) -> Iterator[tuple[str, 
     more = sorted(set(head.container.secrets) - set(base.container.secrets))
     if more:
         yield "container.secrets", ", ".join(base.container.secrets) or "none", ", ".join(head.container.secrets)
+    yield from head.fit.looser_than(base.fit)
     for key, before, after in (
         ("min", base.trials.min, head.trials.min),
         ("max", base.trials.max, head.trials.max),

@@ -15,6 +15,7 @@ from membudget.core.quantities import MIB
 BASE = """
 limit = "128MiB"
 leak = "fail"
+fit = { survives = "60MiB", headroom = 20 }
 container = { secrets = ["TOKEN"] }
 budgets.peak_rss = { max = "64MiB", growth = { percent = 5, floor = "1MiB" }, headroom = "20%", warn = "60MiB" }
 budgets.requests_per_second = { min = 1500, drop = { percent = 8, floor = 50 }, warn = 1800 }
@@ -36,6 +37,9 @@ LIMIT = 'limit = "128MiB"'
 LOOSER = [
     ('limit = "128MiB"', 'limit = "256MiB"', ["limit", "budgets.peak_rss.headroom"]),
     ('leak = "fail"', 'leak = "advise"', ["leak"]),
+    ("headroom = 20 }", "headroom = 19 }", ["fit.headroom"]),
+    ('survives = "60MiB", ', "", ["fit.survives"]),
+    ('fit = { survives = "60MiB", headroom = 20 }', "", ["fit.survives", "fit.headroom"]),
     ('["TOKEN"]', '["TOKEN", "PASSWORD"]', ["container.secrets"]),
     ("secrets", 'network = "open", secrets', ["container.network"]),
     ('"64MiB"', '"65MiB"', ["budgets.peak_rss.max"]),
@@ -67,8 +71,8 @@ def test_what_the_head_loosens_is_named_and_does_not_count_until_it_is_approved(
     assert guarded.images["api"].budgets == judged_by(budgets(BASE)).images["api"].budgets
     assert guarded.images["api"].phase_budgets == judged_by(budgets(BASE)).images["api"].phase_budgets
     spec, own = guarded.images["api"].spec, budgets(BASE).images["api"]
-    assert (spec.limit, spec.leak, spec.container, spec.unjudged_phases) == (
-        own.limit, own.leak, own.container, own.unjudged_phases,
+    assert (spec.limit, spec.leak, spec.container, spec.unjudged_phases, spec.fit) == (
+        own.limit, own.leak, own.container, own.unjudged_phases, own.fit,
     )  # fmt: skip
     for approval in (Approval.GIVEN, Approval.NOT_ASKED):
         approved = judged_by(head, approval)
@@ -83,6 +87,12 @@ def test_what_the_head_tightens_counts_at_once(after: str, before: str, _: list[
     guarded = judged_by(budgets(BASE), base=budgets(BASE.replace(after, before)))
     assert guarded.loosened == ()
     assert guarded.images["api"] == judged_by(budgets(BASE), Approval.GIVEN).images["api"]
+
+
+def test_a_fit_that_was_repeated_counts_at_once() -> None:
+    guarded = judged_by(budgets(BASE.replace('survives = "60MiB"', 'survives = "50MiB"')))
+    assert guarded.loosened == ()
+    assert guarded.images["api"].spec.fit.survives == 50 * MIB
 
 
 def test_new_images_and_a_first_budgets_file_loosen_nothing_but_permissions() -> None:
