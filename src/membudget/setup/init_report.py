@@ -151,6 +151,6 @@ def _end(report: InitReport, is_dry: bool) -> Iterator[Text]:
         yield Text(f"wrote {printable(file.path)}" if file.written else kept)
     if report.exit_code is ExitCode.WITHIN_BUDGET:
         names = " ".join(printable(file.path) for file in report.files if file.written)
-        yield Text(f"Next: membudget check, then git add {names}", style="bold")
+        yield Text(f"Next: git add {names}, commit, then membudget check", style="bold")
     else:
         yield Text("No image could be measured. Repair one of them, then run membudget init --force.", style="bold")
