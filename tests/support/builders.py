@@ -41,6 +41,7 @@ def trial(
             Metric.PEAK_MEMORY: _mib(Metric.PEAK_MEMORY, (rss or 0) + 6),
             Metric.PEAK_WORKING_SET: _mib(Metric.PEAK_WORKING_SET, (rss or 0) + 3),
             Metric.SETTLED_RSS: _mib(Metric.SETTLED_RSS, (rss or 0) / 2),
+            Metric.SETTLED_WORKING_SET: _mib(Metric.SETTLED_WORKING_SET, (rss or 0) / 2 + 3),
             Metric.SWAP_PEAK: MetricValue.of(Metric.SWAP_PEAK, 0),
             Metric.OOM_KILLS: MetricValue.of(Metric.OOM_KILLS, oom_kills),
             Metric.MEMORY_PRESSURE: MetricValue.absent(Metric.MEMORY_PRESSURE, "cgroup v1 has no memory.pressure"),

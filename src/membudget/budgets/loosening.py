@@ -17,7 +17,8 @@ from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
 from membudget.core.definition import Better, Unit
 from membudget.core.files import Stored
-from membudget.core.metrics import Metric, format_value
+from membudget.core.metric_words import format_value
+from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent, format_size
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from membudget.core.errors import brief, with_fix
 from membudget.core.masking import HIDDEN, Mask
-from membudget.core.metrics import Metric, MetricValue, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
 from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import Outcome, Trial, TrialSpec, WorkloadResult

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from membudget.core.metrics import Metric, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted, in_html, in_json, in_markdown, in_plain_text
 from membudget.judge.image import ImageJudgement

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from membudget.core.metrics import HEADLINES, format_reading, format_spread
+from membudget.core.metric_words import format_reading, format_spread
+from membudget.core.metrics import HEADLINES
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.image import ImageJudgement, Status

@@ -10,7 +10,8 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules
 from membudget.build.revision import Side
 from membudget.core.errors import LONGEST_REASON, EngineLost, shortened, with_fix
-from membudget.core.metrics import Metric, format_value
+from membudget.core.metric_words import format_value
+from membudget.core.metrics import Metric
 from membudget.judge.confirmation import Contradiction, FigureDiffers, FigureMissing, FreshTrialFailed, OtherVerdict
 from membudget.judge.measurement import Failure, SettingsChange
 from membudget.measure.assumed import AutoEnd

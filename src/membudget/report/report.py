@@ -170,10 +170,10 @@ _USUAL_PRECISION_1 = {
     **dict.fromkeys((Metric.PEAK_RSS, Metric.PEAK_WORKING_SET, Metric.POD_PEAK_RSS), "sampled, lower bound"),
     **dict.fromkeys((Metric.RSS_PER_CONNECTION, Metric.RSS_PER_STREAM, Metric.RSS_PER_1000_REQUESTS), "estimated"),
     Metric.PEAK_MEMORY: "exact, to 256 KiB a CPU",
-    Metric.SETTLED_RSS: "sampled",
+    **dict.fromkeys((Metric.SETTLED_RSS, Metric.SETTLED_WORKING_SET), "sampled"),
     Metric.STARTUP_TIME: "timed, to 20 ms",
 }
-"""The words of version 1, which stay although those of a definition may change. Other metrics were exact."""
+"""The words of version 1, which stay although those of a definition may change. Others were exact."""
 
 
 def restated(report: Report) -> Report:

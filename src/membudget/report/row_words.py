@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from membudget.core.definition import Better, Unit
-from membudget.core.metrics import Metric, format_delta, format_reading, format_value
+from membudget.core.metric_words import format_delta, format_reading, format_value
+from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import Bound, BoundKind, Exceeded

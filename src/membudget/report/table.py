@@ -7,7 +7,8 @@ from enum import StrEnum
 from membudget.budgets.loosening import Approval, Loosening
 from membudget.budgets.rules import Tolerance
 from membudget.core.definition import Better
-from membudget.core.metrics import Metric, format_reading, format_spread, format_value
+from membudget.core.metric_words import format_reading, format_spread, format_value
+from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import BoundKind, tolerated_growth

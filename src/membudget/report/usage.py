@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.budgets.suggested import as_written, maximum_for
-from membudget.core.metrics import Metric, MetricValue, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement

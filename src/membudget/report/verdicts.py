@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from membudget.budgets.loosening import Approval
-from membudget.core.metrics import Metric, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric
 from membudget.core.quantities import format_duration, format_size, format_size_delta
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved

@@ -3,7 +3,8 @@
 import pytest
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
-from membudget.core.metrics import Metric, MetricValue, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric
 from tests.support.said import reason_of

@@ -71,6 +71,7 @@ def test_every_trial_metric_has_a_value() -> None:
         Metric.PEAK_MEMORY: 84 * MIB,
         Metric.PEAK_WORKING_SET: 80 * MIB,
         Metric.SETTLED_RSS: 10 * MIB,
+        Metric.SETTLED_WORKING_SET: 10 * MIB,
         Metric.SWAP_PEAK: 0,
         Metric.OOM_KILLS: 0,
         Metric.MEMORY_PRESSURE: 1235,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.definition import Better
-from membudget.core.metrics import Metric, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric
 from membudget.core.quantities import GIB, MIB
 from membudget.measure.latencies import Latencies, step_of
 from membudget.measure.load import LoadResult, LoadUnit

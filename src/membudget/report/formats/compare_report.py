@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from membudget.core.metrics import Metric, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
 from membudget.judge.comparison import Comparison, Difference, Ranking, ranked

@@ -13,7 +13,8 @@ from rich.tree import Tree
 from membudget.contents.diff import ImageDiff
 from membudget.contents.origin import OriginSource
 from membudget.contents.summary import FolderSummary, ImageSummary, LayerSummary
-from membudget.core.metrics import Metric, MetricValue, format_delta, format_reading
+from membudget.core.metric_words import format_delta, format_reading
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import in_plain_text, printable
 from membudget.report.formats.image_report import DiffReport, InspectReport

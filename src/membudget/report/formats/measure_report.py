@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from membudget.budgets.suggested import as_written, limit_for
-from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue, format_reading
+from membudget.core.metric_words import format_reading
+from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.measure.certificate import Conclusion

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from membudget.budgets.rules import NO_BUDGET
 from membudget.core.definition import Aggregation
 from membudget.core.intervals import median_interval
-from membudget.core.metrics import Metric, format_spread
+from membudget.core.metric_words import format_spread
+from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB
 from membudget.core.untrusted_text import Json, Quoted, in_json, printable
 from membudget.judge.bounds import Bound, bounds, fixed_bounds, warning_bounds
