@@ -1,7 +1,7 @@
 """What held a container's memory at one moment, program by program. The parts add up to its RSS."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -25,6 +25,8 @@ class Program:
     """The anonymous and shared memory of all of them."""
     file_bytes: int | None
     """Their file-backed memory, which is not part of RSS. None if unknown."""
+    known_as: tuple[str, ...] = ()
+    """What their command lines call them, if they are grouped by process name. Untrusted as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,18 @@ class Breakdown:
         return sum(program.file_bytes or 0 for program in self.programs)
 
 
-def breakdown(snapshot: Snapshot) -> Breakdown:
-    """Return what the memory of a snapshot consisted of."""
-    programs = tuple(sorted(_programs(snapshot.processes), key=lambda program: program.bytes, reverse=True))
+def without_command_line(*snapshots: Snapshot) -> frozenset[str]:
+    """Return the process names whose command line is missing for at least one process."""
+    return frozenset(one.name for snapshot in snapshots for one in snapshot.processes if not one.arguments)
+
+
+def breakdown(snapshot: Snapshot, by_process_name: Collection[str] = frozenset()) -> Breakdown:
+    """Return what the memory of a snapshot consisted of.
+
+    Processes whose name is in `by_process_name` are grouped by it, although their command line may say more.
+    """
+    found = _programs(snapshot.processes, by_process_name)
+    programs = tuple(sorted(found, key=lambda program: program.bytes, reverse=True))
     shmem_bytes = sum(process.shared_memory_bytes for process in snapshot.processes)
     anon_rest = snapshot.seen_bytes - snapshot.seen_shmem_bytes - snapshot.anonymous_bytes
     shmem_rest = snapshot.seen_shmem_bytes - shmem_bytes
@@ -73,7 +84,7 @@ def breakdown(snapshot: Snapshot) -> Breakdown:
 def program_name(process: ProcessUse) -> str:
     """Return the usual name of a program. For an interpreter, that is the script or module that it runs."""
     if not process.arguments:
-        return process.name
+        return _process_name(process)
     first = process.arguments[0]
     if title := _TITLE.match(first):
         return PurePosixPath(title[1]).name
@@ -82,6 +93,12 @@ def program_name(process: ProcessUse) -> str:
     if not _INTERPRETER.fullmatch(own):
         return own
     return _script(process.arguments[1:]) or own
+
+
+def _process_name(process: ProcessUse) -> str:
+    """Return the process's name without the rest of a title: "gunicorn: worke" is gunicorn."""
+    title = _TITLE.match(process.name)
+    return PurePosixPath(title[1]).name if title else process.name
 
 
 def _script(arguments: Sequence[str]) -> str | None:
@@ -101,11 +118,13 @@ def _script(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _programs(processes: Sequence[ProcessUse]) -> Iterator[Program]:
+def _programs(processes: Sequence[ProcessUse], by_process_name: Collection[str]) -> Iterator[Program]:
     groups: dict[str, list[ProcessUse]] = {}
     for process in processes:
-        groups.setdefault(program_name(process), []).append(process)
+        name = _process_name(process) if process.name in by_process_name else program_name(process)
+        groups.setdefault(name, []).append(process)
     for name, group in groups.items():
         held = sum(process.unreclaimable_bytes for process in group)
         files = [process.file_backed_bytes for process in group if process.file_backed_bytes is not None]
-        yield Program(name, len(group), held, sum(files) if files else None)
+        known_as = sorted({program_name(process) for process in group if process.arguments} - {name})
+        yield Program(name, len(group), held, sum(files) if files else None, tuple(known_as))

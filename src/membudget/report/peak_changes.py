@@ -1,6 +1,6 @@
 """What changed in the memory at the peak since the base: program by program, and in the largest mapped files."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -8,10 +8,11 @@ from membudget.contents.diff import PackageChange
 from membudget.core.quantities import MIB, format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement
+from membudget.measure.probe.process_use import Snapshot
 from membudget.report.at_peak import PeakLook, peak_look
-from membudget.report.causes import Program, breakdown
+from membudget.report.causes import Program, breakdown, without_command_line
 from membudget.report.findings import Finding, FindingKind
-from membudget.report.row_words import Parts
+from membudget.report.row_words import Parts, joined
 
 _MOST_NAMED = 3
 _LEAST_SHARE = 0.05
@@ -29,14 +30,28 @@ class ProgramChange:
     head: Program | None
 
     @property
+    def known_as(self) -> tuple[Parts, ...]:
+        """What command lines call the processes, if the two sides can only be compared by process name."""
+        sides = [(side.known_as if side is not None else ()) for side in (self.base, self.head)]
+        only = " in the base" if not sides[1] else " in the head" if not sides[0] else ""
+        names = sorted({*sides[0], *sides[1]})
+        shown: list[Parts] = [(Quoted(name),) for name in names[:_MOST_NAMED]]
+        shown += [(f"{len(names) - _MOST_NAMED} more",)] if len(names) > _MOST_NAMED else []
+        return (*shown[:-1], (*shown[-1], only)) if shown else ()
+
+    @property
     def delta_bytes(self) -> int:
         """The change of the anonymous and shared memory of all of its processes."""
         return _held(self.head) - _held(self.base)
 
 
 def program_changes(base: PeakLook, head: PeakLook) -> tuple[ProgramChange, ...]:
-    """Return the programs that changed between two looks, the largest change in the direction of the whole first."""
-    before, after = (_programs(look) for look in (base, head))
+    """Return the programs that changed between two looks, the largest change in the direction of the whole first.
+
+    Processes whose command line one of the looks lacks are compared by process name, which both have.
+    """
+    by_name = without_command_line(base.snapshot, head.snapshot)
+    before, after = (_programs(look, by_name) for look in (base, head))
     changes = [ProgramChange(name, before.get(name), after.get(name)) for name in {**after, **before}]
     whole = head.snapshot.seen_bytes - base.snapshot.seen_bytes
     least = max(_LEAST_BYTES, round(_LEAST_SHARE * abs(whole)))
@@ -52,14 +67,23 @@ def change_findings(image: ImageMeasurement) -> Iterator[Finding]:
     changes = program_changes(base, head)
     if not changes:
         return
-    parts: list[Part] = ["changed at the peak: "]
-    for number, change in enumerate(changes[:_MOST_NAMED]):
-        parts += [*(["; "] if number else []), *_words(change)]
-    yield Finding((*parts, *_files(base, head)), FindingKind.AT_PEAK)
+    shown = changes[:_MOST_NAMED]
+    parts = ("changed at the peak: ", *joined(map(_words, shown), "; "), *_files(base, head))
+    if any(change.known_as for change in shown):
+        parts = (*parts, f"; compared by process name, because {_why_no_command_lines(base.snapshot, head.snapshot)}")
+    yield Finding(parts, FindingKind.AT_PEAK)
 
 
-def _programs(look: PeakLook) -> dict[Part, Program]:
-    found = breakdown(look.snapshot)
+def _why_no_command_lines(*snapshots: Snapshot) -> str:
+    if any(one.is_near_limit and not one.is_after_kill for one in snapshots):
+        return "membudget reads no command lines near the memory limit"
+    if any(one.is_after_kill for one in snapshots):
+        return "membudget reads no command lines after an OOM kill"
+    return "some command lines could not be read"
+
+
+def _programs(look: PeakLook, by_name: Collection[str]) -> dict[Part, Program]:
+    found = breakdown(look.snapshot, by_name)
     named: dict[Part, Program] = {Quoted(program.name): program for program in found.programs}
     if found.unmapped_bytes:
         named["files in a tmpfs"] = Program("", 1, found.unmapped_bytes, None)
@@ -72,18 +96,20 @@ def _held(program: Program | None) -> int:
 
 def _words(change: ProgramChange) -> Parts:
     """Return a change in words: "gunicorn ×3: 12.1 → 22.4 MiB each"."""
-    base, head, name = change.base, change.head, change.name
+    base, head = change.base, change.head
+    known_as = joined(change.known_as, ", ")
+    name: Parts = (change.name, *((" (", *known_as, ")") if known_as else ()))
     if base is None or head is None:
         program = head or base
         count = f" ×{program.count}" if program is not None and program.count > 1 else ""
         how = "new" if base is None else "gone"
-        return (name, f"{count} is {how}: {format_size_delta(change.delta_bytes)}")
+        return (*name, f"{count} is {how}: {format_size_delta(change.delta_bytes)}")
     if base.count == head.count == 1:
-        return (name, f": {_both(base.bytes, head.bytes)}")
+        return (*name, f": {_both(base.bytes, head.bytes)}")
     each = _both(base.bytes // base.count, head.bytes // head.count)
     if base.count == head.count:
-        return (name, f" ×{head.count}: {each} each")
-    return (name, f" ×{base.count} → ×{head.count}: {_both(base.bytes, head.bytes)} together, {each} each")
+        return (*name, f" ×{head.count}: {each} each")
+    return (*name, f" ×{base.count} → ×{head.count}: {_both(base.bytes, head.bytes)} together, {each} each")
 
 
 def _both(before: int, after: int) -> str:

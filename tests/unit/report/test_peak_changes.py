@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from membudget.contents.diff import ImageDiff, PackageChange
 from membudget.contents.packages.package import Ecosystem
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
+from membudget.report.at_peak import PeakLook
 from membudget.report.formats import markdown
-from membudget.report.peak_changes import change_findings, package_findings
+from membudget.report.peak_changes import change_findings, package_findings, program_changes
 from tests.support.builders import budgets, image, process, report, side, snapshot, trial
 
 
@@ -51,6 +54,104 @@ def said(base: Snapshot, head: Snapshot) -> str | None:
 )
 def test_a_program_is_told_from_base_to_head(base: Snapshot, head: Snapshot, expected: str) -> None:
     assert said(base, head) == f"changed at the peak: {expected}"
+
+
+def unread(*processes: ProcessUse, after_kill: bool = False) -> Snapshot:
+    """A look near the memory limit, which reads no command lines."""
+    seen = looked(*(replace(one, arguments=()) for one in processes))
+    return replace(seen, is_near_limit=not after_kill, is_after_kill=after_kill)
+
+
+def perl(script: str, size: float) -> ProcessUse:
+    return replace(process("/usr/bin/perl", script, rss=size, pss=size), name="perl")
+
+
+NEAR_THE_LIMIT = "; compared by process name, because membudget reads no command lines near the memory limit"
+UNREAD = "; compared by process name, because some command lines could not be read"
+AFTER_A_KILL = "; compared by process name, because membudget reads no command lines after an OOM kill"
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "expected"),
+    [
+        (
+            looked(perl("/shop.pl", 5)),
+            unread(perl("/shop.pl", 61.4)),
+            f"perl (shop.pl in the base): 5.0 → 61.4 MiB{NEAR_THE_LIMIT}",
+        ),
+        (
+            unread(perl("/shop.pl", 5), after_kill=True),
+            looked(perl("/shop.pl", 61.4)),
+            f"perl (shop.pl in the head): 5.0 → 61.4 MiB{AFTER_A_KILL}",
+        ),
+        (
+            looked(perl("/shop.pl", 5), perl("/work.pl", 7)),
+            unread(perl("/shop.pl", 25), perl("/work.pl", 7)),
+            f"perl (shop.pl, work.pl in the base) ×2: 6.0 → 16.0 MiB each{NEAR_THE_LIMIT}",
+        ),
+        (unread(perl("/shop.pl", 5)), unread(perl("/shop.pl", 30)), "perl: 5.0 → 30.0 MiB"),
+        (
+            looked(perl("/shop.pl", 5), replace(perl("/work.pl", 7), arguments=())),
+            looked(perl("/shop.pl", 5), perl("/work.pl", 30)),
+            f"perl (shop.pl, work.pl) ×2: 6.0 → 17.5 MiB each{UNREAD}",
+        ),
+        (
+            looked(*(perl(f"/{number}.pl", 5) for number in range(5))),
+            unread(*(perl(f"/{number}.pl", 9) for number in range(5))),
+            f"perl (0.pl, 1.pl, 2.pl, 2 more in the base) ×5: 5.0 → 9.0 MiB each{NEAR_THE_LIMIT}",
+        ),
+        (
+            looked(replace(workers(1, 12)[0], name="gunicorn: worke")),
+            unread(replace(workers(1, 30)[0], name="gunicorn: worke")),
+            "gunicorn: 12.0 → 30.0 MiB",
+        ),
+        (
+            looked(perl("/shop.pl", 5), process("redis-server *:6379", rss=9, pss=9)),
+            looked(replace(perl("/shop.pl", 5), arguments=()), process("redis-server *:6379", rss=19, pss=19)),
+            "redis-server: 9.0 → 19.0 MiB",
+        ),
+    ],
+)
+def test_without_command_lines_processes_are_compared_by_name(base: Snapshot, head: Snapshot, expected: str) -> None:
+    assert said(base, head) == f"changed at the peak: {expected}"
+
+
+@st.composite
+def pair_of_looks(draw: st.DrawFn) -> tuple[PeakLook, PeakLook]:
+    """The same processes in two looks. Sizes differ, and each look may lack any of the command lines."""
+    commands = st.sampled_from(
+        [
+            (),
+            ("perl", "shop.pl"),
+            ("perl", "work.pl"),
+            ("perl",),
+            ("gunicorn: worker [app]",),
+            ("shop.pl",),
+            ("sh", "-c"),
+        ]
+    )
+    titles = st.sampled_from(["perl", "shop.pl", "gunicorn", "gunicorn: worke", "sh"])
+    processes = draw(st.lists(st.tuples(titles, commands), min_size=1, max_size=8))
+
+    def look() -> PeakLook:
+        seen = [
+            replace(
+                process(*(arguments if draw(st.booleans()) else ()), rss=1, pss=draw(st.integers(1, 90))), name=title
+            )
+            for title, arguments in processes
+        ]
+        made = looked(*seen)
+        return PeakLook(1, 1, made, made.rss_bytes, made.rss_bytes)
+
+    return look(), look()
+
+
+@given(pair_of_looks())
+def test_the_same_processes_are_never_new_or_gone(looks: tuple[PeakLook, PeakLook]) -> None:
+    for change in program_changes(*looks):
+        assert change.base is not None
+        assert change.head is not None
+        assert change.base.count == change.head.count
 
 
 def test_what_is_equal_on_both_sides_is_left_out() -> None:
