@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from membudget.advise.answer import Stop, Stopped
+from membudget.advise.answer import Stopped
 from membudget.advise.fit import ImageFit
-from membudget.advise.report import FitReport, image_report
+from membudget.advise.report import image_report
 from membudget.advise.rung import Ended, Tried
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import GIB, MIB
+from membudget.judge.fitted import Stop
+from membudget.report.fit_report import FitReport
 from tests.fakes.limited_services import Fit, Service, monotone, self_sizing, tried
 from tests.support.builders import report as check_report
 

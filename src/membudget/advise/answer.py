@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from membudget.advise.rung import Tried
 from membudget.core.files import Stored
+from membudget.judge.fitted import Cost, Stop
 
 DEFAULT_CONFIRMATIONS = 10
 MOST_CONFIRMATIONS = 1000
@@ -36,44 +37,6 @@ class Ask:
     """The largest number of trials of this purpose that the search expects."""
     left: int = 0
     """How many trials are expected to follow."""
-
-
-class Stop(StrEnum):
-    """Why there is no limit that is known to work."""
-
-    NEVER_PASSES = "never passes"
-    """The workload fails without a limit."""
-    FAILS_OTHERWISE = "fails otherwise"
-    """The workload fails without an OOM kill, and memory is not the reason: it also fails without a limit in some
-    trials, or at a limit above one at which it passes, or at the largest limit.
-    """
-    NEVER_ENOUGH = "never enough"
-    """The workload does not pass at the largest limit that may be tried."""
-    UNSTABLE = "unstable"
-    """No limit passed all of its trials, however often it was raised."""
-
-
-class Discomfort(StrEnum):
-    """What a limit costs."""
-
-    CPU = "cpu"
-    LATENCY = "latency"
-    REFAULTS = "refaults"
-    STALLED = "stalled"
-
-
-@dataclass(frozen=True, slots=True)
-class Cost(Stored):
-    """How much of something a limit costs: the figures with the limit and without. Absolute ones have no other."""
-
-    what: Discomfort
-    at_limit: float
-    free: float | None = None
-
-    @property
-    def percent(self) -> float | None:
-        """The growth over the run without a limit, in percent. None if there is nothing to compare with."""
-        return 100 * (self.at_limit / self.free - 1) if self.free else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ Growth counts only if it exceeds a share and a floor, as in a check: in a run of
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from membudget.advise.answer import Ask, Comfortable, Cost, Discomfort, Purpose
+from membudget.advise.answer import Ask, Comfortable, Purpose
 from membudget.advise.rung import Rung, Tried, aligned_up, step_bytes
 from membudget.budgets.fit import FitSettings
+from membudget.judge.fitted import Cost, Discomfort
 
 _CPU_FLOOR_MS = 50
 _LATENCY_FLOOR_US = 1000

@@ -1,120 +1,22 @@
-"""What a fit found, as figures: the model of `membudget fit --format json`, which every other format shows."""
+"""What a fit found, as the figures of its report, and the limit that follows."""
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
-from membudget.advise.answer import Answer, Cost, Stop, Stopped, ruled_out_rate
+from membudget.advise.answer import Answer, Stopped, ruled_out_rate
 from membudget.advise.fit import ImageFit, Subject
 from membudget.advise.rung import Ended, Rung, Tried, rungs
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.suggested import maximum_for, rounded_up
-from membudget.core.errors import ExitCode
-from membudget.report.report import Environment
+from membudget.judge.fitted import FittedImage, FittedRung
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class RungReport(_Model):
-    """The trials at one limit. Figures are medians over the trials that passed."""
-
-    limit_bytes: int | None
-    """None for the trials without a limit."""
-    trials: int
-    passed: int
-    killed: int
-    """In how many trials the kernel killed a process."""
-    reason: str | None
-    """Why the first trial that did not pass failed."""
-    peak_rss_bytes: int | None
-    peak_memory_bytes: int | None
-    cpu_ms: int | None
-    requests_per_second: float | None
-    p50_us: int | None
-    p95_us: int | None
-    p99_us: int | None
-    refaulted_bytes: int | None
-    stalled_ms: int | None
-
-
-class ImageReport(_Model):
-    """What was found out about one image."""
-
-    name: str
-    today_bytes: int | None
-    """The limit that it has today."""
-    survives_bytes: int | None
-    """The smallest limit at which the workload passed every trial, and nothing was killed."""
-    confirmed: int
-    """How many trials passed there, one after another."""
-    ruled_out_rate: float | None
-    """The failure rate that they rule out with 95 % confidence, from 0 to 1."""
-    fails_at_bytes: int | None
-    """The largest limit below it that failed."""
-    comfortable_bytes: int | None
-    """The smallest limit at which the workload was also not slowed down."""
-    costs_below: tuple[Cost, ...]
-    """What the next smaller limit that was compared costs."""
-    is_smallest_possible: bool
-    sizes_itself: bool
-    """Whether its memory depends on the limit."""
-    is_monotone: bool
-    """Whether each limit above one that works worked as well."""
-    limit_bytes: int | None
-    """The limit that follows, with headroom. None if there is no answer."""
-    peak_rss_max_bytes: int | None
-    """The budget for peak RSS that follows."""
-    peak_rss_bytes: int | None
-    """The largest peak RSS up to the new limit. None if it depends on the limit."""
-    stopped: Stop | None
-    """Why there is no answer. None if there is one, or if the fit was interrupted."""
-    stopped_by: str | None
-    """What the trial that shows it said, or the fault of the environment."""
-    stopped_at_bytes: int | None
-    """The limit of that trial. None if it had no limit."""
-    passes_at_bytes: int | None
-    """A lower limit at which it passes, if that is why memory cannot be the reason."""
-    is_unfinished: bool
-    """Whether the fit was interrupted, or the environment failed."""
-    reused: int
-    """How many trials are those of earlier runs."""
-    duration_ms: int
-    headroom_percent: float
-    rungs: tuple[RungReport, ...]
-    """From the smallest limit to the largest. Trials without a limit come last."""
-
-
-class FitReport(_Model):
-    """The model of what `membudget fit --format json` prints."""
-
-    membudget_version: str
-    environment: Environment
-    confirmations: int
-    """How many trials had to pass at the answer."""
-    images: tuple[ImageReport, ...]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """3 if an image has no answer."""
-        has_all = all(image.survives_bytes is not None for image in self.images)
-        return ExitCode.WITHIN_BUDGET if has_all else ExitCode.UNMEASURED
-
-    def total(self, of: str) -> int | None:
-        """Return the sum of a size over all images. None if one of them has none."""
-        sizes: list[int | None] = [getattr(image, of) for image in self.images]
-        known = [size for size in sizes if size is not None]
-        return sum(known) if len(known) == len(sizes) else None
-
-
-def image_report(found: ImageFit, settings: FitSettings) -> ImageReport:
+def image_report(found: ImageFit, settings: FitSettings) -> FittedImage:
     """Return the figures of one image, and the limit that follows from them."""
     answer, result = found.answer, found.result
     stopped = result if isinstance(result, Stopped) else None
     comfort = answer.comfortable if answer is not None else None
     limit = _limit(answer, settings) if answer is not None else None
-    return ImageReport(
+    return FittedImage(
         name=found.name,
         today_bytes=found.today_bytes,
         survives_bytes=answer.survives_bytes if answer is not None else None,
@@ -141,7 +43,7 @@ def image_report(found: ImageFit, settings: FitSettings) -> ImageReport:
     )
 
 
-def image_reports(found: Sequence[ImageFit], subjects: Sequence[Subject]) -> tuple[ImageReport, ...]:
+def image_reports(found: Sequence[ImageFit], subjects: Sequence[Subject]) -> tuple[FittedImage, ...]:
     """Return the figures of all images."""
     settings = {subject.spec.name: subject.settings for subject in subjects}
     return tuple(image_report(one, settings[one.name]) for one in found)
@@ -175,8 +77,8 @@ def _peak(trials: Sequence[Tried], least: int, most: int) -> int | None:
     return max((peak for peak in peaks if peak is not None), default=None)
 
 
-def _rung(rung: Rung) -> RungReport:
-    return RungReport(
+def _rung(rung: Rung) -> FittedRung:
+    return FittedRung(
         limit_bytes=rung.limit_bytes,
         trials=len(rung.trials),
         passed=rung.passes,

@@ -14,11 +14,12 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from membudget.advise.answer import Answer, Ask, Purpose, Result, Stop, Stopped
+from membudget.advise.answer import Answer, Ask, Purpose, Result, Stopped
 from membudget.advise.comfort import ComfortSearch
 from membudget.advise.rung import GRID_BYTES, Ended, Tried, aligned_down, aligned_up, rungs, step_bytes
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
+from membudget.judge.fitted import Stop
 
 MOST_SEARCH_TRIALS = 10
 """The most trials before the answer is confirmed."""

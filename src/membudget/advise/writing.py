@@ -12,11 +12,12 @@ from typing import Any, TypeAlias, cast
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from membudget.advise.report import FitReport, ImageReport
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.suggested import as_written
 from membudget.core.errors import BudgetsFileError, ConfigurationError, EnvironmentFault
 from membudget.core.quantities import MIB
+from membudget.judge.fitted import FittedImage
+from membudget.report.fit_report import FitReport
 
 Values: TypeAlias = "Mapping[str, Values | str]"
 """What to set in a table: texts, and what to set in the tables below it."""
@@ -40,7 +41,7 @@ def require_answers(report: FitReport) -> None:
         )
 
 
-def with_fits(text: str, name: str, images: Sequence[ImageReport], checkout: Path | None = None) -> str:
+def with_fits(text: str, name: str, images: Sequence[FittedImage], checkout: Path | None = None) -> str:
     """Return the text of a budgets file with the limits, budgets and results of fits.
 
     `name` is the file's name in messages. Raises ConfigurationError if the file cannot be edited, or if it would not be
@@ -63,7 +64,7 @@ def with_fits(text: str, name: str, images: Sequence[ImageReport], checkout: Pat
     return edited
 
 
-def _values(image: ImageReport) -> Values:
+def _values(image: FittedImage) -> Values:
     """Return what to set in the table of an image. Sizes that are unknown are left out."""
     fit = {"survives": image.survives_bytes, "comfortable": image.comfortable_bytes, "peak_rss": image.peak_rss_bytes}
     values: dict[str, Values | str] = {}

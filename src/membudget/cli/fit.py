@@ -10,8 +10,7 @@ from pathlib import Path
 
 from membudget.advise.fit import Fits, ImageFit, Subject
 from membudget.advise.kept import FitFolder, KeptTrials
-from membudget.advise.rendering import render, render_markdown
-from membudget.advise.report import FitReport, image_report, image_reports
+from membudget.advise.report import image_report, image_reports
 from membudget.advise.subjects import Chosen, built_subjects, chosen
 from membudget.advise.writing import require_answers, with_fits
 from membudget.budgets import file as budgets_file
@@ -37,6 +36,8 @@ from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.publish.servers import registry
 from membudget.publish.workflow import guarded_log, show, show_json
+from membudget.report.fit_report import FitReport
+from membudget.report.formats.fit_report import render, render_markdown
 from membudget.version import VERSION
 
 

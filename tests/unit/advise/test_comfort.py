@@ -2,11 +2,12 @@
 
 import pytest
 
-from membudget.advise.answer import Answer, Comfortable, Discomfort, Purpose
+from membudget.advise.answer import Answer, Comfortable, Purpose
 from membudget.advise.comfort import costs
 from membudget.advise.rung import Ended, Rung, Tried, step_bytes
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import MIB
+from membudget.judge.fitted import Discomfort
 from tests.fakes.limited_services import Fit, monotone, self_sizing, tried
 
 FREE = Rung(None, (tried(None, cpu_ms=1000, p95_us=20_000),))

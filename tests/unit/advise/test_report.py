@@ -2,10 +2,10 @@
 
 import json
 
-from membudget.advise.answer import Stop
 from membudget.budgets.fit import FitSettings
 from membudget.core.errors import ExitCode
 from membudget.core.quantities import MIB
+from membudget.judge.fitted import Stop
 from tests.fakes.fitted import answering, everything, fitted, report, stopped
 from tests.fakes.limited_services import monotone, self_sizing
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.advise.answer import Answer, Purpose, Stop, Stopped
+from membudget.advise.answer import Answer, Purpose, Stopped
 from membudget.advise.rung import Ended, step_bytes
 from membudget.advise.search import MOST_SEARCH_TRIALS
 from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
 from membudget.core.quantities import GIB, MIB
+from membudget.judge.fitted import Stop
 from tests.fakes.limited_services import Fit, monotone, noisy, self_sizing, tried, with_hole
 
 NEEDS = st.integers(9 * MIB, 4 * GIB)

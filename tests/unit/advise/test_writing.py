@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.advise.answer import Stop
-from membudget.advise.report import FitReport
 from membudget.advise.writing import require_answers, with_fits
 from membudget.budgets.budget_tables import SizeBudget
 from membudget.budgets.file import parse_budgets
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
+from membudget.judge.fitted import Stop
+from membudget.report.fit_report import FitReport
 from tests.fakes.fitted import answering, fitted, report, stopped
 from tests.fakes.limited_services import monotone, tried
 

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from membudget.advise.rendering import curve, render, render_markdown
 from membudget.core.quantities import MIB
+from membudget.report.formats.fit_report import curve, render, render_markdown
 from tests.fakes.fitted import answering, everything, fitted, report
 from tests.fakes.limited_services import monotone
 from tests.support.golden import assert_golden

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from membudget.advise.report import FitReport, ImageReport, RungReport
-from membudget.advise.words import answer_sentences, settings_sentence, sum_sentence, took_words
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import code_block, in_markdown, in_plain_text, printable
+from membudget.judge.fitted import FittedImage, FittedRung
+from membudget.report.fit_report import FitReport
+from membudget.report.fit_words import answer_sentences, settings_sentence, sum_sentence, took_words
 from membudget.report.formats.tables import TerminalTable, markdown_table
 
 _BAR = 30
@@ -27,7 +28,7 @@ def render(report: FitReport) -> RenderableType:
     return Group(*parts)
 
 
-def _image(image: ImageReport) -> Iterator[RenderableType]:
+def _image(image: FittedImage) -> Iterator[RenderableType]:
     headings, rows = _table(image)
     if rows:
         cells = [[Text(cell) for cell in row] for row in rows]
@@ -65,14 +66,14 @@ def render_markdown(report: FitReport) -> str:
     return "\n\n".join(parts)
 
 
-def _table(image: ImageReport) -> tuple[list[str], list[list[str]]]:
+def _table(image: FittedImage) -> tuple[list[str], list[list[str]]]:
     """Return headings and cells, without columns that say nothing."""
     rows = [_cells(image, rung) for rung in image.rungs]
     kept = [number for number, heading in enumerate(_COLUMNS) if heading in _ALWAYS or any(row[number] for row in rows)]
     return [_COLUMNS[number] for number in kept], [[row[number] for number in kept] for row in rows]
 
 
-def _cells(image: ImageReport, rung: RungReport) -> list[str]:
+def _cells(image: FittedImage, rung: FittedRung) -> list[str]:
     return [
         _limit(rung),
         _outcome(rung) + _mark(image, rung),
@@ -85,11 +86,11 @@ def _cells(image: ImageReport, rung: RungReport) -> list[str]:
     ]
 
 
-def _limit(rung: RungReport) -> str:
+def _limit(rung: FittedRung) -> str:
     return format_size(rung.limit_bytes) if rung.limit_bytes is not None else "no limit"
 
 
-def _outcome(rung: RungReport) -> str:
+def _outcome(rung: FittedRung) -> str:
     if rung.passed == rung.trials:
         return f"{rung.passed} passed"
     failed = rung.trials - rung.passed - rung.killed
@@ -97,7 +98,7 @@ def _outcome(rung: RungReport) -> str:
     return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
-def _mark(image: ImageReport, rung: RungReport) -> str:
+def _mark(image: FittedImage, rung: FittedRung) -> str:
     if rung.limit_bytes is None:
         return ""
     marks = {image.survives_bytes: "survives", image.comfortable_bytes: "comfortable"}
@@ -106,7 +107,7 @@ def _mark(image: ImageReport, rung: RungReport) -> str:
     return f" ← {marks[rung.limit_bytes]}" if rung.limit_bytes in marks else ""
 
 
-def curve(image: ImageReport) -> list[str]:
+def curve(image: FittedImage) -> list[str]:
     """Return a chart in lines: the CPU time at each limit. Empty if there is nothing to compare."""
     times = [rung.cpu_ms for rung in image.rungs if rung.cpu_ms is not None]
     if len(times) < 2 or max(times) == 0:

@@ -1,8 +1,8 @@
 """What a fit found, in sentences."""
 
-from membudget.advise.words import answer_sentences, settings_sentence, sum_sentence, took_words
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted, raw
+from membudget.report.fit_words import answer_sentences, settings_sentence, sum_sentence, took_words
 from tests.fakes.fitted import answering, fitted, report
 from tests.fakes.limited_services import monotone, tried
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from membudget.advise.answer import Cost, Discomfort, Stop
-from membudget.advise.report import FitReport, ImageReport
 from membudget.budgets.suggested import as_written
 from membudget.core.quantities import format_duration, format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
+from membudget.report.fit_report import FitReport
 
 Sentence = tuple[Part, ...]
 
 
-def answer_sentences(image: ImageReport) -> Iterator[Sentence]:
+def answer_sentences(image: FittedImage) -> Iterator[Sentence]:
     """Yield both answers for an image and what to know about them, or why there is none."""
     if image.survives_bytes is None:
         yield _no_answer(image)
@@ -26,7 +26,7 @@ def answer_sentences(image: ImageReport) -> Iterator[Sentence]:
     yield from ((remark,) for remark in _remarks(image))
 
 
-def settings_sentence(image: ImageReport) -> str | None:
+def settings_sentence(image: FittedImage) -> str | None:
     """Return the settings that follow, as a budgets file has them. None if there is no answer."""
     if image.limit_bytes is None or image.is_smallest_possible:
         return None
@@ -52,7 +52,7 @@ def sum_sentence(report: FitReport) -> str | None:
     return f"Sum of {len(report.images)} images: {', '.join(parts)}."
 
 
-def _survives(image: ImageReport) -> str:
+def _survives(image: FittedImage) -> str:
     assert image.survives_bytes is not None  # noqa: S101 - as asked before
     trials = "trial" if image.confirmed == 1 else "trials"
     rate = format_percent(100 * (image.ruled_out_rate or 1.0))
@@ -60,13 +60,13 @@ def _survives(image: ImageReport) -> str:
     return f"survives at {format_size(image.survives_bytes)}: {proven} (95% confidence)."
 
 
-def _comfortable(image: ImageReport, survives: int, comfortable: int) -> str:
+def _comfortable(image: FittedImage, survives: int, comfortable: int) -> str:
     if comfortable == survives:
         return "It is comfortable at the same limit: not slower than without one."
     return f"It is comfortable at {format_size(comfortable)}. Below, {_costs(image)}."
 
 
-def _costs(image: ImageReport) -> str:
+def _costs(image: FittedImage) -> str:
     return " and ".join(map(_cost, image.costs_below)) if image.costs_below else "it is slower"
 
 
@@ -83,7 +83,7 @@ def _cost(cost: Cost) -> str:
             return f"its processes wait for memory {format_percent(cost.at_limit)} of the time"
 
 
-def _remarks(image: ImageReport) -> Iterator[str]:
+def _remarks(image: FittedImage) -> Iterator[str]:
     if image.is_smallest_possible:
         yield (
             "No container can be given less. The workload may need less than that, so it says little about production:"
@@ -95,14 +95,14 @@ def _remarks(image: ImageReport) -> Iterator[str]:
         yield "Its limits are not monotone: it failed at a limit above one at which it passed."
 
 
-def _no_answer(image: ImageReport) -> Sentence:
+def _no_answer(image: FittedImage) -> Sentence:
     reason = Quoted(image.stopped_by or "it did not pass")
     before, after = _why(image)
     is_told = image.stopped is not None or image.stopped_by is not None
     return (Quoted(image.name), f" has no answer{before}", *((": ", reason) if is_told else ()), after)
 
 
-def _why(image: ImageReport) -> tuple[str, str]:
+def _why(image: FittedImage) -> tuple[str, str]:
     """Return why there is no answer, and what to do, around what the failed trial said."""
     at = f"at {format_size(image.stopped_at_bytes)}" if image.stopped_at_bytes is not None else "without a limit"
     match image.stopped:
@@ -123,7 +123,7 @@ def _why(image: ImageReport) -> tuple[str, str]:
             return f" yet. {_so_far(image)}. The same command continues from here", "."
 
 
-def _so_far(image: ImageReport) -> str:
+def _so_far(image: FittedImage) -> str:
     """Return between which limits the answer lies, as far as it is known."""
     limited = [rung for rung in image.rungs if rung.limit_bytes is not None]
     passing = [rung.limit_bytes for rung in limited if rung.passed == rung.trials]
@@ -137,7 +137,7 @@ def _so_far(image: ImageReport) -> str:
     return f"{count}{', ' if parts else ', nothing is known'}{' and '.join(parts)}"
 
 
-def took_words(image: ImageReport) -> str:
+def took_words(image: FittedImage) -> str:
     """Return how many trials were run, in how much time."""
     trials = sum(rung.trials for rung in image.rungs)
     reused = f", {image.reused} of them from earlier runs" if image.reused else ""
