@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Protocol
 
 from membudget.core.errors import ProgramFailed, shortened
+from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 from membudget.setup.found import Deployed, Fact, Origin, image_name, last_part
 from membudget.setup.manifests import deployed_in, limit_of, probes_of
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
 
 _VALUES = ("values.yaml", "values.yml")
 _DEEPEST = 4

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
+from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin, image_name, last_part
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_text import YamlValue
 
 _WORKFLOW = re.compile(r"\.(?:github|forgejo|gitea)/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"docker/build-push-action(?:@.*)?", re.IGNORECASE)

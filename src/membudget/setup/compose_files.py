@@ -9,11 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.entries import COMPOSE_FILES
 from membudget.budgets.fields import ServiceName
+from membudget.manifests.other_platforms import LIMIT_OF_COMPOSE
+from membudget.manifests.quantities import InvalidQuantity, compose_bytes
+from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.dockerfiles import asked_by, expanded
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe, image_name, last_part
-from membudget.setup.memory_limits import compose_limit
+from membudget.setup.manifests import is_possible
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_text import YamlValue
 
 _NAME = re.compile(r"(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml", re.IGNORECASE)
 _MOST_SERVICES = 200
@@ -109,10 +111,13 @@ def _build(files: RepositoryFiles, path: str, name: str, service: YamlValue) -> 
 
 
 def _limit(path: str, service: YamlValue) -> Fact[int] | None:
-    for keys in (("deploy", "resources", "limits", "memory"), ("mem_limit",)):
+    for keys in LIMIT_OF_COMPOSE:
         value = service.get(*keys)
-        limit = compose_limit(expanded(value.text, {})) if value.text is not None else None
-        if limit is not None:
+        try:
+            limit = compose_bytes(expanded(value.text, {})) if value.text is not None else None
+        except InvalidQuantity:
+            continue
+        if is_possible(limit):
             return Fact(limit, Origin(path, value.line))
     return None
 

@@ -1,29 +1,18 @@
 """Finds the containers that Kubernetes manifests deploy: their memory limits, ports and probes."""
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import TypeGuard
 
+from membudget.budgets.fields import LARGEST_SIZE_BYTES
+from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
+from membudget.manifests.kubernetes import PODS, RUN_TO_END, names_a_workload, pod_of, workloads_in
+from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
+from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.dockerfiles import asked_by
 from membudget.setup.found import Deployed, Fact, Origin, Probe, image_name, last_part
-from membudget.setup.memory_limits import kubernetes_limit
 from membudget.setup.repository import RepositoryFiles
-from membudget.setup.yaml_text import YamlValue
 
-_PODS = {
-    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
-    "DaemonSet": ("spec", "template", "spec"),
-    "Deployment": ("spec", "template", "spec"),
-    "Job": ("spec", "template", "spec"),
-    "Pod": ("spec",),
-    "ReplicaSet": ("spec", "template", "spec"),
-    "Rollout": ("spec", "template", "spec"),
-    "Service": ("spec", "template", "spec"),  # of Knative; one of Kubernetes has no template
-    "StatefulSet": ("spec", "template", "spec"),
-}
-"""Where each kind has its pod."""
-_RUN_TO_END = frozenset({"CronJob", "Job"})
-_KIND = re.compile(rf"^[ \t]*[\"']?kind[\"']?\s*:\s*[\"']?({'|'.join((*_PODS, 'List'))})\b", re.MULTILINE)
 _PROBES = ("readinessProbe", "startupProbe", "livenessProbe")
 _MOST_CONTAINERS = 50
 _MOST_VARIABLES = 200
@@ -36,7 +25,7 @@ def read_manifests(files: RepositoryFiles, charts: tuple[str, ...]) -> Iterator[
         if "/.github/" in f"/{path}":
             continue
         text = files.text(path)
-        if text is None or _KIND.search(text) is None:
+        if text is None or not names_a_workload(text):
             continue
         for document in files.documents(path, text):
             yield from deployed_in(path, document)
@@ -44,22 +33,17 @@ def read_manifests(files: RepositoryFiles, charts: tuple[str, ...]) -> Iterator[
 
 def deployed_in(path: str, document: YamlValue) -> Iterator[Deployed]:
     """Yield the containers of one document, or of each entry if it is a list."""
-    if document.get("kind").text == "List":
-        for entry in document.get("items").entries():
-            yield from _of_workload(path, entry)
-    else:
-        yield from _of_workload(path, document)
+    for kind, workload in workloads_in(document):
+        if kind in PODS:
+            yield from _of_workload(path, kind, workload)
 
 
-def _of_workload(path: str, document: YamlValue) -> Iterator[Deployed]:
-    kind = document.get("kind").text or ""
-    if kind not in _PODS:
-        return
-    pod = document.get(*_PODS[kind])
+def _of_workload(path: str, kind: str, document: YamlValue) -> Iterator[Deployed]:
+    pod = pod_of(kind, document)
     containers = list(islice(pod.get("containers").entries(), _MOST_CONTAINERS))
     workload = document.get("metadata", "name").text if len(containers) == 1 else None
     for container in containers:
-        yield deployed(path, container, kind in _RUN_TO_END, workload)
+        yield deployed(path, container, kind in RUN_TO_END, workload)
 
 
 def deployed(path: str, container: YamlValue, runs_to_end: bool, workload: str | None) -> Deployed:
@@ -82,8 +66,16 @@ def deployed(path: str, container: YamlValue, runs_to_end: bool, workload: str |
 def limit_of(path: str, container: YamlValue) -> Fact[int] | None:
     """Return the memory limit in bytes. None if there is none, or if it is no quantity of Kubernetes."""
     limit = container.get("resources", "limits", "memory")
-    limit_bytes = kubernetes_limit(limit.text) if limit.text is not None else None
-    return Fact(limit_bytes, Origin(path, limit.line)) if limit_bytes is not None else None
+    try:
+        limit_bytes = kubernetes_bytes(limit.text.strip()) if limit.text is not None else None
+    except InvalidQuantity:
+        return None
+    return Fact(limit_bytes, Origin(path, limit.line)) if is_possible(limit_bytes) else None
+
+
+def is_possible(limit_bytes: int | None) -> TypeGuard[int]:
+    """Return whether a limit is known, and one that a budgets file can have."""
+    return limit_bytes is not None and SMALLEST_LIMIT_BYTES <= limit_bytes <= LARGEST_SIZE_BYTES
 
 
 def _variables(container: YamlValue) -> Iterator[tuple[str, str]]:

@@ -16,8 +16,8 @@ from membudget.contents.dockerfile import LARGEST_DOCKERFILE, Dockerfile, parse_
 from membudget.core.errors import Problem, shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import format_size
+from membudget.manifests.yaml_text import MOST_ENTRIES, InvalidYaml, documents, entries, get
 from membudget.setup.finding import Finding
-from membudget.setup.yaml_text import MOST_ENTRIES, InvalidYaml, documents, entries, get
 
 _LONGEST_LIST = 200
 

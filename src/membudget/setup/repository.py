@@ -11,8 +11,8 @@ from pathlib import Path
 from membudget.core.errors import shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import KIB, MIB, format_size
+from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 from membudget.setup.found import Skipped
-from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
 
 LARGEST_TEXT_BYTES = 256 * KIB
 """The largest file that is read. Real Dockerfiles and manifests are far smaller."""

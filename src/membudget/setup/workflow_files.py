@@ -13,7 +13,7 @@ from pathlib import Path
 from yaml.nodes import Node
 
 from membudget.core.files import read_plain
-from membudget.setup.yaml_text import InvalidYaml, Text, documents, entries, get, items, place, scalar
+from membudget.manifests.yaml_text import InvalidYaml, Text, documents, entries, get, items, place, scalar
 
 FOLDERS = (".github/workflows", ".forgejo/workflows", ".gitea/workflows")
 """Where runners look for workflows, from the top of the repository."""

@@ -15,13 +15,13 @@ from membudget.core.sharding import MOST_SHARDS, Shard
 from membudget.core.untrusted_text import raw
 from membudget.core.work import parse_jobs
 from membudget.judge.whole import FailOn
+from membudget.manifests.yaml_text import Text
 from membudget.publish.comment import KEY_HINT, CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.setup.doctor import State
 from membudget.setup.finding import Finding
 from membudget.setup.workflow_files import Input, Kind, UnreadableWorkflow, Use, WorkflowFile
 from membudget.setup.workflow_rules import Complaint
-from membudget.setup.yaml_text import Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from membudget.core.untrusted_text import Part, Quoted
+from membudget.manifests.yaml_text import Text
 from membudget.setup.doctor import Parts, State
 from membudget.setup.workflow_files import Kind, Permissions, Trigger, Use, WorkflowFile, Workflows
-from membudget.setup.yaml_text import Text
 
 _MOST_NAMED = 3
 _REPORT_ARTIFACT = "membudget-report"

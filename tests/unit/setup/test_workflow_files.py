@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from membudget.manifests.yaml_text import InvalidYaml
 from membudget.setup.workflow_files import (
     LARGEST_WORKFLOW_BYTES,
     Kind,
@@ -13,7 +14,6 @@ from membudget.setup.workflow_files import (
     read_workflow,
     read_workflows,
 )
-from membudget.setup.yaml_text import InvalidYaml
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WORKFLOW = f"""\

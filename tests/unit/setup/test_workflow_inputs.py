@@ -8,9 +8,9 @@ from pydantic import SecretStr
 from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
+from membudget.manifests.yaml_text import Text
 from membudget.setup.workflow_files import Input, Kind
 from membudget.setup.workflow_inputs import INPUTS, Values, known_value
-from membudget.setup.yaml_text import Text
 
 TOP = Path(__file__).parents[3]
 ACTION: dict[str, Any] = yaml.safe_load((TOP / "action.yml").read_text())

@@ -130,6 +130,12 @@ class YamlValue:
         return None if written is None or written.is_null else written.text
 
     @property
+    def is_null(self) -> bool:
+        """Whether the value is written as nothing."""
+        written = scalar(self.node)
+        return written is not None and written.is_null
+
+    @property
     def number(self) -> int | None:
         """The value as a whole number. None if it is not one of up to nine digits."""
         text = (self.text or "").strip()

@@ -1,6 +1,6 @@
 import pytest
 
-from membudget.setup.yaml_text import InvalidYaml, YamlValue, read_values
+from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 
 
 def of(text: str) -> YamlValue:

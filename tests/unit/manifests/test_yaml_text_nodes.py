@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from membudget.setup.yaml_text import InvalidYaml, documents, entries, get, items, scalar
+from membudget.manifests.yaml_text import InvalidYaml, documents, entries, get, items, scalar
 
 
 def test_a_scalar_has_the_place_where_it_was_written() -> None:

@@ -1,0 +1,1 @@
+"""Reads what manifests deploy: containers with their memory, and what scales them."""

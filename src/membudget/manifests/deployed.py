@@ -1,0 +1,201 @@
+"""What manifests deploy: workloads with their containers and memory, and what scales them. Bounded, for report.json."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from membudget.core.files import Stored
+from membudget.manifests.quantities import MOST_BYTES
+
+LONGEST_NAME = 300
+MOST_WORKLOADS, MOST_CONTAINERS, MOST_SCALERS, MOST_FAULTS = 200, 50, 200, 50
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+"""A name in a manifest. It is text from outside."""
+Bytes = Annotated[int, Field(ge=0, le=MOST_BYTES)]
+_Path = Annotated[str, Field(max_length=1000)]
+_Percent = Annotated[int, Field(ge=1, le=1_000_000)]
+_Replicas = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Stored):
+    """A line of a file of the repository."""
+
+    path: _Path
+    line: Annotated[int, Field(ge=1)] = 1
+    is_exact: bool = True
+    """Whether the value is written on this line. Otherwise the place is as near as is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount(Stored):
+    """An amount of memory, and where it is written."""
+
+    size_bytes: Bytes
+    text: Annotated[str, Field(max_length=50)]
+    """The amount as it is written."""
+    place: Place
+
+
+class Role(StrEnum):
+    """The part that a container has in its pod."""
+
+    MAIN = "main"
+    SIDECAR = "sidecar"
+    """An init container that is always restarted, so that it runs beside the others."""
+    INIT = "init"
+
+
+class Platform(StrEnum):
+    """What a manifest is written for."""
+
+    KUBERNETES = "kubernetes"
+    COMPOSE = "compose"
+    ECS = "ecs"
+
+
+@dataclass(frozen=True, slots=True)
+class Container(Stored):
+    """A container of a workload."""
+
+    name: Name
+    image: Name
+    """The reference of its image. Empty if there is none."""
+    place: Place
+    role: Role = Role.MAIN
+    request: Amount | None = None
+    limit: Amount | None = None
+    volumes: Annotated[tuple[Name, ...], Field(max_length=MOST_CONTAINERS)] = ()
+    """The names of the memory volumes that it mounts."""
+
+    @property
+    def reserved(self) -> Amount | None:
+        """What is reserved for it: without a request, as much as its limit."""
+        return self.request if self.request is not None else self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryVolume(Stored):
+    """A volume in memory (`emptyDir` with medium `Memory`, or a tmpfs). Files in it count as the container's memory."""
+
+    name: Name
+    place: Place
+    size: Amount | None = None
+    """None if it may take as much as there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload(Stored):
+    """Something that runs containers together: a pod or its owner, a compose service, an ECS task."""
+
+    source: _Path
+    """The path of the entry of `manifests` in the budgets file that it comes from."""
+    platform: Platform
+    kind: Name
+    name: Name
+    place: Place
+    containers: Annotated[tuple[Container, ...], Field(max_length=MOST_CONTAINERS)]
+    volumes: Annotated[tuple[MemoryVolume, ...], Field(max_length=MOST_CONTAINERS)] = ()
+    limit: Amount | None = None
+    """The limit of all of its containers together."""
+    request: Amount | None = None
+    """What is requested for all of its containers together."""
+    namespace: Name = ""
+
+    def size_of_volumes(self, container: Container) -> int:
+        """Return the bytes of the memory volumes with a known size that a container mounts."""
+        sizes = (one.size for one in self.volumes if one.name in container.volumes)
+        return sum(size.size_bytes for size in sizes if size is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTarget(Stored):
+    """How much memory an HPA wants its pods to use."""
+
+    place: Place
+    percent: _Percent | None = None
+    """In percent of the request. None if it is an amount."""
+    average_bytes: Bytes | None = None
+    container: Name | None = None
+    """The container that counts. None if all do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodScaler(Stored):
+    """A HorizontalPodAutoscaler with memory targets."""
+
+    name: Name
+    place: Place
+    kind: Name
+    """The kind and the name of the workload that it scales."""
+    target: Name
+    targets: Annotated[tuple[MemoryTarget, ...], Field(max_length=MOST_CONTAINERS)]
+    least: _Replicas = 1
+    most: _Replicas = 1
+    namespace: Name = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPolicy(Stored):
+    """What a VerticalPodAutoscaler may do to a container."""
+
+    container: Name
+    """The name of the container, or "*" for those without a policy."""
+    sets_memory: bool = True
+    most: Amount | None = None
+    """`maxAllowed`."""
+    least: Amount | None = None
+    """`minAllowed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryScaler(Stored):
+    """A VerticalPodAutoscaler."""
+
+    name: Name
+    place: Place
+    kind: Name
+    target: Name
+    acts: bool = True
+    """Whether it changes pods. With the update mode "Off", it only recommends."""
+    policies: Annotated[tuple[ContainerPolicy, ...], Field(max_length=MOST_CONTAINERS)] = ()
+    namespace: Name = ""
+
+    def policy_for(self, container: str) -> ContainerPolicy:
+        """Return the policy for a container: its own, else that for all, else the default."""
+        by_name = {policy.container: policy for policy in self.policies}
+        return by_name.get(container) or by_name.get("*") or ContainerPolicy(container)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(Stored):
+    """Something that could not be read."""
+
+    place: Place
+    key: Annotated[str, Field(max_length=1000)]
+    """The key whose value is wrong. Empty if it is about the whole file."""
+    reason: Annotated[str, Field(max_length=500)]
+    """Why, for people. It may quote text from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment(Stored):
+    """All that the manifests of one commit deploy."""
+
+    workloads: Annotated[tuple[Workload, ...], Field(max_length=MOST_WORKLOADS)] = ()
+    pod_scalers: Annotated[tuple[PodScaler, ...], Field(max_length=MOST_SCALERS)] = ()
+    memory_scalers: Annotated[tuple[MemoryScaler, ...], Field(max_length=MOST_SCALERS)] = ()
+    faults: Annotated[tuple[Fault, ...], Field(max_length=MOST_FAULTS)] = field(default=())
+
+    def with_more(self, other: "Deployment") -> "Deployment":
+        """Return both together, as far as they are within bounds. What is too much is a fault."""
+        workloads, pods = self.workloads + other.workloads, self.pod_scalers + other.pod_scalers
+        memory, faults = self.memory_scalers + other.memory_scalers, self.faults + other.faults
+        is_too_much = len(workloads) > MOST_WORKLOADS or max(len(pods), len(memory)) > MOST_SCALERS
+        if is_too_much:
+            place = Place(other.workloads[0].source if other.workloads else "manifests", is_exact=False)
+            faults += (Fault(place, "", f"more than {MOST_WORKLOADS} workloads, the rest was not looked at"),)
+        return Deployment(workloads[:MOST_WORKLOADS], pods[:MOST_SCALERS], memory[:MOST_SCALERS], faults[:MOST_FAULTS])
