@@ -6,24 +6,21 @@ does not change.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from json import dumps
 from pathlib import Path
-from typing import Any, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
-from membudget.core.files import read_plain, refuse_links, write_text
+from membudget.core.files import write_text
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.sharding import MOST_SHARDS
-from membudget.core.untrusted_text import printable
 from membudget.judge.measurement import SideMeasurement
-from membudget.judge.whole import Coverage
 from membudget.measure.trial import PhaseName, Trial
-from membudget.publish.json_bounds import impossible_numbers, oversized
+from membudget.publish.json_bounds import oversized
+from membudget.publish.strict_json import Reading, impossible_parts, parse_model, read_bounded, report_files
 from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
 from membudget.report.timeline import downsample
 
@@ -124,16 +121,7 @@ def read_report(path: Path) -> Report:
 
     Raises ConfigurationError, without quoting the file, if it is not exactly a report.
     """
-    try:
-        refuse_links(path)
-        data = read_plain(path, LARGEST_REPORT_BYTES)
-    except FileNotFoundError:
-        raise ConfigurationError(
-            "there is no report", where=str(path), fix="run `membudget check` first, or name the report that it wrote"
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(f"the report cannot be read: {error.strerror}", where=str(path)) from None
-    return parse_report(data, str(path))
+    return parse_report(read_bounded(path, _READING), str(path))
 
 
 def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
@@ -143,11 +131,7 @@ def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
 
     If they are larger together than one report may be, details of each are left out as soon as it is read.
     """
-    files = [
-        file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
-    ]  # artifacts are downloaded into one folder each
-    if len(files) > MOST_SHARDS:
-        raise ConfigurationError(f"these are {len(files)} reports, more than the {MOST_SHARDS} that a check has")
+    files = report_files(paths, "check")
     share = min(1.0, LARGEST_REPORT_BYTES / max(1, sum(map(_size, files))))
     return {str(file): _shortened(file, share) for file in files}
 
@@ -176,25 +160,7 @@ def parse_report(data: bytes, where: str) -> Report:
 
     Text that would take more memory than any report is refused before it is parsed.
     """
-    if len(data) > LARGEST_REPORT_BYTES:
-        raise _no_report(where, f"has more than {LARGEST_REPORT_BYTES:,} bytes")
-    problem = oversized(data) or next(impossible_numbers(data), None)
-    if problem is not None:
-        raise _no_report(where, problem)
-    try:
-        report = cast("Report", _first_fault_alone().validate_json(data, strict=True))
-    except _Missing as missing:
-        raise _no_report(where, f"1 problem, the first at {missing}: missing") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        location = ".".join(str(step) for step in first["loc"] if isinstance(step, int) or step.isidentifier())
-        count = f"{error.error_count()} problem{'s' if error.error_count() != 1 else ''}"
-        problem = f"{count}, the first at {printable(location, 100) or 'its top'}: {first['type']}"
-        raise _no_report(where, problem) from None
-    problem = next(_inconsistencies(report), None)
-    if problem is not None:
-        raise _no_report(where, problem)
-    report = restated(report)
+    report = restated(parse_model(data, where, _READING))
     for image in report.images:
         for side in image.sides:
             _complete(side.metrics)
@@ -211,58 +177,6 @@ def _complete(metrics: dict[Metric, MetricValue]) -> None:
             metrics[metric] = MetricValue.absent(metric, _UNKNOWN_THEN)
 
 
-def _no_report(where: str, problem: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"is no report of this version of membudget: {problem}",
-        where=where,
-        fix="check and publish with the same version of membudget",
-    )
-
-
-class _Missing(Exception):
-    """Raised when a required key is missing."""
-
-
-@cache
-def _first_fault_alone() -> SchemaValidator:
-    """Return the validator of a report.
-
-    It reports only the first fault of each list and mapping, because there may be a million.
-
-    A missing key ends the validation. Otherwise, pydantic would copy everything beside it once for each missing key.
-    """
-    schema = _failing_fast(Report.__pydantic_core_schema__)
-    # Without this, the models inside validate with their own validators (pydantic-core 2.30).
-    own: Any = {"_use_prebuilt": False}
-    try:
-        return SchemaValidator(schema, **own)
-    except TypeError:
-        return SchemaValidator(schema)
-
-
-def _failing_fast(schema: Any) -> Any:  # noqa: ANN401 - pydantic's own description of a model
-    if isinstance(schema, list | tuple):
-        return type(schema)(map(_failing_fast, schema))
-    if not isinstance(schema, dict):
-        return schema
-    copied = {key: _failing_fast(value) for key, value in schema.items()}
-    if schema.get("type") == "model-fields":
-        copied["fields"] = {name: _required(name, field) for name, field in copied["fields"].items()}
-    if schema.get("type") == "dataclass-args":
-        copied["fields"] = [_required(field["name"], field) for field in copied["fields"]]
-    return {**copied, "fail_fast": True} if schema.get("type") in ("list", "tuple", "dict") else copied
-
-
-def _required(name: str, field: Any) -> Any:  # noqa: ANN401 - a part of pydantic's description
-    if field["schema"]["type"] == "default":
-        return field
-
-    def missing() -> NoReturn:
-        raise _Missing(name)
-
-    return {**field, "schema": core_schema.with_default_schema(field["schema"], default_factory=missing)}
-
-
 def _inconsistencies(report: Report) -> Iterator[str]:
     """Yield what `check` never writes: invalid names, and figures that are simply left out."""
     names = [image.name for image in report.images]
@@ -272,9 +186,7 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "an image has a name that budgets.toml does not allow"
     if len(set(names)) < len(names):
         yield "two images have the same name"
-    yield from _impossible_coverage(report.coverage, names)
-    if report.shard is not None and not 1 <= report.shard.number <= report.shard.of <= MOST_SHARDS:
-        yield "its shard is none"
+    yield from impossible_parts(report.shard, report.coverage, names)
     sides = [side for image in report.images for side in image.sides]
     if not all(trial.series.is_whole for side in sides for trial in side.trials):
         yield "the columns of a series differ in length"
@@ -283,17 +195,4 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "a metric is negative"
 
 
-def _impossible_coverage(coverage: Coverage, measured: Sequence[str]) -> Iterator[str]:
-    """Yield lists of names and shards that no check and no merge can produce."""
-    planned, known = set(coverage.planned), set(coverage.known)
-    if not planned <= known:
-        yield "it was to check images that there are not"
-    if not set(measured) <= planned:
-        yield "it has images that it was not to check"
-    if not set(coverage.checked_twice) <= planned:
-        yield "images were checked twice that it was not to check"
-    if any(not 1 <= number <= MOST_SHARDS for number in coverage.missing_shards):
-        yield "a missing shard is none"
-    for each in (coverage.planned, coverage.known, coverage.missing_shards, coverage.checked_twice):
-        if len(set(each)) < len(each):
-            yield "an image or a shard is named twice"
+_READING = Reading(Report, _inconsistencies, LARGEST_REPORT_BYTES, "report", "check", "check and publish")
