@@ -1,4 +1,4 @@
-"""What a fit found, in sentences."""
+"""What a fit found, in sentences, and what of it is for readers who want details."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,9 @@ from membudget.budgets.suggested import as_written
 from membudget.core.quantities import format_duration, format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
+from membudget.report.fit_curve import curve, rung_table
 from membudget.report.fit_report import FitReport
+from membudget.report.story_parts import Block, Charts, Sheet
 
 Sentence = tuple[Part, ...]
 
@@ -24,6 +26,15 @@ def answer_sentences(image: FittedImage) -> Iterator[Sentence]:
     elif image.costs_below:
         yield (f"No limit that was tried is comfortable: {_costs(image)}.",)
     yield from ((remark,) for remark in _remarks(image))
+
+
+def fit_blocks(image: FittedImage) -> Iterator[Block]:
+    """Yield the limits that were tried as a table, and their curve if they have one."""
+    headings, rows = rung_table(image)
+    if rows:
+        yield Sheet(headings, rows)
+    if (drawn := curve(image)) is not None:
+        yield Charts(((Quoted(image.name), drawn),))
 
 
 def settings_sentence(image: FittedImage) -> str | None:

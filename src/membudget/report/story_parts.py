@@ -11,6 +11,7 @@ from membudget.judge.image import ImageReason
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Gap
 from membudget.report.findings import Finding
+from membudget.report.fit_curve import Curve
 from membudget.report.table import TableRow
 from membudget.report.timeline import Chart
 from membudget.report.verdicts import Mark
@@ -107,9 +108,9 @@ class Paste:
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """Memory over time, image by image."""
+    """Memory over time, or what limits cost, image by image."""
 
-    elements: tuple[tuple[Quoted, Chart], ...]
+    elements: tuple[tuple[Quoted, Chart | Curve], ...]
 
 
 @dataclass(frozen=True, slots=True)

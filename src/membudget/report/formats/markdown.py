@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from membudget.core.untrusted_text import Part, Quoted, code_block, code_cell, code_span, in_markdown
 from membudget.report.findings import Finding
+from membudget.report.fit_curve import Curve
 from membudget.report.formats.tables import markdown_table
 from membudget.report.headline import headline
 from membudget.report.report import JudgedReport
@@ -141,7 +142,7 @@ def _item(item: Item) -> str:
     return "\n".join([f"- {item.finding.as_markdown()}", *(f"  - {below.as_markdown()}" for below in item.below)])
 
 
-def _chart(name: Quoted, chart: Chart) -> str:
+def _chart(name: Quoted, chart: Chart | Curve) -> str:
     return f"{in_markdown(name)}: {chart.legend}\n\n```mermaid\n{chart.as_mermaid()}\n```"
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from membudget.core.untrusted_text import Part, in_plain_text, printable_line
 from membudget.judge.image import Status
 from membudget.judge.metric import Verdict
+from membudget.report.fit_curve import Curve
 from membudget.report.formats.tables import TerminalTable
 from membudget.report.headline import verdict_line
 from membudget.report.report import JudgedReport
@@ -43,7 +44,7 @@ _STYLES = {
 _BLANK = Text()
 _ROW_HEADINGS = ("status", "image", "metric", "base", "head", "delta", "budget", "headroom")
 _FIGURE_HEADINGS = _ROW_HEADINGS[1:6]
-_LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by"}
+_LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by", "trials"}
 _GOOD_BREAKS = (re.compile(", "), re.compile(r" (?=\(|or |±)|(?<=by) "))
 
 
@@ -131,16 +132,19 @@ def _usage(result: JudgedReport, *, names_holders: bool) -> Iterator[RenderableT
 
 
 def _section(section: Section) -> Iterator[RenderableType]:
-    """Yield the lines of a section. Charts are left out, because sparklines show the same here."""
-    blocks = [block for block in section.blocks if block.elements and not isinstance(block, Charts)]
+    """Yield the lines of a section. Memory over time is left out, because sparklines show the same here."""
+    blocks = [
+        block for block in section.blocks if block.elements and not (isinstance(block, Charts) and not _bars(block))
+    ]
     for number, block in enumerate(blocks):
         yield _BLANK
         if number == 0 and section.title is not None:
             yield Text(f"{section.title.as_text()}:", style="bold")
-        yield _block(block)
+        yield rendered(block)
 
 
-def _block(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for each kind
+def rendered(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for each kind
+    """Return a block for rich."""
     match block:
         case Rows():
             return _table(_ROW_HEADINGS, [_row(row) for row in _once_named(block.elements)])
@@ -162,7 +166,11 @@ def _block(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for eac
         case Compared():
             return Text("\n".join(finding.as_text() for finding in block.elements), style="dim")
         case Charts():
-            return _BLANK
+            return Text("\n".join(_bars(block)))
+
+
+def _bars(charts: Charts) -> list[str]:
+    return [line for _, chart in charts.elements if isinstance(chart, Curve) for line in chart.as_bars()]
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> TerminalTable:

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from membudget.core.quantities import MIB
-from membudget.report.formats.fit_report import curve, render, render_markdown
+from membudget.report.formats.fit_report import render, render_markdown
 from tests.fakes.fitted import answering, everything, fitted, report
 from tests.fakes.limited_services import monotone
 from tests.support.golden import assert_golden
@@ -36,11 +36,3 @@ def test_the_sum_is_told_if_each_image_has_an_answer() -> None:
     assert survives is not None
     assert f"**Sum of 2 images: {survives / MIB:.1f} MiB survive" in render_markdown(both)
     assert "Sum of" not in render_markdown(report(*everything()))
-
-
-def test_a_curve_has_a_line_for_each_rung() -> None:
-    (image,) = report(fitted("api", answering)).images
-    lines = curve(image)
-    assert len(lines) == 1 + len(image.rungs)
-    assert any("✗ 1 OOM-killed" in line for line in lines)
-    assert sum("survives" in line for line in lines) == 1
