@@ -30,7 +30,7 @@ soak: $(VENV)/.installed-dev  ## run checks in signals, engine deaths, full disk
 	@SOAK_ROUNDS=$${SOAK_ROUNDS:-200} $(ENGINE) $(BIN)/python tools/test.py tests/soak -s
 
 unit: $(VENV)/.installed-dev  ## run the unit tests, quickly: no engine
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist worksteal -m "not thorough" --hypothesis-profile=quick tests/unit
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python tools/unit.py
 
 lint: $(VENV)/.installed-dev  ## run the linters: they are gates
 	@$(BIN)/python tools/lint.py

@@ -19,11 +19,8 @@ machine's tests out where its tool is there.
 
 import os
 import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -35,6 +32,7 @@ import debian
 import emulation
 import own_image
 import second_engine
+from beside import in_background
 from membudget.version import VERSION
 
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
@@ -79,13 +77,13 @@ def _every_test() -> int:
     elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
     with ExitStack() as stack:
         each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
-        beside = [stack.enter_context(_in_background(*each_cpu, *_WITHOUT_ENGINE, before=("nice", "-n", "10")))]
+        beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=("nice", "-n", "10")))]
         if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
             environs = [stack.enter_context(second_engine.opened()) for _ in range(_OTHER_ENGINES)]
             there = ["tests/soak", *_on_other_engines()]
             options = ("-n", str(_OTHER_ENGINES), "--dist", "loadfile", "--no-loadscope-reorder")
             shared = second_engine.shared_out(environs) | {"MEMBUDGET_TEST_ATTACKS": "sample"}
-            beside.append(stack.enter_context(_in_background(*options, *there, environ=shared)))
+            beside.append(stack.enter_context(in_background(*options, *there, environ=shared)))
             elsewhere += there
         here = [*(f"--ignore={path}" for path in elsewhere), "tests"]
         codes = [int(pytest.main(here)), *(ended() for ended in beside)]
@@ -98,30 +96,6 @@ def _on_other_engines() -> list[str]:
         sorted(Path(folder).glob("test_*.py"), key=lambda path: -path.stat().st_size) for folder in _ON_OTHER_ENGINES
     ]
     return [str(path) for paths in folders for path in paths if path.name not in _WITH_A_WAY_OUT]
-
-
-@contextmanager
-def _in_background(
-    *arguments: str, environ: Mapping[str, str] | None = None, before: tuple[str, ...] = ()
-) -> Iterator[Callable[[], int]]:
-    """Run pytest beside us, by the command `before` it.
-
-    The function waits for its end, prints what it said, and returns its exit code.
-    """
-    with tempfile.NamedTemporaryFile("w+", prefix="tests-beside-", suffix=".txt") as said:
-        command = [*before, sys.executable, "-m", "pytest", *arguments]
-        process = subprocess.Popen(command, env=environ, stdout=said, stderr=subprocess.STDOUT)
-
-        def ended() -> int:
-            code = process.wait()
-            print(Path(said.name).read_text(errors="replace"), end="", flush=True)
-            return code
-
-        try:
-            yield ended
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _say(left_out: str | None) -> None:

@@ -3,11 +3,12 @@
 import gzip
 import hashlib
 import json
-import threading
+from contextlib import ExitStack
 
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
+from tests.support.serving import serving
 from tests.unit.contents.archives import file, tar
 
 LAYER = tar([file("a", b"x" * 5000)])
@@ -51,14 +52,12 @@ class Server:
         """Where it sends those who want a layer."""
         self.seen: list[tuple[str, str | None]] = []
         self._server = make_server("127.0.0.1", 0, Request.application(self.answer), threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
+        self._serving = ExitStack()
+        self._serving.enter_context(serving(self._server))
         self.host = f"127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.close()
 
     def answer(self, request: Request) -> Response:
         authorization = request.headers.get("Authorization")

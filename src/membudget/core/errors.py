@@ -22,6 +22,8 @@ def brief(reason: str) -> str:
     Each line is cut to 200 characters. Messages from containers, servers and files can have any length, and a report
     repeats a reason for each metric.
     """
+    if len(reason) <= LONGEST_REASON and reason.isprintable():  # one short line, as nearly all are
+        return reason
     text, fix, remedy = reason.rpartition(_FIX)
     lines = (text or remedy)[: 20 * LONGEST_REASON].splitlines()[: 1 if fix else 2]
     lines += [f"{_FIX.lstrip(chr(10))}{remedy}"] if fix else []

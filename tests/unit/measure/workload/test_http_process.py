@@ -19,6 +19,7 @@ from membudget.engine.helper import HELPER_MEMORY_BYTES
 from membudget.measure.listening import Listening
 from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, RequestGroup
 from membudget.measure.workload import http_process
+from tests.support.serving import serving
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -50,13 +51,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def port() -> Iterator[int]:
     """A service that answers with the status that the path names."""
     Handler.seen.clear()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    with serving(server):
         yield int(server.server_address[1])
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -241,13 +239,10 @@ def rude() -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rude)
+    with serving(server):
         yield int(server.server_address[1])
         ended.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_readiness_does_not_read_a_body_that_never_ends(rude: int) -> None:
