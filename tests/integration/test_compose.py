@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.entries import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.budgets.workload import Workload
 from membudget.budgets.workload_parts import HttpRequests
 from membudget.build.docker_images import inspect

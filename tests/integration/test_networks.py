@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.entries import Build, ComposeSettings
+from membudget.budgets.container import ComposeSettings
+from membudget.budgets.entries import Build
 from membudget.build.docker_build import Builder
 from membudget.core.errors import BuildFailed
 from membudget.engine.compose import Compose

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
+from membudget.budgets.cost import Currency
 from membudget.budgets.fields import AnyPhaseLabel, ImageName
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, MetricValue
@@ -34,6 +35,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     date: st.dates(),
     type(None): st.none(),
     ImageName: _NAMES,
+    Currency: st.sampled_from(["$", "EUR"]),
     AnyPhaseLabel: _PHASES,
     AnyPort: st.integers(0, 65535),
     IpAddress: st.ip_addresses().map(str),

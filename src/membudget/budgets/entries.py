@@ -15,9 +15,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.budget_tables import SizeBudget
+from membudget.budgets.container import ComposeSettings, ContainerSettings
+from membudget.budgets.cost import CostSettings
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import (
-    AbsolutePath,
     AnyPhaseLabel,
     BakePath,
     DurationMs,
@@ -25,66 +26,13 @@ from membudget.budgets.fields import (
     ImageName,
     NonEmpty,
     Platform,
-    RepositoryPath,
-    SecretName,
-    ServiceName,
     SizeBytes,
-    Variables,
     not_allowed,
 )
 from membudget.budgets.fit import FitSettings, FitThresholds
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
-
-DEFAULT_CPUS = 2
-"""The same number on every machine, because runtimes size their heaps and pools by the CPUs that they see."""
-
-
-class ContainerSettings(FileModel):
-    """Environment, files and rights of the measured container. Nothing of the runner is mounted; files are copied."""
-
-    env: Variables = {}
-    """Environment variables. They override those of `env_files`."""
-    env_files: tuple[RepositoryPath, ...] = ()
-    """Files of the repository with one NAME=VALUE per line. Later files override earlier ones."""
-    secrets: tuple[SecretName, ...] = ()
-    """Names of variables that are taken from membudget's own environment. Their values are never shown. A check may
-    allow only certain names: see the action's input `secrets`.
-    """
-    tmpfs: dict[AbsolutePath, SizeBytes] = {}
-    """Memory file systems and their sizes. Their content counts as RSS."""
-    volumes: dict[AbsolutePath, RepositoryPath] = {}
-    """Volumes that are created anew for each trial, each with a copy of a folder of the repository."""
-    read_only: bool = False
-    """Make the image's own files read-only. Only `tmpfs` and `volumes` can then be written to."""
-    user: NonEmpty | None = None
-    """The user of the container's processes: a name or an ID, optionally with a group ("1000:1000")."""
-    cpus: Annotated[int, Field(ge=1, le=1024, strict=True)] = DEFAULT_CPUS
-    """How many CPUs the container sees and may use. If the machine has fewer, all of them."""
-    network: Literal["none", "open"] = "none"
-    """"open" allows outgoing connections through the engine's default network. The report then says so."""
-
-
-COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-"""The names that compose looks for, in its order."""
-
-
-class ComposeSettings(FileModel):
-    """Measure the image as a service of a compose file. The services it depends on run beside it, outside its limit."""
-
-    file: RepositoryPath = COMPOSE_FILES[0]
-    """Path of the compose file, from the top of the repository."""
-    service: ServiceName | None = None
-    """The service to measure. If absent, the one with the image's name."""
-    sidecars: tuple[ServiceName, ...] = ()
-    """Services that are also measured and added to the pod's total."""
-
-    @model_validator(mode="after")
-    def _sidecars_are_others(self) -> Self:
-        if len(set(self.sidecars)) < len(self.sidecars) or self.service in self.sidecars:
-            raise not_allowed("each sidecar once, and not the measured service itself")
-        return self
 
 
 class Totals(FileModel):
@@ -245,6 +193,8 @@ class ImageSpec(FileModel):
     """Budgets of the image, by metric."""
     fit: FitSettings = FitSettings()
     """What `membudget fit` accepts as comfortable, and what it last found."""
+    cost: CostSettings | None = None
+    """Where and how often the image is deployed. These keys override those of the file's `[cost]`."""
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
     """Budgets of single phases, by name: start-up, settle, or a phase of the workload."""
 
@@ -260,8 +210,13 @@ class ImageSpec(FileModel):
             raise ValueError("this image has no limit: possible.py lets none such pass")
         return self.limit
 
-    def with_defaults(self, defaults: Defaults, of_group: MetricBudgets) -> "ImageSpec":
-        """Return this image with its group's budgets, then `defaults`, for everything that it does not set."""
+    def with_defaults(
+        self, defaults: Defaults, of_group: MetricBudgets, of_file: CostSettings | None = None
+    ) -> "ImageSpec":
+        """Return this image with its group's budgets, then `defaults`, for everything that it does not set.
+
+        `of_file` is the file's `[cost]`.
+        """
         inherited = {
             key: getattr(defaults, key)
             for key in ("limit", "timeout", "settle", "trials", "leak")
@@ -270,7 +225,9 @@ class ImageSpec(FileModel):
         budgets = self.budgets.over(of_group.over(defaults.budgets.over(NO_OOM_KILLS)))
         container = defaults.container.model_copy(update=set_keys(self.container))
         fit = self.fit.with_defaults(defaults.fit)
-        return self.model_copy(update={**inherited, "budgets": budgets, "container": container, "fit": fit})
+        cost = self.cost.with_defaults(of_file) if self.cost is not None else of_file
+        update = {**inherited, "budgets": budgets, "container": container, "fit": fit, "cost": cost}
+        return self.model_copy(update=update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +263,8 @@ class BudgetsFile(FileModel):
     """Images that share budgets, by the group's name."""
     exceptions: tuple[BudgetException, ...] = ()
     """Budgets that may be exceeded for a limited time."""
+    cost: CostSettings | None = None
+    """What memory costs where the images are deployed. If absent, no costs are shown."""
 
     @property
     def members(self) -> int:
@@ -322,7 +281,8 @@ class BudgetsFile(FileModel):
         budgets = {image: group.budgets for group in groups.values() for image in group.images or ()}
         none = MetricBudgets()
         images = {
-            name: image.with_defaults(self.defaults, budgets.get(name, none)) for name, image in self.images.items()
+            name: image.with_defaults(self.defaults, budgets.get(name, none), self.cost)
+            for name, image in self.images.items()
         }
         return Budgets(images, groups, self.exceptions)
 

@@ -286,6 +286,7 @@ def _measurement(
         base_waived=subject.base_waived,
         planned_trials=spec.trials.min,
         fit=spec.fit.last,
+        deployment=spec.cost.deployment if spec.cost is not None else None,
         notes=(*setting_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )
 

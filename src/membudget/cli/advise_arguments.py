@@ -5,6 +5,7 @@ import argparse
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.core.errors import ExitCode
+from membudget.core.files import DEFAULT_REPORT
 
 _EXAMPLES = """\
 examples:
@@ -81,3 +82,44 @@ def _fit(options: argparse.Namespace) -> ExitCode:
     from membudget.cli.fit import fit
 
     return fit(options)
+
+
+_ADVISE_EXAMPLES = """\
+examples:
+  membudget check && membudget advise      advise every image
+  membudget advise api --format yaml       print the resources of an image for a manifest
+  membudget advise --hpa-target 70         with another target of the horizontal autoscaler"""
+
+
+def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `membudget advise`."""
+    command = commands.add_parser(
+        "advise",
+        help="say which memory request and limit to deploy with, and what they cost",
+        description="Read the report of a check. Say which memory request and limit follow from it, whether memory can"
+        " scale the image, and, with [cost] in the budgets file, what it costs. Nothing is run, and no engine is"
+        " needed.",
+        epilog=_ADVISE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("images", nargs="*", metavar="IMAGE", help="image of the report (default: all)")
+    command.add_argument(
+        "--report", default=DEFAULT_REPORT, metavar="FILE", help="report of a check (default: %(default)s)"
+    )
+    command.add_argument(
+        "--hpa-target",
+        type=number_up_to(500),
+        default=80,
+        metavar="PERCENT",
+        help="averageUtilization that a horizontal autoscaler has for memory (default: 80)",
+    )
+    command.add_argument(
+        "--format", choices=("text", "json", "markdown", "yaml"), default="text", help="default: %(default)s"
+    )
+    command.set_defaults(handler=_advise)
+
+
+def _advise(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.advise import advise
+
+    return advise(options)

@@ -7,7 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from membudget.cli.advise_arguments import add_fit
+from membudget.cli.advise_arguments import add_advise, add_fit
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
@@ -42,6 +42,7 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     _add_check(commands)
     _add_measure(commands)
     add_fit(commands, _add_measuring_options)
+    add_advise(commands)
     add_inspect(commands)
     add_diff(commands)
     _add_plan(commands)

@@ -15,7 +15,8 @@ from membudget.advise.subjects import Chosen, built_subjects, chosen
 from membudget.advise.writing import require_answers, with_fits
 from membudget.budgets import file as budgets_file
 from membudget.budgets.auto_workload import AutoWorkload
-from membudget.budgets.entries import DEFAULT_CPUS, Budgets
+from membudget.budgets.container import DEFAULT_CPUS
+from membudget.budgets.entries import Budgets
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.workload import CommandWorkload
 from membudget.build.docker_bake import BuildxBake

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from membudget.budgets.fit import MOST_TIMES, LastFit
+from membudget.budgets.fit import MOST_TIMES
 from membudget.budgets.rules import NO_BUDGET, Tolerance
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 
 _USUAL_TOLERANCE = Tolerance(10.0, 4 * MIB)
 """How far the peak may move if no budget says how much it may grow."""
@@ -46,7 +46,7 @@ def fit_faults(image: ImageMeasurement) -> tuple[FitFault, ...]:
     """Return why the limit of an image does not follow from its last fit. Empty if it does, or if there was none."""
     if image.fit is None:
         return ()
-    moved = _moved(image, image.fit)
+    moved = peak_moved(image, image.side_for_maximums)
     if moved is not None:
         return (moved,)  # then the fit has to be repeated, and its limits say nothing
     fit, limit = image.fit, image.limit_bytes
@@ -57,10 +57,11 @@ def fit_faults(image: ImageMeasurement) -> tuple[FitFault, ...]:
     return (LimitTooHigh(limit, most, fit.needed_bytes),) if limit > most else ()
 
 
-def _moved(image: ImageMeasurement, fit: LastFit) -> PeakMoved | None:
-    side = image.side_for_maximums
+def peak_moved(image: ImageMeasurement, side: SideMeasurement | None) -> PeakMoved | None:
+    """Return how the peak of a side has moved since the last fit. None if it has not, or if one is unknown."""
+    fit = image.fit
     peak = side.metrics[Metric.PEAK_RSS].value if side is not None and Metric.PEAK_RSS in side.metrics else None
-    if peak is None or fit.peak_rss_bytes is None:
+    if peak is None or fit is None or fit.peak_rss_bytes is None:
         return None
     tolerance = image.budgets.get(Metric.PEAK_RSS, NO_BUDGET).tolerance or _USUAL_TOLERANCE
     tolerated = max(tolerance.floor, fit.peak_rss_bytes * tolerance.percent / 100)

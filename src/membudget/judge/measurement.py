@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import pairwise
 
+from membudget.budgets.cost import Deployment
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.fit import LastFit
@@ -146,6 +147,8 @@ class ImageMeasurement(Stored):
     """None if base and head were run with the head's settings."""
     fit: LastFit | None = None
     """What `membudget fit` last found. None if the image was never fitted, and in older reports."""
+    deployment: Deployment | None = None
+    """Where it is deployed, and what memory costs there. None without `[cost]`, and in older reports."""
 
     @property
     def side_for_maximums(self) -> SideMeasurement | None:

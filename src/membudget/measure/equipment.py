@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
-from membudget.budgets.entries import DEFAULT_CPUS
+from membudget.budgets.container import DEFAULT_CPUS
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.progress import Running
 from membudget.core.work import shielded

@@ -14,7 +14,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from membudget.budgets.entries import Build, ComposeSettings
+from membudget.budgets.container import ComposeSettings
+from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 
 Definition = Mapping[str, JsonValue]

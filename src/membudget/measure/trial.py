@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from membudget.budgets.entries import DEFAULT_CPUS
+from membudget.budgets.container import DEFAULT_CPUS
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.files import Stored

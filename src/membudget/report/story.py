@@ -28,6 +28,7 @@ from membudget.report.allowances import (
     noise,
 )
 from membudget.report.assumptions import port_finding, workload_findings
+from membudget.report.costs import COST_HEADINGS, cost_findings, cost_rows, crossed
 from membudget.report.details import (
     PEAK_HEADINGS,
     PHASE_HEADINGS,
@@ -87,6 +88,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
         _charts(result.judgement, measured),
         Section(Keep.DETAILS, tuple(_used(result, measured)), _ours("How memory was used")),
+        _costs(result.report.images),
         Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), _ours("Where the bytes are")),
         _figures([row for row in calm if row.kind is RowKind.FIGURE]),
         Section(
@@ -298,6 +300,14 @@ def _bytes(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Itera
         image = measured[judged.name]
         causes = () if size_is_in_trouble(judged) else cause_findings(image)
         yield from (_of(image, finding) for finding in (*causes, *hint_findings(image)))
+
+
+def _costs(images: Sequence[ImageMeasurement]) -> Section:
+    """Return what the images cost where they are deployed, led by the first step that the head crosses."""
+    step = crossed(images)
+    title = Finding(("Cost: ", *step.parts)) if step is not None else _ours("Cost")
+    blocks = (Sheet(COST_HEADINGS, tuple(cost_rows(images))), Items(tuple(map(Item, cost_findings(images)))))
+    return Section(Keep.DETAILS, blocks, title)
 
 
 def _of(image: ImageMeasurement, finding: Finding) -> Item:

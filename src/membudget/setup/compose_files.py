@@ -7,7 +7,7 @@ from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.budgets.entries import COMPOSE_FILES
+from membudget.budgets.container import COMPOSE_FILES
 from membudget.budgets.fields import ServiceName
 from membudget.manifests.other_platforms import LIMIT_OF_COMPOSE
 from membudget.manifests.quantities import InvalidQuantity, compose_bytes

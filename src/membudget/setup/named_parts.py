@@ -7,7 +7,8 @@ are not checked.
 from collections.abc import Iterator
 from pathlib import Path
 
-from membudget.budgets.entries import Budgets, Build, ComposeSettings
+from membudget.budgets.container import ComposeSettings
+from membudget.budgets.entries import Budgets, Build
 from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses
 from membudget.budgets.lines import Keys

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.auto_workload import AutoWorkload
-from membudget.budgets.entries import ContainerSettings, ImageSpec
+from membudget.budgets.container import ContainerSettings
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecWorkload
 from membudget.budgets.workload_parts import ExecCommand
 from membudget.core.errors import ConfigurationError

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 from pydantic import JsonValue
 
-from membudget.budgets.entries import Build, ComposeSettings
+from membudget.budgets.container import ComposeSettings
+from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.options import ContainerOptions

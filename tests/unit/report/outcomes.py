@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from membudget.budgets.cost import CostSettings
 from membudget.budgets.fit import LastFit
 from membudget.budgets.rules import EffectiveBudget, WarnLevels
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
@@ -172,6 +173,13 @@ def off_its_fit() -> Report:
     )
 
 
+def costed() -> Report:
+    """More memory, for which more nodes are needed."""
+    where = CostSettings.model_validate({"node": "8GiB", "platform": "eks", "replicas": 600}).deployment
+    api = image("api", base=served(61.2), head=served(85.8), allowed=BUDGETS, limit=160)
+    return report(replace(api, deployment=where), replace(fine("worker", 38.4), deployment=where))
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -188,5 +196,6 @@ OUTCOMES = {
     "unchanged": unchanged,
     "near-its-budget": near_its_budget,
     "off-its-fit": off_its_fit,
+    "costed": costed,
     "within-budget": within_budget,
 }

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from membudget.budgets.entries import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.core.errors import ConfigurationError
 from membudget.engine.compose import ComposeModel, ComposeRefused
 from membudget.engine.connection import RUN_LABEL

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 
-from membudget.budgets.entries import COMPOSE_FILES, Build
+from membudget.budgets.container import COMPOSE_FILES
+from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
 from membudget.measure.assumed import ComposeVariables
 from membudget.measure.pod.compose_file import read_model

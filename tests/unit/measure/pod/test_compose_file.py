@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.budgets.entries import ComposeSettings
+from membudget.budgets.container import ComposeSettings
 from membudget.core.errors import ConfigurationError
 from membudget.engine.compose import ComposeModel
 from membudget.measure.pod.compose_file import read_pod
