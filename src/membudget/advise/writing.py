@@ -1,11 +1,15 @@
 """Writes what a fit found into the text of a budgets file. Comments, order and layout stay as they are.
 
+A comment above a value that says where the value came from is replaced, if `membudget init` or a fit wrote it.
+
 The text is edited with tomlkit and then read again: it must differ in the intended keys and in nothing else.
 """
 
 import copy
 import tomllib
 from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -14,6 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.suggested import as_written
+from membudget.budgets.value_comments import fitted, fitted_peak, is_generated
 from membudget.core.errors import BudgetsFileError, ConfigurationError, EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.judge.fitted import FittedImage
@@ -41,8 +46,8 @@ def require_answers(report: FitReport) -> None:
         )
 
 
-def with_fits(text: str, name: str, images: Sequence[FittedImage], checkout: Path | None = None) -> str:
-    """Return the text of a budgets file with the limits, budgets and results of fits.
+def with_fits(text: str, name: str, images: Sequence[FittedImage], day: date, checkout: Path | None = None) -> str:
+    """Return the text of a budgets file with the limits, budgets and results of fits of this day.
 
     `name` is the file's name in messages. Raises ConfigurationError if the file cannot be edited, or if it would not be
     valid any more.
@@ -61,7 +66,33 @@ def with_fits(text: str, name: str, images: Sequence[FittedImage], checkout: Pat
             where=name,
             fix="change these settings, then run the same command again: its trials are reused",
         ) from None
-    return edited
+    return _with_comments(edited, images, day)
+
+
+def _with_comments(text: str, images: Sequence[FittedImage], day: date) -> str:
+    """Return the text with new comments in place of those that membudget wrote above the values."""
+    comments = {image.name: _comments(image, day) for image in images}
+    lines = text.splitlines(keepends=True)
+    wanted: Mapping[str, str] = {}
+    for above, line in pairwise(range(len(lines))):
+        if lines[line].startswith("["):
+            wanted = comments.get(lines[line].strip().removeprefix("[images.").removesuffix("]"), {})
+        key = lines[line].partition("=")[0].strip()
+        content = lines[above].rstrip("\r\n")
+        if key in wanted and content.startswith("#") and is_generated(content[1:]):
+            lines[above] = f"# {wanted[key]}{lines[above][len(content) :]}"
+    edited = "".join(lines)
+    return edited if tomllib.loads(edited) == tomllib.loads(text) else text  # else it was no comment, but in a string
+
+
+def _comments(image: FittedImage, day: date) -> Mapping[str, str]:
+    """Return the comment for each key that a fit sets."""
+    if image.survives_bytes is None or image.limit_bytes is None:
+        return {}
+    comments = {"limit": fitted(day, image.survives_bytes, image.comfortable_bytes, image.limit_bytes)}
+    if image.peak_rss_max_bytes is not None:
+        comments["budgets.peak_rss"] = fitted_peak(day, image.peak_rss_bytes, image.peak_rss_max_bytes)
+    return comments
 
 
 def _values(image: FittedImage) -> Values:

@@ -77,7 +77,7 @@ def as_written(size_bytes: int) -> str:
     return f"{size_bytes}B"
 
 
-_SMALLEST_OWN_LIMIT_BYTES = 32 * MIB
+SMALLEST_OWN_LIMIT_BYTES = 32 * MIB
 _SMALLEST_MARGIN_BYTES = 2 * MIB
 """Less than that, two runs of the same image may differ."""
 
@@ -88,7 +88,7 @@ def limit_for(peak_rss_bytes: int | None, working_set_bytes: int | None) -> int:
     The kernel charges page cache and its own memory to the limit as well, so the working set counts if it is larger.
     """
     used = max(peak_rss_bytes or 0, working_set_bytes or 0)
-    return max(_SMALLEST_OWN_LIMIT_BYTES, rounded_up(used * 3 // 2))
+    return max(SMALLEST_OWN_LIMIT_BYTES, rounded_up(used * 3 // 2))
 
 
 def maximum_for(measured_bytes: int) -> int:

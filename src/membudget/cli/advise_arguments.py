@@ -9,10 +9,10 @@ from membudget.core.files import DEFAULT_REPORT
 
 _EXAMPLES = """\
 examples:
-  membudget fit                       fit every image of budgets.toml
-  membudget fit api worker --write    fit two images, and write their limits to budgets.toml
-  membudget fit api --confirm 59      prove a failure rate below 5 %
-  membudget fit python:3.13 -- python -c "x = bytes(50 << 20)"
+  %(prog)s                       fit every image of budgets.toml
+  %(prog)s api worker --write    fit two images, and write their limits to budgets.toml
+  %(prog)s api --confirm 59      prove a failure rate below 5 %%
+  %(prog)s python:3.13 -- python -c "x = bytes(50 << 20)"
 
 ^C shows what was found so far. The same command continues from there."""
 
@@ -28,7 +28,7 @@ def add_fit(
         " killed. Confirm it with more trials. Then find the smallest limit at which the workload is not slower than"
         " without one. IMAGE is an image of budgets.toml, or one that the container engine has. COMMAND replaces an"
         " image's own command.",
-        usage="membudget fit [options] [IMAGE...] [-- COMMAND...]",
+        usage="%(prog)s [options] [IMAGE...] [-- COMMAND...]",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -78,7 +78,8 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     base.add_argument(
         "--base",
         metavar="REV",
-        help="compare with the merge base of HEAD and REV (default: origin/HEAD, main or master)",
+        help="compare with the merge base of HEAD and REV (default: the default branch, which is origin/HEAD, main or"
+        " master; on the default branch itself, compare with the previous commit)",
     )
     base.add_argument("--no-base", action="store_true", help="measure only HEAD, and check only absolute budgets")
     command.add_argument("--image", action="append", metavar="NAME", help="check only this image (repeatable)")
@@ -120,7 +121,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " trials take turns, and the end says how many times as much memory each image needs. COMMAND replaces the"
         " images' own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
         " leaves it idle for 5 seconds (30 seconds if it has no port).",
-        usage="membudget measure [options] IMAGE [IMAGE...] [-- COMMAND...]",
+        usage="%(prog)s [options] IMAGE [IMAGE...] [-- COMMAND...]",
     )
     command.add_argument("images", metavar="IMAGE", nargs="+", help="image in the engine (never pulled)")
     command.add_argument("--limit", type=limit, metavar="SIZE", help='memory limit, like "256MiB" (default: none)')

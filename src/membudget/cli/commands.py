@@ -34,7 +34,7 @@ from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
-from membudget.core.files import DEFAULT_REPORT, remove_own_report, write_text
+from membudget.core.files import remove_report, write_text
 from membudget.core.sharding import Shard, assign
 from membudget.engine.connection import Engine, slowness
 from membudget.engine.run_id import own_run_id
@@ -68,7 +68,7 @@ def check(options: argparse.Namespace) -> ExitCode:
     """Run `membudget check`."""
     registry.take_token(os.environ)  # unused: no workload may ask for it by its name
     how = output_of(options)
-    _forget_report(options)
+    remove_report(Path(options.report))
     wanted = Wanted(
         Path(options.budgets),
         BaseRequest(revision=options.base, none=options.no_base),
@@ -102,19 +102,17 @@ def plan(options: argparse.Namespace) -> ExitCode:
 
 def merge(options: argparse.Namespace) -> ExitCode:
     """Run `membudget merge`."""
-    try:
-        result = merge_use_case.merge(read_reports([Path(path) for path in options.reports]))
-    except ConfigurationError:
-        _forget_report(options)
-        raise
+    result = _merged([Path(path) for path in options.reports], Path(options.report))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     return _finish_check(result, Path(options.report), policy, Output(detail_of(options)))
 
 
-def _forget_report(options: argparse.Namespace) -> None:
-    """Remove the report of an earlier run, unless the user says where reports are."""
-    if options.report == DEFAULT_REPORT:
-        remove_own_report()
+def _merged(parts: Sequence[Path], path: Path) -> JudgedReport:
+    """Return the combined result of the shards. `path` is for its report, and may be that of a part."""
+    try:
+        return merge_use_case.merge(read_reports(parts))
+    finally:
+        remove_report(path)
 
 
 def measure(options: argparse.Namespace) -> ExitCode:
@@ -196,15 +194,15 @@ def action() -> ExitCode:
         WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
         print(matrix)
         return ExitCode.WITHIN_BUDGET
+    if command != "merge":
+        remove_report(path)
     server = registry.server(os.environ, inputs.github_token)
     if command == "report":
         return _report(server, settings, path, inputs.artifact)
     publisher = _publisher(server, settings)
     with nullcontext() if inputs.shard else publisher.measuring():
-        if command == "merge":
-            result = merge_use_case.merge(read_reports([Path(inputs.reports)]))
-        else:
-            result = _run_action_check(inputs, server)
+        merges = command == "merge"
+        result = _merged([Path(inputs.reports)], path) if merges else _run_action_check(inputs, server)
         exit_code = _finish_check(result, path, policy, Output(Detail.SHORT))
         if inputs.page:
             write_text(page.render(result), Path(inputs.page), "the page")

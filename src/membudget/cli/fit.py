@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise.fit import Fits, ImageFit, Subject
@@ -209,7 +210,8 @@ def _require_writable(path: Path) -> None:
 def _write(report: FitReport, path: Path) -> Path:
     """Write the limits into the budgets file as it is now, in one step. A link stays a link."""
     text = budgets_file.read(path)
-    edited = with_fits(text, str(path), report.images, GitRepository(Path.cwd()).top)
+    today = datetime.now(UTC).date()
+    edited = with_fits(text, str(path), report.images, today, GitRepository(Path.cwd()).top)
     target = path.resolve()
     try:
         write_whole(target, edited.encode(), mode=target.stat().st_mode & 0o777)

@@ -43,9 +43,9 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
 
 _VALIDATE_EXAMPLES = """\
 examples:
-  membudget validate                    check budgets.toml and the workflows that use membudget
-  membudget validate ci/budgets.toml    check one file
-  membudget validate --json             print the result as JSON
+  %(prog)s                    check budgets.toml and the workflows that use membudget
+  %(prog)s ci/budgets.toml    check one file
+  %(prog)s --json             print the result as JSON
 
 The pre-commit hook membudget-validate runs it on each commit."""
 
@@ -79,9 +79,9 @@ def _validate(options: argparse.Namespace) -> ExitCode:
 
 _COMPLETION_EXAMPLES = """\
 examples:
-  bash   membudget completion bash > ~/.local/share/bash-completion/completions/membudget
-  zsh    membudget completion zsh > ~/.zfunc/_membudget    (with fpath+=~/.zfunc before compinit)
-  tcsh   membudget completion tcsh > ~/.membudget.tcsh     (with source ~/.membudget.tcsh in ~/.tcshrc)"""
+  bash   %(prog)s bash > ~/.local/share/bash-completion/completions/membudget
+  zsh    %(prog)s zsh > ~/.zfunc/_membudget    (with fpath+=~/.zfunc before compinit)
+  tcsh   %(prog)s tcsh > ~/.membudget.tcsh     (with source ~/.membudget.tcsh in ~/.tcshrc)"""
 
 
 def add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from membudget.core.errors import DoctorCheck, EnvironmentFault
+from membudget.core.errors import ConfigurationError, DoctorCheck, EnvironmentFault
 
 T = TypeVar("T")
 
@@ -198,17 +198,30 @@ def refuse_links(path: Path) -> None:
             raise OSError(errno.ELOOP, problem, str(folder))
 
 
-def remove_own_report() -> None:
-    """Remove the report of an earlier check from membudget's own folder, so that nobody takes it for a new one's.
+def remove_report(path: Path) -> None:
+    """Remove the report of an earlier check, so that nobody takes it for the report of a check that fails early.
 
-    A pull request may have committed one, or a link to one. Raises EnvironmentFault.
+    A pull request may have committed it, or a link in its place. Raises ConfigurationError if something else is there,
+    which the user wants to keep, and EnvironmentFault.
     """
-    path = Path(DEFAULT_REPORT)
     try:
         refuse_links(path)
-        path.unlink(missing_ok=True)
+        if path.is_file() and not path.is_symlink() and not _may_be_report(path):
+            raise ConfigurationError(
+                "is a file, but not a report: it would be overwritten",
+                where=str(path),
+                fix="name another file for the report, or remove this one",
+            )
+        if path.is_symlink() or path.is_file():
+            path.unlink()
     except OSError as error:
         raise EnvironmentFault(f"the earlier report cannot be removed: {error.strerror}", where=str(path)) from None
+
+
+def _may_be_report(path: Path) -> bool:
+    """Return whether a file begins as JSON does. Nothing that `publish` accepts begins in another way."""
+    begin = read_plain(path, _CHUNK_BYTES).lstrip(b" \t\r\n")
+    return not begin or begin.startswith(b"{")
 
 
 class Stored:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from membudget.budgets.suggested import as_written, maximum_for
+from membudget.budgets import value_comments
+from membudget.budgets.suggested import SMALLEST_OWN_LIMIT_BYTES, as_written, limit_for, maximum_for
 from membudget.core.quantities import MIB, format_size
 from membudget.core.untrusted_text import printable
 from membudget.setup.measured import Failed, Measured
@@ -16,13 +17,13 @@ SCHEMA = f"https://raw.githubusercontent.com/{_REPOSITORY}/v{VERSION}/docs/schem
 _EXAMPLE = f"https://github.com/{_REPOSITORY}/blob/v{VERSION}/budgets.example.toml"
 _HEAD = f"""\
 #:schema {SCHEMA}
-# Memory budgets, written by `membudget init`. Every key is in
+# Memory budgets, written by `membudget init`. This file shows every key:
 # {_EXAMPLE}
 
 version = 1
 
 [defaults.budgets]
-# Growth over base fails a pull request if BOTH the percent and the floor are exceeded.
+# A pull request fails if a value grew over base by more than BOTH the percent and the floor.
 image_size = {{ growth = {{ percent = 5, floor = "5MiB" }} }}
 peak_rss = {{ growth = {{ percent = 10, floor = "4MiB" }} }}
 """
@@ -66,9 +67,9 @@ def unmeasured_entry(plan: ImagePlan) -> Entry:
     way = plan.likely_way
     deployed = plan.found.limit
     if deployed is not None:
-        limit = Setting("limit", as_written(deployed.value), (f"from {deployed.origin}",))
+        limit = Setting("limit", as_written(deployed.value), (value_comments.from_place(str(deployed.origin)),))
     else:
-        limit = Setting("limit", as_written(_LIMIT_TO_BEGIN_WITH), ("TODO: not measured. A limit to begin with",))
+        limit = Setting("limit", as_written(_LIMIT_TO_BEGIN_WITH), (value_comments.NOT_MEASURED,))
     return Entry(plan.name, (plan.build, limit, *_around(way)), way.workload)
 
 
@@ -78,13 +79,24 @@ def _around(way: Way) -> tuple[Setting, ...]:
 
 def _limit(result: Measured) -> Setting:
     deployed = result.plan.found.limit
-    if result.is_deployed and deployed is not None:
-        comment = f"from {deployed.origin}"
-    elif result.peak_rss_bytes is None:
-        comment = "no deployed limit was found, and the container ended before its memory was sampled"
+    if deployed is None:
+        comment = value_comments.no_file_sets_it(_derived(result))
+    elif result.is_deployed:
+        comment = value_comments.from_place(str(deployed.origin))
     else:
-        comment = "no deployed limit was found: at least 1.5 times what it used, page cache in use included"
+        comment = value_comments.too_small(deployed.value, str(deployed.origin), _derived(result))
     return Setting("limit", as_written(result.limit_bytes), (comment,))
+
+
+def _derived(result: Measured) -> str:
+    """Return how the limit follows from what the container used."""
+    if result.used is None:
+        return "the container ended before its memory was sampled"
+    text = f"1.5 × the {result.used.metric.definition.label} of {format_size(result.used.value_bytes)}"
+    least = limit_for(result.used.value_bytes, None)
+    if result.limit_bytes > least:
+        return f"{text}; raised, because the container failed under {format_size(result.limit_bytes // 2)}"
+    return f"{text}, but at least {format_size(least)}" if least == SMALLEST_OWN_LIMIT_BYTES else text
 
 
 def _maxima(result: Measured) -> Iterator[Setting]:
@@ -97,9 +109,7 @@ def _maxima(result: Measured) -> Iterator[Setting]:
 
 
 def _maximum(metric: str, measured_bytes: int, maximum_bytes: int) -> Setting:
-    over = 100 * (maximum_bytes - measured_bytes) / measured_bytes if measured_bytes else 0
-    margin = f"+{over:.0f} %" if measured_bytes >= 10 * MIB else f"+{format_size(maximum_bytes - measured_bytes)}"
-    comment = f"measured {format_size(measured_bytes)}; {margin}"
+    comment = value_comments.measured(measured_bytes, maximum_bytes)
     return Setting(f"budgets.{metric}", {"max": as_written(maximum_bytes)}, (comment,))
 
 

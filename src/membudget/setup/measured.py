@@ -28,6 +28,14 @@ _GUESS_MS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """What a container used without a limit: the larger of peak RSS and peak working set."""
+
+    metric: Metric
+    value_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """An image that ran."""
 
@@ -41,6 +49,8 @@ class Measured:
     """Whether the limit is the deployed one."""
     notes: tuple[str, ...] = ()
     """What did not work before."""
+    used: Used | None = None
+    """What the limit follows from. None if it is the deployed one, or if a run was too short to be sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +166,7 @@ class _Attempts:
         for _ in range(_MOST_DOUBLINGS):
             bounded = self._trial(way, subject, limit)
             if bounded.outcome is Outcome.COMPLETED:
-                return self._measured(way, [free, bounded], limit, is_deployed=False)
+                return replace(self._measured(way, [free, bounded], limit, is_deployed=False), used=_used(free))
             self.notes.append(f"under a limit of {format_size(limit)}: {shortened(bounded.reason or '', 150)}")
             limit *= 2
         return bounded
@@ -189,6 +199,12 @@ class _Attempts:
 
 def _value(trial: Trial, metric: Metric) -> int | None:
     return trial.metrics[metric].value
+
+
+def _used(trial: Trial) -> Used | None:
+    sampled = (Metric.PEAK_RSS, Metric.PEAK_WORKING_SET)
+    known = [Used(metric, value) for metric in sampled if (value := _value(trial, metric)) is not None]
+    return max(known, key=lambda used: used.value_bytes, default=None)
 
 
 def _with_others(way: Way, waiting: Sequence[Way]) -> list[Way]:

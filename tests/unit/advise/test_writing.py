@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from tests.fakes.fitted import answering, fitted, report, stopped
 from tests.fakes.limited_services import monotone, tried
 
 FITS = report(fitted("api", answering), fitted("web", monotone(50 * MIB)))
+DAY = date(2026, 11, 27)
 HEAD = "version = 1 # the format\n\n"
 LAYOUTS = {
     "tables": """\
@@ -62,7 +64,7 @@ survives = "10MiB" # old
 
 def written(layout: str) -> tuple[str, str]:
     text = HEAD + LAYOUTS[layout]
-    return text, with_fits(text, "budgets.toml", FITS.images)
+    return text, with_fits(text, "budgets.toml", FITS.images, DAY)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -102,24 +104,59 @@ def test_what_is_added_looks_as_if_written_by_hand() -> None:
 
 def test_writing_the_same_fit_twice_changes_nothing() -> None:
     _, once = written("tables")
-    assert with_fits(once, "budgets.toml", FITS.images) == once
+    assert with_fits(once, "budgets.toml", FITS.images, DAY) == once
 
 
 def test_a_file_that_would_not_be_valid_is_not_written() -> None:
     text = HEAD + '[defaults]\nlimit = "256MiB"\n[images.api]\nbudgets.peak_memory.max = "250MiB"\n[images.web]\n'
     with pytest.raises(ConfigurationError, match=r"nothing was written.*1 problem") as caught:
-        with_fits(text, "budgets.toml", FITS.images)
+        with_fits(text, "budgets.toml", FITS.images, DAY)
     assert "images.api.budgets.peak_memory.max: is above the memory limit" in str(caught.value)
+
+
+def test_comments_that_init_wrote_above_the_values_are_replaced() -> None:
+    text = f"""{HEAD}[images.api]
+# from deploy/api.yaml:31
+limit = "256MiB"
+# measured 93.4 MiB; +23 %
+budgets.peak_rss = {{ max = "115MiB" }}
+
+[images.web]
+# agreed in May
+limit = "256MiB"
+"""
+    after = with_fits(text, "budgets.toml", FITS.images, DAY)
+    assert after.splitlines()[3:6] == [
+        "# fit on 2026-11-27: survives at 101.8 MiB, comfortable at 101.8 MiB; +18 %", 'limit = "120MiB"',
+        "# fit on 2026-11-27: peak RSS of 100.0 MiB; +20 %",
+    ]  # fmt: skip
+    assert '# agreed in May\nlimit = "60MiB"' in after
+    later = with_fits(after, "budgets.toml", FITS.images, date(2027, 1, 2))
+    assert later == after.replace("2026-11-27", "2027-01-02")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_text_in_a_string_that_looks_like_a_comment_is_kept(end: str) -> None:
+    value = "x = 'y'\n# from deploy/api.yaml:31\nlimit = 1\n"
+    lines = [
+        "version = 1",
+        "[images.api]",
+        'limit = "256MiB"',
+        f"container.env = {{ A = '''{value}''' }}",
+        "[images.web]",
+    ]
+    text = end.join([*lines, 'limit = "256MiB"', ""])
+    assert value in with_fits(text, "budgets.toml", FITS.images, DAY)
 
 
 def test_an_image_that_was_removed_meanwhile_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match=r"nothing was written: the file has no image web any more"):
-        with_fits(HEAD + '[images.api]\nlimit = "64MiB"\n', "budgets.toml", FITS.images)
+        with_fits(HEAD + '[images.api]\nlimit = "64MiB"\n', "budgets.toml", FITS.images, DAY)
 
 
 def test_a_file_that_was_broken_meanwhile_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="not valid TOML"):
-        with_fits("version =", "budgets.toml", FITS.images)
+        with_fits("version =", "budgets.toml", FITS.images, DAY)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +189,7 @@ LINES = st.lists(
 @given(api=LINES, web=LINES)
 def test_any_layout_is_edited_in_the_intended_keys_alone(api: list[str], web: list[str]) -> None:
     text = "\n".join([HEAD, '[defaults]\nlimit = "300MiB"', "[images.api]", *api, "[images.web]", *web, ""])
-    after = with_fits(text, "budgets.toml", FITS.images)
+    after = with_fits(text, "budgets.toml", FITS.images, DAY)
     before, now = tomllib.loads(text), tomllib.loads(after)
     for name in ("api", "web"):
         for key in ("limit", "budgets", "fit"):

@@ -70,7 +70,7 @@ def merge(*arguments: str) -> ExitCode:
 
 
 @pytest.mark.parametrize("damage", ["no report", "of a whole check"])
-def test_a_merge_that_fails_leaves_no_report_of_an_earlier_run(job: Path, damage: str) -> None:
+def test_a_merge_of_damaged_parts_leaves_no_report_of_an_earlier_run(job: Path, damage: str) -> None:
     write_part(1)
     write_part(2)
     assert merge("parts") is ExitCode.WITHIN_BUDGET
@@ -85,13 +85,30 @@ def test_a_merge_that_fails_leaves_no_report_of_an_earlier_run(job: Path, damage
     assert not (job / DEFAULT_REPORT).exists(), "nobody takes it for the result of this merge"
 
 
-def test_a_merge_that_fails_keeps_a_report_whose_place_the_user_named(job: Path) -> None:
-    write_part(1)
-    write_part(2)
-    assert merge("parts", "--report", "mine.json") is ExitCode.WITHIN_BUDGET
+@pytest.mark.parametrize("place", [DEFAULT_REPORT, "out/mine.json"])
+@pytest.mark.parametrize("command", ["check", "merge", "action", "action merge"])
+def test_what_fails_early_leaves_no_report_of_an_earlier_run(
+    job: Path, monkeypatch: pytest.MonkeyPatch, place: str, command: str
+) -> None:
+    write_report(report(image("api", head=side(trial(40)))), Path(place))
+    monkeypatch.setenv("INPUT_REPORT", place)
+    if command == "action merge":
+        monkeypatch.setenv("INPUT_COMMAND", "merge")
+        monkeypatch.setenv("INPUT_REPORTS", "missing")
+    own = [] if command.startswith("action") else ["--report", place]
+    more = ["missing"] if command == "merge" else []
+    options = make_parser().parse_args([command.removesuffix(" merge"), *own, *more])
     with pytest.raises(ConfigurationError):
-        merge("missing", "--report", "mine.json")
-    assert (job / "mine.json").exists()
+        options.handler(options)
+    assert not (job / place).exists()
+
+
+def test_a_check_overwrites_nothing_but_a_report(job: Path) -> None:
+    (job / "budgets.toml").write_text(BUDGETS)
+    options = make_parser().parse_args(["check", "--report", "budgets.toml"])
+    with pytest.raises(ConfigurationError, match=r"budgets\.toml: is a file, but not a report"):
+        options.handler(options)
+    assert (job / "budgets.toml").read_text() == BUDGETS
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["publish", "missing.json"]])

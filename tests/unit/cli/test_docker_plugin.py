@@ -89,3 +89,13 @@ def test_a_docker_without_a_socket_is_no_trouble(address: str | None) -> None:
     before = threading.active_count()
     docker_plugin.end_with_docker(address)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("command", ["measure", "fit", "validate"])
+def test_the_help_of_a_command_shows_it_as_docker_runs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "membudget", command, "--help")
+    shown = capsys.readouterr().out
+    assert shown.count(f"membudget {command}") == shown.count(f"docker membudget {command}") > 0

@@ -14,7 +14,7 @@ from membudget.core.files import (
     DEFAULT_REPORT,
     NewFile,
     read_plain,
-    remove_own_report,
+    remove_report,
     repository_top,
     write_all,
     write_text,
@@ -189,7 +189,7 @@ def test_a_link_as_the_own_folder_is_not_followed(tmp_path: Path, monkeypatch: p
     with pytest.raises(EnvironmentFault, match=r"cannot be written: .*\.membudget is a link"):
         write_text("one", Path(DEFAULT_REPORT), "the report")
     with pytest.raises(EnvironmentFault, match=r"cannot be removed: .*\.membudget is a link"):
-        remove_own_report()
+        remove_report(Path(DEFAULT_REPORT))
     with pytest.raises(ConfigurationError, match=r"cannot be read: .*\.membudget is a link"):
         read_report(Path(DEFAULT_REPORT))
     assert [found.name for found in (tmp_path / "elsewhere").iterdir()] == ["report.json"]
@@ -247,12 +247,34 @@ def test_a_report_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path, mo
     assert (Path("report.json").read_text(), Path("kept").read_text()) == ("one", "kept")
 
 
-def test_the_report_of_an_earlier_check_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    remove_own_report()  # there is none
-    write_text("one", Path(DEFAULT_REPORT), "the report")
-    remove_own_report()
-    assert not Path(DEFAULT_REPORT).exists()
+@pytest.mark.parametrize("content", ["", "{}", ' \n\t{"schema_version": 9}', " " * 2_000_000 + "{}"])
+def test_the_report_of_an_earlier_check_is_removed(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "report.json"
+    remove_report(path)  # there is none
+    path.write_text(content)
+    remove_report(path)
+    assert not path.exists()
+
+
+def test_a_link_in_place_of_a_report_is_removed_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "report.json").symlink_to("kept")
+    remove_report(tmp_path / "report.json")
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("kept", "kept")]
+
+
+@pytest.mark.parametrize("content", ["version = 1\n", "[]", "\ufeff{}"])
+def test_a_file_that_is_no_report_is_not_removed(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "budgets.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match="is a file, but not a report"):
+        remove_report(path)
+    assert path.read_text() == content
+
+
+def test_a_device_in_place_of_a_report_is_not_removed() -> None:
+    remove_report(Path(os.devnull))
+    assert Path(os.devnull).exists()
 
 
 def test_the_top_of_the_repository_is_where_git_is(tmp_path: Path) -> None:

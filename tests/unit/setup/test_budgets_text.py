@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.budgets.file import parse_budgets
+from membudget.budgets.value_comments import is_generated
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.setup.budgets_text import Entry, budgets_text, failed_entry, measured_entry, toml, unmeasured_entry
 from membudget.setup.found import BuildDefinition, Fact, FoundImage, Origin, Probe
-from membudget.setup.measured import Failed, Measured
+from membudget.setup.measured import Failed, Measured, Used
 from membudget.setup.plan import ImagePlan, Setting, plan
 from tests.support.golden import assert_golden
 
@@ -27,10 +28,13 @@ def entries() -> list[Entry]:
     )
     web = planned("web", "services/web", ports=(Fact(80, Origin("services/web/Dockerfile", 9)),))
     job = planned("job", "jobs/load")
+    small = planned("small", "small", Fact(16 * MIB, Origin("deploy/small.yaml", 9)))
+    used, cached = Used(Metric.PEAK_RSS, 41 * MIB), Used(Metric.PEAK_WORKING_SET, 5 * MIB)
     return [
         measured_entry(Measured(api, api.ways[0], int(93.4 * MIB), 180 * MIB, 128 * MIB, is_deployed=True)),
-        measured_entry(Measured(web, web.ways[0], MIB, 30 * MIB, 16 * MIB, is_deployed=False)),
-        measured_entry(Measured(job, job.ways[0], None, 30 * MIB, 16 * MIB, is_deployed=False, notes=("it was odd",))),
+        measured_entry(Measured(web, web.ways[0], MIB, 30 * MIB, 32 * MIB, is_deployed=False, used=cached)),
+        measured_entry(Measured(job, job.ways[0], None, 30 * MIB, 32 * MIB, is_deployed=False, notes=("it was odd",))),
+        measured_entry(Measured(small, small.ways[0], 41 * MIB, None, 130 * MIB, is_deployed=False, used=used)),
         failed_entry(Failed(planned("old", "old"), "it does not build: exit code 1", ("error: no such\x1b[31m file",))),
         unmeasured_entry(planned("new", "new")),
     ]
@@ -42,11 +46,17 @@ def test_the_file_says_where_each_value_comes_from() -> None:
 
 def test_the_file_is_valid() -> None:
     images = parse_budgets(budgets_text(entries()), "budgets.toml").images
-    assert list(images) == ["api", "web", "job", "new"]
+    assert list(images) == ["api", "web", "job", "small", "new"]
     peaks = {name: image.budgets.of(Metric.PEAK_RSS).model_dump(mode="json") for name, image in images.items()}
     assert images["api"].limit == 128 * MIB
     assert (peaks["api"]["max"], peaks["api"]["growth"]["percent"]) == (115 * MIB, 10)
     assert peaks["job"]["max"] is None
+
+
+def test_comments_on_limits_and_maxima_are_known_as_written_by_membudget() -> None:
+    settings = [setting for entry in entries() for setting in entry.settings if setting.key != "build"]
+    assert {setting.key for setting in settings} == {"limit", "budgets.image_size", "budgets.peak_rss"}
+    assert [comment for setting in settings for comment in setting.comment if not is_generated(comment)] == []
 
 
 def test_an_image_that_is_commented_out_is_valid_once_it_is_not() -> None:

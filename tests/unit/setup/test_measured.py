@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.entries import ImageSpec
+from membudget.budgets.suggested import limit_for
 from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault
 from membudget.core.quantities import MIB
@@ -77,6 +78,8 @@ def test_without_a_deployed_limit_it_runs_again_under_its_own() -> None:
     assert (result.limit_bytes, result.is_deployed) == (result.limit_bytes, False)
     assert result.limit_bytes >= 60 * MIB
     assert result.peak_rss_bytes == 42 * MIB
+    assert result.used is not None
+    assert result.limit_bytes == limit_for(result.used.value_bytes, None)
 
 
 def test_a_limit_that_is_too_small_is_doubled() -> None:
