@@ -6,7 +6,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 ENGINE := $(PYTHON) tools/engine.py run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-record-noise bench-images bench-first-line bench-fit-truth fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,6 +50,9 @@ bench-leak-or-plateau: $(VENV)/.installed-dev  ## how often leaks are found, and
 bench-http-load: $(VENV)/.installed-dev  ## how hard the HTTP driver can drive
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/http_load.py
 
+bench-http-rates: $(VENV)/.installed-dev  ## how often a verdict on throughput or latency is wrong: no engine needed
+	@PYTHONPATH=.:tools $(BIN)/python benchmarks/http_rates.py
+
 bench-record-noise: $(VENV)/.installed-dev  ## measure ten noisy workloads again and again, to be resampled: twenty minutes
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/record_noise.py $(IMAGES)
 
@@ -64,6 +67,9 @@ bench-side-by-side: $(VENV)/.installed-dev  ## whether images measured side by s
 
 bench-fit-truth: $(VENV)/.installed-dev  ## how near `fit` comes to the truth: 20 programs, half an hour (PAIRS=5 CONFIRM=10)
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/fit_truth.py
+
+bench-fit-services: $(VENV)/.installed-dev  ## `fit` on real services, beside what VPA and KRR recommend: an hour (SERVICES="node jvm" PART=fit)
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/fit_services.py $(SERVICES)
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py

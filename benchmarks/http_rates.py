@@ -1,6 +1,6 @@
 """How often a verdict on throughput or latency is wrong, from real rates of one service on this machine.
 
-    PYTHONPATH=.:src python benchmarks/http_rates.py
+    make bench-http-rates
 
 A small server answers as fast as it can, 60 times for 600 ms. Pairs of base and head are drawn from these trials.
 Both are the same service, so each failure and each inconclusive verdict is a false alarm.
