@@ -78,7 +78,7 @@ class LatencyGrowth(FileModel):
 class RateDrop(FileModel):
     """The tolerated drop of a rate below base. A drop counts only if it exceeds both parts."""
 
-    percent: Percent
+    percent: Annotated[Percent, Field(le=100)]
     """Drop below base in percent."""
     floor: Rate
     """Drop that is always tolerated, in requests a second."""

@@ -11,14 +11,21 @@ from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses, dotted, similar
 from membudget.budgets.lines import Keys
 from membudget.budgets.metric_budgets import MetricBudgets
+from membudget.budgets.rules import effective
 from membudget.budgets.salvage import Salvaged
-from membudget.core.definition import Aggregation
+from membudget.budgets.workload_parts import Requests
+from membudget.core.definition import Aggregation, BudgetKind
 from membudget.core.errors import shortened
 from membudget.core.metrics import BOUNDED_BY_LIMIT, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below this limit, one would only measure the container runtime's own start (4 to 7 MiB, runc #4021)."""
+
+_OF_REQUESTS = tuple(
+    metric for metric in Metric if metric.definition.budget_kind in (BudgetKind.RATE, BudgetKind.LATENCY)
+)
+"""What only requests that membudget sends can measure."""
 
 _LONGEST_LIST = 200
 """The longest list of image names in an error, in characters. Each unknown name repeats the list."""
@@ -32,7 +39,7 @@ def impossible(image: ImageSpec, name: str, salvaged: Salvaged) -> list[Fault]:
     table: Keys = ("images", name)
     faults = _senseless_every(image, table, salvaged)
     if not salvaged.doubts("images", name, "workload"):
-        faults += _unreachable(image, table)
+        faults += _unreachable(image, table) + _without_requests(image, table)
     if not salvaged.doubts("images", name, "compose"):
         faults += _without_sidecars(image, table)
     if salvaged.doubts("images", name, "limit") or (image.limit is None and salvaged.doubts("defaults", "limit")):
@@ -187,6 +194,27 @@ def _unreachable(image: ImageSpec, table: Keys) -> list[Fault]:
         allowed = "at least one phase without `judged = false`"
         faults.append(Fault((*table, "phases"), "leave no phase to judge", None, allowed))
     return faults
+
+
+def _without_requests(image: ImageSpec, table: Keys) -> list[Fault]:
+    """Return the faults of rates and latencies that no trial of this workload measures."""
+    counted = (
+        group
+        for part in image.workload.parts
+        if isinstance(part.does, Requests) and part.phase not in image.unjudged_phases
+        for group in part.does.groups
+    )
+    if any(not group.is_stream for group in counted):
+        return []
+    allowed = (
+        'requests in a judged phase without `read_rate` and `read_for`, or `"null"` here to turn off a budget of'
+        " [defaults] or a group"
+    )
+    return [
+        Fault((*table, "budgets", metric.value), "needs a workload that sends requests", None, allowed, is_of_key=True)
+        for metric in _OF_REQUESTS
+        if effective(image.budgets.of(metric), image.limit).is_set
+    ]
 
 
 def _without_sidecars(image: ImageSpec, table: Keys) -> list[Fault]:

@@ -11,9 +11,10 @@ from pydantic_core import ErrorDetails
 
 from membudget.budgets.entries import BudgetsFile
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import locate, similar
+from membudget.budgets.key_path import KeyPath, locate, similar
 from membudget.budgets.lines import Keys
 from membudget.budgets.workload import KIND_NAMES
+from membudget.core.metrics import Metric
 
 _MOST_ROUNDS = 8
 """How often something may be taken out of a broken file. Each round may uncover errors of tables around it."""
@@ -117,7 +118,7 @@ def _fault(detail: ErrorDetails) -> Fault:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return Fault(path.keys, "unknown key", None, ", ".join(path.siblings), path.guess, is_of_key=True)
+            return _unknown(path)
         case "missing":
             return Fault(path.keys, _MISSING, None, path.description)
         case "union_tag_not_found":
@@ -139,6 +140,14 @@ def _fault(detail: ErrorDetails) -> Fault:
                 found = str(len(detail["input"]))
             allowed = _ALLOWED[detail["type"]].format(**context) if detail["type"] in _ALLOWED else detail["msg"]
             return Fault(path.keys, what, found, allowed, None, is_of_key)
+
+
+def _unknown(path: KeyPath) -> Fault:
+    keys, allowed = path.keys, ", ".join(path.siblings)
+    if keys[:1] == ("images",) and keys[2:3] == ("phases",) and len(keys) == 5 and keys[4] in list(Metric):
+        allowed += "; budgets of other metrics are for the whole trial: `budgets`"
+        return Fault(keys, "is no budget of a single phase", None, allowed, is_of_key=True)
+    return Fault(keys, "unknown key", None, allowed, path.guess, is_of_key=True)
 
 
 _ALLOWED = {

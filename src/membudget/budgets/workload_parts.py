@@ -104,6 +104,11 @@ class HttpRequests(FileModel):
         """The number of requests. None means as many as fit into the duration."""
         return (self.count or DEFAULT_COUNT) if self.duration is None else self.count
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether responses are read slowly or for a limited time, so that the client sets the pace."""
+        return self.read_rate is not None or self.read_for is not None
+
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         for names in (("body", "body_file", "body_size"), ("count", "duration")):

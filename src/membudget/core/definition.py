@@ -21,6 +21,11 @@ class Unit(StrEnum):
         """Whether the metric is a number of requests for each unit of time."""
         return self in (Unit.PER_1000_SECONDS, Unit.PER_1000_SECONDS_AND_GIB)
 
+    @property
+    def is_time(self) -> bool:
+        """Whether the metric is a length of time."""
+        return self in (Unit.MILLISECONDS, Unit.MICROSECONDS)
+
 
 class Better(StrEnum):
     """Which of two values of a metric is the better one."""

@@ -61,7 +61,7 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
 
 def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | None) -> Annotation:
     reasons = "; ".join(raw(image_reason(reason)) for reason in image.reasons) or status_mark(image.status).words
-    step = next_step(image.status)
+    step = next_step(image.status, image.rows)
     found = accept_image(result.measured[image.name], image, result.report.looser, is_above_exceptions=False)
     accepting = (one.as_text() for one in found)
     message = "; ".join([f"{reasons}. Next: {step}" if step else reasons, *accepting])

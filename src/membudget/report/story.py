@@ -12,7 +12,7 @@ from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import Bound
 from membudget.judge.image import ImageJudgement, OfRow, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
-from membudget.judge.metric import Inconclusive, Verdict
+from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GroupJudgement, Judgement
 from membudget.report.accepting import EXCEPTIONS_TITLE, accept_group, accept_image, exceptions_of
 from membudget.report.allowances import (
@@ -130,12 +130,14 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     """Yield the problems, grouped by outcome, gravest first."""
     looser = result.report.looser
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
+    rows: dict[Status, list[Row]] = {status: [] for status in _GRAVEST_FIRST}
     verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
             below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, looser))
             items[image.status].append(Item(_reasons(image), below, image.name, image.reasons))
             verdicts[image.status] = image.verdict
+            rows[image.status] += image.rows
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
@@ -144,6 +146,7 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
                 Item(finding, below, f"group {group.name}", (OfRow(row),)) for row, finding in group_findings(group)
             ]
             verdicts[status] = group.verdict
+            rows[status] += group.rows
     if looser.unapproved:
         yield Problem(
             verdict_mark(Verdict.FAIL, "loosened"),
@@ -157,7 +160,8 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
         yield Problem(mark, _ours(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
     for status, explained in items.items():
         if explained:
-            yield Problem(status_mark(status), _ours(next_step(status) or ""), tuple(explained), verdicts[status])
+            step = _ours(next_step(status, rows[status]) or "")
+            yield Problem(status_mark(status), step, tuple(explained), verdicts[status])
 
 
 _GROUP_STATUS = {

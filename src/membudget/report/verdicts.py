@@ -1,8 +1,11 @@
 """Verdicts and their reasons in words: a sign, a name, why, and the next step for the reader."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from membudget.budgets.loosening import Approval
+from membudget.core.definition import Better
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_duration, format_size, format_size_delta
@@ -10,7 +13,7 @@ from membudget.core.untrusted_text import Quoted
 from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved
 from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OffItsFit, OfRow, Soaked, Status
 from membudget.judge.leak import LeakVerdict, Trend
-from membudget.judge.metric import Verdict
+from membudget.judge.metric import Row, Verdict
 from membudget.judge.whole import Judgement
 from membudget.report.row_words import Parts, row_label, row_sentence
 
@@ -61,11 +64,7 @@ _APPROVAL_MARKS = {
 }
 _NEXT_STEPS = {
     Status.WARNING: "this passes; there is little room left for what comes next",
-    Status.SOMETIMES_OVER: "find out why single trials need more; `every = true` makes each of them a failure",
     Status.OFF_ITS_FIT: "run `membudget fit --write` again, and commit what it writes",
-    Status.SOMETIMES_UNDER: "find out why single trials serve less; `every = true` makes each of them a failure",
-    Status.UNDER_BUDGET: "make it serve more, or accept it in budgets.toml, where reviewers see it",
-    Status.OVER_BUDGET: "make it smaller, or accept it in budgets.toml, where reviewers see it",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
     Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
     Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",
@@ -83,9 +82,49 @@ def status_mark(status: Status) -> Mark:
     return _STATUS_MARKS[status]
 
 
-def next_step(status: Status) -> str | None:
-    """Return the next step for readers. None if there is nothing to do."""
+def next_step(status: Status, rows: Iterable[Row] = ()) -> str | None:
+    """Return the next step for readers. None if there is nothing to do.
+
+    `rows` are those of all images with this status. Which of their metrics are over budget decides what has to change.
+    """
+    match status:
+        case Status.OVER_BUDGET | Status.UNDER_BUDGET:
+            return f"{_Broken.of(rows, Verdict.FAIL).improved}, or accept it in budgets.toml, where reviewers see it"
+        case Status.SOMETIMES_OVER | Status.SOMETIMES_UNDER:
+            worse = _Broken.of(rows, Verdict.WARN).worse
+            return f"find out why single trials {worse}; `every = true` makes each of them a failure"
     return _NEXT_STEPS.get(status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """Which kinds of budgets are broken."""
+
+    memory: bool
+    time: bool
+    rate: bool
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], verdict: Verdict) -> Self:
+        """Return the kinds of the rows with a verdict. Memory if there is none."""
+        metrics = {row.metric for row in rows if row.verdict is verdict}
+        rates = {metric for metric in metrics if metric.definition.better is Better.MORE}
+        # a process that waits for memory is not slow: it lacks memory
+        times = {metric for metric in metrics if metric.definition.unit.is_time} - {Metric.MEMORY_PRESSURE}
+        return cls(bool(metrics - rates - times) or not metrics, bool(times), bool(rates))
+
+    @property
+    def improved(self) -> str:
+        """How to keep the budgets: "make it smaller and faster, make it serve more"."""
+        adjectives = [word for word, is_it in (("smaller", self.memory), ("faster", self.time)) if is_it]
+        parts = [f"make it {' and '.join(adjectives)}"] if adjectives else []
+        return ", ".join([*parts, "make it serve more"] if self.rate else parts)
+
+    @property
+    def worse(self) -> str:
+        """What a trial does that breaks the budgets: "need more or take longer"."""
+        words = (("need more", self.memory), ("take longer", self.time), ("serve less", self.rate))
+        return " or ".join(word for word, is_it in words if is_it)
 
 
 def verdict_mark(verdict: Verdict, words: str | None = None) -> Mark:

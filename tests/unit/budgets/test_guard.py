@@ -24,7 +24,7 @@ phases.settle.peak_rss.max = "32MiB"
 
 
 def budgets(image: str, rest: str = "", name: str = "api") -> Budgets:
-    workload = 'workload = { kind = "exec", commands = [["true"]] }'
+    workload = 'workload = { kind = "http", requests = [{ path = "/" }] }'
     return budgets_file.parse_budgets(f"version = 1\n[images.{name}]\n{workload}\n{image}\n{rest}", "budgets.toml")
 
 
@@ -196,7 +196,7 @@ def test_opening_the_network_of_a_build_needs_approval() -> None:
 
 
 def test_a_weaker_workload_does_not_count_until_it_is_approved() -> None:
-    text = f'workload = {{ kind = "exec", commands = [["true", "once"]] }}\n{BASE}'
+    text = f'workload = {{ kind = "http", requests = [{{ path = "/", count = 1 }}] }}\n{BASE}'
     guarded = judged_by(budgets_file.parse_budgets(f"version = 1\n[images.api]\n{text}", "budgets.toml"))
     assert guarded.images["api"].settings_of_base == ("workload",)
     assert guarded.images["api"].spec.workload == budgets(BASE).images["api"].workload

@@ -158,7 +158,7 @@ def _unit(group: HttpRequests) -> LoadUnit:
     """Return the unit that grows while the group is sent, over which memory is fitted."""
     if group.connections:
         return LoadUnit.CONNECTION
-    return LoadUnit.STREAM if group.read_rate is not None or group.read_for is not None else LoadUnit.REQUEST
+    return LoadUnit.STREAM if group.is_stream else LoadUnit.REQUEST
 
 
 def _group(group: HttpRequests, phase: str, checkout: Path | None) -> RequestGroup:

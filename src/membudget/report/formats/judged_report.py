@@ -171,7 +171,7 @@ def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) ->
         inconclusive=image.inconclusive,
         status=image.status,
         reasons=tuple(raw(image_reason(reason)) for reason in image.reasons),
-        next_step=next_step(image.status),
+        next_step=next_step(image.status, image.rows),
         accept=keys_of_image(measured, image),
         exceptions="\n".join(exception_lines(measured, image, report.started_at, report.looser)),
         limit_bytes=measured.limit_bytes,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from github_page import to_html
+from membudget.judge.image import Status
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
 from membudget.report.formats.markdown import render
 from membudget.report.report import Report
@@ -87,7 +88,8 @@ def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
     made = SHOWN[name]()
     judged = made.judged().judgement
     text = render(made.judged())
-    steps = {image.status: step for image in judged.images if (step := next_step(image.status))}
+    rows = {status: [row for one in judged.images if one.status is status for row in one.rows] for status in Status}
+    steps = {image.status: step for image in judged.images if (step := next_step(image.status, rows[image.status]))}
     for status, step in steps.items():
         assert text.count(f"{status}** → {step}\n") == text.count(f"→ {step}") == 1
 
