@@ -8,7 +8,7 @@ from membudget.advise.report import image_report
 from membudget.advise.rung import Ended, Tried
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import GIB, MIB
-from membudget.judge.fitted import Stop
+from membudget.judge.fitted import FittedImage, Stop
 from membudget.report.fit_report import FitReport
 from tests.fakes.limited_services import Fit, Service, monotone, self_sizing, tried
 from tests.support.builders import report as check_report
@@ -25,6 +25,22 @@ def answering(limit: int | None) -> Tried:
     """A service that holds 100 MiB and answers requests."""
     ended = monotone(100 * MIB)(limit).ended
     return tried(limit, ended, rss=100 * MIB, mark=130 * MIB, cpu_ms=1200, p95_us=4200)
+
+
+def pressed(limit: int | None) -> Tried:
+    """A service that holds 38 MiB, and that takes more CPU time the less it has besides."""
+    ended = monotone(38 * MIB)(limit).ended
+    spare = ((limit or GIB) - 38 * MIB) / MIB
+    slower = 1 + 0.9 / max(spare, 0.5) ** 1.3
+    return tried(
+        limit, ended, rss=38 * MIB, mark=60 * MIB, cpu_ms=round(1400 * slower), p95_us=round(9000 * slower**1.5)
+    )
+
+
+def fitted_image(name: str, service: Service) -> FittedImage:
+    """What a fit found, as a check stores it."""
+    (image,) = report(fitted(name, service)).images
+    return image
 
 
 def stopped(name: str, why: Stop, *, limit: int | None = 256 * MIB, lower: int | None = None) -> ImageFit:

@@ -10,6 +10,7 @@ from membudget.contents.summary import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.progress import Running
 from membudget.core.quantities import MIB
+from membudget.judge.fitted import FittedImage
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
 from tests.support.builders import image_summary, report, trial
@@ -37,6 +38,8 @@ class FakeTools:
         """Whether earlier results may stand for new ones."""
         self.confirms = False
         """Whether a fresh trial has to confirm them."""
+        self.fits: dict[str, FittedImage] = {}
+        """What earlier fits found, by "name side"."""
         self.keeps = False
         """Whether it keeps those of this run."""
 
@@ -90,6 +93,10 @@ class FakeTools:
         self.done.append(f"run {spec.image_id}")
         self.specs.append(spec)
         return self.trials.get(spec.image_id, lambda: trial(40))()
+
+    def fitted(self, spec: TrialSpec, image: ImageSpec) -> FittedImage | None:
+        """What the test says was found."""
+        return self.fits.get(spec.image_id)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """What the test says was measured before."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -149,10 +150,45 @@ class Fits:
             self._found[name] = change(self._found.get(name, ImageFit(name, today)))
 
 
+def replayed(subject: Subject, trials: Sequence[Tried], largest_bytes: int) -> ImageFit | None:
+    """Return what trials of earlier fits found out. None if they do not lead to an answer.
+
+    They are asked for as a fit asks for them: for as many confirmations, and as much comfort, as they are enough for.
+    """
+    counts = Counter(trial.limit_bytes for trial in trials)
+    confirmations = sorted({count - spare for count in counts.values() for spare in (0, 1) if count > spare})
+    for seeks_comfort in (True, False):
+        for confirmed in reversed(confirmations[-_MOST_REPLAYS:]):
+            wanted = Wanted(subject.settings, confirmed, largest_bytes, seeks_comfort=seeks_comfort)
+            found = _replay(wanted, trials)
+            if found is not None:
+                used, answer = found
+                took_ms = sum(trial.duration_ms for trial in used)
+                return ImageFit(subject.spec.name, subject.today_bytes, used, 0, answer, None, took_ms)
+    return None
+
+
+def _replay(wanted: Wanted, trials: Sequence[Tried]) -> tuple[tuple[Tried, ...], Answer] | None:
+    """Return the trials that a search asks for, and its answer. None if one is missing, or if there is no answer."""
+    waiting: dict[int | None, deque[Tried]] = defaultdict(deque)
+    for trial in trials:
+        waiting[trial.limit_bytes].append(trial)
+    asking, used = search(wanted), []
+    ask = next(asking)
+    while waiting[ask.limit_bytes]:
+        used.append(waiting[ask.limit_bytes].popleft())
+        try:
+            ask = asking.send(used[-1])
+        except StopIteration as end:
+            return (tuple(used), end.value) if isinstance(end.value, Answer) else None
+    return None
+
+
 class _Change(Protocol):
     def __call__(self, found: ImageFit, /) -> ImageFit: ...
 
 
+_MOST_REPLAYS = 20
 _COMPARED = (Purpose.REFERENCE, Purpose.CONFIRM, Purpose.COMFORT)
 _DOING = {Purpose.SEARCH: Doing.SEARCH, Purpose.CONFIRM: Doing.PROVE}
 

@@ -7,7 +7,7 @@ run. A file that cannot be read costs time, and nothing else.
 import contextlib
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from membudget.advise.rung import Tried
 from membudget.core.files import read_plain, write_whole
 from membudget.measure.cache import MEASURING_VERSION
+from membudget.publish.json_bounds import impossible_numbers
 from membudget.version import VERSION
 
 _LARGEST_FILE_BYTES = 20_000_000
@@ -43,6 +44,11 @@ class KeptTrials:
         self._waiting: dict[int | None, deque[Tried]] = defaultdict(deque)
         for trial in self._trials:
             self._waiting[trial.limit_bytes].append(trial)
+
+    @property
+    def all(self) -> Sequence[Tried]:
+        """All trials, including those that were handed out."""
+        return tuple(self._trials)
 
     def take(self, limit_bytes: int | None) -> Tried | None:
         """Return the next trial of an earlier run at a limit, or None if all have been handed out."""
@@ -86,7 +92,10 @@ class FitFolder:
 def _read(path: Path) -> tuple[Tried, ...]:
     """Return the trials of a file, or none if it is missing, damaged, or from another version."""
     try:
-        file = _File.model_validate_json(read_plain(path, _LARGEST_FILE_BYTES), strict=True)
+        data = read_plain(path, _LARGEST_FILE_BYTES)
+        if any(impossible_numbers(data)):
+            return ()
+        file = _File.model_validate_json(data, strict=True)
     except (OSError, ValidationError, RecursionError, ValueError):
         return ()
     return file.trials if (file.measuring_version, file.membudget_version) == (MEASURING_VERSION, VERSION) else ()

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+from pydantic import TypeAdapter, ValidationError
+
 from membudget.advise.answer import Answer, Stopped, ruled_out_rate
-from membudget.advise.fit import ImageFit, Subject
+from membudget.advise.fit import ImageFit, Subject, replayed
 from membudget.advise.rung import Ended, Rung, Tried, rungs
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.suggested import maximum_for, rounded_up
 from membudget.judge.fitted import FittedImage, FittedRung
+
+_FITTED = TypeAdapter(FittedImage)
+_ANY_BYTES = 1 << 50
+"""More than any machine has: the largest limit that an earlier fit could try is not known."""
 
 
 def image_report(found: ImageFit, settings: FitSettings) -> FittedImage:
@@ -41,6 +47,20 @@ def image_report(found: ImageFit, settings: FitSettings) -> FittedImage:
         headroom_percent=settings.headroom,
         rungs=tuple(map(_rung, rungs(found.trials))),
     )
+
+
+def kept_report(subject: Subject, trials: Sequence[Tried]) -> FittedImage | None:
+    """Return what trials of earlier fits found out about an image. None if they do not lead to an answer.
+
+    A stranger may have written the trials. What no fit finds is not believed.
+    """
+    found = replayed(subject, trials, _ANY_BYTES)
+    if found is None:
+        return None
+    try:
+        return _FITTED.validate_json(_FITTED.dump_json(image_report(found, subject.settings)), strict=True)
+    except ValidationError:
+        return None
 
 
 def image_reports(found: Sequence[ImageFit], subjects: Sequence[Subject]) -> tuple[FittedImage, ...]:

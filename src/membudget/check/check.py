@@ -23,9 +23,11 @@ from membudget.core.errors import brief
 from membudget.core.progress import Progress, Running, Stage
 from membudget.core.sharding import Shard
 from membudget.core.work import side_by_side
+from membudget.judge.fitted import FittedImage
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
-from membudget.measure.trial import TrialInputs
+from membudget.measure.trial import TrialInputs, TrialSpec
 from membudget.report.notes import exception_note
 from membudget.report.report import SCHEMA_VERSION, Comparison, JudgedReport, Report, RevisionReport
 
@@ -71,6 +73,9 @@ class Tools(TrialTools, BuildTools, Protocol):
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """Return the inputs of an image's container. Raises ConfigurationError if a file or a secret is missing."""
 
+    def fitted(self, spec: TrialSpec, image: ImageSpec) -> FittedImage | None:
+        """Return what fits of exactly this image, workload and machine found, or None. `spec` may have any limit."""
+
     @property
     def jobs(self) -> int:
         """How many images may be measured side by side."""
@@ -109,7 +114,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         ]
         to_run = [subject.pair.name for subject in subjects if subject.images]
         with progress.stage(Stage.MEASURING, to_run, tools.live):
-            measure = partial(measure_pair, tools=tools, progress=progress, outage=outage)
+            measure = partial(_measured, tools=tools, progress=progress, outage=outage)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -131,6 +136,21 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
     ).judged()
+
+
+def _measured(subject: Subject, tools: Tools, progress: Progress, outage: Outage) -> ImageMeasurement:
+    """Measure a pair, and look up what its sides were fitted to."""
+    found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
+    if spec is None or found.is_unchanged:
+        return found
+
+    def with_fit(side: Side, measured: SideMeasurement | None) -> SideMeasurement | None:
+        image = subject.images.get(side)
+        if measured is None or image is None:
+            return measured
+        return replace(measured, fitted=tools.fitted(subject.trial_spec(image, spec), spec))
+
+    return replace(found, base=with_fit(Side.BASE, found.base), head=with_fit(Side.HEAD, found.head))
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:

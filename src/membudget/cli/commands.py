@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from membudget.advise.kept import FitFolder
 from membudget.budgets import file as budgets_file
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.guard import AllowedSecrets
@@ -304,7 +305,8 @@ def _run_check(
             results = ResultCache(cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
             cache = layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
-            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
+            fits = FitFolder(cache_folder(), progress.note) if wanted.remembers else None
+            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases, fits)
             report = check_use_case.run(request, tools, progress, VERSION)
             if results is not None:
                 results.prune()

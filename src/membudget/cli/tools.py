@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
+from membudget.advise.fit import Subject
+from membudget.advise.kept import FitFolder
+from membudget.advise.report import kept_report
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import read_images
@@ -28,6 +31,7 @@ from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.engine.containers import LOG_DRIVER
 from membudget.engine.run_id import RunId
+from membudget.judge.fitted import FittedImage
 from membudget.measure.cache import MachineClass, ResultCache, result_key
 from membudget.measure.equipment import TrialPool
 from membudget.measure.inputs import gather
@@ -195,8 +199,11 @@ class CheckTools(MeasuringTools):
         building: Building,
         results: ResultCache | None,
         variants: BaseVariants,
+        fits: FitFolder | None = None,
     ) -> None:
+        """Without `fits`, nothing is known of earlier fits."""
         super().__init__(*measuring, results, variants)
+        self._fits = fits
         self._workspace, self._builder, self._run = building
         self._compose = Compose(measuring[0].address)
         self._compose_files: dict[Path, ComposeFile] = {}
@@ -229,6 +236,13 @@ class CheckTools(MeasuringTools):
         copied = (source for service in pod.services.values() for source, _ in service.copies)
         check_given(missing, checkout, copied, where)
         return replace(inputs, pod=pod)
+
+    def fitted(self, spec: TrialSpec, image: ImageSpec) -> FittedImage | None:
+        """Return what fits of exactly this image, workload and machine found, or None if that is not known."""
+        if self._fits is None:
+            return None
+        kept = self._fits.trials(self.key(replace(spec, limit_bytes=None)))
+        return kept_report(Subject(spec, image.fit, image.limit), kept.all)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image and tag it as this run's. Raises BuildFailed and EnvironmentFault."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from membudget.core.files import Stored
 
@@ -14,6 +14,14 @@ _MOST = 1 << 50
 _Count = Annotated[int, Field(ge=0, le=_MOST)]
 """A figure in a report, which a stranger may have written."""
 _Amount = Annotated[float, Field(ge=0, le=1e9)]
+
+
+def _written(figure: float) -> float | int:
+    """Return a figure as files have it. Large ones are bytes, and reports have no fractions of that size."""
+    return round(figure) if figure >= 1_000_000 else figure
+
+
+_Figure = Annotated[float, Field(ge=0, le=_MOST), PlainSerializer(_written, when_used="json")]
 
 
 class Stop(StrEnum):
@@ -45,8 +53,8 @@ class Cost(Stored):
     """How much of something a limit costs: the figures with the limit and without. Absolute ones have no other."""
 
     what: Discomfort
-    at_limit: float
-    free: float | None = None
+    at_limit: _Figure
+    free: _Figure | None = None
 
     @property
     def percent(self) -> float | None:

@@ -15,6 +15,7 @@ from membudget.contents.summary import ImageSummary
 from membudget.core.errors import brief
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
+from membudget.judge.fitted import FittedImage
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.trial import Trial
@@ -71,6 +72,8 @@ class SideMeasurement(Stored):
     """The contents of the image. None if its layers could not be read."""
     failure_hid_image: bool = False
     """Whether `failure` is also why the image could not be read. An engine may stop before that, or after."""
+    fitted: FittedImage | None = None
+    """What earlier fits of exactly this image found. It is only shown. None if there was none."""
 
     def lost(self, metric: Metric) -> Failure | None:
         """Return the failure that explains why a metric has no value.

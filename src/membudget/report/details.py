@@ -112,7 +112,7 @@ def compared(report: Report) -> Iterator[Finding]:
     yield _revision("base", comparison.base) if comparison.base else _ours("no base revision")
     alike: dict[tuple[str, str], list[ImageMeasurement]] = {}
     for image in report.images:
-        how = f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: "
+        how = f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}{last_fit_words(image)}; workload: "
         alike.setdefault((how, image.workload), []).append(image)
     for (how, workload), images in alike.items():
         yield Finding((*_names(images), f": {how}", Quoted(workload)))
@@ -128,6 +128,15 @@ def compared(report: Report) -> Iterator[Finding]:
     yield from _settings(report)
     took = f", took {format_duration(report.duration_ms)}"
     yield Finding(("membudget ", Quoted(report.membudget_version), took))
+
+
+def last_fit_words(image: ImageMeasurement) -> str:
+    """Return which limits the last fit found, as the budgets file has them. Empty if there was none."""
+    if image.fit is None:
+        return ""
+    survives, needed = image.fit.survives_bytes, image.fit.needed_bytes
+    more = f", comfortable at {format_size(needed)}" if needed > survives else ""
+    return f" (survives at {format_size(survives)}{more})"
 
 
 def _settings(report: Report) -> Iterator[Finding]:

@@ -80,7 +80,8 @@ class Curve:
     def as_mermaid(self) -> str:
         """Return the source of the chart. It contains only figures and membudget's own words."""
         first, last = self.points[0].limit_bytes, self.points[-1].limit_bytes
-        lines = [([_at(values, first + (last - first) * step // _STEPS) for step in range(_STEPS + 1)], colour)
+        places = [first + (last - first) * step // _STEPS for step in range(_STEPS + 1)]
+        lines = [([_at(values, place, (last - first) // (2 * _STEPS)) for place in places], colour)
                  for values, (_, colour), _ in self._lines()]  # fmt: skip
         highest = max(max(values) for values, _ in lines)
         return "\n".join(
@@ -139,13 +140,17 @@ def _percent(at_limit: int | None, free: int | None) -> float | None:
     return 100 * at_limit / free if at_limit is not None and free else None
 
 
-def _at(values: Sequence[tuple[int, float | None]], limit_bytes: int) -> float:
-    """Return the value at a limit, between its neighbours. 0 if the limit, or a neighbour, does not work."""
+def _at(values: Sequence[tuple[int, float | None]], limit_bytes: int, reach_bytes: int) -> float:
+    """Return the value of the limit that was tried within reach, else one between its neighbours.
+
+    0 if the limit, or a neighbour, does not work.
+    """
+    limit, value = min(values, key=lambda one: abs(one[0] - limit_bytes))
+    if abs(limit - limit_bytes) <= reach_bytes:
+        return value or 0.0
     limits = [limit for limit, _ in values]
     above = bisect_left(limits, limit_bytes)
     high, after = values[above]
-    if high == limit_bytes or above == 0:
-        return after or 0.0
     low, before = values[above - 1]
     if before is None or after is None:
         return 0.0

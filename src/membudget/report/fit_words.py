@@ -1,14 +1,16 @@
 """What a fit found, in sentences, and what of it is for readers who want details."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from membudget.budgets.suggested import as_written
 from membudget.core.quantities import format_duration, format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
+from membudget.judge.measurement import ImageMeasurement
+from membudget.report.findings import Finding
 from membudget.report.fit_curve import curve, rung_table
 from membudget.report.fit_report import FitReport
-from membudget.report.story_parts import Block, Charts, Sheet
+from membudget.report.story_parts import Block, Charts, Item, Items, Sheet
 
 Sentence = tuple[Part, ...]
 
@@ -26,6 +28,34 @@ def answer_sentences(image: FittedImage) -> Iterator[Sentence]:
     elif image.costs_below:
         yield (f"No limit that was tried is comfortable: {_costs(image)}.",)
     yield from ((remark,) for remark in _remarks(image))
+
+
+FITTED_TITLE = "Limits that fit tried"
+
+
+def fitted_of(image: ImageMeasurement) -> FittedImage | None:
+    """Return what a fit found for the image that was checked: for its head, else for its base."""
+    return next((side.fitted for side in (image.head, image.base) if side is not None and side.fitted), None)
+
+
+def fitted_findings(image: ImageMeasurement) -> Iterator[Finding]:
+    """Yield what a fit found for the image that was checked, in sentences. Says so if it is of the base alone."""
+    fitted = fitted_of(image)
+    if fitted is None:
+        return
+    is_of_base = image.head is None or image.head.fitted is None
+    for number, sentence in enumerate(answer_sentences(fitted)):
+        name, *rest = sentence
+        yield Finding((name, " of the base", *rest) if number == 0 and is_of_base else sentence)
+
+
+def fitted_blocks(images: Sequence[ImageMeasurement]) -> Iterator[Block]:
+    """Yield what fits found for the images that were checked: answers, limits and curves."""
+    for image in images:
+        if (fitted := fitted_of(image)) is not None:
+            first, *others = fitted_findings(image)
+            yield Items((Item(first, tuple(others), image.name),))
+            yield from fit_blocks(fitted)
 
 
 def fit_blocks(image: FittedImage) -> Iterator[Block]:

@@ -39,6 +39,7 @@ from membudget.report.details import (
     phase_rows,
 )
 from membudget.report.findings import Finding, FindingKind, circumstances, soak_finding, why
+from membudget.report.fit_words import FITTED_TITLE, fitted_blocks
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.peak_changes import change_findings, package_findings
 from membudget.report.report import JudgedReport
@@ -87,6 +88,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         *_logs(result.judgement, measured),
         _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
         _charts(result.judgement, measured),
+        Section(Keep.FITTED, tuple(fitted_blocks(result.report.images)), _ours(FITTED_TITLE)),
         Section(Keep.DETAILS, tuple(_used(result, measured)), _ours("How memory was used")),
         _costs(result.report.images),
         Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), _ours("Where the bytes are")),

@@ -20,16 +20,17 @@ from membudget.report.verdicts import Mark
 class Keep(IntEnum):
     """What to keep if there is not enough room. The lowest is left out first."""
 
-    CHARTS = 0
-    FIGURES = 1
-    DETAILS = 2
-    LOGS = 3
-    OTHER_ROWS = 4
-    ACCEPT = 5
-    REMARKS = 6
-    WHY = 7
-    COMPARED = 8
-    URGENT_ROWS = 9
+    FITTED = 0
+    CHARTS = 1
+    FIGURES = 2
+    DETAILS = 3
+    LOGS = 4
+    OTHER_ROWS = 5
+    ACCEPT = 6
+    REMARKS = 7
+    WHY = 8
+    COMPARED = 9
+    URGENT_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from membudget.advise.answer import Answer
-from membudget.advise.fit import Fits, ImageFit, Subject
+from membudget.advise.fit import Fits, ImageFit, Subject, replayed
 from membudget.advise.kept import FitFolder, KeptTrials
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.errors import EngineLost, EnvironmentFault, Interrupted
@@ -132,3 +132,32 @@ def test_images_are_fitted_side_by_side(tools: Tools) -> None:
     found = fits("50", "100", "200").run(tools, Silence())
     assert [one.name for one in found] == ["50", "100", "200"]
     assert all(one.answer is not None for one in found)
+
+
+def replayed_from(found: ImageFit, *, drop: int = 0) -> ImageFit | None:
+    (subject,) = fits(found.name).subjects
+    return replayed(subject, found.trials[: len(found.trials) - drop], GIB)
+
+
+@pytest.mark.parametrize("confirmations", [1, 3, 10])
+def test_kept_trials_lead_to_the_same_answer(tools: Tools, confirmations: int) -> None:
+    (found,) = fits("100", confirmations=confirmations).run(tools, Silence())
+    again = replayed_from(found)
+    assert again is not None
+    assert again.result == found.result
+    assert again.trials == found.trials
+
+
+def test_kept_trials_of_a_fit_that_sought_comfort_do_so_too(tools: Tools) -> None:
+    seeking = Fits(fits("100").subjects, 3, GIB)
+    (found,) = seeking.run(tools, Silence())
+    again = replayed_from(found)
+    assert again is not None
+    assert answer_of(found).comfortable is not None
+    assert answer_of(again) == answer_of(found)
+
+
+def test_the_trials_of_an_interrupted_fit_lead_to_no_answer(tools: Tools) -> None:
+    (found,) = fits("100").run(tools, Silence())
+    assert replayed_from(found, drop=len(found.trials) - 3) is None
+    assert replayed_from(found, drop=len(found.trials)) is None

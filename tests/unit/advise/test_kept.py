@@ -73,3 +73,18 @@ def test_the_oldest_files_are_removed(tmp_path: Path) -> None:
         kept.trials(str(number)).add(tried(MIB))
     kept.prune()
     assert len(list((tmp_path / "fits").iterdir())) == 200
+
+
+def test_numbers_that_nothing_measures_make_a_file_damaged(tmp_path: Path) -> None:
+    folder(tmp_path).trials(KEY).add(tried(MIB, cpu_ms=1234))
+    path = file_in(tmp_path)
+    path.write_text(path.read_text().replace("1234", "9" * 400))
+    assert folder(tmp_path).trials(KEY).all == ()
+
+
+def test_all_trials_can_be_looked_at_without_handing_them_out(tmp_path: Path) -> None:
+    folder(tmp_path).trials(KEY).add(tried(MIB))
+    kept = folder(tmp_path).trials(KEY)
+    assert kept.all == (tried(MIB),)
+    assert kept.take(MIB) == tried(MIB)
+    assert kept.all == (tried(MIB),)

@@ -1,13 +1,18 @@
 """The figures of a fit, and the limit that follows."""
 
 import json
+from dataclasses import replace
 
+from membudget.advise.fit import Subject
+from membudget.advise.report import kept_report
 from membudget.budgets.fit import FitSettings
+from membudget.budgets.workload import CommandWorkload
 from membudget.core.errors import ExitCode
 from membudget.core.quantities import MIB
-from membudget.judge.fitted import Stop
+from membudget.judge.fitted import FittedImage, Stop
+from membudget.measure.trial import TrialSpec
 from tests.fakes.fitted import answering, everything, fitted, report, stopped
-from tests.fakes.limited_services import monotone, self_sizing
+from tests.fakes.limited_services import Service, monotone, self_sizing
 
 
 def test_the_limit_has_the_wanted_headroom_above_what_is_comfortable() -> None:
@@ -49,3 +54,21 @@ def test_the_json_has_every_rung() -> None:
     assert rungs[-1]["limit_bytes"] is None
     assert {"passed", "killed", "p95_us", "cpu_ms", "refaulted_bytes", "stalled_ms"} <= rungs[0].keys()
     assert document["images"][3]["stopped"] == "never passes"
+
+
+def kept(service: Service) -> FittedImage | None:
+    found = fitted("api", service)
+    spec = TrialSpec("api", "api", None, 1000, CommandWorkload())
+    return kept_report(Subject(spec, today_bytes=found.today_bytes), found.trials)
+
+
+def test_kept_trials_say_what_the_fit_said() -> None:
+    again = kept(answering)
+    (first,) = report(fitted("api", answering)).images
+    assert again is not None
+    assert replace(again, duration_ms=first.duration_ms) == first
+
+
+def test_trials_that_no_fit_can_have_found_are_not_believed() -> None:
+    assert kept(lambda limit: replace(answering(limit), peak_rss_bytes=1 << 60)) is None
+    assert kept(lambda limit: replace(answering(limit), cpu_ms=-1)) is None

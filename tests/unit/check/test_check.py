@@ -11,6 +11,7 @@ from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial
 from membudget.report.report import Report
+from tests.fakes.fitted import fitted_image, pressed
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 from tests.support.said import reasons_of
@@ -205,3 +206,15 @@ def test_heads_limit_and_workload_hold_for_both_sides() -> None:
     tools = FakeTools()
     run(tools, images("api", extra='limit = "100MiB"\n'), images("api", extra='limit = "80MiB"\n'))
     assert {spec.limit_bytes for spec in tools.specs} == {100 * MIB}
+
+
+def test_what_each_side_was_fitted_to_is_told() -> None:
+    tools = FakeTools()
+    tools.fits = {"api base": fitted_image("api", pressed), "worker head": fitted_image("worker", pressed)}
+    api, worker = run(tools, images("api", "worker")).images
+    assert api.base is not None
+    assert api.head is not None
+    assert worker.head is not None
+    assert api.base.fitted == tools.fits["api base"]
+    assert api.head.fitted is None
+    assert worker.head.fitted == tools.fits["worker head"]

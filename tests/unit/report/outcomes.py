@@ -11,11 +11,14 @@ from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
+from membudget.judge.fitted import FittedImage
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import OomKills, Trial
 from membudget.report.report import Report
+from tests.fakes.fitted import fitted_image, pressed
+from tests.fakes.limited_services import self_sizing
 from tests.support import builders
 from tests.support.builders import budgets, image, process, report, side, snapshot
 from tests.unit.report.reports import with_a_missed_spike
@@ -180,6 +183,36 @@ def costed() -> Report:
     return report(replace(api, deployment=where), replace(fine("worker", 38.4), deployment=where))
 
 
+def fitted() -> Report:
+    """Two images whose limits were found by fits: one of this head, one of the base."""
+    of_api, of_web = fitted_image("api", pressed), fitted_image("web", self_sizing(0.75, 15 * MIB, 12 * MIB))
+    api, web = fine("api", 38), fine("web", 40)
+    return report(
+        replace(
+            api, head=replace(_head(api), fitted=of_api), fit=_last_fit(of_api), limit_bytes=of_api.limit_bytes or 0
+        ),
+        replace(
+            web, base=replace(_base(web), fitted=of_web), fit=_last_fit(of_web), limit_bytes=of_web.limit_bytes or 0
+        ),
+        fine("worker", 22),
+    )
+
+
+def _last_fit(found: FittedImage) -> LastFit:
+    survives = found.survives_bytes or 0
+    return LastFit(survives, found.comfortable_bytes or survives, found.headroom_percent)
+
+
+def _head(image: ImageMeasurement) -> SideMeasurement:
+    assert image.head is not None
+    return image.head
+
+
+def _base(image: ImageMeasurement) -> SideMeasurement:
+    assert image.base is not None
+    return image.base
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -197,5 +230,6 @@ OUTCOMES = {
     "near-its-budget": near_its_budget,
     "off-its-fit": off_its_fit,
     "costed": costed,
+    "fitted": fitted,
     "within-budget": within_budget,
 }

@@ -28,15 +28,16 @@ from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.assumptions import port_finding, workload_finding
-from membudget.report.details import PHASE_HEADINGS, phase_rows
+from membudget.report.details import PHASE_HEADINGS, last_fit_words, phase_rows
 from membudget.report.findings import Finding, findings, soak_finding
 from membudget.report.headline import verdict_line
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.contents_data import contents
+from membudget.report.page.fitted_data import fitted_data
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
-from membudget.report.story_parts import Compared, Item, Items, Log, Paste, Problem, Remarks, Section
+from membudget.report.story_parts import Compared, Item, Items, Keep, Log, Paste, Problem, Remarks, Section
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows
 from membudget.report.trial_counts import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
@@ -60,7 +61,7 @@ def overview(result: JudgedReport, sections: Sequence[Section], most_rows: int) 
         "headings": HEADINGS,
         "rows": [_row(row) for row in chosen],
         "rowCount": len(rows),
-        **_told(sections, most_rows),
+        **_told([section for section in sections if section.keep is not Keep.FITTED], most_rows),  # has its own
         "started": f"started {result.report.started_at.isoformat(timespec='seconds')}",
     }
 
@@ -150,6 +151,7 @@ _SCRIPTS = (
     "table.js",
     "timeline_drawing.js",
     "timeline.js",
+    "fitted.js",
     "scatter.js",
     "treemap.js",
     "image.js",
@@ -253,13 +255,14 @@ def _image(
         "status": status_mark(judged.status).words,
         "limit": image.limit_bytes,
         "about": [
-            f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}; workload: ",
+            f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}{last_fit_words(image)}; workload: ",
             in_json(Quoted(image.workload)),
         ],
         "found": _seen(image, judged, told),
         "sides": sides(image, level.points, level.other_points),
         "lines": lines(image),
         "figures": figures(image, judged),
+        "fitted": fitted_data(image),
         "phaseHeadings": PHASE_HEADINGS[1:],
         "phases": [[in_plain_text(cell) for cell in row[1:]] for row in phase_rows([image])],
         "contents": contents(image, level.listed),
