@@ -90,7 +90,7 @@ def test_a_service_that_dies_meanwhile_is_what_is_said(running: Trials, images: 
 
     assert trial.outcome is Outcome.WORKLOAD_FAILED
     assert trial.reason is not None
-    assert trial.reason.startswith("the container exited with code 3 while it was exercised")
+    assert trial.reason.startswith("the container exited with code 3 during its workload")
 
 
 def test_a_command_that_is_not_there_is_the_drivers_fault(running: Trials, images: PreparedImages) -> None:

@@ -125,8 +125,8 @@ def test_images_that_do_not_build_or_run_are_commented_out(
     )
     begun = begin(repository, request)
     assert begun.statuses == {"fine": Status.WITHIN_BUDGET}
-    assert "# broken is left out: it does not build" in begun.text
-    assert "# ends is left out: it does not run: the container exited with code 3" in begun.text
+    assert "# broken is commented out: it does not build" in begun.text
+    assert "# ends is commented out: it does not run: the container exited with code 3" in begun.text
     assert "#   a reason" in begun.text
     assert "broken is commented out" in begun.summary
 

@@ -112,7 +112,7 @@ def test_a_workload_that_fails_says_so_with_the_end_of_its_log(service: Trials, 
     ("workload", "why"),
     [
         (http(HttpRequests(path="/status/500", count=5)), "5 of 5 requests GET /status/500 failed: 5 x status 500"),
-        (http(HttpRequests(path="/exit/4", count=1)), "the container exited with code 4 while it was exercised"),
+        (http(HttpRequests(path="/exit/4", count=1)), "the container exited with code 4 during its workload"),
         (
             http(ready=Readiness(tcp=9999, timeout="300ms")),
             "not ready within 0.3 s: port 9999: connection refused",

@@ -75,10 +75,10 @@ def read_input(checkout: Path | None, name: str, where: str, most_bytes: int = _
     return content
 
 
-def existing(checkout: Path | None, name: str, where: str) -> Path:
+def existing(checkout: Path | None, name: str, where: str, fix: str | None = None) -> Path:
     """Return the path of a file or folder inside the checkout, with links followed.
 
-    Raises ConfigurationError if the path is missing or leads out of the checkout.
+    Raises ConfigurationError, with `fix`, if the path is missing or leads out of the checkout.
     """
     if checkout is None:
         raise ConfigurationError(f"{name}: there is no repository to take it from", where=where)
@@ -92,7 +92,9 @@ def existing(checkout: Path | None, name: str, where: str) -> Path:
     ):  # missing, too long, with NUL, or with links that form a circle
         is_inside = False
     if not is_inside:
-        raise ConfigurationError(f"{name} is not in the repository, as committed", where=where)
+        raise ConfigurationError(
+            f"{name} is not in the repository: it is not committed, or leads out of it", where=where, fix=fix
+        )
     return path
 
 

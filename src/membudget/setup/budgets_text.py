@@ -57,9 +57,8 @@ def measured_entry(result: Measured) -> Entry:
 def failed_entry(result: Failed) -> Entry:
     """Return the entry of an image that does not build or run: what would be tried first, commented out."""
     unmeasured = unmeasured_entry(result.plan)
-    return Entry(
-        unmeasured.name, unmeasured.settings, unmeasured.workload, result.notes, result.reason, result.log_tail
-    )
+    workload = result.way.workload if result.way is not None else unmeasured.workload
+    return Entry(unmeasured.name, unmeasured.settings, workload, result.notes, result.reason, result.log_tail)
 
 
 def unmeasured_entry(plan: ImagePlan) -> Entry:
@@ -123,9 +122,10 @@ def _lines(entry: Entry) -> Iterator[str]:
         yield from map(_comment, entry.remarks)
         yield from _tables(entry)
         return
-    yield _comment(f"{entry.name} is left out: {entry.failure}")
+    yield _comment(f"{entry.name} is commented out: {entry.failure}")
     yield from (_comment(f"  {printable(line)}") for line in entry.log_tail[-_MOST_LOG_LINES:])
-    yield _comment("Once that is repaired, remove the # below, or run `membudget init --force`.")
+    yield from map(_comment, entry.remarks)
+    yield _comment("When you have fixed that, remove the # below, or run `membudget init --force`.")
     yield from (f"#{line}" if line.startswith("#") else f"# {line}".rstrip() for line in _tables(entry))
 
 

@@ -42,6 +42,10 @@ class InitImage(_Model):
     image_size_bytes: int | None = None
     failure: str | None = None
     """Why it is commented out. None if it counts."""
+    last_output: str | None = None
+    """The last line that it printed, if it is commented out."""
+    tried: tuple[str, ...] = ()
+    """What was tried before, and why it did not work."""
 
 
 class InitFile(_Model):
@@ -100,7 +104,8 @@ def _image(result: Result) -> InitImage:
         limit_bytes=plan.found.limit.value if plan.found.limit is not None else None,
     )
     if isinstance(result, Failed):
-        return image.model_copy(update={"failure": printable(result.reason)})
+        said = {"last_output": printable(result.log_tail[-1]) if result.log_tail else None}
+        return image.model_copy(update={"failure": printable(result.reason), "tried": _lines(result.notes), **said})
     if isinstance(result, ImagePlan):
         return image
     peak = result.peak_rss_bytes
@@ -109,8 +114,13 @@ def _image(result: Result) -> InitImage:
         "max_peak_rss_bytes": min(maximum_for(peak), result.limit_bytes) if peak is not None else None,
         "limit_bytes": result.limit_bytes,
         "image_size_bytes": result.image_size_bytes,
+        "tried": _lines(result.notes),
     }
     return image.model_copy(update=measured)
+
+
+def _lines(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(printable, notes))
 
 
 def render(report: InitReport, *, is_dry: bool) -> RenderableType:
@@ -124,13 +134,18 @@ def _row(image: InitImage) -> list[Text]:
     figures = (image.peak_rss_bytes, image.max_peak_rss_bytes, image.limit_bytes, image.image_size_bytes)
     cells = [image.name, image.dockerfile, *(format_size(one) if one is not None else "–" for one in figures)]
     style = "yellow" if image.failure is not None else ""
-    return [Text(cell, style=style) for cell in [*cells, "left out" if image.failure is not None else image.workload]]
+    return [
+        Text(cell, style=style) for cell in [*cells, "commented out" if image.failure is not None else image.workload]
+    ]
 
 
 def _failures(report: InitReport) -> Iterator[Text]:
     for image in report.images:
         if image.failure is not None:
             yield Text(f"{image.name} is commented out: {image.failure}", style="yellow")
+            if image.last_output is not None:
+                yield Text(f"  its last output: {image.last_output}")
+            yield from (Text(f"  {one}") for one in image.tried)
 
 
 def _skipped(report: InitReport) -> Iterator[Text]:
@@ -144,7 +159,7 @@ def _skipped(report: InitReport) -> Iterator[Text]:
 def _end(report: InitReport, is_dry: bool) -> Iterator[Text]:
     yield Text()
     if is_dry:
-        yield Text("Nothing was written. Without --dry-run, these files are.", style="bold")
+        yield Text("Nothing was written. Run membudget init without --dry-run to write these files.", style="bold")
         return
     for file in report.files:
         kept = f"kept {printable(file.path)}: it was there before (--force overwrites it)"
@@ -153,4 +168,6 @@ def _end(report: InitReport, is_dry: bool) -> Iterator[Text]:
         names = " ".join(printable(file.path) for file in report.files if file.written)
         yield Text(f"Next: git add {names}, commit, then membudget check", style="bold")
     else:
-        yield Text("No image could be measured. Repair one of them, then run membudget init --force.", style="bold")
+        yield Text(
+            "No image could be measured. Fix one of them, commit, then run membudget init --force.", style="bold"
+        )

@@ -20,7 +20,7 @@ from membudget.core.quantities import format_size
 from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial
-from membudget.setup.plan import ImagePlan, Way, command
+from membudget.setup.plan import TODO_COMMAND, ImagePlan, Way, command
 
 _MOST_DOUBLINGS = 3
 _GUESS_MS = 20_000
@@ -61,7 +61,9 @@ class Failed:
     reason: str
     log_tail: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Everything that was tried."""
+    """What was tried before, and why it did not work."""
+    way: Way | None = None
+    """What to write down instead of the plan's likely way."""
 
 
 Result = Measured | Failed
@@ -107,6 +109,8 @@ class _Attempts:
     last: str = ""
     """Why the last way did not work."""
     log_tail: tuple[str, ...] = ()
+    exit_code: int | None = None
+    """The exit code of the last container, if it ended by itself."""
     runs: int = 0
 
     def run(self) -> Result:
@@ -126,16 +130,28 @@ class _Attempts:
             following = _next(way, tried, waiting)
             self._note(way, tried, is_hopeless=all(other.around != way.around for other in following))
             waiting = following
-        return Failed(self.plan, f"it does not run: {self.last}", self.log_tail, tuple(self.notes))
+        notes = tuple(note for note in self.notes if not note.endswith(f": {self.last}"))
+        return Failed(self.plan, f"it does not run: {self.last}", self.log_tail, notes, self._own_end())
+
+    def _own_end(self) -> Way | None:
+        """Return what to write down for a container that ended by itself. None if it is a service."""
+        found = self.plan.found
+        if self.exit_code is None or found.is_service or found.ports or found.probes:
+            return None
+        return command(TODO_COMMAND)
 
     def _note(self, way: Way, failed: Trial | Failure, *, is_hopeless: bool) -> None:
         """Note why a way did not work. `is_hopeless` says that others like it would not work either."""
-        self.last = shortened(failed.reason or "it failed", 200)
+        what, _, remedy = (failed.reason or "it failed").partition("\n  fix: ")
+        self.last = shortened(what.partition("\n")[0], 200)
         self.log_tail = failed.log_tail or self.log_tail
+        self.exit_code = failed.exit_code if isinstance(failed, Trial) else None
+        # A trial's remedy is about the budgets file, which init writes.
+        advice = f"; {shortened(remedy, 200)}" if remedy and isinstance(failed, Failure) else ""
         if way.around is not None and is_hopeless:
-            self.notes.append(f"without its {way.around.key} settings: {self.last}")
+            self.notes.append(f"`{way.around.key}` did not work: {self.last}{advice}")
         elif not way.is_guess:
-            self.notes.append(f"not {way.name}: {self.last}")
+            self.notes.append(f"{way.name} did not work: {self.last}{advice}")
 
     def _subject(self, way: Way) -> Subject | Failure:
         """Return the image with its inputs, and with the services that a compose file puts around it."""

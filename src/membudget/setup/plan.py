@@ -36,6 +36,14 @@ _TODO_PAGE = ("TODO: replace the path with what your users ask for. This one ans
 _TODO_WORK = (
     "TODO: replace the idle step with work for the service, for example:",
     '  steps = [{ exec = [["./manage", "process", "--once"]] }]',
+    "If it answers HTTP requests, replace `kind` and `steps`, for example:",
+    '  kind = "http"',
+    "  port = 8080",
+    '  requests = [{ path = "/books?page=1", count = 500 }]',
+)
+TODO_COMMAND = (
+    "TODO: it ended by itself. If it needs arguments, add the command that it runs, for example:",
+    '  command = ["import", "--file", "example.csv"]',
 )
 
 

@@ -35,7 +35,14 @@ def entries() -> list[Entry]:
         measured_entry(Measured(web, web.ways[0], MIB, 30 * MIB, 32 * MIB, is_deployed=False, used=cached)),
         measured_entry(Measured(job, job.ways[0], None, 30 * MIB, 32 * MIB, is_deployed=False, notes=("it was odd",))),
         measured_entry(Measured(small, small.ways[0], 41 * MIB, None, 130 * MIB, is_deployed=False, used=used)),
-        failed_entry(Failed(planned("old", "old"), "it does not build: exit code 1", ("error: no such\x1b[31m file",))),
+        failed_entry(
+            Failed(
+                planned("old", "old"),
+                "it does not build: exit code 1",
+                ("error: no such\x1b[31m file",),
+                ("`x` failed",),
+            )
+        ),
         unmeasured_entry(planned("new", "new")),
     ]
 

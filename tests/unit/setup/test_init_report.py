@@ -29,7 +29,12 @@ def report() -> InitReport:
     api, old = planned("api"), planned("old")
     results: list[Result] = [
         Measured(api, api.ways[0], int(93.4 * MIB), 181 * MIB, 128 * MIB, is_deployed=True),
-        Failed(old, "it does not build: exit code 1\x1b[31m"),
+        Failed(
+            old,
+            "it does not build: exit code 1\x1b[31m",
+            ("a line", "no such file\x1b[2J"),
+            ("`compose` did not work: no",),
+        ),
     ]
     skipped = [Skipped("a\nb", "it is a link\x1b[2J"), *(Skipped(f"{n}", "it is none") for n in range(20))]
     return init_report(results, FILES, skipped, wrote=True)

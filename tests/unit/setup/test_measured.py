@@ -104,7 +104,7 @@ def test_the_next_way_is_tried_when_one_fails() -> None:
     result = measured(found(ports=(Fact(80, AT),), probes=(Fact(Probe("/x", 80), AT),)), tools)
     assert isinstance(result, Measured)
     assert result.way.name == "idle for 3s once port 80 answers"
-    assert result.notes == ("not 100 requests for /x: it failed",)
+    assert result.notes == ("100 requests for /x did not work: it failed",)
 
 
 def test_a_container_that_ends_without_an_error_is_a_job() -> None:
@@ -120,6 +120,25 @@ def test_a_container_that_ends_with_an_error_is_not_tried_again() -> None:
     assert isinstance(result, Failed)
     assert len(tools.specs) == 1
     assert result.log_tail == ("the log",)
+    assert result.way is None
+
+
+def test_a_container_that_needs_arguments_is_written_down_as_a_command() -> None:
+    result = measured(found(is_service=False), Tools(lambda spec: failed(exit_code=64)))
+    assert isinstance(result, Failed)
+    assert result.way is not None
+    assert result.way.runs_to_end
+    assert any("command = " in line for setting in result.way.workload for line in setting.comment)
+
+
+def test_a_failed_image_says_why_its_compose_file_did_not_work() -> None:
+    tools = Tools(lambda spec: failed(exit_code=1))
+    tools.compose_is_refused = True
+    result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
+    assert isinstance(result, Failed)
+    (note,) = result.notes
+    assert "privileged" in note
+    assert result.reason == "it does not run: it failed"
 
 
 def test_an_unknown_container_that_does_not_end_is_a_service() -> None:
@@ -143,6 +162,7 @@ def test_a_compose_file_that_is_refused_is_left_out() -> None:
     result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
     assert isinstance(result, Measured)
     assert result.way.around is None
+    assert result.notes[0].startswith("`compose` did not work: ")
     assert "privileged" in result.notes[0]
 
 

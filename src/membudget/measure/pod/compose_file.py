@@ -23,6 +23,8 @@ _OBJECT = TypeAdapter(dict[str, JsonValue])
 _MOST_VALUES = 100_000
 """The number of values with every alias expanded. A few lines of aliases can expand to more than fits in memory."""
 
+_FIX_VARIABLES = "name a committed file with values for tests, or write the variables under `environment`"
+
 Resolve = Callable[[ComposeModel, Path, Path | None], ComposeModel]
 
 
@@ -78,7 +80,9 @@ def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
         for entry in files if isinstance(files, list) else [files]:
             path = entry.get("path") if isinstance(entry, dict) else entry
             if path is not None:
-                _readable(checkout, str(path), f"{name}: services.{service}.env_file")
+                where = f"{name}: services.{service}.env_file"
+                existing(checkout, str(path), where, _FIX_VARIABLES)
+                _readable(checkout, str(path), where)
 
 
 def _readable(checkout: Path, name: str, where: str) -> Path:

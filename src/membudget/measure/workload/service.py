@@ -28,7 +28,7 @@ _LIVENESS_POLL_S = 0.25
 
 
 class ServiceGone(Exception):
-    """Raised when the service or its network ended while it was exercised."""
+    """Raised when the service or its network ended during its workload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +220,9 @@ class Service:
             self._contexts.pop(module).__exit__(TimeoutError, TimeoutError(), None)
 
     def ended(self, symptom: str | None = None) -> WorkloadResult:
-        """Return the result for a service that ended while it was exercised."""
+        """Return the result for a service that ended during its workload."""
         exit_code = self.containers.state(self.container_id).exit_code
-        reason = f"the container exited with code {exit_code} while it was exercised"
+        reason = f"the container exited with code {exit_code} during its workload"
         return WorkloadResult(passed=False, reason=f"{reason} ({symptom})" if symptom else reason)
 
     def just_ended(self, symptom: str | None) -> WorkloadResult | None:

@@ -37,6 +37,14 @@ def test_a_file_that_is_no_plain_file_of_bounded_size_is_refused(
     assert name in str(caught.value)
 
 
+def test_variables_that_are_not_committed_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"services\.api\.env_file: \.env is not in the repository: it is not committed"
+    ) as caught:
+        read(tmp_path, SERVICE % "env_file: .env")
+    assert "name a committed file" in str(caught.value)
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_bytes(b"services: \xff\xfe\n")
     with pytest.raises(ConfigurationError, match=r"compose\.yaml: cannot be read as YAML"):

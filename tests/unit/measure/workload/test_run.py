@@ -66,7 +66,7 @@ def test_phases_begin_with_the_first_of_their_steps() -> None:
 
 def test_a_service_that_ends_fails_and_what_comes_after_is_not_begun() -> None:
     result, phases = run(rests({"idle": "1ms"}, {"idle": "1ms", "phase": "burst"}), FakeContainers(exit_code=3))
-    assert result.reason == "the container exited with code 3 while it was exercised"
+    assert result.reason == "the container exited with code 3 during its workload"
     assert phases == ["steady"]
 
 

@@ -109,7 +109,7 @@ def test_requests_that_fail_fail_the_workload_with_the_drivers_reason() -> None:
 
 
 def test_a_service_that_is_gone_before_it_is_asked_has_failed() -> None:
-    assert requested(FakeDrivers(), exit_code=3).reason == "the container exited with code 3 while it was exercised"
+    assert requested(FakeDrivers(), exit_code=3).reason == "the container exited with code 3 during its workload"
 
 
 @pytest.mark.parametrize("line", ["no JSON", '{"event": "load", "load": null, "group": 9}'])
@@ -164,7 +164,7 @@ def test_the_drivers_fault_decides_what_else_is_said_and_not_its_words(fault: st
 
 
 def test_a_service_that_ends_with_the_words_of_the_driver_has_still_ended() -> None:
-    said = "the container exited with code 3 while it was exercised"
+    said = "the container exited with code 3 during its workload"
     with serving(FakeDrivers(), FakeContainers(exit_code=3)) as service:
         ended = service.just_ended(None)
         assert ended is not None
