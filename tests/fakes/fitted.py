@@ -8,7 +8,9 @@ from membudget.advise.report import image_report
 from membudget.advise.rung import Ended, Tried
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import GIB, MIB
+from membudget.core.sharding import Shard
 from membudget.judge.fitted import FittedImage, Stop
+from membudget.judge.whole import Coverage
 from membudget.report.fit_report import FitReport
 from tests.fakes.limited_services import Fit, Service, monotone, self_sizing, tried
 from tests.support.builders import report as check_report
@@ -72,3 +74,14 @@ def everything() -> Sequence[ImageFit]:
         ImageFit("stopped", None, (tried(None), tried(64 * MIB), tried(32 * MIB, Ended.KILLED)), 0, None, None, 3000),
         ImageFit("unbuilt", 64 * MIB, fault="it does not build: exit code 1 ::error::x"),
     )
+
+
+def part(number: int, *images: ImageFit, of: int = 2, known: tuple[str, ...] = ("api", "db", "web")) -> FitReport:
+    """The report of one shard of a fit."""
+    update = {
+        "commit": "c" * 40,
+        "budgets_digest": "d" * 64,
+        "shard": Shard(number, of),
+        "coverage": Coverage(tuple(image.name for image in images), known),
+    }
+    return report(*images).model_copy(update=update)

@@ -96,6 +96,36 @@ def test_an_interruption_shows_what_was_found(
     assert running_trials(engine, process.pid) == []
 
 
+def test_shards_come_to_one_report_which_is_written(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    budgets = 'version = 1\n[defaults]\nlimit = "256MiB"\n'
+    for name, peak in (("small", 20), ("large", 60)):
+        dockerfile = f'FROM {images.truth}\nCMD ["{peak}", "0", "100", "1", "0"]\n'
+        budgets += f'[images.{name}]\nbuild = {{ context = "{name}" }}\n'
+        repository.write({f"{name}/Dockerfile": dockerfile})
+    repository.commit("two images", {"budgets.toml": budgets, ".gitignore": "parts/\n"})
+    plan = membudget_process.run("plan", "--fit", "--shards", "3", folder=repository.folder, environ=cache)
+    jobs = plan.json["include"]
+    assert [job["shard"] for job in jobs] == ["1/2", "2/2"]
+    for number, job in enumerate(jobs):
+        report = f"parts/{number}/fit.json"
+        part = run(cache, *QUICK, "--shard", job["shard"], "--report", report, job["images"], folder=repository.folder)
+        assert part.exit_code == 0, part.stderr
+        assert "Sum of" not in part.stdout
+
+    done = run(cache, "--from", "parts", "--write", folder=repository.folder)
+
+    assert done.exit_code == 0, done.stderr
+    assert "Sum of 2 images" in done.stdout
+    found = parse_budgets((repository.folder / "budgets.toml").read_text(), "budgets.toml").images
+    for name, peak in (("small", 20), ("large", 60)):
+        assert peak * MIB < (found[name].fit.survives or 0) <= peak * MIB + KERNEL_BYTES
+    few = run(cache, *QUICK, "--shard", "3/3", "--format", "json", folder=repository.folder)
+    assert (few.exit_code, few.json["images"]) == (0, []), few.stderr
+    assert "there are fewer images than shards" in few.stdout
+
+
 def test_a_workload_that_never_passes_has_no_answer_and_nothing_is_written(
     repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
 ) -> None:

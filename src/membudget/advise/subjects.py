@@ -1,5 +1,7 @@
 """The images to fit: those of a budgets file, built as they are committed, or one that the engine has."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,19 @@ def chosen(names: Sequence[str], budgets: Budgets | None, has_image: Callable[[s
         if not has_image(name):
             raise _unknown(name, known, file)
     return Chosen({name: known[name] for name in dict.fromkeys(names) if name in known}, tuple(others))
+
+
+_RESULTS = {"survives", "comfortable", "peak_rss"}
+"""The keys of `fit` that `fit --write` sets, as it does `limit` and `budgets`. No fit depends on them."""
+
+
+def digest_of(budgets: Budgets) -> str:
+    """Return a digest of what the fits of a budgets file depend on. `fit --write` does not change it."""
+    images = {
+        name: image.model_dump(mode="json", exclude={"limit": True, "budgets": True, "fit": _RESULTS})
+        for name, image in budgets.images.items()
+    }
+    return hashlib.sha256(json.dumps(images, sort_keys=True).encode()).hexdigest()
 
 
 def _unknown(name: str, known: Mapping[str, ImageSpec], file: str) -> ConfigurationError:

@@ -22,6 +22,7 @@ from membudget.budgets.value_comments import fitted, fitted_peak, is_generated
 from membudget.core.errors import BudgetsFileError, ConfigurationError, EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.judge.fitted import FittedImage
+from membudget.report.allowances import gap_finding
 from membudget.report.fit_report import FitReport
 
 Values: TypeAlias = "Mapping[str, Values | str]"
@@ -30,6 +31,12 @@ Values: TypeAlias = "Mapping[str, Values | str]"
 
 def require_answers(report: FitReport) -> None:
     """Raise an error that says why nothing can be written, unless each image has an answer that means something."""
+    if report.gaps:
+        raise EnvironmentFault(
+            f"nothing was written, because {gap_finding(report.gaps[0], 'fitted').as_text()}",
+            where="--write",
+            fix="fit what is missing and merge all parts, or name the images to write",
+        )
     missing = [image.name for image in report.images if image.survives_bytes is None]
     if missing:
         raise EnvironmentFault(

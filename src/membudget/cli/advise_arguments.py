@@ -57,6 +57,20 @@ def add_fit(
         action="store_true",
         help="write `limit`, `budgets.peak_rss.max` and the fit to the budgets file; comments and order are kept",
     )
+    command.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="fit only shard I of N, of the images of the budgets file; combine the reports with --from",
+    )
+    command.add_argument("--report", metavar="FILE", help="also write the result as JSON to this file")
+    command.add_argument(
+        "--from",
+        action="append",
+        dest="reports",
+        metavar="REPORT",
+        help="fit nothing: show, and --write, what earlier fits found; REPORT is what --report wrote, or a folder with"
+        " the reports of all shards (repeatable)",
+    )
     command.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
     command.add_argument(
         "--jobs",

@@ -159,6 +159,9 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         description="Print a matrix for a workflow's strategy, with the images for each of N jobs. It balances the"
         " jobs by how long each image took in its last check. Each job passes its `shard` and `images` to check.",
     )
+    command.add_argument(
+        "--fit", action="store_true", help="plan for `membudget fit`: balance by how long the last fits took"
+    )
     command.add_argument("--shards", type=number_up_to(256), required=True, metavar="N", help="largest number of jobs")
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"

@@ -40,7 +40,7 @@ from membudget.core.sharding import Shard, assign
 from membudget.engine.connection import Engine, slowness
 from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn
-from membudget.measure.cache import ResultCache, read_durations, remember_durations
+from membudget.measure.cache import ResultCache, Took, read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.measure.trial import TrialSpec
 from membudget.publish.approval_label import ApprovalLabel, label_state
@@ -97,7 +97,7 @@ def check(options: argparse.Namespace) -> ExitCode:
 
 def plan(options: argparse.Namespace) -> ExitCode:
     """Run `membudget plan`."""
-    print(_matrix(Path(options.budgets), options.shards))
+    print(_matrix(Path(options.budgets), options.shards, Took.FIT if options.fit else Took.CHECK))
     return ExitCode.WITHIN_BUDGET
 
 
@@ -191,7 +191,7 @@ def action() -> ExitCode:
     settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
     command = inputs.chosen_command
     if command == "plan":
-        matrix = _matrix(Path(inputs.budgets), inputs.most_shards)
+        matrix = _matrix(Path(inputs.budgets), inputs.most_shards, Took.CHECK)
         WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
         print(matrix)
         return ExitCode.WITHIN_BUDGET
@@ -260,10 +260,14 @@ def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
     return MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
 
 
-def _matrix(budgets: Path, shards: int) -> str:
-    """Return the JSON for `strategy.matrix` of a workflow: one job for each shard."""
+def _matrix(budgets: Path, shards: int, what: Took) -> str:
+    """Return the JSON for `strategy.matrix` of a workflow: one job for each shard.
+
+    Without durations of fits, those of checks tell which images take longer.
+    """
     names = tuple(budgets_file.parse(budgets_file.read(budgets), str(budgets)))
-    parts = assign(names, read_durations(cache_folder()), shards)
+    durations_ms = read_durations(cache_folder(), what) or read_durations(cache_folder())
+    parts = assign(names, durations_ms, shards)
     jobs = [
         {"shard": str(Shard(number, len(parts))), "images": " ".join(part)}
         for number, part in enumerate(parts, start=1)

@@ -2,18 +2,16 @@
 
 import argparse
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise.fit import Fits, ImageFit, Subject
 from membudget.advise.kept import FitFolder, KeptTrials
 from membudget.advise.report import image_report, image_reports
-from membudget.advise.subjects import Chosen, built_subjects, chosen
-from membudget.advise.writing import require_answers, with_fits
+from membudget.advise.subjects import Chosen, built_subjects, chosen, digest_of
+from membudget.advise.writing import require_answers
 from membudget.budgets import file as budgets_file
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.container import DEFAULT_CPUS
@@ -25,31 +23,37 @@ from membudget.build.docker_build import Builder
 from membudget.build.docker_images import inspect
 from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
+from membudget.build.revision import Commit
 from membudget.build.sources import BaseVariants
+from membudget.cli.fit_results import of_earlier_fits, remember, require_writable, show_results, write_limits
 from membudget.cli.request import head_budgets
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
-from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, ExitCode, Interrupted
-from membudget.core.files import write_whole
+from membudget.core.errors import ConfigurationError, EngineLost, ExitCode, Interrupted
 from membudget.core.progress import Progress, Running
+from membudget.core.sharding import Shard
 from membudget.engine.connection import Engine
 from membudget.engine.run_id import RunId, own_run_id
+from membudget.judge.whole import Coverage
+from membudget.measure.cache import Took
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.publish.servers import registry
-from membudget.publish.workflow import guarded_log, show, show_json
 from membudget.report.fit_report import FitReport
-from membudget.report.formats.fit_report import render, render_markdown
+from membudget.report.notes import uncommitted
 from membudget.version import VERSION
 
 
 def fit(options: argparse.Namespace) -> ExitCode:
     """Run `membudget fit`."""
     registry.take_token(os.environ)  # unused: nothing that runs may get it
-    progress = progress_display(os.environ, is_quiet=options.quiet)
+    progress = progress_display(os.environ, Took.FIT, is_quiet=options.quiet)
+    if options.reports:
+        return of_earlier_fits(options, progress)
+    shard = _shard(options)
     budgets = _budgets(options)
     with connected_engine() as engine:
-        images = _chosen(options, budgets, engine)
+        images = _chosen(options, budgets, engine, shard)
         if images.of_file:
             Builder(engine).check()
         cpus = (*(spec.container.cpus for spec in images.of_file.values()), *[DEFAULT_CPUS] * len(images.of_engine))
@@ -58,7 +62,23 @@ def fit(options: argparse.Namespace) -> ExitCode:
         )
         run = own_run_id()
         with measuring(engine, run, measuring_options, progress.note) as pool:
-            return _Run(options, engine, pool, progress, run).fit(images)
+            return _Run(options, engine, pool, progress, run, budgets, shard).fit(images)
+
+
+def _shard(options: argparse.Namespace) -> Shard | None:
+    """Return the part to fit. None if it is all. Raises ConfigurationError if its results would be lost."""
+    if options.shard is None:
+        return None
+    shard = Shard.parse(options.shard)
+    if options.report is None and options.format != "json":
+        raise ConfigurationError("--shard needs a report, to be merged", where="membudget fit", fix="add --report FILE")
+    if options.write or options.container_command:
+        raise ConfigurationError(
+            "--shard fits a part of the budgets file, and writes nothing to it",
+            where="membudget fit",
+            fix="add --write to `membudget fit --from`, when all shards are there",
+        )
+    return shard
 
 
 def _budgets(options: argparse.Namespace) -> Budgets | None:
@@ -72,7 +92,7 @@ def _budgets(options: argparse.Namespace) -> Budgets | None:
                 fix="name one IMAGE, without --write",
             )
         return None
-    if options.images and not path.exists():
+    if options.images and not path.exists() and options.shard is None:
         return None
     repository = GitRepository(Path.cwd())
     head = repository.commit("HEAD")
@@ -81,11 +101,11 @@ def _budgets(options: argparse.Namespace) -> Budgets | None:
     else:
         budgets = head_budgets(repository, head, path, BuildxBake())
     if options.write:
-        _require_writable(path)
+        require_writable(path)
     return budgets
 
 
-def _chosen(options: argparse.Namespace, budgets: Budgets | None, engine: Engine) -> Chosen:
+def _chosen(options: argparse.Namespace, budgets: Budgets | None, engine: Engine, shard: Shard | None) -> Chosen:
     def has_image(name: str) -> bool:
         try:
             inspect(engine, name)
@@ -93,12 +113,14 @@ def _chosen(options: argparse.Namespace, budgets: Budgets | None, engine: Engine
             return False
         return True
 
+    if shard is not None and budgets is not None and not options.images:
+        return Chosen({name: budgets.images[name] for name in shard.share(tuple(budgets.images))})
     images = chosen(options.images, budgets, has_image, options.budgets)
-    if options.write and images.of_engine:
+    if (options.write or shard is not None) and images.of_engine:
         raise ConfigurationError(
             f"{options.budgets} has no image {images.of_engine[0]}",
-            where="--write",
-            fix="name only images of the budgets file, or leave --write out",
+            where="--write" if options.write else "--shard",
+            fix="name only images of the budgets file, or leave this option out",
         )
     return images
 
@@ -112,19 +134,19 @@ class _Run:
     pool: TrialPool
     progress: Progress
     run: RunId
+    budgets: Budgets | None
+    shard: Shard | None
 
     def fit(self, images: Chosen) -> ExitCode:
         """Fit the images, and show what was found."""
         of_engine = [self._of_engine(name) for name in images.of_engine]
-        if not images.of_file:
-            return self._fit(of_engine, [], MeasuringTools(self.engine, self.pool, layer_cache()))
+        head = self._head() if images.of_file or self.shard is not None else None
+        if head is None or not images.of_file:
+            tools = MeasuringTools(self.engine, self.pool, layer_cache())
+            return self._fit(of_engine, [], tools, self._nothing_yet(images, head, tools))
         repository = GitRepository(Path.cwd())
-        head = repository.commit("HEAD")
-        if head is None:
-            raise ConfigurationError("this repository has no commit yet", fix="commit what is to be built")
         if changed := repository.uncommitted():
-            files = "1 file has" if len(changed) == 1 else f"{len(changed)} files have"
-            self.progress.note(f"{files} uncommitted changes, which are not built: the images are those of HEAD")
+            self.progress.note(f"{uncommitted(len(changed))}, which are not built: the images are those of HEAD")
         cache = layer_cache()
         with workspace(repository, self.run) as checkouts, checkouts.checkout(head) as checkout:
             bases = BaseVariants(self.engine, cache, self.progress.note, asks_registry=False)
@@ -132,7 +154,29 @@ class _Run:
                 (self.engine, self.pool, cache), (checkouts, Builder(self.engine), self.run), None, bases
             )
             subjects, failed = built_subjects(images.of_file, checkout, tools, self.progress)
-            return self._fit([*subjects, *of_engine], failed, tools)
+            return self._fit([*subjects, *of_engine], failed, tools, self._nothing_yet(images, head, tools))
+
+    def _head(self) -> Commit:
+        return GitRepository(Path.cwd()).head(without_one="commit what is to be built")
+
+    def _nothing_yet(self, images: Chosen, head: Commit | None, tools: MeasuringTools) -> FitReport:
+        """Return the report of this run before anything was found."""
+        covers_file = self.budgets is not None and head is not None
+        known = tuple(self.budgets.images) if self.budgets is not None and not images.of_engine else ()
+        few = f"shard {self.shard} has nothing to fit: there are fewer images than shards"
+        return FitReport(
+            membudget_version=VERSION,
+            environment=tools.environment,
+            confirmations=self.options.confirm,
+            at_most_bytes=self.options.at_most,
+            seeks_comfort=not self.options.only_survives,
+            commit=head.sha if head is not None else None,
+            budgets_digest=digest_of(self.budgets) if self.budgets is not None and covers_file else None,
+            shard=self.shard,
+            coverage=Coverage(tuple(images.of_file) if known else (), known if covers_file else ()),
+            notes=(few,) if self.shard is not None and not images.of_file else (),
+            images=(),
+        )
 
     def _of_engine(self, name: str) -> Subject:
         image, command = inspect(self.engine, name), tuple(self.options.container_command)
@@ -147,20 +191,27 @@ class _Run:
         )
         return Subject(spec)
 
-    def _fit(self, subjects: Sequence[Subject], failed: Sequence[ImageFit], tools: MeasuringTools) -> ExitCode:
+    def _fit(
+        self, subjects: Sequence[Subject], failed: Sequence[ImageFit], tools: MeasuringTools, nothing_yet: FitReport
+    ) -> ExitCode:
         folder = None if self.options.no_cache else FitFolder(cache_folder(), self.progress.note)
         fits = Fits(subjects, self.options.confirm, self._largest_bytes(), not self.options.only_survives)
-        with self._shown_if_ended(fits, tools):
+
+        def report() -> FitReport:
+            found = image_reports(fits.so_far(), fits.subjects)
+            unbuilt = (image_report(one, FitSettings()) for one in failed)
+            return nothing_yet.model_copy(update={"images": (*found, *unbuilt)})
+
+        with self._shown_if_ended(fits, report):
             fits.run(_FitTools(tools, folder), self.progress)
         if folder is not None:
             folder.prune()
-        report = self._report(fits, failed, tools)
-        self._show(report)
+        remember(report())
+        show_results(report(), self.options)
         if self.options.write:
-            require_answers(report)
-            path = _write(report, Path(self.options.budgets))
-            self.progress.note(f"{path} was written: look at the change, then commit it")
-        return report.exit_code
+            require_answers(report())
+            write_limits(report(), Path(self.options.budgets), self.progress)
+        return report().exit_code
 
     def _largest_bytes(self) -> int:
         if self.options.at_most is not None:
@@ -169,55 +220,14 @@ class _Run:
         return self.pool.machine().available_bytes or self.engine.info.memory_bytes
 
     @contextmanager
-    def _shown_if_ended(self, fits: Fits, tools: MeasuringTools) -> Iterator[None]:
+    def _shown_if_ended(self, fits: Fits, report: Callable[[], FitReport]) -> Iterator[None]:
         """Show what was found so far if a signal or a lost engine ends the search."""
         try:
             yield
         except (Interrupted, EngineLost):
             if any(found.trials for found in fits.so_far()):
-                self._show(self._report(fits, [], tools))
+                show_results(report(), self.options)
             raise
-
-    def _report(self, fits: Fits, failed: Sequence[ImageFit], tools: MeasuringTools) -> FitReport:
-        images = image_reports(fits.so_far(), fits.subjects)
-        return FitReport(
-            membudget_version=VERSION,
-            environment=tools.environment,
-            confirmations=self.options.confirm,
-            images=(*images, *(image_report(one, FitSettings()) for one in failed)),
-        )
-
-    def _show(self, report: FitReport) -> None:
-        match self.options.format:
-            case "json":
-                show_json(report.model_dump_json(indent=1))
-            case "markdown":
-                with guarded_log(sys.stdout):
-                    print(render_markdown(report))
-            case _:
-                show(render(report))
-
-
-def _require_writable(path: Path) -> None:
-    """Raise ConfigurationError if the budgets file cannot be replaced. A fit may take an hour before it is."""
-    target = path.resolve()
-    if not (os.access(target, os.W_OK) and os.access(target.parent, os.W_OK)):
-        raise ConfigurationError(
-            "the budgets file cannot be written", where=str(path), fix="make it writable, or leave --write out"
-        )
-
-
-def _write(report: FitReport, path: Path) -> Path:
-    """Write the limits into the budgets file as it is now, in one step. A link stays a link."""
-    text = budgets_file.read(path)
-    today = datetime.now(UTC).date()
-    edited = with_fits(text, str(path), report.images, today, GitRepository(Path.cwd()).top)
-    target = path.resolve()
-    try:
-        write_whole(target, edited.encode(), mode=target.stat().st_mode & 0o777)
-    except OSError as error:
-        raise EnvironmentFault(f"the budgets file cannot be written: {error.strerror}", where=str(path)) from None
-    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from membudget.build.git_base_budgets import (
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import CheckRequest
 from membudget.core.errors import BudgetsFileError, ConfigurationError, shortened
-from membudget.core.sharding import Shard, assign
+from membudget.core.sharding import Shard
 from membudget.publish.server import Event
 from membudget.report.notes import uncommitted_notes
 
@@ -186,8 +186,7 @@ def _selected(
     """
     only = wanted.only
     if wanted.shard is not None and not only:
-        parts = assign(tuple(of_head.images), {}, wanted.shard.of)
-        only = tuple(parts[wanted.shard.number - 1]) if wanted.shard.number <= len(parts) else ()
+        only = wanted.shard.share(tuple(of_head.images))
     if not only and wanted.shard is None:
         return judged_by, of_base.images
     unknown = sorted(set(only) - set(of_head.images))

@@ -12,7 +12,7 @@ from rich.console import Console
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.progress import Progress
 from membudget.engine.connection import Engine, connect
-from membudget.measure.cache import read_durations
+from membudget.measure.cache import Took, read_durations
 from membudget.publish.progress_display import LogProgress, QuietProgress, WorkflowProgress
 from membudget.publish.progress_terminal import TerminalProgress
 from membudget.publish.workflow import obeys_commands
@@ -38,13 +38,13 @@ def layer_cache() -> LayerCache:
     return LayerCache(cache_folder())
 
 
-def progress_display(environ: Mapping[str, str], *, is_quiet: bool = False) -> Progress:
-    """Return the display that fits where standard error goes."""
+def progress_display(environ: Mapping[str, str], what: Took = Took.CHECK, *, is_quiet: bool = False) -> Progress:
+    """Return the display that fits where standard error goes. `what` was timed earlier, and tells how long it takes."""
     if is_quiet:
         return QuietProgress(sys.stderr)
     if obeys_commands(environ):
         return WorkflowProgress(sys.stderr)
-    console, remembered_ms = Console(stderr=True), read_durations(cache_folder())
+    console, remembered_ms = Console(stderr=True), read_durations(cache_folder(), what)
     if console.is_terminal and not console.is_dumb_terminal:
         return TerminalProgress(console, remembered_ms)
     return LogProgress(sys.stderr, remembered_ms)

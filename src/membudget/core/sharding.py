@@ -33,6 +33,11 @@ class Shard(Stored):
             )
         return shard
 
+    def share(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the images of this shard, if nobody has planned. Empty if there are more shards than images."""
+        parts = assign(names, {}, self.of)
+        return tuple(parts[self.number - 1]) if self.number <= len(parts) else ()
+
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 

@@ -38,6 +38,8 @@ class Difference(StrEnum):
     BUDGETS = "budgets"
     APPROVAL = "approval of looser budgets"
     SHARDS = "number of shards"
+    OPTIONS = "options"
+    """Only parts of a fit differ in this."""
 
 
 @dataclass(frozen=True, slots=True)

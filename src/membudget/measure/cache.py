@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -215,24 +216,31 @@ _DURATIONS = TypeAdapter(
 )
 
 
-def read_durations(folder: Path) -> dict[str, int]:
+class Took(StrEnum):
+    """What took time."""
+
+    CHECK = "durations"
+    FIT = "fit-durations"
+
+
+def read_durations(folder: Path, what: Took = Took.CHECK) -> dict[str, int]:
     """Return the durations in milliseconds by image, or none if the file is unusable."""
     try:
-        return _DURATIONS.validate_json(read_plain(_path(folder), _LARGEST_DURATIONS_BYTES), strict=True)
+        return _DURATIONS.validate_json(read_plain(_path(folder, what), _LARGEST_DURATIONS_BYTES), strict=True)
     except (OSError, ValidationError, RecursionError, ValueError):
         return {}
 
 
-def remember_durations(folder: Path, durations_ms: Mapping[str, int]) -> None:
+def remember_durations(folder: Path, durations_ms: Mapping[str, int], what: Took = Took.CHECK) -> None:
     """Store durations beside those of other images.
 
     If the folder is not writable, only the balance of shards suffers.
     """
-    together = {**read_durations(folder), **durations_ms}
+    together = {**read_durations(folder, what), **durations_ms}
     newest = dict(list(together.items())[-MOST_IMAGES:])
     with contextlib.suppress(OSError):
-        write_whole(_path(folder), _DURATIONS.dump_json(newest))
+        write_whole(_path(folder, what), _DURATIONS.dump_json(newest))
 
 
-def _path(folder: Path) -> Path:
-    return folder / "durations.json"
+def _path(folder: Path, what: Took) -> Path:
+    return folder / f"{what}.json"

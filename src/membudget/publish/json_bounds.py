@@ -20,7 +20,8 @@ _DEEPEST = 40
 _MOST_DIGITS = 19
 """The digits of a 64-bit number, without the sign."""
 _LONGEST_FRACTION = 40
-_LARGEST_FRACTION = 1e9
+_LARGEST_FRACTION = 1e13
+"""Medians of sizes in bytes are fractions, too."""
 _TOKEN = re.compile(rb'"[^"]*+"?|[\[\]{},]')
 """A string without an end extends to the end of the text, so that no part is searched twice."""
 _STRING_OR_NUMBER = re.compile(rb'"[^"]*+"?|(-?\d[\d.eE+-]*+|-?Infinity|NaN)')

@@ -100,19 +100,20 @@ _DIFFERENCES = {
     Difference.BUDGETS: "it differs in its budgets",
     Difference.APPROVAL: "it differs in its approval of looser budgets",
     Difference.SHARDS: "it differs in its number of shards",
+    Difference.OPTIONS: "it differs in its options",
 }
 GAPS_NEXT_STEP = "run the check again, with all its parts; what is missing is not taken for a pass"
 GAPS_TITLE = "not covered"
 
 
-def gap_finding(gap: Gap) -> Finding:
-    """Return a gap as a finding."""
+def gap_finding(gap: Gap, done: str = "checked") -> Finding:
+    """Return a gap as a finding. `done` says what an image was not: "checked" or "fitted"."""
     quoted = Quoted(gap.subject)
     match gap.kind:
         case GapKind.IMAGE:
-            return Finding(("image ", quoted, " was not checked"), FindingKind.GAP)
+            return Finding(("image ", quoted, f" was not {done}"), FindingKind.GAP)
         case GapKind.TWICE:
-            return Finding(("image ", quoted, " was checked twice"), FindingKind.GAP)
+            return Finding(("image ", quoted, f" was {done} twice"), FindingKind.GAP)
         case GapKind.SHARD:
             return Finding((f"shard {gap.subject} is missing",), FindingKind.GAP)
         case GapKind.PART:

@@ -7,6 +7,7 @@ from membudget.core.quantities import format_duration, format_percent, format_si
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
 from membudget.judge.measurement import ImageMeasurement
+from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
 from membudget.report.fit_curve import curve, rung_table
 from membudget.report.fit_report import FitReport
@@ -91,6 +92,15 @@ def sum_sentence(report: FitReport) -> str | None:
     if today is not None:
         parts.append(f"today's limits add up to {format_size(today)}")
     return f"Sum of {len(report.images)} images: {', '.join(parts)}."
+
+
+def closing_sentences(report: FitReport) -> Iterator[Sentence]:
+    """Yield what is missing, what to do about it, and the notes about the whole fit."""
+    for gap in report.gaps:
+        yield (*gap_finding(gap, "fitted").parts, ".")
+    if report.gaps:
+        yield ("Next: fit what is missing, then merge all parts again. Nothing is written before.",)
+    yield from (("Note: ", Quoted(note), ".") for note in report.notes)
 
 
 def _survives(image: FittedImage) -> str:

@@ -12,7 +12,7 @@ from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
 from membudget.judge.whole import Coverage
-from membudget.measure.cache import remember_durations
+from membudget.measure.cache import Took, remember_durations
 from membudget.publish.report_file import read_report, write_report
 from tests.support.builders import budgets, image, report, side, trial
 
@@ -43,6 +43,19 @@ def test_the_plan_is_an_output_balanced_by_last_durations(job: Path, monkeypatch
     text = (job / "output").read_text()
     matrix = json.loads(text[text.index("{") : text.rindex("}") + 1])
     assert matrix == {"include": [{"shard": "1/2", "images": "api"}, {"shard": "2/2", "images": "web db"}]}
+
+
+def test_a_plan_for_fits_is_balanced_by_their_own_durations(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (job / "budgets.toml").write_text(BUDGETS)
+    (job / "Dockerfile").write_text("FROM scratch\n")
+    options = make_parser().parse_args(["plan", "--fit", "--shards", "2"])
+    remember_durations(job / "cache", {"api": 90_000, "web": 30_000, "db": 40_000})
+    planned = []
+    for _ in range(2):
+        commands.plan(options)
+        planned.append([one["images"] for one in json.loads(capsys.readouterr().out)["include"]])
+        remember_durations(job / "cache", {"api": 1_000, "web": 30_000, "db": 900_000}, Took.FIT)
+    assert planned == [["api", "web db"], ["db", "api web"]], "the durations of checks count until there are others"
 
 
 def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,14 @@ from membudget.core.untrusted_text import printable
 from membudget.judge.fitted import FittedImage
 from membudget.report.findings import Finding
 from membudget.report.fit_report import FitReport
-from membudget.report.fit_words import answer_sentences, fit_blocks, settings_sentence, sum_sentence, took_words
+from membudget.report.fit_words import (
+    answer_sentences,
+    closing_sentences,
+    fit_blocks,
+    settings_sentence,
+    sum_sentence,
+    took_words,
+)
 from membudget.report.formats import markdown, terminal
 
 
@@ -20,6 +27,7 @@ def render(report: FitReport) -> RenderableType:
         parts += _image(image)
     if (total := sum_sentence(report)) is not None:
         parts.append(Text(total, style="bold"))
+    parts += [Text(Finding(sentence).as_text()) for sentence in closing_sentences(report)]
     return Group(*parts)
 
 
@@ -48,4 +56,5 @@ def render_markdown(report: FitReport) -> str:
             parts.append(markdown.folded(Finding((took_words(image),)), "\n\n".join(blocks)))
     if (total := sum_sentence(report)) is not None:
         parts.append(f"**{total}**")
+    parts += [Finding(sentence).as_markdown() for sentence in closing_sentences(report)]
     return "\n\n".join(parts)
