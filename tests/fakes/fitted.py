@@ -55,6 +55,7 @@ def report(*images: ImageFit, settings: FitSettings | None = None) -> FitReport:
     """The report of some fits."""
     return FitReport(
         membudget_version="1.2.3",
+        started_at=check_report().started_at,
         environment=check_report().environment,
         confirmations=10,
         images=tuple(image_report(image, settings or FitSettings()) for image in images),

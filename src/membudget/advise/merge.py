@@ -37,6 +37,7 @@ def merge(reports: Mapping[str, FitReport]) -> FitReport:
     return whole.parts[0].model_copy(
         update={
             "shard": None,
+            "started_at": min(part.started_at for part in whole.parts),
             "coverage": whole.coverage,
             "images": tuple(sorted(images, key=lambda image: place[image.name])),
             "notes": whole.notes,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise.fit import Fits, ImageFit, Subject
@@ -30,6 +31,7 @@ from membudget.cli.request import head_budgets
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.core.errors import ConfigurationError, EngineLost, ExitCode, Interrupted
+from membudget.core.files import remove_report
 from membudget.core.progress import Progress, Running
 from membudget.core.sharding import Shard
 from membudget.engine.connection import Engine
@@ -51,6 +53,8 @@ def fit(options: argparse.Namespace) -> ExitCode:
     if options.reports:
         return of_earlier_fits(options, progress)
     shard = _shard(options)
+    if options.report is not None:
+        remove_report(Path(options.report))
     budgets = _budgets(options)
     with connected_engine() as engine:
         images = _chosen(options, budgets, engine, shard)
@@ -166,6 +170,7 @@ class _Run:
         few = f"shard {self.shard} has nothing to fit: there are fewer images than shards"
         return FitReport(
             membudget_version=VERSION,
+            started_at=datetime.now(UTC),
             environment=tools.environment,
             confirmations=self.options.confirm,
             at_most_bytes=self.options.at_most,

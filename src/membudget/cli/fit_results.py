@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise.merge import merge, only
@@ -76,8 +75,8 @@ def require_writable(path: Path) -> None:
 def write_limits(report: FitReport, path: Path, progress: Progress) -> None:
     """Write the limits into the budgets file as it is now, in one step. A link stays a link."""
     text = budgets_file.read(path)
-    today = datetime.now(UTC).date()
-    edited = with_fits(text, str(path), report.images, today, GitRepository(Path.cwd()).top)
+    day = report.started_at.date()
+    edited = with_fits(text, str(path), report.images, day, GitRepository(Path.cwd()).top)
     target = path.resolve()
     try:
         write_whole(target, edited.encode(), mode=target.stat().st_mode & 0o777)

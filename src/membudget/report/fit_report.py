@@ -5,7 +5,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import LARGEST_SIZE_BYTES
@@ -24,6 +24,7 @@ class FitReport(ReportModel):
 
     fit_version: Literal[1] = FIT_VERSION
     membudget_version: str
+    started_at: AwareDatetime
     environment: Environment
     """The environment of the trials. The answers hold for its kernel and its number of CPUs."""
     confirmations: Annotated[int, Field(ge=1)]
