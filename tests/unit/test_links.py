@@ -93,3 +93,9 @@ def test_a_link_to_nowhere_is_found(tmp_path: Path) -> None:
     bad = ["absent.md", "there.md#three", "#not-a-heading"]
     assert [target for target in (*good, *bad) if not is_there(page, target)] == bad
     assert [*links('[a](b.md) `[c](d.md)` [e](https://example.com) <img src="f.png">')] == ["b.md", "f.png"]
+
+
+def test_the_index_of_questions_reaches_every_page() -> None:
+    index = TOP / "docs/README.md"
+    reached = {target.partition("#")[0] for target in links(index.read_text())}
+    assert {page.name for page in index.parent.glob("*.md")} - reached == {index.name}

@@ -14,7 +14,7 @@ examples:
   %(prog)s api --confirm 59      prove a failure rate below 5 %%
   %(prog)s python:3.13 -- python -c "x = bytes(50 << 20)"
 
-^C shows what was found so far. The same command continues from there."""
+^C stops and shows what was found so far. The same command continues from there."""
 
 
 def add_fit(
@@ -25,8 +25,8 @@ def add_fit(
         "fit",
         help="find the smallest memory limit that works",
         description="Run images at memory limits. Find the smallest limit at which the workload passes and nothing is"
-        " killed. Confirm it with more trials. Then find the smallest limit at which the workload is not slower than"
-        " without one. IMAGE is an image of budgets.toml, or one that the container engine has. COMMAND replaces an"
+        " killed.\nConfirm it with more trials. Then find the smallest limit at which the workload is not slower than"
+        " without one.\nIMAGE is an image of budgets.toml, or one that the container engine has. COMMAND replaces an"
         " image's own command.",
         usage="%(prog)s [options] [IMAGE...] [-- COMMAND...]",
         epilog=_EXAMPLES,
@@ -43,14 +43,16 @@ def add_fit(
         type=number_up_to(1000),
         default=10,
         metavar="N",
-        help="trials that have to pass at the limit: 10 rule out a failure rate of 26%%, 30 of 9.5%%, 59 of 5%%"
-        " (default: %(default)s)",
+        help="number of trials that must pass at the limit; 10 rule out a failure rate above 26%%, 30 above 9.5%%,"
+        " 59 above 5%% (default: %(default)s)",
     )
     command.add_argument(
         "--at-most", type=limit, metavar="SIZE", help="largest limit to try (default: the machine's free memory)"
     )
     command.add_argument(
-        "--only-survives", action="store_true", help="do not look for the limit at which nothing is slower"
+        "--only-survives",
+        action="store_true",
+        help="find only the smallest limit that works, not the smallest one without a slowdown",
     )
     command.add_argument(
         "--write",
@@ -77,7 +79,8 @@ def add_fit(
         type=jobs,
         default="auto",
         metavar="N",
-        help="fit up to N images at the same time, as memory allows (default: auto: as many as have CPUs of their own)",
+        help="fit up to N images at the same time, as memory allows (default: auto, which is as many as the machine has"
+        " CPUs for, at most 8)",
     )
     command.add_argument(
         "--timeout",
@@ -100,9 +103,9 @@ def _fit(options: argparse.Namespace) -> ExitCode:
 
 _ADVISE_EXAMPLES = """\
 examples:
-  membudget check && membudget advise      advise every image
-  membudget advise api --format yaml       print the resources of an image for a manifest
-  membudget advise --hpa-target 70         with another target of the horizontal autoscaler"""
+  %(prog)s                      advise every image of the last check
+  %(prog)s api --format yaml    print the resources of an image for a manifest
+  %(prog)s --hpa-target 70      assume another target of the horizontal pod autoscaler"""
 
 
 def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,9 +113,9 @@ def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "advise",
         help="say which memory request and limit to deploy with, and what they cost",
-        description="Read the report of a check. Say which memory request and limit follow from it, whether memory can"
-        " scale the image, and, with [cost] in the budgets file, what it costs. Nothing is run, and no engine is"
-        " needed.",
+        description="Read the report of a check. Say which memory request and limit follow from it, and whether an"
+        " autoscaler can use memory.\nIf the budgets file has a table [cost], also say what the memory costs. Runs"
+        " nothing and needs no engine.",
         epilog=_ADVISE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -125,7 +128,8 @@ def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=number_up_to(500),
         default=80,
         metavar="PERCENT",
-        help="averageUtilization that a horizontal autoscaler has for memory (default: 80)",
+        help="target of a horizontal pod autoscaler for memory (averageUtilization), in percent of the request"
+        " (default: %(default)s)",
     )
     command.add_argument(
         "--format", choices=("text", "json", "markdown", "yaml"), default="text", help="default: %(default)s"

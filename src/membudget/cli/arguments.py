@@ -92,8 +92,8 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=jobs,
         default="auto",
         metavar="N",
-        help="measure up to N images at the same time, as memory allows (default: auto, which is as many as have CPUs"
-        " of their own)",
+        help="measure up to N images at the same time, as memory allows (default: auto, which is as many as the machine"
+        " has CPUs for, at most 8)",
     )
     _add_exit_policy(command)
     add_format(command)
@@ -105,8 +105,8 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     approved = "outside of CI, accept looser budgets, as if the pull request had the approval label"
     command.add_argument("--approved", action="store_true", help=approved)
     by_name = (
-        "budgets files may use only the secrets named here (repeatable; default: any secret, if the pull request has"
-        " the approval label)"
+        "a budgets file may use only the secrets named here (repeatable; default: any secret, but new ones need the"
+        " approval label)"
     )
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)
@@ -118,8 +118,8 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "measure",
         help="measure an image, or compare several images, without a budgets file",
         description="Run images that the container engine already has, and print their memory use. With several images,"
-        " trials take turns, and the end says how many times as much memory each image needs. COMMAND replaces the"
-        " images' own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
+        " trials alternate between them, and the last lines compare how much memory each image needs. COMMAND replaces"
+        " the images' own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
         " leaves it idle for 5 seconds (30 seconds if it has no port).",
         usage="%(prog)s [options] IMAGE [IMAGE...] [-- COMMAND...]",
     )

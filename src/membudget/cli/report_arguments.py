@@ -12,8 +12,8 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "report",
         help="show a report, or convert it to another format",
         description="Show a report.json as a table, as the comment, as an HTML page, as JSON, as test results (JUnit)"
-        " or as figures (OpenMetrics). The verdict is worked out again from the figures and budgets in the report."
-        " Exits with 0, whatever the verdict is.",
+        " or as figures (OpenMetrics). membudget computes the verdict again from the figures and budgets in the"
+        " report. Exits with 0, whatever the verdict is.",
     )
     add_written_report(command)
     command.add_argument(
@@ -35,7 +35,10 @@ def _report(options: argparse.Namespace) -> ExitCode:
 
 def add_report_option(command: argparse.ArgumentParser) -> None:
     """Add the option that says where to write the report."""
-    where = "write the report to this file (default: %(default)s, which git ignores)"
+    where = (
+        "write the report to this file, and first remove an older report from there (default: %(default)s, which git"
+        " ignores)"
+    )
     command.add_argument("--report", default=DEFAULT_REPORT, metavar="FILE", help=where)
 
 
