@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe
 ENGINE := $(PYTHON) tools/engine.py run --
 
+# Where Python is told to keep no compiled modules, each of the hundreds of programs that tests start compiles anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
@@ -30,7 +33,7 @@ soak: $(VENV)/.installed-dev  ## run checks in signals, engine deaths, full disk
 	@SOAK_ROUNDS=$${SOAK_ROUNDS:-200} $(ENGINE) $(BIN)/python tools/test.py tests/soak -s
 
 unit: $(VENV)/.installed-dev  ## run the unit tests, quickly: no engine
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python tools/unit.py
+	@$(BIN)/python tools/unit.py
 
 lint: $(VENV)/.installed-dev  ## run the linters: they are gates
 	@$(BIN)/python tools/lint.py

@@ -5,8 +5,11 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pydantic import ValidationError
+
 from membudget.core.errors import ConfigurationError
 from membudget.publish.report_file import parse_report
+from membudget.report.report import Report
 
 SENTINEL = "zqxgotcha"
 """In every hostile text: shown anywhere but in code, it is a hole."""
@@ -116,14 +119,24 @@ def _deep(number: int) -> bytes:
 
 def _free_texts(document: Document) -> Iterator[Path]:
     """Where a report may have any text; what goes for one item of a list goes for all."""
+    texts = [path for path in _paths(document) if isinstance(_at(document, path), str)]
+    refused = _refused(_changed(document, texts, f"<b> {SENTINEL}"))
     is_free: dict[Path, bool] = {}
-    for path in _paths(document):
-        if isinstance(_at(document, path), str):
-            kind = tuple("*" if isinstance(key, int) else key for key in path)
-            if kind not in is_free:
-                is_free[kind] = _is_report(_changed(document, [path], f"<b> {SENTINEL}"))
-            if is_free[kind]:
-                yield path
+    for path in texts:
+        kind = tuple("*" if isinstance(key, int) else key for key in path)
+        if kind not in is_free:
+            is_free[kind] = path not in refused and _is_report(_changed(document, [path], f"<b> {SENTINEL}"))
+        if is_free[kind]:
+            yield path
+
+
+def _refused(document: Document) -> set[Path]:
+    """Where the model names a fault: one look, which spares one for each kind of text that has a form."""
+    try:
+        Report.model_validate_json(_dumped(document), strict=True)
+    except ValidationError as error:
+        return {fault["loc"] for fault in error.errors(include_url=False, include_context=False, include_input=False)}
+    return set()
 
 
 def _is_report(document: Document) -> bool:

@@ -111,6 +111,8 @@ def _within(text: str, longest: int) -> str:
 
 
 def _without_controls(text: str) -> str:
+    if text.isprintable():  # true of nearly all text, and of no text with such a character
+        return text
     return "".join(character for character in text if not unicodedata.category(character).startswith("C"))
 
 

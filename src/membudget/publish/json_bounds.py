@@ -22,9 +22,14 @@ _MOST_DIGITS = 19
 _LONGEST_FRACTION = 40
 _LARGEST_FRACTION = 1e13
 """Medians of sizes in bytes are fractions, too."""
-_TOKEN = re.compile(rb'"[^"]*+"?|[\[\]{},]')
+_PIECE = re.compile(rb'(?:"[^"]*+"?|[^"]++){1,2000}+')
+"""A part of a text that begins and ends outside strings, unless it is the last."""
+_STRING = re.compile(rb'"[^"]*+"?')
 """A string without an end extends to the end of the text, so that no part is searched twice."""
-_STRING_OR_NUMBER = re.compile(rb'"[^"]*+"?|(-?\d[\d.eE+-]*+|-?Infinity|NaN)')
+_NO_SIGNS = bytes(set(range(256)) - set(b'"[]{},'))
+_STEP = re.compile(rb",+|[\[\]{}]")
+_UNUSUAL_NUMBER = re.compile(rb"\d++(?:[.eE+-][\d.eE+-]*+|(?<=\d{%d}))|Infinity|NaN" % (_MOST_DIGITS + 1))
+"""A number, without its sign, that is no whole number of few digits. Nearly all of a report are."""
 
 
 def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
@@ -35,38 +40,36 @@ def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
     values = texts = tables = 0
     members: list[int] = []
     """The number of keys so far, for each enclosing object. For an array, a number too low to reach the limit."""
-    for sign in tokens(text):
-        if sign == b'"':
-            texts += 1
-        elif sign == b",":
-            values += 1
-            if members:
-                members[-1] += 1
-        elif sign in (b"{", b"["):
-            tables += 1
-            members.append(0 if sign == b"{" else -_MOST_VALUES)
-        elif members:
-            members.pop()
-        else:
-            return None  # closes something that was never opened: no parser continues after this
+    for found in signs(text):
+        values += found.count(b",")
+        texts += found.count(b'"')
+        tables += found.count(b"{") + found.count(b"[")
         if values > _MOST_VALUES or texts > _MOST_TEXTS or tables > most_tables:
             return "has too many values"
-        if len(members) > _DEEPEST or (members and members[-1] >= _MOST_MEMBERS):
-            return "nests too deeply, or has an object of too many keys"
+        for match in _STEP.finditer(found.replace(b'"', b"")):
+            step = match[0]
+            if step in (b"{", b"["):
+                members.append(0 if step == b"{" else -_MOST_VALUES)
+            elif not members:
+                if step[:1] != b",":
+                    return None  # closes something that was never opened: no parser continues after this
+            elif step in (b"}", b"]"):
+                members.pop()
+            else:
+                members[-1] += len(step)
+            if len(members) > _DEEPEST or (members and members[-1] >= _MOST_MEMBERS):
+                return "nests too deeply, or has an object of too many keys"
     return None
 
 
 def impossible_numbers(text: bytes) -> Iterator[str]:
     """Yield problems with the numbers of a JSON text that are never measured and could break arithmetic."""
-    for token in _STRING_OR_NUMBER.finditer(_unescaped(text)):
-        number = token[1]
-        if number is None:
-            continue
-        if number.lstrip(b"-").isdigit():
-            if len(number.lstrip(b"-")) > _MOST_DIGITS:
+    for piece in _without_strings(text):
+        for number in _UNUSUAL_NUMBER.findall(piece):
+            if number.isdigit():
                 yield "a whole number is out of range"
-        elif len(number) > _LONGEST_FRACTION or not abs(_float(number)) <= _LARGEST_FRACTION:
-            yield "a fraction is out of range"
+            elif len(number) > _LONGEST_FRACTION or not _float(number) <= _LARGEST_FRACTION:
+                yield "a fraction is out of range"
 
 
 def _float(number: bytes) -> float:
@@ -76,11 +79,14 @@ def _float(number: bytes) -> float:
         return 0.0  # such as 1-2: the parser will report it
 
 
-def tokens(text: bytes) -> Iterator[bytes]:
-    """Yield the first byte of each string, and each bracket, brace and comma outside strings."""
-    plain = _unescaped(text)
-    for token in _TOKEN.finditer(plain):
-        yield plain[token.start() : token.start() + 1]
+def signs(text: bytes) -> Iterator[bytes]:
+    """Yield, in parts, the first byte of each string, and each bracket, brace and comma outside strings."""
+    return (piece.translate(None, _NO_SIGNS) for piece in _without_strings(text))
+
+
+def _without_strings(text: bytes) -> Iterator[bytes]:
+    """Yield the text in parts, with a single quote for each string. Numbers stay whole."""
+    return (_STRING.sub(b'"', piece[0]) for piece in _PIECE.finditer(_unescaped(text)))
 
 
 def _unescaped(text: bytes) -> bytes:

@@ -181,10 +181,10 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     allowed = budgets(max_rss=64)
     log = Failure(FailureStage.WORKLOAD, "x", tuple("y" * 300 for _ in range(50)))
     passing = [
-        image(f"pass{number}", base=side(trial(40)), head=side(trial(40)), allowed=allowed) for number in range(30)
+        image(f"pass{number}", base=side(trial(40)), head=side(trial(40)), allowed=allowed) for number in range(12)
     ]
     failing = [
-        image(f"fail{number}", base=side(trial(40)), head=side(trial(70)), allowed=allowed) for number in range(30)
+        image(f"fail{number}", base=side(trial(40)), head=side(trial(70)), allowed=allowed) for number in range(12)
     ]
     made = report(*passing, *failing, image("broken", head=side(failure=log)))
     judged = made.judged()
