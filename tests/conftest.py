@@ -44,11 +44,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def nothing_goes_on() -> Iterator[None]:
-    """What a test started and left at work ends with it."""
-    yield
-    end_started()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """What a test started and left at work ends with it. A fixture of each test would cost more."""
+    try:
+        yield
+    finally:
+        end_started()
 
 
 if TYPE_CHECKING:

@@ -63,7 +63,6 @@ def test_five_thousand_processes_are_as_many_as_the_pids_limit_lets(from_host: T
     assert peak is not None
     assert mark is not None
     assert 20 * MIB < peak < mark  # page tables and stacks of the kernel are most of it
-    assert trial.duration_ms < 10_000
 
 
 def test_of_thousands_of_processes_the_snapshot_shows_the_largest_in_bounded_time(

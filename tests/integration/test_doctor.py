@@ -1,5 +1,6 @@
 """`membudget doctor` on a real engine: what it knows it measures, and it leaves nothing."""
 
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,11 @@ def test_the_self_test_measures_what_is_known(engine: Engine, request: pytest.Fi
     assert held["known"] == 64 * MIB
     assert abs(held["measured"] - held["known"]) <= EXACT_BYTES
     assert held["measured"] <= held["kernel_peak_bytes"] <= held["known"] + 8 * MIB  # the runtime's start included
-    assert 0.9 * spike["known"] <= spike["measured"] <= spike["known"] + EXACT_BYTES
+    if checks(done)["self-test"]["state"] == "ok":
+        assert 0.9 * spike["known"] <= spike["measured"] <= spike["known"] + EXACT_BYTES
+    else:  # on a busy machine the spike may be missed, and is said to be
+        assert checks(done)["self-test"]["state"] == "warning"
+        assert spike["measured"] < 0.9 * spike["known"]
     assert spike["kernel_peak_bytes"] >= spike["known"]
     assert (kills["known"], kills["measured"]) == (1, 1)
 
@@ -81,7 +86,8 @@ def test_nothing_fails_where_the_tests_run(engine: Engine, helper_image: str, sh
     assert [line.split()[1] for line in lines] == [check.value for check in DoctorCheck]
     assert (empty, "failed" in count) == ("", False)
     told = {line.split()[1]: line for line in lines}
-    assert "held 64.0 MiB: measured 64.0 MiB; a spike of 96.0 MiB for 50 ms: measured 9" in told["self-test"]
+    seen = r"held 64\.0 MiB: measured 6[34]\.\d MiB; a spike of 96\.0 MiB for 50 ms: measured \d+\.\d MiB"
+    assert re.search(seen, told["self-test"]), told["self-test"]
     assert "the merge base is" in told["base"]
 
 

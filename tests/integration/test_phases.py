@@ -30,7 +30,7 @@ def known(value: MetricValue) -> int:
 def exercised(from_host: Trials, images: PreparedImages) -> Trial:
     """A service that keeps 5 MiB, and takes 60 more while the burst lasts."""
     keep = HttpRequests(path="/hold/1", count=5, concurrency=1)
-    burst = HttpRequests(path="/pass/30", count=6, concurrency=2, phase="burst")
+    burst = HttpRequests(path="/pass/60", count=3, concurrency=1, phase="burst")
     trial = from_host.run(images.service, http(keep, burst), settle_ms=1000)
     assert (trial.outcome, trial.reason) == (Outcome.COMPLETED, None)
     return trial
@@ -45,8 +45,8 @@ def test_a_services_phases_follow_one_another(exercised: Trial) -> None:
     for earlier, later in ((start_up, steady), (steady, burst), (burst, settle)):
         assert later.begin_ms == pytest.approx(earlier.begin_ms + earlier.duration_ms, abs=2)
     assert start_up.duration_ms >= 200  # the service sleeps as long
-    assert burst.duration_ms >= 300  # three times two requests of 100 ms
-    assert 900 <= settle.duration_ms < 2000
+    assert burst.duration_ms >= 300  # three requests of 100 ms
+    assert settle.duration_ms >= 900
 
 
 def test_each_phase_has_its_own_peaks(exercised: Trial) -> None:
