@@ -1,21 +1,15 @@
 """Writes what a fit found into the text of a budgets file. Comments, order and layout stay as they are.
 
 A comment above a value that says where the value came from is replaced, if `membudget init` or a fit wrote it.
-
-The text is edited with tomlkit and then read again: it must differ in the intended keys and in nothing else.
 """
 
-import copy
 import tomllib
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeAlias, cast
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
+from membudget.budgets.editing import NotEditableError, Value, Values, edited
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.suggested import as_written
 from membudget.budgets.value_comments import fitted, fitted_peak, is_generated
@@ -24,9 +18,6 @@ from membudget.core.quantities import MIB
 from membudget.judge.fitted import FittedImage
 from membudget.report.allowances import gap_finding
 from membudget.report.fit_report import FitReport
-
-Values: TypeAlias = "Mapping[str, Values | str]"
-"""What to set in a table: texts, and what to set in the tables below it."""
 
 
 def require_answers(report: FitReport) -> None:
@@ -64,16 +55,16 @@ def with_fits(text: str, name: str, images: Sequence[FittedImage], day: date, ch
     if gone is not None:
         what = f"nothing was written: the file has no image {gone} any more"
         raise ConfigurationError(what, where=name, fix="run the same command again")
-    edited = _edited(text, name, {image.name: _values(image) for image in images})
+    after = _edited(text, name, {image.name: _values(image) for image in images})
     try:
-        parse_budgets(edited, name, checkout)
+        parse_budgets(after, name, checkout)
     except BudgetsFileError as error:
         raise ConfigurationError(
             f"nothing was written: with the limits of the fit, there would be {error.what}",
             where=name,
             fix="change these settings, then run the same command again: its trials are reused",
         ) from None
-    return _with_comments(edited, images, day)
+    return _with_comments(after, images, day)
 
 
 def _with_comments(text: str, images: Sequence[FittedImage], day: date) -> str:
@@ -88,8 +79,8 @@ def _with_comments(text: str, images: Sequence[FittedImage], day: date) -> str:
         content = lines[above].rstrip("\r\n")
         if key in wanted and content.startswith("#") and is_generated(content[1:]):
             lines[above] = f"# {wanted[key]}{lines[above][len(content) :]}"
-    edited = "".join(lines)
-    return edited if tomllib.loads(edited) == tomllib.loads(text) else text  # else it was no comment, but in a string
+    after = "".join(lines)
+    return after if tomllib.loads(after) == tomllib.loads(text) else text  # else it was no comment, but in a string
 
 
 def _comments(image: FittedImage, day: date) -> Mapping[str, str]:
@@ -105,7 +96,7 @@ def _comments(image: FittedImage, day: date) -> Mapping[str, str]:
 def _values(image: FittedImage) -> Values:
     """Return what to set in the table of an image. Sizes that are unknown are left out."""
     fit = {"survives": image.survives_bytes, "comfortable": image.comfortable_bytes, "peak_rss": image.peak_rss_bytes}
-    values: dict[str, Values | str] = {}
+    values: dict[str, Value] = {}
     if image.limit_bytes is not None:
         values["limit"] = as_written(image.limit_bytes)
     if image.peak_rss_max_bytes is not None:
@@ -120,46 +111,8 @@ def _in_mib(size_bytes: int) -> str:
 
 
 def _edited(text: str, name: str, wanted: Mapping[str, Values]) -> str:
-    by_hand = "set the values above by hand"
     try:
-        document = tomlkit.parse(text)
-        expected = copy.deepcopy(tomllib.loads(text))
-        for image, values in wanted.items():
-            _set(_table(document, "images", image), values, is_plain=False)
-            _set(_table(expected, "images", image), values, is_plain=True)
-        edited = tomlkit.dumps(document)
-        is_as_expected = tomllib.loads(edited) == expected
-    except (TOMLKitError, KeyError, ValueError, TypeError, AttributeError) as error:
-        what = f"nothing was written: the file cannot be edited ({type(error).__name__})"
-        raise ConfigurationError(what, where=name, fix=by_hand) from None
-    if not is_as_expected:
-        what = "nothing was written: an edit would have changed other keys as well"
-        raise ConfigurationError(what, where=name, fix=by_hand)
-    return edited
-
-
-def _table(document: Mapping[str, object], *keys: str) -> MutableMapping[str, Any]:
-    """Return a table of a parsed document. Raises KeyError."""
-    table: object = document
-    for key in keys:
-        table = cast("Mapping[str, object]", table)[key]
-    return cast("MutableMapping[str, Any]", table)
-
-
-def _set(table: MutableMapping[str, Any], values: Values, *, is_plain: bool) -> None:
-    """Set values in a table. Tables that are missing are written inline: `fit = { survives = "40MiB" }`."""
-    for key, value in values.items():
-        if isinstance(value, str):
-            table[key] = value
-        elif isinstance(table.get(key), MutableMapping):
-            _set(table[key], value, is_plain=is_plain)
-        else:  # as text, because a table that tomlkit makes has no spaces inside of its braces
-            text = f"inline = {_inline(value)}\n"
-            table[key] = tomllib.loads(text)["inline"] if is_plain else tomlkit.parse(text)["inline"]
-
-
-def _inline(values: Values) -> str:
-    """Return the text of an inline table. Its keys and values need no escapes."""
-    texts = {key: f'"{one}"' if isinstance(one, str) else _inline(one) for key, one in values.items()}
-    parts = (f"{key} = {text}" for key, text in texts.items())
-    return f"{{ {', '.join(parts)} }}"
+        return edited(text, {("images", image): values for image, values in wanted.items()})
+    except NotEditableError as error:
+        what, fix = f"nothing was written: {error}", "set the values above by hand"
+        raise ConfigurationError(what, where=name, fix=fix) from None

@@ -28,8 +28,18 @@ from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs, TrialSpec
+from membudget.report.accepting import proposals
 from membudget.report.notes import exception_note
 from membudget.report.report import SCHEMA_VERSION, Comparison, JudgedReport, Report, RevisionReport
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetsText:
+    """The head's budgets file as it was read."""
+
+    file: str
+    """Its path, from the top of the repository."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,8 @@ class CheckRequest:
     """A digest of everything that a label would approve. None if nothing needs approval."""
     known: tuple[str, ...] | None = None
     """All images of both budgets files, including those that other shards check. None if there are no others."""
+    budgets_text: BudgetsText | None = None
+    """None: the report does not propose edits of the file."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -116,7 +128,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         with progress.stage(Stage.MEASURING, to_run, tools.live):
             measure = partial(_measured, tools=tools, progress=progress, outage=outage)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
-    return Report(
+    report = Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
         started_at=started,
@@ -135,7 +147,16 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         notes=(*map(brief, request.notes), *outage.notes),
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
-    ).judged()
+    )
+    return _with_proposals(report.judged(), request.budgets_text)
+
+
+def _with_proposals(result: JudgedReport, budgets: BudgetsText | None) -> JudgedReport:
+    """Return the report with the edits of the budgets file that would let it pass."""
+    if budgets is None or result.judgement.verdict.passes:
+        return result
+    update = {"proposals": proposals(result, budgets.text, budgets.file)}
+    return replace(result, report=result.report.model_copy(update=update))
 
 
 def _measured(subject: Subject, tools: Tools, progress: Progress, outage: Outage) -> ImageMeasurement:

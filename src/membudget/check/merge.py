@@ -12,7 +12,7 @@ from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import worst
 from membudget.judge.whole import Difference
-from membudget.report.report import JudgedReport, Report
+from membudget.report.report import MOST_PROPOSALS, JudgedReport, Report
 
 _SAME: Same[Report] = {
     Difference.HEAD: lambda report: report.comparison.head.sha,
@@ -46,6 +46,7 @@ def merge(reports: Mapping[str, Report]) -> JudgedReport:
             "coverage": whole.coverage,
             "images": tuple(once(chain.from_iterable(part.images for part in parts), _graver)),
             "started_at": min(part.started_at for part in parts),
+            "proposals": tuple(dict.fromkeys(chain.from_iterable(part.proposals for part in parts)))[:MOST_PROPOSALS],
             "duration_ms": max(part.duration_ms for part in parts),
             "notes": whole.notes,
         }

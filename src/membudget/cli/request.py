@@ -25,7 +25,7 @@ from membudget.build.git_base_budgets import (
     untouched_images,
 )
 from membudget.build.revision import BaseRequest, Commit, NoBase
-from membudget.check.check import CheckRequest
+from membudget.check.check import BudgetsText, CheckRequest
 from membudget.core.errors import BudgetsFileError, ConfigurationError, shortened
 from membudget.core.sharding import Shard
 from membudget.publish.server import Event
@@ -110,7 +110,13 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         known.problem,
         approval_digest,
         tuple({**of_head.images, **known.budgets.images}),
+        BudgetsText(_name_of(repository, budgets), budgets_file.read(budgets)),
     )
+
+
+def _name_of(repository: GitRepository, budgets: Path) -> str:
+    """Return the path of the budgets file from the top of the repository, or as it was given if it is outside."""
+    return [str(budgets), *repository.names(budgets)][-1]
 
 
 def base_request(asked: BaseRequest, event: Event) -> BaseRequest:
@@ -221,7 +227,7 @@ def _digest_to_approve(
 def _uncommitted(repository: GitRepository, head: Commit, budgets: Path, of_head: Budgets) -> Iterator[str]:
     """Yield notes about files that differ from HEAD. A budgets file that git does not know differs as well."""
     changed = repository.uncommitted()
-    name = [str(budgets), *repository.names(budgets)][-1]
+    name = _name_of(repository, budgets)
     if name not in changed and not repository.has_entry(head, name):
         changed = [name, *changed]
     recipes = [

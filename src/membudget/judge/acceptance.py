@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
-from membudget.budgets.suggested import accepted_duration, accepted_rate, accepted_size, rounded_down
+from membudget.budgets.suggested import (
+    accepted_duration,
+    accepted_rate,
+    accepted_size,
+    limit_for,
+    rounded_down,
+    rounded_up,
+)
 from membudget.core.definition import Better, Unit
 from membudget.core.intervals import shift_interval
 from membudget.core.metrics import BOUNDED_BY_LIMIT, PEAKS, Metric
-from membudget.judge.bounds import BoundKind
+from membudget.judge.bounds import BoundKind, tolerated_growth
 from membudget.judge.evidence import CONFIDENCE_OF_A_FAILURE, NO_SAMPLES, Samples
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row, Verdict, judge_metric
@@ -34,26 +41,75 @@ class Acceptance:
     min: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LargerLimit:
+    """A larger memory limit for an image that reached its own. Nobody knows whether it is large enough."""
+
+    bytes: int
+    was_killed: bool
+    """Whether the kernel killed a process at the limit. Otherwise it only reclaimed memory there."""
+
+
+def larger_limit(image: ImageMeasurement, rows: Sequence[Row]) -> LargerLimit | None:
+    """Return a limit that an image may need that failed at its own. None if it did not.
+
+    The peak would have been as large as the limit or larger. Half as much again is what `init` leaves above a peak.
+    """
+    if any(row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL for row in rows):
+        side = image.side_for_maximums
+        in_sidecar = side is not None and side.only_sidecars_were_killed
+        return None if in_sidecar else LargerLimit(limit_for(image.limit_bytes, None), was_killed=True)
+    failed_there = any(_failed_at_limit(row) for row in rows)
+    return LargerLimit(limit_for(image.limit_bytes, None), was_killed=False) if failed_there else None
+
+
+def _failed_at_limit(row: Row) -> bool:
+    return row.verdict is Verdict.FAIL and row.metric in PEAKS and row.trials_at_limit is not None
+
+
 def image_acceptances(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[Acceptance, ...]:
     """Return how to accept the rows of an image that fail. Rows that no budget would let pass are left out.
 
-    A peak that reached the limit is one of them: nobody knows how large it would have been.
+    Nobody knows how large a peak would have been that reached the limit. Its budgets get as much room as the
+    `larger_limit` gives.
     """
     found: dict[tuple[str | None, Metric], Acceptance] = {}
+    larger = larger_limit(image, rows)
     for row in rows:
-        if row.verdict is not Verdict.FAIL or row.metric is Metric.OOM_KILLS or not row.exceeded:
-            continue
-        if row.metric in PEAKS and row.trials_at_limit is not None:
-            continue
-        samples = _samples(image, row)
-        accepted = _accepted(row, samples, image.limit_bytes)
-        if accepted is None:
-            continue
-        allow = _allowed(row, samples) if row.phase is None else None
-        known = found.get((row.phase, row.metric))
-        made = _changes(row, accepted, image.limit_bytes, allow)
-        found[row.phase, row.metric] = _both(known, made) if known is not None else made
+        if larger is not None and row.metric in PEAKS and (larger.was_killed or row.trials_at_limit is not None):
+            made = _up_to(row, larger.bytes)
+        else:
+            made = _acceptance(image, row)
+        if made is not None:
+            known = found.get((row.phase, row.metric))
+            found[row.phase, row.metric] = _both(known, made) if known is not None else made
     return tuple(found.values())
+
+
+def _acceptance(image: ImageMeasurement, row: Row) -> Acceptance | None:
+    if row.verdict is not Verdict.FAIL or row.metric is Metric.OOM_KILLS or not row.exceeded:
+        return None
+    samples = _samples(image, row)
+    accepted = _accepted(row, samples, image.limit_bytes)
+    if accepted is None:
+        return None
+    return _changes(row, accepted, image.limit_bytes, _allowed(row, samples) if row.phase is None else None)
+
+
+def _up_to(row: Row, peak_bytes: int) -> Acceptance | None:
+    """Return the budgets under which a peak of `peak_bytes` passes. None if it passes already."""
+    budget, before = row.budget, row.base.value if row.base is not None else None
+    if row.is_own and row.verdict is None:  # only shown
+        return None
+    if budget.max is not None:
+        budget = replace(budget, max=max(budget.max, peak_bytes))
+    if budget.tolerance is not None and before is not None and not row.is_own:
+        growth = peak_bytes - before
+        if growth > tolerated_growth(before, budget.tolerance):
+            budget = replace(budget, tolerance=Tolerance(budget.tolerance.percent, rounded_up(growth)))
+    if budget == row.budget:
+        return None
+    return _changes(row, budget, None, peak_bytes if row.phase is None else None)
 
 
 def group_acceptances(rows: Sequence[Row]) -> tuple[Acceptance, ...]:

@@ -62,7 +62,7 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
 def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | None) -> Annotation:
     reasons = "; ".join(raw(image_reason(reason)) for reason in image.reasons) or status_mark(image.status).words
     step = next_step(image.status, image.rows)
-    found = accept_image(result.measured[image.name], image, result.report.looser, is_above_exceptions=False)
+    found = accept_image(result.measured[image.name], image, result.report, is_above_exceptions=False)
     accepting = (one.as_text() for one in found)
     message = "; ".join([f"{reasons}. Next: {step}" if step else reasons, *accepting])
     broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)

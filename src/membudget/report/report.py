@@ -9,8 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from membudget.budgets.editing import LineEdit
 from membudget.budgets.entries import MOST_IMAGES
+from membudget.budgets.fields import ImageName
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
+from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import FailureStage, ImageMeasurement, SideMeasurement
@@ -20,6 +23,7 @@ from membudget.measure.trial import Trial
 
 SCHEMA_VERSION = 2
 """Version 1 had some facts only in sentences: see `restated`."""
+MOST_PROPOSALS = 2 * MOST_IMAGES
 LARGEST_REPORT_BYTES = 16_000_000
 """The size limit when writing, and when reading a report that a stranger may have written."""
 
@@ -88,6 +92,20 @@ class LooserRules:
         return () if self.approval.counts else self.loosened
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal(Stored):
+    """How to edit the budgets file so that the figures of an image or a group pass."""
+
+    subject: ImageName
+    """The name of the image or the group."""
+    is_group: bool
+    keys: tuple[str, ...]
+    """What the edit sets, as lines of TOML. Publishing shows no proposal whose keys it would not propose itself."""
+    file: str
+    """The path of the budgets file, from the top of the repository."""
+    edits: tuple[LineEdit, ...]
+
+
 class Report(ReportModel):
     """A whole `report.json`."""
 
@@ -116,6 +134,8 @@ class Report(ReportModel):
     """The rules that the head loosens."""
     base_problem: str | None = None
     """Why the rules of the base are unknown. None if they are known, or if there are none."""
+    proposals: Annotated[tuple[Proposal, ...], Field(max_length=MOST_PROPOSALS)] = ()
+    """How to edit the head's budgets file so that what fails passes."""
     notes: tuple[str, ...] = ()
     """Notes about the whole check."""
     verdict: Verdict

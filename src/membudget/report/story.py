@@ -136,14 +136,14 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
-            below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, looser))
+            below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, result.report))
             items[image.status].append(Item(_reasons(image), below, image.name, image.reasons))
             verdicts[image.status] = image.verdict
             rows[image.status] += image.rows
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)
-            below = tuple(accept_group(group, looser))
+            below = tuple(accept_group(group, result.report))
             items[status] += [
                 Item(finding, below, f"group {group.name}", (OfRow(row),)) for row, finding in group_findings(group)
             ]

@@ -1,6 +1,7 @@
 """How to accept growth that is wanted: what is proposed lets the same figures pass."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,18 @@ from hypothesis import strategies as st
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import KIB, MIB
-from membudget.judge.acceptance import Acceptance, group_acceptances, image_acceptances
+from membudget.judge.acceptance import (
+    Acceptance,
+    LargerLimit,
+    group_acceptances,
+    image_acceptances,
+    larger_limit,
+)
 from membudget.judge.bounds import fixed_bounds
 from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict, judge_metric
+from membudget.measure.trial import LimitContact
 from tests.support.builders import budgets, image, side, throughput, trial
 
 
@@ -66,10 +74,46 @@ def test_headroom_is_lowered() -> None:
     assert judge_image(with_them(measured)).verdict is Verdict.PASS
 
 
-def test_a_peak_that_reached_the_limit_has_no_budget_that_would_do() -> None:
-    allowed = budgets(max_rss=50, max_size=90)
-    killed = image(head=side(trial(63.8, oom_kills=1)), allowed=allowed, limit=64)
-    assert [one.metric for one in accepted(killed)] == [Metric.IMAGE_SIZE]
+def killed(rss: float = 63.8, **allowed: Any) -> ImageMeasurement:
+    return image(base=side(trial(20)), head=side(trial(rss, oom_kills=1)), allowed=budgets(**allowed), limit=64)
+
+
+def limit_of(measured: ImageMeasurement) -> LargerLimit | None:
+    return larger_limit(measured, judge_image(measured).rows)
+
+
+def test_after_an_oom_kill_limit_and_budgets_get_half_as_much_again() -> None:
+    made = killed(max_rss=50, rss_growth=(5, 2), max_size=90)
+    assert limit_of(made) == LargerLimit(100 * MIB, was_killed=True)
+    rss = next(one for one in accepted(made) if one.metric is Metric.PEAK_RSS)
+    assert rss == Acceptance(Metric.PEAK_RSS, None, 100 * MIB, growth=Tolerance(5, 80 * MIB), allow=100 * MIB)
+    assert Metric.IMAGE_SIZE in {one.metric for one in accepted(made)}
+
+
+@pytest.mark.parametrize("peak", [64, 80, 100])
+def test_whatever_then_fits_into_the_limit_passes(peak: int) -> None:
+    made = with_them(killed(max_rss=50, rss_growth=(5, 2)))
+    bigger = limit_of(made)
+    assert bigger is not None
+    again = replace(made, head=side(trial(peak), trial(peak), trial(peak)), limit_bytes=bigger.bytes)
+    assert judge_image(again).verdict is Verdict.PASS
+
+
+def test_without_a_budget_of_the_peak_the_limit_alone_is_raised() -> None:
+    assert accepted(killed()) == ()
+    assert limit_of(killed()) == LargerLimit(100 * MIB, was_killed=True)
+
+
+def test_a_peak_over_budget_that_reached_the_limit_needs_a_larger_one_as_well() -> None:
+    reached = replace(trial(60), at_limit=LimitContact(1874, 96 * MIB, 640, is_thrashing=True))
+    made = image(base=side(trial(20)), head=side(reached), allowed=budgets(max_rss=50), limit=64)
+    assert limit_of(made) == LargerLimit(100 * MIB, was_killed=False)
+    assert [one.max for one in accepted(made)] == [100 * MIB]
+
+
+def test_an_image_that_stays_below_its_limit_keeps_it() -> None:
+    made = image(base=side(trial(20)), head=side(trial(60)), allowed=budgets(max_rss=50), limit=64)
+    assert limit_of(made) is None
 
 
 def test_every_trial_is_covered() -> None:

@@ -16,6 +16,7 @@ from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement,
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import OomKills, Trial
+from membudget.report.accepting import proposals
 from membudget.report.report import Report
 from tests.fakes.fitted import fitted_image, pressed
 from tests.fakes.limited_services import self_sizing
@@ -25,6 +26,23 @@ from tests.unit.report.reports import with_a_missed_spike
 
 BUDGETS = budgets(max_rss=96, rss_growth=(5, 2), max_size=250, size_growth=(5, 5))
 _STEP_US = 20_000
+FILE = """\
+version = 1
+
+[defaults]
+limit = "256MiB"
+
+[images.api]
+build = { context = "services/api" }
+workload = { kind = "http", port = 8080, requests = [{ path = "/", count = 200 }] }
+budgets.image_size = { max = "250MiB", growth = { percent = 5, floor = "5MiB" } }
+budgets.peak_rss = { max = "96MiB", growth = { percent = 5, floor = "2MiB" } }
+"""
+
+
+def with_file(made: Report, text: str = FILE) -> Report:
+    """A check that read the budgets file, and says how to edit it."""
+    return made.model_copy(update={"proposals": proposals(made.judged(), text, "budgets.toml")})
 
 
 def served(rss: float, *, worker: str = "gunicorn", spread: float = 0.2) -> SideMeasurement:
@@ -66,7 +84,7 @@ def over_budget() -> Report:
         dockerfile="services/api/Dockerfile",
         contents_diff=ImageDiff(round(48.1 * MIB), 7, (PANDAS, APT), (), (), ()),
     )
-    return report(grown, fine("worker", 38.4), fine("web", 22.0))
+    return with_file(report(grown, fine("worker", 38.4), fine("web", 22.0)))
 
 
 def with_layers(measured: SideMeasurement, size: float) -> SideMeasurement:
@@ -105,8 +123,9 @@ def oom_killed() -> Report:
         [*_loading(40, 12), *(40 + 214 * (step / 30) ** 2 for step in range(31))],
     )
     head = replace(side(killed, killed, killed, size=214))
-    return report(image("api", base=served(171, worker="server.js"), head=head, allowed=budgets(), limit=256),
-                  fine("worker", 38.4))  # fmt: skip
+    allowed = budgets(max_rss=200, rss_growth=(5, 10))
+    api = image("api", base=served(171, worker="server.js"), head=head, allowed=allowed, limit=256)
+    return with_file(report(api, fine("worker", 38.4)), FILE.replace("96MiB", "200MiB").replace("2MiB", "10MiB"))
 
 
 def workload_failed() -> Report:

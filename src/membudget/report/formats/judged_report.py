@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from membudget.budgets.editing import LineEdit
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
@@ -12,7 +13,7 @@ from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap
-from membudget.report.accepting import exception_lines, keys_of_image
+from membudget.report.accepting import exception_lines, keys_of_image, proposal_of
 from membudget.report.headline import verdict_line
 from membudget.report.report import Comparison, JudgedReport, Report
 from membudget.report.row_words import key_of, row_reason
@@ -106,7 +107,9 @@ class JudgedImage(_Model):
     reasons: tuple[str, ...]
     next_step: str | None
     accept: tuple[str, ...]
-    """Lines of TOML for the budgets file under which the broken budgets pass. Empty if none are broken."""
+    """Keys of the budgets file under which the broken budgets pass, as TOML. Empty if none are broken."""
+    edits: tuple[LineEdit, ...]
+    """The changes of the budgets file's lines that set these keys. Empty if they are not known."""
     exceptions: str
     """Exceptions under which they pass, as TOML. Empty if none would help."""
     limit_bytes: int
@@ -165,6 +168,8 @@ def render(result: JudgedReport) -> str:
 
 
 def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) -> JudgedImage:
+    accept = keys_of_image(measured, image)
+    proposal = proposal_of(report, image.name, accept, is_group=False)
     return JudgedImage(
         name=image.name,
         verdict=image.verdict,
@@ -172,7 +177,8 @@ def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) ->
         status=image.status,
         reasons=tuple(raw(image_reason(reason)) for reason in image.reasons),
         next_step=next_step(image.status, image.rows),
-        accept=keys_of_image(measured, image),
+        accept=accept,
+        edits=proposal.edits if proposal is not None else (),
         exceptions="\n".join(exception_lines(measured, image, report.started_at, report.looser)),
         limit_bytes=measured.limit_bytes,
         rows=tuple(map(JudgedRow.of, image.rows)),
