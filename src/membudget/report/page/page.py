@@ -222,13 +222,13 @@ _LEVELS = (
 
 def render(result: JudgedReport, largest: int = LARGEST_PAGE_BYTES) -> str:
     """Return the page, with as much detail as fits into `largest` bytes. The page says what was left out."""
-    around = len(_page("").encode())
+    around = len(page_of("").encode())
     sections = story(result)
     for level in _LEVELS:
-        data = _as_json(_data(result, sections, level))
+        data = as_json(_data(result, sections, level))
         if around + len(data.encode()) <= largest:
             break
-    return _page(data)
+    return page_of(data)
 
 
 def _data(result: JudgedReport, sections: Sequence[Section], level: _DetailLevel) -> dict[str, Json]:
@@ -291,7 +291,7 @@ def _cuts(report: Report, level: _DetailLevel, shown: Sequence[ImageMeasurement]
     return [[words] for words in said]
 
 
-def _as_json(data: Json) -> str:
+def as_json(data: Json) -> str:
     """Return `data` as JSON that cannot end a script block, begin a comment, or command a workflow's runner."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
@@ -299,7 +299,8 @@ def _as_json(data: Json) -> str:
     return json_without_commands(text)
 
 
-def _page(data: str) -> str:
+def page_of(data: str) -> str:
+    """Return the page that shows `data`, as `as_json` made it."""
     scripts = (chart_script(), page_script())
     allowed = {"script-src": scripts, "style-src": (style(),)}
     sources = "; ".join(f"{name} {' '.join(map(_hash, texts))}" for name, texts in allowed.items())

@@ -42,7 +42,7 @@ const showLinked = () => {
 const allRows = (data) =>
   data.rows.length < data.rowCount ? `${data.rows.length} of ${data.rowCount} rows, those in trouble first` : data.rowCount === 1 ? "The one row" : `All ${data.rowCount} rows`;
 
-const revisions = ({ base, head }) => element("span", { class: "revisions" },
+const revisions = ({ base, head }) => !head ? element("span", { class: "revisions" }) : element("span", { class: "revisions" },
   base ? [element("code", { title: `${base[2]} ${base[1]}` }, base[0]), " → "] : "no base → ",
   element("code", { title: head[2] }, head[0]), " ", element("span", { dir: "ltr" }, head[1]));
 
