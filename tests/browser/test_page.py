@@ -12,11 +12,16 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from membudget.judge.measurement import Presence
+from membudget.report.page.fit_page import render as render_fit
 from membudget.report.page.page import render
 from membudget.report.report import Report
+from tests.fakes.fitted import fitted as fitted_one
+from tests.fakes.fitted import pressed
+from tests.fakes.fitted import report as fit_report
 from tests.support.browser import complaints, prefer, requests, running_browser, show
 from tests.support.busy_report import busy_report
 from tests.support.hostile_report import HOSTILE, hostile_report
+from tests.unit.report.outcomes import fitted
 from tests.unit.report.reports import REPORTS
 
 pytestmark = pytest.mark.browser
@@ -87,6 +92,13 @@ def shown_seconds(timeline: WebElement) -> tuple[float, float]:
     return float(timeline.get_attribute("data-from") or "nan"), float(timeline.get_attribute("data-to") or "nan")
 
 
+def the_curve(browser: Chrome, name: str) -> WebElement:
+    """What of an image draws the limits that a fit tried, in sight."""
+    section = one(image(browser, name), ".fitted")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", section)
+    return section
+
+
 def everything_pressed(browser: Chrome) -> None:
     """Open all that opens, and press all that can be pressed."""
     browser.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
@@ -96,7 +108,7 @@ def everything_pressed(browser: Chrome) -> None:
     browser.execute_script("for (const one of [...document.querySelectorAll('.tile')]) one.focus()")
 
 
-@pytest.mark.parametrize("make", [*REPORTS.values(), busy_report, hostile_report])
+@pytest.mark.parametrize("make", [*REPORTS.values(), busy_report, hostile_report, fitted])
 def test_nothing_is_asked_for_and_nothing_goes_wrong(
     browser: Chrome, opened: Callable[[Report], str], make: Callable[[], Report]
 ) -> None:
@@ -298,3 +310,34 @@ def test_a_narrow_screen_scrolls_down_alone(browser: Chrome, busy: Chrome) -> No
         assert busy.execute_script("return document.documentElement.scrollWidth <= 400")
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_curve_of_a_fit_answers_to_mouse_and_keyboard(browser: Chrome, opened: Callable[[Report], str]) -> None:
+    opened(fitted())
+    section = the_curve(browser, "api")
+    hover, over = one(section, ".hover"), one(section, ".u-over")
+    assert not hover.is_displayed()
+    ActionChains(browser).move_to_element(over).perform()
+    wait_for(browser, hover.is_displayed)
+    assert "passed" in hover.text
+    assert "% of no limit" in hover.text
+    surface = one(section, ".timeline")
+    surface.send_keys(Keys.HOME)
+    for _ in range(30):
+        surface.send_keys(Keys.ARROW_LEFT)
+    wait_for(browser, lambda: "OOM-killed" in hover.text)
+    surface.send_keys(Keys.ARROW_RIGHT)
+    wait_for(browser, lambda: "survives" in hover.text)
+    assert "survives" in str(one(section, ".spoken").get_attribute("textContent"))
+    assert complaints(browser) == []
+
+
+def test_the_page_of_a_fit_shows_the_same_curve(browser: Chrome, tmp_path: Path) -> None:
+    prefer(browser, "dark")
+    browser.set_window_size(1200, 900)
+    complaints(browser)
+    show(browser, render_fit(fit_report(fitted_one("api", pressed))), tmp_path)
+    section = the_curve(browser, "api")
+    assert "limit 512.0 MiB, right of the picture" in one(section, ".legend").text
+    everything_pressed(browser)
+    assert complaints(browser) == []

@@ -13,16 +13,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import DEFAULT_REPORT, write_text
+from membudget.core.untrusted_text import json_without_commands
 from membudget.publish import workflow
-from membudget.publish.report_file import read_report
+from membudget.publish.fit_file import read_check_or_fit
 from membudget.publish.workflow import guarded_log, obeys_commands
-from membudget.report.formats import judged_report, junit, markdown, openmetrics, terminal
+from membudget.report.fit_report import FitReport
+from membudget.report.formats import fit_report, judged_report, junit, markdown, openmetrics, terminal
 from membudget.report.formats.terminal import Detail
-from membudget.report.page import page
+from membudget.report.page import fit_page, page
 from membudget.report.report import JudgedReport
 
 _LOG_WIDTH = 160
@@ -35,10 +37,12 @@ def show(options: argparse.Namespace) -> ExitCode:
     if options.format != "terminal" and detail is not Detail.SHORT:
         raise ConfigurationError(f"--format {options.format} has one length", fix="leave out -v and -q")
     path = Path(options.report)
-    report = read_report(path)
+    report = read_check_or_fit(path)
     is_screen = options.output is None and sys.stdout.isatty()
-    if options.format == "terminal":
-        text = _for_terminal(report.judged(), path, detail, is_screen=is_screen)
+    if isinstance(report, FitReport):
+        text = _of_fit(report, options.format, detail, is_screen=is_screen)
+    elif options.format == "terminal":
+        text = _for_terminal(terminal.render(report.judged(), detail, _more_of(path)), is_screen=is_screen)
     else:
         text = _render(options.format, report.judged())
     if options.output is not None:
@@ -97,11 +101,29 @@ def _goes_to_file() -> bool:
         return False
 
 
-def _for_terminal(result: JudgedReport, path: Path, detail: Detail, *, is_screen: bool) -> str:
+def _of_fit(report: FitReport, how: str, detail: Detail, *, is_screen: bool) -> str:
+    """Return the report of a fit. Raises ConfigurationError if it has no such format."""
+    if detail is not Detail.SHORT:
+        raise ConfigurationError("the report of a fit has one length", fix="leave out -v and -q")
+    match how:
+        case "terminal":
+            return _for_terminal(fit_report.render(report), is_screen=is_screen)
+        case "markdown":
+            return f"{fit_report.render_markdown(report)}\n"
+        case "html":
+            return fit_page.render(report)
+        case "json":
+            return f"{json_without_commands(report.model_dump_json(indent=1))}\n"
+        case _:
+            what = f"the report of a fit has no format {how}"
+            raise ConfigurationError(what, fix="use terminal, markdown, html or json")
+
+
+def _for_terminal(shown: RenderableType, *, is_screen: bool) -> str:
     width = Console().width if is_screen else _LOG_WIDTH
     console = Console(file=io.StringIO(), width=width, force_terminal=is_screen)
     with console.capture() as captured:
-        console.print(terminal.render(result, detail, _more_of(path)))
+        console.print(shown)
     return captured.get()
 
 

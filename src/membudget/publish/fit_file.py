@@ -5,11 +5,17 @@ from pathlib import Path
 
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import write_text
+from membudget.publish.report_file import READING, parse_report
 from membudget.publish.strict_json import Reading, impossible_parts, parse_model, read_bounded, report_files
 from membudget.report.fit_report import FitReport
+from membudget.report.report import Report
 
 _LARGEST_BYTES = 20_000_000
 """A thousand images with twenty rungs each need ten million. All parts of a fit are no larger than this together."""
+
+_KEY = b'"fit_version"'
+_BEGINNING_BYTES = 200
+"""Where the report of a fit says that it is one."""
 
 
 def write_fit(report: FitReport, path: Path) -> None:
@@ -36,6 +42,12 @@ def read_fits(paths: Sequence[Path]) -> dict[str, FitReport]:
 def read_fit(path: Path) -> FitReport:
     """Read the report of a fit. Raises ConfigurationError, without quoting the file, if it is not exactly one."""
     return parse_fit(read_bounded(path, _READING), str(path))
+
+
+def read_check_or_fit(path: Path) -> Report | FitReport:
+    """Read the report of a check or of a fit. Raises ConfigurationError, without quoting a file that is neither."""
+    data = read_bounded(path, READING)
+    return parse_fit(data, str(path)) if _KEY in data[:_BEGINNING_BYTES] else parse_report(data, str(path))
 
 
 def parse_fit(data: bytes, where: str) -> FitReport:

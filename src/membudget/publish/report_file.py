@@ -121,7 +121,7 @@ def read_report(path: Path) -> Report:
 
     Raises ConfigurationError, without quoting the file, if it is not exactly a report.
     """
-    return parse_report(read_bounded(path, _READING), str(path))
+    return parse_report(read_bounded(path, READING), str(path))
 
 
 def read_reports(paths: Sequence[Path]) -> dict[str, Report]:
@@ -160,7 +160,7 @@ def parse_report(data: bytes, where: str) -> Report:
 
     Text that would take more memory than any report is refused before it is parsed.
     """
-    report = restated(parse_model(data, where, _READING))
+    report = restated(parse_model(data, where, READING))
     for image in report.images:
         for side in image.sides:
             _complete(side.metrics)
@@ -195,4 +195,5 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "a metric is negative"
 
 
-_READING = Reading(Report, _inconsistencies, LARGEST_REPORT_BYTES, "report", "check", "check and publish")
+READING = Reading(Report, _inconsistencies, LARGEST_REPORT_BYTES, "report", "check", "check and publish")
+"""How the reports of checks are read."""

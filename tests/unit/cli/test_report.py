@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from membudget.advise.fit import ImageFit
 from membudget.cli import commands
 from membudget.cli.main import main
 from membudget.cli.report import Output, show_result
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
+from membudget.publish.fit_file import write_fit
 from membudget.publish.report_file import write_report
 from membudget.report.formats.terminal import Detail
+from tests.fakes.fitted import fitted, pressed
+from tests.fakes.fitted import report as fit_report
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.workflow_log import obeyed
 from tests.unit.report.reports import everything, said_by_others
@@ -188,3 +192,45 @@ def test_without_a_name_the_report_of_the_last_check_is_shown(
     write_report(report(image("api", head=side(trial(40)))), Path(DEFAULT_REPORT))
     assert main(["report"]) == 0
     assert "1 image within budget" in capsys.readouterr().out
+
+
+FIT_FORMATS = {
+    "terminal": "api, 39 trials",
+    "markdown": "`api` survives at 38.5 MiB",
+    "html": "<!doctype html>",
+    "json": '{\n "fit_version": 1',
+}
+
+
+@pytest.fixture
+def of_fit(tmp_path: Path) -> str:
+    file = tmp_path / "fit.json"
+    write_fit(fit_report(fitted("api", pressed)), file)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", FIT_FORMATS)
+def test_the_report_of_a_fit_is_shown_as_well(of_fit: str, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert main(["report", of_fit, "--format", name]) == 0
+    assert capsys.readouterr().out.startswith(FIT_FORMATS[name])
+
+
+@pytest.mark.parametrize("name", ["junit", "openmetrics"])
+def test_the_report_of_a_fit_has_no_verdicts_to_convert(
+    of_fit: str, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(["report", of_fit, "--format", name]) == ExitCode.CONFIGURATION
+    assert f"the report of a fit has no format {name}" in capsys.readouterr().err
+
+
+def test_the_report_of_a_fit_has_one_length(of_fit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", of_fit, "-v"]) == ExitCode.CONFIGURATION
+    assert "one length" in capsys.readouterr().err
+
+
+def test_what_a_fit_quotes_gives_no_command_to_a_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "fit.json"
+    write_fit(fit_report(ImageFit("api", None, fault="::error::x")), file)
+    for name in FIT_FORMATS:
+        assert main(["report", str(file), "--format", name]) == 0
+        assert not list(obeyed(capsys.readouterr().out))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from membudget.core.quantities import format_size
-from membudget.core.untrusted_text import Json, Quoted, in_plain_text, printable
+from membudget.core.untrusted_text import Json, Quoted, printable
 from membudget.judge.fitted import FittedImage
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.fit_report import FitReport
-from membudget.report.fit_words import answer_sentences, settings_sentence, sum_sentence, took_words
+from membudget.report.fit_words import answer_sentences, closing_sentences, settings_sentence, sum_sentence, took_words
 from membudget.report.page.fitted_data import limits_data
 from membudget.report.page.page import LARGEST_PAGE_BYTES, as_json, page_of
 from membudget.report.verdicts import SIGNS
@@ -31,20 +31,27 @@ def _data(report: FitReport, shown: Sequence[FittedImage]) -> dict[str, Json]:
     environment = report.environment
     memory = format_size(environment.memory_bytes)
     about = f", {environment.cpus} CPUs, {memory} memory, cgroup v{environment.cgroup_version}"
-    machine = Finding(("engine ", Quoted(environment.engine), ", ", Quoted(environment.platform), about))
-    verdict = _verdict(report.images)
+    machine = Finding(
+        (
+            "engine ",
+            Quoted(environment.engine),
+            ", ",
+            Quoted(environment.platform),
+            f"{about}; membudget ",
+            Quoted(report.membudget_version),
+        )
+    )
+    remarks: list[Json] = [Finding(sentence).as_json() for sentence in closing_sentences(report)]
+    verdict = Verdict.INCONCLUSIVE if report.exit_code else Verdict.PASS
+    started = report.started_at.isoformat(timespec="seconds")
     left_out = len(report.images) - len(shown)
     cuts: list[Json] = [[f"{len(shown):,} of {len(report.images):,} images are shown."]] if left_out else []
     return {
         "verdict": verdict.value, "sign": SIGNS[verdict], "line": _line(report), "head": None, "base": None,
-        "headings": [], "rows": [], "rowCount": 0, "remarks": [], "problems": [], "also": [], "logs": [], "more": [],
-        "compared": machine.as_json(), "started": f"membudget {in_plain_text(Quoted(report.membudget_version))}",
+        "headings": [], "rows": [], "rowCount": 0, "remarks": remarks, "problems": [], "also": [], "logs": [],
+        "more": [], "compared": machine.as_json(), "started": f"started {started}",
         "images": [_image(image) for image in shown], "imageCount": len(report.images), "cuts": cuts,
     }  # fmt: skip
-
-
-def _verdict(images: Sequence[FittedImage]) -> Verdict:
-    return Verdict.PASS if all(image.survives_bytes is not None for image in images) else Verdict.INCONCLUSIVE
 
 
 def _line(report: FitReport) -> str:
@@ -59,7 +66,7 @@ def _line(report: FitReport) -> str:
 
 
 def _image(image: FittedImage) -> dict[str, Json]:
-    verdict = _verdict([image])
+    verdict = Verdict.INCONCLUSIVE if image.survives_bytes is None else Verdict.PASS
     return {
         "name": printable(image.name), "verdict": verdict.value, "sign": SIGNS[verdict],
         "status": "fitted" if verdict is Verdict.PASS else "no answer", "limit": image.today_bytes,
