@@ -257,7 +257,7 @@ class BudgetsFile(FileModel):
     defaults: Defaults = Defaults()
     """Settings for every image. An image's own settings override them."""
     images: Annotated[dict[ImageName, ImageSpec], Field(min_length=1, max_length=MOST_IMAGES)]
-    """The images of the repository, by name."""
+    """The images of the repository: a table [images.NAME] for each."""
 
     groups: dict[ImageName, Group] = {}
     """Images that share budgets, by the group's name."""

@@ -11,9 +11,9 @@ def limit(text: str) -> int:
 
     limit = _quantity(text, "parse_size")
     if limit > LARGEST_SIZE_BYTES:
-        raise argparse.ArgumentTypeError(f"{LARGEST_SIZE} or less")
+        raise argparse.ArgumentTypeError(f"{text!r} is too large: use {LARGEST_SIZE} or less")
     if limit < SMALLEST_LIMIT_BYTES:
-        raise argparse.ArgumentTypeError("at least 8MiB: the container runtime itself needs 4 to 7 MiB to start")
+        raise argparse.ArgumentTypeError(f"{text!r} is too small: the container runtime needs 4 to 7 MiB to start. Use 8MiB or more")
     return limit
 
 
@@ -23,7 +23,7 @@ def duration(text: str) -> int:
 
     duration = _quantity(text, "parse_duration")
     if duration > LONGEST_DURATION_MS:
-        raise argparse.ArgumentTypeError(f"{LONGEST_DURATION} or less")
+        raise argparse.ArgumentTypeError(f"{text!r} is too long: use {LONGEST_DURATION} or less")
     return duration
 
 
@@ -46,7 +46,7 @@ def number_up_to(most: int) -> Callable[[str], int]:
         try:
             return parse_whole(text, 1, most)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
     return parse
 
@@ -58,4 +58,4 @@ def jobs(text: str) -> int | None:
     try:
         return parse_jobs(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None

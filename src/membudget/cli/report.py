@@ -35,7 +35,7 @@ def show(options: argparse.Namespace) -> ExitCode:
     """Run `membudget report`."""
     detail = detail_of(options)
     if options.format != "terminal" and detail is not Detail.SHORT:
-        raise ConfigurationError(f"--format {options.format} has one length", fix="leave out -v and -q")
+        raise ConfigurationError("-v and -q are for --format terminal", fix="leave them out")
     path = Path(options.report)
     report = read_check_or_fit(path)
     is_screen = options.output is None and sys.stdout.isatty()
@@ -73,7 +73,7 @@ def output_of(options: argparse.Namespace) -> Output:
     """Return what a check prints, by its options. Raises ConfigurationError if they contradict each other."""
     output = Output(detail_of(options), is_json=options.format == "json")
     if output.is_json and output.detail is Detail.FULL:
-        raise ConfigurationError("--format json has one length", fix="leave out -v")
+        raise ConfigurationError("-v is for --format terminal", fix="leave it out")
     return output
 
 

@@ -208,7 +208,7 @@ def remove_report(path: Path) -> None:
         refuse_links(path)
         if path.is_file() and not path.is_symlink() and not _may_be_report(path):
             raise ConfigurationError(
-                "is a file, but not a report: it would be overwritten",
+                "this file is not a report, and the new report would overwrite it",
                 where=str(path),
                 fix="name another file for the report, or remove this one",
             )

@@ -119,7 +119,7 @@ def test_what_fails_early_leaves_no_report_of_an_earlier_run(
 def test_a_check_overwrites_nothing_but_a_report(job: Path) -> None:
     (job / "budgets.toml").write_text(BUDGETS)
     options = make_parser().parse_args(["check", "--report", "budgets.toml"])
-    with pytest.raises(ConfigurationError, match=r"budgets\.toml: is a file, but not a report"):
+    with pytest.raises(ConfigurationError, match=r"budgets\.toml: this file is not a report"):
         options.handler(options)
     assert (job / "budgets.toml").read_text() == BUDGETS
 

@@ -33,9 +33,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--confirm", "0"], "--confirm: a whole number from 1 to 1000"),
-        (["--confirm", "1000000"], "--confirm: a whole number from 1 to 1000"),
-        (["--at-most", "4MiB"], "--at-most: at least 8MiB"),
+        (["--confirm", "0"], "--confirm: '0' is not a whole number from 1 to 1000"),
+        (["--confirm", "1000000"], "--confirm: '1000000' is not a whole number from 1 to 1000"),
+        (["--at-most", "4MiB"], "--at-most: '4MiB' is too small"),
         (["--at-most", "64"], '"64" has no unit'),
         (["--format", "html"], "invalid choice: 'html'"),
     ],

@@ -59,7 +59,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         (["measure"], "required: IMAGE"),
         (["measure", "image", "--quit"], "unrecognized arguments"),
         (["measure", "--limit", "64m", "image"], 'a number with a unit: "256MiB"'),
-        (["measure", "--limit", "4MiB", "image"], "at least 8MiB"),
+        (["measure", "--limit", "4MiB", "image"], "Use 8MiB or more"),
         (["measure", "--limit", "2000TiB", "image"], "1024TiB or less"),
         (["measure", "--timeout", "9999999h", "image"], "24h or less"),
         (["measure", "--trials", "0", "image"], "a whole number from 1 to 1000"),

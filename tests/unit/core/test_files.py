@@ -267,7 +267,7 @@ def test_a_link_in_place_of_a_report_is_removed_and_not_followed(tmp_path: Path)
 def test_a_file_that_is_no_report_is_not_removed(tmp_path: Path, content: str) -> None:
     path = tmp_path / "budgets.toml"
     path.write_text(content)
-    with pytest.raises(ConfigurationError, match="is a file, but not a report"):
+    with pytest.raises(ConfigurationError, match="this file is not a report"):
         remove_report(path)
     assert path.read_text() == content
 
