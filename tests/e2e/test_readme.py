@@ -13,6 +13,7 @@ from membudget.budgets import file as budgets_file
 from membudget.budgets.budget_tables import SizeBudget
 from membudget.cli.arguments import make_parser
 from membudget.core.errors import ExitCode
+from membudget.core.files import OWN_FOLDER
 from membudget.core.metrics import Metric
 from tests.support.engine import require_engine
 from tests.support.repository import Repository
@@ -114,3 +115,9 @@ def test_every_command_of_the_program_is_documented() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= LONGEST_README
+
+
+def test_the_readme_writes_nothing_that_git_would_add() -> None:
+    outputs = re.findall(r"--output (\S+)", "\n".join(commands(README)))
+    assert outputs
+    assert [output for output in outputs if not output.startswith(f"{OWN_FOLDER}/")] == []

@@ -13,7 +13,8 @@ def limit(text: str) -> int:
     if limit > LARGEST_SIZE_BYTES:
         raise argparse.ArgumentTypeError(f"{text!r} is too large: use {LARGEST_SIZE} or less")
     if limit < SMALLEST_LIMIT_BYTES:
-        raise argparse.ArgumentTypeError(f"{text!r} is too small: the container runtime needs 4 to 7 MiB to start. Use 8MiB or more")
+        why = "the container runtime needs 4 to 7 MiB to start"
+        raise argparse.ArgumentTypeError(f"{text!r} is too small: {why}. Use 8MiB or more")
     return limit
 
 
