@@ -111,14 +111,15 @@ def _alike(reports: Mapping[str, PartT], same: Same[PartT], run: str) -> list[Pa
         where = min(reports)
         raise ConfigurationError(f"is the report of a whole {run}, not of a shard", where=where)
     files = sorted(shards, key=lambda name: (_number(shards[name]), name))
-    kinds: list[list[PartT]] = []
+    kinds: list[tuple[list[object], list[PartT]]] = []
     for part in (shards[name] for name in files):
-        kind = next((kind for kind in kinds if _difference(part, kind[0], same) is None), None)
+        shared = [of(part) for of in same.values()]
+        kind = next((parts for known, parts in kinds if known == shared), None)
         if kind is None:
-            kinds.append([part])
+            kinds.append((shared, [part]))
         else:
             kind.append(part)
-    return max(kinds, key=len)
+    return max((parts for _, parts in kinds), key=len)
 
 
 def _number(report: Part) -> int:
