@@ -38,7 +38,8 @@ from membudget.version import VERSION
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
 _OF_THE_RELEASE = "tests/release/test_released_image.py"
 _WITHOUT_ENGINE = (
-    "tests/unit", "tests/extension", "tests/browser", "tests/release/steps", "tests/e2e/test_pre_commit_hook.py",
+    "tests/unit", "tests/rendering", "tests/extension", "tests/browser", "tests/release/steps",
+    "tests/e2e/test_pre_commit_hook.py",
 )  # fmt: skip
 _ON_OTHER_ENGINES = ("tests/integration", "tests/attacks")
 _OTHER_ENGINES = 2

@@ -10,6 +10,7 @@ from membudget.contents.summary import PairContents
 from membudget.core.errors import BuildFailed, EnvironmentFault
 from membudget.core.progress import Running
 from membudget.core.quantities import MIB
+from membudget.engine.rendering import Renderers
 from membudget.judge.fitted import FittedImage
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -40,6 +41,8 @@ class FakeTools:
         """Whether a fresh trial has to confirm them."""
         self.fits: dict[str, FittedImage] = {}
         """What earlier fits found, by "name side"."""
+        self.renderer = Renderers({})
+        """Without programs: it renders nothing."""
         self.keeps = False
         """Whether it keeps those of this run."""
 

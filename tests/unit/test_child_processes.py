@@ -37,7 +37,11 @@ CHILDREN = {
     ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",
-    ("engine/child_output.py", "subprocess.Popen"): "none for buildx bake; a path and an empty home for helm",
+    (
+        "engine/child_output.py",
+        "subprocess.Popen",
+    ): "none for buildx bake; PATH and an empty home for helm and kubectl",
+    ("engine/rendering.py", "subprocess.run"): "none: `true`, to learn whether the network can be taken away",
     ("measure/workload/confinement.py", "os.fork"): "that of the driver, a helper itself",
     ("measure/probe/snapshots.py", "os.fork"): "that of the probe, a helper itself",
 }

@@ -30,6 +30,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.budgets.fit import FitSettings, FitThresholds
+from membudget.budgets.manifests import ManifestEntry, ManifestRules, Manifests
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
@@ -238,6 +239,8 @@ class Budgets:
     groups: Mapping[str, Group] = field(default_factory=dict)
     """The groups, each with the names of its images."""
     exceptions: tuple[BudgetException, ...] = ()
+    manifests: tuple[ManifestEntry, ...] = ()
+    manifest_rules: ManifestRules = ManifestRules()
 
     def canonical(self) -> str:
         """Return a text that is the same for the same budgets."""
@@ -245,6 +248,8 @@ class Budgets:
             "images": {name: image.model_dump(mode="json") for name, image in self.images.items()},
             "groups": {name: group.model_dump(mode="json") for name, group in self.groups.items()},
             "exceptions": [one.model_dump(mode="json") for one in self.exceptions],
+            "manifests": [one.model_dump(mode="json") for one in self.manifests],
+            "manifest_rules": self.manifest_rules.model_dump(mode="json"),
         }
         return json.dumps(tables, sort_keys=True)
 
@@ -265,6 +270,12 @@ class BudgetsFile(FileModel):
     """Budgets that may be exceeded for a limited time."""
     cost: CostSettings | None = None
     """What memory costs where the images are deployed. If absent, no costs are shown."""
+    manifests: Manifests = ()
+    """What deploys the images: Kubernetes manifests, Helm charts, folders of Kustomize, compose files, ECS tasks. Their
+    limits and requests are checked against what was measured.
+    """
+    manifest_rules: ManifestRules = ManifestRules()
+    """The rules that the manifests are held to, each with what happens if it is broken."""
 
     @property
     def members(self) -> int:
@@ -284,7 +295,7 @@ class BudgetsFile(FileModel):
             name: image.with_defaults(self.defaults, budgets.get(name, none), self.cost)
             for name, image in self.images.items()
         }
-        return Budgets(images, groups, self.exceptions)
+        return Budgets(images, groups, self.exceptions, self.manifests, self.manifest_rules)
 
 
 def build_paths(image: ImageSpec) -> tuple[str, ...] | None:

@@ -26,6 +26,7 @@ from membudget.budgets.loosening import (
     other_build,
     removed_image,
 )
+from membudget.budgets.manifests import ManifestEntry, ManifestRules, removed_entries
 from membudget.budgets.metric_budgets import PhaseBudgets
 from membudget.budgets.rules import (
     NO_BUDGET,
@@ -43,6 +44,9 @@ from membudget.budgets.rules import (
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import Metric
 
+MANIFESTS = "manifests"
+"""The subject of what is loosened for the manifests of the whole file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -53,6 +57,9 @@ class Rules:
     groups: Mapping[str, GroupRules] = field(default_factory=dict)
     exceptions: tuple[BudgetException, ...] = ()
     loosened: tuple[Loosening, ...] = ()
+    manifests: tuple[ManifestEntry, ...] = ()
+    """Always the head's, because the files are its own. One that it removes is among what is loosened."""
+    manifest_rules: ManifestRules = ManifestRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
             {name: group_rules(head, name) for name in head.groups},
             head.exceptions,
             loosened,
+            head.manifests,
+            head.manifest_rules,
         )
     exceptions = tuple(_guarded_exceptions(head, base)) if base.images else head.exceptions
     return Rules(
@@ -81,6 +90,8 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
         {name: _guarded_group(head, base, name) for name in {**head.groups, **base.groups}},
         exceptions,
         loosened,
+        head.manifests,
+        head.manifest_rules.strictest(base.manifest_rules) if base.manifests else head.manifest_rules,
     )
 
 
@@ -101,6 +112,10 @@ def loosenings(head: Budgets, base: Budgets, moved: Collection[str]) -> Iterator
         yield from group_loosenings(name, group_rules(base, name), after)
     if base.images:
         yield from (loosened_exception(one) for one in _wider_exceptions(head, base))
+    if base.manifests:
+        milder = head.manifest_rules.milder_than(base.manifest_rules)
+        for key, was, now in (*removed_entries(base.manifests, head.manifests), *milder):
+            yield Loosening(MANIFESTS, is_group=False, key=key, before=was, after=now)
 
 
 def _approved(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Contents) -> ImageRules:

@@ -85,6 +85,11 @@ def unknown_images(raw: Mapping[str, object], guesses: Guesses) -> list[Fault]:
         named += [(("groups", group, "images", number), one) for number, one in _items(_table(table).get("images"))]
     for number, table in _items(raw.get("exceptions")):
         named.append((("exceptions", number, "image"), _table(table).get("image")))
+    for number, table in _items(raw.get("manifests")):
+        named += [
+            (("manifests", number, "containers", container), image)
+            for container, image in _table(_table(table).get("containers")).items()
+        ]
     unknown = [(keys, image) for keys, image in named if isinstance(image, str) and image not in known]
     what = "names an image that this file does not define"
     return [Fault(keys, what, image, listed, guesses.similar(image, lambda: names)) for keys, image in unknown]

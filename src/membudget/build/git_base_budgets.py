@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec, build_paths, measurement_paths
 from membudget.budgets.faults import Fault
+from membudget.budgets.guard import MANIFESTS
 from membudget.budgets.loosening import Change, Loosening, changed_settings, new_names, renamed, with_groups_of
 from membudget.build.bake import BakeReader, unresolved_notes, with_resolved_builds
 from membudget.build.git import GitRepository
@@ -237,6 +238,8 @@ def changes_to_approve(
             yield Change(name, _table(base.images, name), _table(head.images, name), files)
     for name in sorted({one.subject for one in loosened if one.is_group}):
         yield Change(f"groups.{name}", _table(base.groups, name), _table(head.groups, name))
+    if MANIFESTS in images:
+        yield Change(MANIFESTS, _manifests(base), _manifests(head))
     of_base, of_head = (json.dumps([_text(one) for one in side.exceptions]) for side in budgets)
     if images and of_base != of_head:
         yield Change("exceptions", of_base, of_head)
@@ -278,6 +281,10 @@ def _named_content(repository: GitRepository, commit: Commit, path: str) -> str:
         # the targets of links in a folder are not compared, so the folder counts as changed
         return f"{path}: {commit.sha}"
     return f"{path}: {found.id}"
+
+
+def _manifests(budgets: Budgets) -> str:
+    return json.dumps([*map(_text, budgets.manifests), _text(budgets.manifest_rules)])
 
 
 def _table(tables: Mapping[str, BaseModel], name: str) -> str | None:

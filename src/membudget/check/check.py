@@ -18,12 +18,14 @@ from membudget.budgets.guard import Rules
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval
 from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
+from membudget.check.manifests import Renderer, changed_images, checked_manifests
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief
 from membudget.core.progress import Progress, Running, Stage
 from membudget.core.sharding import Shard
 from membudget.core.work import side_by_side
 from membudget.judge.fitted import FittedImage
+from membudget.judge.manifests import CheckedManifests
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Coverage, GroupMeasurement
@@ -89,6 +91,10 @@ class Tools(TrialTools, BuildTools, Protocol):
         """Return what fits of exactly this image, workload and machine found, or None. `spec` may have any limit."""
 
     @property
+    def renderer(self) -> Renderer:
+        """What renders charts and folders of Kustomize."""
+
+    @property
     def jobs(self) -> int:
         """How many images may be measured side by side."""
 
@@ -103,8 +109,11 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     """Check every image of the request. A failure of one image does not affect the results of the others."""
     started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
-    to_build = [pair for pair in pairs if pair.name not in request.untouched]
     with _checkouts(request, tools) as checkouts:
+        manifests = _manifests(request, checkouts, tools.renderer)
+        redeployed = changed_images(manifests)  # their new limits are judged by figures of this very head
+        request = replace(request, untouched=request.untouched - redeployed)
+        to_build = [pair for pair in pairs if pair.name not in request.untouched]
         inputs = {
             pair.name: tools.inputs(pair.name, pair.head, checkouts[_side_of_rules(request, pair)])
             for pair in to_build
@@ -120,7 +129,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             replace(
                 _subject(request, pair, built.get(pair.name, {}), inputs.get(pair.name, TrialInputs()), started.date()),
                 own=own.run(pair.name, built),
-                is_summed=pair.name in summed,
+                is_summed=pair.name in summed | redeployed,
             )
             for pair in pairs
         ]
@@ -145,6 +154,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         approval_digest=request.approval_digest,
         loosened=request.rules.loosened,
         notes=(*map(brief, request.notes), *outage.notes),
+        manifests=manifests,
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
     )
@@ -172,6 +182,12 @@ def _measured(subject: Subject, tools: Tools, progress: Progress, outage: Outage
         return replace(measured, fitted=tools.fitted(subject.trial_spec(image, spec), spec))
 
     return replace(found, base=with_fit(Side.BASE, found.base), head=with_fit(Side.HEAD, found.head))
+
+
+def _manifests(request: CheckRequest, checkouts: Mapping[Side, Path], renderer: Renderer) -> CheckedManifests | None:
+    rules, known = request.rules, request.known if request.known is not None else tuple(request.head_images)
+    sides = checkouts[Side.HEAD], checkouts.get(Side.BASE)
+    return checked_manifests(rules.manifests, rules.manifest_rules, known, sides, renderer)
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:

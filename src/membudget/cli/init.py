@@ -18,7 +18,7 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.core.progress import Progress
 from membudget.core.untrusted_text import printable
 from membudget.engine.connection import Engine
-from membudget.engine.helm import Helm
+from membudget.engine.rendering import Helm
 from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry

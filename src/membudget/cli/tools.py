@@ -30,6 +30,7 @@ from membudget.engine.cleanup import trial_tag
 from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine, engine_lost_is_told
 from membudget.engine.containers import LOG_DRIVER
+from membudget.engine.rendering import Renderers
 from membudget.engine.run_id import RunId
 from membudget.judge.fitted import FittedImage
 from membudget.measure.cache import MachineClass, ResultCache, result_key
@@ -205,6 +206,7 @@ class CheckTools(MeasuringTools):
         super().__init__(*measuring, results, variants)
         self._fits = fits
         self._workspace, self._builder, self._run = building
+        self.renderer = Renderers()
         self._compose = Compose(measuring[0].address)
         self._compose_files: dict[Path, ComposeFile] = {}
         """The compose files that may explain failures, by checkout."""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -77,6 +78,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _reason(lines: Sequence[str]) -> str | None:
-    """Return the last line about an error, or else the last line."""
-    told = [line for line in lines if line.lower().startswith("error")] or [line for line in lines if line.strip()]
-    return shortened(told[-1], _LONGEST_REASON) if told else None
+    """Return the last line about an error with the indented lines below it, or else the last line."""
+    errors = [number for number, line in enumerate(lines) if line.lower().startswith("error")]
+    told = lines[errors[-1] :] if errors else [line for line in lines if line.strip()][-1:]
+    told = [*told[:1], *takewhile(lambda line: line.startswith(" "), told[1:])]
+    return shortened(" ".join(told), _LONGEST_REASON) if told else None

@@ -16,6 +16,8 @@ from membudget.core.intervals import median_interval
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import MOST_SHARDS
 from membudget.judge.image import ImageJudgement, judge_image
+from membudget.judge.manifest_rules import judge_manifests
+from membudget.judge.manifests import CheckedManifests, ManifestJudgement
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.judge.reasons import Excuse, GrowthNotJudged, NotMeasured
@@ -137,19 +139,22 @@ class Judgement:
     """Why the verdict is inconclusive. None for other verdicts."""
     gaps: tuple[Gap, ...] = ()
     """What the check should have covered but does not."""
+    manifests: ManifestJudgement = ManifestJudgement()
 
     @property
     def has_warnings(self) -> bool:
         """Whether anything has a warning, for any verdict on the whole."""
         rows = [row for image in self.images for row in image.rows]
         rows += [row for group in self.groups for row in group.rows]
-        return Verdict.WARN in [self.verdict, *(image.verdict for image in self.images), *(row.verdict for row in rows)]
+        verdicts = [self.verdict, *(image.verdict for image in self.images), *(row.verdict for row in rows)]
+        return Verdict.WARN in [*verdicts, *(finding.verdict for finding in self.manifests.findings)]
 
 
 def judge(
     images: Sequence[ImageMeasurement],
     groups: Iterable[GroupMeasurement] = (),
     coverage: Coverage | None = None,
+    manifests: CheckedManifests | None = None,
 ) -> Judgement:
     """Judge everything that was measured.
 
@@ -164,10 +169,12 @@ def judge(
     missing = tuple(gaps(wanted, by_name))
     verdicts = [image.verdict for image in judged] + [group.verdict for group in sums if group.verdict is not None]
     verdicts += [Verdict.INCONCLUSIVE] if missing else []
+    deployed = judge_manifests(manifests, images)
+    verdicts += [deployed.verdict] if deployed.verdict is not Verdict.PASS else []
     reasons = [image.inconclusive for image in judged] + [group.inconclusive for group in sums]
     verdict = worst(verdicts)
-    why = gravest(reasons) if judged and not missing else Inconclusive.NOT_MEASURED
-    return Judgement(verdict, judged, sums, why if verdict is Verdict.INCONCLUSIVE else None, missing)
+    why = gravest(reasons) if judged and not missing and not deployed.faults else Inconclusive.NOT_MEASURED
+    return Judgement(verdict, judged, sums, why if verdict is Verdict.INCONCLUSIVE else None, missing, deployed)
 
 
 def _judge_group(

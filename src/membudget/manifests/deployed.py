@@ -1,6 +1,7 @@
 """What manifests deploy: workloads with their containers and memory, and what scales them. Bounded, for report.json."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -38,6 +39,8 @@ class Amount(Stored):
     text: Annotated[str, Field(max_length=50)]
     """The amount as it is written."""
     place: Place
+    line_text: Annotated[str, Field(max_length=300)] = ""
+    """The whole line, if the amount is written there and nothing else on it looks the same. Otherwise empty."""
 
 
 class Role(StrEnum):
@@ -70,6 +73,8 @@ class Container(Stored):
     limit: Amount | None = None
     volumes: Annotated[tuple[Name, ...], Field(max_length=MOST_CONTAINERS)] = ()
     """The names of the memory volumes that it mounts."""
+    runs: Name | None = None
+    """The image of the budgets file that it runs. None if it runs another."""
 
     @property
     def reserved(self) -> Amount | None:
@@ -189,6 +194,47 @@ class Deployment(Stored):
     pod_scalers: Annotated[tuple[PodScaler, ...], Field(max_length=MOST_SCALERS)] = ()
     memory_scalers: Annotated[tuple[MemoryScaler, ...], Field(max_length=MOST_SCALERS)] = ()
     faults: Annotated[tuple[Fault, ...], Field(max_length=MOST_FAULTS)] = field(default=())
+
+    @property
+    def amounts(self) -> list[Amount]:
+        """All amounts of memory, in the order in which `with_amounts` meets them."""
+        found: list[Amount] = []
+
+        def note(amount: Amount) -> Amount:
+            found.append(amount)
+            return amount
+
+        self.with_amounts(note)
+        return found
+
+    def with_amounts(self, of: Callable[[Amount], Amount]) -> "Deployment":
+        """Return the same with `of` applied to each amount."""
+
+        def maybe(amount: Amount | None) -> Amount | None:
+            return of(amount) if amount is not None else None
+
+        workloads = tuple(
+            replace(
+                workload,
+                containers=tuple(
+                    replace(one, request=maybe(one.request), limit=maybe(one.limit)) for one in workload.containers
+                ),
+                volumes=tuple(replace(volume, size=maybe(volume.size)) for volume in workload.volumes),
+                limit=maybe(workload.limit),
+                request=maybe(workload.request),
+            )
+            for workload in self.workloads
+        )
+        memory = tuple(
+            replace(
+                scaler,
+                policies=tuple(
+                    replace(policy, most=maybe(policy.most), least=maybe(policy.least)) for policy in scaler.policies
+                ),
+            )
+            for scaler in self.memory_scalers
+        )
+        return replace(self, workloads=workloads, memory_scalers=memory)
 
     def with_more(self, other: "Deployment") -> "Deployment":
         """Return both together, as far as they are within bounds. What is too much is a fault."""

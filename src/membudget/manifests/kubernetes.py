@@ -1,5 +1,6 @@
 """Reads the workloads of Kubernetes manifests, and of Knative and Cloud Run, which have the same pods."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from itertools import islice, pairwise
@@ -75,7 +76,7 @@ def read_kubernetes(text: str, reading: Reading) -> Deployment:
         path, source = reading.path, _SOURCE.search(part)
         of_part = Reading(path, reading.source, offset, reading.is_rendered, reading.faults)
         if reading.is_rendered and source is not None:
-            of_part.path = f"{reading.source}/{source[1]}"
+            of_part.path = posixpath.normpath(f"{reading.source}/{source[1]}")
         for document in read_values(part):
             for kind, one in workloads_in(document):
                 found = found.with_more(_read_one(kind, one, of_part))

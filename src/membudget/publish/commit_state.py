@@ -10,10 +10,12 @@ from typing import Protocol
 
 from membudget.budgets.lines import KeyLines, Names
 from membudget.budgets.loosening import Loosening
+from membudget.budgets.manifests import ManifestRule
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import raw
 from membudget.judge.image import ImageJudgement, Status
+from membudget.judge.manifests import ManifestJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
@@ -22,6 +24,7 @@ from membudget.report.accepting import accept_image
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding
 from membudget.report.findings import FindingKind
 from membudget.report.image_findings import cause_findings, changed_layers, size_is_in_trouble
+from membudget.report.manifest_words import LABELS, fault_words, finding_words
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import row_label, row_sentence
 from membudget.report.verdicts import image_reason, next_step, status_mark
@@ -56,6 +59,7 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
         for remark in _of_dockerfile(measured[image.name])
     ]
     missing = [_of_gap(gap, lines) for gap in result.judgement.gaps]
+    missing += _of_manifests(result.judgement.manifests)
     return [*whole, *missing, *_of_allowances(result, lines), *dockerfiles, *rows]
 
 
@@ -77,6 +81,18 @@ def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | Non
 def _of_gap(gap: Gap, lines: KeyLines | None) -> Annotation:
     place = _place(lines, (("images", gap.image),)) if gap.image is not None else None
     return Annotation("not covered", f"{gap_finding(gap).as_text()}. Next: {GAPS_NEXT_STEP}", place)
+
+
+def _of_manifests(manifests: ManifestJudgement) -> Iterator[Annotation]:
+    """Yield what is wrong with manifests, at their own lines."""
+    for finding in manifests.findings:
+        if not finding.verdict.passes:
+            is_file = finding.rule is not ManifestRule.NO_CONTAINER
+            place = Place(finding.place.path, finding.place.line, finding.place.line) if is_file else None
+            yield Annotation(f"{finding.workload}: {LABELS[finding.rule]}", raw(finding_words(finding)), place)
+    for fault in manifests.faults:
+        place = Place(fault.place.path, fault.place.line, fault.place.line)
+        yield Annotation("manifest not read", raw(fault_words(fault)), place)
 
 
 def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:

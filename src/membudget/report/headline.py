@@ -12,6 +12,7 @@ from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
+from membudget.report.manifest_words import headline_words
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, exceeded_words, joined, row_label, row_reason
 from membudget.report.verdicts import status_mark
@@ -38,12 +39,13 @@ def _passed(judgement: Judgement) -> list[Parts]:
         return [_ours("every image was removed")]
     unchanged = sum(image.status is Status.UNCHANGED for image in present)
     if unchanged == len(present):
-        return [_ours(f"{_all(unchanged)} unchanged")]
+        return [_ours(f"{_all(unchanged)} unchanged"), headline_words(judgement.manifests, fails=False)]
     within = f"{_all(len(present))} within budget"
     within += f", {unchanged} of them unchanged" if unchanged else ""
     near = [image for image in present if image.verdict is Verdict.WARN]
     warned = [(Quoted(image.name), *_near(image)) for image in near]
-    return [_ours(within), _list(warned, "near theirs"), () if near else _largest_change(present)]
+    manifests = headline_words(judgement.manifests, fails=False)
+    return [_ours(within), _list(warned, "near theirs"), manifests, () if near else _largest_change(present)]
 
 
 def _all(count: int) -> str:
@@ -86,6 +88,7 @@ def _failed(result: JudgedReport) -> list[Parts]:
         _ours(f"{of_all} could not be judged") if unclear and not (failing and open_words) else (),
         _list(open_words, ""),
         _list([_group_words(group) for group in groups], "in trouble"),
+        headline_words(result.judgement.manifests, fails=True),
         _missing(result.judgement.gaps),
         _ours("the base's budgets cannot be read") if result.report.lacks_base_rules else (),
         _loosened(len(result.report.looser.unapproved)),

@@ -16,6 +16,7 @@ from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import Shard
+from membudget.judge.manifests import CheckedManifests
 from membudget.judge.measurement import FailureStage, ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, worst
 from membudget.judge.whole import Coverage, GroupMeasurement, Judgement, judge
@@ -136,6 +137,8 @@ class Report(ReportModel):
     """Why the rules of the base are unknown. None if they are known, or if there are none."""
     proposals: Annotated[tuple[Proposal, ...], Field(max_length=MOST_PROPOSALS)] = ()
     """How to edit the head's budgets file so that what fails passes."""
+    manifests: CheckedManifests | None = None
+    """What the manifests of both commits deploy. None if the budgets file names none, and in older reports."""
     notes: tuple[str, ...] = ()
     """Notes about the whole check."""
     verdict: Verdict
@@ -163,7 +166,7 @@ class Report(ReportModel):
         return JudgedReport(self.model_copy(update=update), judgement)
 
     def _judgement(self) -> Judgement:
-        judged = judge(self.images, self.groups, self.coverage)
+        judged = judge(self.images, self.groups, self.coverage, self.manifests)
         if self.looser.unapproved:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
         if self.lacks_base_rules:

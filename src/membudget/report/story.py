@@ -41,6 +41,7 @@ from membudget.report.details import (
 from membudget.report.findings import Finding, FindingKind, circumstances, soak_finding, why
 from membudget.report.fit_words import FITTED_TITLE, fitted_blocks
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
+from membudget.report.manifest_story import changes_section, manifest_problems
 from membudget.report.peak_changes import change_findings, package_findings
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import joined
@@ -84,6 +85,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         Section(Keep.REMARKS, (Remarks(tuple(_remarks(result))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
         Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
+        changes_section(result.judgement.manifests),
         _exceptions(result),
         *_logs(result.judgement, measured),
         _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
@@ -160,6 +162,7 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
         findings = tuple(Item(gap_finding(gap), reasons=(gap,)) for gap in result.judgement.gaps)
         mark = verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE)
         yield Problem(mark, _ours(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
+    yield from manifest_problems(result.judgement.manifests)
     for status, explained in items.items():
         if explained:
             step = _ours(next_step(status, rows[status]) or "")

@@ -102,9 +102,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Paste:
-    """Lines of TOML to paste into the budgets file. They are one element, because half of them is useless."""
+    """Lines to paste into the budgets file, or to apply. They are one element, because half of them is useless."""
 
     elements: tuple[tuple[str, ...], ...]
+    language: str = "toml"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import BoundKind, tolerated_growth
 from membudget.judge.image import ImageJudgement, Status, broken_status, is_lost, lacks_base, sometimes_status
+from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GapKind, GroupJudgement
+from membudget.report.manifest_words import LABELS, cells
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import headroom_words, key_of, row_label
 from membudget.report.timeline import SPARKLINE_STEPS, sparkline, timeline
@@ -85,6 +87,7 @@ def table_rows(result: JudgedReport) -> list[TableRow]:
     rows = [row for image in result.report.images for row in _image_rows(image, judged[image.name])]
     rows += [_group_row(group, row) for group in result.judgement.groups for row in group.rows]
     rows += [_gap_row(gap.image, gap.kind) for gap in result.judgement.gaps if gap.image is not None]
+    rows += [_manifest_row(one) for one in result.judgement.manifests.findings if not one.verdict.passes]
     return rows + [_loosening_row(loosening, result.report.approval) for loosening in result.report.loosened]
 
 
@@ -150,6 +153,22 @@ def _loosening_row(loosening: Loosening, approval: Approval) -> TableRow:
         verdict=None if approval.counts else Verdict.FAIL,
         needs_attention=approval is not Approval.NOT_ASKED,
         kind=RowKind.LOOSENED,
+    )
+
+
+def _manifest_row(finding: ManifestFinding) -> TableRow:
+    metric, base, head, delta, budget = cells(finding)
+    return TableRow(
+        image=Quoted(finding.image or finding.workload),
+        metric=metric,
+        base=base,
+        head=head,
+        delta=delta,
+        budget=budget,
+        headroom=_NO_VALUE,
+        mark=verdict_mark(finding.verdict, LABELS[finding.rule]),
+        verdict=finding.verdict,
+        needs_attention=True,
     )
 
 

@@ -20,7 +20,7 @@ from membudget.report.accepting import proposals
 from membudget.report.report import Report
 from tests.fakes.fitted import fitted_image, pressed
 from tests.fakes.limited_services import self_sizing
-from tests.support import builders
+from tests.support import builders, manifests
 from tests.support.builders import budgets, image, process, report, side, snapshot
 from tests.unit.report.reports import with_a_missed_spike
 
@@ -232,6 +232,19 @@ def _base(image: ImageMeasurement) -> SideMeasurement:
     return image.base
 
 
+def deployed() -> Report:
+    """Its figures are fine, but the manifests give it too little memory."""
+    text = "- name: api\n  image: ghcr.io/shop/api:1.4\n  resources:\n    limits:\n      memory: %s\n"
+    text += "    requests:\n      memory: 16Mi\n"
+    head, base = ({"deploy/api.yaml": manifests.containers(text % limit)} for limit in ("48Mi", "128Mi"))
+    return replace_manifests(within_budget(), head, base)
+
+
+def replace_manifests(made: Report, head: dict[str, str], base: dict[str, str]) -> Report:
+    """The report of a repository that has manifests."""
+    return made.model_copy(update={"manifests": manifests.checked(head, base)})
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -250,5 +263,6 @@ OUTCOMES = {
     "off-its-fit": off_its_fit,
     "costed": costed,
     "fitted": fitted,
+    "deployed": deployed,
     "within-budget": within_budget,
 }

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from membudget.budgets.editing import LineEdit
+from membudget.budgets.manifests import ManifestRule
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
@@ -10,11 +11,13 @@ from membudget.core.untrusted_text import json_without_commands, raw
 from membudget.judge.bounds import Exceeded
 from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import ImageJudgement, Status
+from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap
 from membudget.report.accepting import exception_lines, keys_of_image, proposal_of
 from membudget.report.headline import verdict_line
+from membudget.report.manifest_words import fault_words, finding_words
 from membudget.report.report import Comparison, JudgedReport, Report
 from membudget.report.row_words import key_of, row_reason
 from membudget.report.verdicts import image_reason, next_step
@@ -125,6 +128,42 @@ class JudgedGroup(_Model):
     rows: tuple[JudgedRow, ...]
 
 
+class JudgedManifest(_Model):
+    """A rule that a manifest breaks."""
+
+    rule: ManifestRule
+    verdict: Verdict
+    path: str
+    line: int
+    is_exact: bool
+    """Whether the value is written on this line. Otherwise, only the file is known."""
+    workload: str
+    container: str | None
+    image: str | None
+    reason: str
+    fitting_bytes: int | None
+    """An amount that keeps the rule. None if none is known."""
+    line_after: str | None
+    """The whole line as it should be. None if it is not known."""
+
+    @classmethod
+    def of(cls, finding: ManifestFinding) -> "JudgedManifest":
+        """Return the JSON model of a finding."""
+        return cls(
+            rule=finding.rule,
+            verdict=finding.verdict,
+            path=finding.place.path,
+            line=finding.place.line,
+            is_exact=finding.place.is_exact,
+            workload=finding.workload,
+            container=finding.container,
+            image=finding.image,
+            reason=raw(finding_words(finding)),
+            fitting_bytes=finding.fitting_bytes,
+            line_after=finding.change.line_after if finding.change is not None else None,
+        )
+
+
 class JudgedDocument(_Model):
     """The judgement of a report. It was judged by the membudget that printed it."""
 
@@ -135,6 +174,10 @@ class JudgedDocument(_Model):
     comparison: Comparison
     images: tuple[JudgedImage, ...]
     groups: tuple[JudgedGroup, ...]
+    manifests: tuple[JudgedManifest, ...]
+    """The rules that manifests break, failures first."""
+    unread_manifests: tuple[str, ...]
+    """Why manifests could not be read."""
     missing_shards: tuple[int, ...]
     gaps: tuple[Gap, ...]
     """The gaps in coverage: images, shards, and parts that were left out."""
@@ -160,6 +203,8 @@ def render(result: JudgedReport) -> str:
             )
             for one in result.judgement.groups
         ),
+        manifests=tuple(map(JudgedManifest.of, result.judgement.manifests.findings)),
+        unread_manifests=tuple(raw(fault_words(fault)) for fault in result.judgement.manifests.faults),
         missing_shards=result.report.coverage.missing_shards,
         gaps=result.judgement.gaps,
         unapproved=tuple(f"{one.subject}.{one.key}" for one in result.report.looser.unapproved),

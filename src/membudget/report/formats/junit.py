@@ -11,13 +11,14 @@ from xml.etree import ElementTree as ET
 
 from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
 from membudget.judge.image import Failed, ImageJudgement, ImageReason, OfRow
+from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.whole import Gap
-from membudget.report.accepting import EXCEPTIONS_TITLE
 from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
 from membudget.report.headline import verdict_line
+from membudget.report.manifest_words import LABELS, fault_words, finding_words
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import row_sentence
 from membudget.report.story import story
@@ -115,9 +116,19 @@ def _suites(result: JudgedReport, sections: Sequence[Section]) -> Iterator[tuple
         for gap in result.judgement.gaps
         if gap.image is None
     ]
+    whole += [_of_manifest(finding) for finding in result.judgement.manifests.findings if finding.verdict.passes]
+    whole += [
+        _Case("manifest", Verdict.INCONCLUSIVE, printable(raw(fault_words(fault)), _LONGEST_MESSAGE))
+        for fault in result.judgement.manifests.faults
+    ]
     if not result.report.images:
         whole.append(_Case("images", result.judgement.verdict, verdict_line(result)))
     yield None, whole
+
+
+def _of_manifest(finding: ManifestFinding) -> _Case:
+    """Return the case of a warning about a manifest. Failures are rows of the table."""
+    return _Case(LABELS[finding.rule], finding.verdict, printable(raw(finding_words(finding)), _LONGEST_MESSAGE))
 
 
 def _failure(image: ImageJudgement) -> Failed | None:
@@ -192,14 +203,14 @@ def _add(suite: ET.Element, name: str, case: _Case) -> None:
 
 def _said(sections: Sequence[Section], about: str | None, cases: Sequence[_Case]) -> Iterator[str]:
     """Yield what the story tells about an image, a group or the whole check besides the messages of its cases."""
-    for block in (block for section in sections for block in section.blocks):
+    for within, block in ((section, block) for section in sections for block in section.blocks):
         match block:
             case Remarks() if about is None:
                 yield from (f"Note: {finding.as_text()}" for finding in block.elements)
             case Compared() if about is None:
                 yield from _lines(block.elements)
             case Paste() if about is None and block.elements:
-                yield f"{EXCEPTIONS_TITLE}:"
+                yield f"{within.title.as_text()}:" if within.title is not None else ""
                 yield from (printable_line(line) for lines in block.elements for line in lines)
             case Problem() if block.verdict not in _TAGS or about is None:
                 told = [item for item in block.elements if item.about == about]

@@ -61,7 +61,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
         case Log():
             return [code_block(lines, most_lines=_LOG_LINES) for lines in block.elements]
         case Paste():
-            return [code_block(lines, most_lines=_PASTED_LINES, language="toml") for lines in block.elements]
+            return [code_block(lines, most_lines=_PASTED_LINES, language=block.language) for lines in block.elements]
         case Charts():
             return [_chart(name, chart) for name, chart in block.elements]
         case Compared():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from membudget.core.errors import ProgramFailed
-from membudget.engine.helm import Helm
+from membudget.engine.rendering import Helm
 
 
 def install(folder: Path, name: str, script: str) -> dict[str, str]:

@@ -1,0 +1,227 @@
+"""Reads what the manifests of a commit deploy, and which images of the budgets file their containers run."""
+
+import posixpath
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from membudget.budgets.manifests import ManifestEntry, ManifestRules
+from membudget.check.manifest_files import (
+    KUSTOMIZATIONS,
+    Gathered,
+    Refused,
+    chart_files,
+    joined,
+    kustomize_files,
+    read_file,
+)
+from membudget.check.value_places import with_lines, with_values
+from membudget.core.errors import ProgramFailed, shortened
+from membudget.judge.manifests import CheckedManifests
+from membudget.manifests.deployed import Container, Deployment, Fault, Place, Platform, Workload
+from membudget.manifests.kubernetes import TooMuchYaml, names_a_workload, read_kubernetes
+from membudget.manifests.other_platforms import read_compose, read_ecs
+from membudget.manifests.reading import Reading
+from membudget.manifests.yaml_text import InvalidYaml
+
+_COMPOSE = re.compile(r"^[\"']?services[\"']?\s*:", re.MULTILINE)
+_REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?::[^/@]*)?(?:@.*)?", re.DOTALL)
+_LONGEST_REASON = 400
+
+
+class Renderer(Protocol):
+    """Renders charts and folders of Kustomize, given as files by path."""
+
+    def chart(self, files: Mapping[str, bytes], folder: str, values: Sequence[str]) -> str:
+        """Return the manifests of a Helm chart. Raises ProgramFailed, also if helm is missing."""
+
+    def kustomize(self, files: Mapping[str, bytes], folder: str) -> str:
+        """Return the manifests of a folder of Kustomize. Raises ProgramFailed, also if kubectl is missing."""
+
+
+def checked_manifests(
+    entries: Sequence[ManifestEntry],
+    rules: ManifestRules,
+    images: Collection[str],
+    checkouts: tuple[Path, Path | None],
+    renderer: Renderer,
+) -> CheckedManifests | None:
+    """Return what head and base deploy by the same entries. None if there are no entries.
+
+    `checkouts` are those of head and base. Of the base, what cannot be read is left out.
+    """
+    if not entries:
+        return None
+    head, base = checkouts
+    deployed = _deployment(entries, images, head, renderer, finds_values=True)
+    runs = {
+        workload.source for workload in deployed.workloads if any(container.runs for container in workload.containers)
+    }
+    is_unread = any(not fault.key for fault in deployed.faults)  # it may be the one that runs an image
+    unmatched = tuple(entry.path for entry in entries if entry.path not in runs) if not is_unread else ()
+    before = _deployment(entries, images, base, renderer, finds_values=False) if base is not None else None
+    return CheckedManifests(
+        tuple(entry.path for entry in entries),
+        rules.severities,
+        _relevant(deployed),
+        replace(_relevant(before), faults=()) if before is not None else None,
+        unmatched,
+    )
+
+
+def _relevant(deployment: Deployment) -> Deployment:
+    """Return only workloads that run an image of the budgets file, and what scales them."""
+    kept = tuple(one for one in deployment.workloads if any(container.runs for container in one.containers))
+    names = {(one.kind, one.name) for one in kept}
+    return replace(
+        deployment,
+        workloads=kept,
+        pod_scalers=tuple(one for one in deployment.pod_scalers if (one.kind, one.target) in names),
+        memory_scalers=tuple(one for one in deployment.memory_scalers if (one.kind, one.target) in names),
+    )
+
+
+def _deployment(
+    entries: Sequence[ManifestEntry],
+    images: Collection[str],
+    checkout: Path,
+    renderer: Renderer,
+    *,
+    finds_values: bool,
+) -> Deployment:
+    """Return what all entries deploy. `finds_values` says whether to find out where rendered amounts are written."""
+    found = Deployment()
+    for entry in entries:
+        try:
+            read = _read_entry(entry, checkout, renderer, finds_values=finds_values)
+        except (Refused, ProgramFailed) as error:
+            read = _fault(entry, checkout, str(error))
+        except InvalidYaml as error:
+            read = _fault(entry, checkout, f"it is not valid YAML: {error.reason}, line {error.line}")
+        except TooMuchYaml:
+            read = _fault(entry, checkout, "it has more YAML about workloads than the 512 KiB that are read")
+        found = found.with_more(_matched(read, entry, images))
+    return found
+
+
+def _fault(entry: ManifestEntry, checkout: Path, reason: str) -> Deployment:
+    """Return that an entry cannot be read. A server shows that at a file, not at a folder."""
+    names = (entry.path, *(joined(entry.path, name) for name in ("Chart.yaml", *KUSTOMIZATIONS)))
+    file = next((name for name in names if (checkout / name).is_file()), entry.path)
+    place = Place(file, is_exact=False)
+    return Deployment(faults=(Fault(place, "", shortened(reason, _LONGEST_REASON)),))
+
+
+def _read_entry(entry: ManifestEntry, checkout: Path, renderer: Renderer, *, finds_values: bool) -> Deployment:
+    folder = checkout / entry.path
+    if (folder / "Chart.yaml").is_file():
+        gathered = chart_files(checkout, entry.path, entry.values)
+
+        def chart(files: Mapping[str, bytes]) -> str:
+            return renderer.chart(files, entry.path, entry.values)
+
+        return _rendered(entry, gathered, chart, finds_values=finds_values)
+    if entry.values:
+        raise Refused(f"{entry.path} has values, but is not a Helm chart: there is no Chart.yaml in it")
+    if any((folder / name).is_file() for name in KUSTOMIZATIONS):
+        gathered = kustomize_files(checkout, entry.path)
+
+        def kustomize(files: Mapping[str, bytes]) -> str:
+            return renderer.kustomize(files, entry.path)
+
+        return _rendered(entry, gathered, kustomize, finds_values=finds_values)
+    if folder.is_dir():
+        raise Refused(f"{entry.path} is a folder without a Chart.yaml or a kustomization.yaml: name its files instead")
+    return _plain(entry, checkout)
+
+
+def _plain(entry: ManifestEntry, checkout: Path) -> Deployment:
+    try:
+        text = read_file(checkout, entry.path).decode()
+    except UnicodeDecodeError:
+        raise Refused(f"{entry.path} is not UTF-8 text") from None
+    reading = Reading(entry.path, entry.path)
+    if entry.path.endswith(".json") and "containerDefinitions" in text:
+        return with_lines(read_ecs(text, reading), {entry.path: text})
+    if names_a_workload(text):
+        return with_lines(read_kubernetes(text, reading), {entry.path: text})
+    if _COMPOSE.search(text):
+        return with_lines(read_compose(text, reading), {entry.path: text})
+    raise Refused(f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task")
+
+
+def _rendered(
+    entry: ManifestEntry, gathered: Gathered, render: Callable[[Mapping[str, bytes]], str], *, finds_values: bool
+) -> Deployment:
+    def read(files: Mapping[str, bytes]) -> Deployment:
+        reading = Reading(_own_file(entry, gathered), entry.path, is_rendered=True)
+        return read_kubernetes(render(files), reading)
+
+    found = read(gathered.files)
+    return with_values(found, gathered, read) if finds_values else found
+
+
+def _own_file(entry: ManifestEntry, gathered: Gathered) -> str:
+    """Return the file that stands for a chart or a folder of Kustomize."""
+    named = ("Chart.yaml", *KUSTOMIZATIONS)
+    return next((path for name in named if (path := joined(entry.path, name)) in gathered.files), entry.path)
+
+
+def _matched(deployment: Deployment, entry: ManifestEntry, images: Collection[str]) -> Deployment:
+    """Return the same with the image that each container runs, as far as the budgets file has it."""
+    workloads = tuple(
+        replace(
+            workload,
+            containers=tuple(replace(one, runs=_image_of(one, workload, entry, images)) for one in workload.containers),
+        )
+        for workload in deployment.workloads
+    )
+    return replace(deployment, workloads=workloads)
+
+
+def _image_of(container: Container, workload: Workload, entry: ManifestEntry, images: Collection[str]) -> str | None:
+    named = entry.containers.get(container.name)
+    if named is None and not container.image and workload.platform is Platform.COMPOSE:
+        named = container.name  # compose builds it
+    if named is None:
+        matched = _REFERENCE.fullmatch(container.image)
+        named = matched[1] if matched is not None else None
+    return named if named in images else None
+
+
+def changed_images(manifests: CheckedManifests | None) -> frozenset[str]:
+    """Return the images whose memory in the manifests differs between base and head, or is new."""
+    if manifests is None or manifests.base is None:
+        return frozenset()
+    before, after = _figures(manifests.base), _figures(manifests.head)
+    return frozenset(image for image in after if after[image] != before.get(image))
+
+
+def _figures(deployment: Deployment) -> dict[str, list[object]]:
+    found: dict[str, list[object]] = {}
+    for workload in deployment.workloads:
+        figures = list(_of_workload(workload, deployment))
+        for image in {container.runs for container in workload.containers if container.runs is not None}:
+            found.setdefault(image, []).extend(figures)
+    return found
+
+
+def _of_workload(workload: Workload, deployment: Deployment) -> Iterator[object]:
+    amounts = Deployment((workload,)).amounts
+    yield from ((amount.size_bytes, amount.text) for amount in amounts)
+    yield from ((container.name, container.runs, bool(container.limit)) for container in workload.containers)
+    key = (workload.kind, workload.name)
+    for pods in deployment.pod_scalers:
+        if (pods.kind, pods.target) == key:
+            yield from ((target.percent, target.average_bytes) for target in pods.targets)
+            yield pods.least, pods.most
+    for memory in deployment.memory_scalers:
+        if (memory.kind, memory.target) == key:
+            yield memory.acts, [(one.container, one.most and one.most.size_bytes) for one in memory.policies]
+
+
+def named_paths(entries: Sequence[ManifestEntry]) -> list[str]:
+    """Return the paths that the entries name, from the top of the repository."""
+    return [posixpath.normpath(path) for entry in entries for path in entry.named_files]

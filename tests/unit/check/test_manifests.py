@@ -1,0 +1,102 @@
+"""What is read of a checkout without helm and kubectl."""
+
+from pathlib import Path
+
+import pytest
+
+from membudget.budgets.manifests import ManifestEntry, ManifestRules
+from membudget.check.manifests import changed_images, checked_manifests
+from membudget.engine.rendering import Renderers
+from membudget.judge.manifests import CheckedManifests
+from tests.support.manifests import checked, containers
+
+API = "- name: api\n  image: shop/api\n  resources: {limits: {memory: 256Mi}}\n"
+
+
+def reason(manifests: CheckedManifests) -> str:
+    (fault,) = manifests.head.faults
+    return fault.reason
+
+
+def test_without_entries_there_is_nothing_to_read(tmp_path: Path) -> None:
+    assert checked_manifests([], ManifestRules(), ["api"], (tmp_path, None), Renderers({})) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"a.yaml": "x: 1\n"}, "has neither workloads of Kubernetes, nor services of compose, nor an ECS task"),
+        ({"a.yaml": "kind: Pod\nspec: [\n"}, "it is not valid YAML"),
+        ({"a.yaml": "kind: Pod\n#" + "x" * (600 << 10)}, "more YAML about workloads"),
+        ({"a.yaml": "kind: Pod\n#" + "x" * (5 << 20)}, "is larger than 4 MiB"),
+        ({"a/b.yaml": API}, "No such file"),
+        ({"a/Chart.yaml": "name: a\nversion: 1\n"}, "helm is not installed, and a Helm chart needs it: install it"),
+        ({"a/kustomization.yaml": "resources: []\n"}, "kubectl is not installed"),
+        ({"a/Chart.yaml": "dependencies: [{name: b, repository: 'https://charts'}]\n"}, "helm dependency update"),
+        ({"a/Chart.yaml": "dependencies: [{name: b, repository: 'file://../../b'}]\n"}, "not in the repository"),
+        ({"a/Chart.yaml": "x: ["}, "Chart.yaml is not valid YAML"),
+        ({"a/kustomization.yaml": "resources: [https://example.com/a.yaml]\n"}, "remote bases are not fetched"),
+    ],
+)
+def test_what_cannot_be_used_says_why(files: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    first = next(iter(files))
+    path = first if first == "a.yaml" else "a" if first.count("/") and not first.endswith("b.yaml") else "missing.yaml"
+    assert why in reason(checked(files, path=path))
+
+
+def test_a_folder_without_a_kind_asks_for_its_files() -> None:
+    assert "name its files instead" in reason(checked({"a/b.yaml": API}, path="a"))
+
+
+def test_values_are_for_charts_alone() -> None:
+    files = {"a.yaml": containers(API), "values.yaml": ""}
+    assert "is not a Helm chart" in reason(checked(files, values=["values.yaml"]))
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside.yaml"])
+def test_a_link_that_leads_out_is_refused(target: str, tmp_path: Path) -> None:
+    (tmp_path / "outside.yaml").write_text(containers(API))
+    top = tmp_path / "checkout"
+    top.mkdir()
+    (top / "api.yaml").symlink_to(target)
+    found = checked_manifests([ManifestEntry(path="api.yaml")], ManifestRules(), ["api"], (top, None), Renderers({}))
+    assert found is not None
+    assert "leads out of the repository" in reason(found)
+
+
+def test_a_file_in_a_folder_that_is_a_link_is_refused_in_a_chart(tmp_path: Path) -> None:
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/Chart.yaml").write_text("name: a\n")
+    (tmp_path / "chart/templates").symlink_to("/etc")
+    found = checked_manifests([ManifestEntry(path="chart")], ManifestRules(), ["api"], (tmp_path, None), Renderers({}))
+    assert found is not None
+    assert "is a link to a folder" in reason(found)
+
+
+def test_a_container_is_matched_by_its_name_if_the_entry_says_so() -> None:
+    other = API.replace("shop/api", "ghcr.io/other/backend:1")
+    assert checked({"a.yaml": containers(other)}).unmatched == ("a.yaml",)
+    found = checked({"a.yaml": containers(other)}, containers={"api": "api"})
+    assert found.unmatched == ()
+    assert found.head.workloads[0].containers[0].runs == "api"
+
+
+def test_a_service_that_compose_builds_is_matched_by_its_name() -> None:
+    found = checked({"compose.yaml": "services:\n  api: {build: .}\n  db: {image: postgres}\n"})
+    assert [workload.name for workload in found.head.workloads] == ["api"]
+
+
+@pytest.mark.parametrize(
+    ("before", "is_changed"),
+    [(API, False), (f"# moved\n{API}", False), (API.replace("256", "255"), True), ("", True)],
+)
+def test_images_whose_memory_changed_are_named(before: str, is_changed: bool) -> None:
+    base = {"a.yaml": containers(before) if before.startswith("-") else f"# more\n{containers(API)}" if before else ""}
+    found = checked({"a.yaml": containers(API)}, base)
+    assert changed_images(found) == (frozenset({"api"}) if is_changed else frozenset())
+
+
+def test_without_a_base_nothing_has_changed() -> None:
+    assert changed_images(checked({"a.yaml": containers(API)})) == frozenset()
+    assert changed_images(None) == frozenset()
