@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -73,6 +73,9 @@ bench-fit-truth: $(VENV)/.installed-dev  ## how near `fit` comes to the truth: 2
 
 bench-fit-services: $(VENV)/.installed-dev  ## `fit` on real services, beside what VPA and KRR recommend: an hour (SERVICES="node jvm" PART=fit)
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/fit_services.py $(SERVICES)
+
+bench-fit-noise: $(VENV)/.installed-dev  ## how often noise alone decides what `fit` says: no engine needed, a minute
+	@PYTHONPATH=.:tools $(BIN)/python -m benchmarks.fit_noise
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py

@@ -1,5 +1,6 @@
 """Reports of fits that look like real ones."""
 
+import random
 from collections.abc import Sequence
 
 from membudget.advise.answer import Stopped
@@ -43,6 +44,18 @@ def fitted_image(name: str, service: Service) -> FittedImage:
     """What a fit found, as a check stores it."""
     (image,) = report(fitted(name, service)).images
     return image
+
+
+def trembling(slowdown: float, seed: int = 0) -> Service:
+    """A service that holds 100 MiB, and whose latency is noisy, and larger under any limit."""
+    dice = random.Random(seed)
+
+    def run(limit: int | None) -> Tried:
+        ended = monotone(100 * MIB)(limit).ended
+        p95_us = round(20_000 * dice.gauss(1, 0.14) * (slowdown if limit is not None else 1))
+        return tried(limit, ended, rss=100 * MIB, mark=101 * MIB, p95_us=max(1000, p95_us))
+
+    return run
 
 
 def stopped(name: str, why: Stop, *, limit: int | None = 256 * MIB, lower: int | None = None) -> ImageFit:

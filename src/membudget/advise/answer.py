@@ -49,6 +49,10 @@ class Comfortable(Stored):
     """How many trials passed there."""
     costs_below: tuple[Cost, ...] = ()
     """What the next smaller limit costs that was compared. Empty if the smallest limit is comfortable already."""
+    is_clear: bool = True
+    """Whether the costs are certain. If not, noise explains them as well."""
+    hidden: tuple[Cost, ...] = ()
+    """The figures in which noise may hide more than what is tolerated."""
 
 
 @dataclass(frozen=True, slots=True)

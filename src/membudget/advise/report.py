@@ -31,6 +31,8 @@ def image_report(found: ImageFit, settings: FitSettings) -> FittedImage:
         fails_at_bytes=answer.fails_at_bytes if answer is not None else None,
         comfortable_bytes=comfort.limit_bytes if comfort is not None else None,
         costs_below=comfort.costs_below if comfort is not None else (),
+        costs_are_clear=comfort is None or comfort.is_clear,
+        hidden=comfort.hidden if comfort is not None else (),
         is_smallest_possible=answer is not None and answer.is_smallest_possible,
         sizes_itself=answer is not None and answer.sizes_itself,
         is_monotone=answer is None or answer.is_monotone,

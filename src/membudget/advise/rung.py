@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
@@ -133,9 +133,17 @@ class Rung:
         """The trials that did not pass."""
         return tuple(trial for trial in self.trials if not trial.passed)
 
+    def last(self, count: int) -> Self:
+        """Return the rung as if only its last trials had been run."""
+        return replace(self, trials=self.trials[-count:])
+
+    def values(self, of: Callable[[Tried], float | None]) -> list[float]:
+        """Return a figure of each trial that passed, as far as it is known."""
+        return [value for trial in self.trials if trial.passed and (value := of(trial)) is not None]
+
     def median(self, of: Callable[[Tried], float | None]) -> float | None:
         """Return the median of a figure over the trials that passed. None if it is unknown in all of them."""
-        values = [value for trial in self.trials if trial.passed and (value := of(trial)) is not None]
+        values = self.values(of)
         return statistics.median(values) if values else None
 
 

@@ -14,9 +14,9 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from membudget.advise.answer import Answer, Ask, Purpose, Result, Stopped
+from membudget.advise.answer import DEFAULT_CONFIRMATIONS, Answer, Ask, Purpose, Result, Stopped
 from membudget.advise.comfort import ComfortSearch
-from membudget.advise.rung import GRID_BYTES, Ended, Tried, aligned_down, aligned_up, rungs, step_bytes
+from membudget.advise.rung import GRID_BYTES, Ended, Rung, Tried, aligned_down, aligned_up, rungs, step_bytes
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
 from membudget.judge.fitted import Stop
@@ -31,6 +31,11 @@ _MOST_RAISES = 6
 _RUNGS_ABOVE = 2
 _DOUBTED_RUNGS = 4
 """How many further limits are tried if something failed without an OOM kill, up to twice the answer."""
+
+_FEWEST_PROOFS = 5
+"""How many trials at each of two limits have to show, at least, that the larger one works less often."""
+_CHANCE = 0.01
+"""Limits are called not monotone if chance explains it with a smaller probability than this."""
 
 _MUCH_MORE = 1.25
 """A failure at this many times a limit that works is not for want of memory. Closer to it, chance may have let it work.
@@ -85,6 +90,7 @@ class _Search:
         yield from self._bracket(free)
         yield from self._bisect()
         yield from self._confirm(free)
+        is_monotone = yield from self._is_monotone()
         comfort = None
         if self.wanted.seeks_comfort:
             yield from self._references()
@@ -97,7 +103,7 @@ class _Search:
             self.low,
             is_smallest_possible=self.high <= SMALLEST_LIMIT_BYTES,
             sizes_itself=self._sizes_itself(free),
-            is_monotone=self._is_monotone(),
+            is_monotone=is_monotone,
             comfortable=comfort,
         )
 
@@ -169,7 +175,7 @@ class _Search:
 
         They are tried once. If the memory depends on the limit, they are confirmed like the limit itself.
         """
-        is_doubtful = self._sizes_itself(free) or not self._is_monotone()
+        is_doubtful = self._sizes_itself(free) or self._inverted() is not None
         limit = self.high
         for _ in range(_RUNGS_ABOVE):
             limit += step_bytes(limit)
@@ -258,11 +264,43 @@ class _Search:
         """Whether a limit passed that is below the memory that was used without one."""
         return free.peak_rss_bytes is not None and self.high + step_bytes(self.high) < free.peak_rss_bytes
 
-    def _is_monotone(self) -> bool:
-        """Whether no limit failed above one that passed all of its trials."""
+    def _inverted(self) -> tuple[int, int] | None:
+        """Return a limit that passed all of its trials, and one above it that failed. None if there is none.
+
+        It is the pair with most trials: a limit that passed once may have passed by chance.
+        """
         limited = [rung for rung in rungs(self.tried) if rung.limit_bytes is not None]
-        first = next((number for number, rung in enumerate(limited) if rung.passed), len(limited))
-        return all(rung.passed for rung in limited[first:])
+        pairs = [
+            (len(rung.trials), rung.limit_bytes or 0, above.limit_bytes or 0)
+            for number, rung in enumerate(limited)
+            for above in limited[number + 1 :]
+            if rung.passed and not above.passed
+        ]
+        return max(pairs)[1:] if pairs else None
+
+    def _is_monotone(self) -> Generator[Ask, Tried, bool]:
+        """Return whether no limit fails above one that works, which trials of both have to confirm.
+
+        A limit that passed once may fail at the next trial, and a limit that failed once may pass again and again.
+        """
+        proof = min(max(self.wanted.confirmations, _FEWEST_PROOFS), DEFAULT_CONFIRMATIONS)
+        while (found := self._inverted()) is not None:
+            lower, upper = found
+            passes = self._rung(lower).passes
+            failed = yield from self._confirmed(lower, Purpose.ABOVE, proof - passes)
+            if failed is not None:
+                continue  # chance let it work before
+            for number in range(len(self._rung(upper).trials) + 1, proof + 1):
+                yield from self._try(upper, Purpose.ABOVE, number, proof)
+            above, passes = self._rung(upper), self._rung(lower).passes
+            failures = len(above.failures)
+            # if both failed equally often, all failures would be among those of one limit this often (Fisher)
+            chance = math.comb(len(above.trials), failures) / math.comb(len(above.trials) + passes, failures)
+            return chance > _CHANCE
+        return True
+
+    def _rung(self, limit: int) -> Rung:
+        return Rung(limit, tuple(trial for trial in self.tried if trial.limit_bytes == limit))
 
 
 def _failed_otherwise(trial: Tried) -> bool:

@@ -22,6 +22,7 @@ def _written(figure: float) -> float | int:
 
 
 _Figure = Annotated[float, Field(ge=0, le=_MOST), PlainSerializer(_written, when_used="json")]
+_Percent = Annotated[float, Field(ge=-1e9, le=1e9)]
 
 
 class Stop(StrEnum):
@@ -55,6 +56,8 @@ class Cost(Stored):
     what: Discomfort
     at_limit: _Figure
     free: _Figure | None = None
+    growth: tuple[_Percent, _Percent] | None = None
+    """Between which bounds the growth lies with 99 % confidence, or as much as so few trials allow, in percent."""
 
     @property
     def percent(self) -> float | None:
@@ -109,6 +112,10 @@ class FittedImage(Stored):
     """The smallest limit at which the workload was also not slowed down."""
     costs_below: Annotated[tuple[Cost, ...], Field(max_length=len(Discomfort))]
     """What the next smaller limit that was compared costs."""
+    costs_are_clear: bool = True
+    """Whether these costs are certain. If not, noise explains them as well."""
+    hidden: Annotated[tuple[Cost, ...], Field(max_length=len(Discomfort))] = ()
+    """The figures in which noise may hide a slowdown at the comfortable limit."""
     is_smallest_possible: bool
     sizes_itself: bool
     """Whether its memory depends on the limit."""

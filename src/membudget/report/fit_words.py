@@ -26,8 +26,11 @@ def answer_sentences(image: FittedImage) -> Iterator[Sentence]:
         yield (f"It failed at {format_size(image.fails_at_bytes)}.",)
     if image.comfortable_bytes is not None:
         yield (_comfortable(image, image.survives_bytes, image.comfortable_bytes),)
+    elif image.costs_below and image.costs_are_clear:
+        yield (f"No limit that was tried is known to be comfortable: {_costs(image)}.",)
     elif image.costs_below:
-        yield (f"No limit that was tried is comfortable: {_costs(image)}.",)
+        why = f"{_costs(image)}, and noise may be the reason"
+        yield (f"Whether a limit is comfortable is not clear: {why}. Fit on an idle machine, or send more requests.",)
     yield from ((remark,) for remark in _remarks(image))
 
 
@@ -113,8 +116,21 @@ def _survives(image: FittedImage) -> str:
 
 def _comfortable(image: FittedImage, survives: int, comfortable: int) -> str:
     if comfortable == survives:
-        return "It is comfortable at the same limit: not slower than without one."
-    return f"It is comfortable at {format_size(comfortable)}. Below, {_costs(image)}."
+        return f"It is comfortable at the same limit: not slower than without one.{_hidden(image)}"
+    return f"It is comfortable at {format_size(comfortable)}. Below, {_costs(image)}.{_hidden(image)}"
+
+
+_FIGURES = {Discomfort.CPU: "CPU time", Discomfort.LATENCY: "p95 latency"}
+
+
+def _hidden(image: FittedImage) -> str:
+    """Return how large a slowdown may be that noise hides."""
+    most = [f"{_signed(cost.growth[1])} {_FIGURES[cost.what]}" for cost in image.hidden if cost.growth is not None]
+    return f" Noise may hide up to {' and '.join(most)}." if most else ""
+
+
+def _signed(percent: float) -> str:
+    return f"{percent:+.0f}%"
 
 
 def _costs(image: FittedImage) -> str:
@@ -123,6 +139,9 @@ def _costs(image: FittedImage) -> str:
 
 def _cost(cost: Cost) -> str:
     growth = f"{cost.percent:+.0f}%" if cost.percent is not None else ""
+    bounds = dict.fromkeys(map(_signed, cost.growth or ()))
+    if len(bounds) > 1:
+        growth += f" ({' to '.join(bounds)})"
     match cost.what:
         case Discomfort.CPU:
             return f"it takes {growth} CPU time"

@@ -131,6 +131,44 @@ def test_a_limit_that_fails_above_one_that_works_is_not_monotone_and_raises_the_
     assert answer.survives_bytes >= hole + 3 * MIB
 
 
+@pytest.mark.thorough
+def test_chance_makes_no_limits_not_monotone() -> None:
+    """More memory never hurts this service: it needs another amount in each trial."""
+    results = [Fit(noisy(100 * MIB, 20 * MIB, seed)).run() for seed in range(200)]
+    answers = [result for result in results if isinstance(result, Answer)]
+    assert len(answers) > 150
+    assert sum(not answer.is_monotone for answer in answers) <= 2
+
+
+def test_a_lucky_trial_of_the_search_does_not_make_limits_not_monotone() -> None:
+    service, lucky = monotone(100 * MIB), 90 * MIB
+    seen = Counter[int | None]()
+
+    def run(limit: int | None) -> object:
+        seen[limit] += 1
+        is_lucky = limit is not None and lucky <= limit < 100 * MIB and seen[limit] == 1
+        return tried(limit, rss=80 * MIB, mark=limit or 0) if is_lucky else service(limit)
+
+    fit = Fit(run)  # type: ignore[arg-type]
+    answer = answered(fit)
+    assert answer.is_monotone
+    assert answer.survives_bytes > 100 * MIB
+
+
+def test_a_failure_that_does_not_repeat_does_not_make_limits_not_monotone() -> None:
+    fitted = answered(Fit(monotone(100 * MIB))).survives_bytes
+    above, seen = fitted + step_bytes(fitted), Counter[int | None]()
+
+    def run(limit: int | None) -> object:
+        seen[limit] += 1
+        is_unlucky = limit == above and seen[limit] == 1
+        return tried(limit, Ended.KILLED) if is_unlucky else monotone(100 * MIB)(limit)
+
+    answer = answered(Fit(run))  # type: ignore[arg-type]
+    assert answer.is_monotone
+    assert answer.survives_bytes > above
+
+
 def test_what_never_passes_has_no_answer() -> None:
     fit = Fit(lambda limit: tried(limit, Ended.FAILED))
     assert stopped(fit).why is Stop.NEVER_PASSES

@@ -1,9 +1,11 @@
 """What a fit found, in sentences."""
 
+import re
+
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted, raw
 from membudget.report.fit_words import answer_sentences, settings_sentence, sum_sentence, took_words
-from tests.fakes.fitted import answering, fitted, report
+from tests.fakes.fitted import answering, fitted, report, trembling
 from tests.fakes.limited_services import monotone, tried
 
 
@@ -13,6 +15,31 @@ def test_both_answers_come_first() -> None:
     assert first.startswith("api survives at 10")
     assert "10 of 10 trials passed, which rules out a failure rate above 25.9% (95% confidence)." in first
     assert second == "It is comfortable at the same limit: not slower than without one."
+
+
+def test_noise_that_may_hide_a_slowdown_is_told() -> None:
+    (image,) = report(fitted("api", trembling(1.0))).images
+    assert image.comfortable_bytes == image.survives_bytes
+    said = " ".join(raw(sentence) for sentence in answer_sentences(image))
+    found = re.search(r"not slower than without one\. Noise may hide up to \+(\d+)% p95 latency\.", said)
+    assert found is not None
+    assert 10 < int(found[1]) < 100
+
+
+def test_what_noise_explains_as_well_is_not_clear_and_says_so() -> None:
+    unclear = (report(fitted("api", trembling(1.15, seed))).images[0] for seed in range(100))
+    image = next(image for image in unclear if not image.costs_are_clear)
+    assert image.comfortable_bytes is None
+    assert image.limit_bytes is not None
+    said = " ".join(raw(sentence) for sentence in answer_sentences(image))
+    assert re.search(r"Whether a limit is comfortable is not clear: its p95 latency is \+\d+% \(-?\+?\d+% to", said)
+    assert "noise may be the reason" in said
+
+
+def test_a_slowdown_at_every_limit_is_known() -> None:
+    (image,) = report(fitted("api", trembling(2.0))).images
+    said = " ".join(raw(sentence) for sentence in answer_sentences(image))
+    assert "No limit that was tried is known to be comfortable: its p95 latency is +" in said
 
 
 def test_the_name_of_an_image_is_quoted() -> None:
