@@ -7,6 +7,7 @@ from membudget.advise.answer import Stopped
 from membudget.advise.fit import ImageFit
 from membudget.advise.report import image_report
 from membudget.advise.rung import Ended, Tried
+from membudget.budgets.budget_tables import Headroom
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import GIB, MIB
 from membudget.core.sharding import Shard
@@ -64,14 +65,14 @@ def stopped(name: str, why: Stop, *, limit: int | None = 256 * MIB, lower: int |
     return ImageFit(name, None, (trial,), 0, Stopped(why, trial, lower), None, 4000)
 
 
-def report(*images: ImageFit, settings: FitSettings | None = None) -> FitReport:
+def report(*images: ImageFit, settings: FitSettings | None = None, headroom: Headroom | None = None) -> FitReport:
     """The report of some fits."""
     return FitReport(
         membudget_version="1.2.3",
         started_at=check_report().started_at,
         environment=check_report().environment,
         confirmations=10,
-        images=tuple(image_report(image, settings or FitSettings()) for image in images),
+        images=tuple(image_report(image, settings or FitSettings(), headroom) for image in images),
     )
 
 

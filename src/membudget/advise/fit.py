@@ -12,6 +12,7 @@ from membudget.advise.answer import Answer, Ask, Purpose, Result
 from membudget.advise.kept import KeptTrials
 from membudget.advise.rung import Tried
 from membudget.advise.search import Wanted, search
+from membudget.budgets.budget_tables import Headroom
 from membudget.budgets.fit import FitSettings
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.files import Stored
@@ -50,6 +51,8 @@ class Subject:
     settings: FitSettings = FitSettings()
     today_bytes: int | None = None
     """The limit that it has today. None if it has none."""
+    headroom: Headroom | None = None
+    """How far its budget keeps peak RSS below the limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What a fit found, as the figures of its report, and the limit that follows."""
 
+import math
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
@@ -7,21 +8,27 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.advise.answer import Answer, Stopped, ruled_out_rate
 from membudget.advise.fit import ImageFit, Subject, replayed
 from membudget.advise.rung import Ended, Rung, Tried, rungs
+from membudget.budgets.budget_tables import Headroom
 from membudget.budgets.fit import FitSettings
-from membudget.budgets.suggested import maximum_for, rounded_up
+from membudget.budgets.suggested import accepted_size, maximum_for, rounded_down, rounded_up
 from membudget.judge.fitted import FittedImage, FittedRung
 
 _FITTED = TypeAdapter(FittedImage)
+_MOST_RAISES = 8
+"""How often a limit is raised for a budget's headroom. More are needed only where memory grows with the limit."""
 _ANY_BYTES = 1 << 50
 """More than any machine has: the largest limit that an earlier fit could try is not known."""
 
 
-def image_report(found: ImageFit, settings: FitSettings) -> FittedImage:
-    """Return the figures of one image, and the limit that follows from them."""
+def image_report(found: ImageFit, settings: FitSettings, headroom: Headroom | None = None) -> FittedImage:
+    """Return the figures of one image, and the limit that follows from them.
+
+    `headroom` is the distance that the image's budget keeps between peak RSS and limit.
+    """
     answer, result = found.answer, found.result
     stopped = result if isinstance(result, Stopped) else None
     comfort = answer.comfortable if answer is not None else None
-    limit = _limit(answer, settings) if answer is not None else None
+    limit = _limit(found, answer, settings, headroom) if answer is not None else None
     return FittedImage(
         name=found.name,
         today_bytes=found.today_bytes,
@@ -37,7 +44,8 @@ def image_report(found: ImageFit, settings: FitSettings) -> FittedImage:
         sizes_itself=answer is not None and answer.sizes_itself,
         is_monotone=answer is None or answer.is_monotone,
         limit_bytes=limit,
-        peak_rss_max_bytes=_maximum(found, answer, limit) if answer is not None and limit is not None else None,
+        keeps_headroom=answer is None or limit is None or _keeps(headroom, found, answer, limit),
+        peak_rss_max_bytes=_maximum(found, answer, limit, headroom) if answer and limit is not None else None,
         peak_rss_bytes=_steady_peak(found, answer, limit) if answer is not None and limit is not None else None,
         stopped=stopped.why if stopped is not None else None,
         stopped_by=stopped.trial.reason if stopped is not None else found.fault,
@@ -60,31 +68,57 @@ def kept_report(subject: Subject, trials: Sequence[Tried]) -> FittedImage | None
     if found is None:
         return None
     try:
-        return _FITTED.validate_json(_FITTED.dump_json(image_report(found, subject.settings)), strict=True)
+        return _FITTED.validate_json(
+            _FITTED.dump_json(image_report(found, subject.settings, subject.headroom)), strict=True
+        )
     except ValidationError:
         return None
 
 
 def image_reports(found: Sequence[ImageFit], subjects: Sequence[Subject]) -> tuple[FittedImage, ...]:
     """Return the figures of all images."""
-    settings = {subject.spec.name: subject.settings for subject in subjects}
-    return tuple(image_report(one, settings[one.name]) for one in found)
+    named = {subject.spec.name: subject for subject in subjects}
+    return tuple(image_report(one, named[one.name].settings, named[one.name].headroom) for one in found)
 
 
-def _limit(answer: Answer, settings: FitSettings) -> int:
+def _limit(found: ImageFit, answer: Answer, settings: FitSettings, headroom: Headroom | None) -> int:
+    """Return the limit with the wanted distance above the fit, and as much above peak RSS as the budget asks for."""
     comfort = answer.comfortable.limit_bytes if answer.comfortable is not None else None
     needed = comfort if comfort is not None else answer.survives_bytes
-    return rounded_up(round(needed * (1 + settings.headroom / 100)))
+    limit = wanted = rounded_up(round(needed * (1 + settings.headroom / 100)))
+    for _ in range(_MOST_RAISES):
+        if _keeps(headroom, found, answer, wanted):
+            return wanted
+        wanted = rounded_up(_with_headroom(headroom, accepted_size(_peak_at(found, answer, wanted) or 0)))
+    return limit  # its memory grows with the limit
 
 
-def _maximum(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:
-    """Return a budget for peak RSS at the new limit. Memory that depends on the limit grows with it."""
+def _with_headroom(headroom: Headroom | None, peak: int) -> int:
+    """Return the smallest limit that keeps the headroom above a peak."""
+    if headroom is None or headroom.size is not None:
+        return peak + (headroom.of(0) if headroom is not None else 0)
+    return math.ceil(peak / (1 - (headroom.percent or 0) / 100))
+
+
+def _keeps(headroom: Headroom | None, found: ImageFit, answer: Answer, limit_bytes: int) -> bool:
+    """Return whether the budget's headroom is kept at a limit, with some room for the next check."""
+    peak = _peak_at(found, answer, limit_bytes)
+    return headroom is None or peak is None or accepted_size(peak) + headroom.of(limit_bytes) <= limit_bytes
+
+
+def _peak_at(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:
+    """Return the peak RSS to expect at a limit. Memory that depends on the limit grows with it."""
     peak = _peak(found.trials, answer.survives_bytes, limit_bytes)
+    return peak * limit_bytes // answer.survives_bytes if peak is not None and answer.sizes_itself else peak
+
+
+def _maximum(found: ImageFit, answer: Answer, limit_bytes: int, headroom: Headroom | None) -> int | None:
+    """Return a budget for peak RSS at the new limit, no larger than its headroom allows."""
+    peak = _peak_at(found, answer, limit_bytes)
     if peak is None:
         return None
-    if answer.sizes_itself:
-        peak = peak * limit_bytes // answer.survives_bytes
-    return min(maximum_for(peak), limit_bytes)
+    free = headroom.of(limit_bytes) if headroom is not None and _keeps(headroom, found, answer, limit_bytes) else 0
+    return min(maximum_for(peak), rounded_down(limit_bytes - free))
 
 
 def _steady_peak(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:

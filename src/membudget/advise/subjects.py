@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Protocol
 
 from membudget.advise.fit import ImageFit, Subject
+from membudget.budgets.budget_tables import Headroom, SizeBudget
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.key_path import similar
 from membudget.build.revision import Side
 from membudget.check.building import BuildTools, Order, Pair, build_all
 from membudget.check.building import Subject as Built
 from membudget.core.errors import ConfigurationError, shortened
+from membudget.core.metrics import Metric
 from membudget.core.progress import Progress, Stage
 from membudget.judge.measurement import Failure, Presence
 from membudget.measure.trial import TrialInputs
@@ -76,6 +78,12 @@ def _unknown(name: str, known: Mapping[str, ImageSpec], file: str) -> Configurat
     )
 
 
+def peak_headroom(spec: ImageSpec) -> Headroom | None:
+    """Return how far an image's budget keeps its peak RSS below the limit. None if it says nothing about that."""
+    budget = spec.budgets.of(Metric.PEAK_RSS)
+    return budget.headroom if isinstance(budget, SizeBudget) else None
+
+
 def built_subjects(
     images: Mapping[str, ImageSpec], checkout: Path, tools: Tools, progress: Progress
 ) -> tuple[list[Subject], list[ImageFit]]:
@@ -92,5 +100,6 @@ def built_subjects(
             failed.append(ImageFit(name, spec.limit, fault=f"it does not build: {image.reason}"))
             continue
         subject = Built(pairs[name], {Side.HEAD: image}, inputs[name])
-        subjects.append(Subject(subject.trial_spec(image, spec), spec.fit, spec.limit))
+        headroom = peak_headroom(spec)
+        subjects.append(Subject(subject.trial_spec(image, spec), spec.fit, spec.limit, headroom))
     return subjects, failed

@@ -35,6 +35,14 @@ def require_answers(report: FitReport) -> None:
             where="--write",
             fix="fit and write the other images by name, or see above what to do",
         )
+    growing = [image.name for image in report.images if not image.keeps_headroom]
+    if growing:
+        raise ConfigurationError(
+            f"nothing was written, because no limit that was tried keeps the headroom of {growing[0]}:"
+            " its memory grows with the limit",
+            where=f"images.{growing[0]}.budgets.peak_rss.headroom",
+            fix="limit what the runtime takes, or set a smaller headroom",
+        )
     smallest = [image.name for image in report.images if image.is_smallest_possible]
     if smallest:
         raise ConfigurationError(

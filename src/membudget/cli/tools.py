@@ -11,6 +11,7 @@ from pathlib import Path
 from membudget.advise.fit import Subject
 from membudget.advise.kept import FitFolder
 from membudget.advise.report import kept_report
+from membudget.advise.subjects import peak_headroom
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import read_images
@@ -244,7 +245,7 @@ class CheckTools(MeasuringTools):
         if self._fits is None:
             return None
         kept = self._fits.trials(self.key(replace(spec, limit_bytes=None)))
-        return kept_report(Subject(spec, image.fit, image.limit), kept.all)
+        return kept_report(Subject(spec, image.fit, image.limit, peak_headroom(image)), kept.all)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image and tag it as this run's. Raises BuildFailed and EnvironmentFault."""

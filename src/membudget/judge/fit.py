@@ -53,7 +53,9 @@ def fit_faults(image: ImageMeasurement) -> tuple[FitFault, ...]:
     least = round(fit.survives_bytes * (1 + fit.headroom_percent / 100))
     if limit < least:
         return (LimitTooLow(limit, least, fit.survives_bytes),)
-    most = max(MOST_TIMES * fit.needed_bytes, least)
+    below = image.budgets.get(Metric.PEAK_RSS, NO_BUDGET).below_limit
+    wanted = limit - below if below is not None else 0  # what the budget keeps free may be as large as it says
+    most = max(MOST_TIMES * fit.needed_bytes, least) + wanted
     return (LimitTooHigh(limit, most, fit.needed_bytes),) if limit > most else ()
 
 

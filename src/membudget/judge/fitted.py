@@ -123,6 +123,8 @@ class FittedImage(Stored):
     """Whether each limit above one that works worked as well."""
     limit_bytes: _Count | None
     """The limit that follows, with headroom. None if there is no answer."""
+    keeps_headroom: bool = True
+    """Whether the limit keeps the `headroom` of the image's budget for peak RSS."""
     peak_rss_max_bytes: _Count | None
     """The budget for peak RSS that follows."""
     peak_rss_bytes: _Count | None

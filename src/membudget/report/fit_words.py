@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from membudget.budgets.suggested import as_written
+from membudget.budgets.suggested import as_written, rounded_up
 from membudget.core.quantities import format_duration, format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
@@ -79,8 +79,14 @@ def settings_sentence(image: FittedImage) -> str | None:
     if image.peak_rss_max_bytes is not None:
         settings.append(f'budgets.peak_rss.max = "{as_written(image.peak_rss_max_bytes)}"')
     today = f" Today's limit is {format_size(image.today_bytes)}." if image.today_bytes is not None else ""
-    room = f"{format_percent(image.headroom_percent)} above"
-    return f"Next: set {' and '.join(settings)} ({room}).{today}"
+    return f"Next: set {' and '.join(settings)} ({_room(image, image.limit_bytes)}).{today}"
+
+
+def _room(image: FittedImage, limit_bytes: int) -> str:
+    """Return why the limit is above the one that was found."""
+    needed = image.comfortable_bytes or image.survives_bytes or 0
+    usual = rounded_up(round(needed * (1 + image.headroom_percent / 100)))
+    return "as `peak_rss.headroom` asks" if limit_bytes > usual else f"{format_percent(image.headroom_percent)} above"
 
 
 def sum_sentence(report: FitReport) -> str | None:
@@ -161,6 +167,8 @@ def _remarks(image: FittedImage) -> Iterator[str]:
         )
     if image.sizes_itself:
         yield "Its memory depends on the limit: without one, it used more. So the next two limits were confirmed, too."
+    if not image.keeps_headroom:
+        yield "Its memory grows with the limit, so that no limit that was tried keeps `peak_rss.headroom`."
     if not image.is_monotone:
         yield "Its limits are not monotone: it failed at a limit above one at which it passed."
 

@@ -3,9 +3,14 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from membudget.advise.fit import Subject
 from membudget.advise.report import kept_report
+from membudget.budgets.budget_tables import SizeBudget
 from membudget.budgets.fit import FitSettings
+from membudget.budgets.rules import effective
+from membudget.budgets.suggested import as_written
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.errors import ExitCode
 from membudget.core.quantities import MIB
@@ -31,6 +36,28 @@ def test_the_budget_for_peak_rss_lies_between_the_peak_and_the_limit() -> None:
     assert image.peak_rss_max_bytes is not None
     assert 100 * MIB < image.peak_rss_max_bytes <= image.limit_bytes
     assert image.peak_rss_bytes == 100 * MIB
+
+
+@pytest.mark.parametrize("headroom", ["5%", "25%", "60%", "80MiB"])
+def test_the_limit_keeps_the_headroom_of_the_budget(headroom: str) -> None:
+    wanted = SizeBudget.model_validate({"headroom": headroom}).headroom
+    (image,) = report(fitted("api", monotone(100 * MIB)), headroom=wanted).images
+    assert image.limit_bytes is not None
+    assert image.peak_rss_max_bytes is not None
+    assert image.keeps_headroom
+    budget = SizeBudget.model_validate({"max": as_written(image.peak_rss_max_bytes), "headroom": headroom})
+    below = effective(budget, image.limit_bytes).below_limit
+    assert below is not None
+    assert 100 * MIB * 1.04 <= image.peak_rss_max_bytes <= below
+    smaller = 100 * MIB * 1.05 + (wanted.of(image.limit_bytes) if wanted is not None else 0)
+    assert image.limit_bytes <= max(1.2 * 101 * MIB, smaller * 1.1)
+
+
+def test_headroom_that_no_limit_keeps_is_told() -> None:
+    wanted = SizeBudget.model_validate({"headroom": "20%"}).headroom
+    (image,) = report(fitted("jvm", self_sizing(0.75, 60 * MIB, 30 * MIB)), headroom=wanted).images
+    assert not image.keeps_headroom
+    assert image.limit_bytes == report(fitted("jvm", self_sizing(0.75, 60 * MIB, 30 * MIB))).images[0].limit_bytes
 
 
 def test_memory_that_depends_on_the_limit_may_grow_with_it() -> None:

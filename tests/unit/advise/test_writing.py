@@ -17,7 +17,7 @@ from membudget.core.quantities import MIB
 from membudget.judge.fitted import Stop
 from membudget.report.fit_report import FitReport
 from tests.fakes.fitted import answering, fitted, report, stopped
-from tests.fakes.limited_services import monotone, tried
+from tests.fakes.limited_services import monotone, self_sizing, tried
 
 FITS = report(fitted("api", answering), fitted("web", monotone(50 * MIB)))
 DAY = date(2026, 11, 27)
@@ -174,6 +174,13 @@ def test_nothing_is_written_unless_each_image_has_an_answer(other: FitReport, er
     require_answers(FITS)
     with pytest.raises(error, match=f"nothing was written, because {why}"):
         require_answers(FITS.model_copy(update={"images": (*FITS.images, *other.images)}))
+
+
+def test_headroom_that_the_limit_does_not_keep_is_not_written() -> None:
+    wanted = SizeBudget.model_validate({"headroom": "20%"}).headroom
+    grows = report(fitted("jvm", self_sizing(0.75, 60 * MIB, 30 * MIB)), headroom=wanted)
+    with pytest.raises(ConfigurationError, match="nothing was written, because no limit that was tried keeps"):
+        require_answers(grows)
 
 
 LINES = st.lists(

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from membudget.budgets.fit import LastFit
+from membudget.budgets.rules import EffectiveBudget
+from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved, fit_faults
 from membudget.judge.image import OffItsFit, Status, judge_image
@@ -36,6 +38,12 @@ def test_a_limit_lies_between_the_headroom_and_twice_the_fit(limit: float, fault
 
 def test_a_large_headroom_raises_the_upper_bound() -> None:
     assert fit_faults(fitted(LastFit(100 * MIB, 100 * MIB, 150.0), limit=250)) == ()
+
+
+def test_headroom_of_the_budget_raises_the_upper_bound() -> None:
+    free = {Metric.PEAK_RSS: EffectiveBudget(below_limit=120 * MIB)}
+    assert fit_faults(replace(fitted(limit=300), budgets=free)) == ()
+    assert fit_faults(fitted(limit=300)) != ()
 
 
 def test_an_image_that_was_never_fitted_has_no_faults() -> None:
