@@ -60,6 +60,7 @@ def test_every_link_of_a_page_leads_to_a_file_and_a_heading(name: str) -> None:
     assert [target for target in links(page.read_text()) if not is_there(page, target)] == []
 
 
+@pytest.mark.thorough
 def test_every_page_that_the_program_names_is_there() -> None:
     named = {
         (name, found) for name in SOURCES if name.endswith((".py", ".yml")) for found in _NAMED_PAGE.findall(read(name))

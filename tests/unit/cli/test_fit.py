@@ -145,6 +145,7 @@ def test_merged_shards_are_shown_and_written_without_an_engine(
     assert [image["name"] for image in json.loads(capsys.readouterr().out)["images"]] == ["api", "web"]
 
 
+@pytest.mark.thorough
 def test_limits_can_be_written_one_image_after_another(folder: Path, parts: Path) -> None:
     for name in ("web", "api", "api"):
         assert fit_from(parts, name, "--write", "--quiet") == ExitCode.WITHIN_BUDGET

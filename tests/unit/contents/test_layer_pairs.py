@@ -1,5 +1,6 @@
 """Which layers of two images belong together."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def test_each_layer_is_in_one_pair_in_its_order(base: list[str], head: list[str]
             assert (base[one] == head[other]) if is_same else (texts[one] == texts[6 + other] != "")
 
 
+@pytest.mark.thorough
 def test_thousands_of_layers_that_are_much_alike_take_no_minutes() -> None:
     base, head = ["A", *"AX" * 5000, "B"], ["A", *"AY" * 5000, "B"]
     pairs = match_layers(base, head, [""] * len(base), [""] * len(head))

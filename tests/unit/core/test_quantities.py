@@ -79,6 +79,7 @@ def test_every_whole_number_with_a_unit_is_exact(number: int, unit: str) -> None
     assert parse_size(f"{number}{unit}") == number * (UNITS | OF_KUBERNETES)[unit]
 
 
+@pytest.mark.thorough
 @given(st.from_regex(re.compile(r"\s?[0-9]{1,3}(\.[0-9]{1,2})?\s?[BKMGTbkmgtiIx]{0,3}", re.ASCII), fullmatch=True))
 def test_the_schemas_pattern_allows_exactly_what_is_parsed(text: str) -> None:
     try:

@@ -71,6 +71,7 @@ def test_every_table_is_one(name: str) -> None:
     assert sum(map(len, found)) == len(lines_of_tables) - len(found)  # no row fell out: only alignments are none
 
 
+@pytest.mark.thorough
 def test_the_verdict_comes_first_then_what_fails() -> None:
     made = everything()
     lines = render(made.judged()).splitlines()
