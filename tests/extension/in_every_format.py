@@ -5,7 +5,7 @@ from pathlib import Path
 
 from membudget.cli.main import main
 
-FORMATS = ("terminal", "markdown", "html", "json", "junit", "openmetrics")
+FORMATS = ("terminal", "markdown", "html", "json", "junit", "openmetrics", "sarif")
 
 
 def write_all(report: Path, folder: Path) -> None:

@@ -87,6 +87,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--shard", metavar="I/N", help="check only shard I of N; combine the shards with `membudget merge`"
     )
     add_report_option(command)
+    command.add_argument("--sarif", metavar="FILE", help="also write the findings in manifests to this file, as SARIF")
     command.add_argument(
         "--jobs",
         type=jobs,

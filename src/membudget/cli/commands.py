@@ -51,7 +51,7 @@ from membudget.publish.report_file import read_report, read_reports, write_repor
 from membudget.publish.server import Event, Server
 from membudget.publish.servers import registry
 from membudget.publish.workflow import WorkflowStep, show, show_json, warn
-from membudget.report.formats import compare_report, measure_report
+from membudget.report.formats import compare_report, measure_report, sarif
 from membudget.report.formats.measure_report import MeasureReport
 from membudget.report.formats.terminal import Detail
 from membudget.report.page import page
@@ -92,6 +92,8 @@ def check(options: argparse.Namespace) -> ExitCode:
     event = registry.server(os.environ, SecretStr("")).event()
     result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
+    if options.sarif is not None:
+        write_text(sarif.render(result), Path(options.sarif), "the SARIF log")
     return _finish_check(result, Path(options.report), policy, how)
 
 

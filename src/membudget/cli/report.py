@@ -22,7 +22,7 @@ from membudget.publish import workflow
 from membudget.publish.fit_file import read_check_or_fit
 from membudget.publish.workflow import guarded_log, obeys_commands
 from membudget.report.fit_report import FitReport
-from membudget.report.formats import fit_report, judged_report, junit, markdown, openmetrics, terminal
+from membudget.report.formats import fit_report, judged_report, junit, markdown, openmetrics, sarif, terminal
 from membudget.report.formats.terminal import Detail
 from membudget.report.page import fit_page, page
 from membudget.report.report import JudgedReport
@@ -137,5 +137,7 @@ def _render(how: str, result: JudgedReport) -> str:
             return judged_report.render(result)
         case "junit":
             return junit.render(result)
+        case "sarif":
+            return sarif.render(result)
         case _:
             return openmetrics.render(result)

@@ -11,15 +11,16 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "report",
         help="show a report, or convert it to another format",
-        description="Show a report.json as a table, as the comment, as an HTML page, as JSON, as test results (JUnit)"
-        " or as figures (OpenMetrics). membudget computes the verdict again from the figures and budgets in the"
-        " report. Exits with 0, whatever the verdict is. Also shows what `membudget fit --report` wrote, in the first"
+        description="Show a report.json as a table, as the comment, as an HTML page, as JSON, as test results (JUnit),"
+        " as figures (OpenMetrics) or as alerts about manifests (SARIF). membudget computes the verdict again from the"
+        " figures and budgets in the report. Exits with 0, whatever the verdict is. Also shows what `membudget fit"
+        " --report` wrote, in the first"
         " four formats.",
     )
     add_written_report(command)
     command.add_argument(
         "--format",
-        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics"),
+        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics", "sarif"),
         default="terminal",
         help="format of the output (default: %(default)s)",
     )

@@ -1,0 +1,116 @@
+"""The findings in manifests as SARIF 2.1.0, which GitHub's code scanning and other viewers show at their lines.
+
+Sources: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0"; GitHub, "SARIF support for code
+scanning". The model has only what these two ask for.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+from membudget.budgets.manifests import ManifestRule, ManifestRules
+from membudget.core.untrusted_text import Json, json_without_commands, printable, raw
+from membudget.judge.manifests import Change, ManifestFinding
+from membudget.judge.metric import Verdict
+from membudget.manifests.deployed import Place
+from membudget.report.manifest_words import LABELS, fault_words, finding_words
+from membudget.report.report import JudgedReport
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HOME = "https://github.com/membudget/membudget"
+_LEVELS = {Verdict.FAIL: "error", Verdict.WARN: "warning"}
+_SEVERITY_LEVELS = {"fail": "error", "warn": "warning", "off": "none"}
+_LONGEST_MESSAGE = 1000
+_RULES = tuple(ManifestRule)
+
+
+def render(result: JudgedReport) -> str:
+    """Return the findings in manifests as one SARIF log, also if there are none: that closes earlier alerts."""
+    manifests = result.judgement.manifests
+    notes: list[Json] = [
+        {"level": "error", "message": _message(raw(fault_words(fault))), "locations": [_location(fault.place)]}
+        for fault in manifests.faults
+    ]
+    rules: list[Json] = list(_rules(result))
+    run: Json = {
+        "tool": {
+            "driver": {
+                "name": "membudget",
+                "version": result.report.membudget_version,
+                "informationUri": _HOME,
+                "rules": rules,
+            }
+        },
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": not notes, "toolExecutionNotifications": notes}],
+        "results": list(map(_result, manifests.findings)),
+    }
+    document: Json = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json_without_commands(json.dumps(document, indent=1)) + "\n"
+
+
+def _rules(result: JudgedReport) -> Iterator[Json]:
+    """Yield all rules, with the severities of the budgets file."""
+    severities = result.report.manifests.severities if result.report.manifests is not None else {}
+    for rule in _RULES:
+        severity = severities.get(rule, ManifestRules().severity(rule))
+        told = " ".join((ManifestRules.model_fields[rule.value].description or LABELS[rule]).split())
+        yield {
+            "id": rule.value,
+            "shortDescription": {"text": LABELS[rule]},
+            "fullDescription": {"text": told},
+            "help": {"text": f"{told} See {_HOME}/blob/main/docs/manifests.md"},
+            "helpUri": f"{_HOME}/blob/main/docs/manifests.md#{rule}",
+            "defaultConfiguration": {"level": _SEVERITY_LEVELS[severity]},
+            "properties": {"tags": ["memory", "kubernetes"], "precision": "high"},
+        }
+
+
+def _result(finding: ManifestFinding) -> Json:
+    found: dict[str, Json] = {
+        "ruleId": finding.rule.value,
+        "ruleIndex": _RULES.index(finding.rule),
+        "level": _LEVELS[finding.verdict],
+        "message": _message(raw(finding_words(finding))),
+        "locations": [_location(finding.place)],
+        "partialFingerprints": {"membudget/v1": _fingerprint(finding)},
+    }
+    after = finding.change.line_after if finding.change is not None else None
+    if finding.change is not None and after is not None:
+        found["fixes"] = [_fix(finding.change)]
+    return found
+
+
+def _fingerprint(finding: ManifestFinding) -> str:
+    """Return what stays the same while lines above and figures change, so that an alert stays one."""
+    parts: Sequence[str | None] = (
+        finding.rule, finding.place.path, finding.workload, finding.container, finding.image, finding.name,
+    )  # fmt: skip
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _message(text: str) -> Json:
+    return {"text": printable(text, _LONGEST_MESSAGE)}
+
+
+def _location(place: Place) -> Json:
+    region: Json = {"startLine": place.line}
+    return {"physicalLocation": {"artifactLocation": _artifact(place.path), "region": region}}
+
+
+def _artifact(path: str) -> Json:
+    return {"uri": quote(path, safe="/"), "uriBaseId": "%SRCROOT%"}
+
+
+def _fix(change: Change) -> Json:
+    """Return the change of an amount in its line. Columns count from 1, and the last one is excluded."""
+    start = change.amount.line_text.index(change.amount.text) + 1
+    region: Json = {
+        "startLine": change.amount.place.line,
+        "startColumn": start,
+        "endColumn": start + len(change.amount.text),
+    }
+    replacement: Json = {"deletedRegion": region, "insertedContent": {"text": change.text}}
+    changes: Json = [{"artifactLocation": _artifact(change.amount.place.path), "replacements": [replacement]}]
+    return {"description": {"text": f"write {change.text}"}, "artifactChanges": changes}

@@ -1,0 +1,78 @@
+import json
+from typing import Any
+
+from membudget.budgets.manifests import ManifestRule, ManifestRules
+from membudget.report.formats.sarif import render
+from tests.support.builders import report
+from tests.support.manifests import USUAL, checked, containers, reported
+
+LOW = "- name: api\n  image: shop/api\n  resources:\n    limits: {memory: 150Mi}\n    requests: {memory: 130Mi}\n"
+
+
+def run(text: str, path: str = "deploy/api.yaml", rules: ManifestRules = USUAL) -> Any:
+    document = json.loads(render(reported(checked({path: text}, rules=rules)).judged()))
+    assert (document["version"], len(document["runs"])) == ("2.1.0", 1)
+    return document["runs"][0]
+
+
+def test_a_finding_has_its_rule_its_line_and_its_change() -> None:
+    found = run(containers(LOW))
+    (result,) = found["results"]
+    rule = found["tool"]["driver"]["rules"][result["ruleIndex"]]
+    assert rule["id"] == result["ruleId"] == "limit_below_need"
+    assert rule["helpUri"].endswith("docs/manifests.md#limit_below_need")
+    assert result["level"] == "error"
+    assert "write 230Mi" in result["message"]["text"]
+    assert result["locations"] == [{
+        "physicalLocation": {
+            "artifactLocation": {"uri": "deploy/api.yaml", "uriBaseId": "%SRCROOT%"}, "region": {"startLine": 10},
+        }
+    }]  # fmt: skip
+
+
+def test_a_fix_replaces_the_amount_alone() -> None:
+    (result,) = run(containers(LOW))["results"]
+    (change,) = result["fixes"][0]["artifactChanges"]
+    (replacement,) = change["replacements"]
+    line = containers(LOW).splitlines()[replacement["deletedRegion"]["startLine"] - 1]
+    start, end = (replacement["deletedRegion"][f"{name}Column"] - 1 for name in ("start", "end"))
+    assert line[start:end] == "150Mi"
+    assert replacement["insertedContent"]["text"] == "230Mi"
+
+
+def test_all_rules_are_described_with_the_severities_of_the_budgets_file() -> None:
+    rules = run(containers(LOW), rules=ManifestRules(no_limit="off", no_request="fail"))["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == [rule.value for rule in ManifestRule]
+    levels = {rule["id"]: rule["defaultConfiguration"]["level"] for rule in rules}
+    assert (levels["no_limit"], levels["no_request"], levels["hpa_and_vpa"]) == ("none", "error", "warning")
+    assert all(rule["fullDescription"]["text"] for rule in rules)
+
+
+def test_a_fingerprint_survives_other_lines_and_figures() -> None:
+    before, after = (run(text)["results"][0] for text in (containers(LOW), "# a comment\n" + containers(LOW)))
+    assert before["locations"] != after["locations"]
+    assert before["partialFingerprints"] == after["partialFingerprints"]
+
+
+def test_what_cannot_be_read_is_a_notification_and_no_success() -> None:
+    (invocation,) = run(containers(LOW.replace("150Mi", "lots")))["invocations"]
+    assert not invocation["executionSuccessful"]
+    (note,) = invocation["toolExecutionNotifications"]
+    assert "no amount of memory" in note["message"]["text"]
+
+
+def test_without_manifests_the_log_is_empty_and_closes_earlier_alerts() -> None:
+    (only,) = json.loads(render(report().judged()))["runs"]
+    assert only["results"] == []
+    assert only["invocations"][0]["executionSuccessful"]
+
+
+def test_paths_are_written_as_addresses() -> None:
+    (result,) = run(containers(LOW), "deploy/a b#c.yaml")["results"]
+    artifact = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert artifact["uri"] == "deploy/a%20b%23c.yaml"
+
+
+def test_no_line_is_a_command_for_a_runner() -> None:
+    text = containers(LOW.replace("name: api", "name: '##[error]x'"))
+    assert "##[" not in render(reported(checked({"a.yaml": text})).judged())
