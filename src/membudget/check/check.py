@@ -69,6 +69,8 @@ class CheckRequest:
     """A digest of everything that a label would approve. None if nothing needs approval."""
     known: tuple[str, ...] | None = None
     """All images of both budgets files, including those that other shards check. None if there are no others."""
+    is_local: bool = False
+    """Whether no server's job runs the check."""
     budgets_text: BudgetsText | None = None
     """None: the report does not propose edits of the file."""
 
@@ -150,6 +152,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         coverage=_coverage(request, [pair.name for pair in pairs]),
         groups=_groups(request),
         approval=request.approval,
+        is_local=request.is_local and request.approval_digest is not None,
         approval_label=request.approval_label,
         approval_digest=request.approval_digest,
         loosened=request.rules.loosened,

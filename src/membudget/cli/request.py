@@ -101,7 +101,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         base,
         judged_by,
         base_images,
-        (*_notes(repository, head, wanted, known, of_head), *_local_notes(wanted, approval, approval_digest)),
+        tuple(_notes(repository, head, wanted, known, of_head)),
         approval,
         wanted.label,
         untouched,
@@ -110,6 +110,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         known.problem,
         approval_digest,
         tuple({**of_head.images, **known.budgets.images}),
+        wanted.is_local,
         BudgetsText(_name_of(repository, budgets), budgets_file.read(budgets)),
     )
 
@@ -152,14 +153,6 @@ def _label_to_be(
     is_loosened = next(loosenings(of_head, committed.budgets, committed.moved), None) is not None
     is_guarded = is_loosened or is_proposed(repository, head, wanted.base.revision)
     return LabelState(is_set=False) if is_guarded else None
-
-
-def _local_notes(wanted: Wanted, approval: Approval, digest: str | None) -> Iterator[str]:
-    if wanted.is_local and approval is Approval.MISSING and digest is not None:
-        yield (
-            f"judged as CI judges a pull request without the label {wanted.label} → check with --approved to see the"
-            " result with it"
-        )
 
 
 def _without_allowed(secrets: AllowedSecrets, known: BaseBudgets, of_head: Budgets) -> tuple[BaseBudgets, Budgets]:

@@ -47,7 +47,7 @@ class Step:
     most: int = 0
     """The number of the last trial that is planned so far."""
     is_extra: bool = False
-    """Whether the trial is run only because the answer is still unclear."""
+    """Whether the trial is run only because the earlier trials left the answer uncertain."""
     left: int = 0
     """How many trials and warm-ups of this image are expected to follow."""
 

@@ -35,7 +35,7 @@ def step_words(step: Step) -> str:
         case Doing.TRY:
             what = f"run {step.number}"
         case Doing.TRIAL if step.is_extra:
-            what = f"trial {step.number} of up to {step.most}, still unclear"
+            what = f"trial {step.number} of up to {step.most}, not 99 % certain yet"
         case Doing.TRIAL:
             what = f"trial {step.number} of {step.most}"
     return f"{side}, {what}" if side else what

@@ -102,7 +102,7 @@ _DIFFERENCES = {
     Difference.SHARDS: "it differs in its number of shards",
     Difference.OPTIONS: "it differs in its options",
 }
-GAPS_NEXT_STEP = "run the check again, with all its parts; what is missing is not taken for a pass"
+GAPS_NEXT_STEP = "run the check again, with all its parts; a missing part is never a pass"
 GAPS_TITLE = "not covered"
 
 

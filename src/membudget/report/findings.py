@@ -13,11 +13,13 @@ from membudget.judge.leak import Trend, soak_requests
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.certificate import Certificate, Conclusion, OomDoubt
 from membudget.measure.load import LoadResult
+from membudget.measure.probe.messages import KilledProcess
 from membudget.measure.trial import LimitContact, Trial
 from membudget.report.at_peak import peak_look, peak_words
 from membudget.report.verdicts import soak_words
 
 _MOST_KILLED = 3
+_SHARED_PAGES = "; file-backed pages that another container read first do not count towards this limit"
 _DOUBTS = {
     OomDoubt.ENGINE_SAYS_KILL: "the engine was told of an OOM kill, but the kernel counted none: one is assumed",
     OomDoubt.SIGKILLED_AT_LIMIT: "the container was ended by SIGKILL at its limit, but the kernel counted no OOM kill:"
@@ -212,7 +214,13 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     limits = sorted({process.limit_bytes for process in oom.killed if process.limit_bytes is not None})
     at = f" at the limit of {' and '.join(map(format_size, limits))}" if limits else ""
     more_words = f" and {more} more" if more > 0 else ""
-    yield Finding((*parts, f"{more_words}{at}, by the kernel's record"), FindingKind.KILLED)
+    more_words += f"{at}, by the kernel's record{_SHARED_PAGES if any(map(_is_above_limit, oom.killed)) else ''}"
+    yield Finding((*parts, more_words), FindingKind.KILLED)
+
+
+def _is_above_limit(process: KilledProcess) -> bool:
+    limit = process.limit_bytes
+    return limit is not None and process.rss_bytes + process.file_bytes > limit
 
 
 def _doubts(trials: Sequence[Trial]) -> Iterator[Finding]:

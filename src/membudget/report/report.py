@@ -127,6 +127,8 @@ class Report(ReportModel):
     """The groups of images whose sums have budgets."""
     approval: Approval = Approval.NOT_ASKED
     """Whether looser rules of the head count."""
+    is_local: bool = False
+    """Whether no server's job ran the check, and something of the head needs approval."""
     approval_label: str = DEFAULT_LABEL
     """The label that approves looser rules."""
     approval_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None

@@ -8,7 +8,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import Bound, BoundKind, Exceeded
-from membudget.judge.metric import Row, Trouble
+from membudget.judge.metric import Row, Trouble, Verdict
 from membudget.judge.reasons import (
     AroundMaximum,
     Excepted,
@@ -94,6 +94,24 @@ def exceeded_words(metric: Metric, exceeded: Exceeded) -> Parts:
     if exceeded.bound.kind.is_growth:
         return (f"{excess} more than ", Quoted(key), " allows")
     return (f"{excess} {_OVER[exceeded.bound.kind.better]} ", *_named(metric, exceeded.bound))
+
+
+def broken_in_short(row: Row) -> Parts | None:
+    """Return which bounds of a failing row are broken, without the figures that the row shows in the table.
+
+    None if that is not all that the row's reasons say.
+    """
+    if row.verdict is not Verdict.FAIL or not all(isinstance(one, OverMaximum | Worsened) for one in row.reasons):
+        return None
+    broken = (_broken(row.metric, one.bound.kind) for one in row.exceeded)
+    return (f"{row_label(row)} ", *joined(broken, " and "))
+
+
+def _broken(metric: Metric, kind: BoundKind) -> Parts:
+    key = Quoted(key_of(metric, kind))
+    if kind.is_growth:
+        return (f"{_GREW[kind.better]} more than ", key, " allows")
+    return ("leaves less than ", key) if kind is BoundKind.HEADROOM else (f"is {_OVER[kind.better]} ", key)
 
 
 def row_label(row: Row) -> str:

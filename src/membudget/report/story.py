@@ -6,11 +6,12 @@ readers who want them.
 
 from collections.abc import Iterator, Sequence
 
+from membudget.budgets.loosening import Approval
 from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import Bound
-from membudget.judge.image import ImageJudgement, OfRow, Status, untold_failure_of_base
+from membudget.judge.image import ImageJudgement, ImageReason, OfRow, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GroupJudgement, Judgement
@@ -44,7 +45,7 @@ from membudget.report.image_findings import cause_findings, hint_findings, size_
 from membudget.report.manifest_story import changes_section, manifest_problems
 from membudget.report.peak_changes import change_findings, package_findings
 from membudget.report.report import JudgedReport
-from membudget.report.row_words import joined
+from membudget.report.row_words import Parts, broken_in_short, joined
 from membudget.report.story_parts import (
     Block,
     Charts,
@@ -53,6 +54,7 @@ from membudget.report.story_parts import (
     Item,
     Items,
     Keep,
+    Legend,
     Log,
     Paste,
     Problem,
@@ -61,7 +63,7 @@ from membudget.report.story_parts import (
     Section,
     Sheet,
 )
-from membudget.report.table import RowKind, TableRow, table_rows
+from membudget.report.table import PICTURES, RowKind, TableRow, has_pictures, table_rows
 from membudget.report.timeline import CHART_STEPS, Chart, timeline
 from membudget.report.verdicts import image_reason, next_step, status_mark, verdict_mark
 
@@ -72,6 +74,7 @@ _GRAVEST_FIRST = (
     Status.BUILD_FAILED, Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT,
     Status.SOMETIMES_OVER, Status.SOMETIMES_UNDER, Status.WARNING, Status.OFF_ITS_FIT,
 )  # fmt: skip
+_LEGEND = Legend((Finding((PICTURES,)),))
 _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
 
 
@@ -81,20 +84,23 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
     rows = table_rows(result)
     urgent = _gravest_first([row for row in rows if row.needs_attention])
     calm = [row for row in rows if not row.needs_attention]
+    others = [row for row in calm if row.kind is not RowKind.FIGURE]
+    figures = [row for row in calm if row.kind is RowKind.FIGURE]
     sections = [
         Section(Keep.REMARKS, (Remarks(tuple(_remarks(result))),)),
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
+        *([Section(Keep.LEGEND, (_LEGEND,))] if has_pictures(urgent) else []),
         Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
         changes_section(result.judgement.manifests),
         _exceptions(result),
         *_logs(result.judgement, measured),
-        _other_rows([row for row in calm if row.kind is not RowKind.FIGURE], some_are_urgent=bool(urgent)),
+        _other_rows(others, some_are_urgent=bool(urgent), has_legend=has_pictures(others) and not has_pictures(urgent)),
         _charts(result.judgement, measured),
         Section(Keep.FITTED, tuple(fitted_blocks(result.report.images)), _ours(FITTED_TITLE)),
         Section(Keep.DETAILS, tuple(_used(result, measured)), _ours("How memory was used")),
         _costs(result.report.images),
         Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), _ours("Where the bytes are")),
-        _figures([row for row in calm if row.kind is RowKind.FIGURE]),
+        _figures(figures, has_legend=has_pictures(figures) and not has_pictures([*urgent, *others])),
         Section(
             Keep.DETAILS, (Items(tuple(Item(said) for said in compared(result.report))),), _ours("What was compared")
         ),
@@ -121,6 +127,9 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
         yield Finding(("no base (", reason, "): maximums are judged, growth is not"))
     if result.judgement.images and all(image.status is Status.UNCHANGED for image in result.judgement.images):
         yield _ours("base and head are the same images, so no trials were run")
+    if result.report.is_local and result.report.approval is Approval.MISSING:
+        as_ci = ("judged as CI judges a pull request without the label ", Quoted(result.report.approval_label))
+        yield Finding((*as_ci, " → to see the result with it, add ", Quoted("--approved")))
     if result.report.lacks_base_rules:
         yield label_request("the base's budgets are not known → repair its file", result.report.looser)
     yield from failures_with_base_settings(result.report.images, result.report.looser)
@@ -181,8 +190,14 @@ def _group_status(group: GroupJudgement, verdict: Verdict) -> Status:
 
 
 def _reasons(image: ImageJudgement) -> Finding:
-    reasons = joined(map(image_reason, image.reasons), "; ")
+    reasons = joined(map(_reason, image.reasons), "; ")
     return Finding((Quoted(image.name), *((": ", *reasons) if reasons else ())))
+
+
+def _reason(reason: ImageReason) -> Parts:
+    """Return a reason without the figures that stand in the table."""
+    in_short = broken_in_short(reason.row) if isinstance(reason, OfRow) else None
+    return in_short or image_reason(reason)
 
 
 def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
@@ -246,16 +261,20 @@ def _exceptions(result: JudgedReport) -> Section:
     return Section(Keep.ACCEPT, (Paste((lines,) if lines else ()),), _ours(EXCEPTIONS_TITLE))
 
 
-def _other_rows(rows: Sequence[TableRow], *, some_are_urgent: bool) -> Section:
-    title = _count(rows, "more row" if some_are_urgent else "row")
-    return Section(Keep.OTHER_ROWS, (Rows(tuple(rows)),), _ours(title))
+def _other_rows(rows: Sequence[TableRow], *, some_are_urgent: bool, has_legend: bool) -> Section:
+    title = f"{_count(rows, 'more figure' if some_are_urgent else 'figure')} with a budget"
+    return Section(Keep.OTHER_ROWS, (Rows(tuple(rows)), *([_LEGEND] if has_legend else [])), _ours(title))
 
 
-def _figures(rows: Sequence[TableRow]) -> Section:
-    return Section(Keep.FIGURES, (Figures(tuple(rows)),), _ours(_count(rows, "more figure")))
+def _figures(rows: Sequence[TableRow], *, has_legend: bool) -> Section:
+    return Section(
+        Keep.FIGURES,
+        (Figures(tuple(rows)), *([_LEGEND] if has_legend else [])),
+        _ours(f"{_count(rows)} without a budget"),
+    )
 
 
-def _count(rows: Sequence[TableRow], what: str) -> str:
+def _count(rows: Sequence[TableRow], what: str = "figure") -> str:
     return f"1 {what}" if len(rows) == 1 else f"{len(rows)} {what}s"
 
 

@@ -20,17 +20,18 @@ from membudget.report.verdicts import Mark
 class Keep(IntEnum):
     """What to keep if there is not enough room. The lowest is left out first."""
 
-    FITTED = 0
-    CHARTS = 1
-    FIGURES = 2
-    DETAILS = 3
-    LOGS = 4
-    OTHER_ROWS = 5
-    ACCEPT = 6
-    REMARKS = 7
-    WHY = 8
-    COMPARED = 9
-    URGENT_ROWS = 10
+    LEGEND = 0
+    FITTED = 1
+    CHARTS = 2
+    FIGURES = 3
+    DETAILS = 4
+    LOGS = 5
+    OTHER_ROWS = 6
+    ACCEPT = 7
+    REMARKS = 8
+    WHY = 9
+    COMPARED = 10
+    URGENT_ROWS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +117,20 @@ class Charts:
 
 
 @dataclass(frozen=True, slots=True)
+class Legend:
+    """What the small pictures in a table mean."""
+
+    elements: tuple[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """What was compared, on one line."""
 
     elements: tuple[Finding]
 
 
-Block = Rows | Figures | Sheet | Remarks | Items | Problem | Log | Paste | Charts | Compared
+Block = Rows | Figures | Sheet | Remarks | Items | Problem | Log | Paste | Charts | Legend | Compared
 
 
 @dataclass(frozen=True, slots=True)

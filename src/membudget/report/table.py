@@ -81,6 +81,15 @@ class TableRow:
         )  # fmt: skip
 
 
+PICTURES = "bars: RSS over time, with one scale for base and head; a dot means that the container had ended"
+"""The legend of the sparklines."""
+
+
+def has_pictures(rows: Iterable[TableRow]) -> bool:
+    """Return whether any row has a sparkline, so that they need a legend."""
+    return any(row.base_picture or row.head_picture for row in rows)
+
+
 def table_rows(result: JudgedReport) -> list[TableRow]:
     """Return all rows, in the order of the report's images."""
     judged = {image.name: image for image in result.judgement.images}

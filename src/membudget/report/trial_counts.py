@@ -39,4 +39,4 @@ def _count(trials: int) -> str:
 def _why_more(more: MoreTrials) -> str:
     """Return in words what the planned trials left open."""
     labels = [*dict.fromkeys(map(row_label, more.rows)), *(["the soak"] if more.soak else [])]
-    return f"the first {more.planned} had left {' and '.join(labels) or 'the answer'} open"
+    return f"the first {more.planned} were too few for 99 % confidence in {' and '.join(labels) or 'the answer'}"

@@ -66,12 +66,12 @@ _NEXT_STEPS = {
     Status.WARNING: "this passes; there is little room left for what comes next",
     Status.OFF_ITS_FIT: "run `membudget fit --write` again, and commit what it writes",
     Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
-    Status.WORKLOAD_FAILED: "make the workload pass: no memory figure of a service that does not work is judged",
-    Status.BUILD_FAILED: "make the head's image build: what is not built is not measured",
+    Status.WORKLOAD_FAILED: "make the workload pass: the memory of a workload that failed says nothing",
+    Status.BUILD_FAILED: "repair the build of the head's image, then push again",
     Status.LEAKING: "find what the head keeps in memory after each request; a bounded cache would level off",
     Status.SOAK_TOO_SHORT: "make the soak longer (`duration` of the requests), or set more `trials`",
     Status.INCONCLUSIVE: "run the check again, or raise `trials` in budgets.toml",
-    Status.NOT_MEASURED: "remove the cause, then run the check again; a figure that is missing is not taken for a pass",
+    Status.NOT_MEASURED: "remove the cause, then run the check again; a missing figure is never a pass",
     Status.BASE_NOT_MEASURED: "repair the image on the base branch first, or ask somebody with triage rights for the"
     " label that approves it",
 }

@@ -14,7 +14,7 @@ from membudget.publish.progress_words import elapsed_words, left_words, share_wo
         (Step("api", Doing.TRIAL, number=2, most=3), "trial 2 of 3"),
         (
             Step("api", Doing.TRIAL, "base", number=4, most=10, is_extra=True),
-            "base, trial 4 of up to 10, still unclear",
+            "base, trial 4 of up to 10, not 99 % certain yet",
         ),
         (Step("api", Doing.TRY, number=2), "run 2"),
         (Step("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=9), "at 64.0 MiB, search 2 of up to 9"),

@@ -101,3 +101,14 @@ def test_errors_of_the_load_agree_with_the_kills(trials: list[Trial], expected: 
     (said,) = load_findings(trials)
     assert expected in said.as_text()
     assert ("killed" in said.as_text()) == ("killed" in expected)
+
+
+def test_a_killed_process_above_its_limit_says_which_pages_do_not_count() -> None:
+    """Page cache is charged to the cgroup that reads a page first."""
+    shared = "file-backed pages that another container read first do not count towards this limit"
+    for file_mib, is_above in ((4, True), (0, False)):
+        killed = KilledProcess(7, "perl", round(63.5 * MIB), file_mib * MIB, 0, 64 * MIB)
+        (finding,) = (
+            one for one in findings([replace(trial(63), oom=OomKills((killed,), None))]) if "perl" in one.as_text()
+        )
+        assert (shared in finding.as_text()) is is_above

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from membudget.budgets.loosening import Approval
 from membudget.report.formats import junit, markdown, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
@@ -15,8 +16,10 @@ from membudget.report.story import story
 from membudget.report.story_parts import Compared, Items, Log, Problem, Remarks
 from tests.support.busy_report import busy_report
 from tests.unit.report.formats.test_terminal import printed
+from tests.unit.report.outcomes import OUTCOMES
 from tests.unit.report.reports import REPORTS
 
+_IN_SHORT = re.compile(r" (is (over|under) \w+|(grew|fell) more than \w+ allows)( and grew more than growth allows)?")
 Told = tuple[str | None, str]
 """Which image or group a sentence is about, and the sentence."""
 
@@ -97,7 +100,8 @@ def test_junit_tells_of_each_image_what_the_story_tells(name: str) -> None:
         suite = suites[about or "membudget"]
         said = [*suite.itertext(), *(element.get("message", "") for element in suite.iter())]
         logs = [text for other in root for text in other.find("system-err").itertext()] if about is None else []  # type: ignore[union-attr]
-        parts = re.split(" and (?=grew)|; |: ", sentence.removeprefix(f"{about}: "))
+        named = _IN_SHORT.sub("", sentence.removeprefix(f"{about}: "))  # the case's message has the figures as well
+        parts = re.split(" and (?=grew)|; |: ", named)
         whole = plain(" ".join([*said, *logs]))
         assert all(plain(part) in whole for part in parts), (about, sentence)
 
@@ -112,3 +116,25 @@ def test_a_missing_base_is_told_without_a_next_step() -> None:
     made = REPORTS["no-base"]()
     (words,) = (words for _, words in told(made) if words.startswith("no base ("))
     assert words == "no base (this is the first commit): maximums are judged, growth is not"
+
+
+def test_an_excess_is_said_once_below_the_headline() -> None:
+    text = markdown.render(OUTCOMES["over-budget"]().judged()).replace("\N{NO-BREAK SPACE}", " ")
+    shown = text.partition("\n")[2].partition("<details>")[0]
+    for excess in ("12.1 MiB", "37.4 MiB", "8.7 MiB", "40.4 MiB"):
+        assert shown.count(f"by {excess}") == shown.count(excess) == 1
+
+
+def test_bars_have_a_legend_once() -> None:
+    for made in REPORTS.values():
+        for text in (markdown.render(made().judged()), printed(terminal.render(made().judged()))):
+            has_bars = re.search("[▁▂▃▄▅▆▇█]{5}", text) is not None
+            assert text.count("bars: RSS over time") == has_bars
+
+
+def test_a_local_check_without_the_label_says_in_words_how_to_see_it_with_it() -> None:
+    made = REPORTS["guarded"]().model_copy(update={"is_local": True, "approval": Approval.MISSING})
+    said = "> judged as CI judges a pull request without the label `memory-budget-approved`"
+    assert f"{said} → to see the result with it, add `--approved`\n" in markdown.render(made.judged())
+    in_ci = made.model_copy(update={"is_local": False})
+    assert "--approved" not in markdown.render(in_ci.judged())

@@ -20,6 +20,7 @@ from membudget.report.story_parts import (
     Item,
     Items,
     Keep,
+    Legend,
     Log,
     Paste,
     Problem,
@@ -64,7 +65,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
             return [code_block(lines, most_lines=_PASTED_LINES, language=block.language) for lines in block.elements]
         case Charts():
             return [_chart(name, chart) for name, chart in block.elements]
-        case Compared():
+        case Legend() | Compared():
             return [finding.as_markdown() for finding in block.elements]
 
 
@@ -85,6 +86,8 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
             return "\n".join([*([f"**{block.title}**", ""] if block.title else []), *shown])
         case Log() | Paste():
             return "\n".join(shown)
+        case Legend():
+            return "\n".join(f"<sub>{line}</sub>" for line in shown)
         case Compared():
             link = f" · [run]({run_url})" if run_url is not None else ""
             return "\n".join(f"<sub>{line}{link}</sub>" for line in shown)
@@ -242,7 +245,7 @@ def _left_out(gone: Sequence[_Unit], parts: Sequence[_Part], run_url: str | None
     rows = sum(isinstance(parts[unit.part].blocks[unit.block][0], Rows | Figures | Sheet) for unit in gone)
     more = len(gone) - rows
     summary = f"[job's summary]({run_url})" if run_url is not None else "job's summary"
-    said = [f"{_count(rows, 'row')} left out here"] if rows else []
+    said = [f"{_count(rows, 'figure')} left out here"] if rows else []
     said += [f"{_count(more, 'other part')}{'' if rows else ' left out here'}"] if more else []
     return f"{', and '.join(said)}: the {summary} shows more, `report.json` has all."
 

@@ -26,6 +26,7 @@ from membudget.report.story_parts import (
     Figures,
     Items,
     Keep,
+    Legend,
     Log,
     Paste,
     Problem,
@@ -48,7 +49,7 @@ _LEFT_ALIGNED = {"status", "image", "metric", "budget", "phase", "held by", "tri
 _GOOD_BREAKS = (re.compile(", "), re.compile(r" (?=\(|or |±)|(?<=by) "))
 
 
-_NEEDED = frozenset({Keep.REMARKS, Keep.URGENT_ROWS, Keep.WHY, Keep.ACCEPT, Keep.LOGS})
+_NEEDED = frozenset({Keep.REMARKS, Keep.URGENT_ROWS, Keep.LEGEND, Keep.WHY, Keep.ACCEPT, Keep.LOGS})
 """What the short form has of the story."""
 _LAST_LINES = 10
 """How much of a log the short form has."""
@@ -98,20 +99,23 @@ def _rows(section: Section) -> list[TableRow]:
 
 
 def _what_else(sections: Sequence[Section]) -> str:
-    """Return what the short form leaves out: "14 rows within budget, 37 more figures"."""
+    """Return what the short form leaves out: "14 figures within budget, 37 without a budget"."""
     rows = [row for section in sections if section.keep is Keep.OTHER_ROWS for row in _rows(section)]
     rows = [row for row in rows if row.kind is not RowKind.LOOSENED]
     within = sum(row.verdict is Verdict.PASS for row in rows)
     unchanged = sum(row.mark == status_mark(Status.UNCHANGED) for row in rows if row.verdict is not Verdict.PASS)
     figures = sum(len(_rows(section)) for section in sections if section.keep is Keep.FIGURES)
     counts = (
-        (within, "row", " within budget"),
-        (unchanged, "row", " unchanged"),
-        (len(rows) - within - unchanged, "more row", ""),
-        (figures, "more figure", ""),
+        (within, "within budget"),
+        (unchanged, "unchanged"),
+        (len(rows) - within - unchanged, "not judged"),
+        (figures, "without a budget"),
     )
-    said = [f"{count} {what}{'s' if count > 1 else ''}{how}" for count, what, how in counts if count]
-    return ", ".join(said) or "details"
+    said = [(count, how) for count, how in counts if count]
+    if not said:
+        return "details"
+    what = "figure" if said[0][0] == 1 else "figures"
+    return ", ".join([f"{said[0][0]} {what} {said[0][1]}", *(f"{count} {how}" for count, how in said[1:])])
 
 
 def _usage(result: JudgedReport, *, names_holders: bool) -> Iterator[RenderableType]:
@@ -163,7 +167,7 @@ def rendered(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for e
             return Text("\n".join(f"  │ {printable_line(line)}" for lines in block.elements for line in lines), "dim")
         case Paste():
             return Text("\n".join(printable_line(line) for lines in block.elements for line in lines))
-        case Compared():
+        case Legend() | Compared():
             return Text("\n".join(finding.as_text() for finding in block.elements), style="dim")
         case Charts():
             return Text("\n".join(_bars(block)))

@@ -192,7 +192,7 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     judged = made.judged()
     whole = render(judged, 10**6)
     marks = {
-        "charts": "```mermaid", "figures": " more figures", "details": "What was compared", "logs": "y" * 100,
+        "charts": "```mermaid", "figures": "out a budget</s", "details": "What was compared", "logs": "y" * 100,
         "passing": "`pass0`<br>", "why": "`fail0`: peak RSS is", "compared": "<sub>base", "failing": "`fail0`<br>",
     }  # fmt: skip
     assert all(mark in whole for mark in marks.values())
@@ -206,7 +206,7 @@ def test_a_comment_keeps_to_its_length_and_its_failing_rows_longest() -> None:
     short = render(judged, 3_000)
     assert 2_800 < len(short) <= 3_000  # as many as there is room for
     assert "`fail3`" in short
-    assert "rows are left out here" in short
+    assert "figures are left out here" in short
     for longest in (1_000, 400, 100):
         assert len(render(made.judged(), longest)) <= longest
 

@@ -51,13 +51,13 @@ def test_a_check_that_passes_takes_three_lines() -> None:
     assert lines == [
         "✅ both images within budget; largest change: api peak RSS -1.0 MiB (-2.5%)",
         "",
-        "2 rows within budget, 18 more figures: membudget report -v",
+        "2 figures within budget, 18 without a budget: membudget report -v",
     ]
 
 
 def test_the_short_form_says_where_the_rest_is() -> None:
     result = SHOWN["all-pass"]().judged()
-    assert printed(terminal.render(result, Detail.SHORT, "below")).endswith(", 18 more figures: below\n")
+    assert printed(terminal.render(result, Detail.SHORT, "below")).endswith(", 18 without a budget: below\n")
     assert "below" not in printed(terminal.render(result, Detail.FULL, "below"))
 
 
