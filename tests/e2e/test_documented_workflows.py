@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from documented_workflows import workflows_of
+from membudget.budgets.file import parse_budgets
 from membudget.core.errors import ExitCode
+from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.publish.comment import ANOTHER_IS_NEWER, CommentSettings
 from membudget.publish.pull_request import WorkflowRun as MeasuringRun
@@ -31,7 +33,7 @@ pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(600)]
 
 SHOP, FORK = "octo/shop", "stranger/shop"
 NUMBER = 7
-PAGES = ("README.md", "docs/pull-requests.md")
+PAGES = ("README.md", "docs/fit.md", "docs/pull-requests.md")
 SHOWN = [one.text for one in workflows_of(TOP, PAGES)]
 LATER_BASE = "localhost:1/membudget-test-base:1"
 """Nothing can be pulled from there, and that is known at once."""
@@ -362,6 +364,28 @@ def test_the_cache_is_saved_by_pushes_and_used_by_pull_requests(shop: Shop) -> N
     assert all(" base, " in line for line in confirmed)
     assert contents_of(saved) == kept, "a pull request saves nothing"
     assert "### ❌ membudget: 2 of 2 images over budget" in shop.comment()[0].body
+
+
+def test_fits_of_a_matrix_come_to_one_proposal(shop: Shop) -> None:
+    use = 'workload = { kind = "command", command = ["sh", "-c", "head -c 30m /dev/zero | tail -c 30m"] }'
+    budgets = (shop.folder / "repository/budgets.toml").read_text()
+    budgets = budgets.replace('workload = { kind = "command", command = ["true"] }', use)
+    shop.repository.commit("Images that need memory", {"budgets.toml": budgets.replace("16MiB", "64MiB")})
+    workflow = shown("command: plan-fit").replace("command: fit\n", "command: fit\n          confirm: 2\n")
+    proposing = "if git diff --quiet; then exit; fi\n"
+    assert workflow.count(proposing) == 1
+    workflow = workflow.partition(proposing)[0] + "cp budgets.toml /artifacts/\n"  # no server takes the branch
+
+    run = shop.run("workflow_dispatch", {}, workflow)
+
+    assert run.exit_code == 0, run.log
+    fits = [json.loads(path.read_bytes()) for path in sorted((shop.folder / "artifacts").rglob("report.json"))]
+    assert [[image["name"] for image in fit["images"]] for fit in fits] == [["api"], ["jobs"]]
+    written = parse_budgets((shop.folder / "artifacts/budgets.toml").read_text(), "budgets.toml").images
+    for one in written.values():
+        assert one.fit.survives is not None
+        assert 30 * MIB < one.fit.survives <= one.limit_bytes
+    assert shop.github.requests == []
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:

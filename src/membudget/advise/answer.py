@@ -8,7 +8,6 @@ from membudget.core.files import Stored
 from membudget.judge.fitted import Cost, Stop
 
 DEFAULT_CONFIRMATIONS = 10
-MOST_CONFIRMATIONS = 1000
 _DOUBT = 0.05
 """One minus the confidence of 95 %."""
 

@@ -11,12 +11,14 @@ from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS
 from membudget.core.work import AUTO_JOBS, parse_jobs
+from membudget.judge.fitted import MOST_CONFIRMATIONS
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.servers.registry import take_token
 
 DEFAULT_ARTIFACT = "membudget-report"
+COMMANDS = ("check", "plan", "merge", "report", "fit", "plan-fit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +46,21 @@ class ActionInputs:
     page: str = ""
     artifact: str = DEFAULT_ARTIFACT
     secrets: str = ""
+    confirm: str = "10"
+    write: str = "false"
 
     @property
-    def chosen_command(self) -> Literal["check", "plan", "merge", "report"]:
+    def chosen_command(self) -> Literal["check", "plan", "merge", "report", "fit", "plan-fit"]:
         """The command to run. Raises ConfigurationError."""
         match self.command:
-            case "check" | "plan" | "report":
+            case "check" | "plan" | "report" | "fit" | "plan-fit":
                 return self.command
             case "merge" if self.reports:
                 return "merge"
             case "merge":
                 raise ConfigurationError("reports: name the folder that holds the reports of the shards")
             case _:
-                raise ConfigurationError(f"command: {self.command!r} is none of check, plan, merge, report")
+                raise ConfigurationError(f"command: {self.command!r} is none of {', '.join(COMMANDS)}")
 
     @property
     def comment_settings(self) -> CommentSettings:
@@ -107,6 +111,30 @@ class ActionInputs:
     def looks_up_bases(self) -> bool:
         """Whether to ask registries for smaller variants of base images. Raises ConfigurationError."""
         return _is_true("base-variants", self.base_variants)
+
+    @property
+    def confirmations(self) -> int:
+        """How many trials of a fit have to pass. Raises ConfigurationError."""
+        try:
+            return parse_whole(self.confirm, 1, MOST_CONFIRMATIONS)
+        except ValueError as error:
+            raise ConfigurationError(f"confirm: {shortened(self.confirm)!r} is not {error}") from None
+
+    @property
+    def writes(self) -> bool:
+        """Whether a fit writes its limits. Raises ConfigurationError."""
+        return _is_true("write", self.write)
+
+    @property
+    def fit_arguments(self) -> list[str]:
+        """The arguments of `membudget fit` for the same. Raises ConfigurationError."""
+        arguments = ["fit", "--budgets", self.budgets, "--report", self.report, "--jobs", self.jobs]
+        arguments += ["--confirm", str(self.confirmations)]
+        arguments += ["--shard", self.shard] if self.shard else []
+        arguments += ["--from", self.reports] if self.reports else []
+        arguments += ["--write"] if self.writes else []
+        arguments += [] if self.remembers else ["--no-cache"]
+        return [*arguments, *self.only]
 
     @property
     def exit_policy(self) -> ExitPolicy:

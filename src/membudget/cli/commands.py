@@ -28,6 +28,7 @@ from membudget.check import check as check_use_case
 from membudget.check import measure_images as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
+from membudget.cli.fit import fit_in_step
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
@@ -192,8 +193,10 @@ def action() -> ExitCode:
     policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs fail before anything is built
     settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
     command = inputs.chosen_command
-    if command == "plan":
-        matrix = _matrix(Path(inputs.budgets), inputs.most_shards, Took.CHECK)
+    if command == "fit":
+        return fit_in_step(inputs)
+    if command in ("plan", "plan-fit"):
+        matrix = _matrix(Path(inputs.budgets), inputs.most_shards, Took.FIT if command == "plan-fit" else Took.CHECK)
         WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
         print(matrix)
         return ExitCode.WITHIN_BUDGET

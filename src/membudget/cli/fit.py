@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
 from membudget.build.revision import Commit
 from membudget.build.sources import BaseVariants
+from membudget.cli.action import ActionInputs
 from membudget.cli.fit_results import of_earlier_fits, remember, require_writable, show_results, write_limits
 from membudget.cli.request import head_budgets
 from membudget.cli.tools import CheckTools, MeasuringTools
@@ -40,8 +42,11 @@ from membudget.judge.whole import Coverage
 from membudget.measure.cache import Took
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
+from membudget.publish.fit_file import read_fit
 from membudget.publish.servers import registry
+from membudget.publish.workflow import WorkflowStep, warn
 from membudget.report.fit_report import FitReport
+from membudget.report.formats.fit_report import render_markdown
 from membudget.report.notes import uncommitted
 from membudget.version import VERSION
 
@@ -67,6 +72,28 @@ def fit(options: argparse.Namespace) -> ExitCode:
         run = own_run_id()
         with measuring(engine, run, measuring_options, progress.note) as pool:
             return _Run(options, engine, pool, progress, run, budgets, shard).fit(images)
+
+
+def fit_in_step(inputs: ActionInputs) -> ExitCode:
+    """Fit, or combine what other jobs fitted. The step summary has the result, also if an image has no answer.
+
+    A shard has no summary: the job that combines the shards has.
+    """
+    from membudget.cli.arguments import make_parser  # it imports the commands
+
+    try:
+        options = make_parser().parse_args(inputs.fit_arguments)
+    except SystemExit:  # the parser has said why
+        raise ConfigurationError("an input of the action is invalid, see above", where="command: fit") from None
+    options.container_command = ()
+    path, step = Path(inputs.report), WorkflowStep(os.environ, sys.stdout, warn)
+    try:
+        return fit(options)
+    finally:
+        if path.is_file() and not inputs.shard:
+            step.summary(render_markdown(read_fit(path)) + "\n")
+        if path.is_file():
+            step.outputs({"report": inputs.report})
 
 
 def _shard(options: argparse.Namespace) -> Shard | None:

@@ -14,7 +14,7 @@ from membudget.build.git import GitRepository
 from membudget.cli.request import head_budgets
 from membudget.cli.wiring import cache_folder
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
-from membudget.core.files import write_whole
+from membudget.core.files import remove_report, write_whole
 from membudget.core.progress import Progress
 from membudget.measure.cache import Took, remember_durations
 from membudget.publish.fit_file import read_fits, write_fit
@@ -29,7 +29,11 @@ def of_earlier_fits(options: argparse.Namespace, progress: Progress) -> ExitCode
         raise ConfigurationError(
             "--from runs nothing, so it takes neither --shard nor a command", where="membudget fit", fix="leave it out"
         )
-    report = merge(read_fits([Path(path) for path in options.reports]))
+    try:
+        report = merge(read_fits([Path(path) for path in options.reports]))
+    finally:
+        if options.report is not None:  # it may be one of those that were read
+            remove_report(Path(options.report))
     if options.images:
         report = only(report, options.images)
     remember(report)

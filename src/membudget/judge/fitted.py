@@ -8,6 +8,7 @@ from pydantic import Field, PlainSerializer
 
 from membudget.core.files import Stored
 
+MOST_CONFIRMATIONS = 1000
 MOST_RUNGS = 200
 """A report of more limits was not written by membudget: a search tries ten, and a few above its answer."""
 _MOST = 1 << 50

@@ -14,6 +14,7 @@ from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS, Shard
 from membudget.core.untrusted_text import raw
 from membudget.core.work import parse_jobs
+from membudget.judge.fitted import MOST_CONFIRMATIONS
 from membudget.judge.whole import FailOn
 from membudget.manifests.yaml_text import Text
 from membudget.publish.comment import KEY_HINT, CommentMode, CommentSettings
@@ -78,7 +79,7 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "cache": _TRUTH,
-        "command": Values(("check", "plan", "merge", "report")),
+        "command": Values(("check", "plan", "merge", "report", "fit", "plan-fit")),
         "shards": Values(most=MOST_SHARDS),
         "shard": Values(is_shard=True),
         "images": _ANY,
@@ -87,6 +88,8 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "page": _ANY,
         "artifact": _ANY,
         "secrets": _ANY,
+        "confirm": Values(most=MOST_CONFIRMATIONS),
+        "write": _TRUTH,
     },
     Kind.CHECK: {
         "budgets": _ANY,
@@ -194,7 +197,7 @@ def _named(use: Use) -> tuple[Text | None, list[Text]]:
     """Return the budgets file that is used, and the images that are named. Without a file if only the runner knows."""
     if use.kind is Kind.COMMAND:
         return _named_in_command(use)
-    if use.kind is Kind.REPORT or use.value("command") in ("merge", "report"):
+    if use.kind is Kind.REPORT or use.value("command") in ("merge", "report") or use.value("reports"):
         return None, []
     given = use.inputs.get("budgets")
     budgets = Text(_USUAL_BUDGETS, use.what.line, use.what.column)

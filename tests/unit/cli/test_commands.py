@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from membudget.advise.subjects import digest_of
+from membudget.budgets.file import parse_budgets
 from membudget.cli import commands
 from membudget.cli.arguments import make_parser
-from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
 from membudget.judge.whole import Coverage
 from membudget.measure.cache import Took, remember_durations
+from membudget.publish.fit_file import read_fit, write_fit
 from membudget.publish.report_file import read_report, write_report
+from tests.fakes.fitted import answering, fitted, part
 from tests.support.builders import budgets, image, report, side, trial
+from tests.support.repository import Repository
 
 BUDGETS = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\n[images.web]\n[images.db]\n'
 
@@ -67,6 +72,48 @@ def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytes
     assert [one.name for one in read_report(job / "report.json").images] == ["image1", "image2"]
     assert "1 of 2 images over budget" in (job / "summary").read_text()
     assert "verdict-image2" in (job / "output").read_text()
+
+
+def test_fits_of_shards_are_combined_written_and_summed_up(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository.new(job / "repository")
+    sha = repository.commit("images", {"budgets.toml": BUDGETS, "Dockerfile": "FROM scratch\n"})
+    monkeypatch.chdir(repository.folder)
+    digest = digest_of(parse_budgets(BUDGETS, "budgets.toml", repository.folder))
+    for number, name in enumerate(("api", "web", "db"), start=1):
+        made = part(number, fitted(name, answering), of=3, known=("api", "web", "db"))
+        made = made.model_copy(update={"commit": sha, "budgets_digest": digest})
+        write_fit(made, job / "parts" / f"{number}" / "report.json")
+    inputs = {"COMMAND": "fit", "REPORTS": str(job / "parts"), "WRITE": "true", "CONFIRM": "30", "IMAGES": ""}
+    for name, value in inputs.items():
+        monkeypatch.setenv(f"INPUT_{name}", value)
+    assert commands.action() is ExitCode.WITHIN_BUDGET
+    assert "**Sum of 3 images" in (job / "summary").read_text()
+    assert [image.name for image in read_fit(Path("report.json")).images] == ["api", "web", "db"]
+    assert Path("budgets.toml").read_text().count("survives") == 3
+
+    (job / "parts/2/report.json").unlink()
+
+    with pytest.raises(EnvironmentFault, match="nothing was written, because shard 2 is missing"):
+        commands.action()
+    assert "shard 2 is missing" in (job / "summary").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("CONFIRM", "0", "confirm: '0' is not a whole number from 1 to 1000"),
+        ("IMAGES", "--help-me", "an input of the action is invalid, see above"),
+        ("WRITE", "yes", "write: 'yes' is neither true nor false"),
+        ("COMMAND", "fits", "command: 'fits' is none of check, plan, merge, report, fit, plan-fit"),
+    ],
+)
+def test_wrong_inputs_of_a_fit_are_told(
+    job: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    monkeypatch.setenv("INPUT_COMMAND", "fit")
+    monkeypatch.setenv(f"INPUT_{name}", value)
+    with pytest.raises(ConfigurationError, match=why):
+        commands.action()
 
 
 def write_part(number: int, head_rss_mib: int = 40) -> None:
