@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise fuzz image picture picture-outcomes page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise fuzz image picture picture-outcomes picture-fit page-assets schema tables clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -93,10 +93,13 @@ bench-accuracy bench-overhead bench-leaks bench-peers bench-images: bench-%: $(V
 image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
 	@$(ENGINE) $(BIN)/python tools/own_image.py
 
-picture: picture-outcomes demo  ## draw the README's pictures: what the demo shows, and every outcome
+picture: picture-outcomes picture-fit demo  ## draw the README's pictures: what the demo shows, and every outcome
 	@$(BIN)/python tools/picture.py comment build/demo/comment.md docs/pictures/comment.png
 	@$(BIN)/python tools/picture.py terminal build/demo/report.json docs/pictures/terminal.png
 	@$(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
+
+picture-fit: $(VENV)/.installed-dev  ## draw the README's picture of a fit, from docs/pictures/fit.json: no engine needed
+	@$(BIN)/python tools/page_picture.py docs/pictures/fit.json report docs/pictures/fit.png
 
 picture-outcomes: $(VENV)/.installed-dev  ## draw every outcome, from the golden files: no engine needed
 	@$(BIN)/python tools/picture.py outcomes docs/pictures

@@ -1,11 +1,14 @@
-"""Photographs the report's page for the README: its top, light; and one image in detail, dark.
+"""Photographs the report's page for the README: its top, light; and one image in detail, dark. Or the page of a fit.
 
 python tools/page_picture.py REPORT.html IMAGE TOP.png DETAIL.png
+python tools/page_picture.py FIT.json IMAGE PICTURE.png
 """
 
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selenium.webdriver import Chrome, ChromeOptions
@@ -16,21 +19,45 @@ from selenium.webdriver.support.wait import WebDriverWait
 import browser
 import debian
 import picture
+from membudget.publish.fit_file import read_fit
+from membudget.report.page import fit_page
 
 _TOP = (1120, 1560)
 _DETAIL = (1000, 3000)
 """Higher than any image's section: what is photographed is the section."""
+_FIT = (928, 3000)
 _PATIENCE_S = 20
 _LARGEST_BYTES = 320_000
 """Of a photograph, which has more colours than a comment."""
 
 
 def main() -> int:
-    """Take both."""
-    if len(sys.argv) != 5:
-        print(__doc__, file=sys.stderr)
-        return 2
-    page, name, top, detail = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+    """Take what is asked for."""
+    match sys.argv[1:]:
+        case [page, name, top, detail]:
+            made = [Path(top), Path(detail)]
+            with _browser() as chrome:
+                _show(chrome, Path(page), "", _TOP, "light")
+                chrome.save_screenshot(top)
+                _show(chrome, Path(page), f"#image-{name}", _DETAIL, "dark")
+                chrome.find_element(By.ID, f"image-{name}").screenshot(detail)
+        case [fit, name, shown]:
+            made = [Path(shown)]
+            with _browser() as chrome, tempfile.TemporaryDirectory() as folder:
+                page_of_fit = Path(folder, "fit.html")
+                page_of_fit.write_text(fit_page.render(read_fit(Path(fit))))
+                _show(chrome, page_of_fit, f"#image-{name}", _FIT, "light")
+                chrome.find_element(By.ID, f"image-{name}").screenshot(shown)
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    for one in made:
+        picture.tell(one, _LARGEST_BYTES)
+    return 0
+
+
+@contextmanager
+def _browser() -> Iterator[Chrome]:
     picture.provide_browser()  # the fonts
     browser.provide()
     with tempfile.TemporaryDirectory() as profile:
@@ -46,15 +73,9 @@ def main() -> int:
         options.add_argument(f"--user-data-dir={profile}")
         chrome = Chrome(options=options, service=Service(shutil.which("chromedriver")))
         try:
-            _show(chrome, page, "", _TOP, "light")
-            chrome.save_screenshot(str(top))
-            _show(chrome, page, f"#image-{name}", _DETAIL, "dark")
-            chrome.find_element(By.ID, f"image-{name}").screenshot(str(detail))
+            yield chrome
         finally:
             chrome.quit()
-    for made in (top, detail):
-        picture.tell(made, _LARGEST_BYTES)
-    return 0
 
 
 def _show(chrome: Chrome, page: Path, fragment: str, window: tuple[int, int], scheme: str) -> None:

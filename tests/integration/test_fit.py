@@ -75,9 +75,15 @@ def test_limits_are_written_and_a_check_passes_under_them(
     assert "[images.app] # the app" in text
     assert "# as deployed" in text
     repository.commit("fit")
-    check = membudget_process.run("check", "--no-base", folder=repository.folder)
+    check = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
     assert check.exit_code == 0, check.stdout
     assert "off its fit" not in check.stdout
+    assert "Limits that fit tried:" in check.stdout
+    assert "app survives at 4" in check.stdout
+    assert "← survives" in check.stdout
+    without = membudget_process.run("check", "--no-base", "--no-cache", "-v", folder=repository.folder, environ=cache)
+    assert "Limits that fit tried" not in without.stdout
+    assert "(survives at 4" in without.stdout, "as the budgets file says"
 
 
 def test_an_interruption_shows_what_was_found(

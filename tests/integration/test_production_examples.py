@@ -71,7 +71,7 @@ def test_real_servers_are_measured(repository: Repository) -> None:
     peaks = {name: head(report, name).metrics[Metric.PEAK_RSS].value or 0 for name in names}
     assert peaks["jvm"] > 20 * MIB
     assert 5 * MIB < peaks["sessions"] < 48 * MIB
-    assert peaks["gateway"] < 20 * MIB  # nginx alone: its backend does not count
+    assert peaks["gateway"] < 38 * MIB  # nginx alone, with up to 256 KiB for each of 100 clients
     burst = next(phase for phase in head(report, "gateway").trials[0].phases if phase.name == "burst")
     assert burst.peak_rss.value is not None
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from membudget.core.quantities import MIB, format_size
+from membudget.core.quantities import MIB, format_latency, format_size
 from membudget.core.untrusted_text import Part
 from membudget.judge.fitted import FittedImage, FittedRung
 
@@ -20,6 +20,8 @@ _STEPS = 60
 _CPU, _LATENCY = ("🔵", "#218bff"), ("🟠", "#e16f24")
 _WIDTH, _HEIGHT = 820, 300
 _ROOM_ABOVE = 1.05
+_FURTHEST = 2
+"""The chart goes up to this many times the largest answer."""
 
 Table = tuple[tuple[str, ...], tuple[tuple[Part, ...], ...]]
 """Headings, and rows of as many cells."""
@@ -79,7 +81,7 @@ class Curve:
 
     def as_mermaid(self) -> str:
         """Return the source of the chart. It contains only figures and membudget's own words."""
-        first, last = self.points[0].limit_bytes, self.points[-1].limit_bytes
+        first, last = self.points[0].limit_bytes, self._last_drawn()
         places = [first + (last - first) * step // _STEPS for step in range(_STEPS + 1)]
         lines = [([_at(values, place, (last - first) // (2 * _STEPS)) for place in places], colour)
                  for values, (_, colour), _ in self._lines()]  # fmt: skip
@@ -97,6 +99,14 @@ class Curve:
                 *(f"  line [{', '.join(map(_short, values))}]" for values, _ in lines),
             ]
         )
+
+    def _last_drawn(self) -> int:
+        """Return the limit up to which the chart goes. A fit doubles limits, and the knee would have no room."""
+        limits = [point.limit_bytes for point in self.points]
+        if not self.marks:
+            return limits[-1]
+        near = [limit for limit in limits if limit <= _FURTHEST * self.marks[-1][0]]
+        return near[-1] if len(near) > 1 else limits[-1]
 
     def as_bars(self) -> list[str]:
         """Return the CPU time at each limit in lines, for a terminal."""
@@ -200,4 +210,4 @@ def _time(duration_ms: int | None) -> str:
 
 
 def _latency(latency_us: int | None) -> str:
-    return f"{latency_us / 1000:.1f} ms" if latency_us is not None else ""
+    return format_latency(latency_us) if latency_us is not None else ""

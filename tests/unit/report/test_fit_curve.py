@@ -104,3 +104,16 @@ def test_limits_out_of_order_are_not_drawn() -> None:
     image = of(fitted("api", answering))
     backwards = replace(image, rungs=(*image.rungs[-2::-1], image.rungs[-1]))
     assert curve(backwards) is None
+
+
+def test_the_chart_ends_at_twice_the_largest_answer_so_that_the_knee_has_room() -> None:
+    def needs_30_mib(limit: int | None) -> Tried:
+        killed_below = limit is not None and limit < 30 * MIB
+        return tried(limit, Ended.KILLED if killed_below else Ended.PASSED, rss=30 * MIB, mark=400 * MIB, cpu_ms=1000)
+
+    chart = curve(of(fitted("api", needs_30_mib)))
+    assert chart is not None
+    assert chart.points[-1].limit_bytes > 200 * MIB
+    last = re.search(r'x-axis "limit in MiB" [\d.]+ --> ([\d.]+)', chart.as_mermaid())
+    assert last is not None
+    assert 30 < float(last[1]) <= 64

@@ -1,14 +1,14 @@
-"""What the gateways stand in front of: pages of 64 KiB, and streams of server-sent events of 2 MiB each."""
+"""What the gateways stand in front of: pages of 64 KiB and 512 KiB, and streams of server-sent events of 2 MiB each."""
 
 import http.server
 import time
 
-PAGE = b"x" * 65_536
+PAGE, LARGE_PAGE = b"x" * 65_536, b"x" * 524_288
 EVENTS = b"data: " + b"x" * 1016 + b"\n\n"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers /events with a stream, everything else with a page."""
+    """Answers /events with a stream, /large with a large page, everything else with a page."""
 
     protocol_version = "HTTP/1.1"
 
@@ -17,10 +17,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/events":
             self.stream()
             return
+        page = LARGE_PAGE if self.path == "/large" else PAGE
         self.send_response(200)
-        self.send_header("Content-Length", str(len(PAGE)))
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(PAGE)
+        self.wfile.write(page)
 
     def stream(self) -> None:
         """Events until the stream's time is over."""

@@ -242,3 +242,16 @@ def test_whatever_is_cut_tables_stay_whole_and_failures_stay(fates: list[tuple[s
     assert kept == rows[: len(kept)]
     if any(line.startswith(("| ✅", "| ➖", "<sub>", "- `")) for line in text.splitlines()):
         assert kept == rows
+
+
+@pytest.mark.thorough
+def test_the_limits_of_fits_are_left_out_first() -> None:
+    result = OUTCOMES["fitted"]().judged()
+    whole = render(result)
+    fold = re.search(r"<details><summary>Limits that fit tried.*?</details>\n\n", whole, re.DOTALL)
+    assert fold is not None
+    for longest in (len(whole) - 1, len(whole) - len(fold[0]) // 2, len(whole) - len(fold[0]) + 200):
+        shorter = render(result, longest)
+        assert len(shorter) <= longest
+        assert len(re.findall("seconds", shorter)) == len(re.findall("seconds", whole)), "no chart of memory is lost"
+    assert "Limits that fit tried" not in render(result, len(whole) - len(fold[0]) + 200)

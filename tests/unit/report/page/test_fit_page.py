@@ -3,11 +3,13 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 from membudget.advise.fit import ImageFit
 from membudget.core.quantities import MIB
 from membudget.judge.fitted import Stop
+from membudget.publish.fit_file import read_fit
 from membudget.report.page.fit_page import render
 from membudget.report.page.page import LARGEST_PAGE_BYTES, asset
 from tests.fakes.fitted import everything, fitted, pressed, report, stopped
@@ -74,3 +76,8 @@ def test_what_others_said_is_quoted() -> None:
     page = render(report(*hostile))
     assert page.count("</script") == 3
     assert "\u202e" not in page
+
+
+def test_the_picture_in_the_readme_is_drawn_from_what_fit_reported() -> None:
+    made = data(render(read_fit(Path(__file__).parents[4] / "docs/pictures/fit.json")))
+    assert made["line"].startswith("report survives at")

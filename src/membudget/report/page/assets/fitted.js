@@ -70,11 +70,20 @@ const limitCurve = (image, found) => {
   return [surface, legend, spoken];
 };
 
+// A fit doubles limits to find where nothing is slower. On such a scale, the knee would have no room.
+const isWide = (points) => points[points.length - 1][0] > 4 * points[0][0];
+
+const doublings = ([from, to]) => {
+  const first = Math.ceil(Math.log2(from));
+  return Array.from({ length: Math.max(0, Math.floor(Math.log2(to)) - first + 1) }, (_, step) => 2 ** (first + step));
+};
+
 // All limits that were tried, with room beside them, and the marks that are not far above them.
 const rangeOf = (points, marks) => {
   const limits = points.map(([limit]) => limit);
   const [least, most] = [limits[0], limits[limits.length - 1]];
   const last = Math.max(most, ...marks.map(({ bytes }) => bytes).filter((bytes) => bytes <= most + 0.5 * (most - least)));
+  if (isWide(points)) return [least / 1.1, last * 1.1];
   const margin = 0.03 * (last - least);
   return [Math.max(0, least - margin), last + margin];
 };
@@ -89,9 +98,9 @@ const costOptions = (surface, points, costs, marks, range, show) => {
     padding: [8 + MARK_HEIGHT * marks.length, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, fill: (_, index) => color(costs[index - 1].tone) } },
-    scales: { x: { time: false, range: () => range }, y: { range: () => [0, 1.08 * most] } },
+    scales: { x: { time: false, range: () => range, ...(isWide(points) ? { distr: 3, log: 2 } : {}) }, y: { range: () => [0, 1.08 * most] } },
     axes: [
-      { ...axis, size: 32, incrs: SIZE_STEPS, values: (_, values) => values.map(axisSize) },
+      { ...axis, size: 32, ...(isWide(points) ? { splits: () => doublings(range), filter: (_, splits) => splits } : { incrs: SIZE_STEPS }), values: (_, values) => values.map(axisSize) },
       { ...axis, size: 60, values: (_, values) => values.map((value) => `${value} %`) },
     ],
     series: [{}, ...costs.map(({ name, tone }) => ({
