@@ -23,11 +23,11 @@ from photograph import Window
 _GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 _OUTCOMES = (
     "over-budget", "oom-killed", "workload-failed", "build-failed", "no-base", "inconclusive", "unchanged",
-    "near-its-budget", "within-budget", "guarded",
+    "near-its-budget", "within-budget", "guarded", "deployed",
 )  # fmt: skip
 _CONVERSATION = Window(928, 1.2)
 """What a conversation has beside its sidebar, in a window of 1280 pixels."""
-_WIDE = {"guarded": Window(1090, 1.1)}
+_WIDE = {"guarded": Window(1090, 1.1), "deployed": Window(1000, 1.15)}
 """What has a table that is wider than this. GitHub lets readers scroll it, and a picture cannot."""
 _PHONE = Window(390, 1.5)
 _TERMINAL = Window(1066, 1.05)

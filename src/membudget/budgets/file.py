@@ -8,7 +8,7 @@ from pathlib import Path
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.faults import placed
 from membudget.budgets.key_path import Guesses
-from membudget.budgets.named_files import missing_files
+from membudget.budgets.named_files import missing_files, missing_manifests
 from membudget.budgets.possible import conflicts, impossible, too_many_members, unknown_images
 from membudget.budgets.salvage import salvage
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
@@ -86,6 +86,8 @@ def parse_budgets(text: str, name: str, checkout: Path | None = None) -> Budgets
         faults += impossible(image, image_name, salvaged)
         if checkout is not None:
             faults += missing_files(image, image_name, checkout, salvaged, guesses)
+    if checkout is not None:
+        faults += missing_manifests(budgets.manifests, checkout, guesses)
     if faults:
         raise BudgetsFileError(placed(faults, text, name))
     return budgets

@@ -1,6 +1,6 @@
 """Finds files and folders that the budgets file names and the repository does not have."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses
 from membudget.budgets.lines import Keys
+from membudget.budgets.manifests import ManifestEntry
 from membudget.budgets.salvage import Salvaged
 
 _MOST_LISTED = 5
@@ -24,6 +25,15 @@ def missing_files(image: ImageSpec, name: str, checkout: Path, salvaged: Salvage
             guess = _guess(checkout, path, is_wanted, guesses)
             faults.append(Fault(keys, f"names no {what} in the repository", path, _FROM_THE_TOP, guess))
     return faults
+
+
+def missing_manifests(entries: Sequence[ManifestEntry], checkout: Path, guesses: Guesses) -> Iterator[Fault]:
+    """Yield the faults of paths that the entries of `manifests` name."""
+    for number, entry in enumerate(entries):
+        for path, is_wanted in ((entry.path, Path.exists), *((values, Path.is_file) for values in entry.values)):
+            if existing(checkout, path, is_wanted) is None:
+                guess = _guess(checkout, path, is_wanted, guesses)
+                yield Fault(("manifests", number), "names no file in the repository", path, _FROM_THE_TOP, guess)
 
 
 _FROM_THE_TOP = "a path from the top of the repository"

@@ -6,6 +6,7 @@ templates, overlays or patches do with it. What does not come out keeps the temp
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ from membudget.manifests.yaml_text import InvalidYaml
 _TEXTS = (".yaml", ".yml", ".tpl", ".json", "Kustomization")
 _MOST_CANDIDATES = 300
 _MOST_SINGLE_TRIES = 8
+_MOST_S = 20.0
+"""The longest time for tries: a chart may take half a minute each time."""
 _LONGEST_LINE = 300
 _PARTS = re.compile(r"(\d+)(?:\.\d*)?(.*)", re.DOTALL)
 
@@ -56,7 +59,10 @@ def with_values(deployment: Deployment, gathered: Gathered, read: Read) -> Deplo
     texts = {path: text for path, content in gathered.files.items() if (text := _text(path, content)) is not None}
     candidates = list(_candidates(deployment, texts))
     places: dict[int, Place] = {}
+    begun = time.monotonic()
     for some in [candidates, *([one] for one in candidates[:_MOST_SINGLE_TRIES])]:
+        if time.monotonic() - begun > _MOST_S:
+            break
         found = _tried(deployment, some, texts, gathered, read)
         places |= found or {}
         if found is not None and some is candidates:

@@ -21,6 +21,8 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.manifests.deployed import Amount, Container, Deployment, Place, Platform, Role, Workload
 
+MOST_FINDINGS = 500
+"""More are not told. Failures come first, so that the verdict does not depend on it."""
 _VERDICTS = {"warn": Verdict.WARN, "fail": Verdict.FAIL}
 
 
@@ -35,7 +37,7 @@ def judge_manifests(manifests: CheckedManifests | None, images: Sequence[ImageMe
         if verdict is not None:
             found.append(replace(finding, verdict=verdict))
     found.sort(key=lambda finding: finding.verdict is not Verdict.FAIL)
-    return ManifestJudgement(tuple(found), manifests.head.faults)
+    return ManifestJudgement(tuple(found[:MOST_FINDINGS]), manifests.head.faults)
 
 
 def _all_findings(manifests: CheckedManifests, measured: Mapping[str, ImageMeasurement]) -> Iterator[ManifestFinding]:

@@ -107,8 +107,9 @@ class Change:
     @property
     def line_after(self) -> str | None:
         """The whole line as it should be. None if the line is not known."""
-        line = self.amount.line_text
-        return line.replace(self.amount.text, self.text) if self.amount.place.is_exact and line else None
+        line, before = self.amount.line_text, self.amount.text
+        is_known = self.amount.place.is_exact and bool(before) and line.count(before) == 1  # a report may be forged
+        return line.replace(before, self.text) if is_known else None
 
 
 def written(size_bytes: int, platform: Platform) -> str:

@@ -76,7 +76,8 @@ def read_kubernetes(text: str, reading: Reading) -> Deployment:
         path, source = reading.path, _SOURCE.search(part)
         of_part = Reading(path, reading.source, offset, reading.is_rendered, reading.faults)
         if reading.is_rendered and source is not None:
-            of_part.path = posixpath.normpath(f"{reading.source}/{source[1]}")
+            template = posixpath.normpath(f"{reading.source}/{source[1]}")
+            of_part.path = template if not template.startswith("..") else reading.path  # a template may print anything
         for document in read_values(part):
             for kind, one in workloads_in(document):
                 found = found.with_more(_read_one(kind, one, of_part))

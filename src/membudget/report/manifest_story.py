@@ -41,6 +41,7 @@ def _item(finding: ManifestFinding) -> Item:
 
 
 def changes_section(judgement: ManifestJudgement) -> Section:
-    """Return the changes that silence findings, folded. Empty if there are none."""
+    """Return the changes that silence findings, folded unless one fails the check. Empty if there are none."""
     lines = diff_lines(judgement)
-    return Section(Keep.ACCEPT, (Paste((lines,) if lines else (), "diff"),), Finding((CHANGES_TITLE,)))
+    paste, title = Paste((lines,) if lines else (), "diff"), Finding((CHANGES_TITLE,))
+    return Section(Keep.ACCEPT, (paste,), title, is_open=judgement.verdict is Verdict.FAIL)

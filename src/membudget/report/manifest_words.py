@@ -16,9 +16,9 @@ _BASIS = {
     Basis.KILLED: "at which the head is OOM-killed",
 }
 LABELS = {
-    ManifestRule.LIMIT_BELOW_NEED: "limit below need",
-    ManifestRule.LIMIT_LOWERED: "limit lowered below need",
-    ManifestRule.POD_BELOW_SUM: "pod's limit below its sum",
+    ManifestRule.LIMIT_BELOW_NEED: "limit too low",
+    ManifestRule.LIMIT_LOWERED: "limit lowered too far",
+    ManifestRule.POD_BELOW_SUM: "pod's limit too low",
     ManifestRule.REQUEST_ABOVE_LIMIT: "request above limit",
     ManifestRule.NO_LIMIT: "no limit",
     ManifestRule.NO_REQUEST: "no request",
@@ -28,7 +28,7 @@ LABELS = {
     ManifestRule.MEMORY_VOLUME: "volume in memory",
     ManifestRule.HPA_CANNOT_SCALE_DOWN: "HPA cannot scale down",
     ManifestRule.HPA_AND_VPA: "HPA and VPA on memory",
-    ManifestRule.VPA_BELOW_NEED: "VPA below need",
+    ManifestRule.VPA_BELOW_NEED: "VPA's maximum too low",
     ManifestRule.NO_CONTAINER: "no container of ours",
 }
 """Each rule in a few words."""

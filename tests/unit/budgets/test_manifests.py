@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from membudget.budgets import file as budgets_file
@@ -44,6 +46,18 @@ def test_wrong_entries_are_errors_with_their_key(manifests: str, message: str) -
 def test_a_rule_has_three_severities() -> None:
     with pytest.raises(BudgetsFileError, match="off, warn, fail"):
         budgets("[]", '[manifest_rules]\nno_limit = "error"\n')
+
+
+def test_paths_that_the_repository_lacks_are_errors_with_a_guess(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/api.yaml").touch()
+    text = f'version = 1\nmanifests = ["deploy/apy.yaml", {{ path = "deploy", values = ["v.yaml"] }}]\n{IMAGES}'
+    (tmp_path / "Dockerfile").touch()
+    with pytest.raises(BudgetsFileError) as caught:
+        budgets_file.parse_budgets(text, "budgets.toml", tmp_path)
+    first, second = caught.value.problems
+    assert (first.key, first.line, first.guess) == ("manifests.0", 2, "deploy/api.yaml")
+    assert (second.found, second.line) == ("v.yaml", 2)
 
 
 BASE = budgets('["a.yaml", { path = "chart", values = ["v.yaml"], containers = { web = "api" } }]')

@@ -1,5 +1,8 @@
 """Each rule fires and does not fire: with docs/manifests.md, where each has two more examples."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from membudget.budgets.fit import LastFit
@@ -184,6 +187,14 @@ def test_each_change_silences_its_finding(limit: str, request_: str) -> None:
         assert after[number] == finding.change.amount.line_text
         after[number] = finding.change.line_after
         assert finding.rule not in {one.rule for one in found_in("\n".join(after))}
+
+
+def test_a_forged_line_gives_no_change() -> None:
+    manifests = checked({"api.yaml": containers(container("199Mi"))})
+    for text, line in (("", "x"), ("199Mi", "199Mi 199Mi"), ("199Mi", "other")):
+        head = manifests.head.with_amounts(partial(replace, text=text, line_text=line))
+        (finding,) = judged(replace(manifests, head=head)).findings
+        assert finding.change is None
 
 
 def test_a_limit_of_gibibytes_is_a_number_like_any_other() -> None:

@@ -61,7 +61,7 @@ def test_a_killed_head_is_told_so() -> None:
 def test_the_headline_names_one_finding_or_counts_them() -> None:
     text = containers("- {name: api, image: shop/api, resources: {limits: {memory: 150Mi}}}")
     one = judged(checked({"a.yaml": text}))
-    assert raw(headline_words(one, fails=True)) == "a.yaml:7 limit below need"
+    assert raw(headline_words(one, fails=True)) == "a.yaml:7 limit too low"
     two = ManifestJudgement(one.findings * 2)
     assert raw(headline_words(two, fails=True)) == "2 findings in manifests"
     assert headline_words(ManifestJudgement(), fails=True) == ()
