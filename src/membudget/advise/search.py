@@ -175,7 +175,7 @@ class _Search:
 
         They are tried once. If the memory depends on the limit, they are confirmed like the limit itself.
         """
-        is_doubtful = self._sizes_itself(free) or self._inverted() is not None
+        is_doubtful = self._sizes_itself(free) or not (yield from self._is_monotone())
         limit = self.high
         for _ in range(_RUNGS_ABOVE):
             limit += step_bytes(limit)

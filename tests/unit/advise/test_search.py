@@ -153,6 +153,8 @@ def test_a_lucky_trial_of_the_search_does_not_make_limits_not_monotone() -> None
     answer = answered(fit)
     assert answer.is_monotone
     assert answer.survives_bytes > 100 * MIB
+    above = [ask for ask in fit.asked if (ask.limit_bytes or 0) > answer.survives_bytes]
+    assert {ask.most for ask in above if ask.purpose is Purpose.ABOVE} == {1}, "confirmed as if that were in doubt"
 
 
 def test_a_failure_that_does_not_repeat_does_not_make_limits_not_monotone() -> None:
