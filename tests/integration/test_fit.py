@@ -102,6 +102,67 @@ def test_an_interruption_shows_what_was_found(
     assert running_trials(engine, process.pid) == []
 
 
+def test_the_same_command_goes_on_after_an_interruption_in_each_stage(
+    engine: Engine, repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    program = "import time; held = b'x' * (20 << 20); time.sleep(0.4)"
+    dockerfile = f'FROM {images.service}\nRUN sleep 3\nENTRYPOINT []\nCMD ["python3", "-c", "{program}"]\n'
+    budgets = 'version = 1\n[images.app]\nbuild = { context = "app", network = "none" }\nlimit = "256MiB"\n'
+    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets})
+    arguments = ("fit", "--confirm", "3")
+    stages = {
+        "app: building": "",
+        ", search 2 of": "app has no answer yet. After",
+        ", confirming 2 of": "app has no answer yet. After",
+        ", trial 2 of": "app has no answer yet. After",
+    }
+    for stage, found in stages.items():
+        process = membudget_process.start(*arguments, folder=repository.folder, environ=cache)
+        assert process.stderr is not None
+        assert any(stage in line for line in process.stderr), f"it ended before {stage!r}"
+        process.send_signal(signal.SIGINT)
+        done = membudget_process.finish(process)
+        assert (done.exit_code, found in done.stdout) == (130, True), (stage, done.stdout)
+        assert running_trials(engine, process.pid) == []
+
+    last = run(cache, "--confirm", "3", "--format", "json", folder=repository.folder)
+
+    assert last.exit_code == 0, last.stderr
+    (image,) = last.json["images"]
+    trials = sum(rung["trials"] for rung in image["rungs"])
+    assert 0 < trials - image["reused"] <= 6, "only what the last stage lacked"
+    assert image["comfortable_bytes"] is not None or image["costs_below"]
+
+
+def test_trials_with_services_and_a_load_from_another_image_are_kept_until_one_of_them_changes(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    budgets = f"""
+version = 1
+[images.app]
+build = {{ context = "app" }}
+limit = "256MiB"
+compose = {{ file = "compose.yaml" }}
+workload = {{ kind = "driver", image = "{images.service}", command = ["python3", "-c", "pass"] }}
+"""
+    compose = f"services:\n  app: {{image: measured, depends_on: [db]}}\n  db: {{image: {images.healthy}}}\n"
+    files = {"app/Dockerfile": f"FROM {images.service}\n", "compose.yaml": compose, "budgets.toml": budgets}
+    repository.commit("app", files)
+    quickest = ("--confirm", "1", "--only-survives", "--format", "json")
+
+    def fitted() -> tuple[int, int]:
+        done = run(cache, *quickest, folder=repository.folder)
+        assert done.exit_code == 0, done.stderr
+        (image,) = done.json["images"]
+        return image["reused"], sum(rung["trials"] for rung in image["rungs"])
+
+    reused, trials = fitted()
+    assert reused == 0
+    assert fitted() == (trials, trials)
+    repository.commit("db", {"compose.yaml": compose.replace("db: {", "db: {environment: {START_MIB: '9'}, ")})
+    assert fitted()[0] == 0
+
+
 def test_shards_come_to_one_report_which_is_written(
     repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
 ) -> None:

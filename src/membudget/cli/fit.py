@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise.fit import Fits, ImageFit, Subject
-from membudget.advise.kept import FitFolder, KeptTrials
+from membudget.advise.kept import FitFolder
 from membudget.advise.report import image_report, image_reports
 from membudget.advise.subjects import Chosen, built_subjects, chosen, digest_of
 from membudget.advise.writing import require_answers
@@ -29,19 +29,20 @@ from membudget.build.revision import Commit
 from membudget.build.sources import BaseVariants
 from membudget.cli.action import ActionInputs
 from membudget.cli.fit_results import of_earlier_fits, remember, require_writable, show_results, write_limits
+from membudget.cli.fit_tools import FitTools
 from membudget.cli.request import head_budgets
 from membudget.cli.tools import CheckTools, MeasuringTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.core.errors import ConfigurationError, EngineLost, ExitCode, Interrupted
 from membudget.core.files import remove_report
-from membudget.core.progress import Progress, Running
+from membudget.core.progress import Progress
 from membudget.core.sharding import Shard
 from membudget.engine.connection import Engine
 from membudget.engine.run_id import RunId, own_run_id
 from membudget.judge.whole import Coverage
 from membudget.measure.cache import Took
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
-from membudget.measure.trial import Trial, TrialInputs, TrialSpec
+from membudget.measure.trial import TrialInputs, TrialSpec
 from membudget.publish.fit_file import read_fit
 from membudget.publish.servers import registry
 from membudget.publish.workflow import WorkflowStep, warn
@@ -235,7 +236,7 @@ class _Run:
             return nothing_yet.model_copy(update={"images": (*found, *unbuilt)})
 
         with self._shown_if_ended(fits, report):
-            fits.run(_FitTools(tools, folder), self.progress)
+            fits.run(FitTools(tools, folder, self.engine, self.run), self.progress)
         if folder is not None:
             folder.prune()
         remember(report())
@@ -260,34 +261,3 @@ class _Run:
             if any(found.trials for found in fits.so_far()):
                 show_results(report(), self.options)
             raise
-
-
-@dataclass(frozen=True, slots=True)
-class _FitTools:
-    """The tools of a measurement, and the trials of earlier fits."""
-
-    tools: MeasuringTools
-    folder: FitFolder | None
-
-    def run_trial(self, spec: TrialSpec) -> Trial:
-        """Run one trial. Raises EnvironmentFault."""
-        return self.tools.run_trial(spec)
-
-    def kept(self, spec: TrialSpec) -> KeptTrials:
-        """Return the trials of earlier fits of exactly this image, workload and machine."""
-        if self.folder is None:
-            return KeptTrials(None, lambda _: None)
-        return self.folder.trials(self.tools.key(replace(spec, limit_bytes=None)))
-
-    @property
-    def jobs(self) -> int:
-        """How many images may be measured side by side."""
-        return self.tools.jobs
-
-    def cancel(self) -> None:
-        """Stop the running trials, from another thread."""
-        self.tools.cancel()
-
-    def live(self) -> Sequence[Running]:
-        """Return the running trials, as last sampled. Called from another thread."""
-        return self.tools.live()

@@ -34,7 +34,7 @@ from membudget.engine.containers import LOG_DRIVER
 from membudget.engine.rendering import Renderers
 from membudget.engine.run_id import RunId
 from membudget.judge.fitted import FittedImage
-from membudget.measure.cache import MachineClass, ResultCache, result_key
+from membudget.measure.cache import Around, MachineClass, ResultCache, key_with_surroundings, result_key
 from membudget.measure.equipment import TrialPool
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
@@ -140,6 +140,10 @@ class MeasuringTools:
     def confirms(self) -> bool:
         """Whether reused results count only if fresh trials confirm them."""
         return self._results is not None and not self._results.is_trusted
+
+    def key_with_surroundings(self, spec: TrialSpec, around: Around) -> str | None:
+        """Return a key that also holds what is around the container. None if not all of that is known."""
+        return key_with_surroundings(spec, self._machine, spec.inputs.files, around)
 
     def key(self, spec: TrialSpec) -> str | None:
         """Return the key of a trial's result on this machine. None if it depends on what no key can hold."""

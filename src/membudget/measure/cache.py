@@ -9,12 +9,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
@@ -53,11 +55,48 @@ def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | 
     networks and load from other images depend on things that may change unnoticed.
     """
     inputs = spec.inputs
-    workload = spec.workload
-    from_outside = inputs.pod is not None or inputs.is_network_open or spec.pod_images or workload.images
+    from_outside = inputs.pod is not None or inputs.is_network_open or spec.pod_images or spec.workload.images
     if spec.identity is None or files is None or from_outside:
         return None
-    parts = [
+    return _digest(_own_parts(spec, machine, files))
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is around the container of a trial, and decides its result as well."""
+
+    images: Mapping[str, str]
+    """The identity of each image that runs beside it, by service, or by the name that the workload gives it."""
+    files: tuple[str, ...]
+    """Identifiers of the content of the files that are copied into all services."""
+    compose: str | None = None
+    """The version of the compose plugin. None if there are no services."""
+    day: date | None = None
+    """Today, if the network is open. No key can hold what the network answers, so its results count for a day."""
+
+
+def key_with_surroundings(
+    spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | None, around: Around
+) -> str | None:
+    """Return a key that also holds what is around the container. None if `files` or the image's identity is unknown.
+
+    A check has no use for it, because its results may count for another revision and on another day.
+    """
+    if spec.identity is None or files is None:
+        return None
+    pod = to_jsonable_python(spec.inputs.pod)
+    beside = [sorted(around.images.items()), around.files, around.compose, str(around.day or "")]
+    return _digest([*_own_parts(spec, machine, files), pod, *beside])
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _own_parts(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...]) -> list[object]:
+    """Return what decides the result of a container that nothing is around."""
+    inputs, workload = spec.inputs, spec.workload
+    return [
         MEASURING_VERSION,
         [getattr(machine, name) for name in MachineClass.__slots__],
         spec.identity,
@@ -73,7 +112,6 @@ def result_key(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...] | 
         [inputs.read_only, inputs.user, inputs.cpus],
         files,
     ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 _LARGEST_FILE_BYTES = 20_000_000

@@ -1,14 +1,15 @@
 """The key of a result holds all that a result depends on."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpWorkload
 from membudget.budgets.workload_parts import HttpRequests
-from membudget.measure.cache import MachineClass, result_key
-from membudget.measure.pod_plan import PodPlan
+from membudget.measure.cache import Around, MachineClass, key_with_surroundings, result_key
+from membudget.measure.pod_plan import Condition, PodPlan, PodService
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100)
@@ -79,3 +80,51 @@ def test_unknown_files_make_none() -> None:
 def test_an_image_is_known_by_what_it_is_and_not_by_its_id() -> None:
     assert key(replace(SPEC, image_id="sha256:2")) == key()
     assert key(replace(SPEC, identity=None)) is None
+
+
+DATABASE = PodService({"environment": {"SIZE": "1"}}, "postgres:17", None, (("data", "/data"),))
+POD = PodPlan("api", (), {"db": DATABASE, "api": PodService({}, None, None, needs={"db": Condition.HEALTHY})}, {}, {})
+AROUND = Around({"service db": "sha256:30", "grafana/k6": "sha256:40"}, ("data: folder 1",), "v2.40.0")
+
+
+def in_pod(pod: PodPlan = POD) -> TrialSpec:
+    return replace(SPEC, inputs=TrialInputs(pod=pod))
+
+
+def services(**changed: PodService) -> TrialSpec:
+    return in_pod(replace(POD, services={**POD.services, **changed}))
+
+
+def whole_key(spec: TrialSpec, around: Around = AROUND) -> str | None:
+    return key_with_surroundings(spec, MACHINE, FILES, around)
+
+
+@pytest.mark.parametrize(
+    ("spec", "around"),
+    [
+        (replace(in_pod(), identity="sha256:20"), AROUND),
+        (services(db=replace(DATABASE, definition={"environment": {"SIZE": "2"}})), AROUND),
+        (services(db=replace(DATABASE, copies=(("data", "/other"),))), AROUND),
+        (services(api=PodService({}, None, None, needs={"db": Condition.STARTED})), AROUND),
+        (in_pod(replace(POD, sidecars=("db",))), AROUND),
+        (in_pod(replace(POD, networks={"default": {"internal": False}})), AROUND),
+        (in_pod(replace(POD, volumes={"kept": {}})), AROUND),
+        (SPEC, AROUND),
+        (in_pod(), replace(AROUND, images={**AROUND.images, "service db": "sha256:31"})),
+        (in_pod(), replace(AROUND, images={**AROUND.images, "grafana/k6": "sha256:41"})),
+        (in_pod(), replace(AROUND, files=("data: folder 2",))),
+        (in_pod(), replace(AROUND, compose="v2.41.0")),
+        (in_pod(), replace(AROUND, day=date(2026, 11, 27))),
+    ],
+)
+def test_a_key_with_surroundings_differs_if_one_of_them_does(spec: TrialSpec, around: Around) -> None:
+    assert whole_key(in_pod()) is not None
+    assert whole_key(spec, around) not in (None, whole_key(in_pod()))
+    assert whole_key(spec, around) == whole_key(
+        spec, replace(around, images=dict(reversed(list(around.images.items()))))
+    )
+
+
+def test_there_is_no_key_without_what_identifies_image_and_files() -> None:
+    assert whole_key(replace(in_pod(), identity=None)) is None
+    assert key_with_surroundings(in_pod(), MACHINE, None, AROUND) is None
