@@ -47,6 +47,7 @@ from membudget.measure.trial import TrialSpec
 from membudget.publish.approval_label import ApprovalLabel, label_state
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
+from membudget.publish.fit_file import refuse_fits
 from membudget.publish.pull_request import NotPosted
 from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.publish.server import Event, Server
@@ -114,6 +115,7 @@ def merge(options: argparse.Namespace) -> ExitCode:
 def _merged(parts: Sequence[Path], path: Path) -> JudgedReport:
     """Return the combined result of the shards. `path` is for its report, and may be that of a part."""
     try:
+        refuse_fits(parts)
         return merge_use_case.merge(read_reports(parts))
     finally:
         remove_report(path)

@@ -50,6 +50,15 @@ def read_check_or_fit(path: Path) -> Report | FitReport:
     return parse_fit(data, str(path)) if _KEY in data[:_BEGINNING_BYTES] else parse_report(data, str(path))
 
 
+def refuse_fits(paths: Sequence[Path]) -> None:
+    """Raise ConfigurationError if one of the reports is of a fit, and a check's was wanted."""
+    for file in report_files(paths, "check"):
+        if _KEY in read_bounded(file, READING)[:_BEGINNING_BYTES]:
+            raise ConfigurationError(
+                "is the report of a fit", where=str(file), fix="combine reports of fits with `membudget fit --from`"
+            )
+
+
 def parse_fit(data: bytes, where: str) -> FitReport:
     """Parse the report of a fit. Raises ConfigurationError, without quoting it, if it is not exactly one."""
     return parse_model(data, where, _READING)

@@ -98,6 +98,12 @@ def test_fits_of_shards_are_combined_written_and_summed_up(job: Path, monkeypatc
     assert "shard 2 is missing" in (job / "summary").read_text()
 
 
+def test_merging_fits_as_checks_names_the_right_command(job: Path) -> None:
+    write_fit(part(1, fitted("api", answering)), job / "parts/fit.json")
+    with pytest.raises(ConfigurationError, match=r"(?s)is the report of a fit.*membudget fit --from"):
+        merge("parts")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
