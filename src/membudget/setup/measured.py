@@ -108,6 +108,8 @@ class _Attempts:
     """What did not work, but for guesses."""
     last: str = ""
     """Why the last way did not work."""
+    cause: str = ""
+    """The same, with what to do and the last output."""
     log_tail: tuple[str, ...] = ()
     exit_code: int | None = None
     """The exit code of the last container, if it ended by itself."""
@@ -130,7 +132,7 @@ class _Attempts:
             following = _next(way, tried, waiting)
             self._note(way, tried, is_hopeless=all(other.around != way.around for other in following))
             waiting = following
-        notes = tuple(note for note in self.notes if not note.endswith(f": {self.last}"))
+        notes = tuple(note for note in self.notes if not note.endswith(f": {self.cause}"))
         return Failed(self.plan, f"it does not run: {self.last}", self.log_tail, notes, self._own_end())
 
     def _own_end(self) -> Way | None:
@@ -148,10 +150,12 @@ class _Attempts:
         self.exit_code = failed.exit_code if isinstance(failed, Trial) else None
         # A trial's remedy is about the budgets file, which init writes.
         advice = f"; {shortened(remedy, 200)}" if remedy and isinstance(failed, Failure) else ""
+        output = f"; its last output: {shortened(failed.log_tail[-1], 150)}" if failed.log_tail else ""
+        self.cause = f"{self.last}{advice}{output}"
         if way.around is not None and is_hopeless:
-            self.notes.append(f"`{way.around.key}` did not work: {self.last}{advice}")
+            self.notes.append(f"`{way.around.key}` did not work: {self.cause}")
         elif not way.is_guess:
-            self.notes.append(f"{way.name} did not work: {self.last}{advice}")
+            self.notes.append(f"{way.name} did not work: {self.cause}")
 
     def _subject(self, way: Way) -> Subject | Failure:
         """Return the image with its inputs, and with the services that a compose file puts around it."""

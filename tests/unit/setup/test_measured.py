@@ -104,7 +104,7 @@ def test_the_next_way_is_tried_when_one_fails() -> None:
     result = measured(found(ports=(Fact(80, AT),), probes=(Fact(Probe("/x", 80), AT),)), tools)
     assert isinstance(result, Measured)
     assert result.way.name == "idle for 3s once port 80 answers"
-    assert result.notes == ("100 requests for /x did not work: it failed",)
+    assert result.notes == ("100 requests for /x did not work: it failed; its last output: the log",)
 
 
 def test_a_container_that_ends_without_an_error_is_a_job() -> None:
@@ -139,6 +139,15 @@ def test_a_failed_image_says_why_its_compose_file_did_not_work() -> None:
     (note,) = result.notes
     assert "privileged" in note
     assert result.reason == "it does not run: it failed"
+
+
+def test_a_failed_image_says_what_it_printed_with_its_compose_file() -> None:
+    logs = iter([("no database",), ("no variable",)])
+    tools = Tools(lambda spec: replace(failed(exit_code=1), log_tail=next(logs)))
+    result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
+    assert isinstance(result, Failed)
+    assert result.notes == ("`compose` did not work: it failed; its last output: no database",)
+    assert result.log_tail == ("no variable",)
 
 
 def test_an_unknown_container_that_does_not_end_is_a_service() -> None:
