@@ -42,9 +42,10 @@ def progress_display(environ: Mapping[str, str], what: Took = Took.CHECK, *, is_
     """Return the display that fits where standard error goes. `what` was timed earlier, and tells how long it takes."""
     if is_quiet:
         return QuietProgress(sys.stderr)
+    remembered_ms = read_durations(cache_folder(), what)
     if obeys_commands(environ):
-        return WorkflowProgress(sys.stderr)
-    console, remembered_ms = Console(stderr=True), read_durations(cache_folder(), what)
+        return WorkflowProgress(sys.stderr, remembered_ms)
+    console = Console(stderr=True)
     if console.is_terminal and not console.is_dumb_terminal:
         return TerminalProgress(console, remembered_ms)
     return LogProgress(sys.stderr, remembered_ms)

@@ -52,55 +52,77 @@ class QuietProgress:
             print(f"note: {printable(text, 1000)}", file=self._stream, flush=True)
 
 
+class _Timing:
+    """Tells how much time the stage that measures still takes. The display holds its lock."""
+
+    def __init__(self, remembered_ms: Mapping[str, int] | None) -> None:
+        """`remembered_ms` says how long measuring an image took the last time."""
+        self._remembered_ms = remembered_ms or {}
+        self._left: TimeLeft | None = None
+
+    def begin_stage(self, stage: Stage, images: Sequence[str]) -> None:
+        """A stage begins."""
+        self._left = TimeLeft(images, self._remembered_ms) if stage is Stage.MEASURING else None
+
+    def begin(self, image: str) -> None:
+        """The work on an image begins."""
+        if self._left is not None:
+            self._left.begin(image)
+
+    def end(self, image: str) -> None:
+        """An image is done."""
+        if self._left is not None:
+            self._left.end(image)
+
+    def begin_step(self, step: Step) -> str:
+        """A step begins. Return the time left in brackets if it is known and worth telling, or nothing."""
+        if self._left is None:
+            return ""
+        self._left.begin_step(step)
+        left = self._left.of_all()
+        return f" ({left_words(left)})" if left is not None and left >= _WORTH_TELLING_S else ""
+
+    def end_step(self, step: Step) -> None:
+        """A step ends."""
+        if self._left is not None:
+            self._left.end_step(step)
+
+
 class LogProgress:
     """Prints one line a step, and no output of builds."""
 
     def __init__(self, stream: TextIO, remembered_ms: Mapping[str, int] | None = None) -> None:
         """Print to `stream`. `remembered_ms` says how long measuring an image took the last time."""
         self._stream = stream
-        self._remembered_ms = remembered_ms or {}
-        self._time_left: TimeLeft | None = None
+        self._timing = _Timing(remembered_ms)
         self._lock = threading.RLock()
 
     @contextmanager
     def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> Iterator[None]:
         """Print the number of images."""
         del live  # logs are read afterwards
-        if stage is Stage.MEASURING:
-            self._time_left = TimeLeft(images, self._remembered_ms)
+        self._timing.begin_stage(stage, images)
         if images:
             self._print(stage_words(stage, len(images)))
         yield
-        self._time_left = None
 
     @contextmanager
     def image(self, name: str) -> Iterator[None]:
         """Time an image."""
         with self._lock:
-            if self._time_left is not None:
-                self._time_left.begin(name)
+            self._timing.begin(name)
         yield
         with self._lock:
-            if self._time_left is not None:
-                self._time_left.end(name)
+            self._timing.end(name)
 
     @contextmanager
     def step(self, step: Step) -> Iterator[None]:
         """Print a line when the step begins, with the time left if it is known and worth telling."""
         with self._lock:
-            left = self._begin(step)
-            told = f" ({left_words(left)})" if left is not None and left >= _WORTH_TELLING_S else ""
-            self._print(f"  {printable(step.image)}: {step_words(step)}{told}")
+            self._print(f"  {printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")
         yield
         with self._lock:
-            if self._time_left is not None:
-                self._time_left.end_step(step)
-
-    def _begin(self, step: Step) -> float | None:
-        if self._time_left is None:
-            return None
-        self._time_left.begin_step(step)
-        return self._time_left.of_all()
+            self._timing.end_step(step)
 
     def output(self, line: str) -> None:
         """Ignore the line."""
@@ -117,8 +139,10 @@ class LogProgress:
 class WorkflowProgress:
     """Prints groups in a GitHub workflow's log, with the output of builds, which cannot give the runner commands."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, remembered_ms: Mapping[str, int] | None = None) -> None:
+        """Print to `stream`. `remembered_ms` says how long measuring an image took the last time."""
         self._stream = stream
+        self._timing = _Timing(remembered_ms)
         self._guard = ExitStack()
         self._is_guarded = False
         self._lock = threading.RLock()
@@ -127,6 +151,7 @@ class WorkflowProgress:
     def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> Iterator[None]:
         """Open a group."""
         del live
+        self._timing.begin_stage(stage, images)
         self._say(open_group(stage_words(stage, len(images))))
         try:
             yield
@@ -137,16 +162,23 @@ class WorkflowProgress:
     def image(self, name: str) -> Iterator[None]:
         """Print how long an image took."""
         began = time.monotonic()
+        with self._lock:
+            self._timing.begin(name)
         yield
+        with self._lock:
+            self._timing.end(name)
         took_s = time.monotonic() - began
         if took_s >= _WORTH_TIMING_S:
             self._say(f"{printable(name)}: done in {elapsed_words(took_s)}")
 
     @contextmanager
     def step(self, step: Step) -> Iterator[None]:
-        """Print a line when the step begins. The budgets file allows only plain names."""
-        self._say(f"{printable(step.image)}: {step_words(step)}")
+        """Print a line when the step begins, with the time left. The budgets file allows only plain names."""
+        with self._lock:
+            self._say(f"{printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")
         yield
+        with self._lock:
+            self._timing.end_step(step)
 
     def output(self, line: str) -> None:
         """Print a line of a build's output. The runner does not interpret it."""

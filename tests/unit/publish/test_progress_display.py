@@ -65,6 +65,20 @@ def test_a_plain_log_tells_the_time_left_once_it_is_known_and_long() -> None:
     assert stream.getvalue() == "Measuring 1 image\n  api: warm-up (about 2 min left)\n"
 
 
+def test_a_workflows_log_tells_the_time_left_in_its_groups() -> None:
+    stream = io.StringIO()
+    progress = WorkflowProgress(stream, {"api": 120_000})
+    search = Step("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=10, left=20)
+    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.BUILD)):
+        pass
+    with progress.stage(Stage.MEASURING, ["api"]), progress.image("api"), progress.step(search):
+        pass
+    assert stream.getvalue() == (
+        "::group::Building 1 image\napi: building\n::endgroup::\n"
+        "::group::Measuring 1 image\napi: at 64.0 MiB, search 2 of up to 10 (about 2 min left)\n::endgroup::\n"
+    )
+
+
 def test_a_stage_without_images_is_not_told() -> None:
     stream = io.StringIO()
     with LogProgress(stream).stage(Stage.BUILDING, []):
