@@ -55,6 +55,7 @@ class CheckRequest:
     base_images: Mapping[str, ImageSpec]
     """Empty if the base has no budgets file."""
     notes: tuple[str, ...] = ()
+    """What a reader may want to change before anything is measured."""
     approval: Approval = Approval.NOT_ASKED
     approval_label: str = DEFAULT_LABEL
     untouched: frozenset[str] = frozenset()
@@ -69,6 +70,8 @@ class CheckRequest:
     """A digest of everything that a label would approve. None if nothing needs approval."""
     known: tuple[str, ...] | None = None
     """All images of both budgets files, including those that other shards check. None if there are no others."""
+    base_notes: tuple[str, ...] = ()
+    """What the report says about the base's budgets file."""
     is_local: bool = False
     """Whether no server's job runs the check."""
     budgets_text: BudgetsText | None = None
@@ -156,7 +159,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         approval_label=request.approval_label,
         approval_digest=request.approval_digest,
         loosened=request.rules.loosened,
-        notes=(*map(brief, request.notes), *outage.notes),
+        notes=(*map(brief, (*request.notes, *request.base_notes)), *outage.notes),
         manifests=manifests,
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,

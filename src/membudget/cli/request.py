@@ -101,7 +101,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         base,
         judged_by,
         base_images,
-        tuple(_notes(repository, head, wanted, known, of_head)),
+        tuple(_notes(repository, head, wanted, of_head)),
         approval,
         wanted.label,
         untouched,
@@ -110,6 +110,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         known.problem,
         approval_digest,
         tuple({**of_head.images, **known.budgets.images}),
+        tuple(_base_notes(known)),
         wanted.is_local,
         BudgetsText(_name_of(repository, budgets), budgets_file.read(budgets)),
     )
@@ -128,13 +129,15 @@ def base_request(asked: BaseRequest, event: Event) -> BaseRequest:
     return BaseRequest(event_base=event.base_sha, event_head=event.head_sha, may_be_replaced=may_be_replaced)
 
 
-def _notes(
-    repository: GitRepository, head: Commit, wanted: Wanted, known: BaseBudgets, of_head: Budgets
-) -> Iterator[str]:
+def _notes(repository: GitRepository, head: Commit, wanted: Wanted, of_head: Budgets) -> Iterator[str]:
     """Yield what a reader should know about the comparison, before anything is measured."""
     yield from _uncommitted(repository, head, wanted.budgets, of_head)
     found = replaced_note(repository, wanted.base), unproven_note(repository, head, wanted.base)
     yield from (note for note in found if note is not None)
+
+
+def _base_notes(known: BaseBudgets) -> Iterator[str]:
+    """Yield what the report should say about the base's budgets file."""
     yield from known.notes
     if known.problem is not None:
         yield f"{known.problem}: every image counts as new"

@@ -204,9 +204,9 @@ def _raised_already(
     If it loosens the limit that the image reached, nothing else is known to be needed.
     """
     raised = {one.key for one in looser.unapproved if not one.is_group and one.subject == image.name}
-    if "limit" in raised and larger_limit(image, judged.rows) is not None:
-        return ("limit",)
     needed = {key for one in acceptances for key in _needed(one)}
+    if "limit" in raised and larger_limit(image, judged.rows) is not None:
+        return ("limit", *sorted(needed & raised))
     return tuple(sorted(needed)) if needed <= raised else ()
 
 

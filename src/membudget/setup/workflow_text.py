@@ -11,7 +11,7 @@ from membudget.version import VERSION
 
 FOLDER = ".github/workflows"
 _USUAL_BUDGETS = "budgets.toml"
-_TAG = f"@v{VERSION} # zizmor: ignore[unpinned-uses] membudget doctor says how to pin the commit"
+_TAG = f"@v{VERSION} # zizmor: ignore[unpinned-uses] (run membudget doctor to pin the commit)"
 
 _ONE = """\
 name: membudget

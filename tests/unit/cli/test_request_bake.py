@@ -87,7 +87,7 @@ def test_a_target_that_the_base_cannot_resolve_is_told_and_fails_closed(work: Re
     made = request(work)
     assert [one.key for one in made.rules.loosened] == ["build.bake"]
     assert any(
-        "images.api.build.bake cannot be resolved: the target api uses an SSH agent" in one for one in made.notes
+        "images.api.build.bake cannot be resolved: the target api uses an SSH agent" in one for one in made.base_notes
     )
     assert made.untouched == frozenset()
 

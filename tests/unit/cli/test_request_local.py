@@ -105,3 +105,13 @@ def test_the_base_that_is_named_guards_where_no_default_branch_is_known(work: Re
     wanted = Wanted(work.folder / "budgets.toml", BaseRequest(revision="develop"), is_local=True)
     made = check_request(GitRepository(work.folder), wanted, None)
     assert (made.approval, most(made)) == (Approval.MISSING, 40 * MIB)
+
+
+def test_a_base_without_a_budgets_file_is_told_in_the_report_alone(tmp_path: Path) -> None:
+    """It was also told before the trials, and stood twice on the terminal."""
+    work = Repository.new(tmp_path / "first")
+    work.commit("First", {"Dockerfile": "FROM scratch\n"})
+    work.commit("Base", {"budgets.toml": BASE})
+    made = request(work)
+    assert [note for note in made.base_notes if "has no budgets.toml: every image counts as new" in note]
+    assert not [note for note in made.notes if "budgets.toml" in note]
