@@ -140,6 +140,15 @@ def test_chance_makes_no_limits_not_monotone() -> None:
     assert sum(not answer.is_monotone for answer in answers) <= 2
 
 
+@pytest.mark.thorough
+def test_chance_does_not_make_the_rungs_above_be_confirmed() -> None:
+    fits = [Fit(noisy(100 * MIB, 20 * MIB, seed), 59) for seed in range(20)]
+    answers = [fit.run() for fit in fits]
+    steady = [fit for fit, answer in zip(fits, answers, strict=True) if not getattr(answer, "sizes_itself", True)]
+    assert len(steady) > 10
+    assert max(ask.most for fit in steady for ask in fit.asked if ask.purpose is Purpose.ABOVE) <= 10
+
+
 def test_a_lucky_trial_of_the_search_does_not_make_limits_not_monotone() -> None:
     service, lucky = monotone(100 * MIB), 90 * MIB
     seen = Counter[int | None]()
@@ -153,8 +162,6 @@ def test_a_lucky_trial_of_the_search_does_not_make_limits_not_monotone() -> None
     answer = answered(fit)
     assert answer.is_monotone
     assert answer.survives_bytes > 100 * MIB
-    above = [ask for ask in fit.asked if (ask.limit_bytes or 0) > answer.survives_bytes]
-    assert {ask.most for ask in above if ask.purpose is Purpose.ABOVE} == {1}, "confirmed as if that were in doubt"
 
 
 def test_a_failure_that_does_not_repeat_does_not_make_limits_not_monotone() -> None:
