@@ -17,7 +17,7 @@ from membudget.judge.manifests import (
     whole_mib,
     written,
 )
-from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
 from membudget.manifests.deployed import Amount, Container, Deployment, Place, Platform, Role, Workload
 
@@ -30,7 +30,7 @@ def judge_manifests(manifests: CheckedManifests | None, images: Sequence[ImageMe
     """Return which rules the head's manifests break. Rules that need a figure which is not known are kept."""
     if manifests is None:
         return ManifestJudgement()
-    measured = {image.name: image for image in images}
+    measured = {image.name: image for image in images if image.presence is not Presence.REMOVED}
     found = []
     for finding in _all_findings(manifests, measured):
         verdict = _VERDICTS.get(manifests.severities.get(finding.rule, "off"))

@@ -9,7 +9,7 @@ from membudget.budgets.fit import LastFit
 from membudget.budgets.manifests import ManifestRule, ManifestRules
 from membudget.core.quantities import GIB, MIB
 from membudget.judge.manifests import Basis
-from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
 from tests.support.manifests import STRICT, api, checked, containers, found_in, judged
 
@@ -166,8 +166,7 @@ def test_what_cannot_be_read_is_inconclusive() -> None:
 
 
 def test_without_figures_only_rules_without_figures_are_held() -> None:
-    unknown = api(fit=None, settled=None)
-    unknown = type(unknown)(**{**{name: getattr(unknown, name) for name in unknown.__slots__}, "head": None})
+    unknown = replace(api(fit=None, settled=None), head=None)
     assert [one.rule for one in found_in(container("1Mi"), unknown)] == []
     assert [one.rule for one in found_in(container(None), unknown)] == [R.NO_LIMIT, R.NO_REQUEST]
 
@@ -187,6 +186,11 @@ def test_each_change_silences_its_finding(limit: str, request_: str) -> None:
         assert after[number] == finding.change.amount.line_text
         after[number] = finding.change.line_after
         assert finding.rule not in {one.rule for one in found_in("\n".join(after))}
+
+
+def test_an_image_that_the_head_removed_is_held_to_nothing() -> None:
+    removed = replace(api(), head=None, presence=Presence.REMOVED)
+    assert judged(checked({"api.yaml": containers(container(None))}), removed).findings == ()
 
 
 def test_a_forged_line_gives_no_change() -> None:
