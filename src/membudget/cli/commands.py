@@ -29,6 +29,7 @@ from membudget.check import measure_images as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
 from membudget.cli.fit import fit_in_step
+from membudget.cli.fit_tools import FitTools
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
@@ -316,8 +317,9 @@ def _run_check(
             results = ResultCache(cache_folder(), progress.note, is_trusted=is_trusted) if wanted.remembers else None
             cache = layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
-            fits = FitFolder(cache_folder(), progress.note) if wanted.remembers else None
-            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases, fits)
+            tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
+            if wanted.remembers:
+                tools.fits = FitTools(tools, FitFolder(cache_folder(), progress.note), engine, run)
             report = check_use_case.run(request, tools, progress, VERSION)
             if results is not None:
                 results.prune()

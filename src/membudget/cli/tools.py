@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Protocol
 
 from membudget.advise.fit import Subject
-from membudget.advise.kept import FitFolder
+from membudget.advise.kept import KeptTrials
 from membudget.advise.report import kept_report
 from membudget.advise.subjects import peak_headroom
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
@@ -25,7 +26,7 @@ from membudget.contents.origin import BaseVariant, LayerOrigin, base_of, layer_o
 from membudget.contents.provenance import parse_provenance
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.summary import PairContents, Readable, compare
-from membudget.core.errors import ConfigurationError, UnreadableImage
+from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.progress import Running
 from membudget.engine.cleanup import trial_tag
 from membudget.engine.compose import Compose
@@ -196,6 +197,13 @@ class _MadeBy:
         return layer_origins(image.config, self.dockerfile, self.recipe.target, provenance)
 
 
+class KnownFits(Protocol):
+    """What is known of earlier fits."""
+
+    def kept(self, spec: TrialSpec) -> KeptTrials:
+        """Return the trials of earlier fits of exactly this image, workload, surroundings and machine."""
+
+
 class CheckTools(MeasuringTools):
     """The tools of `membudget check`, which also needs checkouts and builds."""
 
@@ -205,11 +213,10 @@ class CheckTools(MeasuringTools):
         building: Building,
         results: ResultCache | None,
         variants: BaseVariants,
-        fits: FitFolder | None = None,
     ) -> None:
-        """Without `fits`, nothing is known of earlier fits."""
         super().__init__(*measuring, results, variants)
-        self._fits = fits
+        self.fits: KnownFits | None = None
+        """None if nothing is known of earlier fits."""
         self._workspace, self._builder, self._run = building
         self.renderer = Renderers()
         self._compose = Compose(measuring[0].address)
@@ -246,9 +253,12 @@ class CheckTools(MeasuringTools):
 
     def fitted(self, spec: TrialSpec, image: ImageSpec) -> FittedImage | None:
         """Return what fits of exactly this image, workload and machine found, or None if that is not known."""
-        if self._fits is None:
+        if self.fits is None:
             return None
-        kept = self._fits.trials(self.key(replace(spec, limit_bytes=None)))
+        try:
+            kept = self.fits.kept(spec)
+        except (ConfigurationError, EnvironmentFault):
+            return None  # an image beside it is gone: the report can do without
         return kept_report(Subject(spec, image.fit, image.limit, peak_headroom(image)), kept.all)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
