@@ -80,10 +80,13 @@ def key_with_surroundings(
 ) -> str | None:
     """Return a key that also holds what is around the container. None if `files` or the image's identity is unknown.
 
-    A check has no use for it, because its results may count for another revision and on another day.
+    If nothing is around it, it is the key of a check's result. A check has no use for others, because its results may
+    count for another revision and on another day.
     """
     if spec.identity is None or files is None:
         return None
+    if (own := result_key(spec, machine, files)) is not None:
+        return own
     pod = to_jsonable_python(spec.inputs.pod)
     beside = [sorted(around.images.items()), around.files, around.compose, str(around.day or "")]
     return _digest([*_own_parts(spec, machine, files), pod, *beside])

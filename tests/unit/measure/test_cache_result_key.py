@@ -125,6 +125,10 @@ def test_a_key_with_surroundings_differs_if_one_of_them_does(spec: TrialSpec, ar
     )
 
 
+def test_where_nothing_is_around_a_container_its_key_is_that_of_a_check() -> None:
+    assert whole_key(SPEC, Around({}, ())) == key()
+
+
 def test_there_is_no_key_without_what_identifies_image_and_files() -> None:
     assert whole_key(replace(in_pod(), identity=None)) is None
     assert key_with_surroundings(in_pod(), MACHINE, None, AROUND) is None
