@@ -50,7 +50,7 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each ki
         return st.deferred(_SPECIAL[kind])
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return _integers(kind) if arguments[0] is int else _of(arguments[0])
+        return _numbers(kind) if arguments[0] in (int, float) else _of(arguments[0])
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):
@@ -68,11 +68,14 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each ki
     return _built(kind)
 
 
-def _integers(kind: Any) -> st.SearchStrategy[int]:
+def _numbers(kind: Any) -> st.SearchStrategy[int] | st.SearchStrategy[float]:
     """Any number of an annotated type, within the bounds that pydantic checks."""
     rules = [rule for part in kind.__metadata__ if isinstance(part, FieldInfo) for rule in part.metadata]
-    least = next((int(cast("Any", rule.ge)) for rule in rules if isinstance(rule, Ge)), -_LARGEST)
-    return st.integers(least, next((int(cast("Any", rule.le)) for rule in rules if isinstance(rule, Le)), _LARGEST))
+    least = next((int(cast("Any", rule.ge)) for rule in rules if isinstance(rule, Ge)), None)
+    most = next((int(cast("Any", rule.le)) for rule in rules if isinstance(rule, Le)), None)
+    if get_args(kind)[0] is float:
+        return st.floats(max(least or 0, 0), min(1000 if most is None else most, 1000))
+    return st.integers(-_LARGEST if least is None else least, _LARGEST if most is None else most)
 
 
 def _built(kind: Any, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
