@@ -164,7 +164,5 @@ def test_a_service_that_became_slow_fails_its_budgets_in_the_comment(running: Tr
     said = said.replace("\N{NO-BREAK SPACE}", " ")
 
     assert "| ❌ under budget | `api`<br>throughput |" in said
-    assert "throughput is " in said
-    assert "under `min` 50.0/s and fell by " in said
-    assert "more than `drop` allows" in said
-    assert "latency p95 grew by " in said
+    assert "throughput is under `min` and fell more than `drop` allows" in said
+    assert "latency p95 grew more than `growth` allows" in said
