@@ -18,6 +18,7 @@ TRUTH, HELPER = "membudget-test/truth", "membudget-test/helper"
 SPIKE = ("20", "200", "1000", "1", "500")
 SPIKES = ("20", "64", "500", "5", "1000")
 CHILD_OVER_LIMIT = ("20", "100", "500", "1", "100", "child")
+CHILD_SPIKES = ("10", "30", "300", "1", "0", "child")
 OF_THE_PROBE = ("disk", "probe", "memory", "pressure", "self-test")
 BUDGETS = """\
 version = 1
@@ -50,6 +51,10 @@ def main() -> None:
     case("host-spikes", *measure, TRUTH, "--", *SPIKES)
     with group_kills():
         case("host-oom-group", *measure, "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
+    fit = (membudget, "fit", "--format", "json", "--confirm", "1", "--no-cache")
+    case("fit", *fit, "--only-survives", TRUTH, "--", *CHILD_SPIKES)
+    with group_kills():
+        case("fit-oom-group", *fit, "--only-survives", TRUTH, "--", *CHILD_SPIKES)
     inside = ("docker", "run", "--rm", "--volume", "/var/run/docker.sock:/var/run/docker.sock", HELPER)
     case("action-oom", *inside, *measure[1:], "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
     case("doctor", membudget, "doctor", "--json", folder=folder)

@@ -141,6 +141,13 @@ def test_a_group_kill_counts_each_process_once(seen: Seen) -> None:
     assert document["trials"][0]["exit_code"] == 137
 
 
+@pytest.mark.parametrize("name", ["fit", "fit-oom-group"])
+def test_a_fit_has_the_same_answer_whether_the_kernel_kills_one_process_or_all(seen: Seen, name: str) -> None:
+    (image,) = seen.measured(name)["images"]
+    assert 40 * MIB < image["survives_bytes"] <= 43 * MIB
+    assert any(rung["killed"] for rung in image["rungs"])
+
+
 def test_each_phase_has_a_mark_of_its_own(seen: Seen) -> None:
     report = json.loads((seen.folder / "report.json").read_text())
     service = report["images"][1]["head"]
@@ -161,7 +168,10 @@ def test_a_check_finds_growth(seen: Seen) -> None:
     assert image["head"]["metrics"]["peak_rss"]["value"] == pytest.approx(30 * MIB, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["host-truth", "host-spikes", "host-oom", "host-oom-group", "action-oom", "check"])
+@pytest.mark.parametrize("name", [
+    "host-truth", "host-spikes", "host-oom", "host-oom-group", "fit", "fit-oom-group", "action-oom",
+    "check",
+])  # fmt: skip
 def test_nothing_unexpected_is_said(seen: Seen, name: str) -> None:
     said = seen.case(name)["stderr"]
     assert "Exception ignored" not in said
