@@ -193,7 +193,7 @@ def test_a_comment_is_never_longer_than_github_takes() -> None:
     step, _ = published(report(*(_named(OVER, f"image{number}") for number in range(MOST_IMAGES))), commenter)
     body = commenter.bodies[0]
     assert len(body) <= LONGEST_COMMENT < 65_536
-    assert "rows are left out here" in body
+    assert "figures are left out here" in body
     assert len(step.summaries[0]) > len(body)
 
 
