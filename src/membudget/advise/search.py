@@ -14,7 +14,7 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from membudget.advise.answer import DEFAULT_CONFIRMATIONS, Answer, Ask, Purpose, Result, Stopped
+from membudget.advise.answer import DEFAULT_CONFIRMATIONS, Answer, Ask, Comfortable, Purpose, Result, Stopped
 from membudget.advise.comfort import ComfortSearch
 from membudget.advise.rung import GRID_BYTES, Ended, Rung, Tried, aligned_down, aligned_up, rungs, step_bytes
 from membudget.budgets.fit import FitSettings
@@ -81,6 +81,8 @@ class _Search:
     """The largest limit that is known not to work, below `high`."""
     high: int = 0
     """The smallest limit that is known to work."""
+    raises: int = 0
+    """How often a failure has raised a limit that worked before."""
 
     def run(self) -> Search:
         """Ask for trials until there is an answer. Raises _Stopping if there is none."""
@@ -90,20 +92,14 @@ class _Search:
         yield from self._bracket(free)
         yield from self._bisect()
         yield from self._confirm(free)
-        is_monotone = yield from self._is_monotone()
-        comfort = None
-        if self.wanted.seeks_comfort:
-            yield from self._references()
-            top = max(aligned_up((free.peak_memory_bytes or 0) + GRID_BYTES), 2 * self.high)
-            seeking = ComfortSearch(self.tried, self.wanted.settings, self.wanted.largest_bytes)
-            comfort = yield from seeking.run(self.high, top)
+        comfort = (yield from self._comfort(free)) if self.wanted.seeks_comfort else None
         return Answer(
             self.high,
             self.wanted.confirmations,
             self.low,
             is_smallest_possible=self.high <= SMALLEST_LIMIT_BYTES,
             sizes_itself=self._sizes_itself(free),
-            is_monotone=is_monotone,
+            is_monotone=(yield from self._is_monotone()),
             comfortable=comfort,
         )
 
@@ -155,20 +151,38 @@ class _Search:
 
     def _confirm(self, free: Tried) -> _Step:
         """Raise the limit until it and the rungs above it pass every trial."""
-        largest = self.wanted.largest_bytes
-        for raised in range(_MOST_RAISES + 1):
+        while True:
             failed = yield from self._confirmed(self.high, Purpose.CONFIRM, self.wanted.confirmations)
             if failed is None:
                 failed = yield from self._above(free)
             if failed is None:
                 return
-            limit = self.low = failed.limit_bytes or self.high
-            if limit >= largest:
-                break
-            self.high = min(limit + 2**raised * step_bytes(limit), largest)
-        failures = [one for one in self.tried if one.limit_bytes is not None and not one.passed]
-        otherwise = next((one for one in reversed(failures) if one.ended is not Ended.KILLED), None)
-        raise _Stopping(Stopped(Stop.UNSTABLE, otherwise or failures[-1]))
+            self._raise_above(failed)
+
+    def _raise_above(self, failed: Tried) -> None:
+        """Raise the limit above one at which a trial failed, each time further. Raises _Stopping at the end."""
+        limit, largest = failed.limit_bytes or self.high, self.wanted.largest_bytes
+        self.low = limit
+        if limit >= largest or self.raises == _MOST_RAISES:
+            failures = [one for one in self.tried if one.limit_bytes is not None and not one.passed]
+            otherwise = next((one for one in reversed(failures) if one.ended is not Ended.KILLED), None)
+            raise _Stopping(Stopped(Stop.UNSTABLE, otherwise or failures[-1]))
+        self.high = min(limit + 2**self.raises * step_bytes(limit), largest)
+        self.raises += 1
+
+    def _comfort(self, free: Tried) -> Generator[Ask, Tried, Comfortable]:
+        """Return the comfortable limit. A failure at the answer raises the answer, which is then confirmed anew."""
+        while True:
+            yield from self._references()
+            begin, top = len(self.tried), max(aligned_up((free.peak_memory_bytes or 0) + GRID_BYTES), 2 * self.high)
+            seeking = ComfortSearch(self.tried, self.wanted.settings, self.wanted.largest_bytes)
+            comfort = yield from seeking.run(self.high, top)
+            meanwhile = (one for one in self.tried[begin:] if one.limit_bytes == self.high and not one.passed)
+            failed = next(meanwhile, None)
+            if failed is None:
+                return comfort
+            self._raise_above(failed)
+            yield from self._confirm(free)
 
     def _above(self, free: Tried) -> _FirstFailure:
         """Return the trial that failed at one of the next rungs, or None.

@@ -1,13 +1,14 @@
 """The search, against simulated services."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.advise.answer import Answer, Purpose, Stopped
-from membudget.advise.rung import Ended, step_bytes
+from membudget.advise.rung import Ended, Tried, step_bytes
 from membudget.advise.search import MOST_SEARCH_TRIALS
 from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
 from membudget.core.quantities import GIB, MIB
@@ -85,6 +86,24 @@ def test_a_noisy_service_is_confirmed_or_has_no_answer(need: int, spread: int, s
     last = [trial for trial in fit.trials if trial.limit_bytes == result.survives_bytes]
     assert len(last) >= result.confirmed
     assert all(trial.passed for trial in last)
+
+
+def test_a_failure_while_comparing_the_pace_raises_the_limit_and_starts_again() -> None:
+    """Whether the service is slower at the answer is not clear, so that it is run more often there: it is killed."""
+    sound = monotone(100 * MIB)
+    asked: Counter[int | None] = Counter()
+
+    def run(limit: int | None) -> Tried:
+        asked[limit] += 1
+        is_small = limit is not None and limit < 110 * MIB
+        if is_small and asked[limit] > 12:
+            return tried(limit, Ended.KILLED, rss=100 * MIB, mark=limit or 0)
+        return replace(sound(limit), cpu_ms=1000 + (200 * (asked[limit] % 2) if is_small else 0))
+
+    answer = answered(Fit(run, seeks_comfort=True))
+    assert answer.survives_bytes >= 110 * MIB
+    assert answer.fails_at_bytes is not None
+    assert answer.fails_at_bytes < 110 * MIB
 
 
 def test_a_failure_while_confirming_raises_the_limit_and_starts_again() -> None:
