@@ -323,7 +323,7 @@ def test_a_rerun_updates_the_comment_and_an_older_attempt_does_not(
 
 
 def test_a_matrix_comes_to_one_comment(shop: Shop) -> None:
-    run = shop.pull_request(shown("command: plan"))
+    run = shop.pull_request(shown("command: plan\n"))
 
     assert run.exit_code == 1
     assert images_of(shop.folder / "artifacts") == [["api"], ["jobs"]]
