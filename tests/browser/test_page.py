@@ -199,7 +199,7 @@ def test_the_keyboard_moves_zooms_and_is_answered_in_words(busy: Chrome) -> None
 
 
 def test_a_table_sorts_both_ways_and_back(busy: Chrome) -> None:
-    folded = busy.find_element(By.XPATH, "//details[summary[text()='All 45 rows']]")
+    folded = busy.find_element(By.XPATH, "//details[summary[text()='All 50 figures']]")
     one(folded, "summary").click()
     column = "tbody td:nth-child(5)"
     as_reported = texts(folded, column)

@@ -40,7 +40,7 @@ const showLinked = () => {
 };
 
 const allRows = (data) =>
-  data.rows.length < data.rowCount ? `${data.rows.length} of ${data.rowCount} rows, those in trouble first` : data.rowCount === 1 ? "The one row" : `All ${data.rowCount} rows`;
+  data.rows.length < data.rowCount ? `${data.rows.length} of ${data.rowCount} figures, those in trouble first` : data.rowCount === 1 ? "The one figure" : `All ${data.rowCount} figures`;
 
 const revisions = ({ base, head }) => !head ? element("span", { class: "revisions" }) : element("span", { class: "revisions" },
   base ? [element("code", { title: `${base[2]} ${base[1]}` }, base[0]), " → "] : "no base → ",
