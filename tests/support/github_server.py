@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from werkzeug import Request, Response
@@ -22,11 +22,12 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Map
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-import tests.support.github_releases  # noqa: F401 - what it plays
+import tests.support.github_releases
+import tests.support.github_reviews  # noqa: F401 - what they play
 from tests.support.api_description import ApiDescription
 from tests.support.github_description import github_description
 from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
-from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, Status
+from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, ReviewComment, Status
 from tests.support.serving import serving
 
 WORKFLOW_USER = "github-actions[bot]"
@@ -119,6 +120,19 @@ class Github:
     def comments(self, repository: str, number: int) -> list[Comment]:
         """The comments of a pull request, the oldest first."""
         return self.state.repositories[repository].comments_of(number)
+
+    def add_file(self, repository: str, number: int, path: str, patch: str | None) -> None:
+        """A file that a pull request changes, with its diff if that is shown."""
+        self.state.repositories[repository].reviews.files.setdefault(number, {})[path] = patch
+
+    def add_reply(self, repository: str, to: ReviewComment, author: str, body: str) -> None:
+        """Somebody answers to a review comment."""
+        made = replace(to, id=self.state.next_id(), author=author, body=body, in_reply_to=to.id)
+        self.state.repositories[repository].reviews.comments[made.id] = made
+
+    def review_comments(self, repository: str) -> list[ReviewComment]:
+        """The review comments, the oldest first."""
+        return list(self.state.repositories[repository].reviews.comments.values())
 
     def statuses(self, repository: str, sha: str) -> list[Status]:
         """The statuses of a commit, the newest first."""

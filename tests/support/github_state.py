@@ -159,6 +159,37 @@ class Artifact:
 
 
 @dataclass(slots=True)
+class ReviewComment:
+    """A comment at a line of a file."""
+
+    id: int
+    number: int
+    author: str
+    body: str
+    path: str
+    line: int | None
+    """None: the line is no longer in the diff."""
+    commit: str
+    in_reply_to: int | None = None
+
+    def as_json(self, smallest: dict[str, Any], author: dict[str, Any]) -> dict[str, Any]:
+        """As GitHub answers."""
+        line = {} if self.line is None else {"line": self.line, "side": "RIGHT"}
+        reply = {} if self.in_reply_to is None else {"in_reply_to_id": self.in_reply_to}
+        own = {"id": self.id, "body": self.body, "path": self.path, "commit_id": self.commit, "user": author}
+        return {**smallest, **own, **line, **reply}
+
+
+@dataclass(slots=True)
+class Reviews:
+    """What a repository has of reviews."""
+
+    comments: dict[int, ReviewComment] = field(default_factory=dict)
+    files: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    """The changed files of each pull request, with their diffs."""
+
+
+@dataclass(slots=True)
 class Repository:
     """A repository."""
 
@@ -173,6 +204,7 @@ class Repository:
     """By tag."""
     commits: set[str] = field(default_factory=set)
     """Beside those of pull requests."""
+    reviews: Reviews = field(default_factory=Reviews)
 
     def comments_of(self, number: int) -> list[Comment]:
         """The comments of one issue, the oldest first."""

@@ -48,10 +48,17 @@ class StepOfWorkflow:
         }
 
     def publisher(
-        self, settings: PublishSettings, event: dict[str, Any] | None = None, number: int = 1, attempt: int = 1
+        self,
+        settings: PublishSettings,
+        event: dict[str, Any] | None = None,
+        number: int = 1,
+        attempt: int = 1,
+        *,
+        measured_elsewhere: bool = False,
     ) -> Publisher:
         """Of the run of that number, made as the action makes it."""
         environ = self.environ(event or PULL_REQUEST, number, attempt)
         server = registry.server(environ, SecretStr(self.token))
         read = server.event()
-        return Publisher(server, settings, Addressee(read.pull_request, read.run), environ, sleep=lambda _: None)
+        addressee = Addressee(read.pull_request, read.run, measured_elsewhere)
+        return Publisher(server, settings, addressee, environ, sleep=lambda _: None)

@@ -17,6 +17,7 @@ from membudget.publish.comment import CommentSettings, ServerCommenter
 from membudget.publish.commit_state import NO_VERDICT, PENDING, CommitState, CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
 from membudget.publish.server import Server
+from membudget.publish.suggestions import Suggested, SuggestionServer
 from membudget.publish.workflow import WorkflowStep, warn
 from membudget.report.report import JudgedReport
 
@@ -95,8 +96,9 @@ class Publisher:
 
     def publish(self, result: JudgedReport, path: Path, lines: KeyLines | None = None) -> None:
         """Publish everywhere. Warn about what could not be published."""
+        pull_request = self._addressee.pull_request
         destination = publish.Destination(
-            self._addressee.pull_request,
+            pull_request,
             ServerCommenter(self._server.comments, self._pause) if self._server.has_token else None,
             self._settings.comment,
             run=self._addressee.run,
@@ -106,6 +108,7 @@ class Publisher:
             policy=self._settings.policy,
             records_approval=not self._addressee.measured_elsewhere,
             lines=lines,
+            suggestions=self._suggestions(pull_request),
         )
         outcome = publish.run(result, str(path), self._step, destination)
         self._warn_of(outcome.commit if self._commit is not None else self._no_states())
@@ -115,6 +118,12 @@ class Publisher:
             warn(f"no comment was posted: {outcome.comment.reason}")
         else:
             warn(f"a comment may have been posted, but membudget could not check: {outcome.comment.reason}")
+        _tell_suggestions(outcome.suggestions)
+
+    def _suggestions(self, pull_request: PullRequest | None) -> SuggestionServer | None:
+        if pull_request is None or not self._server.has_token:
+            return None
+        return self._server.suggestions(pull_request)
 
     def _no_states(self) -> NotPosted | None:
         """Return why the commit's state cannot be set. None if no state is wanted."""
@@ -155,6 +164,14 @@ class _VerdictStates(CommitStates):
         outcome = self._states.tell(state)
         self._note()
         return outcome
+
+
+def _tell_suggestions(outcome: Suggested | NotPosted | None) -> None:
+    if isinstance(outcome, NotPosted):
+        which = "no suggestions were posted" if outcome.is_known else "not all suggestions may have been posted"
+        warn(f"{which}: {outcome.reason}")
+    elif outcome is not None and outcome != Suggested():
+        warn(f"suggestions: {outcome.posted} posted, {outcome.edited} updated, {outcome.removed} removed")
 
 
 def _done(comment: Posted) -> str:

@@ -112,6 +112,16 @@ class Change:
         return line.replace(before, self.text) if is_known else None
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A line of a file of the repository, and the lines that replace it."""
+
+    path: str
+    line: int
+    before: str
+    after: tuple[str, ...]
+
+
 def written(size_bytes: int, platform: Platform) -> str:
     """Return a size in whole MiB as a manifest writes it."""
     mib = -(-size_bytes // MIB)
@@ -158,6 +168,15 @@ class ManifestFinding:
     scaling: Scaling | None = None
     name: str | None = None
     """The name of a volume or a scaler. It is text from outside."""
+
+    @property
+    def patch(self) -> Patch | None:
+        """What silences the finding, as lines of the file. None if no change is known."""
+        after = self.change.line_after if self.change is not None else None
+        if self.change is None or after is None:
+            return None
+        amount = self.change.amount
+        return Patch(amount.place.path, amount.place.line, amount.line_text, (after,))
 
 
 @dataclass(frozen=True, slots=True)

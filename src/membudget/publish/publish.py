@@ -29,8 +29,10 @@ from membudget.publish.comment import (
 from membudget.publish.commit_state import CommitState, CommitStates, annotations, state_of
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
 from membudget.publish.server import Capabilities
+from membudget.publish.suggestions import Suggested, SuggestionServer, keep_suggestions
 from membudget.report.formats import past_runs
 from membudget.report.formats.markdown import LONGEST_SUMMARY, render
+from membudget.report.formats.suggestions import suggestions
 from membudget.report.headline import verdict_line
 from membudget.report.report import JudgedReport, Report
 
@@ -89,6 +91,8 @@ class Destination:
     """Whether this run wrote the report itself, so that the comment may record what was approved."""
     lines: KeyLines | None = None
     """The lines of the head's budgets file, if that is available."""
+    suggestions: SuggestionServer | None = None
+    """Where changes to manifests are suggested. None if the server has no such place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class Published:
 
     comment: Posted | NotPosted
     commit: Posted | NotPosted | None
+    suggestions: Suggested | NotPosted | None = None
+    """None if there is nothing to suggest, or no comment."""
 
 
 class Workflow(Protocol):
@@ -129,7 +135,8 @@ def run(result: JudgedReport, report_path: str, workflow: Workflow, destination:
                 remarks,
             )
         )
-    return Published(_comment(result, destination), commit)
+    comment = _comment(result, destination)
+    return Published(comment, commit, _suggest(result, destination, comment))
 
 
 def _comment(result: JudgedReport, destination: Destination) -> Posted | NotPosted:
@@ -140,6 +147,18 @@ def _comment(result: JudgedReport, destination: Destination) -> Posted | NotPost
     if destination.commenter is None:
         return NotPosted("there is no token")
     return destination.commenter.post(destination.pull_request, _draft(result, destination))
+
+
+def _suggest(
+    result: JudgedReport, destination: Destination, comment: Posted | NotPosted
+) -> Suggested | NotPosted | None:
+    """Suggest changes to manifests at lines of the diff, if there is a comment, which shows all of them."""
+    server, run, settings = destination.suggestions, destination.run, destination.settings
+    if server is None or run is None or result.report.manifests is None or isinstance(comment, NotPosted):
+        return None
+    wanted = suggestions(result.judgement.manifests)
+    may_create = _is_worth_creating(result, settings.mode)
+    return keep_suggestions(server, wanted, settings.key, run.head_sha, may_create=may_create)
 
 
 def _draft(result: JudgedReport, destination: Destination) -> Draft:

@@ -10,6 +10,7 @@ from typing import Protocol
 from membudget.publish.comment import CommentServer
 from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, PullRequest, WorkflowRun
+from membudget.publish.suggestions import SuggestionServer
 from membudget.report.formats.markdown import LONGEST_COMMENT
 from membudget.report.report import Report
 
@@ -104,7 +105,8 @@ class Server(Protocol):
     """A server, and membudget's job on it.
 
     The class is made with the job's environment and a token, which may be empty. It raises ConfigurationError for
-    settings that cannot work. `comments`, `commit_states`, `remove_label` and `report_of` need a token.
+    settings that cannot work. `comments`, `commit_states`, `remove_label`, `suggestions` and `report_of`
+    need a token.
     """
 
     capabilities: Capabilities
@@ -128,6 +130,11 @@ class Server(Protocol):
 
     def commit_states(self, mode: StatusMode, run: WorkflowRun, name: str) -> CommitStates:
         """Return the state of a run's commit, under a name. `mode` is one that the server is capable of."""
+
+    def suggestions(self, pull_request: PullRequest) -> SuggestionServer | None:
+        """Return where changes of lines are suggested. Makes no request yet. Default: None, the server has no such."""
+        del pull_request
+        return None
 
     def remove_label(self, pull_request: PullRequest, label: str) -> str | None:
         """Remove a label. Return the reason if it stays. Default: the server cannot remove labels."""

@@ -1,11 +1,11 @@
 """What was found in manifests, in words: each finding with its place, its sum, and what to write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from membudget.budgets.manifests import ManifestRule
 from membudget.core.quantities import format_percent, format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.manifests import Basis, ManifestFinding, ManifestJudgement, Scaling
+from membudget.judge.manifests import Basis, ManifestFinding, ManifestJudgement, Patch, Scaling
 from membudget.manifests.deployed import Fault, Place
 from membudget.report.row_words import Parts
 
@@ -43,11 +43,13 @@ def place_words(place: Place) -> Quoted:
 
 def finding_words(finding: ManifestFinding) -> Parts:
     """Return a finding as a sentence: the place, who, what is wrong, and what to write."""
-    parts: list[Part] = [place_words(finding.place), ": "]
-    if finding.rule is not ManifestRule.NO_CONTAINER:
-        parts += subject(finding)
-        parts.append(": ")
-    return (*parts, *_what(finding), *_instead(finding))
+    return (place_words(finding.place), ": ", *words_at_its_place(finding))
+
+
+def words_at_its_place(finding: ManifestFinding) -> Parts:
+    """Return a finding as a sentence that is shown at its line: who, what is wrong, and what to write."""
+    who: Parts = (*subject(finding), ": ") if finding.rule is not ManifestRule.NO_CONTAINER else ()
+    return (*who, *_what(finding), *_instead(finding))
 
 
 def subject(finding: ManifestFinding) -> Parts:
@@ -155,16 +157,25 @@ def _count(number: int, what: str) -> str:
     return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
+def patches(judgement: ManifestJudgement) -> Mapping[ManifestFinding, Patch]:
+    """Return the changes that silence findings, by file and line. Of several for one line, the gravest counts."""
+    found: dict[tuple[str, int], tuple[ManifestFinding, Patch]] = {}
+    for finding in judgement.findings:
+        if (patch := finding.patch) is not None:
+            found.setdefault((patch.path, patch.line), (finding, patch))
+    return dict(found[place] for place in sorted(found))
+
+
 def diff_lines(judgement: ManifestJudgement) -> tuple[str, ...]:
     """Return the changes that silence findings as a unified diff without context."""
-    hunks: dict[tuple[str, int], tuple[str, str]] = {}
-    for change in (finding.change for finding in judgement.findings):
-        after = change.line_after if change is not None else None
-        if change is not None and after is not None:  # of several for one line, the gravest counts
-            hunks.setdefault((change.amount.place.path, change.amount.place.line), (change.amount.line_text, after))
     lines: list[str] = []
-    for path, number in sorted(hunks):
-        before, after = hunks[path, number]
-        lines += [] if f"+++ b/{path}" in lines else [f"--- a/{path}", f"+++ b/{path}"]
-        lines += [f"@@ -{number} +{number} @@", f"-{before}", f"+{after}"]
+    path, added = None, 0
+    for patch in patches(judgement).values():
+        if patch.path != path:
+            path, added = patch.path, 0
+            lines += [f"--- a/{path}", f"+++ b/{path}"]
+        count = f",{len(patch.after)}" if len(patch.after) > 1 else ""
+        lines += [f"@@ -{patch.line} +{patch.line + added}{count} @@", f"-{patch.before}"]
+        lines += [f"+{line}" for line in patch.after]
+        added += len(patch.after) - 1
     return tuple(lines)

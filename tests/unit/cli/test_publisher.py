@@ -23,6 +23,7 @@ from tests.support.builders import budgets, image, report, side, trial
 from tests.support.github_operations import Permission
 from tests.support.github_server import Github, running_github
 from tests.support.github_state import CheckRun
+from tests.support.manifests import checked, containers, reported
 from tests.support.workflow_step import HEAD, MERGE_GROUP, QUEUE_HEAD, SHOP, StepOfWorkflow
 
 FINE = report(image("fine", base=side(trial(40)), head=side(trial(40)), allowed=budgets(max_rss=50)))
@@ -542,3 +543,33 @@ def test_whose_an_apps_token_is_is_asked_beside_an_enterprise_servers_api(
     publish(step.publisher(STATUS, number=2), FINE)
     assert [(one.author, "within budget" in one.body) for one in server.comments(SHOP, 7)] == [("sizes[bot]", True)]
     assert "/graphql" in [request.path for request in server.requests]
+
+
+LOW = containers("- {name: api, image: shop/api, resources: {limits: {memory: 150Mi}, requests: {memory: 130Mi}}}\n")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["check", "report of another run"])
+def test_a_change_to_a_manifest_is_suggested_once(
+    shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str], elsewhere: bool
+) -> None:
+    line = LOW.splitlines()[6]
+    shop.add_file(SHOP, 7, "a.yaml", f"@@ -6,2 +6,2 @@\n       containers:\n-{line.replace('150', '256')}\n+{line}")
+    of = reported(checked({"a.yaml": LOW})).judged()
+    for _ in range(2):
+        publisher = step.publisher(PublishSettings(CommentSettings()), measured_elsewhere=elsewhere)
+        publisher.publish(of, Path("report.json"))
+    (suggestion,) = shop.review_comments(SHOP)
+    assert (suggestion.path, suggestion.line, suggestion.commit) == ("a.yaml", 7, HEAD)
+    assert f"```suggestion\n{line.replace('150', '230')}\n```" in suggestion.body
+    assert capsys.readouterr().err.count("suggestions: 1 posted, 0 updated, 0 removed") == 1
+
+
+@pytest.mark.thorough
+def test_a_suggestion_that_cannot_be_posted_is_a_warning(
+    shop: Github, step: StepOfWorkflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.fail_next(422, "Unprocessable", path=f"/repos/{SHOP}/pulls/7/comments", method="GET")
+    publish(step.publisher(PublishSettings(CommentSettings())), reported(checked({"a.yaml": LOW})))
+    assert len(shop.comments(SHOP, 7)) == 1
+    assert "no suggestions were posted: GitHub answered 422: Unprocessable" in capsys.readouterr().err

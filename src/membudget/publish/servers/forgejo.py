@@ -41,13 +41,14 @@ GITEA = Dialect("Gitea", _ADVICE, _REFUSAL)
 
 
 class ForgejoServer(GithubServer):
-    """Forgejo, which has neither check runs nor a way to remove a label by its name."""
+    """Forgejo: no check runs, no removal of a label by its name, no suggestions with GitHub's API."""
 
     dialect = FORGEJO
     capabilities = Capabilities()
     usual_url = ""
     remove_label = Server.remove_label
     report_of = Server.report_of
+    suggestions = Server.suggestions
 
     def access(self) -> Access:
         """Return whose token it is. A workflow's token belongs to the server's own account."""

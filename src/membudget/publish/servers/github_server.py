@@ -19,6 +19,8 @@ from membudget.publish.servers.exchange import ApiModel, Dialect, Exchange
 from membudget.publish.servers.github_api import GITHUB, OwnNames, asked_name, github, github_names
 from membudget.publish.servers.github_event import read_event, repository_name
 from membudget.publish.servers.http_api import WEB_ADDRESS, ApiServer, HttpApi, is_web_address
+from membudget.publish.servers.review_comments import ReviewComments
+from membudget.publish.suggestions import SuggestionServer
 
 if TYPE_CHECKING:
     from github.Artifact import Artifact
@@ -83,6 +85,10 @@ class GithubServer(ApiServer):
     def comments(self, pull_request: PullRequest) -> ApiComments:
         """Return the comments of a pull request."""
         return ApiComments(self.api, self._own_names(), pull_request)
+
+    def suggestions(self, pull_request: PullRequest) -> SuggestionServer | None:
+        """Return the review comments of a pull request."""
+        return ReviewComments(self.api, self._own_names(), pull_request)
 
     def commit_states(self, mode: StatusMode, run: WorkflowRun, name: str) -> CommitStates:
         """Return the check run or commit status of a name on a run's commit."""

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from membudget.cli.publisher import PublishSettings
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.publish.pull_request import ServerFault, WorkflowRun
+from membudget.publish.pull_request import PullRequest, ServerFault, WorkflowRun
 from membudget.publish.server import Access
 from membudget.publish.servers.forgejo import FORGEJO, ForgejoServer, GiteaServer, forgejo_names
 from membudget.publish.servers.github_api import GITHUB, github
@@ -271,3 +271,8 @@ def test_whose_token_it_is(shop: Forgejo, server: type[ForgejoServer]) -> None:
     assert server(environ, SecretStr(tokens["mona"])).access() == Access(SHOP, "mona")
     with pytest.raises(ServerFault, match="lacks the scope `read:user`"):
         server(environ, SecretStr(tokens[None])).access()
+
+
+@pytest.mark.parametrize("server", [ForgejoServer, GiteaServer])
+def test_there_are_no_suggestions(server: type[ForgejoServer]) -> None:
+    assert server({"GITHUB_REPOSITORY": SHOP}, SecretStr("")).suggestions(PullRequest(SHOP, 7)) is None
