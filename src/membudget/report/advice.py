@@ -114,7 +114,7 @@ def _of_scaling(one: Scaling) -> str:
 
 def _of_load(found: Sizing, growth: tuple[LoadGrowth, ...]) -> Iterator[str]:
     if not growth:
-        yield "load: not known, because the workload has no ramp of connections and no long group of requests"
+        yield "load: not known. To measure it, send 500 requests over some seconds, or ramp up 10 connections"
     for one in growth:
         unit = _LOADS[one.metric]
         per = f"{format_reading(one.metric, one.value)} for each {unit}"
