@@ -21,6 +21,16 @@ QUICK = ("--confirm", "2", "--only-survives")
 KERNEL_BYTES = 2 * MIB
 """What the kernel and the container's start need beside a small program's own memory."""
 
+FAILS_AT_ODD_LIMITS = """
+import pathlib
+held = b"x" * (20 << 20)
+files = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+(limit,) = (path.read_text().strip() for name in files if (path := pathlib.Path(name)).exists())
+mib = int(limit) >> 20 if limit.isdigit() else 0
+if mib < 1 << 30 and mib % 2:
+    raise SystemExit("no connection to the database")
+"""
+
 
 @pytest.fixture
 def cache(tmp_path: Path) -> dict[str, str]:
@@ -207,6 +217,46 @@ def test_a_workload_that_never_passes_has_no_answer_and_nothing_is_written(
     assert "app has no answer, because its workload fails without a limit" in done.stdout
     assert "nothing was written, because app has no answer" in done.stderr
     assert (repository.folder / "budgets.toml").read_text() == budgets
+
+
+def test_a_workload_that_fails_for_another_reason_at_half_of_the_limits_has_no_answer_and_nothing_is_written(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    dockerfile = f'FROM {images.service}\nCOPY odd.py /\nENTRYPOINT []\nCMD ["python3", "/odd.py"]\n'
+    budgets = 'version = 1\n[images.app]\nbuild = { context = "app", network = "none" }\nlimit = "256MiB"\n'
+    files = {"app/Dockerfile": dockerfile, "app/odd.py": FAILS_AT_ODD_LIMITS, "budgets.toml": budgets}
+    repository.commit("app", files)
+
+    done = run(cache, *QUICK, "--write", folder=repository.folder)
+
+    assert done.exit_code == 3, done.stdout
+    reasons = (
+        "app has no answer, because its workload fails for another reason than memory. It passes at",
+        "app has no answer, because each limit failed in some trial",
+    )
+    assert any(reason in done.stdout for reason in reasons), done.stdout
+    assert "the container exited with code 1" in " ".join(done.stdout.split())
+    assert "nothing was written, because app has no answer" in done.stderr
+    assert (repository.folder / "budgets.toml").read_text() == budgets
+
+
+def test_an_image_that_always_passes_gets_the_smallest_limit_and_nothing_is_written(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    dockerfile = f'FROM {images.truth}\nCMD ["1", "0", "10", "1", "0"]\n'
+    budgets = 'version = 1\n[images.app]\nbuild = { context = "app" }\nlimit = "256MiB"\n'
+    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets})
+
+    done = run(cache, *QUICK, "--write", folder=repository.folder)
+
+    assert done.exit_code == 2, done.stdout
+    assert "app survives at 8.0 MiB" in done.stdout
+    assert "No container can be given less" in done.stdout
+    assert "Next: set" not in done.stdout
+    assert "nothing was written, because app passes at the smallest limit" in done.stderr
+    assert (repository.folder / "budgets.toml").read_text() == budgets
+    shown = run(cache, *QUICK, folder=repository.folder)
+    assert shown.exit_code == 0, "an answer, though nothing to write"
 
 
 def test_the_curve_of_a_service_has_throughput_and_latency(
