@@ -11,7 +11,7 @@ _EXAMPLES = """\
 examples:
   %(prog)s                       fit every image of budgets.toml
   %(prog)s api worker --write    fit two images, and write their limits to budgets.toml
-  %(prog)s api --confirm 59      prove a failure rate below 5 %%
+  %(prog)s api --confirm 59      confirm the limit with 59 trials instead of 10
   %(prog)s python:3.13 -- python -c "x = bytes(50 << 20)"
 
 ^C stops and shows what was found so far. The same command continues from there."""
@@ -24,10 +24,10 @@ def add_fit(
     command = commands.add_parser(
         "fit",
         help="find the smallest memory limit that works",
-        description="Run images at memory limits. Find the smallest limit at which the workload passes and nothing is"
-        " killed.\nConfirm it with more trials. Then find the smallest limit at which the workload is not slower than"
-        " without one.\nIMAGE is an image of budgets.toml, or one that the container engine has. COMMAND replaces an"
-        " image's own command.",
+        description="Run images under different memory limits. Find the smallest limit at which the workload passes and"
+        " the kernel kills\nnothing. Confirm it with more trials. Then find the smallest limit at which the workload is"
+        " not slower than without\na limit. IMAGE is an image of budgets.toml, or one that the container engine has."
+        " COMMAND replaces the image's own\ncommand.",
         usage="%(prog)s [options] [IMAGE...] [-- COMMAND...]",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -43,8 +43,8 @@ def add_fit(
         type=number_up_to(1000),
         default=10,
         metavar="N",
-        help="number of trials that must pass at the limit; 10 rule out a failure rate above 26%%, 30 above 9.5%%,"
-        " 59 above 5%% (default: %(default)s)",
+        help="number of trials that must pass at the limit; if 10 pass, at most 26%% of all runs fail at it (30: 9.5%%,"
+        " 59: 5%%, with 95%% confidence; default: %(default)s)",
     )
     command.add_argument(
         "--at-most", type=limit, metavar="SIZE", help="largest limit to try (default: the machine's free memory)"
@@ -57,12 +57,12 @@ def add_fit(
     command.add_argument(
         "--write",
         action="store_true",
-        help="write `limit`, `budgets.peak_rss.max` and the fit to the budgets file; comments and order are kept",
+        help="write `limit`, `budgets.peak_rss.max` and the results to the budgets file; keep its comments and order",
     )
     command.add_argument(
         "--shard",
         metavar="I/N",
-        help="fit only shard I of N, of the images of the budgets file; combine the reports with --from",
+        help="fit only part I of N of the images in the budgets file; combine the reports of all parts with --from",
     )
     command.add_argument("--report", metavar="FILE", help="also write the result as JSON to this file")
     command.add_argument(
@@ -70,8 +70,8 @@ def add_fit(
         action="append",
         dest="reports",
         metavar="REPORT",
-        help="fit nothing: show, and --write, what earlier fits found; REPORT is what --report wrote, or a folder with"
-        " the reports of all shards (repeatable)",
+        help="run no trials; show the results of earlier fits, and write their limits with --write; REPORT is a file"
+        " that --report wrote, or a folder with such files (repeatable)",
     )
     command.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
     command.add_argument(
@@ -79,8 +79,8 @@ def add_fit(
         type=jobs,
         default="auto",
         metavar="N",
-        help="fit up to N images at the same time, as memory allows (default: auto, which is as many as the machine has"
-        " CPUs for, at most 8)",
+        help="fit up to N images at the same time, if their limits fit into the free memory (default: auto, which is as"
+        " many as the machine has CPUs for, at most 8)",
     )
     command.add_argument(
         "--timeout",
@@ -103,9 +103,9 @@ def _fit(options: argparse.Namespace) -> ExitCode:
 
 _ADVISE_EXAMPLES = """\
 examples:
-  %(prog)s                      advise every image of the last check
-  %(prog)s api --format yaml    print the resources of an image for a manifest
-  %(prog)s --hpa-target 70      assume another target of the horizontal pod autoscaler"""
+  %(prog)s                      every image of the last check
+  %(prog)s api --format yaml    the resources of one image, to paste into a manifest
+  %(prog)s --hpa-target 70      for an autoscaler with a target of 70 %%"""
 
 
 def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -113,9 +113,9 @@ def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "advise",
         help="say which memory request and limit to deploy with, and what they cost",
-        description="Read the report of a check. Say which memory request and limit follow from it, and whether an"
-        " autoscaler can use memory.\nIf the budgets file has a table [cost], also say what the memory costs. Runs"
-        " nothing and needs no engine.",
+        description="Read the report of a check. Print which memory request and limit to deploy each image with, and"
+        " whether a horizontal\npod autoscaler (HPA) on memory can ever remove a pod. With a table [cost] in the"
+        " budgets file, also print what the\nmemory costs. Runs no image and needs no engine.",
         epilog=_ADVISE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -128,8 +128,7 @@ def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=number_up_to(500),
         default=80,
         metavar="PERCENT",
-        help="target of a horizontal pod autoscaler for memory (averageUtilization), in percent of the request"
-        " (default: %(default)s)",
+        help="the autoscaler's memory target (averageUtilization), in percent of the request (default: %(default)s)",
     )
     command.add_argument(
         "--format", choices=("text", "json", "markdown", "yaml"), default="text", help="default: %(default)s"

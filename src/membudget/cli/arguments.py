@@ -81,10 +81,12 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="compare with the merge base of HEAD and REV (default: the default branch, which is origin/HEAD, main or"
         " master; on the default branch itself, compare with the previous commit)",
     )
-    base.add_argument("--no-base", action="store_true", help="measure only HEAD, and check only absolute budgets")
+    base.add_argument("--no-base", action="store_true", help="measure only HEAD, and skip budgets that need a base")
     command.add_argument("--image", action="append", metavar="NAME", help="check only this image (repeatable)")
     command.add_argument(
-        "--shard", metavar="I/N", help="check only shard I of N; combine the shards with `membudget merge`"
+        "--shard",
+        metavar="I/N",
+        help="check only part I of N of the images; combine the reports with `membudget merge`",
     )
     add_report_option(command)
     command.add_argument("--sarif", metavar="FILE", help="also write the findings in manifests to this file, as SARIF")
@@ -93,14 +95,14 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=jobs,
         default="auto",
         metavar="N",
-        help="measure up to N images at the same time, as memory allows (default: auto, which is as many as the machine"
-        " has CPUs for, at most 8)",
+        help="measure up to N images at the same time, if their limits fit into the free memory (default: auto, which"
+        " is as many as the machine has CPUs for, at most 8)",
     )
     _add_exit_policy(command)
     add_format(command)
     add_detail(command)
     add_base_variants(command)
-    command.add_argument("--no-cache", action="store_true", help="reuse no cached results, and build unchanged images")
+    command.add_argument("--no-cache", action="store_true", help="build all images, and reuse no cached results")
     label = "label that approves looser budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
     approved = "outside of CI, accept looser budgets, as if the pull request had the approval label"
@@ -119,9 +121,8 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "measure",
         help="measure an image, or compare several images, without a budgets file",
         description="Run images that the container engine already has, and print their memory use. With several images,"
-        " trials alternate between them, and the last lines compare how much memory each image needs. COMMAND replaces"
-        " the images' own command and runs to its end. Without COMMAND, membudget waits until a service is ready, then"
-        " leaves it idle for 5 seconds (30 seconds if it has no port).",
+        " compare how much memory they need. COMMAND replaces the image's own command and runs to its end. Without"
+        " COMMAND, a job runs to its end. A service is left idle for 5 seconds once it is ready.",
         usage="%(prog)s [options] IMAGE [IMAGE...] [-- COMMAND...]",
     )
     command.add_argument("images", metavar="IMAGE", nargs="+", help="image in the engine (never pulled)")
@@ -136,7 +137,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--timeout", type=duration, default=60_000, metavar="TIME", help='longest time of a trial (default: "60s")'
     )
     add_format(command)
-    quiet = "print only the peak, the unused part of the limit, and the next step"
+    quiet = "print only the peak, how much of the limit is unused, and the next step"
     command.add_argument("-q", "--quiet", action="store_true", help=quiet)
     _add_measuring_options(command)
     command.set_defaults(handler=_measure, takes_command=True)
@@ -149,7 +150,7 @@ def _add_exit_policy(command: argparse.ArgumentParser, what: str = "exit with 1 
         default="fail",
         help=f"{what}: fail (a broken budget), warn (also on a warning) or never (default: %(default)s)",
     )
-    passes = "pass if a result is inconclusive only because of noise; a missing measurement does not pass"
+    passes = "pass if noise is the only reason for an inconclusive result; a missing measurement never passes"
     command.add_argument("--allow-inconclusive", action="store_true", help=passes)
 
 
@@ -157,11 +158,14 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     command = commands.add_parser(
         "plan",
         help="distribute the images over several runners",
-        description="Print a matrix for a workflow's strategy, with the images for each of N jobs. It balances the"
-        " jobs by how long each image took in its last check. Each job passes its `shard` and `images` to check.",
+        description="Distribute the images over at most N jobs of a workflow, and print the matrix for these jobs."
+        " All jobs should take about the same time, judged by how long each image took in its last check. Each job"
+        " passes `shard` and `images` from the matrix to check.",
     )
     command.add_argument(
-        "--fit", action="store_true", help="plan for `membudget fit`: balance by how long the last fits took"
+        "--fit",
+        action="store_true",
+        help="distribute the images over jobs that run `membudget fit`, by how long the last fits took",
     )
     command.add_argument("--shards", type=number_up_to(256), required=True, metavar="N", help="largest number of jobs")
     command.add_argument(
@@ -174,8 +178,9 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "merge",
         help="combine the reports of `check --shard`",
-        description="Combine the reports of all shards into one, print the result, and exit like check. If a shard or"
-        " an image is missing or occurs twice, or if a report belongs to another check, the result is inconclusive.",
+        description="Combine the reports of all shards (parts of one check) into one report. Print the result, and exit"
+        " like check. If a shard or an image is missing or occurs twice, or if a report belongs to another check, the"
+        " result is inconclusive.",
     )
     command.add_argument(
         "reports", nargs="+", metavar="REPORT", help="report.json of a shard, or a folder with such files"
@@ -240,7 +245,7 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
         choices=("auto", "host", "container", "engine"),
         default="auto",
         help="where to measure: this machine's cgroup files (host), a helper container, or the engine's statistics"
-        " once a second (default: the first that works)",
+        " once a second (default: auto, the first of these that works)",
     )
     command.add_argument(
         "--helper-image",

@@ -5,8 +5,8 @@ import argparse
 from membudget.core.errors import ExitCode
 
 _IMAGE_HELP = (
-    "name of an image in the engine, or path of an archive (docker save) or of an OCI layout; a prefix says which one:"
-    " docker:NAME, docker-archive:FILE, oci-archive:FILE, oci-dir:FOLDER, or registry:NAME for an image in a registry"
+    "name of an image in the engine, path of an archive (docker save) or path of an OCI layout; to be explicit, write"
+    " docker:NAME, docker-archive:FILE, oci-archive:FILE or oci-dir:FOLDER; registry:NAME is an image in a registry"
 )
 
 

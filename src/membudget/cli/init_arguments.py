@@ -6,7 +6,7 @@ import os
 from membudget.core.errors import ExitCode
 
 HELPER_IMAGE_HELP = (
-    "image for helper containers, which measure where membudget itself cannot read the cgroup files"
+    "image for helper containers, which read the cgroup files if membudget itself cannot"
     " (default: $MEMBUDGET_HELPER_IMAGE or membudget:VERSION)"
 )
 

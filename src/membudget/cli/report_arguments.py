@@ -11,11 +11,10 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "report",
         help="show a report, or convert it to another format",
-        description="Show a report.json as a table, as the comment, as an HTML page, as JSON, as test results (JUnit),"
-        " as figures (OpenMetrics) or as alerts about manifests (SARIF). membudget computes the verdict again from the"
-        " figures and budgets in the report. Exits with 0, whatever the verdict is. Also shows what `membudget fit"
-        " --report` wrote, in the first"
-        " four formats.",
+        description="Show the report of a check, or convert it: to Markdown (the text of the comment), an HTML page,"
+        " JSON, test results (JUnit), metrics (OpenMetrics) or findings in manifests (SARIF). membudget computes the"
+        " verdict again from the figures and budgets in the report. Exits with 0, whatever the verdict is. Also shows"
+        " the report of `membudget fit --report`, as terminal, markdown, html or json.",
     )
     add_written_report(command)
     command.add_argument(
@@ -38,8 +37,7 @@ def _report(options: argparse.Namespace) -> ExitCode:
 def add_report_option(command: argparse.ArgumentParser) -> None:
     """Add the option that says where to write the report."""
     where = (
-        "write the report to this file, and first remove an older report from there (default: %(default)s, which git"
-        " ignores)"
+        "write the report to this file, after removing an older report there (default: %(default)s, which git ignores)"
     )
     command.add_argument("--report", default=DEFAULT_REPORT, metavar="FILE", help=where)
 
