@@ -29,14 +29,13 @@ def test_a_slow_engine_gives_right_figures_and_is_called_slow(
     repository = open_pull_request(tmp_path / "repository")
     report = tmp_path / "report.json"
 
-    with slow_engine(engine.address, tmp_path, delay_s=0.3) as address:
+    with slow_engine(engine.address, tmp_path, delay_s=0.15) as address:
         arguments = ("check", "--base", "main", "--report", str(report))
         done = run(*arguments, folder=repository.folder, environ={"DOCKER_HOST": address})
 
     assert done.exit_code == FAILS, done.stderr + done.stdout
     assert list(wrong_figures(report, complete=True)) == []
-    (note,) = json.loads(report.read_text())["notes"]
-    assert note.startswith("the engine is slow: a call takes ")
+    (note,) = notes_of(report, "the engine is slow: a call takes ")
     assert note in " ".join(done.stdout.split())
 
 
@@ -91,10 +90,15 @@ def test_an_engine_that_dies_during_trials_is_told_once_and_costs_no_figure_from
 
     assert done.exit_code == 3, done.stderr
     assert " ".join(done.stdout.split()).count(CAUSE) == 1, done.stdout
-    document = json.loads(report.read_text())
-    (note,) = document["notes"]
+    (note,) = notes_of(report, CAUSE)
     assert f": {CAUSE}" in note
+    document = json.loads(report.read_text())
     peaks = {image["name"]: image["head"]["metrics"]["peak_rss"] for image in document["images"]}
     assert peaks["done"]["value"] >= 4 * MIB
     lost = {peaks[name]["reason"] for name in ("dying", "left")}
     assert lost == {"environment failed: the engine stopped answering"}
+
+
+def notes_of(report: Path, words: str) -> list[str]:
+    """The notes that say this: on a busy machine, one that calls the engine slow may stand beside them."""
+    return [note for note in json.loads(report.read_text())["notes"] if words in note]

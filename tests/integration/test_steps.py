@@ -84,9 +84,10 @@ def test_a_warm_up_that_is_not_judged_counts_to_no_peak(from_host: Trials, image
     whole = from_host.run(images.service, workload)
     judged = from_host.run(images.service, workload, unjudged=frozenset({"warm-up"}))
     for metric in (Metric.PEAK_RSS, Metric.PEAK_MEMORY, Metric.PEAK_WORKING_SET):
-        assert known(whole, metric) > 65 * MIB, metric
-        assert 15 * MIB < known(judged, metric) < 45 * MIB, metric
-    assert known(judged, Metric.PEAK_RSS) == known_phase(judged, "steady")
+        assert at_most(whole, metric) > 65 * MIB, metric
+        assert 15 * MIB < at_most(judged, metric) < 45 * MIB, metric
+    # What is sampled between the last phase and the container's end is judged as well.
+    assert known_phase(judged, "steady") <= known(judged, Metric.PEAK_RSS)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,13 @@ def known(trial: Trial, metric: Metric) -> int:
     value = trial.metrics[metric]
     assert value.value is not None, value.reason
     return value.value
+
+
+def at_most(trial: Trial, metric: Metric) -> int:
+    """The metric, or its upper bound where a busy machine missed a spike and says so."""
+    found = trial.metrics[metric].worst(metric)
+    assert found is not None, trial.metrics[metric].reason
+    return found
 
 
 def known_phase(trial: Trial, name: str) -> int:
