@@ -11,7 +11,7 @@ from membudget.engine.rendering import Renderers
 from membudget.judge.manifest_rules import judge_manifests
 from membudget.judge.manifests import ManifestFinding
 from tests.rendering.conftest import CHARTS
-from tests.support.manifests import api
+from tests.support.manifests import api, patched
 
 R = ManifestRule
 
@@ -33,8 +33,8 @@ def test_the_values_file_that_counts_is_named(renderers: Renderers) -> None:
     assert places(findings) == {(R.LIMIT_BELOW_NEED, "api/values-production.yaml", 4)}
     assert [one.rule for one in findings if not one.place.is_exact] == [R.HPA_CANNOT_SCALE_DOWN]
     (limit,) = (one for one in findings if one.place.is_exact)
-    assert limit.change is not None
-    assert limit.change.line_after == '    memory: "230Mi" # tight on purpose'
+    assert limit.patch is not None
+    assert limit.patch.after == ('    memory: "230Mi" # tight on purpose',)
 
 
 def test_the_defaults_of_a_chart_are_its_own_values(renderers: Renderers) -> None:
@@ -64,24 +64,38 @@ def test_a_chart_at_the_top_of_the_repository_is_a_chart(renderers: Renderers) -
     assert (R.LIMIT_BELOW_NEED, "values-production.yaml", 4) in places(judge_manifests(manifests, [api()]).findings)
 
 
+LACKING = {
+    "api/values-production.yaml": "replicaCount: 4\nresources: {requests: {memory: 144Mi}}\n",
+    "api/values.yaml": (CHARTS / "api/values.yaml").read_text().replace("  limits:\n    memory: 256Mi\n", ""),
+    "shop/values.yaml": "global: {registry: ghcr.io/shop}\napi:\n  replicas: 2\nworker: {enabled: true}\n",
+    "common/templates/_container.tpl": (
+        '{{- define "common.container" -}}\n- name: {{ .name }}\n  image: {{ .image | quote }}\n'
+        "  {{- with .resources }}\n  resources: {{- toYaml . | nindent 4 }}\n  {{- end }}\n{{- end }}\n"
+    ),
+}  # fmt: skip
+"""The same charts without limits."""
+
+
+@pytest.mark.parametrize("lacks", [False, True], ids=["written", "lacking"])
 @pytest.mark.parametrize(
     ("chart", "values"),
     [("api", ("values-production.yaml",)), ("shop", ()), ("with-library", ()), ("gateway", ())],
 )
-def test_each_change_applied_silences_its_finding_and_still_renders(
-    chart: str, values: tuple[str, ...], renderers: Renderers, tmp_path: Path
+def test_each_patch_applied_silences_its_finding_and_still_renders(
+    chart: str, values: tuple[str, ...], lacks: bool, renderers: Renderers, tmp_path: Path
 ) -> None:
-    findings = found(CHARTS, renderers, chart, *values)
-    changes = [(one.rule, one.change) for one in findings if one.change is not None]
-    assert changes
-    for number, (rule, change) in enumerate(changes):
-        top = tmp_path / str(number)
-        shutil.copytree(CHARTS, top)
-        file, line = top / change.amount.place.path, change.amount.place.line - 1
-        lines = file.read_text().splitlines(keepends=True)
-        assert lines[line].rstrip("\n") == change.amount.line_text
-        lines[line] = f"{change.line_after}\n"
-        file.write_text("".join(lines))
-        left = found(top, renderers, chart, *values)
-        assert (rule, change.amount.place.path, line + 1) not in places(left)
-        assert len(left) < len(findings)
+    shutil.copytree(CHARTS, tmp_path, dirs_exist_ok=True)
+    for path, text in LACKING.items() if lacks else ():
+        (tmp_path / path).write_text(text)
+    findings = found(tmp_path, renderers, chart, *values)
+    patches = [(one, one.patch) for one in findings if one.patch is not None]
+    assert patches
+    assert not lacks or chart == "gateway" or R.NO_LIMIT in {one.rule for one, _ in patches}
+    for finding, patch in patches:
+        file = tmp_path / patch.path
+        before = file.read_text()
+        file.write_text(patched({patch.path: before}, patch)[patch.path])
+        left = found(tmp_path, renderers, chart, *values)
+        same = (finding.rule, finding.workload, finding.container)
+        assert same not in {(one.rule, one.workload, one.container) for one in left}
+        file.write_text(before)

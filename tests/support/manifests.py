@@ -12,7 +12,7 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.engine.rendering import Renderers
 from membudget.judge.manifest_rules import judge_manifests
-from membudget.judge.manifests import CheckedManifests, ManifestFinding, ManifestJudgement
+from membudget.judge.manifests import CheckedManifests, ManifestFinding, ManifestJudgement, Patch
 from membudget.judge.measurement import ImageMeasurement
 from membudget.report.report import Report
 from tests.support.builders import image, report, side, trial
@@ -73,6 +73,14 @@ def found_in(
     judged = judge_manifests(checked({path: containers(text)}, before, STRICT), [measured or api()])
     assert judged.faults == ()
     return judged.findings
+
+
+def patched(files: Mapping[str, str], patch: Patch) -> dict[str, str]:
+    """The files with a patch applied. It has to fit."""
+    lines = files[patch.path].split("\n")
+    assert lines[patch.line - 1] == patch.before
+    lines[patch.line - 1 : patch.line] = patch.after
+    return {**files, patch.path: "\n".join(lines)}
 
 
 def judged(manifests: CheckedManifests, *images: ImageMeasurement) -> ManifestJudgement:

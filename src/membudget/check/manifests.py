@@ -17,6 +17,7 @@ from membudget.check.manifest_files import (
     kustomize_files,
     read_file,
 )
+from membudget.check.missing_amounts import with_spots_of_file, with_spots_of_sources
 from membudget.check.value_places import with_lines, with_values
 from membudget.core.errors import ProgramFailed, shortened
 from membudget.judge.manifests import CheckedManifests
@@ -24,6 +25,7 @@ from membudget.manifests.deployed import Container, Deployment, Fault, Place, Pl
 from membudget.manifests.kubernetes import TooMuchYaml, names_a_workload, read_kubernetes
 from membudget.manifests.other_platforms import read_compose, read_ecs
 from membudget.manifests.reading import Reading
+from membudget.manifests.spots import plain_lines, step_of
 from membudget.manifests.yaml_text import InvalidYaml
 
 _COMPOSE = re.compile(r"^[\"']?services[\"']?\s*:", re.MULTILINE)
@@ -134,22 +136,29 @@ def _read_entry(entry: ManifestEntry, checkout: Path, renderer: Renderer, *, fin
         return _rendered(entry, gathered, kustomize, finds_values=finds_values)
     if folder.is_dir():
         raise Refused(f"{entry.path} is a folder without a Chart.yaml or a kustomization.yaml: name its files instead")
-    return _plain(entry, checkout)
+    return _plain(entry, checkout, finds_values=finds_values)
 
 
-def _plain(entry: ManifestEntry, checkout: Path) -> Deployment:
+def _plain(entry: ManifestEntry, checkout: Path, *, finds_values: bool) -> Deployment:
     try:
         text = read_file(checkout, entry.path).decode()
     except UnicodeDecodeError:
         raise Refused(f"{entry.path} is not UTF-8 text") from None
-    reading = Reading(entry.path, entry.path)
+    read = _reader(entry, text)
+    if read is None:
+        raise Refused(f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task")
+    lines = plain_lines(text) if finds_values else ()
+    found = with_lines(read(text, Reading(entry.path, entry.path, lines=lines, step=step_of(text))), {entry.path: text})
+    return with_spots_of_file(found, entry.path, text, lambda other: read(other, Reading(entry.path, entry.path)))
+
+
+def _reader(entry: ManifestEntry, text: str) -> Callable[[str, Reading], Deployment] | None:
+    """Return what reads such a file. None if it is of no known kind."""
     if entry.path.endswith(".json") and "containerDefinitions" in text:
-        return with_lines(read_ecs(text, reading), {entry.path: text})
+        return read_ecs
     if names_a_workload(text):
-        return with_lines(read_kubernetes(text, reading), {entry.path: text})
-    if _COMPOSE.search(text):
-        return with_lines(read_compose(text, reading), {entry.path: text})
-    raise Refused(f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task")
+        return read_kubernetes
+    return read_compose if _COMPOSE.search(text) else None
 
 
 def _rendered(
@@ -160,7 +169,9 @@ def _rendered(
         return read_kubernetes(render(files), reading)
 
     found = read(gathered.files)
-    return with_values(found, gathered, read) if finds_values else found
+    if not finds_values:
+        return found
+    return with_spots_of_sources(with_values(found, gathered, read), gathered, entry.values, read)
 
 
 def _own_file(entry: ManifestEntry, gathered: Gathered) -> str:

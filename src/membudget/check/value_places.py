@@ -15,14 +15,14 @@ from membudget.core.errors import ProgramFailed
 from membudget.manifests.deployed import Amount, Deployment, Place
 from membudget.manifests.kubernetes import TooMuchYaml
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
+from membudget.manifests.spots import LONGEST_LINE, plain_lines
 from membudget.manifests.yaml_text import InvalidYaml
 
 _TEXTS = (".yaml", ".yml", ".tpl", ".json", "Kustomization")
 _MOST_CANDIDATES = 300
-_MOST_SINGLE_TRIES = 8
-_MOST_S = 20.0
+MOST_SINGLE_TRIES = 8
+MOST_S = 20.0
 """The longest time for tries: a chart may take half a minute each time."""
-_LONGEST_LINE = 300
 _PARTS = re.compile(r"(\d+)(?:\.\d*)?(.*)", re.DOTALL)
 
 Read = Callable[[Mapping[str, bytes]], Deployment]
@@ -43,12 +43,12 @@ class _Candidate:
 
 def with_lines(deployment: Deployment, texts: Mapping[str, str]) -> Deployment:
     """Return the same with the line of each amount whose place is exact. `texts` are files by path."""
-    lines = {path: text.splitlines() for path, text in texts.items()}
+    lines = {path: plain_lines(text) for path, text in texts.items()}
 
     def lined(amount: Amount) -> Amount:
-        number, known = amount.place.line - 1, lines.get(amount.place.path, [])
+        number, known = amount.place.line - 1, lines.get(amount.place.path, ())
         line = known[number] if amount.place.is_exact and number < len(known) else ""
-        is_plain = line.count(amount.text) == 1 and len(line) <= _LONGEST_LINE and "$" not in amount.text
+        is_plain = line.count(amount.text) == 1 and len(line) <= LONGEST_LINE and "$" not in amount.text
         return replace(amount, line_text=line if is_plain else "")
 
     return deployment.with_amounts(lined)
@@ -56,12 +56,12 @@ def with_lines(deployment: Deployment, texts: Mapping[str, str]) -> Deployment:
 
 def with_values(deployment: Deployment, gathered: Gathered, read: Read) -> Deployment:
     """Return what was rendered, with the places in the sources of all amounts for which they can be found."""
-    texts = {path: text for path, content in gathered.files.items() if (text := _text(path, content)) is not None}
+    texts = {path: text for path, content in gathered.files.items() if (text := file_text(path, content)) is not None}
     candidates = list(_candidates(deployment, texts))
     places: dict[int, Place] = {}
     begun = time.monotonic()
-    for some in [candidates, *([one] for one in candidates[:_MOST_SINGLE_TRIES])]:
-        if time.monotonic() - begun > _MOST_S:
+    for some in [candidates, *([one] for one in candidates[:MOST_SINGLE_TRIES])]:
+        if time.monotonic() - begun > MOST_S:
             break
         found = _tried(deployment, some, texts, gathered, read)
         places |= found or {}
@@ -74,7 +74,8 @@ def with_values(deployment: Deployment, gathered: Gathered, read: Read) -> Deplo
     return with_lines(placed, {gathered.origin(path): text for path, text in texts.items()})
 
 
-def _text(path: str, content: bytes) -> str | None:
+def file_text(path: str, content: bytes) -> str | None:
+    """Return the text of a file that amounts may be written in. None if it is of another kind."""
     if not path.endswith(_TEXTS):
         return None
     try:

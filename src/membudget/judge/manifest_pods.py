@@ -86,6 +86,7 @@ def scaler_findings(
                     ManifestRule.HPA_CANNOT_SCALE_DOWN, Verdict.WARN, target.place, where, target.container,
                     found_bytes=scaling.used_bytes, other_bytes=scaling.wanted_bytes, scaling=scaling,
                     fitting_bytes=_request_to_scale(scaling), name=scaler.name,
+                    change=_request_change(workload, target, scaling),
                 )  # fmt: skip
     for other in memory:
         sets_memory = any(other.policy_for(one.name).sets_memory for one in workload.containers)
@@ -112,11 +113,7 @@ def _stuck(workload: Workload, scaler: PodScaler, target: MemoryTarget, settled:
     """
     if scaler.most <= scaler.least:
         return None
-    counted = [
-        one
-        for one in workload.containers
-        if one.role is not Role.INIT and (target.container is None or one.name == target.container)
-    ]
+    counted = _counted(workload, target)
     used = sum(settled.get(one.runs or "", 0) for one in counted)
     requested = None
     wanted = target.average_bytes or 0
@@ -132,6 +129,26 @@ def _stuck(workload: Workload, scaler: PodScaler, target: MemoryTarget, settled:
     if used / wanted < tolerated and used / wanted <= rounded:
         return None
     return Scaling(used, wanted, requested, target.percent, round(100 * min(tolerated, rounded), 1))
+
+
+def _counted(workload: Workload, target: MemoryTarget) -> list[Container]:
+    """Return the containers whose use an HPA compares with its target."""
+    return [
+        one
+        for one in workload.containers
+        if one.role is not Role.INIT and (target.container is None or one.name == target.container)
+    ]
+
+
+def _request_change(workload: Workload, target: MemoryTarget, scaling: Scaling) -> Change | None:
+    """Return the request to write so that the HPA could scale down. None unless one container alone can have it."""
+    counted, fitting = _counted(workload, target), _request_to_scale(scaling)
+    if fitting is None or len(counted) != 1 or (request := counted[0].request) is None:
+        return None
+    limit = counted[0].limit
+    change = Change(request, written(fitting, workload.platform), fitting)
+    is_possible = limit is None or fitting <= limit.size_bytes
+    return change if is_possible and change.patch is not None else None
 
 
 def _request_to_scale(scaling: Scaling) -> int | None:

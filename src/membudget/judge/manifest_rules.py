@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from membudget.budgets.fit import MOST_TIMES
 from membudget.budgets.manifests import ManifestRule
+from membudget.core.quantities import MIB
 from membudget.judge.manifest_pods import pod_findings, scaler_findings
 from membudget.judge.manifests import (
+    Addition,
     Change,
     CheckedManifests,
     ManifestFinding,
@@ -19,7 +21,7 @@ from membudget.judge.manifests import (
 )
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
-from membudget.manifests.deployed import Amount, Container, Deployment, Place, Platform, Role, Workload
+from membudget.manifests.deployed import Amount, Container, Deployment, MemoryVolume, Place, Platform, Role, Workload
 
 MOST_FINDINGS = 500
 """More are not told. Failures come first, so that the verdict does not depend on it."""
@@ -96,12 +98,15 @@ class _Known:
         container, limit = self.container, self.container.limit
         if limit is None:
             if self.workload.limit is None:
-                yield self._finding(ManifestRule.NO_LIMIT, container.place, fitting_bytes=self._fitting)
+                fitting, change = self._limit_to_add, self._addition(adds_limit=True)
+                yield self._finding(ManifestRule.NO_LIMIT, self._place(change), fitting_bytes=fitting, change=change)
         elif self.need is not None:
             yield from self._of_limit(limit, self.need)
         if container.reserved is None and self.workload.request is None and self._is_scheduled:
-            fitting = whole_mib(self.settled_bytes) if self.settled_bytes is not None else None
-            yield self._finding(ManifestRule.NO_REQUEST, container.place, fitting_bytes=fitting)
+            change = self._addition(adds_limit=False)
+            yield self._finding(
+                ManifestRule.NO_REQUEST, self._place(change), fitting_bytes=self._request_to_add, change=change
+            )
         if container.request is not None and limit is not None and container.request.size_bytes > limit.size_bytes:
             yield self._finding(
                 ManifestRule.REQUEST_ABOVE_LIMIT, container.request.place, container.request.size_bytes,
@@ -115,9 +120,39 @@ class _Known:
     def _is_scheduled(self) -> bool:
         return self.workload.platform is not Platform.COMPOSE and self.container.role is not Role.INIT
 
+    def _place(self, change: Addition | None) -> Place:
+        """Return the line of the container. Of a rendered one, which has none, the line that the change is for."""
+        place, patch = self.container.place, change.patch if change is not None else None
+        return Place(patch.path, patch.line) if patch is not None and not place.is_exact else place
+
     @property
-    def _fitting(self) -> int | None:
-        return self.need.fitting_bytes if self.need is not None else None
+    def _limit_to_add(self) -> int | None:
+        fitting = self.need.fitting_bytes if self.need is not None else None
+        if fitting is None:
+            return None
+        request = self.container.request.size_bytes if self.container.request is not None else 0
+        return whole_mib(max(fitting + self.workload.size_of_volumes(self.container), request))
+
+    @property
+    def _request_to_add(self) -> int | None:
+        return whole_mib(self.settled_bytes) if self.settled_bytes is not None else None
+
+    def _addition(self, *, adds_limit: bool) -> Addition | None:
+        """Return the missing request to write, or the limit together with a request that is missing there as well."""
+        container, limit, request = self.container, self._limit_to_add, self._request_to_add
+        is_open = self._is_scheduled and container.request is None and self.workload.request is None
+        if adds_limit and request is not None and limit is not None:
+            request = min(request, limit)
+        wanted = [(container.request_spot, request if is_open else None)]
+        wanted += [(container.limit_spot, limit)] if adds_limit else []
+        own, own_bytes = wanted[-1]
+        if own is None or own_bytes is None:
+            return None
+        return Addition(tuple(
+            (spot, written(size_bytes, self.workload.platform))
+            for spot, size_bytes in wanted
+            if spot is not None and size_bytes is not None and spot.is_beside(own)
+        ))  # fmt: skip
 
     def _of_limit(self, limit: Amount, need: Need) -> Iterator[ManifestFinding]:
         if need.is_more_than(limit.size_bytes):
@@ -158,7 +193,12 @@ class _Known:
         mounted = [volume for volume in self.workload.volumes if volume.name in self.container.volumes]
         for volume in mounted:
             if volume.size is None:
-                yield self._finding(ManifestRule.MEMORY_VOLUME, volume.place, name=volume.name)
+                yield self._finding(
+                    ManifestRule.MEMORY_VOLUME,
+                    volume.place,
+                    name=volume.name,
+                    change=self._size_to_add(volume, mounted),
+                )
         volumes = self.workload.size_of_volumes(self.container)
         if not volumes or limit is None or self.need is None or self.need.is_more_than(limit.size_bytes):
             return
@@ -169,6 +209,15 @@ class _Known:
                 ManifestRule.MEMORY_VOLUME, limit.place, limit.size_bytes, least, self.need, volumes,
                 fitting_bytes=fitting, change=self._change(limit, fitting), name=mounted[0].name,
             )  # fmt: skip
+
+    def _size_to_add(self, volume: MemoryVolume, mounted: Sequence[MemoryVolume]) -> Addition | None:
+        """Return the size of a volume without one: what the limit leaves, shared by those without a size."""
+        limit, need, spot = self.container.limit, self.need, volume.size_spot
+        if limit is None or need is None or need.fitting_bytes is None or spot is None:
+            return None
+        left = limit.size_bytes - need.fitting_bytes - self.workload.size_of_volumes(self.container)
+        size_bytes = left // sum(one.size is None for one in mounted) // MIB * MIB
+        return Addition(((spot, written(size_bytes, self.workload.platform)),)) if size_bytes >= MIB else None
 
     def _change(self, amount: Amount, size_bytes: int | None) -> Change | None:
         if size_bytes is None or not amount.place.is_exact:
@@ -185,11 +234,11 @@ class _Known:
         before_bytes: int | None = None,
         *,
         fitting_bytes: int | None = None,
-        change: Change | None = None,
+        change: Change | Addition | None = None,
         name: str | None = None,
     ) -> ManifestFinding:
         return ManifestFinding(
             rule, Verdict.WARN, place, f"{self.workload.kind}/{self.workload.name}", self.container.name,
             self.container.runs, found_bytes, other_bytes, need.basis if need is not None else None, before_bytes,
-            fitting_bytes, change if change is not None and change.line_after is not None else None, None, name,
+            fitting_bytes, change if change is not None and change.patch is not None else None, None, name,
         )  # fmt: skip

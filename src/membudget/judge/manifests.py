@@ -15,6 +15,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.sizing import sizing
 from membudget.manifests.deployed import Amount, Deployment, Fault, Place, Platform
+from membudget.manifests.spots import Part, lines_with
 
 _Path = Annotated[str, Field(max_length=1000)]
 
@@ -96,6 +97,16 @@ def whole_mib(size: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    """A line of a file of the repository, and the lines that replace it."""
+
+    path: str
+    line: int
+    before: str
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A text to write instead of an amount, which silences the finding."""
 
@@ -111,15 +122,29 @@ class Change:
         is_known = self.amount.place.is_exact and bool(before) and line.count(before) == 1  # a report may be forged
         return line.replace(before, self.text) if is_known else None
 
+    @property
+    def patch(self) -> Patch | None:
+        """The line that replaces the line of the amount. None if the line is not known."""
+        after, place = self.line_after, self.amount.place
+        return Patch(place.path, place.line, self.amount.line_text, (after,)) if after is not None else None
+
 
 @dataclass(frozen=True, slots=True)
-class Patch:
-    """A line of a file of the repository, and the lines that replace it."""
+class Addition:
+    """Missing amounts to write at one place, which silences the finding."""
 
-    path: str
-    line: int
-    before: str
-    after: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The missing keys with their amounts."""
+        return " and ".join(f"{'.'.join(spot.keys)}: {text}" for spot, text in self.parts)
+
+    @property
+    def patch(self) -> Patch | None:
+        """The lines that replace the line of the place."""
+        spot = self.parts[0][0]
+        return Patch(spot.path, spot.line, spot.line_text, lines_with(self.parts))
 
 
 def written(size_bytes: int, platform: Platform) -> str:
@@ -163,7 +188,7 @@ class ManifestFinding:
     """What the base has instead."""
     fitting_bytes: int | None = None
     """An amount that keeps the rule."""
-    change: Change | None = None
+    change: Change | Addition | None = None
     """How to write it. None if the place is not known."""
     scaling: Scaling | None = None
     name: str | None = None
@@ -172,11 +197,7 @@ class ManifestFinding:
     @property
     def patch(self) -> Patch | None:
         """What silences the finding, as lines of the file. None if no change is known."""
-        after = self.change.line_after if self.change is not None else None
-        if self.change is None or after is None:
-            return None
-        amount = self.change.amount
-        return Patch(amount.place.path, amount.place.line, amount.line_text, (after,))
+        return self.change.patch if self.change is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What manifests deploy: workloads with their containers and memory, and what scales them. Bounded, for report.json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from membudget.core.files import Stored
 from membudget.manifests.quantities import MOST_BYTES
+from membudget.manifests.spots import Spot
 
 LONGEST_NAME = 300
 MOST_WORKLOADS, MOST_CONTAINERS, MOST_SCALERS, MOST_FAULTS = 200, 50, 200, 50
@@ -75,6 +76,10 @@ class Container(Stored):
     """The names of the memory volumes that it mounts."""
     runs: Name | None = None
     """The image of the budgets file that it runs. None if it runs another."""
+    limit_spot: Spot | None = None
+    """Where the missing limit can be written. None if it is there, or if no place is known."""
+    request_spot: Spot | None = None
+    """The same for the request."""
 
     @property
     def reserved(self) -> Amount | None:
@@ -90,6 +95,8 @@ class MemoryVolume(Stored):
     place: Place
     size: Amount | None = None
     """None if it may take as much as there is."""
+    size_spot: Spot | None = None
+    """Where the missing size can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +242,44 @@ class Deployment(Stored):
             for scaler in self.memory_scalers
         )
         return replace(self, workloads=workloads, memory_scalers=memory)
+
+    @property
+    def possible_amounts(self) -> list[Amount | None]:
+        """The amounts that may be missing: of each container the limit and the request, and of each volume."""
+        found: list[Amount | None] = []
+        for workload in self.workloads:
+            for container in workload.containers:
+                found += (container.limit, container.request)
+            found += (volume.size for volume in workload.volumes)
+        return found
+
+    @property
+    def lacks_amounts(self) -> bool:
+        """Whether an amount is missing."""
+        return None in self.possible_amounts
+
+    @property
+    def spots(self) -> list[Spot]:
+        """Where missing amounts can be written."""
+        found: list[Spot | None] = []
+        for workload in self.workloads:
+            for container in workload.containers:
+                found += (container.limit_spot, container.request_spot)
+            found += (volume.size_spot for volume in workload.volumes)
+        return [spot for spot in found if spot is not None]
+
+    def with_spots(self, spots: Mapping[int, Spot]) -> "Deployment":
+        """Return the same with these spots alone, by the number of the amount among the possible ones."""
+        numbers = iter(range(len(self.possible_amounts)))
+        workloads = []
+        for workload in self.workloads:
+            containers = tuple(
+                replace(one, limit_spot=spots.get(next(numbers)), request_spot=spots.get(next(numbers)))
+                for one in workload.containers
+            )
+            volumes = tuple(replace(one, size_spot=spots.get(next(numbers))) for one in workload.volumes)
+            workloads.append(replace(workload, containers=containers, volumes=volumes))
+        return replace(self, workloads=tuple(workloads))
 
     def with_more(self, other: "Deployment") -> "Deployment":
         """Return both together, as far as they are within bounds. What is too much is a fault."""

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, pairwise
 
 from membudget.manifests.deployed import (
@@ -16,6 +17,7 @@ from membudget.manifests.deployed import (
 )
 from membudget.manifests.reading import Reading
 from membudget.manifests.scalers import SCALERS, memory_scaler, pod_scaler
+from membudget.manifests.spots import Key
 from membudget.manifests.yaml_text import YamlValue, read_values
 
 PODS = {
@@ -73,8 +75,8 @@ def read_kubernetes(text: str, reading: Reading) -> Deployment:
         left -= len(part)
         if left < 0:
             raise TooMuchYaml
-        path, source = reading.path, _SOURCE.search(part)
-        of_part = Reading(path, reading.source, offset, reading.is_rendered, reading.faults)
+        source = _SOURCE.search(part)
+        of_part = replace(reading, offset=offset)  # the faults stay one list
         if reading.is_rendered and source is not None:
             template = posixpath.normpath(f"{reading.source}/{source[1]}")
             of_part.path = template if not template.startswith("..") else reading.path  # a template may print anything
@@ -134,7 +136,9 @@ def _container(entry: YamlValue, role: Role, where: str, in_memory: set[str], re
         name, reading.name(entry.get("image")), reading.place(entry), role,
         reading.amount(resources.get("requests", "memory"), f"{key}.requests.memory"),
         reading.amount(resources.get("limits", "memory"), f"{key}.limits.memory"),
-        tuple(dict.fromkeys(mount for mount in mounts if mount in in_memory)),
+        tuple(dict.fromkeys(mount for mount in mounts if mount in in_memory)), None,
+        reading.spot(entry, Key.RESOURCES, Key.LIMITS, Key.MEMORY),
+        reading.spot(entry, Key.RESOURCES, Key.REQUESTS, Key.MEMORY),
     )  # fmt: skip
 
 
@@ -144,4 +148,4 @@ def _volumes(pod: YamlValue, reading: Reading) -> Iterator[MemoryVolume]:
         if folder.get("medium").text == "Memory":
             name = reading.name(entry.get("name"))
             size = reading.amount(folder.get("sizeLimit"), f"volumes: {name}: emptyDir.sizeLimit")
-            yield MemoryVolume(name, reading.place(folder or entry), size)
+            yield MemoryVolume(name, reading.place(folder or entry), size, reading.spot(folder, Key.SIZE_LIMIT))

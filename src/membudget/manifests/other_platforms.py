@@ -16,6 +16,7 @@ from membudget.manifests.deployed import (
 )
 from membudget.manifests.quantities import compose_bytes, ecs_bytes
 from membudget.manifests.reading import Reading
+from membudget.manifests.spots import Key, Spot
 from membudget.manifests.yaml_text import YamlValue, read_values
 
 LIMIT_OF_COMPOSE = (("deploy", "resources", "limits", "memory"), ("mem_limit",))
@@ -36,11 +37,23 @@ def read_compose(text: str, reading: Reading) -> Deployment:
             volumes = tuple(_tmpfs(service, where, reading))
             names = tuple(volume.name for volume in volumes)
             image = _defaulted(service.get("image").text or "")[:300]
-            container = Container(name[:300], image, place, request=request, limit=limit, volumes=names)
+            spot = _spot(service, reading) if limit is None else None
+            container = Container(
+                name[:300], image, place, request=request, limit=limit, volumes=names, limit_spot=spot
+            )
             workloads.append(
                 Workload(reading.source, Platform.COMPOSE, "service", name[:300], place, (container,), volumes)
             )
     return Deployment(tuple(workloads), faults=tuple(reading.faults))
+
+
+def _spot(service: YamlValue, reading: Reading) -> Spot | None:
+    """Return where a service without a limit can have one. Compose refuses both keys at once."""
+    if any(service.get(*keys) for keys in LIMIT_OF_COMPOSE):
+        return None
+    if service.get("deploy", "resources"):
+        return reading.spot(service, Key.DEPLOY, Key.RESOURCES, Key.LIMITS, Key.MEMORY)
+    return reading.spot(service, Key.MEM_LIMIT)
 
 
 def _first(service: YamlValue, keys: tuple[tuple[str, ...], ...], where: str, reading: Reading) -> Amount | None:
@@ -92,6 +105,8 @@ def read_ecs(text: str, reading: Reading) -> Deployment:
                     reading.place(entry),
                     request=reading.amount(entry.get("memoryReservation"), f"{where}: memoryReservation", ecs_bytes),
                     limit=reading.amount(entry.get("memory"), f"{where}: memory", ecs_bytes),
+                    limit_spot=reading.spot(entry, Key.MEMORY),
+                    request_spot=reading.spot(entry, Key.MEMORY_RESERVATION),
                 )
             )
         limit = reading.amount(task.get("memory"), "memory", ecs_bytes)

@@ -1,11 +1,12 @@
 """Reads single values out of manifests. What is wrong with them is collected, with file, line and key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from membudget.core.errors import shortened
 from membudget.manifests.deployed import LONGEST_NAME, MOST_FAULTS, Amount, Fault, Place
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
+from membudget.manifests.spots import Key, Source, Spot
 from membudget.manifests.yaml_text import YamlValue
 
 _LONGEST_AMOUNT = 50
@@ -24,12 +25,20 @@ class Reading:
     is_rendered: bool = False
     """Whether a program made the text, so that its lines are not those of a file."""
     faults: list[Fault] = field(default_factory=list)
+    lines: Sequence[str] = ()
+    """All lines of the file, to find out where missing amounts can be written. Empty if nobody asks."""
+    step: int = 2
+    """By how many spaces the file indents."""
 
     def place(self, value: YamlValue) -> Place:
         """Return where a value is written."""
         if self.is_rendered:
             return Place(self.path, is_exact=False)
         return Place(self.path, value.line + self.offset)
+
+    def spot(self, parent: YamlValue, *keys: Key) -> Spot | None:
+        """Return where an amount below a mapping can be written. None if it is there, or if no place is known."""
+        return Source(self.path, self.lines, self.offset, self.step).spot(parent, *keys) if self.lines else None
 
     def fault(self, value: YamlValue, key: str, reason: str) -> None:
         """Note that a value cannot be used."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from membudget.budgets.manifests import ManifestRule
 from membudget.core.quantities import format_percent, format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.manifests import Basis, ManifestFinding, ManifestJudgement, Patch, Scaling
+from membudget.judge.manifests import Addition, Basis, ManifestFinding, ManifestJudgement, Patch, Scaling
 from membudget.manifests.deployed import Fault, Place
 from membudget.report.row_words import Parts
 
@@ -123,8 +123,9 @@ def _scaling(scaling: Scaling) -> str:
 def _instead(finding: ManifestFinding) -> Parts:
     if finding.rule is ManifestRule.NO_CONTAINER:
         return (" → name them in ", Quoted("containers"))
-    if finding.change is not None:
-        return (" → write ", Quoted(finding.change.text))
+    if finding.change is not None and finding.rule is not ManifestRule.HPA_CANNOT_SCALE_DOWN:
+        verb = "add" if isinstance(finding.change, Addition) else "write"
+        return (f" → {verb} ", Quoted(finding.change.text))
     if finding.fitting_bytes is None:
         return ()
     what = "a request of the pod of " if finding.rule is ManifestRule.HPA_CANNOT_SCALE_DOWN else ""
@@ -175,7 +176,12 @@ def diff_lines(judgement: ManifestJudgement) -> tuple[str, ...]:
             path, added = patch.path, 0
             lines += [f"--- a/{path}", f"+++ b/{path}"]
         count = f",{len(patch.after)}" if len(patch.after) > 1 else ""
-        lines += [f"@@ -{patch.line} +{patch.line + added}{count} @@", f"-{patch.before}"]
-        lines += [f"+{line}" for line in patch.after]
+        lines.append(f"@@ -{patch.line} +{patch.line + added}{count} @@")
+        if patch.before in patch.after:  # it stays, and lines are added above or below
+            at = patch.after.index(patch.before)
+            lines += [f"+{line}" for line in patch.after[:at]]
+            lines += [f" {patch.before}", *(f"+{line}" for line in patch.after[at + 1 :])]
+        else:
+            lines += [f"-{patch.before}", *(f"+{line}" for line in patch.after)]
         added += len(patch.after) - 1
     return tuple(lines)

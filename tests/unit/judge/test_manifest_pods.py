@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from membudget.budgets.manifests import ManifestRule
 from membudget.core.quantities import MIB
-from tests.support.manifests import found_in
+from tests.support.manifests import found_in, patched
 
 R = ManifestRule
 
@@ -109,6 +111,23 @@ def test_the_sum_of_an_hpa_is_told() -> None:
     assert (scaling.used_bytes, scaling.wanted_bytes, scaling.percent) == (120 * MIB, 128 * MIB, 80)
     assert finding.fitting_bytes is not None
     assert rules(scaled("averageUtilization: 80", request=f"{finding.fitting_bytes // MIB}Mi")) == []
+
+
+def test_the_request_with_which_an_hpa_can_scale_down_is_a_change() -> None:
+    text = scaled("averageUtilization: 80")
+    (finding,) = found_in(text)
+    assert finding.patch is not None
+    assert rules(patched({"a.yaml": text}, replace(finding.patch, path="a.yaml"))["a.yaml"]) == []
+
+
+@pytest.mark.parametrize("text", [
+    scaled("averageUtilization: 45", request="256Mi"),  # the limit is no more
+    scaled("averageUtilization: 40", more=SIDECAR),  # which of both?
+    scaled("averageValue: 130Mi"),
+])  # fmt: skip
+def test_an_hpa_has_no_change_if_no_request_alone_would_do(text: str) -> None:
+    (finding,) = found_in(text)
+    assert (finding.rule, finding.change) == (R.HPA_CANNOT_SCALE_DOWN, None)
 
 
 def with_vpa(policy: str, mode: str = "") -> str:

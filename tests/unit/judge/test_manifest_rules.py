@@ -11,7 +11,7 @@ from membudget.core.quantities import GIB, MIB
 from membudget.judge.manifests import Basis
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
-from tests.support.manifests import STRICT, api, checked, containers, found_in, judged
+from tests.support.manifests import STRICT, api, checked, containers, found_in, judged, patched
 
 R = ManifestRule
 GROWN = api(peak=220)
@@ -88,8 +88,8 @@ def test_a_lowered_limit_has_both_figures_and_the_value_that_fits() -> None:
     assert (finding.before_bytes, finding.found_bytes, finding.other_bytes) == (256 * MIB, 199 * MIB, 200 * MIB)
     assert finding.basis is Basis.COMFORTABLE
     assert finding.fitting_bytes == 230 * MIB
-    assert finding.change is not None
-    assert finding.change.line_after == "          resources: {limits: {memory: 230Mi}}"
+    assert finding.patch is not None
+    assert finding.patch.after == ("          resources: {limits: {memory: 230Mi}}",)
 
 
 def test_without_the_rule_about_this_change_the_other_one_tells_it() -> None:
@@ -133,8 +133,8 @@ def test_a_compose_service_has_limits_in_its_own_units() -> None:
     text = "services:\n  api:\n    image: shop/api\n    mem_limit: 128m\n"
     (finding, *_) = found_in(text, path="compose.yaml")
     assert finding.rule is R.LIMIT_BELOW_NEED
-    assert finding.change is not None
-    assert finding.change.line_after == "    mem_limit: 230m"
+    assert finding.patch is not None
+    assert finding.patch.after == ("    mem_limit: 230m",)
 
 
 def test_a_compose_service_needs_no_request() -> None:
@@ -145,8 +145,8 @@ def test_a_compose_service_needs_no_request() -> None:
 def test_a_task_of_ecs_has_limits_in_mebibytes() -> None:
     text = '{"family": "shop", "containerDefinitions": [\n  {"name": "api", "image": "shop/api:1", "memory": 150}\n]}\n'
     (finding, *_) = found_in(text, path="task.json")
-    assert finding.change is not None
-    assert finding.change.line_after == '  {"name": "api", "image": "shop/api:1", "memory": 230}'
+    assert finding.patch is not None
+    assert finding.patch.after == ('  {"name": "api", "image": "shop/api:1", "memory": 230}',)
 
 
 def test_severities_decide_the_verdict() -> None:
@@ -174,18 +174,13 @@ def test_without_figures_only_rules_without_figures_are_held() -> None:
 @pytest.mark.parametrize("limit", ["1Mi", "100Mi", "150Mi", "180Mi", "199Mi", "401Mi", "3Gi"])
 @pytest.mark.parametrize("request_", ["10Mi", "119Mi", "121Mi", "5Gi"])
 def test_each_change_silences_its_finding(limit: str, request_: str) -> None:
-    text = container(limit, request_)
-    lines = containers(text).splitlines()
-    found = found_in(text)
+    files = {"api.yaml": containers(container(limit, request_))}
+    found = found_in(files["api.yaml"])
     assert found
     for finding in found:
-        if finding.change is None or finding.change.line_after is None:
-            continue
-        after = list(lines)
-        number = finding.change.amount.place.line - 1
-        assert after[number] == finding.change.amount.line_text
-        after[number] = finding.change.line_after
-        assert finding.rule not in {one.rule for one in found_in("\n".join(after))}
+        if finding.patch is not None:
+            after = patched(files, finding.patch)["api.yaml"]
+            assert finding.rule not in {one.rule for one in found_in(after)}
 
 
 def test_an_image_that_the_head_removed_is_held_to_nothing() -> None:

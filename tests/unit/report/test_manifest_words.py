@@ -18,8 +18,9 @@ SAID = {
     R.LIMIT_LOWERED: "this change lowers the limit from 256.0 MiB to 128.0 MiB, below 200.0 MiB, the smallest",
     R.POD_BELOW_SUM: "api.yaml:4: Pod/api: the limit of all containers together, 220.0 MiB, is below 264.0 MiB",
     R.REQUEST_ABOVE_LIMIT: "the request of 512.0 MiB is above the limit of 256.0 MiB, which Kubernetes refuses",
-    R.NO_LIMIT: "there is no memory limit → 230.0 MiB fits",
-    R.NO_REQUEST: "there is no memory request, so a node reserves nothing for it → 120.0 MiB fits",
+    R.NO_LIMIT: "there is no memory limit → add limits.memory: 230Mi",
+    R.NO_REQUEST: "there is no memory request, so a node reserves nothing for it → add"
+    " resources.requests.memory: 120Mi",
     R.REQUEST_BELOW_SETTLED: "the request of 64.0 MiB is below 120.0 MiB, its settled working set → write 120Mi",
     R.LIMIT_FAR_ABOVE_NEED: "the limit of 1.0 GiB is more than twice 200.0 MiB",
     R.INIT_RESERVES_MORE: "container migrate: because of this init container, the pod reserves 1.0 GiB all its life",

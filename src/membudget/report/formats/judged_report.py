@@ -144,7 +144,7 @@ class JudgedManifest(_Model):
     fitting_bytes: int | None
     """An amount that keeps the rule. None if none is known."""
     line_after: str | None
-    """The whole line as it should be. None if it is not known."""
+    """The whole line as it should be, or the lines if some are added. None if it is not known."""
 
     @classmethod
     def of(cls, finding: ManifestFinding) -> "JudgedManifest":
@@ -160,7 +160,7 @@ class JudgedManifest(_Model):
             image=finding.image,
             reason=raw(finding_words(finding)),
             fitting_bytes=finding.fitting_bytes,
-            line_after=finding.change.line_after if finding.change is not None else None,
+            line_after="\n".join(finding.patch.after) if finding.patch is not None else None,
         )
 
 

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from membudget.budgets.manifests import ManifestRule, ManifestRules
 from membudget.core.untrusted_text import Json, json_without_commands, printable, raw
-from membudget.judge.manifests import Change, ManifestFinding
+from membudget.judge.manifests import Addition, Change, ManifestFinding, Patch
 from membudget.judge.metric import Verdict
 from membudget.manifests.deployed import Place
+from membudget.manifests.spots import insertion
 from membudget.report.manifest_words import LABELS, fault_words, finding_words
 from membudget.report.report import JudgedReport
 
@@ -76,9 +77,8 @@ def _result(finding: ManifestFinding) -> Json:
         "locations": [_location(finding.place)],
         "partialFingerprints": {"membudget/v1": _fingerprint(finding)},
     }
-    after = finding.change.line_after if finding.change is not None else None
-    if finding.change is not None and after is not None:
-        found["fixes"] = [_fix(finding.change)]
+    if finding.change is not None and finding.patch is not None:
+        found["fixes"] = [_fix(finding.change, finding.patch)]
     return found
 
 
@@ -103,14 +103,14 @@ def _artifact(path: str) -> Json:
     return {"uri": quote(path, safe="/"), "uriBaseId": "%SRCROOT%"}
 
 
-def _fix(change: Change) -> Json:
-    """Return the change of an amount in its line. Columns count from 1, and the last one is excluded."""
-    start = change.amount.line_text.index(change.amount.text) + 1
-    region: Json = {
-        "startLine": change.amount.place.line,
-        "startColumn": start,
-        "endColumn": start + len(change.amount.text),
-    }
-    replacement: Json = {"deletedRegion": region, "insertedContent": {"text": change.text}}
-    changes: Json = [{"artifactLocation": _artifact(change.amount.place.path), "replacements": [replacement]}]
-    return {"description": {"text": f"write {change.text}"}, "artifactChanges": changes}
+def _fix(change: Change | Addition, patch: Patch) -> Json:
+    """Return the change of an amount in its line, or what is added to the line. The last column is excluded."""
+    if isinstance(change, Change):
+        start, old, new, verb = patch.before.index(change.amount.text), change.amount.text, change.text, "write"
+    else:
+        start, new = insertion(change.parts)
+        old, verb = "", "add"
+    region: Json = {"startLine": patch.line, "startColumn": start + 1, "endColumn": start + len(old) + 1}
+    replacement: Json = {"deletedRegion": region, "insertedContent": {"text": new}}
+    changes: Json = [{"artifactLocation": _artifact(patch.path), "replacements": [replacement]}]
+    return {"description": {"text": f"{verb} {change.text}"}, "artifactChanges": changes}

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.judge.manifests import ManifestJudgement
+from membudget.judge.manifests import Change, ManifestJudgement
 from membudget.report.formats.suggestions import Suggestion, suggestions
 from tests.support.manifests import checked, containers, judged
 
@@ -34,10 +34,17 @@ def test_backticks_in_a_line_cannot_end_the_block() -> None:
 def test_a_line_that_shows_other_than_it_is_gets_no_suggestion(hidden: str) -> None:
     found = judged(checked({"deploy/api.yaml": containers(LOW % "")}))
     (finding,) = found.findings
-    assert finding.change is not None
+    assert isinstance(finding.change, Change)
     line = f"{finding.change.amount.line_text} # {hidden}"
     change = replace(finding.change, amount=replace(finding.change.amount, line_text=line))
     assert suggestions(ManifestJudgement((replace(finding, change=change),))) == ()
+
+
+def test_what_is_added_is_suggested_with_its_line() -> None:
+    (one,) = suggested("- name: api\n  image: shop/api\n")
+    assert (one.line, one.before) == (8, "          image: shop/api")
+    assert "\n```suggestion\n          image: shop/api\n          resources:\n            requests:\n" in one.body
+    assert "              memory: 230Mi\n```\n" in one.body
 
 
 def test_a_line_has_one_suggestion_and_failures_come_first() -> None:
