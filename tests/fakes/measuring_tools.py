@@ -12,6 +12,7 @@ from membudget.core.progress import Running
 from membudget.core.quantities import MIB
 from membudget.engine.rendering import Renderers
 from membudget.judge.fitted import FittedImage
+from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
 from tests.support.builders import image_summary, report, trial
@@ -43,6 +44,8 @@ class FakeTools:
         """What earlier fits found, by "name side"."""
         self.renderer = Renderers({})
         """Without programs: it renders nothing."""
+        self.answers: dict[str, Callable[[Runtime], Runtime]] = {}
+        """What a runtime answers, by "name side"."""
         self.keeps = False
         """Whether it keeps those of this run."""
 
@@ -69,6 +72,12 @@ class FakeTools:
         if f"{name} {side}" in self.broken_builds:
             raise BuildFailed("exit code 1", ("the log",))
         return BuiltImage(f"{name} {side}", "tag", f"{name} {side}")
+
+    def ask(self, spec: TrialSpec, runtime: Runtime) -> Runtime:
+        """What the test says."""
+        self.done.append(f"ask {spec.image_id}")
+        answer = self.answers.get(spec.image_id)
+        return answer(runtime) if answer is not None else runtime
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""

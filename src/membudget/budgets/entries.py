@@ -32,6 +32,7 @@ from membudget.budgets.fields import (
 from membudget.budgets.fit import FitSettings, FitThresholds
 from membudget.budgets.manifests import ManifestEntry, ManifestRules, Manifests
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
+from membudget.budgets.runtimes import RuntimeRules
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
 
@@ -241,6 +242,7 @@ class Budgets:
     exceptions: tuple[BudgetException, ...] = ()
     manifests: tuple[ManifestEntry, ...] = ()
     manifest_rules: ManifestRules = ManifestRules()
+    runtime_rules: RuntimeRules = RuntimeRules()
 
     def canonical(self) -> str:
         """Return a text that is the same for the same budgets."""
@@ -250,6 +252,7 @@ class Budgets:
             "exceptions": [one.model_dump(mode="json") for one in self.exceptions],
             "manifests": [one.model_dump(mode="json") for one in self.manifests],
             "manifest_rules": self.manifest_rules.model_dump(mode="json"),
+            "runtime_rules": self.runtime_rules.model_dump(mode="json"),
         }
         return json.dumps(tables, sort_keys=True)
 
@@ -276,6 +279,8 @@ class BudgetsFile(FileModel):
     """
     manifest_rules: ManifestRules = ManifestRules()
     """The rules that the manifests are held to, each with what happens if it is broken."""
+    runtime_rules: RuntimeRules = RuntimeRules()
+    """The rules that the settings of runtimes are held to, each with whether it is told if it is broken."""
 
     @property
     def members(self) -> int:
@@ -295,7 +300,7 @@ class BudgetsFile(FileModel):
             name: image.with_defaults(self.defaults, budgets.get(name, none), self.cost)
             for name, image in self.images.items()
         }
-        return Budgets(images, groups, self.exceptions, self.manifests, self.manifest_rules)
+        return Budgets(images, groups, self.exceptions, self.manifests, self.manifest_rules, self.runtime_rules)
 
 
 def build_paths(image: ImageSpec) -> tuple[str, ...] | None:

@@ -41,6 +41,7 @@ from membudget.budgets.rules import (
     group_rules,
     image_rules,
 )
+from membudget.budgets.runtimes import RuntimeRules
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import Metric
 
@@ -60,6 +61,8 @@ class Rules:
     manifests: tuple[ManifestEntry, ...] = ()
     """Always the head's, because the files are its own. One that it removes is among what is loosened."""
     manifest_rules: ManifestRules = ManifestRules()
+    runtime_rules: RuntimeRules = RuntimeRules()
+    """Always the head's, because they never change a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
             loosened,
             head.manifests,
             head.manifest_rules,
+            head.runtime_rules,
         )
     exceptions = tuple(_guarded_exceptions(head, base)) if base.images else head.exceptions
     return Rules(
@@ -92,6 +96,7 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
         loosened,
         head.manifests,
         head.manifest_rules.strictest(base.manifest_rules) if base.manifests else head.manifest_rules,
+        head.runtime_rules,
     )
 
 

@@ -19,6 +19,7 @@ from membudget.budgets.loosening import DEFAULT_LABEL, Approval
 from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
 from membudget.check.manifests import Renderer, changed_images, checked_manifests
+from membudget.check.runtimes import Asker, with_runtimes
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief
 from membudget.core.progress import Progress, Running, Stage
@@ -83,7 +84,7 @@ class CheckRequest:
         return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
-class Tools(TrialTools, BuildTools, Protocol):
+class Tools(TrialTools, BuildTools, Asker, Protocol):
     """The tools that a check needs."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
@@ -140,7 +141,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         ]
         to_run = [subject.pair.name for subject in subjects if subject.images]
         with progress.stage(Stage.MEASURING, to_run, tools.live):
-            measure = partial(_measured, tools=tools, progress=progress, outage=outage)
+            asks = bool(request.rules.runtime_rules.switched_on)
+            measure = partial(_measured, tools=tools, progress=progress, outage=outage, asks_runtimes=asks)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     report = Report(
         schema_version=SCHEMA_VERSION,
@@ -161,6 +163,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         loosened=request.rules.loosened,
         notes=(*map(brief, (*request.notes, *request.base_notes)), *outage.notes),
         manifests=manifests,
+        runtime_rules=tuple(sorted(request.rules.runtime_rules.switched_on)),
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
     )
@@ -175,9 +178,12 @@ def _with_proposals(result: JudgedReport, budgets: BudgetsText | None) -> Judged
     return replace(result, report=result.report.model_copy(update=update))
 
 
-def _measured(subject: Subject, tools: Tools, progress: Progress, outage: Outage) -> ImageMeasurement:
-    """Measure a pair, and look up what its sides were fitted to."""
+def _measured(
+    subject: Subject, tools: Tools, progress: Progress, outage: Outage, *, asks_runtimes: bool
+) -> ImageMeasurement:
+    """Measure a pair, ask the runtimes in it, and look up what its sides were fitted to."""
     found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
+    found = with_runtimes(subject, found, tools, asks=asks_runtimes)
     if spec is None or found.is_unchanged:
         return found
 

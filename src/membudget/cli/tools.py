@@ -41,6 +41,7 @@ from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.pod.compose_variables import ComposeFile
 from membudget.measure.probe.machine import cpu_model
+from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
 
@@ -120,6 +121,11 @@ class MeasuringTools:
         """Run one trial. Raises EnvironmentFault."""
         with engine_lost_is_told(self._engine, f"running {spec.name}"):
             return self._pool.run(spec)
+
+    def ask(self, spec: TrialSpec, runtime: Runtime) -> Runtime:
+        """Return a runtime with its answer on its memory. Raises EnvironmentFault."""
+        with engine_lost_is_told(self._engine, f"asking a runtime of {spec.name}"):
+            return self._pool.ask(spec, runtime)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """Return earlier trials of exactly this spec on such a machine, or none."""

@@ -185,6 +185,12 @@ class Containers:
             frozenset(str(variable).partition("=")[0] for variable in config.get("Env") or ()),
         )
 
+    def environment(self, image: str) -> tuple[str, ...]:
+        """Return the variables that an image sets, as NAME=VALUE. Raises EnvironmentFault."""
+        with engine_errors("inspecting an image"):
+            config = self._engine.client.images.get(image).attrs.get("Config") or {}
+        return tuple(map(str, config.get("Env") or ()))
+
     def run_healthcheck(self, container_id: str) -> None:
         """Run the container's HEALTHCHECK now on Podman, which leaves this to systemd even on machines without one."""
         if self._engine.info.kind == "podman":

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import pairwise
+from typing import Annotated
+
+from pydantic import Field
 
 from membudget.budgets.cost import Deployment
 from membudget.budgets.exceptions import ExceptionInForce
@@ -18,6 +21,7 @@ from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.judge.fitted import FittedImage
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.probe.messages import HostSettings
+from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Runtime
 from membudget.measure.trial import Trial
 
 
@@ -74,6 +78,8 @@ class SideMeasurement(Stored):
     """Whether `failure` is also why the image could not be read. An engine may stop before that, or after."""
     fitted: FittedImage | None = None
     """What earlier fits of exactly this image found. It is only shown. None if there was none."""
+    runtimes: Annotated[tuple[Runtime, ...], Field(max_length=MOST_RUNTIMES)] = ()
+    """The runtimes that were seen near the peak. Only the head's are looked for. Empty in older reports."""
 
     def lost(self, metric: Metric) -> Failure | None:
         """Return the failure that explains why a metric has no value.

@@ -10,6 +10,7 @@ from pydantic import Field
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget
+from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.errors import ExitCode
 from membudget.core.files import Stored
 from membudget.core.intervals import median_interval
@@ -22,6 +23,7 @@ from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurem
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.judge.reasons import Excuse, GrowthNotJudged, NotMeasured
 from membudget.judge.rows import growth_excuse
+from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
 from membudget.judge.values import trial_samples
 
 LONGEST_FILE_NAME = 1000
@@ -140,6 +142,8 @@ class Judgement:
     gaps: tuple[Gap, ...] = ()
     """What the check should have covered but does not."""
     manifests: ManifestJudgement = ManifestJudgement()
+    runtimes: tuple[RuntimeFinding, ...] = ()
+    """What is wrong with the settings of runtimes. It never changes the verdict."""
 
     @property
     def has_warnings(self) -> bool:
@@ -155,6 +159,7 @@ def judge(
     groups: Iterable[GroupMeasurement] = (),
     coverage: Coverage | None = None,
     manifests: CheckedManifests | None = None,
+    runtime_rules: Collection[RuntimeRule] = (),
 ) -> Judgement:
     """Judge everything that was measured.
 
@@ -174,7 +179,9 @@ def judge(
     reasons = [image.inconclusive for image in judged] + [group.inconclusive for group in sums]
     verdict = worst(verdicts)
     why = gravest(reasons) if judged and not missing and not deployed.faults else Inconclusive.NOT_MEASURED
-    return Judgement(verdict, judged, sums, why if verdict is Verdict.INCONCLUSIVE else None, missing, deployed)
+    why = why if verdict is Verdict.INCONCLUSIVE else None
+    runtimes = judge_runtimes(images, runtime_rules)
+    return Judgement(verdict, judged, sums, why, missing, deployed, runtimes)
 
 
 def _judge_group(

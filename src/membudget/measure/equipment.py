@@ -27,6 +27,7 @@ from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, Machine
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
 from membudget.measure.probe.machine import KMSG
 from membudget.measure.runner import RunnerSettings, TrialRunner
+from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import Admission, Need, TrialLedger, most_at_once
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
@@ -75,6 +76,15 @@ class TrialPool:
             runner = self._free.get()
             try:
                 return runner.run(spec, self._ledger, cpus)
+            finally:
+                self._free.put(runner)
+
+    def ask(self, spec: TrialSpec, runtime: Runtime) -> Runtime:
+        """Return a runtime with its answer on its memory when there is room. Raises EnvironmentFault."""
+        with self._admission.admitted(Need(spec.inputs.cpus, spec.limit_bytes)) as cpus:
+            runner = self._free.get()
+            try:
+                return runner.ask(spec, runtime, cpus)
             finally:
                 self._free.put(runner)
 

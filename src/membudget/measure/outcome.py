@@ -8,7 +8,7 @@ from membudget.core.masking import HIDDEN, Mask
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
-from membudget.measure.probe.process_use import Snapshot
+from membudget.measure.probe.process_use import Clues, Snapshot
 from membudget.measure.trial import Outcome, Trial, TrialSpec, WorkloadResult
 
 _SIGKILLED = 137
@@ -79,10 +79,25 @@ def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
 def _hidden(snapshot: Snapshot, hide: Callable[[str], str]) -> Snapshot:
     """Return the snapshot with secrets masked, because command lines may contain them."""
     processes = (
-        replace(process, name=hide(process.name), arguments=tuple(map(hide, process.arguments)))
+        replace(
+            process,
+            name=hide(process.name),
+            arguments=tuple(map(hide, process.arguments)),
+            clues=_hidden_clues(process.clues, hide) if process.clues is not None else None,
+        )
         for process in snapshot.processes
     )
     return replace(snapshot, processes=tuple(processes))
+
+
+def _hidden_clues(clues: Clues, hide: Callable[[str], str]) -> Clues:
+    return replace(
+        clues,
+        executable=hide(clues.executable) if clues.executable is not None else None,
+        settings=tuple(map(hide, clues.settings)),
+        variables={name: hide(value) for name, value in clues.variables.items()},
+        map=replace(clues.map, libraries=tuple(map(hide, clues.map.libraries))) if clues.map is not None else None,
+    )
 
 
 def one_line(output: str, secrets: tuple[str, ...]) -> str:

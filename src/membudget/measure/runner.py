@@ -22,6 +22,9 @@ from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTool
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.repeats import read_during_kill, until_seen
+from membudget.measure.runtimes.asking import asked, options_for, with_variables_of
+from membudget.measure.runtimes.questions import question
+from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.trial import PhaseName, RanInside, SidecarUse, Trial, TrialSpec, WorkloadResult
 from membudget.measure.workload.explained import with_variables
@@ -92,6 +95,26 @@ class TrialRunner:
             rate_hz=self.rate_hz,
             highest_rate_hz=self._settings.highest_rate_hz if self._probe.sees_cgroups else 0,
         )
+
+    def ask(self, spec: TrialSpec, runtime: Runtime, cpus: tuple[int, ...] | None = None) -> Runtime:
+        """Return a runtime of the image with its answer on its memory, or with the reason why there is none.
+
+        Raises EnvironmentFault if the engine fails.
+        """
+        runtime = with_variables_of(
+            runtime, self._containers.environment(spec.image_id), spec.inputs.environment, spec.inputs.secrets
+        )
+        asking = question(runtime)
+        if asking is None:
+            return runtime
+        if self._cancelled:
+            raise EnvironmentFault("the run was cancelled")
+        cpuset = cpu_list(cpus or tuple(range(self._info.cpus)), spec.inputs.cpus, self._info.cpus)
+        options = options_for(spec, asking, cpuset)
+        return asked(self._containers, options, runtime, spec.inputs.secrets, began=self._note_container)
+
+    def _note_container(self, container_id: str | None) -> None:
+        self._container_id = container_id
 
     def cancel(self) -> None:
         """Stop the running trial and start no other. Called from another thread."""

@@ -15,6 +15,7 @@ from membudget.report.findings import Finding
 from membudget.report.manifest_words import headline_words
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, exceeded_words, joined, row_label, row_reason
+from membudget.report.runtime_words import runtime_headline
 from membudget.report.verdicts import status_mark
 
 _MOST_NAMED = 3
@@ -45,7 +46,8 @@ def _passed(judgement: Judgement) -> list[Parts]:
     near = [image for image in present if image.verdict is Verdict.WARN]
     warned = [(Quoted(image.name), *_near(image)) for image in near]
     manifests = headline_words(judgement.manifests, fails=False)
-    return [_ours(within), _list(warned, "near theirs"), manifests, () if near else _largest_change(present)]
+    runtimes = runtime_headline(judgement.runtimes)
+    return [_ours(within), _list(warned, "near theirs"), manifests, runtimes, () if near else _largest_change(present)]
 
 
 def _all(count: int) -> str:

@@ -13,6 +13,7 @@ from membudget.budgets.editing import LineEdit
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
+from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import Shard
@@ -141,6 +142,8 @@ class Report(ReportModel):
     """How to edit the head's budgets file so that what fails passes."""
     manifests: CheckedManifests | None = None
     """What the manifests of both commits deploy. None if the budgets file names none, and in older reports."""
+    runtime_rules: Annotated[tuple[RuntimeRule, ...], Field(max_length=len(RuntimeRule))] = ()
+    """The rules for runtimes that are switched on. None in older reports."""
     notes: tuple[str, ...] = ()
     """Notes about the whole check."""
     verdict: Verdict
@@ -168,7 +171,7 @@ class Report(ReportModel):
         return JudgedReport(self.model_copy(update=update), judgement)
 
     def _judgement(self) -> Judgement:
-        judged = judge(self.images, self.groups, self.coverage, self.manifests)
+        judged = judge(self.images, self.groups, self.coverage, self.manifests, self.runtime_rules)
         if self.looser.unapproved:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
         if self.lacks_base_rules:

@@ -46,6 +46,7 @@ from membudget.report.manifest_story import changes_section, manifest_problems
 from membudget.report.peak_changes import change_findings, package_findings
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, broken_in_short, joined
+from membudget.report.runtime_words import runtime_items, runtime_problems
 from membudget.report.story_parts import (
     Block,
     Charts,
@@ -172,6 +173,7 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
         mark = verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE)
         yield Problem(mark, _ours(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
     yield from manifest_problems(result.judgement.manifests)
+    yield from runtime_problems(result.judgement.runtimes)
     for status, explained in items.items():
         if explained:
             step = _ours(next_step(status, rows[status]) or "")
@@ -313,6 +315,7 @@ def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterat
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
         items += [_of(image, finding) for finding in (*port_finding(image.trials), *circumstances(image.trials))]
+        items += runtime_items(image)
     items += map(Item, noise(result.judgement))
     for names, labels, reason in not_measured(result.report.images):
         parts: list[Part] = []

@@ -7,7 +7,7 @@ import pytest
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.metrics import Metric, MetricValue
 from membudget.measure.outcome import one_line, outcome_of, with_trouble, without_secrets
-from membudget.measure.probe.process_use import ProcessUse, Snapshot
+from membudget.measure.probe.process_use import Clues, MapClues, ProcessUse, Snapshot
 from membudget.measure.trial import Outcome, TrialSpec, WorkloadResult
 from tests.support.builders import trial
 
@@ -24,6 +24,13 @@ def test_they_are_hidden_wherever_they_are() -> None:
     assert hidden.log_tail == ("***", "a *** b")
     assert hidden.snapshot is not None
     assert hidden.snapshot.processes[0].arguments == ("app", "--token=***")
+
+
+def test_they_are_hidden_in_what_tells_a_runtime() -> None:
+    known = MapClues(1, ("/opt/hunter2/libjvm.so",))
+    clues = Clues("/opt/hunter2/java", settings=("-Xmx:hunter2",), variables={"GOMEMLIMIT": "hunter2"}, map=known)
+    told = replace(trial(40), snapshot=replace(SNAPSHOT, processes=(replace(PROCESS, clues=clues),)))
+    assert "hunter2" not in repr(without_secrets(told, ("hunter2",)))
 
 
 def test_without_secrets_nothing_changes() -> None:

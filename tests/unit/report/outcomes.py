@@ -6,6 +6,7 @@ from dataclasses import replace
 from membudget.budgets.cost import CostSettings
 from membudget.budgets.fit import LastFit
 from membudget.budgets.rules import EffectiveBudget, WarnLevels
+from membudget.budgets.runtimes import RuntimeRule
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
@@ -15,6 +16,7 @@ from membudget.judge.fitted import FittedImage
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.probe.process_use import Snapshot
+from membudget.measure.runtimes.runtime import Malloc, SettingPlace
 from membudget.measure.trial import OomKills, Trial
 from membudget.report.accepting import proposals
 from membudget.report.report import Report
@@ -22,6 +24,7 @@ from tests.fakes.fitted import fitted_image, pressed
 from tests.fakes.limited_services import self_sizing
 from tests.support import builders, manifests
 from tests.support.builders import budgets, image, process, report, side, snapshot
+from tests.support.runtimes import jvm, node
 from tests.unit.report.reports import with_a_missed_spike
 
 BUDGETS = budgets(max_rss=96, rss_growth=(5, 2), max_size=250, size_growth=(5, 5))
@@ -245,6 +248,19 @@ def replace_manifests(made: Report, head: dict[str, str], base: dict[str, str]) 
     return made.model_copy(update={"manifests": manifests.checked(head, base)})
 
 
+def runtimes() -> Report:
+    """Its figures are fine, but its runtimes may take more than the limit, or less than half of it."""
+    start, written = (SettingPlace("services/api/Dockerfile", line, is_exact=line == 4) for line in (9, 4))
+    java = jvm(230, beside=38, heap=15, settings=("-Xmx230m",))
+    java = replace(java, malloc=Malloc.GLIBC, places={"-Xmx230m": written, "": start})
+    silent = replace(node(0), answer=None, unanswered="it did not answer within 30 s")
+    made = [fine("api", 52.9), fine("worker", 38.4), fine("web", 22.0)]
+    of = (java, jvm(64, beside=24, heap=14), silent)
+    heads = [replace(_head(image), runtimes=(runtime,)) for image, runtime in zip(made, of, strict=True)]
+    images = [replace(image, head=head) for image, head in zip(made, heads, strict=True)]
+    return report(*images).model_copy(update={"runtime_rules": tuple(RuntimeRule)})
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -264,5 +280,6 @@ OUTCOMES = {
     "costed": costed,
     "fitted": fitted,
     "deployed": deployed,
+    "runtimes": runtimes,
     "within-budget": within_budget,
 }

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from membudget.measure.probe.clues import executable, is_go, settings, telling_libraries, variables
 from membudget.measure.probe.messages import Depth
-from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
+from membudget.measure.probe.process_use import Clues, FileUse, MapClues, ProcessUse, Snapshot
 from membudget.measure.probe.smaps import MemoryMap, parse_smaps, tmpfs_devices
 
 MOST_PROCESSES = 40
@@ -31,6 +32,9 @@ _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RUNTIME = "runc:["
 """The container runtime's name for itself before it becomes the container's program."""
+_MOST_CLUES = 12
+"""Of so many processes, the largest, the probe looks for what tells their runtime."""
+_NUMBERS_LINE = re.compile(rb"^(Threads|PPid):\s+(\d+)$", re.MULTILINE)
 _STATUS_LINE = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -70,10 +74,15 @@ class Reader:
     cpu_ns: int = 0
     """The CPU time of reading for the last snapshot, without parsing the texts afterwards."""
     _arguments: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    _settings: dict[tuple[int, str], "_Settings"] = field(default_factory=dict)
+    _maps: dict[tuple[int, str], MapClues] = field(default_factory=dict)
+    """What the last memory map of a process told of its runtime."""
 
     def forget(self) -> None:
-        """Forget all command lines, because another trial begins."""
+        """Forget all command lines and clues, because another trial begins."""
         self._arguments.clear()
+        self._settings.clear()
+        self._maps.clear()
 
     def take(
         self, cgroup: Path, moment: Moment, guard: Guard, depth: Depth = Depth.MAPS, *, is_brief: bool = False
@@ -118,7 +127,10 @@ class Reader:
             summed_rss_bytes=sum(process.rss_bytes for process in alive),
             summed_pss_bytes=sum(memory.pss for memory in whole) if whole else None,
             unreadable=len(pids) - len(alive) + denied,
-            processes=tuple(_use(one, memory) for one, memory in zip(seen, maps, strict=True)),
+            processes=tuple(
+                _use(one, memory, self._clues(one, memory) if place < _MOST_CLUES else None)
+                for place, (one, memory) in enumerate(zip(seen, maps, strict=True))
+            ),
             kinds={},
             dirty_bytes=0,
             files=(),
@@ -178,12 +190,37 @@ class Reader:
             # The command line is read from the process's own memory, under its locks.
             if with_arguments and not (are_old_good and (process.pid, name) in self._arguments):
                 self._arguments[process.pid, name] = _arguments(folder)
+                self._settings[process.pid, name] = _Settings(
+                    executable(folder), is_go(folder), settings(folder), variables(folder)
+                )
             status = (folder / "status").read_bytes()
         except OSError:
             return None
         if name.startswith(_RUNTIME):
             return None
         return _Seen(process, name, self._arguments.get((process.pid, name), ()), status, smaps)
+
+    def _clues(self, one: "_Seen", memory: MemoryMap | None) -> Clues:
+        """Return what tells a process's runtime. What only a memory map tells is that of its last one."""
+        key = (one.process.pid, one.name)
+        if memory is not None:
+            held = memory.held_anon + memory.held_shmem
+            libraries = telling_libraries(memory.paths)
+            self._maps[key] = MapClues(held, libraries, tuple(memory.areas), memory.arenas, memory.arena_bytes)
+        known = self._settings.get(key)
+        if known is None:
+            folder = self.proc / str(one.process.pid)
+            known = _Settings(executable(folder), is_go(folder), (), {})
+        numbers = {name: int(value) for name, value in _NUMBERS_LINE.findall(one.status)}
+        return Clues(
+            known.executable,
+            known.is_go,
+            known.words,
+            known.variables,
+            numbers.get(b"Threads"),
+            numbers.get(b"PPid"),
+            self._maps.get(key),
+        )
 
 
 class _NearLimit(Exception):
@@ -192,6 +229,15 @@ class _NearLimit(Exception):
 
 class _Hurried(Exception):
     """Raised when a larger peak waits to be looked at while a memory map is read."""
+
+
+class _Settings(NamedTuple):
+    """What the command line and the environment of a process tell of its memory."""
+
+    executable: str | None
+    is_go: bool
+    words: tuple[str, ...]
+    variables: dict[str, str]
 
 
 class _Process(NamedTuple):
@@ -252,7 +298,7 @@ def _status(one: _Seen) -> dict[str, int]:
     return {name.decode(): int(kib) * _KIB for name, kib in _STATUS_LINE.findall(one.status)}
 
 
-def _use(one: _Seen, memory: MemoryMap | None) -> ProcessUse:
+def _use(one: _Seen, memory: MemoryMap | None, clues: Clues | None) -> ProcessUse:
     status = _status(one)
     return ProcessUse(
         pid=one.process.pid,
@@ -267,6 +313,7 @@ def _use(one: _Seen, memory: MemoryMap | None) -> ProcessUse:
         file_bytes=status.get("RssFile"),
         held_anon_bytes=memory.held_anon if memory is not None else None,
         held_shmem_bytes=memory.held_shmem if memory is not None else None,
+        clues=clues,
     )
 
 

@@ -3,9 +3,54 @@
 Uses the standard library only, because the probe imports this module.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from membudget.core.files import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Area(Stored):
+    """A large anonymous mapping of a process."""
+
+    start: int
+    """Its address."""
+    size_bytes: int
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MapClues(Stored):
+    """What a memory map tells of a process's runtime. It may be older than the snapshot, and is whole in itself."""
+
+    held_bytes: int
+    """The process's anonymous and shared memory when the map was read."""
+    libraries: tuple[str, ...] = ()
+    """The mapped files that tell of a runtime or of its malloc."""
+    areas: tuple[Area, ...] = ()
+    """The largest anonymous mappings."""
+    arenas: int = 0
+    """The arenas of glibc's malloc beside the main one."""
+    arena_bytes: int = 0
+    """The resident memory of these arenas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clues(Stored):
+    """What tells which runtime a process is, and how its memory is set."""
+
+    executable: str | None
+    """The path of its program as the container sees it."""
+    is_go: bool = False
+    """Whether its program was made by Go."""
+    settings: tuple[str, ...] = ()
+    """The words of its command line that set memory."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Its variables that set memory, and of their values only what does."""
+    threads: int | None = None
+    parent: int | None = None
+    """The process ID of its parent."""
+    map: MapClues | None = None
+    """None if no memory map was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +85,8 @@ class ProcessUse(Stored):
     """
     held_shmem_bytes: int | None = None
     """The process's part of shared memory and tmpfs, likewise."""
+    clues: Clues | None = None
+    """What tells which runtime it is. None in reports: `SideMeasurement.runtimes` has what came of it."""
 
     @property
     def anonymous_bytes(self) -> int:

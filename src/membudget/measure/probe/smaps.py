@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from membudget.measure.probe.process_use import Area
 
 _KIB = 1024
 _LINE = re.compile(
-    rb"^(?:[0-9a-f]+-[0-9a-f]+ \S{4} [0-9a-f]+ (\S+) \d+ *(.*)"
+    rb"^(?:([0-9a-f]+)-([0-9a-f]+) (\S{4}) [0-9a-f]+ (\S+) \d+ *(.*)"
     rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous): +(\d+) kB)$",
     re.MULTILINE,
 )
@@ -21,6 +24,12 @@ four times as fast as looking at each line, and a process has thousands of lines
 """
 _TMPFS = re.compile(rb"\d+ \d+ (\d+):(\d+) .* - tmpfs ")
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
+_LEAST_AREA_BYTES = 1 << 20
+_MOST_AREAS = 16
+_ARENA_BYTES = 64 << 20
+"""What glibc reserves for a heap of an arena, at an address that is a multiple of it (glibc, malloc/arena.c)."""
+_LOWEST_ARENA = 1 << 44
+"""Below, Go and JVMs have heaps that look the same."""
 _KERNELS_OWN = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _SHARED_MEMORY = (b"/dev/shm/", b"/memfd:", b"/SYSV", b"/dev/zero", b"[anon_shmem")
 
@@ -37,6 +46,13 @@ class MemoryMap:
     """Shared memory and tmpfs, with whole pages even if other processes have them too, as in `status`."""
     kinds: Counter[str] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
+    paths: frozenset[str] = frozenset()
+    """All mapped files, also those that hold no memory."""
+    areas: list[Area] = field(default_factory=list)
+    """The largest anonymous mappings."""
+    arenas: int = 0
+    """The arenas of glibc's malloc beside the main one."""
+    arena_bytes: int = 0
 
     @property
     def held_shmem(self) -> int:
@@ -55,10 +71,13 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
     `tmpfs` are the devices of mounts whose files are shared memory, written as in smaps.
     """
     total = MemoryMap()
-    for device, name, values in _mappings(data):
+    before: Area | None = None
+    """An anonymous mapping where an arena may begin, if it is the last mapping."""
+    for where, device, name, values in _mappings(data):
         if name in _KERNELS_OWN:
             continue
         rss, pss = values["Rss"] * _KIB, values["Pss"] * _KIB
+        before = _note_area(total, where, name, rss, before)
         total.rss += rss
         total.pss += pss
         total.private += (values["Private_Clean"] + values["Private_Dirty"]) * _KIB
@@ -78,22 +97,53 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
         total.kinds["file"] += pss - own
         total.files[_text(name)] += pss - own
         total.dirty_file += max(0, (values["Private_Dirty"] + values["Shared_Dirty"]) * _KIB - own)
+    total.paths = frozenset(total.files)
+    total.areas = sorted(total.areas, key=lambda area: area.rss_bytes, reverse=True)[:_MOST_AREAS]
     total.kinds = +total.kinds  # drops the zeros
     total.files = +total.files
     return total
 
 
-def _mappings(data: bytes) -> Iterator[tuple[bytes, bytes, Counter[str]]]:
-    """Yield each mapping's device, its name, and its values in KiB."""
-    begun: tuple[bytes, bytes] | None = None
+class _Where(NamedTuple):
+    start: bytes
+    end: bytes
+    permissions: bytes
+
+
+def _note_area(total: MemoryMap, where: _Where, name: bytes, rss: int, before: Area | None) -> Area | None:
+    """Note a large anonymous mapping, or the rest of an arena. Return the mapping if an arena may begin there."""
+    if name and not name.startswith((b"[heap", b"[anon")):
+        return None
+    if rss >= _LEAST_AREA_BYTES:
+        total.areas.append(_area(where, rss))
+    if where.permissions == b"rw-p":
+        area = _area(where, rss)
+        begins = area.start >= _LOWEST_ARENA and area.start % _ARENA_BYTES == 0 and area.size_bytes < _ARENA_BYTES
+        return area if begins else None
+    if before is not None and where.permissions == b"---p" and rss == 0:
+        rest = _area(where, rss)
+        if rest.start == before.start + before.size_bytes and before.size_bytes + rest.size_bytes == _ARENA_BYTES:
+            total.arenas += 1
+            total.arena_bytes += before.rss_bytes
+    return None
+
+
+def _area(where: _Where, rss: int) -> Area:
+    start = int(where.start, 16)
+    return Area(start, int(where.end, 16) - start, rss)
+
+
+def _mappings(data: bytes) -> Iterator[tuple[_Where, bytes, bytes, Counter[str]]]:
+    """Yield each mapping's place, its device, its name, and its values in KiB."""
+    begun: tuple[_Where, bytes, bytes] | None = None
     values: Counter[str] = Counter()
-    for device, name, key, kib in _LINE.findall(data):
+    for start, end, permissions, device, name, key, kib in _LINE.findall(data):
         if not device:
             values[key.decode()] = int(kib)
             continue
         if begun is not None:
             yield *begun, values
-        begun, values = (device, name), Counter()
+        begun, values = (_Where(start, end, permissions), device, name), Counter()
     if begun is not None:
         yield *begun, values
 

@@ -11,14 +11,14 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import version_of
 from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.pace import Attempt, LimitGuard, Look, Sample, SnapshotPlan, is_over, is_worth_a_hurry
 from membudget.measure.probe.proc_reader import Moment, Reader
-from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
+from membudget.measure.probe.process_use import Area, Clues, FileUse, MapClues, ProcessUse, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def serve(orders: int, answers: int) -> NoReturn:
     os._exit(0)
 
 
-def _fields(part: Attempt | Snapshot | ProcessUse | FileUse) -> dict[str, object]:
+def _fields(part: Attempt | Snapshot | ProcessUse | Clues | MapClues | Area | FileUse) -> dict[str, object]:
     """Return a dataclass's fields. `dataclasses.asdict` copies them deeply, which is a third of the time of a look."""
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
@@ -154,9 +154,23 @@ def _snapshot(raw: dict[str, object]) -> Snapshot:
     assert isinstance(files, list)  # noqa: S101
     return Snapshot(
         **raw,  # type: ignore[arg-type]
-        processes=tuple(ProcessUse(**{**one, "arguments": tuple(one["arguments"])}) for one in processes),
+        processes=tuple(
+            ProcessUse(**{**one, "arguments": tuple(one["arguments"]), "clues": _clues(one["clues"])})
+            for one in processes
+        ),
         files=tuple(FileUse(**one) for one in files),
     )
+
+
+def _clues(raw: dict[str, Any] | None) -> Clues | None:
+    if raw is None:
+        return None
+    found = raw["map"]
+    known = None
+    if found is not None:
+        areas = tuple(Area(**one) for one in found["areas"])
+        known = MapClues(**{**found, "libraries": tuple(found["libraries"]), "areas": areas})
+    return Clues(**{**raw, "settings": tuple(raw["settings"]), "map": known})
 
 
 _LAST_ANSWER_S = 1.0

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from membudget.budgets.editing import LineEdit
 from membudget.budgets.manifests import ManifestRule
 from membudget.budgets.rules import EffectiveBudget
+from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands, raw
@@ -14,12 +15,15 @@ from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
+from membudget.judge.runtimes import RuntimeFinding
 from membudget.judge.whole import Gap
+from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.report.accepting import exception_lines, keys_of_image, proposal_of
 from membudget.report.headline import verdict_line
 from membudget.report.manifest_words import fault_words, finding_words
 from membudget.report.report import Comparison, JudgedReport, Report
 from membudget.report.row_words import key_of, row_reason
+from membudget.report.runtime_words import finding_words as runtime_finding_words
 from membudget.report.verdicts import image_reason, next_step
 
 
@@ -164,6 +168,41 @@ class JudgedManifest(_Model):
         )
 
 
+class JudgedRuntime(_Model):
+    """A rule that the settings of a runtime break. It never changes the verdict."""
+
+    rule: RuntimeRule
+    image: str
+    runtime: RuntimeKind
+    ceiling_bytes: int | None
+    beside_bytes: int | None
+    """The measured memory beside the heap, at least."""
+    limit_bytes: int
+    reason: str
+    fitting: str | None
+    """The setting that keeps the rule. None if none does under this limit."""
+    path: str | None
+    line: int | None
+    """Where it is set, or where the program is started. None if neither is known."""
+
+    @classmethod
+    def of(cls, finding: RuntimeFinding) -> "JudgedRuntime":
+        """Return the JSON model of a finding."""
+        place = finding.place
+        return cls(
+            rule=finding.rule,
+            image=finding.image,
+            runtime=finding.runtime.kind,
+            ceiling_bytes=finding.ceiling_bytes,
+            beside_bytes=finding.beside_bytes,
+            limit_bytes=finding.limit_bytes,
+            reason=raw(runtime_finding_words(finding)),
+            fitting=finding.fitting,
+            path=place.path if place is not None else None,
+            line=place.line if place is not None else None,
+        )
+
+
 class JudgedDocument(_Model):
     """The judgement of a report. It was judged by the membudget that printed it."""
 
@@ -178,6 +217,8 @@ class JudgedDocument(_Model):
     """The rules that manifests break, failures first."""
     unread_manifests: tuple[str, ...]
     """Why manifests could not be read."""
+    runtimes: tuple[JudgedRuntime, ...]
+    """The rules that settings of runtimes break. They never change the verdict."""
     missing_shards: tuple[int, ...]
     gaps: tuple[Gap, ...]
     """The gaps in coverage: images, shards, and parts that were left out."""
@@ -205,6 +246,7 @@ def render(result: JudgedReport) -> str:
         ),
         manifests=tuple(map(JudgedManifest.of, result.judgement.manifests.findings)),
         unread_manifests=tuple(raw(fault_words(fault)) for fault in result.judgement.manifests.faults),
+        runtimes=tuple(map(JudgedRuntime.of, result.judgement.runtimes)),
         missing_shards=result.report.coverage.missing_shards,
         gaps=result.judgement.gaps,
         unapproved=tuple(f"{one.subject}.{one.key}" for one in result.report.looser.unapproved),

@@ -340,3 +340,67 @@ def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_pat
     assert parts == snapshot.summed_pss_bytes
     assert snapshot.summed_rss_bytes - snapshot.summed_pss_bytes > 1.9 * 24 * MIB
     assert all(process.high_water_bytes for process in snapshot.processes)
+
+
+def told_of(processes: Processes, pid: int) -> None:
+    """Make a process tell what it runs on."""
+    folder = processes.proc / str(pid)
+    (folder / "exe").symlink_to("/usr/bin/node")
+    (folder / "cmdline").write_bytes(b"node\0--max-old-space-size=64\0server.js\0")
+    (folder / "environ").write_bytes(b"PASSWORD=hunter2\0NODE_OPTIONS=--max-old-space-size=96 --require ./x.js\0")
+    with (folder / "status").open("a") as status:
+        status.write("Threads:\t7\nPPid:\t1\n")
+
+
+def test_what_tells_the_runtime_of_a_process(processes: Processes) -> None:
+    processes.add(7)
+    told_of(processes, 7)
+    snapshot = processes.take()
+    assert snapshot is not None
+    clues = snapshot.processes[0].clues
+    assert clues is not None
+    assert (clues.executable, clues.settings) == ("/usr/bin/node", ("--max-old-space-size=64",))
+    assert clues.variables == {"NODE_OPTIONS": "--max-old-space-size=96"}
+    assert (clues.threads, clues.parent) == (7, 1)
+    assert clues.map is not None
+    assert clues.map.held_bytes == (3000 + 60 + 12 + 32) * KIB
+
+
+def test_near_the_limit_only_the_link_to_the_program_is_read(processes: Processes) -> None:
+    processes.add(7)
+    told_of(processes, 7)
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    clues = snapshot.processes[0].clues
+    assert clues is not None
+    assert clues.executable == "/usr/bin/node"
+    assert (clues.settings, clues.variables, clues.map) == ((), {}, None)
+
+
+def test_near_the_limit_clues_are_those_of_an_earlier_look(processes: Processes) -> None:
+    processes.add(7)
+    told_of(processes, 7)
+    assert processes.take() is not None
+    (processes.proc / "7/cmdline").unlink()
+    (processes.proc / "7/environ").unlink()
+    (processes.proc / "7/smaps").unlink()
+    snapshot = processes.take(Far(0))
+    assert snapshot is not None
+    clues = snapshot.processes[0].clues
+    assert clues is not None
+    assert clues.settings == ("--max-old-space-size=64",)
+    assert clues.map is not None
+    processes.reader.forget()
+    forgotten = processes.take(Far(0))
+    assert forgotten is not None
+    assert forgotten.processes[0].clues is not None
+    assert forgotten.processes[0].clues.map is None, "another trial"
+
+
+def test_only_the_largest_processes_have_clues(processes: Processes) -> None:
+    for pid in range(1, 20):
+        processes.add(pid, pages=pid)
+    snapshot = processes.take()
+    assert snapshot is not None
+    assert sum(process.clues is not None for process in snapshot.processes) == 12
+    assert snapshot.processes[0].clues is not None

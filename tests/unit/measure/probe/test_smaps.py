@@ -59,3 +59,41 @@ def test_mounts_of_a_tmpfs_are_named_as_in_memory_maps() -> None:
 @given(st.binary(max_size=200))
 def test_other_texts_are_no_mounts(data: bytes) -> None:
     assert isinstance(tmpfs_devices(data), frozenset)
+
+
+def anonymous(start: int, end: int, rss_kib: int, permissions: str = "rw-p", name: str = "") -> bytes:
+    first = f"{start:x}-{end:x} {permissions} 00000000 00:00 0 {name}".rstrip() + "\n"
+    return (first + f"Rss: {rss_kib} kB\nPss: {rss_kib} kB\nAnonymous: {rss_kib} kB\n").encode()
+
+
+ARENA = 0x7F5C00000000
+
+
+def test_large_anonymous_mappings_are_kept_with_their_place_largest_first() -> None:
+    maps = anonymous(0xF8000000, 0xF8800000, 8192) + anonymous(0xFF000000, 0xFF100000, 512)
+    memory = parse_smaps(maps + anonymous(0x7F0000000000, 0x7F0001000000, 16384))
+    assert [(area.start, area.size_bytes, area.rss_bytes) for area in memory.areas] == [
+        (0x7F0000000000, 0x1000000, 16384 * KIB), (0xF8000000, 0x800000, 8192 * KIB),
+    ]  # fmt: skip
+
+
+def test_an_arena_is_its_used_part_and_the_rest_of_64_mib() -> None:
+    used = anonymous(ARENA, ARENA + 0x200000, 1500)
+    rest = anonymous(ARENA + 0x200000, ARENA + 0x4000000, 0, "---p")
+    memory = parse_smaps(used + rest)
+    assert (memory.arenas, memory.arena_bytes) == (1, 1500 * KIB)
+
+
+def test_what_only_looks_like_an_arena_is_none() -> None:
+    rest = anonymous(ARENA + 0x200000, ARENA + 0x3000000, 0, "---p")
+    assert parse_smaps(anonymous(ARENA, ARENA + 0x200000, 1500) + rest).arenas == 0, "another size"
+    go = anonymous(0xC000000000, 0xC000400000, 1500) + anonymous(0xC000400000, 0xC004000000, 0, "---p")
+    assert parse_smaps(go).arenas == 0, "the heap of a Go program"
+
+
+def test_mapped_files_are_named_also_if_they_hold_nothing() -> None:
+    memory = parse_smaps(
+        b"7f0000000000-7f0000200000 r-xp 00000000 08:01 42  /usr/lib/libjvm.so\nRss: 0 kB\nPss: 0 kB\n"
+    )
+    assert memory.paths == {"/usr/lib/libjvm.so"}
+    assert memory.files == {}

@@ -1,0 +1,189 @@
+"""What is wrong with the settings of runtimes: the ceiling that a runtime has against the container's limit.
+
+A smoke workload seldom fills a heap. So an image passes here and is killed in production, or pays for memory that its
+runtime never uses. Findings never change a verdict.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from membudget.budgets.runtimes import RuntimeRule
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
+from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
+from membudget.measure.runtimes.runtime import Answer, Runtime, RuntimeKind, SettingPlace
+
+MARGIN = 0.05
+"""The part of the limit that a fitting ceiling leaves free: what is beside the heap varies between trials."""
+FAR_BELOW = 0.5
+"""A ceiling with what is beside it is far below the limit if both need less than this part of it."""
+GO_NEAR_LIMIT = 0.75
+"""A Go program that comes this near to its limit needs GOMEMLIMIT."""
+_LEAST_HEAP_BYTES = 64 * MIB
+"""A smaller heap that is reserved and unused is not worth a word."""
+NODE_YOUNG_MIB = 4
+"""How much Node's ceiling is above --max-old-space-size: its young generation, rounded up."""
+_GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
+_GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFinding:
+    """A broken rule, with the figures of its sum."""
+
+    rule: RuntimeRule
+    image: str
+    runtime: Runtime
+    ceiling_bytes: int | None
+    """The most that the heap may grow to. None if nothing limits it."""
+    beside_bytes: int | None
+    """The measured memory of the container beside that heap, at least. None if the rule needs none."""
+    limit_bytes: int
+    held_bytes: int | None = None
+    """What holds memory now: the heap, or the whole container."""
+    setting: str | None = None
+    """The setting that breaks the rule as it is written. None if it is a default. It is text from outside."""
+    fitting: str | None = None
+    """The setting that keeps the rule. None if no value fits under this limit."""
+    fitting_limit_bytes: int | None = None
+    """A limit under which the rule is kept with the setting as it is. None if no limit helps."""
+
+    @property
+    def sum_bytes(self) -> int | None:
+        """The ceiling and what is beside it."""
+        return None if self.ceiling_bytes is None else self.ceiling_bytes + (self.beside_bytes or 0)
+
+    @property
+    def place(self) -> SettingPlace | None:
+        """Where the setting is written, or else where the program is started. None if neither is known."""
+        places = self.runtime.places
+        name = (self.fitting or "").split("=")[0]
+        return (places.get(self.setting) if self.setting is not None else None) or places.get(name) or places.get("")
+
+
+def judge_runtimes(images: Sequence[ImageMeasurement], rules: Collection[RuntimeRule]) -> tuple[RuntimeFinding, ...]:
+    """Return which of these rules the runtimes of the head break. Rules that need an unknown figure are kept."""
+    return tuple(finding for image in images for finding in _of_image(image) if finding.rule in rules)
+
+
+def _of_image(image: ImageMeasurement) -> Iterator[RuntimeFinding]:
+    side = image.side_for_maximums
+    if side is None or image.presence is Presence.REMOVED:
+        return
+    for runtime in side.runtimes:
+        known = _Known(image, side, runtime)
+        if runtime.kind is RuntimeKind.GO:
+            yield from known.of_go()
+        elif runtime.answer is not None and runtime.answer.ceiling_bytes is not None:
+            yield from known.of_heap(runtime.answer, runtime.answer.ceiling_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    image: ImageMeasurement
+    side: SideMeasurement
+    runtime: Runtime
+
+    @property
+    def _limit(self) -> int:
+        return self.image.limit_bytes
+
+    def of_heap(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
+        """Yield the rules that a runtime with a heap of its own breaks."""
+        beside, limit = self.runtime.beside_bytes, self._limit
+        setting = self._heap_setting
+        if answer.sees_limit is False and not (setting or "").startswith(("-Xmx", "-XX:MaxHeapSize")):
+            off = self.runtime.setting("-XX:-UseContainerSupport")
+            yield self._finding(RuntimeRule.NO_CONTAINER_SUPPORT, ceiling, beside, off, "-XX:+UseContainerSupport")
+        elif ceiling > limit:
+            yield self._of_ceiling(RuntimeRule.HEAP_ABOVE_LIMIT, ceiling, beside, setting)
+        elif beside is not None and ceiling + beside > limit:
+            yield self._of_ceiling(RuntimeRule.CEILING_ABOVE_LIMIT, ceiling, beside, setting)
+        elif beside is not None and ceiling + beside < FAR_BELOW * limit:
+            yield self._of_ceiling(RuntimeRule.CEILING_FAR_BELOW_LIMIT, ceiling, beside, setting)
+        yield from self._of_reserved(answer, ceiling)
+
+    def _of_reserved(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
+        heap, initial, setting = self.runtime.heap_bytes, answer.initial_bytes, self.runtime.setting("-Xms")
+        if setting is None or heap is None or initial is None or initial < ceiling or ceiling < _LEAST_HEAP_BYTES:
+            return
+        if heap < ceiling / 2:
+            fitting = f"-Xms{max(1, -(-heap // MIB))}m"
+            yield RuntimeFinding(
+                RuntimeRule.HEAP_RESERVED_UNUSED, self.image.name, self.runtime, ceiling, None, self._limit,
+                held_bytes=heap, setting=setting, fitting=fitting,
+            )  # fmt: skip
+
+    def of_go(self) -> Iterator[RuntimeFinding]:
+        """Yield the rules that a Go program breaks."""
+        setting = self.runtime.variables.get("GOMEMLIMIT")
+        ceiling, beside = go_memory_limit(setting), self.runtime.others_bytes
+        written = f"GOMEMLIMIT={setting}" if setting is not None else None
+        fitting = self._go_fitting(beside)
+        if ceiling is None:
+            held = self._held
+            if held is not None and held >= GO_NEAR_LIMIT * self._limit:
+                yield RuntimeFinding(
+                    RuntimeRule.NO_GO_MEMORY_LIMIT, self.image.name, self.runtime, None, beside, self._limit,
+                    held_bytes=held, setting=written, fitting=fitting,
+                )  # fmt: skip
+        elif ceiling > self._limit:
+            yield self._finding(RuntimeRule.HEAP_ABOVE_LIMIT, ceiling, beside, written, fitting)
+        elif ceiling + beside > self._limit:
+            yield self._finding(RuntimeRule.CEILING_ABOVE_LIMIT, ceiling, beside, written, fitting)
+
+    def _go_fitting(self, beside: int) -> str | None:
+        """Return the usual 90 % of the limit, without what other processes hold."""
+        mib = int(0.9 * self._limit - beside) // MIB
+        return f"GOMEMLIMIT={mib}MiB" if mib > 0 else None
+
+    @property
+    def _held(self) -> int | None:
+        """The head's peak RSS. An OOM-killed head reached its limit."""
+        kills = self.side.metrics.get(Metric.OOM_KILLS)
+        if kills is not None and kills.value and not self.side.only_sidecars_were_killed:
+            return self._limit
+        peak = self.side.metrics.get(Metric.PEAK_RSS)
+        return peak.value if peak is not None else None
+
+    @property
+    def _heap_setting(self) -> str | None:
+        if self.runtime.kind is RuntimeKind.NODE:
+            return self.runtime.setting("--max-old-space-size", "--max_old_space_size")
+        absolute = self.runtime.setting("-Xmx", "-XX:MaxHeapSize=")
+        return absolute or self.runtime.setting("-XX:MaxRAMPercentage=")
+
+    def _of_ceiling(self, rule: RuntimeRule, ceiling: int, beside: int | None, setting: str | None) -> RuntimeFinding:
+        return self._finding(rule, ceiling, beside, setting, self._fitting(beside or 0, setting))
+
+    def _fitting(self, beside: int, setting: str | None) -> str | None:
+        """Return the largest heap that fits beside what was measured, written as the setting is written now."""
+        room = int((1 - MARGIN) * self._limit) - beside
+        if self.runtime.kind is RuntimeKind.NODE:
+            mib = room // MIB - NODE_YOUNG_MIB
+            return f"--max-old-space-size={mib}" if mib > 0 else None
+        if setting is not None and setting.startswith(("-Xmx", "-XX:MaxHeapSize")):
+            name = "-Xmx" if setting.startswith("-Xmx") else "-XX:MaxHeapSize="
+            return f"{name}{room // MIB}m" if room >= MIB else None
+        percent = int(100 * room / self._limit)
+        return f"-XX:MaxRAMPercentage={percent}" if percent > 0 else None
+
+    def _finding(
+        self, rule: RuntimeRule, ceiling: int, beside: int | None, setting: str | None, fitting: str | None
+    ) -> RuntimeFinding:
+        grows = rule is not RuntimeRule.CEILING_FAR_BELOW_LIMIT
+        is_of_limit = (
+            setting is not None and "Percentage" not in setting and "Container" not in setting
+        ) or not fitting
+        needed = -int(-(ceiling + (beside or 0)) / (1 - MARGIN) // MIB) * MIB
+        return RuntimeFinding(
+            rule, self.image.name, self.runtime, ceiling, beside, self._limit, setting=setting, fitting=fitting,
+            fitting_limit_bytes=needed if grows and is_of_limit else None,
+        )  # fmt: skip
+
+
+def go_memory_limit(text: str | None) -> int | None:
+    """Return the bytes of a GOMEMLIMIT. None if it is not set, is "off", or is not one (Go, runtime/debug)."""
+    found = _GO_SIZE.fullmatch(text or "")
+    return int(found[1]) * _GO_UNITS[found[2] or ""] if found is not None else None

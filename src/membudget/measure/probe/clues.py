@@ -1,0 +1,102 @@
+"""What tells which runtime a process is, and how its memory is set: as little of it as that needs.
+
+Command lines and environments hold secrets. Only words that set memory are kept, and only variables by name. Uses the
+standard library only, because the probe imports this module.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_MOST_ENVIRONMENT_BYTES = 256 << 10
+_MOST_COMMAND_LINE_BYTES = 32 << 10
+_MOST_WORDS = 40
+_LONGEST_PATH = 300
+_MOST_LIBRARIES = 12
+
+_MEMORY_WORD = re.compile(
+    rb"-X(?:mx|ms|mn|ss)\w{1,20}"
+    rb"|-XX:[+-]?\w{1,60}(?:=[\w.]{1,30})?"
+    rb"|--(?:max|min|initial)[_-](?:old[_-]space|semi[_-]space|heap)[_-]size(?:=\d{1,12})?"
+)
+"""The flags of a JVM and of Node that set memory, without those whose values are commands or paths."""
+_NUMBER = re.compile(rb"[\w.%+-]{1,40}")
+_LIST = re.compile(rb"[\w./:=,+-]{1,300}")
+_OPTIONS = frozenset({b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS", b"_JAVA_OPTIONS", b"NODE_OPTIONS"})
+_VARIABLES = {
+    **dict.fromkeys(_OPTIONS, _MEMORY_WORD),
+    **dict.fromkeys(
+        (
+            b"GOMEMLIMIT", b"GOGC", b"MALLOC_ARENA_MAX", b"MALLOC_TRIM_THRESHOLD_", b"MALLOC_MMAP_THRESHOLD_",
+            b"DOTNET_GCHeapHardLimit", b"DOTNET_GCHeapHardLimitPercent", b"COMPlus_GCHeapHardLimit",
+            b"COMPlus_GCHeapHardLimitPercent", b"WEB_CONCURRENCY",
+        ),
+        _NUMBER,
+    ),
+    **dict.fromkeys((b"GLIBC_TUNABLES", b"LD_PRELOAD", b"MALLOC_CONF"), _LIST),
+}  # fmt: skip
+"""The variables that are kept, each with what a value, or a word of it, may look like. Nothing else is read out."""
+_FIRST_PAGE_BYTES = 4096
+_GO_NOTE = re.compile(rb"\x04\0\0\0[\x01-\xff][\0-\x01]\0\0\x04\0\0\0Go\0\0", re.DOTALL)
+"""The note with the build ID that Go's linker puts at the beginning of a program (Go, cmd/link/internal/ld/elf.go)."""
+_LIBRARY = re.compile(
+    r"/(?:libjvm|libjemalloc|libtcmalloc|libmimalloc|libc[.-]|ld-musl|libc\.musl|libcoreclr|libpython|libruby"
+    r"|libnode|libphp|libbeam)[^/]*$"
+)
+"""The mapped files that tell of a runtime or of its malloc."""
+
+
+def executable(folder: Path) -> str | None:
+    """Return the path of a process's program as the container sees it. Reading the link holds none of its memory."""
+    try:
+        path = str((folder / "exe").readlink())
+    except OSError:
+        return None
+    return path.removesuffix(" (deleted)").encode(errors="replace").decode(errors="replace")[:_LONGEST_PATH]
+
+
+def is_go(folder: Path) -> bool:
+    """Return whether Go made a process's program. Its first page is read from the file, not from the process."""
+    try:
+        with (folder / "exe").open("rb", buffering=0) as file:
+            return _GO_NOTE.search(file.read(_FIRST_PAGE_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def settings(folder: Path) -> tuple[str, ...]:
+    """Return the words of a process's command line that set memory. Raises OSError."""
+    with (folder / "cmdline").open("rb") as file:
+        return tuple(_memory_words(file.read(_MOST_COMMAND_LINE_BYTES).split(b"\0")))
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Return the variables of a process that set memory. Empty if they may not be read."""
+    try:
+        with (folder / "environ").open("rb") as file:
+            found = file.read(_MOST_ENVIRONMENT_BYTES)
+    except OSError:
+        return {}
+    return dict(kept_variables(found))
+
+
+def kept_variables(environment: bytes) -> Iterator[tuple[str, str]]:
+    """Yield what is kept of an environment, as the kernel writes it."""
+    for word in environment.split(b"\0"):
+        name, _, value = word.partition(b"=")
+        pattern = _VARIABLES.get(name)
+        if pattern is None:
+            continue
+        if name in _OPTIONS:
+            yield name.decode(), " ".join(_memory_words(value.split()))
+        elif pattern.fullmatch(value):
+            yield name.decode(), value.decode()
+
+
+def _memory_words(words: Iterable[bytes]) -> list[str]:
+    return [word.decode() for word in words if _MEMORY_WORD.fullmatch(word)][:_MOST_WORDS]
+
+
+def telling_libraries(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the mapped files that tell of a runtime or of its malloc."""
+    return tuple(sorted(path for path in paths if _LIBRARY.search(path)))[:_MOST_LIBRARIES]

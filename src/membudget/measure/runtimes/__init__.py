@@ -1,0 +1,1 @@
+"""Language runtimes: which ones run, and how much memory they allow themselves."""

@@ -1,0 +1,147 @@
+"""Recognises runtimes by the processes that were seen: by program and mapped libraries. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from membudget.measure.probe.process_use import Clues, ProcessUse, Snapshot
+from membudget.measure.runtimes.runtime import MOST_RUNTIMES, MOST_WORKERS, Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.trial import Trial
+
+_BY_LIBRARY = (
+    (re.compile(r"/libjvm\."), RuntimeKind.JVM),
+    (re.compile(r"/libcoreclr\."), RuntimeKind.DOTNET),
+    (re.compile(r"/libnode\."), RuntimeKind.NODE),
+    (re.compile(r"/libpython\d"), RuntimeKind.PYTHON),
+    (re.compile(r"/libruby"), RuntimeKind.RUBY),
+)
+_BY_PROGRAM = (
+    (re.compile(r"node(js)?"), RuntimeKind.NODE),
+    (re.compile(r"python\d*(\.\d+)?"), RuntimeKind.PYTHON),
+    (re.compile(r"ruby[\d.]*"), RuntimeKind.RUBY),
+    (re.compile(r"php-fpm[\d.]*"), RuntimeKind.PHP_FPM),
+    (re.compile(r"beam(\.smp)?"), RuntimeKind.ERLANG),
+    (re.compile(r"nginx"), RuntimeKind.NGINX),
+    (re.compile(r"apache2|httpd"), RuntimeKind.APACHE),
+    (re.compile(r"postgres"), RuntimeKind.POSTGRES),
+    # Debian's redis-server is a link to the program that checks its files.
+    (re.compile(r"redis-server|redis-check-rdb|valkey-server"), RuntimeKind.REDIS),
+    (re.compile(r"dotnet"), RuntimeKind.DOTNET),
+)
+_JAVA = re.compile(r"java")
+_MALLOCS = (
+    (re.compile(r"/libjemalloc"), Malloc.JEMALLOC),
+    (re.compile(r"/libtcmalloc"), Malloc.TCMALLOC),
+    (re.compile(r"/libmimalloc"), Malloc.MIMALLOC),
+    (re.compile(r"/(ld-musl|libc\.musl)"), Malloc.MUSL),
+    (re.compile(r"/libc[.-]"), Malloc.GLIBC),
+)
+"""In the order in which they decide: a preloaded allocator stands before the C library's own."""
+_SERVERS = {
+    RuntimeKind.PYTHON: (Server.GUNICORN, Server.UVICORN),
+    RuntimeKind.RUBY: (Server.PUMA, Server.UNICORN),
+}
+
+
+def runtimes_of(trials: Sequence[Trial]) -> tuple[Runtime, ...]:
+    """Return the runtimes of the trials' largest look at the processes, the one with the most memory first.
+
+    A look is preferred if it knows the memory map of its largest process, because only that tells a heap.
+    """
+    looks = [trial.snapshot for trial in trials if trial.snapshot is not None]
+    best = max(looks, key=_worth, default=None)
+    return tuple(_recognised(best))[:MOST_RUNTIMES] if best is not None else ()
+
+
+def _worth(snapshot: Snapshot) -> tuple[bool, int]:
+    largest = max(snapshot.processes, key=lambda one: one.unreclaimable_bytes, default=None)
+    has_map = largest is not None and largest.clues is not None and largest.clues.map is not None
+    return has_map, snapshot.seen_bytes
+
+
+def _recognised(snapshot: Snapshot) -> Iterator[Runtime]:
+    groups: dict[tuple[RuntimeKind, str], list[ProcessUse]] = {}
+    for process in snapshot.processes:
+        kind = kind_of(process)
+        if kind is not None and process.clues is not None and process.clues.executable is not None:
+            groups.setdefault((kind, process.clues.executable), []).append(process)
+    whole = sum(process.unreclaimable_bytes for process in snapshot.processes)
+    for (kind, executable), processes in sorted(groups.items(), key=lambda item: -_held(item[1])):
+        largest = max(processes, key=lambda process: process.unreclaimable_bytes)
+        yield _runtime(kind, executable, processes, largest, max(0, whole - largest.unreclaimable_bytes))
+
+
+def _held(processes: Sequence[ProcessUse]) -> int:
+    return sum(process.unreclaimable_bytes for process in processes)
+
+
+def _runtime(
+    kind: RuntimeKind, executable: str, processes: Sequence[ProcessUse], largest: ProcessUse, others_bytes: int
+) -> Runtime:
+    clues = largest.clues or Clues(executable)
+    known = clues.map
+    server = _server(kind, processes)
+    return Runtime(
+        kind=kind,
+        executable=executable,
+        held_bytes=known.held_bytes if known is not None else largest.unreclaimable_bytes,
+        others_bytes=others_bytes,
+        processes=len(processes),
+        settings=clues.settings,
+        variables=dict(clues.variables),
+        malloc=_malloc(clues),
+        server=server,
+        areas=known.areas if known is not None else (),
+        has_map=known is not None,
+        arenas=known.arenas if known is not None else 0,
+        arena_bytes=known.arena_bytes if known is not None else 0,
+        threads=clues.threads,
+        workers=_workers(processes) if server is not None else (),
+    )
+
+
+def kind_of(process: ProcessUse) -> RuntimeKind | None:
+    """Return what a process runs on. None if that is not known.
+
+    Libraries decide where a memory map was read, because anything may call itself "java".
+    """
+    clues = process.clues
+    if clues is None or clues.executable is None:
+        return None
+    name = PurePosixPath(clues.executable).name
+    if clues.map is not None:
+        for pattern, kind in _BY_LIBRARY:
+            if any(pattern.search(path) for path in clues.map.libraries):
+                return kind
+    elif _JAVA.fullmatch(name):
+        return RuntimeKind.JVM
+    for pattern, kind in _BY_PROGRAM:
+        if pattern.fullmatch(name):
+            return kind
+    return RuntimeKind.GO if clues.is_go else None
+
+
+def _malloc(clues: Clues) -> Malloc | None:
+    libraries = clues.map.libraries if clues.map is not None else ()
+    return next((malloc for pattern, malloc in _MALLOCS if any(pattern.search(path) for path in libraries)), None)
+
+
+def _server(kind: RuntimeKind, processes: Sequence[ProcessUse]) -> Server | None:
+    if kind is RuntimeKind.PHP_FPM:
+        return Server.PHP_FPM
+    if kind is RuntimeKind.APACHE:
+        return Server.APACHE
+    words = {_program_word(word) for process in processes for word in (process.name, *process.arguments)}
+    return next((server for server in _SERVERS.get(kind, ()) if server.value in words), None)
+
+
+def _program_word(word: str) -> str:
+    """Return the program that a word of a command line names: "/usr/bin/gunicorn", "gunicorn: worker [app]"."""
+    return PurePosixPath(re.split(r"[:\s]", word, maxsplit=1)[0]).name
+
+
+def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...]:
+    """Return what each worker holds: each process whose parent runs the same program and has no parent like that."""
+    known = {process.pid for process in processes}
+    forked = [one for one in processes if one.clues is not None and one.clues.parent in known]
+    return tuple(sorted((one.unreclaimable_bytes for one in forked), reverse=True))[:MOST_WORKERS]

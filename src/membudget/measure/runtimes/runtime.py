@@ -1,0 +1,152 @@
+"""A runtime as it was seen near the peak, and what it said of itself: facts for report.json. Bounded."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from membudget.core.files import Stored
+from membudget.measure.probe.process_use import Area
+
+MOST_RUNTIMES = 10
+MOST_WORKERS = 40
+LONGEST_REASON = 300
+_MOST_BYTES = 1 << 62
+
+_Word = Annotated[str, Field(max_length=300)]
+_Path = Annotated[str, Field(max_length=1000)]
+_Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
+_Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class RuntimeKind(StrEnum):
+    """What a process runs on, or the server that it is."""
+
+    JVM = "jvm"
+    NODE = "node"
+    PYTHON = "python"
+    GO = "go"
+    DOTNET = "dotnet"
+    RUBY = "ruby"
+    PHP_FPM = "php_fpm"
+    ERLANG = "erlang"
+    NGINX = "nginx"
+    APACHE = "apache"
+    POSTGRES = "postgres"
+    REDIS = "redis"
+
+
+class Server(StrEnum):
+    """A server that forks workers in advance."""
+
+    GUNICORN = "gunicorn"
+    UVICORN = "uvicorn"
+    PUMA = "puma"
+    UNICORN = "unicorn"
+    PHP_FPM = "php-fpm"
+    APACHE = "apache"
+
+
+class Malloc(StrEnum):
+    """The allocator that a process uses."""
+
+    GLIBC = "glibc"
+    MUSL = "musl"
+    JEMALLOC = "jemalloc"
+    TCMALLOC = "tcmalloc"
+    MIMALLOC = "mimalloc"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Stored):
+    """What a runtime said of itself in the same image, environment and limit, without the service."""
+
+    version: _Word | None = None
+    """Text from outside."""
+    ceiling_bytes: _Bytes | None = None
+    """The most that it lets its heap grow to."""
+    initial_bytes: _Bytes | None = None
+    """What its heap begins with (JVM)."""
+    heap_start: _Bytes | None = None
+    """The address of its heap, of `ceiling_bytes` bytes. None if the heap does not lie in one piece."""
+    idle_beside_bytes: _Bytes | None = None
+    """The anonymous memory beside the heap of the idle runtime."""
+    sees_limit: bool | None = None
+    """Whether it sizes itself by the container's limit. None if it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingPlace(Stored):
+    """A line of the repository where a setting is written, or where it may be."""
+
+    path: _Path
+    line: Annotated[int, Field(ge=1)]
+    is_exact: bool
+    """Whether the setting is written there. Otherwise the line starts the program, or sets other variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime(Stored):
+    """A runtime that was seen in the head's trials, with the largest of its processes."""
+
+    kind: RuntimeKind
+    executable: _Path
+    """The path of its program in the container. It is text from outside."""
+    held_bytes: _Bytes
+    """The process's anonymous and shared memory when its memory map was read, or at the look."""
+    others_bytes: _Bytes
+    """The anonymous and shared memory of the container's other processes."""
+    processes: _Count = 1
+    """How many processes run the same program."""
+    settings: Annotated[tuple[_Word, ...], Field(max_length=40)] = ()
+    """The words of the command line that set memory."""
+    variables: Annotated[dict[_Word, _Word], Field(max_length=40)] = field(default_factory=dict)
+    """The variables that set memory."""
+    malloc: Malloc | None = None
+    """None if no memory map tells it."""
+    server: Server | None = None
+    areas: Annotated[tuple[Area, ...], Field(max_length=20)] = ()
+    """The largest anonymous mappings."""
+    has_map: bool = False
+    """Whether a memory map was read."""
+    arenas: _Count = 0
+    arena_bytes: _Bytes = 0
+    threads: _Count | None = None
+    workers: Annotated[tuple[_Bytes, ...], Field(max_length=MOST_WORKERS)] = ()
+    """The anonymous and shared memory of each worker that a server forked."""
+    answer: Answer | None = None
+    unanswered: Annotated[str, Field(max_length=LONGEST_REASON)] | None = None
+    """Why it was not asked, or gave no answer. None if it answered, or if there is nothing to ask."""
+    places: Annotated[dict[_Word, SettingPlace], Field(max_length=10)] = field(default_factory=dict)
+    """Where settings are written, by the beginning of the setting. "" is where the program is started."""
+
+    @property
+    def heap_bytes(self) -> int | None:
+        """The resident memory of its heap. None if it is not known."""
+        answer = self.answer
+        if not self.has_map or answer is None or answer.heap_start is None or answer.ceiling_bytes is None:
+            return None
+        first, last = answer.heap_start, answer.heap_start + answer.ceiling_bytes
+        return sum(area.rss_bytes for area in self.areas if first <= area.start < last)
+
+    @property
+    def beside_bytes(self) -> int | None:
+        """What the container holds beside the runtime's heap, at least. None if that is not known."""
+        if self.answer is None or self.answer.ceiling_bytes is None:
+            return None
+        heap = self.heap_bytes
+        if heap is not None:
+            return max(0, self.held_bytes - heap) + self.others_bytes
+        if self.answer.idle_beside_bytes is None:
+            return None
+        return max(self.answer.idle_beside_bytes, self.held_bytes - self.answer.ceiling_bytes) + self.others_bytes
+
+    def setting(self, *beginnings: str) -> str | None:
+        """Return the word that sets something: the last one of the command line, or else one of a variable."""
+        variables = (word for value in self.variables.values() for word in value.split())
+        for words in (reversed(self.settings), variables):
+            for word in words:
+                if word.startswith(beginnings):
+                    return word
+        return None

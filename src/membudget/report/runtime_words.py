@@ -1,0 +1,168 @@
+"""Runtimes in words: what is wrong with their settings, each with its sum and the value that fits."""
+
+from collections.abc import Iterator, Sequence
+
+from membudget.budgets.runtimes import RuntimeRule
+from membudget.core.quantities import format_percent, format_size
+from membudget.core.untrusted_text import Quoted
+from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.metric import Verdict
+from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, RuntimeFinding
+from membudget.measure.runtimes.runtime import Malloc, Runtime, RuntimeKind
+from membudget.report.findings import Finding
+from membudget.report.row_words import Parts
+from membudget.report.story_parts import Item, Problem
+from membudget.report.verdicts import verdict_mark
+
+KINDS = {
+    RuntimeKind.JVM: "JVM",
+    RuntimeKind.NODE: "Node.js",
+    RuntimeKind.PYTHON: "CPython",
+    RuntimeKind.GO: "Go",
+    RuntimeKind.DOTNET: ".NET",
+    RuntimeKind.RUBY: "Ruby",
+    RuntimeKind.PHP_FPM: "PHP-FPM",
+    RuntimeKind.ERLANG: "Erlang",
+    RuntimeKind.NGINX: "nginx",
+    RuntimeKind.APACHE: "Apache",
+    RuntimeKind.POSTGRES: "PostgreSQL",
+    RuntimeKind.REDIS: "Redis",
+}
+LABELS = {
+    RuntimeRule.HEAP_ABOVE_LIMIT: "heap above limit",
+    RuntimeRule.CEILING_ABOVE_LIMIT: "ceiling above limit",
+    RuntimeRule.CEILING_FAR_BELOW_LIMIT: "ceiling far below limit",
+    RuntimeRule.HEAP_RESERVED_UNUSED: "reserved heap not used",
+    RuntimeRule.NO_CONTAINER_SUPPORT: "limit not seen",
+    RuntimeRule.NO_GO_MEMORY_LIMIT: "no GOMEMLIMIT",
+}
+"""Each rule in a few words."""
+_MALLOCS = {
+    Malloc.GLIBC: "glibc's malloc",
+    Malloc.MUSL: "musl's malloc",
+    Malloc.JEMALLOC: "jemalloc",
+    Malloc.TCMALLOC: "tcmalloc",
+    Malloc.MIMALLOC: "mimalloc",
+}
+
+
+def finding_words(finding: RuntimeFinding) -> Parts:
+    """Return a finding as a sentence: the image, the runtime, what is wrong with the sum, and what to write."""
+    return (Quoted(finding.image), f": {KINDS[finding.runtime.kind]}: ", *_what(finding), *_instead(finding))
+
+
+def _what(finding: RuntimeFinding) -> Parts:
+    limit, beside = format_size(finding.limit_bytes), _size(finding.beside_bytes)
+    ceiling, held, total = _size(finding.ceiling_bytes), _size(finding.held_bytes), _size(finding.sum_bytes)
+    heap: Parts = (_heap(finding), *_set_by(finding), f" may take {ceiling}")
+    match finding.rule:
+        case RuntimeRule.HEAP_ABOVE_LIMIT:
+            return (*heap, f", above the limit of {limit}: under enough load the kernel kills it")
+        case RuntimeRule.CEILING_ABOVE_LIMIT:
+            above = f"{total} is above the limit of {limit}, so under enough load the kernel kills it"
+            return (*heap, f", and {beside} {_measured(finding)} beside it: {above}")
+        case RuntimeRule.CEILING_FAR_BELOW_LIMIT:
+            share = format_percent(100 * FAR_BELOW)
+            below = f"{total} is less than {share} of the limit of {limit}, and the heap cannot use the rest"
+            return (*heap, f", and {beside} {_measured(finding)} beside it: {below}")
+        case RuntimeRule.HEAP_RESERVED_UNUSED:
+            used = f", {ceiling}, and {held} of it hold memory at the peak"
+            return ("it begins with its largest heap", *_set_by(finding), used)
+        case RuntimeRule.NO_CONTAINER_SUPPORT:
+            return (f"it does not see the limit of {limit}: its heap may take {ceiling}, by the machine's memory",)
+        case RuntimeRule.NO_GO_MEMORY_LIMIT:
+            setting = finding.setting
+            off: Parts = (Quoted(setting), " sets no limit") if setting is not None else ("no GOMEMLIMIT",)
+            return (*off, f", and it held {held} of the limit of {limit}: Go collects late, whatever the limit is")
+
+
+def _heap(finding: RuntimeFinding) -> str:
+    return "its memory" if finding.runtime.kind is RuntimeKind.GO else "its heap"
+
+
+def _measured(finding: RuntimeFinding) -> str:
+    return "were measured" if finding.runtime.heap_bytes is not None else "at least were measured"
+
+
+def _set_by(finding: RuntimeFinding) -> Parts:
+    return (" (", Quoted(finding.setting), ")") if finding.setting is not None else (" (by default)",)
+
+
+def _instead(finding: RuntimeFinding) -> Parts:
+    if finding.fitting is None:
+        limit = finding.fitting_limit_bytes
+        return (f" → no heap fits beside that: raise the limit{f' to {_size(limit)}' if limit is not None else ''}",)
+    place = finding.place
+    where: Parts = ()
+    if place is not None:
+        verb = "written in" if place.is_exact else "started in"
+        where = (f" ({verb} ", Quoted(f"{place.path}:{place.line}"), ")")
+    parts: Parts = (" → set ", Quoted(finding.fitting), *_sum_of_fitting(finding), *where)
+    if finding.fitting_limit_bytes is not None:
+        parts += (f", or a limit of {format_size(finding.fitting_limit_bytes)}",)
+    return parts
+
+
+def _sum_of_fitting(finding: RuntimeFinding) -> Parts:
+    """Return how the value that fits is computed, where it is a sum."""
+    if finding.beside_bytes is None or finding.rule in _WITHOUT_SUM:
+        return ()
+    if not finding.beside_bytes and finding.runtime.kind is RuntimeKind.GO:
+        return (f" = {format_size(finding.limit_bytes)} − 10%",)
+    percent = "10%" if finding.runtime.kind is RuntimeKind.GO else "5%"
+    young = f" − {NODE_YOUNG_MIB} MiB" if finding.runtime.kind is RuntimeKind.NODE else ""
+    return (f" = {format_size(finding.limit_bytes)} − {percent} − {format_size(finding.beside_bytes)}{young}",)
+
+
+_WITHOUT_SUM = (RuntimeRule.HEAP_RESERVED_UNUSED, RuntimeRule.NO_CONTAINER_SUPPORT)
+
+
+def _size(size_bytes: int | None) -> str:
+    return format_size(size_bytes) if size_bytes is not None else "–"
+
+
+def runtime_headline(findings: Sequence[RuntimeFinding]) -> Parts:
+    """Return in a few words what is wrong with runtimes. Empty if nothing is."""
+    if not findings:
+        return ()
+    return ("1 runtime setting does not fit" if len(findings) == 1 else f"{len(findings)} runtime settings do not fit",)
+
+
+def runtime_problems(findings: Sequence[RuntimeFinding]) -> Iterator[Problem]:
+    """Yield the findings as one problem that passes. Nothing if there are none."""
+    if findings:
+        step = "this passes; set what fits, or turn the rule off in [runtime_rules]"
+        mark = verdict_mark(Verdict.WARN, "runtime settings")
+        yield Problem(mark, Finding((step,)), tuple(map(_item, findings)), Verdict.WARN)
+
+
+def _item(finding: RuntimeFinding) -> Item:
+    return Item(Finding(finding_words(finding)), (Finding(("rule ", Quoted(finding.rule.value))),), finding.image)
+
+
+def runtime_items(image: ImageMeasurement) -> Iterator[Item]:
+    """Yield what an image runs on, and why a runtime was not asked."""
+    side = image.side_for_maximums
+    for runtime in side.runtimes if side is not None else ():
+        yield Item(Finding((Quoted(image.name), ": ", *runtime_words(runtime))), about=image.name)
+
+
+def runtime_words(runtime: Runtime) -> Parts:
+    """Return a runtime in words: its version, processes, allocator, and its ceiling with what is beside it."""
+    parts: Parts = (f"runs on {KINDS[runtime.kind]}",)
+    answer = runtime.answer
+    if answer is not None and answer.version is not None:
+        parts += (" ", Quoted(answer.version))
+    parts += (" (", Quoted(runtime.executable), ")")
+    if runtime.server is not None and runtime.workers:
+        count = len(runtime.workers)
+        parts += (f", {runtime.server} with {count} worker{'' if count == 1 else 's'}",)
+    if runtime.malloc is not None:
+        parts += (f", {_MALLOCS[runtime.malloc]}",)
+    if answer is not None and answer.ceiling_bytes is not None:
+        beside = runtime.beside_bytes
+        parts += (f"; its heap may take {format_size(answer.ceiling_bytes)}",)
+        parts += (f", with {format_size(beside)} beside it",) if beside is not None else ()
+    if runtime.unanswered is not None:
+        parts += ("; its ceiling is not known: ", Quoted(runtime.unanswered))
+    return parts

@@ -1,0 +1,47 @@
+"""Images of real runtimes, from Debian's packages, with settings of choice."""
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import second_engine
+
+_BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+_CONTEXTS = {"jvm": "noise/jvm", "node": "noise/node", "prefork": "noise/prefork", "golang": "services/golang"}
+
+
+@dataclass
+class RuntimeImages:
+    """Builds images when they are asked for, and removes the variants."""
+
+    variants: list[str] = field(default_factory=list)
+
+    def built(self, name: str) -> str:
+        """Return the reference of a benchmark's service."""
+        reference = f"membudget-test/{name}"
+        _build(reference, str(_BENCHMARKS / _CONTEXTS[name]))
+        second_engine.copy(reference)
+        return reference
+
+    def variant(self, name: str, *lines: str) -> str:
+        """Return an image like that of a benchmark, with more lines of a Dockerfile."""
+        reference = f"membudget-test/{name}-{len(self.variants)}"
+        _build(reference, "-", "\n".join((f"FROM {self.built(name)}", *lines, "")))
+        self.variants.append(reference)
+        second_engine.copy(reference)
+        return reference
+
+    def remove(self) -> None:
+        """Remove the variants."""
+        for environ in (second_engine.builder_environ(), None):
+            if self.variants:
+                subprocess.run(
+                    ["docker", "rmi", "--force", *self.variants], env=environ, check=False, capture_output=True
+                )
+
+
+def _build(reference: str, context: str, dockerfile: str | None = None) -> None:
+    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference, context]
+    environ = second_engine.builder_environ()
+    given = dockerfile.encode() if dockerfile is not None else None
+    subprocess.run(command, env=environ, input=given, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,98 @@
+"""Runtimes as they are seen and as they answer, and what is found in a line of a Dockerfile."""
+
+import json
+import re
+import shlex
+from dataclasses import replace
+
+from membudget.budgets.runtimes import RuntimeRule
+from membudget.core.quantities import GIB, MIB
+from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
+from membudget.measure.probe.clues import kept_variables
+from membudget.measure.probe.process_use import Area, Clues, MapClues, ProcessUse
+from membudget.measure.runtimes.runtime import Answer, Runtime, RuntimeKind
+from tests.support import builders
+
+LIMIT_MIB = 256
+HEAP_START = 0xF0000000
+_JAVA, _NODE, _GO = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "/usr/bin/node", "/shop"
+
+
+def clues(
+    executable: str | None,
+    *libraries: str,
+    settings: tuple[str, ...] = (),
+    variables: dict[str, str] | None = None,
+    areas: tuple[Area, ...] = (),
+    held: float = 90,
+    parent: int | None = None,
+    has_map: bool = True,
+) -> Clues:
+    """What a process that holds `held` MiB shows of itself."""
+    known = MapClues(round(held * MIB), libraries, areas) if has_map else None
+    return Clues(executable, settings=settings, variables=variables or {}, threads=20, parent=parent, map=known)
+
+
+def process(found: Clues, *, rss: float = 90, pid: int = 100, arguments: tuple[str, ...] = ()) -> ProcessUse:
+    """A process that holds `rss` MiB, with its clues."""
+    return replace(builders.process(*arguments, rss=rss, pss=rss, pid=pid), clues=found)
+
+
+def jvm(ceiling: float = 64, *, beside: float = 60, heap: float = 30, initial: float = 4, sees_limit: bool = True,
+        settings: tuple[str, ...] = (), variables: dict[str, str] | None = None) -> Runtime:  # fmt: skip
+    """A JVM whose heap may take `ceiling` MiB, of which `heap` hold memory, with `beside` MiB beside it."""
+    answer = Answer("17.0.19", round(ceiling * MIB), round(initial * MIB), HEAP_START, None, sees_limit)
+    areas = (Area(HEAP_START, round(ceiling * MIB), round(heap * MIB)), Area(1 << 46, 40 * MIB, 40 * MIB))
+    return Runtime(RuntimeKind.JVM, _JAVA, round((heap + beside) * MIB), 0, settings=settings,
+                   variables=variables or {}, areas=areas, has_map=True, answer=answer)  # fmt: skip
+
+
+def node(ceiling: float, *, idle: float = 10, held: float = 60, settings: tuple[str, ...] = (),
+         variables: dict[str, str] | None = None) -> Runtime:  # fmt: skip
+    """A Node.js whose heap may take `ceiling` MiB. An idle one has `idle` MiB beside its heap."""
+    answer = Answer("v18.20.4", round(ceiling * MIB), idle_beside_bytes=round(idle * MIB))
+    return Runtime(RuntimeKind.NODE, _NODE, round(held * MIB), 0, settings=settings, variables=variables or {},
+                   has_map=True, answer=answer)  # fmt: skip
+
+
+def go(limit: str | None = None, *, others: float = 0) -> Runtime:
+    """A Go program with a GOMEMLIMIT, beside which other processes hold `others` MiB."""
+    variables = {"GOMEMLIMIT": limit} if limit is not None else {}
+    return Runtime(RuntimeKind.GO, _GO, 200 * MIB, round(others * MIB), variables=variables, has_map=True)
+
+
+def found(*runtimes: Runtime, peak: float = 100, killed: bool = False, limit: float = LIMIT_MIB,
+          rules: tuple[RuntimeRule, ...] = tuple(RuntimeRule)) -> tuple[RuntimeFinding, ...]:  # fmt: skip
+    """What is found in the runtimes of the image `api`, whose head peaked at `peak` MiB."""
+    head = replace(builders.side(builders.trial(peak, oom_kills=int(killed))), runtimes=runtimes)
+    return judge_runtimes([builders.image("api", head=head, limit=limit)], rules)
+
+
+def of_line(line: str) -> Runtime:
+    """What a runtime does that a line of a Dockerfile starts or sets, in a container of 256 MiB."""
+    keyword, _, rest = line.strip().partition(" ")
+    words = tuple(json.loads(rest)) if keyword == "CMD" else ()
+    variables = dict(kept_variables("=".join(shlex.split(rest)[0].split("=", 1)).encode())) if keyword == "ENV" else {}
+    if words[:1] == ("java",) or "JAVA_TOOL_OPTIONS" in variables:
+        return _jvm_of(words, variables)
+    if words[:1] == ("node",) or "NODE_OPTIONS" in variables:
+        old = _number(variables["NODE_OPTIONS"], r"--max-old-space-size=(\d+)")
+        return node((old or LIMIT_MIB / 2) + 3, variables=variables)
+    return go(variables.get("GOMEMLIMIT"))
+
+
+def _jvm_of(words: tuple[str, ...], variables: dict[str, str]) -> Runtime:
+    """Size a heap as HotSpot does: -Xmx, or else a share of the memory that it sees."""
+    flags = " ".join((*words, *variables.values()))
+    sees_limit = "-UseContainerSupport" not in flags
+    memory = LIMIT_MIB if sees_limit else 8 * GIB / MIB
+    percent = _number(flags, r"MaxRAMPercentage=(\d+)") or 25
+    ceiling = _number(flags, r"-Xmx(\d+)m") or memory * percent / 100
+    initial = _number(flags, r"-Xms(\d+)m") or 8
+    settings = tuple(word for word in words if word.startswith("-X"))
+    return jvm(ceiling, initial=initial, sees_limit=sees_limit, settings=settings, variables=variables)
+
+
+def _number(text: str, pattern: str) -> int | None:
+    match = re.search(pattern, text)
+    return int(match[1]) if match is not None else None

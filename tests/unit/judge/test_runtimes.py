@@ -1,0 +1,168 @@
+"""The rules for runtimes: which sums break them, and which value fits."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.budgets.runtimes import RuntimeRule
+from membudget.core.quantities import GIB, MIB
+from membudget.judge.runtimes import go_memory_limit, judge_runtimes
+from membudget.judge.whole import judge
+from membudget.measure.runtimes.runtime import SettingPlace
+from tests.support import builders
+from tests.support.runtimes import found, go, jvm, node
+
+
+def rules_of(*args: object, **more: object) -> list[RuntimeRule]:
+    return [finding.rule for finding in found(*args, **more)]  # type: ignore[arg-type]
+
+
+def test_a_heap_and_what_is_beside_it_above_the_limit() -> None:
+    (finding,) = found(jvm(200, beside=60, settings=("-Xmx200m",)))
+    assert finding.rule is RuntimeRule.CEILING_ABOVE_LIMIT
+    assert (finding.ceiling_bytes, finding.beside_bytes, finding.sum_bytes) == (200 * MIB, 60 * MIB, 260 * MIB)
+    assert finding.setting == "-Xmx200m"
+    assert finding.fitting == "-Xmx183m", "256 MiB − 5 % − 60 MiB"
+    assert finding.fitting_limit_bytes == 274 * MIB
+
+
+def test_exactly_the_limit_keeps_the_rule() -> None:
+    assert found(jvm(196, beside=60)) == ()
+    assert rules_of(jvm(197, beside=60)) == [RuntimeRule.CEILING_ABOVE_LIMIT]
+
+
+def test_a_heap_above_the_limit_needs_no_map() -> None:
+    without = replace(jvm(300), has_map=False, areas=())
+    assert rules_of(without) == [RuntimeRule.HEAP_ABOVE_LIMIT]
+
+
+def test_without_a_map_nothing_is_said_of_a_sum() -> None:
+    assert found(replace(jvm(250), has_map=False)) == ()
+
+
+def test_a_ceiling_far_below_the_limit() -> None:
+    (finding,) = found(jvm(64, beside=63))
+    assert finding.rule is RuntimeRule.CEILING_FAR_BELOW_LIMIT
+    assert finding.fitting == "-XX:MaxRAMPercentage=70"
+    assert finding.fitting_limit_bytes is None
+    assert found(jvm(64, beside=64)) == (), "half of it is enough"
+
+
+def test_the_heap_of_the_last_flag_is_named_and_a_size_stands_before_a_share() -> None:
+    both = jvm(200, settings=("-XX:MaxRAMPercentage=50",), variables={"JAVA_TOOL_OPTIONS": "-Xmx200m"})
+    (finding,) = found(both)
+    assert (finding.setting, finding.fitting) == ("-Xmx200m", "-Xmx183m")
+
+
+def test_no_value_fits_if_all_of_the_limit_is_taken() -> None:
+    (finding,) = found(jvm(100, beside=250, settings=("-Xmx100m",)))
+    assert finding.fitting is None
+    assert finding.fitting_limit_bytes == 369 * MIB
+
+
+def test_other_processes_count_beside_the_heap() -> None:
+    assert rules_of(replace(jvm(150, beside=60), others_bytes=50 * MIB)) == [RuntimeRule.CEILING_ABOVE_LIMIT]
+
+
+def test_a_jvm_that_does_not_see_the_limit() -> None:
+    blind = jvm(2048, sees_limit=False, settings=("-XX:-UseContainerSupport",))
+    (finding,) = found(blind)
+    assert (finding.rule, finding.fitting) == (RuntimeRule.NO_CONTAINER_SUPPORT, "-XX:+UseContainerSupport")
+    sized = jvm(150, sees_limit=False, settings=("-XX:-UseContainerSupport", "-Xmx150m"))
+    assert found(sized) == (), "its heap is set"
+
+
+def test_a_reserved_heap_that_is_not_used() -> None:
+    flags = ("-Xms180m", "-Xmx180m")
+    (finding,) = found(jvm(180, heap=89, initial=180, settings=flags))
+    assert (finding.rule, finding.fitting) == (RuntimeRule.HEAP_RESERVED_UNUSED, "-Xms89m")
+    assert found(jvm(180, heap=90, initial=180, settings=flags)) == (), "half of it is used"
+    assert found(jvm(180, heap=10, initial=90, settings=flags)) == (), "it begins with less"
+    assert found(jvm(180, heap=10, initial=180)) == (), "not by -Xms"
+    assert rules_of(jvm(63, beside=70, heap=10, initial=63, settings=("-Xms63m",))) == [], "a small heap"
+
+
+def test_node() -> None:
+    (finding,) = found(node(260, settings=("--max-old-space-size=256",)))
+    assert (finding.rule, finding.fitting) == (RuntimeRule.HEAP_ABOVE_LIMIT, "--max-old-space-size=229")
+    (finding,) = found(node(250, variables={"NODE_OPTIONS": "--max_old_space_size=246"}))
+    assert (finding.rule, finding.setting) == (RuntimeRule.CEILING_ABOVE_LIMIT, "--max_old_space_size=246")
+    assert found(node(131)) == (), "the default, half of the limit"
+    (finding,) = found(node(2096), limit=8192)
+    assert finding.rule is RuntimeRule.CEILING_FAR_BELOW_LIMIT, "the default of a large container"
+
+
+def test_what_node_holds_above_its_ceiling_is_beside_it() -> None:
+    assert rules_of(node(130, held=260)) == [RuntimeRule.CEILING_ABOVE_LIMIT]
+
+
+def test_go_near_its_limit_without_a_memory_limit() -> None:
+    (finding,) = found(go(), peak=192)
+    assert (finding.rule, finding.fitting) == (RuntimeRule.NO_GO_MEMORY_LIMIT, "GOMEMLIMIT=230MiB")
+    assert found(go(), peak=191) == ()
+    assert rules_of(go("off"), peak=192) == [RuntimeRule.NO_GO_MEMORY_LIMIT]
+    assert rules_of(go(), peak=50, killed=True) == [RuntimeRule.NO_GO_MEMORY_LIMIT], "it reached its limit"
+    assert found(go("230MiB"), peak=250) == ()
+
+
+def test_a_memory_limit_of_go_above_the_limit() -> None:
+    assert rules_of(go("1GiB")) == [RuntimeRule.HEAP_ABOVE_LIMIT]
+    (finding,) = found(go("250MiB", others=10))
+    assert (finding.rule, finding.fitting) == (RuntimeRule.CEILING_ABOVE_LIMIT, "GOMEMLIMIT=220MiB")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1024", 1024), ("10B", 10), ("2KiB", 2048), ("200MiB", 200 * MIB), ("1GiB", GIB), ("off", None), (None, None),
+     ("1GB", None), ("1.5GiB", None), ("-1", None), ("9" * 40, None)],
+)  # fmt: skip
+def test_gomemlimit(text: str | None, size: int | None) -> None:
+    assert go_memory_limit(text) == size
+
+
+def test_a_rule_that_is_switched_off_is_not_told() -> None:
+    only = (RuntimeRule.HEAP_ABOVE_LIMIT,)
+    assert found(jvm(200), rules=only) == ()
+    assert [one.rule for one in found(jvm(300), rules=only)] == [RuntimeRule.HEAP_ABOVE_LIMIT]
+
+
+def test_a_finding_changes_no_verdict_and_no_warning() -> None:
+    head = replace(builders.side(builders.trial(40)), runtimes=(jvm(300),))
+    image = builders.image("api", base=builders.side(builders.trial(40)), head=head)
+    judged = judge([image], runtime_rules=tuple(RuntimeRule))
+    plain = judge([replace(image, head=replace(head, runtimes=()))], runtime_rules=tuple(RuntimeRule))
+    assert judged.runtimes
+    assert (judged.verdict, judged.has_warnings) == (plain.verdict, plain.has_warnings)
+
+
+def test_the_base_is_not_judged() -> None:
+    base = replace(builders.side(builders.trial(40)), runtimes=(jvm(300),))
+    image = builders.image("api", base=base, head=builders.side(builders.trial(40)))
+    assert judge_runtimes([image], tuple(RuntimeRule)) == ()
+
+
+def test_the_place_of_a_setting_or_of_the_start() -> None:
+    written, start = SettingPlace("Dockerfile", 3, is_exact=True), SettingPlace("Dockerfile", 9, is_exact=False)
+    (finding,) = found(replace(jvm(200, settings=("-Xmx200m",)), places={"-Xmx200m": written, "": start}))
+    assert finding.place == written
+    (finding,) = found(replace(jvm(64, beside=10), places={"": start}))
+    assert finding.place == start
+    (finding,) = found(jvm(64, beside=10))
+    assert finding.place is None
+
+
+@given(st.integers(1, 4000), st.integers(0, 4000), st.integers(64, 4000), st.booleans())
+def test_a_value_that_fits_keeps_all_rules_of_the_sum(ceiling: int, beside: int, limit: int, is_node: bool) -> None:
+    made = node(ceiling, idle=beside, held=0) if is_node else jvm(ceiling, beside=beside, heap=0)
+    for finding in found(made, limit=limit):
+        if finding.fitting is None:
+            continue
+        number = int("".join(character for character in finding.fitting.rpartition("=")[2] if character.isdigit()))
+        fitted = number + 4 if is_node else number * limit / 100
+        again = node(fitted, idle=beside, held=0) if is_node else jvm(fitted, beside=beside, heap=0)
+        rules = rules_of(again, limit=limit)
+        assert RuntimeRule.CEILING_ABOVE_LIMIT not in rules
+        assert RuntimeRule.HEAP_ABOVE_LIMIT not in rules
+        assert RuntimeRule.CEILING_FAR_BELOW_LIMIT not in rules

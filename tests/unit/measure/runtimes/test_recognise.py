@@ -1,0 +1,129 @@
+"""Runtimes are recognised by their programs and mapped libraries."""
+
+from dataclasses import replace
+
+import pytest
+
+from membudget.core.quantities import MIB
+from membudget.measure.probe.process_use import Snapshot
+from membudget.measure.runtimes.recognise import kind_of, runtimes_of
+from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.trial import Trial
+from tests.support import builders
+from tests.support.runtimes import clues, process
+
+LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+JVM = "/usr/lib/jvm/java-17/lib/server/libjvm.so"
+
+
+def trial_with(snapshot: Snapshot) -> Trial:
+    return replace(builders.trial(90), snapshot=snapshot)
+
+
+def seen(*processes: object, rss: float = 90) -> tuple[Runtime, ...]:
+    return runtimes_of([trial_with(builders.snapshot(*processes, rss=rss))])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("executable", "library", "kind"),
+    [
+        ("/opt/jdk/bin/java", JVM, RuntimeKind.JVM),
+        ("/usr/local/bin/elasticsearch", JVM, RuntimeKind.JVM),
+        ("/usr/bin/node", LIBC, RuntimeKind.NODE),
+        ("/usr/bin/nodejs", LIBC, RuntimeKind.NODE),
+        ("/usr/bin/python3.11", LIBC, RuntimeKind.PYTHON),
+        ("/usr/sbin/uwsgi", "/usr/lib/libpython3.11.so.1.0", RuntimeKind.PYTHON),
+        ("/usr/bin/ruby3.1", "/usr/lib/libruby-3.1.so.3.1", RuntimeKind.RUBY),
+        ("/app/shop", "/usr/share/dotnet/shared/libcoreclr.so", RuntimeKind.DOTNET),
+        ("/usr/sbin/php-fpm8.2", LIBC, RuntimeKind.PHP_FPM),
+        ("/usr/lib/erlang/erts-13/bin/beam.smp", LIBC, RuntimeKind.ERLANG),
+        ("/usr/sbin/nginx", LIBC, RuntimeKind.NGINX),
+        ("/usr/sbin/apache2", LIBC, RuntimeKind.APACHE),
+        ("/usr/lib/postgresql/15/bin/postgres", LIBC, RuntimeKind.POSTGRES),
+        ("/usr/bin/redis-check-rdb", LIBC, RuntimeKind.REDIS),
+    ],
+)
+def test_each_kind(executable: str, library: str, kind: RuntimeKind) -> None:
+    assert kind_of(process(clues(executable, library))) is kind
+
+
+def test_go_is_known_by_its_program() -> None:
+    assert kind_of(process(replace(clues("/shop", LIBC), is_go=True))) is RuntimeKind.GO
+    assert kind_of(process(clues("/shop", LIBC))) is None
+
+
+def test_a_process_that_calls_itself_java_is_none() -> None:
+    assert kind_of(process(clues("/tmp/java", LIBC))) is None
+
+
+def test_without_a_memory_map_the_name_java_is_believed() -> None:
+    """Asking it then tells the truth."""
+    assert kind_of(process(clues("/opt/jdk/bin/java", has_map=False))) is RuntimeKind.JVM
+
+
+def test_a_process_without_clues_is_unknown() -> None:
+    assert kind_of(builders.process("java", rss=10, pss=10)) is None
+    assert kind_of(process(clues(None, JVM))) is None
+
+
+@pytest.mark.parametrize(
+    ("libraries", "malloc"),
+    [
+        ((LIBC,), Malloc.GLIBC),
+        (("/lib/ld-musl-x86_64.so.1",), Malloc.MUSL),
+        ((LIBC, "/usr/lib/libjemalloc.so.2"), Malloc.JEMALLOC),
+        ((LIBC, "/usr/lib/libtcmalloc_minimal.so.4"), Malloc.TCMALLOC),
+        ((LIBC, "/usr/lib/libmimalloc.so.2"), Malloc.MIMALLOC),
+        ((), None),
+    ],
+)
+def test_allocators(libraries: tuple[str, ...], malloc: Malloc | None) -> None:
+    (found,) = seen(process(clues("/usr/bin/node", *libraries)))
+    assert found.malloc is malloc
+
+
+def test_workers_are_counted_without_their_master() -> None:
+    words = ("/usr/bin/python3", "/usr/bin/gunicorn", "app")
+    master = process(clues("/usr/bin/python3.11", parent=0), rss=20, pid=1, arguments=words)
+    workers = [
+        process(clues("/usr/bin/python3.11", parent=1), rss=30 + pid, pid=pid, arguments=words) for pid in (7, 8)
+    ]
+    (found,) = seen(master, *workers, rss=95)
+    assert (found.kind, found.server, found.processes) == (RuntimeKind.PYTHON, Server.GUNICORN, 3)
+    assert found.workers == (38 * MIB, 37 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("executable", "title", "server"),
+    [
+        ("/usr/bin/python3.11", "gunicorn: worker [app]", Server.GUNICORN),
+        ("/usr/bin/python3.11", "/usr/local/bin/uvicorn", Server.UVICORN),
+        ("/usr/bin/ruby3.1", "puma: cluster worker 0: 1 [app]", Server.PUMA),
+        ("/usr/bin/ruby3.1", "unicorn worker[0]", Server.UNICORN),
+        ("/usr/sbin/php-fpm8.2", "php-fpm: pool www", Server.PHP_FPM),
+        ("/usr/bin/python3.11", "worker.py", None),
+    ],
+)
+def test_servers(executable: str, title: str, server: Server | None) -> None:
+    (found,) = seen(process(clues(executable), arguments=(title,)))
+    assert found.server is server
+
+
+def test_the_runtime_with_the_most_memory_comes_first_and_knows_what_others_hold() -> None:
+    small, large = process(clues("/usr/sbin/nginx"), rss=10, pid=1), process(clues("/usr/bin/node"), rss=80, pid=2)
+    node, nginx = seen(small, large)
+    assert (node.kind, node.others_bytes) == (RuntimeKind.NODE, 10 * MIB)
+    assert (nginx.kind, nginx.others_bytes) == (RuntimeKind.NGINX, 80 * MIB)
+
+
+def test_a_look_with_a_memory_map_is_preferred_to_a_larger_one_without() -> None:
+    with_map = builders.snapshot(process(clues("/opt/jdk/bin/java", JVM)), rss=80)
+    without = builders.snapshot(process(clues("/opt/jdk/bin/java", has_map=False)), rss=90)
+    (found,) = runtimes_of([trial_with(without), trial_with(with_map)])
+    assert found.has_map
+
+
+def test_nothing_is_seen_without_looks_and_few_of_many_programs_are_kept() -> None:
+    assert runtimes_of([builders.trial(40)]) == ()
+    many = [process(clues(f"/opt/{number}/node"), rss=1, pid=number) for number in range(1, 30)]
+    assert len(seen(*many)) == MOST_RUNTIMES
