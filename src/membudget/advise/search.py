@@ -4,7 +4,8 @@
 2. Bisection between a limit that does not work and one that does, until they are a step apart: 1 MiB or 2 %.
 3. Confirmation by n trials. A failure raises the limit, and n trials start again.
 4. The next rungs above have to pass as well. What sizes itself by the limit (a JVM, Node) may fail there.
-5. Comfort: at which limit the workload is not slowed down (`comfort`).
+5. If the limit was raised far above one that failed, limits between them are confirmed in the same way.
+6. Comfort: at which limit the workload is not slowed down (`comfort`).
 
 A trial that fails without an OOM kill may fail for want of memory: a runtime reached its own ceiling. It fails for
 another reason if a much smaller limit works, or if it fails without a limit.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 from membudget.advise.answer import DEFAULT_CONFIRMATIONS, Answer, Ask, Comfortable, Purpose, Result, Stopped
 from membudget.advise.comfort import ComfortSearch
+from membudget.advise.raising import MOST_LOWERED, MOST_RAISES, lowered, raised
 from membudget.advise.rung import GRID_BYTES, Ended, Rung, Tried, aligned_down, aligned_up, rungs, step_bytes
 from membudget.budgets.fit import FitSettings
 from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
@@ -27,7 +29,6 @@ _REFERENCES = 3
 """How many trials without a limit the costs of a limit are compared with."""
 _GROWTH_STEPS = (1, 4, 16, 64)
 """By how many steps the upper bound is raised while it does not work, before the largest limit is tried."""
-_MOST_RAISES = 6
 _RUNGS_ABOVE = 2
 _DOUBTED_RUNGS = 4
 """How many further limits are tried if something failed without an OOM kill, up to twice the answer."""
@@ -83,6 +84,8 @@ class _Search:
     """The smallest limit that is known to work."""
     raises: int = 0
     """How often a failure has raised a limit that worked before."""
+    lowered: int = 0
+    """How often a limit was tried between a raised one and one that failed."""
 
     def run(self) -> Search:
         """Ask for trials until there is an answer. Raises _Stopping if there is none."""
@@ -150,24 +153,43 @@ class _Search:
             self.low = limit
 
     def _confirm(self, free: Tried) -> _Step:
-        """Raise the limit until it and the rungs above it pass every trial."""
+        """Raise the limit until it and the rungs above it pass every trial. Then lower it, if it was raised far."""
         while True:
-            failed = yield from self._confirmed(self.high, Purpose.CONFIRM, self.wanted.confirmations)
-            if failed is None:
-                failed = yield from self._above(free)
+            failed = (yield from self._proven(free)) or (yield from self._lower(free))
             if failed is None:
                 return
             self._raise_above(failed)
+
+    def _proven(self, free: Tried) -> _FirstFailure:
+        """Return the first trial that failed at the limit or at the rungs above, or None if all passed."""
+        failed = yield from self._confirmed(self.high, Purpose.CONFIRM, self.wanted.confirmations)
+        return failed or (yield from self._above(free))
+
+    def _lower(self, free: Tried) -> _FirstFailure:
+        """Confirm limits between a raised one and one that failed. Return a trial that failed above the raised one."""
+        while self.raises and self.lowered < MOST_LOWERED and self.low is not None:
+            sound, between = self.high, lowered(self.low, self.high, self.tried)
+            if between is None:
+                break
+            self.high, self.lowered = between, self.lowered + 1
+            failed = yield from self._proven(free)
+            if failed is not None:
+                self.high = sound
+                if (failed.limit_bytes or 0) >= sound:
+                    return failed
+                self.low = failed.limit_bytes
+        return None
 
     def _raise_above(self, failed: Tried) -> None:
         """Raise the limit above one at which a trial failed, each time further. Raises _Stopping at the end."""
         limit, largest = failed.limit_bytes or self.high, self.wanted.largest_bytes
         self.low = limit
-        if limit >= largest or self.raises == _MOST_RAISES:
+        if limit >= largest or self.raises == MOST_RAISES:
             failures = [one for one in self.tried if one.limit_bytes is not None and not one.passed]
             otherwise = next((one for one in reversed(failures) if one.ended is not Ended.KILLED), None)
             raise _Stopping(Stopped(Stop.UNSTABLE, otherwise or failures[-1]))
-        self.high = min(limit + 2**self.raises * step_bytes(limit), largest)
+        wanted = raised(limit, self.raises, self.tried, sizes_itself=self._sizes_itself(self.tried[0]))
+        self.high = min(wanted, largest)
         self.raises += 1
 
     def _comfort(self, free: Tried) -> Generator[Ask, Tried, Comfortable]:

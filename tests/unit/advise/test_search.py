@@ -122,6 +122,51 @@ def test_a_failure_while_confirming_raises_the_limit_and_starts_again() -> None:
     assert seen[answer.survives_bytes] >= 10
 
 
+def test_a_limit_that_was_raised_far_is_lowered_and_confirmed() -> None:
+    """The service needs 118 MiB in one trial of nine, and 100 MiB else."""
+    number = 0
+
+    def run(limit: int | None) -> Tried:
+        nonlocal number
+        number += 1
+        return monotone((118 if number % 9 == 0 else 100) * MIB)(limit)
+
+    fit = Fit(run, 20)
+    answer = answered(fit)
+    assert 118 * MIB < answer.survives_bytes <= 118 * MIB + 3 * step_bytes(118 * MIB)
+    largest = max(ask.limit_bytes or 0 for ask in fit.asked if ask.purpose is Purpose.CONFIRM)
+    assert largest > answer.survives_bytes, "it was raised further"
+    assert [trial.passed for trial in fit.trials if trial.limit_bytes == answer.survives_bytes].count(True) >= 20
+
+
+def test_a_lower_limit_that_fails_leaves_the_raised_one_as_the_answer() -> None:
+    """Below 130 MiB, it is killed in the ninth trial at each limit, and else needs 100 MiB."""
+    asked: Counter[int | None] = Counter()
+
+    def run(limit: int | None) -> Tried:
+        asked[limit] += 1
+        is_unlucky = limit is not None and asked[limit] == 9 and limit < 130 * MIB
+        return tried(limit, Ended.KILLED, mark=limit or 0) if is_unlucky else monotone(100 * MIB)(limit)
+
+    fit = Fit(run)
+    answer = answered(fit)
+    assert answer.survives_bytes >= 130 * MIB
+    confirmed = [ask.limit_bytes or 0 for ask in fit.asked if ask.purpose is Purpose.CONFIRM]
+    after = confirmed[confirmed.index(answer.survives_bytes) + answer.confirmed :]
+    assert after, "lower limits were confirmed after it"
+    assert max(after) < answer.survives_bytes
+    assert answer.fails_at_bytes == max(limit for limit in after if limit < 130 * MIB)
+
+
+@pytest.mark.thorough
+def test_answers_are_near_what_nearly_all_trials_need() -> None:
+    """It needs 100 to 140 MiB. With nothing but raises, five of 100 answers are 159 MiB and more."""
+    answers = [Fit(noisy(100 * MIB, 40 * MIB, seed), 30).run() for seed in range(100)]
+    limits = sorted(answer.survives_bytes for answer in answers if isinstance(answer, Answer))
+    assert len(limits) == 100
+    assert limits[95] <= 152 * MIB
+
+
 @pytest.mark.thorough
 @given(live=st.integers(8 * MIB, 200 * MIB), outside=st.integers(8 * MIB, 100 * MIB))
 def test_what_sizes_itself_is_fitted_below_its_free_peak(live: int, outside: int) -> None:

@@ -196,7 +196,7 @@ def test_without_a_name_the_report_of_the_last_check_is_shown(
 
 
 FIT_FORMATS = {
-    "terminal": "api, 59 trials",
+    "terminal": "api, 48 trials",
     "markdown": "`api` survives at 38.5 MiB",
     "html": "<!doctype html>",
     "json": '{\n "fit_version": 1',
