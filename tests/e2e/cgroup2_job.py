@@ -14,11 +14,12 @@ from pathlib import Path
 
 IN, OUT = Path(__file__).parent, Path("/job/out")
 VENV = Path("/opt/membudget")  # where the image has it; the machine is of the same Debian release
-TRUTH, HELPER = "membudget-test/truth", "membudget-test/helper"
+TRUTH, TROUBLE, HELPER = "membudget-test/truth", "membudget-test/trouble", "membudget-test/helper"
 SPIKE = ("20", "200", "1000", "1", "500")
 SPIKES = ("20", "64", "500", "5", "1000")
 CHILD_OVER_LIMIT = ("20", "100", "500", "1", "100", "child")
 CHILD_SPIKES = ("10", "30", "300", "1", "0", "child")
+READS_AGAIN = ("reread", "24", "2000")
 OF_THE_PROBE = ("disk", "probe", "memory", "pressure", "self-test")
 BUDGETS = """\
 version = 1
@@ -55,6 +56,7 @@ def main() -> None:
     case("fit", *fit, "--only-survives", TRUTH, "--", *CHILD_SPIKES)
     with group_kills():
         case("fit-oom-group", *fit, "--only-survives", TRUTH, "--", *CHILD_SPIKES)
+    case("fit-reclaim", *fit, "--only-survives", TROUBLE, "--", *READS_AGAIN)
     inside = ("docker", "run", "--rm", "--volume", "/var/run/docker.sock:/var/run/docker.sock", HELPER)
     case("action-oom", *inside, *measure[1:], "--limit", "64MiB", TRUTH, "--", *CHILD_OVER_LIMIT)
     case("doctor", membudget, "doctor", "--json", folder=folder)

@@ -64,7 +64,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     own_image.build(f"membudget:{VERSION}")
     job = tmp_path_factory.mktemp("cgroup2") / "job"
     job.mkdir()
-    images = [build().truth, build_light_helper(f"membudget:{VERSION}")]
+    built = build()
+    images = [built.truth, built.trouble, build_light_helper(f"membudget:{VERSION}")]
     subprocess.run(["docker", "save", "--output", str(job / "images.tar"), *images], check=True)
     shutil.copy(Path(__file__).with_name("cgroup2_job.py"), job)
     results, log = job.with_name("results"), job.with_name("log")
@@ -148,6 +149,17 @@ def test_a_fit_has_the_same_answer_whether_the_kernel_kills_one_process_or_all(s
     assert any(rung["killed"] for rung in image["rungs"])
 
 
+def test_the_curve_of_a_fit_has_what_is_read_again_and_how_long_processes_wait(seen: Seen) -> None:
+    (image,) = seen.measured("fit-reclaim")["images"]
+    passed = [rung for rung in image["rungs"] if rung["passed"] and rung["limit_bytes"] is not None]
+    tight = [rung for rung in passed if rung["limit_bytes"] < 20 * MIB]
+    assert tight
+    for rung in tight:
+        assert rung["refaulted_bytes"] > 4 * MIB
+        assert rung["stalled_ms"] > 0
+        assert rung["stalled_percent"] > 0
+
+
 def test_each_phase_has_a_mark_of_its_own(seen: Seen) -> None:
     report = json.loads((seen.folder / "report.json").read_text())
     service = report["images"][1]["head"]
@@ -169,7 +181,7 @@ def test_a_check_finds_growth(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("name", [
-    "host-truth", "host-spikes", "host-oom", "host-oom-group", "fit", "fit-oom-group", "action-oom",
+    "host-truth", "host-spikes", "host-oom", "host-oom-group", "fit", "fit-oom-group", "fit-reclaim", "action-oom",
     "check",
 ])  # fmt: skip
 def test_nothing_unexpected_is_said(seen: Seen, name: str) -> None:

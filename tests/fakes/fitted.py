@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from membudget.advise.answer import Stopped
 from membudget.advise.fit import ImageFit
@@ -32,13 +33,17 @@ def answering(limit: int | None) -> Tried:
 
 
 def pressed(limit: int | None) -> Tried:
-    """A service that holds 38 MiB, and that takes more CPU time the less it has besides."""
+    """A service that holds 38 MiB and reads files of 10 MiB, and that is slower the less memory it has besides."""
     ended = monotone(38 * MIB)(limit).ended
     spare = ((limit or GIB) - 38 * MIB) / MIB
     slower = 1 + 0.9 / max(spare, 0.5) ** 1.3
-    return tried(
-        limit, ended, rss=38 * MIB, mark=60 * MIB, cpu_ms=round(1400 * slower), p95_us=round(9000 * slower**1.5)
+    trial = tried(
+        limit, ended, rss=38 * MIB, mark=48 * MIB, cpu_ms=round(1400 * slower), p95_us=round(9000 * slower**1.5)
     )
+    if limit is None or spare >= 10:
+        return trial  # it does not reach its limit
+    lacking = 10 - max(0, spare)
+    return replace(trial, refaulted_bytes=round(4 * lacking * MIB), stalled_ms=round(3 * lacking))
 
 
 def fitted_image(name: str, service: Service) -> FittedImage:

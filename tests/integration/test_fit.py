@@ -259,6 +259,36 @@ def test_an_image_that_always_passes_gets_the_smallest_limit_and_nothing_is_writ
     assert shown.exit_code == 0, "an answer, though nothing to write"
 
 
+def test_what_is_read_again_makes_a_limit_uncomfortable_that_survives(
+    repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
+) -> None:
+    """The program needs 3 MiB and reads a file of 24 MiB, over and over. A busy machine changes its CPU time."""
+    budgets = """
+version = 1
+[images.app]
+build = { context = "app" }
+limit = "256MiB"
+fit = { cpu = 900 }
+"""
+    dockerfile = f'FROM {images.trouble}\nCMD ["reread", "24", "300"]\n'
+    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets})
+
+    done = run(cache, "--confirm", "2", "--format", "json", folder=repository.folder)
+
+    assert done.exit_code == 0, done.stderr
+    (image,) = done.json["images"]
+    assert image["survives_bytes"] < 16 * MIB
+    assert 24 * MIB <= image["comfortable_bytes"] <= 30 * MIB
+    assert {"refaults", "stalled"} & {cost["what"] for cost in image["costs_below"]}
+    told = {rung["limit_bytes"]: rung["refaulted_bytes"] for rung in image["rungs"] if rung["passed"]}
+    assert told.pop(None) is None, "it reached no limit"
+    assert told[image["survives_bytes"]] > 4 * MIB
+    assert told[image["comfortable_bytes"]] <= 4 * MIB
+    shown = run(cache, "--confirm", "2", folder=repository.folder)
+    heading = next(line for line in shown.stdout.splitlines() if line.strip().startswith("limit"))
+    assert "refaults" in heading
+
+
 def test_the_curve_of_a_service_has_throughput_and_latency(
     repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
 ) -> None:

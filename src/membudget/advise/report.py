@@ -1,7 +1,7 @@
 """What a fit found, as the figures of its report, and the limit that follows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -55,7 +55,7 @@ def image_report(found: ImageFit, settings: FitSettings, headroom: Headroom | No
         reused=found.reused,
         duration_ms=found.duration_ms,
         headroom_percent=settings.headroom,
-        rungs=tuple(map(_rung, rungs(found.trials))),
+        rungs=_rungs(found.trials),
     )
 
 
@@ -133,7 +133,20 @@ def _peak(trials: Sequence[Tried], least: int, most: int) -> int | None:
     return max((peak for peak in peaks if peak is not None), default=None)
 
 
-def _rung(rung: Rung) -> FittedRung:
+_Figure = Callable[[Tried], float | None]
+
+
+def _rungs(trials: Sequence[Tried]) -> tuple[FittedRung, ...]:
+    return tuple(_rung(rung, trials) for rung in rungs(trials))
+
+
+def _rung(rung: Rung, trials: Sequence[Tried]) -> FittedRung:
+    def reclaim(of: _Figure) -> float | None:
+        """Return the median of a figure that only trials have that reached their limit. Of the others, it is 0."""
+        if rung.limit_bytes is None or all(of(trial) is None for trial in trials):
+            return None  # the kernel does not say, or nothing reached its limit
+        return rung.median(lambda trial: of(trial) or 0)
+
     return FittedRung(
         limit_bytes=rung.limit_bytes,
         trials=len(rung.trials),
@@ -147,8 +160,9 @@ def _rung(rung: Rung) -> FittedRung:
         p50_us=_whole(rung.median(lambda trial: trial.answers.p50_us if trial.answers is not None else None)),
         p95_us=_whole(rung.median(lambda trial: trial.answers.p95_us if trial.answers is not None else None)),
         p99_us=_whole(rung.median(lambda trial: trial.answers.p99_us if trial.answers is not None else None)),
-        refaulted_bytes=_whole(rung.median(lambda trial: trial.refaulted_bytes)),
-        stalled_ms=_whole(rung.median(lambda trial: trial.stalled_ms)),
+        refaulted_bytes=_whole(reclaim(lambda trial: trial.refaulted_bytes)),
+        stalled_ms=_whole(reclaim(lambda trial: trial.stalled_ms)),
+        stalled_percent=reclaim(lambda trial: trial.stalled_percent),
     )
 
 

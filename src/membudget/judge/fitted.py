@@ -86,7 +86,11 @@ class FittedRung(Stored):
     p95_us: _Count | None
     p99_us: _Count | None
     refaulted_bytes: _Count | None
+    """Memory that was read again after the kernel reclaimed it. 0 if the limit was not reached. None if unknown."""
     stalled_ms: _Count | None
+    """Time in which at least one process waited for memory. As above."""
+    stalled_percent: _Amount | None = None
+    """The same as a share of the trial."""
 
     @property
     def works(self) -> bool:

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from membudget.core.quantities import MIB, format_latency, format_size
+from membudget.core.quantities import MIB, format_latency, format_percent, format_size
 from membudget.core.untrusted_text import Part
 from membudget.judge.fitted import FittedImage, FittedRung
 
@@ -43,7 +43,7 @@ def _cells(image: FittedImage, rung: FittedRung) -> list[str]:
         f"{rung.requests_per_second:,.0f}" if rung.requests_per_second is not None else "",
         *(_latency(one) for one in (rung.p50_us, rung.p95_us, rung.p99_us)),
         _size(rung.refaulted_bytes),
-        _time(rung.stalled_ms),
+        _stalled(rung),
     ]
 
 
@@ -207,6 +207,12 @@ def _time(duration_ms: int | None) -> str:
     if duration_ms is None:
         return ""
     return f"{duration_ms} ms" if duration_ms < 1000 else f"{duration_ms / 1000:,.2f} s"
+
+
+def _stalled(rung: FittedRung) -> str:
+    """Return how long processes waited for memory, and the share of the trial, which is compared with `fit.stalled`."""
+    share = f" ({format_percent(rung.stalled_percent)})" if rung.stalled_ms and rung.stalled_percent is not None else ""
+    return f"{_time(rung.stalled_ms)}{share}"
 
 
 def _latency(latency_us: int | None) -> str:

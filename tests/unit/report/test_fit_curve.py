@@ -117,3 +117,22 @@ def test_the_chart_ends_at_twice_the_largest_answer_so_that_the_knee_has_room() 
     last = re.search(r'x-axis "limit in MiB" [\d.]+ --> ([\d.]+)', chart.as_mermaid())
     assert last is not None
     assert 30 < float(last[1]) <= 64
+
+
+def test_refaults_and_stalls_are_columns_where_the_kernel_tells_them() -> None:
+    reached = replace(at(20, 1000), refaulted_bytes=8 * MIB, stalled_ms=250)
+    headings, rows = rung_table(
+        of(ImageFit("api", None, (killed(10), reached, at(20, 1000), at(20, 1000), at(40, 1000), tried(None))))
+    )
+    refaults, stalled = headings.index("refaults"), headings.index("stalled")
+    assert [row[refaults] for row in rows] == ["", "0 B", "0 B", ""], "two of three trials did not reach their limit"
+    assert [row[stalled] for row in rows] == ["", "0 ms", "0 ms", ""]
+    _, (_, row, _) = rung_table(of(ImageFit("api", None, (killed(10), reached, tried(None)))))
+    assert (row[refaults], row[stalled]) == ("8.0 MiB", "250 ms (25%)")
+
+
+def test_stalls_are_no_column_on_cgroup_v1() -> None:
+    reached = replace(at(20, 1000), refaulted_bytes=8 * MIB)
+    headings, _ = rung_table(of(ImageFit("api", None, (reached, tried(None)))))
+    assert "refaults" in headings
+    assert "stalled" not in headings
