@@ -28,17 +28,20 @@ def raised(limit_bytes: int, raises: int, tried: Sequence[Tried], *, sizes_itsel
 
 
 def lowered(failed_bytes: int, passed_bytes: int, tried: Sequence[Tried]) -> int | None:
-    """Return a limit between one that failed and one that passed every trial. None if they are near each other.
+    """Return a limit between one that failed and one that passed every trial. None if none of them is worth a try.
 
-    It is a step above the highest mark of the kernel at the one that passed or above it, or else in the middle.
+    It is a step above the highest mark of the kernel at the one that passed, or above it. Less is too little for some
+    trials. If these marks say nothing, because page cache filled a limit, or if they are below the one that failed, it
+    is in the middle.
     """
     step = step_bytes(passed_bytes)
     if passed_bytes - failed_bytes <= _NEAR_STEPS * step:
         return None
-    marks = (trial.peak_memory_bytes or 0 for trial in tried if (trial.limit_bytes or 0) >= passed_bytes)
-    seen = aligned_up(max(marks, default=0) + GRID_BYTES) + step_bytes(failed_bytes)
-    is_between = failed_bytes + step < seen <= passed_bytes - step
-    return seen if is_between else aligned_up((failed_bytes + passed_bytes) // 2)
+    above = [trial for trial in tried if trial.limit_bytes is not None and trial.limit_bytes >= passed_bytes]
+    seen = aligned_up(max(map(_mark, above), default=0) + GRID_BYTES) + step_bytes(failed_bytes)
+    if not all(map(_mark, above)) or seen <= failed_bytes + step:
+        return aligned_up((failed_bytes + passed_bytes) // 2)
+    return seen if seen <= passed_bytes - step else None
 
 
 def _mark(trial: Tried) -> int:

@@ -48,9 +48,13 @@ def test_a_raised_limit_is_lowered_to_a_step_above_the_highest_mark_there() -> N
     assert lowered(LIMIT, 150 * MIB, trials) == 118 * MIB + GRID_BYTES + STEP
 
 
-@pytest.mark.parametrize("mark_mib", [90, 99, 149, 150])
+@pytest.mark.parametrize("mark_mib", [90, 99, 150])
 def test_a_raised_limit_is_lowered_to_the_middle_if_marks_say_nothing(mark_mib: int) -> None:
     assert lowered(LIMIT, 150 * MIB, [seen(mark_mib, 150 * MIB)]) == 125 * MIB
+
+
+def test_a_raised_limit_is_not_lowered_below_a_mark_that_was_seen() -> None:
+    assert lowered(LIMIT, 150 * MIB, [seen(149, 150 * MIB), seen(120, 153 * MIB)]) is None
 
 
 def test_a_limit_near_one_that_failed_is_not_lowered() -> None:
