@@ -20,6 +20,8 @@ _FIRST = "MEMBUDGET_TEST_FIRST_ENGINE"
 """For tests on the second engine: the address of the first."""
 TESTS_BESIDE = "MEMBUDGET_TESTS_BESIDE"
 """Set for all tests while those on a second engine run: all leave their cgroups in one place."""
+_NETWORK = "MEMBUDGET_TEST_ENGINE_NETWORK"
+"""For tests on a second engine: the network namespace of that engine, as a path below /proc."""
 _OF_WORKERS = "MEMBUDGET_TEST_ENGINES"
 """For processes of pytest-xdist: what each has to set to use an engine of its own, as JSON."""
 _ANY_ENGINE = "unix:///var/run/docker.sock"
@@ -53,6 +55,7 @@ def opened() -> Iterator[dict[str, str]]:
                 **os.environ,
                 "DOCKER_HOST": f"unix://{dockerd.socket_in(folder)}",
                 _FIRST: os.environ.get("DOCKER_HOST", _ANY_ENGINE),
+                _NETWORK: f"/proc/{process.pid}/ns/net",
                 "TMPDIR": str(scratch),
             }
         finally:
@@ -63,7 +66,7 @@ def opened() -> Iterator[dict[str, str]]:
 
 def shared_out(environs: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """The environment of a `pytest -n` whose processes use one engine each, of those that `opened` gave."""
-    own = [{key: environ[key] for key in ("DOCKER_HOST", "TMPDIR")} for environ in environs]
+    own = [{key: environ[key] for key in ("DOCKER_HOST", "TMPDIR", _NETWORK)} for environ in environs]
     return {**environs[0], _OF_WORKERS: json.dumps(own)}
 
 
@@ -76,6 +79,11 @@ def take_own() -> str | None:
     os.environ.update(own)
     tempfile.tempdir = own["TMPDIR"]  # pytest has asked for it already
     return f"{own['TMPDIR']}/t"
+
+
+def network() -> str | None:
+    """The network namespace of the second engine, as a path below /proc; None where the first one is used."""
+    return os.environ.get(_NETWORK)
 
 
 def folder_in(path: str) -> str | None:

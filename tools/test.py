@@ -5,7 +5,8 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- the soak, and most integration tests and attacks, on two more engines, where such can be started;
+- the soak, the documented workflows, most integration tests and attacks, on three more engines, where such can be
+  started;
 - the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs.
 
 The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
@@ -41,14 +42,12 @@ _WITHOUT_ENGINE = (
     "tests/unit", "tests/rendering", "tests/extension", "tests/browser", "tests/release/steps",
     "tests/e2e/test_pre_commit_hook.py",
 )  # fmt: skip
+_LONGEST_ON_OTHER_ENGINES = ("tests/soak/test_soak.py", "tests/e2e/test_documented_workflows.py")
 _ON_OTHER_ENGINES = ("tests/integration", "tests/attacks")
-_OTHER_ENGINES = 2
+_OTHER_ENGINES = 3
 """Tests on an engine wait for much of their time."""
-_WITH_A_WAY_OUT = (
-    "test_containerd_store.py", "test_init.py", "test_networks.py", "test_production_examples.py",
-    "test_secrets_and_network.py",
-)  # fmt: skip
-"""Those of the former that are left to the first engine: they reach the machine's network, or install programs."""
+_WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_production_examples.py")
+"""Those of the former that are left to the first engine: their images install programs."""
 
 
 def main() -> int:
@@ -81,7 +80,7 @@ def _every_test() -> int:
         beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=("nice", "-n", "10")))]
         if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
             environs = [stack.enter_context(second_engine.opened()) for _ in range(_OTHER_ENGINES)]
-            there = ["tests/soak", *_on_other_engines()]
+            there = [*_LONGEST_ON_OTHER_ENGINES, *_on_other_engines()]
             options = ("-n", str(_OTHER_ENGINES), "--dist", "loadfile", "--no-loadscope-reorder")
             shared = second_engine.shared_out(environs) | {"MEMBUDGET_TEST_ATTACKS": "sample"}
             beside.append(stack.enter_context(in_background(*options, *there, environ=shared)))

@@ -10,6 +10,7 @@ from membudget.engine.connection import Engine
 from membudget.version import VERSION
 from tests.support.act import tool_cache_as_before
 from tests.support.engine import require_engine
+from tests.support.engine_network import on_engines_network
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,10 @@ def engine() -> Iterator[Engine]:
     with tool_cache_as_before(connected):
         yield connected
     connected.close()
+
+
+@pytest.fixture(scope="module")
+def one_localhost() -> Iterator[None]:
+    """The stand-in of GitHub, which tests start on localhost, is there for what act runs on the engine's machine."""
+    with on_engines_network():
+        yield

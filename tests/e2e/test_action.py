@@ -17,7 +17,9 @@ from tests.support.github_server import WORKFLOW_USER, Github
 from tests.support.leftovers import leftovers, since
 from tests.support.repository import Repository
 
-pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(1200), pytest.mark.usefixtures("one_localhost"),
+]  # fmt: skip
 
 SHOP = "octo/bookshop"
 NUMBER = 7

@@ -29,7 +29,9 @@ from tests.support.github_server import WORKFLOW_USER, Github
 from tests.support.github_state import Comment
 from tests.support.repository import Repository
 
-pytestmark = [pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.act, pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.usefixtures("one_localhost"),
+]  # fmt: skip
 
 SHOP, FORK = "octo/shop", "stranger/shop"
 NUMBER = 7

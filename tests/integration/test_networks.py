@@ -17,6 +17,7 @@ from membudget.engine.compose import Compose
 from membudget.engine.connection import Engine
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.trial import Outcome, TrialInputs
+from tests.support.engine_network import on_engines_network
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
 from tests.support.serving import serving
@@ -65,7 +66,7 @@ def port(engine: Engine) -> Iterator[int]:
     """Of a server on every address of this machine, the extra one included."""
     if not engine.address.startswith("unix://"):
         skip_for_want_of("the engine is on another machine")
-    with _extra_address():
+    with on_engines_network(), _extra_address():
         server = ThreadingHTTPServer(("0.0.0.0", 0), _Answer)
         with serving(server):
             yield server.server_port

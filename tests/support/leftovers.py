@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from docker.errors import APIError
@@ -194,21 +194,28 @@ def _helper_processes() -> set[str]:
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         words = _words(process)
-        if not any(word.startswith(b"membudget.") for word in words) or _is_of_tests_beside(process):
+        if not any(word.startswith(b"membudget.") for word in words):
             continue
         ancestors = _ancestors(int(process.name))
-        parents = [word for pid in ancestors[1:2] for word in _words(Path(f"/proc/{pid}"))]
-        if os.getpid() in ancestors or not any(b"python" in word or b"membudget" in word for word in parents):
+        parent, *others = [_words(Path(f"/proc/{pid}")) for pid in ancestors[1:]] or [[]]
+        if _is_of_tests_beside(process, [parent, *others]):
+            continue
+        if os.getpid() in ancestors or not any(b"python" in word or b"membudget" in word for word in parent):
             found.add(f"{process.name} {b' '.join(words).decode(errors='replace')}")
     return found
 
 
-def _is_of_tests_beside(process: Path) -> bool:
-    """Whether a process works in the folder of another engine that tests use, or ours does and this one does not."""
+def _is_of_tests_beside(process: Path, ancestors: Iterable[Sequence[bytes]]) -> bool:
+    """Whether a process works for another engine that tests use: below its folder, or in a container of it.
+
+    `ancestors` are their words. The engine's own process beside a container has the engine's folder among its words.
+    """
     if os.environ.get(TESTS_BESIDE) != "1":
         return False
-    given = next((word for word in _words(process, "environ") if word.startswith(b"TMPDIR=")), b"TMPDIR=")
-    return folder_in(given.decode(errors="replace")) != folder_in(os.environ.get("TMPDIR", ""))
+    told = [word for word in _words(process, "environ") if word.startswith(b"TMPDIR=")]
+    told += [word for words in ancestors for word in words]
+    folder = next(filter(None, (folder_in(word.decode(errors="replace")) for word in told)), None)
+    return folder != folder_in(os.environ.get("TMPDIR", ""))
 
 
 def _words(process: Path, file: str = "cmdline") -> list[bytes]:

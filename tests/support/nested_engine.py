@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import base_image
+import second_engine
 from tests.support.awaited import until
 
 _FOLDER = Path(__file__).parent / "images/containerd_store"
@@ -25,7 +26,9 @@ _AS_ENGINE = (  # not --privileged: a machine that is a sandbox itself may lack 
 def opened(folder: Path, *options: str) -> Iterator[dict[str, str]]:
     """Start it, with its socket in a folder: the environment of its clients. `options` are of docker run."""
     base_image.provide("trixie")
-    subprocess.run(["docker", "buildx", "build", "--load", "--quiet", "--tag", _IMAGE, str(_FOLDER)], check=True)
+    build = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", _IMAGE, str(_FOLDER)]
+    subprocess.run(build, env=second_engine.builder_environ(), check=True)
+    second_engine.copy(_IMAGE)
     command = ["docker", "run", "--detach", "--rm", f"--volume={folder}:/shared", *_AS_ENGINE, *options, _IMAGE]
     container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     environ = {**os.environ, "DOCKER_HOST": f"unix://{folder}/docker.sock"}

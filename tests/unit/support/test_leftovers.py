@@ -35,22 +35,33 @@ def test_a_cgroup_may_be_of_tests_on_another_engine(
 
 
 @pytest.mark.parametrize(
-    ("own", "given", "expected"),
+    ("own", "given", "beside_container", "expected"),
     [
-        ("/tmp/mb2-a/tmp", "/tmp/mb2-b/tmp", True),
-        ("/tmp/mb2-a/tmp", "", True),
-        ("/tmp/mb2-a/tmp", "/tmp/mb2-a/tmp/pytest-0/mounted", False),
-        ("", "/tmp/mb2-b/tmp", True),
-        ("", "", False),
+        ("/tmp/mb2-a/tmp", "/tmp/mb2-b/tmp", "", True),
+        ("/tmp/mb2-a/tmp", "", "", True),
+        ("/tmp/mb2-a/tmp", "/tmp/mb2-a/tmp/pytest-0/mounted", "", False),
+        ("", "/tmp/mb2-b/tmp", "", True),
+        ("", "", "", False),
+        ("", "", "/tmp/mb2-b/exec/containerd/containerd.sock", True),
+        ("/tmp/mb2-a/tmp", "", "/tmp/mb2-a/exec/containerd/containerd.sock", False),
     ],
-    ids=["another engine's", "the first engine's", "below our folder", "a second engine's", "ours"],
+    ids=[
+        "another engine's",
+        "the first engine's",
+        "below our folder",
+        "a second engine's",
+        "ours",
+        "in a container of a second engine",
+        "in a container of ours",
+    ],
 )
 def test_a_helper_may_be_of_tests_on_another_engine(
-    own: str, given: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: str, given: str, beside_container: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ancestors = [[b"containerd-shim-runc-v2", b"-address", beside_container.encode()], [b"/sbin/init"]]
     monkeypatch.setenv("TMPDIR", own)
     (tmp_path / "environ").write_bytes(f"PATH=/bin\0TMPDIR={given}\0".encode())
     monkeypatch.setenv(TESTS_BESIDE, "1")
-    assert leftovers._is_of_tests_beside(tmp_path) is expected
+    assert leftovers._is_of_tests_beside(tmp_path, ancestors) is expected
     monkeypatch.setenv(TESTS_BESIDE, "")
-    assert not leftovers._is_of_tests_beside(tmp_path)
+    assert not leftovers._is_of_tests_beside(tmp_path, ancestors)
