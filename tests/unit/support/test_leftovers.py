@@ -34,34 +34,37 @@ def test_a_cgroup_may_be_of_tests_on_another_engine(
     assert leftovers._may_be_of_tests_beside(name) is expected
 
 
+def is_beside(own: str, given: str, beside_container: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """What is said of a process with this TMPDIR, and with an engine's process among its ancestors."""
+    monkeypatch.setenv("TMPDIR", own)
+    (folder / "environ").write_bytes(f"PATH=/bin\0TMPDIR={given}\0".encode())
+    ancestors = [[b"containerd-shim-runc-v2", b"-address", beside_container.encode()], [b"/sbin/init"]]
+    return leftovers._is_of_tests_beside(folder, ancestors)
+
+
 @pytest.mark.parametrize(
-    ("own", "given", "beside_container", "expected"),
+    ("own", "given", "expected"),
     [
-        ("/tmp/mb2-a/tmp", "/tmp/mb2-b/tmp", "", True),
-        ("/tmp/mb2-a/tmp", "", "", True),
-        ("/tmp/mb2-a/tmp", "/tmp/mb2-a/tmp/pytest-0/mounted", "", False),
-        ("", "/tmp/mb2-b/tmp", "", True),
-        ("", "", "", False),
-        ("", "", "/tmp/mb2-b/exec/containerd/containerd.sock", True),
-        ("/tmp/mb2-a/tmp", "", "/tmp/mb2-a/exec/containerd/containerd.sock", False),
+        ("/tmp/mb2-a/tmp", "/tmp/mb2-b/tmp", True),
+        ("/tmp/mb2-a/tmp", "", True),
+        ("/tmp/mb2-a/tmp", "/tmp/mb2-a/tmp/pytest-0/mounted", False),
+        ("", "/tmp/mb2-b/tmp", True),
+        ("", "", False),
     ],
-    ids=[
-        "another engine's",
-        "the first engine's",
-        "below our folder",
-        "a second engine's",
-        "ours",
-        "in a container of a second engine",
-        "in a container of ours",
-    ],
+    ids=["another engine's", "the first engine's", "below our folder", "a second engine's", "ours"],
 )
 def test_a_helper_may_be_of_tests_on_another_engine(
-    own: str, given: str, beside_container: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: str, given: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ancestors = [[b"containerd-shim-runc-v2", b"-address", beside_container.encode()], [b"/sbin/init"]]
-    monkeypatch.setenv("TMPDIR", own)
-    (tmp_path / "environ").write_bytes(f"PATH=/bin\0TMPDIR={given}\0".encode())
     monkeypatch.setenv(TESTS_BESIDE, "1")
-    assert leftovers._is_of_tests_beside(tmp_path, ancestors) is expected
+    assert is_beside(own, given, "", tmp_path, monkeypatch) is expected
     monkeypatch.setenv(TESTS_BESIDE, "")
-    assert not leftovers._is_of_tests_beside(tmp_path, ancestors)
+    assert not is_beside(own, given, "", tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", True), ("/tmp/mb2-a/tmp", True), ("/tmp/mb2-b/tmp", False)])
+def test_a_helper_in_a_container_is_of_the_engine_that_runs_the_container(
+    own: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TESTS_BESIDE, "1")
+    assert is_beside(own, "", "/tmp/mb2-b/exec/containerd/containerd.sock", tmp_path, monkeypatch) is expected
