@@ -1,8 +1,9 @@
 """Services around the measured one, by the repository's own compose file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -68,11 +69,15 @@ class Pods:
         self._image = image
 
     def inputs(
-        self, text: str, sidecars: tuple[str, ...] = (), environment: dict[str, str] | None = None
+        self,
+        text: str,
+        sidecars: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+        stand_ins: Mapping[str, str | Literal[False]] | None = None,
     ) -> TrialInputs:
         """What a compose file of `text` gives."""
         (self.checkout / "compose.yaml").write_text(text)
-        settings = ComposeSettings(service="gateway", sidecars=sidecars)
+        settings = ComposeSettings(service="gateway", sidecars=sidecars, stand_ins=dict(stand_ins or {}))
         pod = read_pod(settings, "gateway", self.checkout, Compose(self._engine.address).resolve, is_open=False)
         return TrialInputs(environment=environment or {}, pod=pod, checkout=self.checkout)
 
@@ -244,13 +249,15 @@ def test_what_the_engine_refuses_is_said(pods: Pods) -> None:
         ("ports:", "env_file: leads-out\n    ports:", "is not in the repository"),
         ("ports:", "extends: {file: /etc/x, service: y}\n    ports:", "extends.file: is not known here"),
         ("{file: ./routes}", "{file: /etc/shadow}", "is not in the repository"),
+        ("./data:/data:ro", "/var/run/docker.sock:/s:ro", '"/var/run/docker.sock" = false'),
         ("kept: {}", "kept: {driver_opts: {type: none, device: /, o: bind}}", "volumes.kept.driver_opts"),
         ("kept: {}", "kept: {external: true}", "volumes.kept.external"),
         ("services:", "include: [/etc/x]\nservices:", "include is not known here"),
         ("  gateway:", "  gatewy:", 'undefined service "gateway"'),
         ("services:", "services: [", "cannot be read as YAML"),
         ("image: membudget-test/healthy", "image: [1]", "docker compose says"),
-        ("depends_on: [gateway]", "depends_on: [never]", "docker compose says"),
+        ("backend: {condition: service_healthy}", "never: {condition: service_healthy}", "docker compose says"),
+        ("${NAMED}", "${NOWHERE:?is not set}", "commit a file with values for tests, name"),
     ],
 )
 def test_what_reaches_beyond_its_containers_is_refused(pods: Pods, found: str, instead: str, message: str) -> None:
@@ -258,6 +265,24 @@ def test_what_reaches_beyond_its_containers_is_refused(pods: Pods, found: str, i
     with pytest.raises(ConfigurationError) as error:
         pods.inputs(POD.replace(found, instead, 1))
     assert message in str(error.value)
+
+
+def test_what_is_not_committed_has_stand_ins(pods: Pods) -> None:
+    (pods.checkout / ".env").rename(pods.checkout / ".env.example")
+    checks = (
+        "import os; assert os.environ['FROM_FILE'] == os.environ['NAMED'] == 'by-the-env-file', os.environ;"
+        "assert open('/etc/routes').read() == '/ -> backend'; assert os.listdir('/empty') == [], os.listdir('/empty')"
+    )
+    text = POD.replace("ports:", 'env_file: .env\n    volumes: ["./uploads:/empty", "./r.local:/etc/r"]\n    ports:', 1)
+    stand_ins: Mapping[str, str | Literal[False]] = {".env": ".env.example", "uploads": False, "r.local": "routes"}
+    trial = pods.run(pods.inputs(text, stand_ins=stand_ins), command("python3", "-c", checks))
+    assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.COMPLETED, None, ())
+
+
+def test_a_service_that_nobody_needs_may_be_broken(pods: Pods) -> None:
+    broken = "    image: no-such-image\n    privileged: true\n    env_file: missing.env"
+    text = POD.replace("    image: no-such-image", broken)
+    assert pods.run(pods.inputs(text)).outcome is Outcome.COMPLETED
 
 
 def test_a_service_that_is_not_there_is_said(pods: Pods) -> None:

@@ -1,5 +1,6 @@
 """What surrounds a measured container: environment, files, rights and CPUs, and the services that it needs."""
 
+import posixpath
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -58,6 +59,25 @@ class ComposeSettings(FileModel):
     """The service to measure. If absent, the one with the image's name."""
     sidecars: tuple[ServiceName, ...] = ()
     """Services that are also measured and added to the pod's total."""
+    stand_ins: dict[NonEmpty, RepositoryPath | Literal[False]] = {}
+    """Files and folders that the compose file names and that are not committed. Each has a committed one that takes its
+    place, or `false`: the container runs without the file, and gets an empty volume in place of a folder.
+    """
+
+    def stand_in(self, path: str) -> str | None:
+        """Return the path to use instead of one that the compose file names. None if the container runs without it."""
+        instead = self.stand_ins.get(path, path)
+        return None if instead is False else instead
+
+    @property
+    def variables_file(self) -> str | None:
+        """The path of the file whose variables compose fills in. None if none are."""
+        return self.stand_in(posixpath.join(posixpath.dirname(self.file), ".env"))
+
+    @property
+    def named_files(self) -> tuple[str, ...]:
+        """The committed files and folders that stand in for others."""
+        return tuple(path for path in self.stand_ins.values() if path is not False)
 
     @model_validator(mode="after")
     def _sidecars_are_others(self) -> Self:

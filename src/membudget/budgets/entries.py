@@ -316,8 +316,9 @@ def build_paths(image: ImageSpec) -> tuple[str, ...] | None:
 
 def measurement_paths(image: ImageSpec) -> tuple[str, ...]:
     """Return the paths of the files that the image's container and workload use."""
-    settings = image.container
-    return _normalised(*settings.env_files, *settings.volumes.values(), *image.workload.named_files)
+    settings, compose = image.container, image.compose
+    of_compose = compose.named_files if compose is not None else ()
+    return _normalised(*settings.env_files, *settings.volumes.values(), *image.workload.named_files, *of_compose)
 
 
 def _normalised(*paths: str) -> tuple[str, ...]:

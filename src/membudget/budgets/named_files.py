@@ -66,6 +66,9 @@ def _named(image: ImageSpec, table: Keys) -> Iterator[tuple[Keys, str, Callable[
         yield (*table, "container", "volumes", target), path, Path.is_dir, "folder"
     if image.compose is not None:
         yield (*table, "compose", "file"), image.compose.file, Path.is_file, "file"
+        for missing, instead in image.compose.stand_ins.items():
+            if instead is not False:
+                yield (*table, "compose", "stand_ins", missing), instead, Path.exists, "file"
     workload = image.workload.model_dump(exclude_unset=True)
     for path in dict.fromkeys(image.workload.named_files):
         inside = next(_paths_to(path, workload), ())

@@ -269,8 +269,11 @@ def _given(repository: GitRepository, commit: Commit, spec: ImageSpec) -> tuple[
 
 
 def _paths(spec: ImageSpec) -> tuple[str, ...]:
-    of_compose = (spec.compose.file, ".env") if spec.compose is not None else ()
-    return (*measurement_paths(spec), *of_compose)
+    if spec.compose is None:
+        return measurement_paths(spec)
+    variables = spec.compose.variables_file
+    of_compose = (spec.compose.file, *([variables] if variables is not None else ()))
+    return tuple(dict.fromkeys((*measurement_paths(spec), *of_compose)))
 
 
 def _named_content(repository: GitRepository, commit: Commit, path: str) -> str:

@@ -108,7 +108,7 @@ def plan_pod(
         if name not in all_services:
             known = ", ".join(all_services) or "none"
             raise ConfigurationError(f"there is no service {name} (there: {known})", where=settings.file)
-    reader = _Reader(settings.file, checkout, is_open=is_open)
+    reader = _Reader(settings, checkout, is_open=is_open)
     order = _in_order(all_services, (measured, *settings.sidecars), settings.file)
     services = {name: reader.service(name, _mapping(all_services[name])) for name in order}
     networks = {name: reader.network(name, value) for name, value in _mapping(model.get("networks")).items()}
@@ -153,8 +153,9 @@ def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[
 class _Reader:
     """Reads definitions and refuses keys that are not allowed."""
 
-    def __init__(self, file: str, checkout: PurePosixPath, *, is_open: bool) -> None:
-        self._file = file
+    def __init__(self, settings: ComposeSettings, checkout: PurePosixPath, *, is_open: bool) -> None:
+        self._file = settings.file
+        self._settings = settings
         self._checkout = checkout
         self._is_open = is_open
 
@@ -223,7 +224,7 @@ class _Reader:
             if definition.get("file") is None:
                 fix = "give it in budgets.toml: images.NAME.container.secrets" if kind == "secrets" else "name a file"
                 raise self._refused(f"{kind}.{name}", "is no file of the repository", fix)
-            self._relative(f"{kind}.{name}.file", str(definition["file"]))
+            self._copied(f"{kind}.{name}.file", str(definition["file"]))
 
     def granted(self, name: str, given: Definition, files: Mapping[str, Definition]) -> Iterator[tuple[str, str]]:
         """Yield the configs and secrets of a service as copies."""
@@ -233,7 +234,9 @@ class _Reader:
                 target = str(_mapping(grant).get("target") or source)
                 path = str(_mapping(files[kind].get(source)).get("file"))
                 target = target if target.startswith("/") else f"{folder}{target}"
-                yield self._relative(f"services.{name}.{kind}", path), target
+                copied = self._copied(f"services.{name}.{kind}", path)
+                if copied is not None:
+                    yield copied, target
 
     def _volumes(self, where: str, given: Definition) -> tuple[list[JsonValue], tuple[tuple[str, str], ...]]:
         kept: list[JsonValue] = []
@@ -244,8 +247,12 @@ class _Reader:
                 case "volume" | "tmpfs":
                     kept.append(mount)
                 case "bind":
-                    source = self._relative(f"{where}.volumes", str(definition.get("source")))
-                    copies.append((source, str(definition.get("target"))))
+                    target = str(definition.get("target"))
+                    source = self._copied(f"{where}.volumes", str(definition.get("source")))
+                    if source is not None:
+                        copies.append((source, target))
+                    elif "." not in PurePosixPath(target).name:  # a folder: compose would make an empty one
+                        kept.append({"type": "volume", "target": target})
                 case other:
                     raise self._refused(f"{where}.volumes", f"of type {other}: {_REFUSED}")
         return kept, tuple(copies)
@@ -272,11 +279,24 @@ class _Reader:
                 raise self._refused(f"{where}.depends_on.{name}.condition", f"{said} is not known here")
             yield name, Condition(said)
 
-    def _relative(self, where: str, path: str) -> str:
+    def _copied(self, where: str, path: str) -> str | None:
+        """Return the path of what is copied for a path of the file, from the top of the repository.
+
+        None if the container runs without it.
+        """
+        pure = PurePosixPath(path.replace("$$", "$"))
+        is_inside = ".." not in pure.parts and pure.is_relative_to(self._checkout)
+        name = str(pure.relative_to(self._checkout)) if is_inside else str(pure)
+        if name in self._settings.stand_ins:
+            return self._settings.stand_in(name)
+        fix = f'name a file or folder of the repository; or run without: compose.stand_ins = {{ "{name}" = false }}'
+        return self._relative(where, path, fix)
+
+    def _relative(self, where: str, path: str, fix: str = "name a file or folder of the repository") -> str:
         """Return a path inside the repository, from its top."""
         pure = PurePosixPath(path.replace("$$", "$"))
         if ".." in pure.parts or not pure.is_relative_to(self._checkout):
-            raise self._refused(where, f"{path} is not in the repository", "name a file or folder of the repository")
+            raise self._refused(where, f"{path} is not in the repository", fix)
         return str(pure.relative_to(self._checkout))
 
     def _refused(self, key: str, why: str, fix: str | None = None) -> ConfigurationError:

@@ -12,6 +12,7 @@ from membudget.budgets.fields import ServiceName
 from membudget.manifests.other_platforms import LIMIT_OF_COMPOSE
 from membudget.manifests.quantities import InvalidQuantity, compose_bytes
 from membudget.manifests.yaml_text import YamlValue
+from membudget.setup.compose_inputs import ComposeInputs, Surroundings
 from membudget.setup.dockerfiles import asked_by, expanded
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe, image_name, last_part
 from membudget.setup.manifests import is_possible
@@ -37,9 +38,12 @@ def read_compose_files(files: RepositoryFiles) -> list[ComposeService]:
     paths = files.having(lambda path: _NAME.fullmatch(posixpath.basename(path)) is not None)
     found: dict[tuple[str, str], ComposeService] = {}
     for path in sorted(paths, key=_rank):
-        for document in files.documents(path)[:1]:
-            for one in _services(files, path, document):
-                found.setdefault((posixpath.dirname(path), one.service), one)
+        folder = posixpath.dirname(path)
+        known = frozenset(service for other, service in found if other == folder)
+        text = files.text(path)
+        for document in files.documents(path, text)[:1] if text is not None else ():
+            inputs = ComposeInputs(files, path, document, text or "")
+            found |= {(folder, one.service): one for one in _services(files, path, document, inputs, known)}
     return list(found.values())
 
 
@@ -48,7 +52,10 @@ def _rank(path: str) -> tuple[int, int, str]:
     return path.count("/"), (*COMPOSE_FILES, name).index(name), path
 
 
-def _services(files: RepositoryFiles, path: str, document: YamlValue) -> Iterator[ComposeService]:
+def _services(
+    files: RepositoryFiles, path: str, document: YamlValue, inputs: ComposeInputs, known: frozenset[str]
+) -> Iterator[ComposeService]:
+    """Yield the services with a build, but for those that another file of the folder has."""
     services = list(islice(document.get("services").items(), _MOST_SERVICES))
     awaited = {
         name
@@ -57,7 +64,7 @@ def _services(files: RepositoryFiles, path: str, document: YamlValue) -> Iterato
         if need.get("condition").text == "service_completed_successfully"
     }
     for name, service in services:
-        if not service.get("build"):
+        if not service.get("build") or name in known:
             continue
         try:
             _SERVICE_NAME.validate_python(name)
@@ -78,7 +85,8 @@ def _services(files: RepositoryFiles, path: str, document: YamlValue) -> Iterato
             has_own_command=bool(service.get("command") or service.get("entrypoint")),
         )
         needs_its_file = any(service.get(key) for key in _SURROUNDINGS)
-        yield ComposeService(build, deployed, name, needs_its_file)
+        lacks = inputs.uncommitted(name) if needs_its_file else Surroundings()
+        yield ComposeService(build, deployed, name, needs_its_file, lacks.stand_ins, tuple(lacks.remarks))
 
 
 def _build(files: RepositoryFiles, path: str, name: str, service: YamlValue) -> BuildDefinition | None:

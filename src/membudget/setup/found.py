@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -126,6 +126,10 @@ class ComposeService:
     service: str
     needs_its_file: bool
     """Whether the service needs what the compose file says: other services, variables, a command, files."""
+    stand_ins: Mapping[str, str | Literal[False]] = field(default_factory=dict)
+    """What takes the place of files that the service needs and that are not committed. False for none."""
+    remarks: tuple[str, ...] = ()
+    """What people have to know about these files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,14 +166,17 @@ def _bake_build(path: str, target: BakeTarget) -> dict[str, TomlValue]:
 
 
 def _compose(found: FoundImage) -> Setting | None:
-    """Return the compose service to measure. Only a file at the top of the repository can be named."""
+    """Return the compose service to measure, with what takes the place of files that are not committed."""
     service = found.compose
-    if service is None or not service.needs_its_file or "/" in service.deployed.origin.path:
+    if service is None or not service.needs_its_file:
         return None
     table: dict[str, TomlValue] = {"file": service.deployed.origin.path}
     if service.service != found.name:
         table["service"] = service.service
-    return Setting("compose", table, (f"from {service.deployed.origin}: what it depends on runs beside it",))
+    if service.stand_ins:
+        table["stand_ins"] = dict(service.stand_ins)
+    origin = f"from {service.deployed.origin}: what it depends on runs beside it"
+    return Setting("compose", table, (origin, *service.remarks))
 
 
 def _variables(found: FoundImage) -> Setting | None:

@@ -108,6 +108,10 @@ class RepositoryFiles:
                 self._are_committed[name] = False
         return self._are_committed[name]
 
+    def in_head(self, name: str) -> bool:
+        """Return whether HEAD has a text file at a path. A check sees only what HEAD has."""
+        return name in self._known and self._committed(name) is not None
+
     def _inside(self, name: str) -> Path:
         """Return the path of a file, with links followed. Raises _Unusable if it is not in the repository."""
         try:

@@ -45,6 +45,10 @@ def test_files_that_are_there_are_no_fault(checkout: Path, text: str) -> None:
         ('container.volumes = { "/d" = "dat" }', "container.volumes./d", "dat", "data"),
         ('container.volumes = { "/d" = "load.sh" }', "container.volumes./d", "load.sh", None),
         ('compose.file = "compose.yml"', "compose.file", "compose.yml", "compose.yaml"),
+        (
+            'compose.stand_ins = { ".env" = "setings.env", "d" = false }',
+            "compose.stand_ins..env", "setings.env", "settings.env",
+        ),
         ('workload = { kind = "command", stdin = "data/sed.sql" }', "workload.stdin", "data/sed.sql", "data/seed.sql"),
         (
             'workload = { kind = "http", requests = [{ path = "/" }, { path = "/", body_file = "nowhere/x" }] }',

@@ -85,6 +85,33 @@ def test_what_is_built_lies_in_the_repository(context: str) -> None:
         plan({"api": {}, "side": {"build": {"context": context}}}, "side")
 
 
+def test_what_is_not_committed_is_replaced_or_left_out() -> None:
+    def mount(source: str, target: str) -> JsonValue:
+        return {"type": "bind", "source": source, "target": target}
+
+    mounts: list[JsonValue] = [
+        mount("/checkout/app.conf", "/etc/app.conf"),
+        mount("/checkout/uploads", "/app/uploads"),
+        mount("/etc/localtime", "/etc/localtime.txt"),
+    ]
+    stand_ins = {"app.conf": "app.example.conf", "uploads": False, "/etc/localtime": False, "password": False}
+    model: dict[str, JsonValue] = {
+        "services": {"api": {"volumes": mounts, "secrets": [{"source": "password"}]}},
+        "secrets": {"password": {"file": "/checkout/password"}},
+    }
+    settings = ComposeSettings.model_validate({"stand_ins": stand_ins})
+    service = plan_pod(model, settings, "api", CHECKOUT, is_open=False).services["api"]
+    assert service.copies == (("app.example.conf", "/etc/app.conf"),)
+    assert service.definition["volumes"] == [{"type": "volume", "target": "/app/uploads"}]
+
+
+def test_a_mount_from_elsewhere_is_refused_with_a_way_out() -> None:
+    mounts: list[JsonValue] = [{"type": "bind", "source": "/var/run/docker.sock", "target": "/var/run/docker.sock"}]
+    with pytest.raises(ConfigurationError, match="is not in the repository") as caught:
+        plan({"api": {"volumes": mounts}})
+    assert 'compose.stand_ins = { "/var/run/docker.sock" = false }' in str(caught.value)
+
+
 def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
     service: JsonValue = {
         "mem_limit": "1g",

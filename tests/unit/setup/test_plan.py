@@ -68,9 +68,22 @@ def test_a_compose_service_runs_with_its_file_first() -> None:
     ]
 
 
-def test_a_compose_file_below_the_top_is_not_used() -> None:
-    service = ComposeService(BUILD, Deployed(("api",), Origin("a/compose.yaml", 4)), "api", needs_its_file=True)
-    assert [way.around for way in plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways] == [None]
+def test_what_stands_in_for_uncommitted_files_is_written_and_told() -> None:
+    service = ComposeService(
+        BUILD,
+        Deployed(("api",), Origin("deploy/compose.yaml", 4)),
+        "api",
+        needs_its_file=True,
+        stand_ins={"deploy/.env": "deploy/.env.example", "deploy/certs": False},
+        remarks=("deploy/.env is not committed: deploy/.env.example takes its place",),
+    )
+    way = plan(FoundImage("api", BUILD, compose=service, is_service=True)).ways[0]
+    assert way.around is not None
+    assert way.around.value == {
+        "file": "deploy/compose.yaml",
+        "stand_ins": {"deploy/.env": "deploy/.env.example", "deploy/certs": False},
+    }
+    assert "takes its place" in way.around.comment[1]
 
 
 def test_a_path_with_controls_is_not_requested() -> None:

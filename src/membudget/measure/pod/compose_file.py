@@ -3,6 +3,7 @@
 The pull request controls the checkout's file, which may therefore read nothing outside the checkout.
 """
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,14 +17,13 @@ from membudget.engine.compose import ComposeModel, ComposeRefused
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.containers import LOG_DRIVER, LOG_OPTIONS
 from membudget.engine.options import ContainerOptions
-from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, existing, read_input
+from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, read_input
+from membudget.measure.pod.compose_references import fix_for, needed_part, variables_file, with_readable_files
 from membudget.measure.pod_plan import Condition, PodPlan, plan_pod
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _MOST_VALUES = 100_000
 """The number of values with every alias expanded. A few lines of aliases can expand to more than fits in memory."""
-
-_FIX_VARIABLES = "name a committed file with values for tests, or write the variables under `environment`"
 
 Resolve = Callable[[ComposeModel, Path, Path | None], ComposeModel]
 
@@ -34,13 +34,14 @@ def read_pod(settings: ComposeSettings, image_name: str, checkout: Path, resolve
     `resolve` lets compose itself interpret the file.
     """
     model = read_model(settings.file, f"images.{image_name}.compose.file", checkout)
-    _check_references(model, settings.file, checkout)
-    env_file = checkout / ".env"
-    has_variables = env_file.exists() or env_file.is_symlink()
+    model = needed_part(model, (settings.service or image_name, *settings.sidecars))
+    model = with_readable_files(model, settings, checkout)
+    project = checkout / posixpath.dirname(posixpath.normpath(settings.file))
     try:
-        resolved = resolve(model, checkout, _readable(checkout, ".env", settings.file) if has_variables else None)
+        resolved = resolve(model, project, variables_file(settings, checkout))
     except ComposeRefused as error:
-        raise ConfigurationError(f"docker compose says: {error}", where=settings.file) from None
+        fix = fix_for(str(error))
+        raise ConfigurationError(f"docker compose says: {error}", where=settings.file, fix=fix) from None
     return plan_pod(resolved, settings, image_name, PurePosixPath(checkout), is_open=is_open)
 
 
@@ -60,38 +61,6 @@ def read_model(name: str, where: str, checkout: Path, most_bytes: int = LARGEST_
         return _OBJECT.validate_python(given)
     except (ValidationError, RecursionError):
         raise ConfigurationError("is no compose file: its keys are names, its values plain", where=name) from None
-
-
-def _check_references(model: ComposeModel, name: str, checkout: Path) -> None:
-    """Raise ConfigurationError if compose would read a file that is outside the repository or endless."""
-    if "include" in model:
-        raise ConfigurationError("include is not known here", where=name, fix="write one compose file for the check")
-    services = model.get("services")
-    for service, given in (services if isinstance(services, dict) else {}).items():
-        if not isinstance(given, dict):
-            continue
-        extended = given.get("extends")
-        if isinstance(extended, dict) and "file" in extended:
-            fix = "write one compose file for the check"
-            raise ConfigurationError("is not known here", where=f"{name}: services.{service}.extends.file", fix=fix)
-        if "label_file" in given:
-            raise ConfigurationError("is not known here", where=f"{name}: services.{service}.label_file")
-        files = given.get("env_file")
-        for entry in files if isinstance(files, list) else [files]:
-            path = entry.get("path") if isinstance(entry, dict) else entry
-            if path is not None:
-                where = f"{name}: services.{service}.env_file"
-                existing(checkout, str(path), where, _FIX_VARIABLES)
-                _readable(checkout, str(path), where)
-
-
-def _readable(checkout: Path, name: str, where: str) -> Path:
-    """Return a file that compose may read: a regular file of the checkout, of bounded size.
-
-    Raises ConfigurationError.
-    """
-    read_input(checkout, name, where, LARGEST_SETTINGS_BYTES)
-    return existing(checkout, name, where)
 
 
 def _size(value: object, known: dict[int, int]) -> int:

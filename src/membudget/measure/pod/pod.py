@@ -14,12 +14,12 @@ from membudget.engine.containers import CannotStart, Containers
 from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import existing
 from membudget.measure.pod.compose_file import Project, project_model
+from membudget.measure.pod.compose_references import missing_mount
 from membudget.measure.pod_plan import Condition, PodPlan
 from membudget.measure.probe.client import Probe
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 from membudget.measure.workload.service import wait_for_health
 
-_FIX_VOLUME = "commit it, an empty folder with a .gitkeep; or write a compose file for the check without this volume"
 _MOST_CREATION_S = 120.0
 _PASSES_IN_A_ROW = 3
 """Databases set themselves up with a server that is healthy for a moment, and then start the one that others may use.
@@ -256,7 +256,7 @@ class ComposePod:
     def _copy(self, checkout: Path | None, volumes: Mapping[str, Path]) -> None:
         for name, service in self._plan.services.items():
             for source, target in service.copies:
-                path = existing(checkout, source, f"services.{name}.volumes", _FIX_VOLUME)
+                path = existing(checkout, source, f"services.{name}.volumes", missing_mount(source))
                 self._containers.copy_in(self._ids[name], path, "/", target.lstrip("/"))
         for target, folder in volumes.items():
             self._containers.copy_in(self._ids[self._plan.measured], folder, target)
